@@ -1,0 +1,48 @@
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { codeOf, ProxmintError } from './errors.mts'
+
+/**
+ * Replaces a file so that a reader or a crash sees the old content or the new, never a part: temp file in
+ * the same folder, fsync, rename, fsync of the folder.
+ * @throws ProxmintError naming the folder when the disk is full or the folder cannot be written.
+ */
+export async function writeFileAtomic(path: string, content: string, mode = 0o644): Promise<void> {
+  const folder = dirname(path)
+  const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`)
+  try {
+    await mkdir(folder, { recursive: true })
+    await writeSynced(temporary, content, mode)
+    await rename(temporary, path)
+    await syncFolder(folder)
+  } catch (cause) {
+    await rm(temporary, { force: true })
+    throw writeFailed(path, cause)
+  }
+}
+
+async function writeSynced(path: string, content: string, mode: number): Promise<void> {
+  await using file = await open(path, 'w', mode)
+  await file.writeFile(content)
+  await file.sync()
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  await using handle = await open(folder, 'r')
+  await handle.sync()
+}
+
+/** Why a file could not be written, in words that say what to do. */
+export function writeFailed(path: string, cause: unknown): ProxmintError {
+  const reasons: Record<string, [string, string]> = {
+    ENOSPC: ['no space left on the device', `free some space on the file system of ${dirname(path)}`],
+    EDQUOT: ['disk quota exceeded', `free some space on the file system of ${dirname(path)}`],
+    EACCES: ['permission denied', `make ${dirname(path)} writable for this user`],
+    EROFS: ['the file system is read-only', 'choose another folder or mount it writable'],
+  }
+  const known = reasons[codeOf(cause) ?? '']
+  return new ProxmintError(`cannot write ${path}: ${known?.[0] ?? String(cause)}`, {
+    hint: known?.[1],
+    cause,
+  })
+}

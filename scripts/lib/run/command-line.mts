@@ -1,0 +1,145 @@
+import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
+import { exitCodes, ProxmintError } from './errors.mts'
+import { nearest } from './nearest.mts'
+
+export interface OptionSpec {
+  type: 'string' | 'boolean'
+  /** May be given more than once; its value is then an array. */
+  multiple?: boolean
+  /** Shown after the option in `--help`: `N`, `FILE`. */
+  value?: string
+  help: string
+}
+
+export interface CommandSpec {
+  /** As typed: `zx scripts/NAME.mts`. */
+  name: string
+  summary: string
+  /** What follows the name on the usage line. */
+  usage: string
+  options: Record<string, OptionSpec>
+  /** Largest number of positional arguments. */
+  positionals: number
+  /** A call that works, shown in `--help`. */
+  example: string
+  /** Passes everything after `--` through as positionals. */
+  passThrough?: boolean
+}
+
+export interface Arguments {
+  positionals: string[]
+  string(name: string): string | undefined
+  strings(name: string): string[]
+  flag(name: string): boolean
+  /** @throws ProxmintError (usage) when the value is no whole number in the range. */
+  integer(name: string, range: { min: number; max: number }): number | undefined
+}
+
+const common: Record<string, OptionSpec> = {
+  json: { type: 'boolean', help: 'print one JSON document on standard output, and nothing else there' },
+  help: { type: 'boolean', help: 'print this text' },
+}
+
+/** @throws ProxmintError (usage) naming the unknown option and the nearest known one. */
+export function parseArguments(spec: CommandSpec, argv: string[]): Arguments {
+  const options = allOptions(spec)
+  const descriptors = Object.fromEntries(
+    Object.entries(options).map(([name, o]): [string, ParseArgsOptionDescriptor] => [
+      name,
+      { type: o.type, multiple: o.multiple ?? false },
+    ]),
+  )
+  const parsed = parseArgs({
+    args: argv,
+    options: descriptors,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  })
+  for (const token of parsed.tokens) {
+    if (token.kind === 'option') checkOption(spec, options, token.name, token.rawName, token.value)
+  }
+  if (parsed.positionals.length > spec.positionals) {
+    throw usageError(spec, `unexpected argument \`${parsed.positionals[spec.positionals]}\``)
+  }
+  return accessors(spec, parsed.values, parsed.positionals)
+}
+
+function allOptions(spec: CommandSpec): Record<string, OptionSpec> {
+  return { ...spec.options, ...common }
+}
+
+function checkOption(
+  spec: CommandSpec,
+  options: Record<string, OptionSpec>,
+  name: string,
+  rawName: string,
+  value: string | undefined,
+): void {
+  const option = options[name]
+  if (option === undefined) {
+    const known = nearest(name, Object.keys(options))
+    throw usageError(
+      spec,
+      `unknown option \`${rawName}\`${known === undefined ? '' : `; did you mean \`--${known}\`?`}`,
+    )
+  }
+  if (option.type === 'string' && value === undefined)
+    throw usageError(spec, `option \`${rawName}\` needs a value`)
+  if (option.type === 'boolean' && value !== undefined)
+    throw usageError(spec, `option \`${rawName}\` takes no value`)
+}
+
+export function usageError(spec: Pick<CommandSpec, 'name'>, message: string): ProxmintError {
+  return new ProxmintError(message, {
+    hint: `zx scripts/${spec.name}.mts --help`,
+    exitCode: exitCodes.usage,
+  })
+}
+
+type Values = Record<string, string | boolean | (string | boolean)[] | undefined>
+
+function accessors(spec: CommandSpec, values: Values, positionals: string[]): Arguments {
+  const string = (name: string): string | undefined => {
+    const value = values[name]
+    return typeof value === 'string' ? value : undefined
+  }
+  return {
+    positionals,
+    string,
+    strings(name) {
+      const value = values[name]
+      return Array.isArray(value) ? value.filter(v => typeof v === 'string') : []
+    },
+    flag: name => values[name] === true,
+    integer(name, { min, max }) {
+      const text = string(name)
+      if (text === undefined) return undefined
+      const number = Number(text)
+      if (/^\d+$/.test(text) && number >= min && number <= max) return number
+      throw usageError(
+        spec,
+        `option \`--${name}\` takes a whole number from ${min} to ${max}, not \`${text}\``,
+      )
+    },
+  }
+}
+
+/** The text of `--help`. */
+export function helpText(spec: CommandSpec): string {
+  const options = Object.entries(allOptions(spec)).map(([name, option]): [string, string] => [
+    option.value === undefined ? `--${name}` : `--${name} ${option.value}`,
+    option.help,
+  ])
+  const width = Math.max(...options.map(([left]) => left.length))
+  return [
+    `zx scripts/${spec.name}.mts ${spec.usage}`,
+    '',
+    spec.summary,
+    '',
+    ...options.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
+    '',
+    `Example: ${spec.example}`,
+    'Exit codes: docs/exit-codes.md',
+  ].join('\n')
+}

@@ -1,0 +1,73 @@
+/** Exit codes of every command; documented in docs/exit-codes.md. */
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** Invalid config or template. */
+  invalid: 3,
+  /** Credentials or privilege. */
+  denied: 4,
+  /** Locked by another run. */
+  locked: 5,
+  /** Some of many failed. */
+  partial: 7,
+  interrupted: 130,
+} as const
+
+export type Facts = Record<string, string | number | undefined>
+
+export interface ErrorDetails {
+  /** What is known of the failure, one labelled line each. */
+  facts?: Facts | undefined
+  /** What to do about it. */
+  hint?: string | undefined
+  cause?: unknown
+  exitCode?: number | undefined
+}
+
+/** The one error class: `message` says what happened on what; the rest says why and what to do. */
+export class ProxmintError extends Error {
+  readonly facts: Facts
+  readonly hint: string | undefined
+  readonly exitCode: number
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = 'ProxmintError'
+    this.facts = details.facts ?? {}
+    this.hint = details.hint
+    this.exitCode = details.exitCode ?? exitCodes.failed
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The code of a system error (`ENOENT`, `ECONNREFUSED`), looked for along the chain of causes. */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  if ('code' in error && typeof error.code === 'string') return error.code
+  return codeOf(error.cause)
+}
+
+/** An interruption by the user or the system: exit 130, whatever was running. */
+export function interrupted(what: string): ProxmintError {
+  return new ProxmintError(`interrupted: ${what}`, { exitCode: exitCodes.interrupted })
+}
+
+/** `error:`, the facts indented below it, `hint:`; without colour, for a person. */
+export function formatError(error: unknown): string {
+  const lines = [`error: ${messageOf(error)}`]
+  if (error instanceof ProxmintError) {
+    for (const [label, value] of Object.entries(error.facts)) {
+      if (value !== undefined) lines.push(`  ${label}: ${value}`)
+    }
+    if (error.hint !== undefined) lines.push(`hint: ${error.hint}`)
+  } else if (error instanceof Error && error.stack !== undefined) {
+    lines.push(error.stack.split('\n').slice(1).join('\n'))
+    lines.push('hint: this is a defect of proxmint; please report it with the lines above')
+  }
+  return lines.join('\n')
+}

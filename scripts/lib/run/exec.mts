@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { ProxmintError } from './errors.mts'
+import { redact } from './redact.mts'
+
+/** A command as data: what `--dry-run` prints and `runCommand` spawns. Secrets go in `env` or `input`. */
+export interface CommandPlan {
+  file: string
+  args: string[]
+  /** Added to this process's environment; `undefined` takes a variable away. */
+  env?: Record<string, string | undefined> | undefined
+  cwd?: string | undefined
+  /** Written to the child's standard input. */
+  input?: string | undefined
+}
+
+export interface RunOptions {
+  /** Aborting sends SIGINT, as Ctrl-C would, and waits for the child to clean up. */
+  signal?: AbortSignal | undefined
+  /** Called with every line the child prints, secrets already replaced. */
+  onLine?: ((line: string) => void) | undefined
+  timeoutMs?: number | undefined
+  /** How long an interrupted child may clean up before it is killed. Default 60 s. */
+  graceMs?: number | undefined
+}
+
+export interface CommandResult {
+  code: number
+  stdout: string
+  stderr: string
+  timedOut: boolean
+}
+
+/** One line for a person: the command with its directory and the names (never values) of its variables. */
+export function describeCommand(plan: CommandPlan): string {
+  const variables = Object.entries(plan.env ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => `${name}=...`)
+  const words = [...variables, plan.file, ...plan.args].map(quote)
+  const command = redact(words.join(' '))
+  return plan.cwd === undefined ? command : `(cd ${quote(plan.cwd)} && ${command})`
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+/**
+ * Spawns the plan and waits for its end; a non-zero code is a result, not an error.
+ * @throws ProxmintError when the program cannot be started.
+ */
+export async function runCommand(plan: CommandPlan, options: RunOptions = {}): Promise<CommandResult> {
+  const child = spawn(plan.file, plan.args, {
+    cwd: plan.cwd,
+    env: childEnv(plan.env),
+    stdio: [plan.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    // Its own process group: Ctrl-C at the terminal reaches the child only through us, once.
+    detached: true,
+  })
+  if (child.stdin !== null && plan.input !== undefined) {
+    child.stdin.on('error', () => {})
+    child.stdin.end(plan.input)
+  }
+  const stop = stopOn(child, options)
+  try {
+    return await finish(child, plan, options, stop)
+  } finally {
+    stop.cancel()
+  }
+}
+
+function childEnv(extra: CommandPlan['env']): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = { ...process.env, ...extra }
+  for (const [name, value] of Object.entries(env)) if (value === undefined) delete env[name]
+  return env
+}
+
+interface Stopper {
+  timedOut: boolean
+  cancel(): void
+}
+
+function stopOn(child: ChildProcess, options: RunOptions): Stopper {
+  const timers: NodeJS.Timeout[] = []
+  const interrupt = (): void => {
+    signalGroup(child, 'SIGINT')
+    timers.push(setTimeout(() => signalGroup(child, 'SIGKILL'), options.graceMs ?? 60_000))
+  }
+  const stopper: Stopper = {
+    timedOut: false,
+    cancel() {
+      for (const timer of timers) clearTimeout(timer)
+      options.signal?.removeEventListener('abort', interrupt)
+    },
+  }
+  if (options.timeoutMs !== undefined) {
+    timers.push(
+      setTimeout(() => {
+        stopper.timedOut = true
+        interrupt()
+      }, options.timeoutMs),
+    )
+  }
+  if (options.signal?.aborted) interrupt()
+  else options.signal?.addEventListener('abort', interrupt, { once: true })
+  return stopper
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null) return
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    // The group ended between the check and the signal.
+  }
+}
+
+function finish(
+  child: ChildProcess,
+  plan: CommandPlan,
+  options: RunOptions,
+  stopper: Stopper,
+): Promise<CommandResult> {
+  const stdout = collect(child.stdout, options.onLine)
+  const stderr = collect(child.stderr, options.onLine)
+  return new Promise((resolve, reject) => {
+    child.once('error', error => reject(cannotStart(plan, error)))
+    child.once('close', (code, signal) => {
+      resolve({
+        code: code ?? (signal === 'SIGINT' ? 130 : 137),
+        stdout: stdout.join('\n'),
+        stderr: stderr.join('\n'),
+        timedOut: stopper.timedOut,
+      })
+    })
+  })
+}
+
+function collect(stream: NodeJS.ReadableStream | null, onLine: RunOptions['onLine']): string[] {
+  const lines: string[] = []
+  if (stream !== null) {
+    createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', line => {
+      lines.push(line)
+      onLine?.(redact(line))
+    })
+  }
+  return lines
+}
+
+function cannotStart(plan: CommandPlan, cause: NodeJS.ErrnoException): ProxmintError {
+  const missing = cause.code === 'ENOENT'
+  return new ProxmintError(`cannot start ${plan.file}: ${missing ? 'no such program' : cause.message}`, {
+    facts: { directory: plan.cwd },
+    hint: missing ? 'run `make setup`, which finds or installs what proxmint needs' : undefined,
+    cause,
+  })
+}

@@ -1,0 +1,70 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { dirname } from 'node:path'
+import { writeFailed } from './atomic-file.mts'
+import { codeOf, exitCodes, ProxmintError } from './errors.mts'
+
+export interface LockInfo {
+  /** The file the lock protects; the lock is the folder `<path>.lock` beside it. */
+  path: string
+  /** What is running, for whoever finds the lock taken. */
+  purpose: string
+  /** How long to wait for another holder. Default 0: fail at once. */
+  waitMs?: number
+}
+
+const staleMs = 15_000
+const retryMs = 200
+
+/**
+ * Runs `work` while holding the lock. The signal aborts when the lock is lost (the machine slept longer than
+ * the lock lives, and somebody else took it).
+ * @throws ProxmintError (locked) that says who holds it.
+ */
+export async function withLock<T>(info: LockInfo, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const lost = new AbortController()
+  const release = await acquire(info, lost)
+  const holder = `${info.path}.holder`
+  try {
+    await writeFile(holder, describeHolder(info.purpose))
+    return await work(lost.signal)
+  } finally {
+    if (!lost.signal.aborted) {
+      await rm(holder, { force: true })
+      await release()
+    }
+  }
+}
+
+async function acquire(info: LockInfo, lost: AbortController): Promise<() => Promise<void>> {
+  const { lock } = await import('proper-lockfile')
+  await mkdir(dirname(info.path), { recursive: true }).catch(cause => {
+    throw writeFailed(info.path, cause)
+  })
+  const options = {
+    realpath: false,
+    stale: staleMs,
+    retries: { retries: Math.ceil((info.waitMs ?? 0) / retryMs), minTimeout: retryMs, maxTimeout: retryMs },
+    onCompromised: (error: Error) => lost.abort(error),
+  }
+  try {
+    return await lock(info.path, options)
+  } catch (cause) {
+    if (codeOf(cause) === 'ELOCKED') throw await lockedBy(info, cause)
+    throw writeFailed(`${info.path}.lock`, cause)
+  }
+}
+
+function describeHolder(purpose: string): string {
+  return `${purpose}, process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}`
+}
+
+async function lockedBy(info: LockInfo, cause: unknown): Promise<ProxmintError> {
+  const holder = await readFile(`${info.path}.holder`, 'utf8').catch(() => 'unknown')
+  return new ProxmintError(`${info.purpose}: another run holds the lock ${info.path}.lock`, {
+    facts: { holder },
+    hint: `wait for it to end; a run that was killed loses its lock after ${staleMs / 1000} s`,
+    cause,
+    exitCode: exitCodes.locked,
+  })
+}

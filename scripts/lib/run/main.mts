@@ -1,0 +1,63 @@
+import { type Arguments, type CommandSpec, helpText, parseArguments } from './command-line.mts'
+import { exitCodes, formatError, messageOf, ProxmintError } from './errors.mts'
+import { redact } from './redact.mts'
+
+export interface Command extends CommandSpec {
+  /** Returns the exit code where it is not 0. `signal` aborts on Ctrl-C and SIGTERM. */
+  run(args: Arguments, signal: AbortSignal): Promise<number | undefined>
+}
+
+/**
+ * Runs one command to its end: the only place that prints errors and sets the exit code. Output drains by
+ * itself, since the process is never made to exit.
+ */
+export async function runMain(command: Command, argv: string[] = scriptArguments()): Promise<void> {
+  const interruption = abortOnSignals()
+  try {
+    if (argv.includes('--help') && !beforeSeparator(argv, '--help')) {
+      process.stdout.write(`${helpText(command)}\n`)
+      return
+    }
+    const args = parseArguments(command, argv)
+    process.exitCode = (await command.run(args, interruption.signal)) ?? exitCodes.done
+  } catch (error) {
+    reportError(error, argv.includes('--json'))
+  } finally {
+    interruption.dispose()
+  }
+}
+
+/** zx leaves `node zx script.mts ...`; plain node leaves `node script.mts ...`. */
+function scriptArguments(): string[] {
+  const script = process.argv.findIndex((word, index) => index > 0 && word.endsWith('.mts'))
+  return process.argv.slice(script + 1)
+}
+
+/** Whether `--` stands before `word`, which makes it another program's. */
+function beforeSeparator(argv: string[], word: string): boolean {
+  const separator = argv.indexOf('--')
+  return separator >= 0 && separator < argv.indexOf(word)
+}
+
+function reportError(error: unknown, json: boolean): void {
+  process.exitCode = error instanceof ProxmintError ? error.exitCode : exitCodes.failed
+  process.stderr.write(`${redact(formatError(error))}\n`)
+  if (json) {
+    const details = error instanceof ProxmintError ? { facts: error.facts, hint: error.hint } : {}
+    const document = { error: messageOf(error), ...details, exitCode: process.exitCode }
+    process.stdout.write(`${redact(JSON.stringify(document))}\n`)
+  }
+}
+
+function abortOnSignals(): { signal: AbortSignal; dispose(): void } {
+  const controller = new AbortController()
+  const abort = (): void => controller.abort()
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const name of signals) process.on(name, abort)
+  return {
+    signal: controller.signal,
+    dispose: () => {
+      for (const name of signals) process.off(name, abort)
+    },
+  }
+}
