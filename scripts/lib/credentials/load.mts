@@ -1,0 +1,48 @@
+import { ProxmintError } from '../run/errors.mts'
+import { registerSecret } from '../run/redact.mts'
+import { type Credentials, checkedCredentials } from './credentials.mts'
+import { decryptFile } from './sops.mts'
+import { environmentSource, fileSource, type Source } from './source.mts'
+
+/** Where the encrypted credentials stand, from the project's root. */
+export const credentialsFile = 'secrets/proxmox-creds.enc.yaml'
+
+/**
+ * The credentials of this run: from a direnv shell's environment where PROXMOX_URL, PROXMOX_USERNAME or
+ * PROXMOX_TOKEN is set, otherwise from the SOPS file. Their secret values are unprintable from here on.
+ * @throws ProxmintError (denied: none or not decryptable; invalid: with every fault and its fix).
+ */
+export async function loadCredentials(env: NodeJS.ProcessEnv = process.env): Promise<Credentials> {
+  const { credentials, warnings } = checkedCredentials(await credentialsSource(env))
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
+  return credentials
+}
+
+async function credentialsSource(env: NodeJS.ProcessEnv): Promise<Source> {
+  const named = ['PROXMOX_URL', 'PROXMOX_USERNAME', 'PROXMOX_TOKEN'].some(name => (env[name] ?? '') !== '')
+  const source = named ? environmentSource(env) : await encryptedSource(env)
+  registerSecrets(source)
+  return source
+}
+
+/** The SOPS file alone, whatever the environment holds. */
+export async function encryptedSource(env: NodeJS.ProcessEnv = process.env): Promise<Source> {
+  const path = env['PROXMINT_CREDENTIALS'] ?? credentialsFile
+  return fileSource(path, await decryptFile(path))
+}
+
+/** Registered before the checks, so that not even a fault's message can show one. */
+export function registerSecrets({ names, values }: Source): void {
+  for (const field of ['tokenSecret', 'password', 'sshPrivateKey'] as const) {
+    const value = values[names[field]] ?? values[field]
+    if (typeof value === 'string') registerSecret(value)
+  }
+}
+
+/** What Packer 1.6.x needs beyond the API token. @throws ProxmintError that says where to add it. */
+export function requirePassword(credentials: Credentials): string {
+  if (credentials.password !== undefined) return credentials.password
+  throw new ProxmintError('this Packer (1.6.x) knows no API tokens, and the credentials hold no password', {
+    hint: `install Packer 1.10 or newer, or add proxmox_password (of ${credentials.user}) to ${credentialsFile}`,
+  })
+}

@@ -1,0 +1,58 @@
+import { access } from 'node:fs/promises'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { type CommandResult, runCommand } from '../run/exec.mts'
+
+/**
+ * The decrypted keys of a SOPS file. The clear text exists in this process alone.
+ * @param sops the program to call.
+ * @throws ProxmintError (denied) when no identity here opens the file, saying which are tried.
+ */
+export async function decryptFile(path: string, sops = 'sops'): Promise<Record<string, unknown>> {
+  await access(path).catch(cause => {
+    throw noCredentials(path, cause)
+  })
+  const result = await runCommand({ file: sops, args: ['--decrypt', '--output-type', 'json', path] })
+  if (result.code !== 0) throw cannotDecrypt(path, result)
+  return JSON.parse(result.stdout) as Record<string, unknown>
+}
+
+function noCredentials(path: string, cause: unknown): ProxmintError {
+  return new ProxmintError(`no credentials: neither PROXMOX_URL in the environment nor ${path}`, {
+    hint: 'run `zx scripts/credentials.mts init`, which makes an age identity and the encrypted file',
+    cause,
+    exitCode: exitCodes.denied,
+  })
+}
+
+function cannotDecrypt(path: string, { stderr, stdout }: CommandResult): ProxmintError {
+  const output = `${stderr}\n${stdout}`
+  if (/sops metadata not found/i.test(output)) {
+    return new ProxmintError(`${path} is not encrypted`, {
+      hint: `run \`sops encrypt --in-place ${path}\`; if it was ever pushed, make a new API token as well`,
+      exitCode: exitCodes.denied,
+    })
+  }
+  const noKey =
+    /no identity matched|failed to (open|load) (file|age identities)|did not find keys|0 successful groups/i
+  if (noKey.test(output)) {
+    return new ProxmintError(`cannot decrypt ${path}: none of your age identities is among its recipients`, {
+      facts: { identity: identityLocation() },
+      hint: 'ask someone who can open it to add your recipient (`age-keygen -y FILE`) to .sops.yaml and run `sops updatekeys`',
+      exitCode: exitCodes.denied,
+    })
+  }
+  return new ProxmintError(`cannot decrypt ${path}`, {
+    facts: { sops: output.trim().split('\n').filter(Boolean).slice(-3).join(' | ') },
+    exitCode: exitCodes.denied,
+  })
+}
+
+/** Where SOPS looks for age identities, as its documentation says. */
+export function identityLocation(env: NodeJS.ProcessEnv = process.env): string {
+  if (env['SOPS_AGE_KEY'] !== undefined) return 'SOPS_AGE_KEY in the environment'
+  if (env['SOPS_AGE_KEY_FILE'] !== undefined) return env['SOPS_AGE_KEY_FILE']
+  const configHome =
+    env['XDG_CONFIG_HOME'] ??
+    (process.platform === 'darwin' ? `${env['HOME']}/Library/Application Support` : `${env['HOME']}/.config`)
+  return `${configHome}/sops/age/keys.txt`
+}

@@ -1,0 +1,131 @@
+import { nearest } from '../run/nearest.mts'
+import type { Fault } from './credentials.mts'
+
+/** The values of one set of credentials, under the names the code uses. */
+export type FieldName =
+  | 'url'
+  | 'user'
+  | 'tokenId'
+  | 'tokenSecret'
+  | 'node'
+  | 'storagePool'
+  | 'password'
+  | 'caFile'
+  | 'skipTlsVerify'
+  | 'sshUser'
+  | 'sshPrivateKey'
+  | 'sshAddress'
+
+/** Where values come from, and the names a person knows them by there. */
+export interface Source {
+  /** `environment` or the file's name. */
+  label: string
+  names: Record<FieldName, string>
+  values: Record<string, unknown>
+  howToSet(field: FieldName): string
+}
+
+/** The keys of `secrets/proxmox-creds.enc.yaml`. */
+export const fileKeys: Record<FieldName, string> = {
+  url: 'proxmox_url',
+  user: 'proxmox_user',
+  tokenId: 'proxmox_token_id',
+  tokenSecret: 'proxmox_token_secret',
+  node: 'proxmox_node',
+  storagePool: 'proxmox_storage_pool',
+  password: 'proxmox_password',
+  caFile: 'proxmox_ca_file',
+  skipTlsVerify: 'proxmox_skip_tls_verify',
+  sshUser: 'proxmox_ssh_user',
+  sshPrivateKey: 'proxmox_ssh_private_key',
+  sshAddress: 'proxmox_ssh_address',
+}
+
+/** The variables of a direnv shell. User and token id share one, in Packer's format. */
+export const variables: Record<FieldName, string> = {
+  url: 'PROXMOX_URL',
+  user: 'PROXMOX_USERNAME',
+  tokenId: 'PROXMOX_USERNAME',
+  tokenSecret: 'PROXMOX_TOKEN',
+  node: 'PROXMOX_NODE',
+  storagePool: 'PROXMOX_STORAGE_POOL',
+  password: 'PROXMOX_PASSWORD',
+  caFile: 'PROXMOX_CA_FILE',
+  skipTlsVerify: 'PROXMOX_SKIP_TLS_VERIFY',
+  sshUser: 'PROXMOX_SSH_USER',
+  sshPrivateKey: 'PROXMOX_SSH_PRIVATE_KEY',
+  sshAddress: 'PROXMOX_SSH_ADDRESS',
+}
+
+export function fileSource(path: string, values: Record<string, unknown>): Source {
+  return {
+    label: path,
+    names: fileKeys,
+    values,
+    howToSet: field => `sops edit ${path}, and add ${fileKeys[field]}`,
+  }
+}
+
+/** @param env usually `process.env`. */
+export function environmentSource(env: NodeJS.ProcessEnv): Source {
+  const values = Object.fromEntries(
+    Object.entries(variables).map(([field, name]) => [field, env[name] === '' ? undefined : env[name]]),
+  )
+  return {
+    label: 'environment',
+    names: variables,
+    values,
+    howToSet: field => `set ${variables[field]}, or unset PROXMOX_URL so that the SOPS file is read`,
+  }
+}
+
+/** The fields of a source as text, with a fault for each key the source should not have. */
+export function parse(source: Source): { fields: Partial<Record<FieldName, string>>; faults: Fault[] } {
+  return source.names === variables ? parseEnvironment(source) : parseFile(source)
+}
+
+function parseEnvironment(source: Source): { fields: Partial<Record<FieldName, string>>; faults: Fault[] } {
+  const fields = textFields(Object.entries(source.values))
+  const faults: Fault[] = []
+  const [user, tokenId] = (fields.user ?? '').split('!')
+  if (fields.user !== undefined && tokenId === undefined) {
+    faults.push({
+      name: variables.user,
+      what: 'holds no token id',
+      fix: `set it to ${user}!TOKENID: Packer's API token login wants user@realm!tokenid`,
+    })
+  }
+  return {
+    fields: { ...fields, user: user ?? '', tokenId: tokenId ?? '' },
+    faults,
+  }
+}
+
+function parseFile(source: Source): { fields: Partial<Record<FieldName, string>>; faults: Fault[] } {
+  const byKey = new Map(Object.entries(fileKeys).map(([field, key]) => [key, field]))
+  const faults: Fault[] = []
+  const entries: [string, unknown][] = []
+  for (const [key, value] of Object.entries(source.values)) {
+    const field = byKey.get(key)
+    if (field === undefined) faults.push(unknownKey(key, byKey.keys()))
+    else entries.push([field, value])
+  }
+  return { fields: textFields(entries), faults }
+}
+
+function unknownKey(key: string, known: Iterable<string>): Fault {
+  const close = nearest(key, known)
+  return {
+    name: key,
+    what: 'is no key of this file',
+    fix: close === undefined ? 'take it away' : `rename it to ${close}`,
+  }
+}
+
+function textFields(entries: [string, unknown][]): Partial<Record<FieldName, string>> {
+  return Object.fromEntries(
+    entries
+      .filter(([, value]) => value !== undefined && value !== null)
+      .map(([field, value]) => [field, String(value)]),
+  )
+}

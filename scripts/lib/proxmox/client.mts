@@ -1,0 +1,167 @@
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { request as httpsRequest, type IncomingMessage } from 'node:https'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { registerSecret } from '../run/redact.mts'
+import { apiError, connectionError } from './errors.mts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+export type Parameters = Record<string, string | number | boolean | undefined>
+
+export interface Endpoint {
+  /** `https://HOST:PORT/api2/json`. */
+  url: string
+  caFile?: string | undefined
+  skipTlsVerify?: boolean | undefined
+}
+
+/** One identity's way to one Proxmox VE. Actions take it as their first parameter. */
+export interface ProxmoxClient {
+  /** Who asks: `user@realm!tokenid` or `user@realm`. */
+  readonly identity: string
+  readonly url: string
+  /** `data` of the answer. @throws ProxmoxApiError, or ProxmintError where there was no answer. */
+  request<T>(method: Method, path: string, parameters?: Parameters): Promise<T>
+  /** A multipart POST, for files. */
+  upload<T>(path: string, form: FormData): Promise<T>
+}
+
+type Headers = Record<string, string>
+type Body = { content: Buffer; type: string } | undefined
+
+const requestTimeoutMs = 60_000
+
+/** Logs in with an API token: no round trip. */
+export function tokenClient(
+  endpoint: Endpoint,
+  token: { user: string; tokenId: string; tokenSecret: string },
+): ProxmoxClient {
+  const identity = `${token.user}!${token.tokenId}`
+  return client(endpoint, identity, async () => ({
+    Authorization: `PVEAPIToken=${identity}=${token.tokenSecret}`,
+  }))
+}
+
+/** Logs in with a password at the first request; the ticket lives two hours. */
+export function passwordClient(endpoint: Endpoint, login: { user: string; password: string }): ProxmoxClient {
+  let headers: Promise<Headers> | undefined
+  return client(endpoint, login.user, () => {
+    headers ??= ticketHeaders(endpoint, login)
+    return headers
+  })
+}
+
+async function ticketHeaders(
+  endpoint: Endpoint,
+  login: { user: string; password: string },
+): Promise<Headers> {
+  const anonymous = client(endpoint, login.user, async () => ({}))
+  const answer = await anonymous.request<{ ticket: string; CSRFPreventionToken: string }>(
+    'POST',
+    '/access/ticket',
+    { username: login.user, password: login.password },
+  )
+  registerSecret(answer.ticket)
+  return { Cookie: `PVEAuthCookie=${answer.ticket}`, CSRFPreventionToken: answer.CSRFPreventionToken }
+}
+
+function client(endpoint: Endpoint, identity: string, authenticate: () => Promise<Headers>): ProxmoxClient {
+  const tls = { ca: certificateAuthority(endpoint), rejectUnauthorized: endpoint.skipTlsVerify !== true }
+  const call = async <T,>(method: Method, path: string, body: Body): Promise<T> => {
+    const headers = await authenticate()
+    const response = await exchange(endpoint.url, tls, method, path, headers, body)
+    if (response.status >= 200 && response.status < 300) return dataOf<T>(endpoint.url, response)
+    throw apiError({ method, path, identity, ...response })
+  }
+  return {
+    identity,
+    url: endpoint.url,
+    request(method, path, parameters = {}) {
+      const encoded = encode(parameters)
+      if (method === 'POST' || method === 'PUT') return call(method, path, formBody(encoded))
+      return call(method, encoded === '' ? path : `${path}?${encoded}`, undefined)
+    },
+    async upload(path, form) {
+      const response = new Response(form)
+      const content = Buffer.from(await response.arrayBuffer())
+      return call('POST', path, { content, type: response.headers.get('content-type')! })
+    },
+  }
+}
+
+function certificateAuthority({ caFile }: Endpoint): string | undefined {
+  if (caFile === undefined) return undefined
+  try {
+    return readFileSync(caFile, 'utf8')
+  } catch (cause) {
+    throw new ProxmintError(`cannot read the CA file ${caFile}`, {
+      hint: 'correct proxmox_ca_file; on a node the CA is /etc/pve/pve-root-ca.pem',
+      cause,
+      exitCode: exitCodes.invalid,
+    })
+  }
+}
+
+function encode(parameters: Parameters): string {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined)
+      query.set(name, typeof value === 'boolean' ? String(Number(value)) : String(value))
+  }
+  return query.toString()
+}
+
+function formBody(encoded: string): Body {
+  return { content: Buffer.from(encoded), type: 'application/x-www-form-urlencoded' }
+}
+
+interface Answer {
+  status: number
+  reason: string
+  body: string
+}
+
+function exchange(
+  url: string,
+  tls: { ca: string | undefined; rejectUnauthorized: boolean },
+  method: Method,
+  path: string,
+  headers: Headers,
+  body: Body,
+): Promise<Answer> {
+  const bodyHeaders: Headers =
+    body === undefined ? {} : { 'Content-Type': body.type, 'Content-Length': String(body.content.length) }
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error): void => reject(connectionError(url, cause))
+    const options = { method, ...tls, headers: { ...headers, ...bodyHeaders }, timeout: requestTimeoutMs }
+    const request = httpsRequest(`${url}${path}`, options, response => {
+      read(response).then(resolve, fail)
+    })
+    request.on('timeout', () => request.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })))
+    request.on('error', fail)
+    request.end(body?.content)
+  })
+}
+
+async function read(response: IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk as Buffer)
+  return {
+    status: response.statusCode ?? 0,
+    reason: response.statusMessage ?? '',
+    body: Buffer.concat(chunks).toString('utf8'),
+  }
+}
+
+function dataOf<T>(url: string, { body }: Answer): T {
+  try {
+    return (JSON.parse(body) as { data: T }).data
+  } catch (cause) {
+    throw new ProxmintError(`${url} did not answer as a Proxmox VE API does`, {
+      facts: { answer: body.slice(0, 80).replaceAll(/\s+/g, ' ') },
+      hint: 'check proxmox_url: it is the API of a node, https://HOST:8006/api2/json',
+      cause,
+      exitCode: exitCodes.invalid,
+    })
+  }
+}

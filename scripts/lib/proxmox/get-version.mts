@@ -1,0 +1,15 @@
+import type { ProxmoxClient } from './client.mts'
+
+export interface ProxmoxVersion {
+  /** `9.1.2`. */
+  version: string
+  major: number
+  minor: number
+}
+
+/** GET /version; any identity may. */
+export async function getVersion(client: ProxmoxClient): Promise<ProxmoxVersion> {
+  const { version } = await client.request<{ version: string }>('GET', '/version')
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return { version, major, minor }
+}

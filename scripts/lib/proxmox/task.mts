@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { interrupted, ProxmintError } from '../run/errors.mts'
+import type { ProxmoxClient } from './client.mts'
+
+export interface WaitOptions {
+  signal?: AbortSignal | undefined
+  timeoutMs: number
+  /** Called with the last line of the task's log when it changes. */
+  onLog?: ((line: string) => void) | undefined
+}
+
+interface TaskStatus {
+  status: 'running' | 'stopped'
+  exitstatus?: string
+}
+
+interface LogLine {
+  n: number
+  t: string
+}
+
+/**
+ * Waits for the end of a task.
+ * @param upid as a POST answered it; its node is part of it.
+ * @throws ProxmintError with the end of the task's log when it failed, and when the time is over.
+ */
+export async function waitForTask(client: ProxmoxClient, upid: string, options: WaitOptions): Promise<void> {
+  const deadline = performance.now() + options.timeoutMs
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 1.5, 2000)) {
+    const task = await getTaskStatus(client, upid)
+    if (task.status === 'stopped') return checkExit(client, upid, task.exitstatus ?? 'unknown')
+    if (options.signal?.aborted) throw interrupted(taskType(upid))
+    if (performance.now() > deadline) throw tooSlow(upid, options.timeoutMs)
+    if (options.onLog !== undefined) options.onLog((await getTaskLog(client, upid)).at(-1) ?? '')
+    await sleep(pauseMs)
+  }
+}
+
+function tasksPath(upid: string): string {
+  return `/nodes/${upid.split(':')[1]}/tasks/${encodeURIComponent(upid)}`
+}
+
+function taskType(upid: string): string {
+  const [, , , , , type, id] = upid.split(':')
+  return `task ${type}${id === '' ? '' : ` of ${id}`}`
+}
+
+function getTaskStatus(client: ProxmoxClient, upid: string): Promise<TaskStatus> {
+  return client.request('GET', `${tasksPath(upid)}/status`)
+}
+
+async function getTaskLog(client: ProxmoxClient, upid: string): Promise<string[]> {
+  const lines = await client.request<LogLine[]>('GET', `${tasksPath(upid)}/log`, { limit: 500 })
+  return lines.map(line => line.t).filter(line => line !== '')
+}
+
+async function checkExit(client: ProxmoxClient, upid: string, exit: string): Promise<void> {
+  if (exit === 'OK' || exit.startsWith('WARNINGS')) return
+  const log = await getTaskLog(client, upid)
+  throw new ProxmintError(`${taskType(upid)} failed: ${exit}`, {
+    facts: { log: log.slice(-5).join(' | '), upid },
+  })
+}
+
+function tooSlow(upid: string, timeoutMs: number): ProxmintError {
+  return new ProxmintError(`${taskType(upid)} did not end within ${timeoutMs / 1000} s`, {
+    facts: { upid },
+    hint: 'it goes on in Proxmox; look at it under Tasks, and raise task_timeout_seconds if the storage is slow',
+  })
+}
