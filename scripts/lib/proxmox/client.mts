@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { request as httpsRequest, type IncomingMessage } from 'node:https'
+import { request as httpsRequest } from 'node:https'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { registerSecret } from '../run/redact.mts'
 import { apiError, connectionError } from './errors.mts'
