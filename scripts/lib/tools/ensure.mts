@@ -1,0 +1,99 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeFileAtomic } from '../run/atomic-file.mts'
+import { interrupted, ProxmintError } from '../run/errors.mts'
+import { cacheFolder, discardEntry, readEntry } from './cache.mts'
+import { searchTool } from './find.mts'
+import { buildWithGo } from './go-build.mts'
+import type { Method } from './method.mts'
+import { type InstallMethod, type Pin, pins, type ToolName } from './pins.mts'
+import { officialReleases } from './release.mts'
+import { installFromDistribution } from './system-packages.mts'
+import type { Tool } from './tool.mts'
+
+export interface EnsureOptions {
+  signal: AbortSignal
+  /** Told in one sentence each what was found wanting and which way of installing was closed. */
+  onNote: (sentence: string) => void
+}
+
+type Methods = Record<InstallMethod, Method>
+
+export interface Obtained {
+  tools: Tool[]
+  /** Name of a tool that cannot be had -> everything that was tried, in one sentence each. */
+  failures: Partial<Record<ToolName, string>>
+}
+
+/** Finds each tool or installs it, in the order that tools/pins.json gives. */
+export async function obtainTools(names: ToolName[], options: EnsureOptions): Promise<Obtained> {
+  const methods = { release: officialReleases(), go: buildWithGo, system: installFromDistribution }
+  const obtained: Obtained = { tools: [], failures: {} }
+  for (const name of names) {
+    const outcome = await ensureTool(name, methods, options)
+    if (Array.isArray(outcome)) obtained.failures[name] = outcome.join('; ')
+    else obtained.tools.push(outcome)
+  }
+  return obtained
+}
+
+/** The tool, or why each way to it is closed. */
+async function ensureTool(
+  name: ToolName,
+  methods: Methods,
+  options: EnsureOptions,
+): Promise<Tool | string[]> {
+  const cached = await readEntry(name, pins.tools[name].version)
+  const { tool, rejected } = await searchTool(name)
+  if (tool !== undefined && (tool.dialect !== 'packaged' || (await upgradeFailedLately(name)))) return tool
+  // It was there and the search did not take it, so it does not work: nothing may mistake it for finished.
+  if (cached !== undefined) await discardEntry(name, cached.version)
+  for (const sentence of rejected) options.onNote(`${name}: ${sentence}`)
+  const reasons = [...rejected]
+  for (const way of waysToInstall(name, tool)) {
+    const installed = await tryMethod(name, methods[way], options, reasons)
+    if (installed !== undefined) return installed
+  }
+  if (tool === undefined) return reasons
+  await rememberFailedUpgrade(name, reasons.join('; '))
+  return tool
+}
+
+/** Who has the distribution's Packer already can only gain a better one. */
+export function waysToInstall(name: ToolName, found: Tool | undefined): InstallMethod[] {
+  const pin: Pin = pins.tools[name]
+  return found === undefined ? pin.install : pin.install.filter(way => way !== 'system')
+}
+
+async function tryMethod(
+  name: ToolName,
+  method: Method,
+  { signal, onNote }: EnsureOptions,
+  reasons: string[],
+): Promise<Tool | undefined> {
+  try {
+    await method(name, signal)
+  } catch (error) {
+    if (signal.aborted) throw interrupted(`setting up ${name}`)
+    if (!(error instanceof ProxmintError)) throw error
+    reasons.push(error.message)
+    onNote(`${name}: ${error.message}`)
+    return undefined
+  }
+  const { tool, rejected } = await searchTool(name)
+  if (tool === undefined) reasons.push(...rejected)
+  return tool
+}
+
+const upgradeNote = (name: ToolName): string => join(cacheFolder(), name, 'release-failed.txt')
+const retryUpgradeAfterMs = 24 * 3600_000
+
+/** A tool that works is not held up by a download that failed less than a day ago. */
+async function upgradeFailedLately(name: ToolName): Promise<boolean> {
+  const failed = await stat(upgradeNote(name)).catch(() => undefined)
+  return failed !== undefined && Date.now() - failed.mtimeMs < retryUpgradeAfterMs
+}
+
+async function rememberFailedUpgrade(name: ToolName, reason: string): Promise<void> {
+  await writeFileAtomic(upgradeNote(name), `${reason}\n`)
+}

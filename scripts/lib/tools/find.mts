@@ -1,0 +1,77 @@
+import { join } from 'node:path'
+import { which } from 'zx'
+import { ProxmintError } from '../run/errors.mts'
+import { type CacheEntry, readEntry } from './cache.mts'
+import { type Pin, pins, type ToolName } from './pins.mts'
+import { findProvider } from './provider.mts'
+import type { Candidate, Rejection, Tool } from './tool.mts'
+import { examine } from './usable.mts'
+
+export interface Search {
+  tool: Tool | undefined
+  rejected: Rejection[]
+}
+
+interface Place extends Candidate {
+  origin: Tool['origin']
+}
+
+/** The tool on PATH or in the cache, if one is there that works; installs nothing. */
+export async function findTool(name: ToolName): Promise<Tool | undefined> {
+  return (await searchTool(name)).tool
+}
+
+/** @throws ProxmintError that names what was found and why it will not do. */
+export async function requireTool(name: ToolName): Promise<Tool> {
+  const { tool, rejected } = await searchTool(name)
+  if (tool !== undefined) return tool
+  throw new ProxmintError(`${name} is not installed, or not usable`, {
+    facts: Object.fromEntries(rejected.map((reason, index) => [`found ${index + 1}`, reason])),
+    hint: `run \`zx scripts/setup.mts --only ${name}\``,
+  })
+}
+
+/** As `findTool`, with every program that was found and rejected. */
+export async function searchTool(name: ToolName): Promise<Search> {
+  if (name === 'proxmox-provider') return { tool: await findProvider(), rejected: [] }
+  const rejected: Rejection[] = []
+  let packaged: Tool | undefined
+  for (const place of await placesOf(name)) {
+    const verdict = await examine(place)
+    if (!verdict.usable) {
+      rejected.push(`${[place.file, verdict.version].filter(Boolean).join(' ')}: ${verdict.reason}`)
+      continue
+    }
+    const tool = toolAt(place, verdict.version, verdict.dialect)
+    if (tool.dialect !== 'packaged') return { tool, rejected }
+    packaged ??= tool
+  }
+  return { tool: packaged, rejected }
+}
+
+function toolAt(place: Place, version: string, dialect: Tool['dialect']): Tool {
+  const { tool: name, file, origin, env } = place
+  return { name, file, version, origin, ...(dialect && { dialect }), ...(env && { env }) }
+}
+
+/** Where to look, best first: PATH, then the cache. */
+async function placesOf(name: ToolName): Promise<Place[]> {
+  const pin: Pin = pins.tools[name]
+  const places: Place[] = []
+  for (const program of Object.keys(pin.minimum)) {
+    const files = (await which(program, { all: true, nothrow: true })) ?? []
+    places.push(...files.map(file => ({ tool: name, program, file, origin: originOnPath(file) })))
+  }
+  const entry = await readEntry(name, pin.version)
+  return entry === undefined ? places : [...places, cachedPlace(name, pin, entry)]
+}
+
+/** A distribution installs into /usr/bin, where nobody else should. */
+const originOnPath = (file: string): Tool['origin'] => (/^(\/usr)?\/s?bin\//.test(file) ? 'system' : 'path')
+
+function cachedPlace(name: ToolName, pin: Pin, entry: CacheEntry): Place {
+  const program = pin.programs[0]!
+  const place: Place = { tool: name, program, file: join(entry.folder, 'bin', program), origin: entry.origin }
+  if (name === 'packer') place.env = { PACKER_PLUGIN_PATH: join(entry.folder, 'plugins') }
+  return place
+}

@@ -1,0 +1,112 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { which } from 'zx'
+import { ProxmintError } from '../run/errors.mts'
+import { type CommandPlan, runCommand } from '../run/exec.mts'
+import { withProgress } from '../run/progress.mts'
+import { ask } from './ask.mts'
+import { installEntry, type NewEntry } from './cache.mts'
+import type { Method } from './method.mts'
+import { pins, type ToolName, toolsFolder } from './pins.mts'
+import { layOutBuilt } from './provider.mts'
+import { isAtLeast, versionIn } from './versions.mts'
+
+interface Recipe {
+  packages: string[]
+  /** Linker flags with which the program tells its version as the release does. */
+  versionFlags: string
+}
+
+/**
+ * What can be built from the Go module proxy; each has its module, with go.sum, in tools/go/<tool>.
+ * Packer is not here: its proxmox plugin is not on the proxy, and without it Packer is of no use.
+ */
+const recipes: Partial<Record<ToolName, Recipe>> = {
+  sops: { packages: ['github.com/getsops/sops/v3/cmd/sops'], versionFlags: '' },
+  age: {
+    packages: ['filippo.io/age/cmd/age', 'filippo.io/age/cmd/age-keygen'],
+    versionFlags: `-X main.Version=v${pins.tools.age.version}`,
+  },
+  opentofu: {
+    packages: ['github.com/opentofu/opentofu/cmd/tofu'],
+    versionFlags: '-X github.com/opentofu/opentofu/version.dev=no',
+  },
+  'proxmox-provider': {
+    packages: ['github.com/bpg/terraform-provider-proxmox'],
+    versionFlags: `-X main.version=${pins.tools['proxmox-provider'].version}`,
+  },
+}
+
+/** The first Go that fetches a newer one by itself when a module asks for it. */
+const firstSwitchingGo = '1.21'
+
+/** Builds the pinned version. What is downloaded is verified by the module's committed go.sum. */
+export const buildWithGo: Method = async (name, signal) => {
+  const recipe = recipes[name]!
+  const moduleFolder = fileURLToPath(new URL(`go/${name}/`, toolsFolder))
+  await checkGo(moduleFolder)
+  const { version } = pins.tools[name]
+  const fill: NewEntry['fill'] = async (folder, fillSignal) => {
+    const bin = join(folder, 'bin')
+    await mkdir(bin)
+    await build(name, buildPlan(recipe, moduleFolder, bin), fillSignal)
+    if (name === 'proxmox-provider') await layOutBuilt(join(bin, 'terraform-provider-proxmox'), folder)
+  }
+  await installEntry({ tool: name, version, origin: 'go', fill }, signal)
+}
+
+/** CGO off: the result needs no C compiler and no library. GOWORK off: a workspace above must not matter. */
+export function buildPlan(recipe: Recipe, moduleFolder: string, outputFolder: string): CommandPlan {
+  const flags = `-s -w ${recipe.versionFlags}`.trim()
+  return {
+    file: 'go',
+    args: ['build', '-v', '-mod=readonly', '-trimpath', '-ldflags', flags, '-o', `${outputFolder}/`].concat(
+      recipe.packages,
+    ),
+    cwd: moduleFolder,
+    env: { CGO_ENABLED: '0', GOWORK: 'off' },
+  }
+}
+
+async function build(name: ToolName, plan: CommandPlan, signal: AbortSignal): Promise<void> {
+  const { version } = pins.tools[name]
+  const label = `build ${name} ${version} with Go (some minutes, once)`
+  const result = await withProgress(label, progress => {
+    let packages = 0
+    const onLine = (line: string): void => {
+      const downloading = /^go: downloading (\S+)/.exec(line)?.[1]
+      progress.update(
+        downloading === undefined ? `${++packages} packages compiled` : `fetching ${downloading}`,
+      )
+    }
+    return runCommand(plan, { signal, onLine })
+  })
+  signal.throwIfAborted()
+  if (result.code !== 0) throw buildFailed(name, result.stderr)
+}
+
+function buildFailed(name: ToolName, output: string): ProxmintError {
+  const lines = output.split('\n').filter(line => !/^go: downloading |^[\w./-]+$/.test(line))
+  return new ProxmintError(`building ${name} with Go failed: ${lines.slice(-3).join(' / ')}`)
+}
+
+/** @throws ProxmintError that says which Go to install. */
+async function checkGo(moduleFolder: string): Promise<void> {
+  const needed = await neededGo(moduleFolder)
+  const go = await which('go', { nothrow: true })
+  if (go === null) {
+    throw new ProxmintError(
+      `Go is not installed; with Go ${needed} or newer (go.dev/dl) on PATH it is built from source`,
+    )
+  }
+  const found = versionIn((await ask({ file: go }, ['version'])).stdout) ?? 'of unknown version'
+  if (!isAtLeast(found, firstSwitchingGo)) {
+    throw new ProxmintError(`Go ${found} (${go}) is too old; install Go ${needed} or newer (go.dev/dl)`)
+  }
+}
+
+async function neededGo(moduleFolder: string): Promise<string> {
+  const goMod = await readFile(join(moduleFolder, 'go.mod'), 'utf8')
+  return /^go (\S+)/m.exec(goMod)![1]!
+}

@@ -1,0 +1,50 @@
+import { ask, lastLine } from './ask.mts'
+import { pins } from './pins.mts'
+import type { Candidate, Verdict } from './tool.mts'
+import { isAtLeast } from './versions.mts'
+
+const { minimum, plugin } = pins.tools.packer
+
+/**
+ * Which of the two kinds of Packer this is, by trying: a modern one needs a proxmox plugin that loads; a 1.6
+ * needs the proxmox-clone builder it was built with. Anything between them is no longer maintained by anyone.
+ */
+export async function examinePacker(candidate: Candidate, version: string): Promise<Verdict> {
+  if (isAtLeast(version, minimum['packer']!)) return await examineModern(candidate, version)
+  if (version.startsWith('1.6.')) return await examinePackaged(candidate, version)
+  return { usable: false, version, reason: `older than ${minimum['packer']} and not the packaged 1.6` }
+}
+
+async function examineModern(candidate: Candidate, version: string): Promise<Verdict> {
+  const listing = await ask(candidate, ['plugins', 'installed'])
+  const files = listing.stdout.split('\n').filter(line => line.includes(`/${plugin.source}/`))
+  if (files.length === 0) return { usable: false, version, reason: `has no plugin ${plugin.source}` }
+  const faults: string[] = []
+  for (const file of files) {
+    const fault = await pluginFault(file.trim())
+    if (fault === undefined) return { usable: true, version, dialect: 'modern' }
+    faults.push(fault)
+  }
+  return { usable: false, version, reason: `its plugin ${plugin.source} ${faults.join('; ')}` }
+}
+
+/** `describe` is what Packer itself asks a plugin before it uses it. */
+async function pluginFault(file: string): Promise<string | undefined> {
+  const answer = await ask({ file }, ['describe'])
+  try {
+    const { version, builders } = JSON.parse(answer.stdout) as { version: string; builders: string[] }
+    if (!builders.includes('clone')) return `${version} has no clone builder`
+    return isAtLeast(version, plugin.minimum) ? undefined : `${version} is older than ${plugin.minimum}`
+  } catch {
+    return `does not load (${lastLine(answer)})`
+  }
+}
+
+/** A template that lacks everything: only a Packer that knows the builder can say what is missing. */
+async function examinePackaged(candidate: Candidate, version: string): Promise<Verdict> {
+  const answer = await ask(candidate, ['validate', '-'], '{"builders":[{"type":"proxmox-clone"}]}')
+  const known = /proxmox_url must be specified/.test(`${answer.stdout}${answer.stderr}`)
+  return known
+    ? { usable: true, version, dialect: 'packaged' }
+    : { usable: false, version, reason: `has no proxmox-clone builder (${lastLine(answer)})` }
+}

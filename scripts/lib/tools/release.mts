@@ -1,0 +1,134 @@
+import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { which } from 'zx'
+import { messageOf, ProxmintError } from '../run/errors.mts'
+import { type CommandPlan, type CommandResult, runCommand } from '../run/exec.mts'
+import { withProgress } from '../run/progress.mts'
+import { lastLine } from './ask.mts'
+import { installEntry, type NewEntry } from './cache.mts'
+import { findTool } from './find.mts'
+import type { Method } from './method.mts'
+import { type Pin, pins, type ToolName } from './pins.mts'
+import { mirrorRelease } from './provider.mts'
+
+/** Enough for a large program over a slow line. */
+const downloadLimitMs = 300_000
+
+/**
+ * The official releases by pinned version. Programs come by mise, which compares each download with the
+ * checksums its project published, and checks signatures and attestations where there are any; Packer compares
+ * its plugin with the checksums of the plugin's release. Once nothing could be reached, nothing more is tried.
+ */
+export function officialReleases(): Method {
+  let unreachable: string | undefined
+  return async (name, signal) => {
+    if (unreachable !== undefined) {
+      throw new ProxmintError(`its release was not tried, since releases cannot be reached (${unreachable})`)
+    }
+    try {
+      await installRelease(name, signal)
+    } catch (error) {
+      if (isNetworkFault(messageOf(error))) unreachable = messageOf(error)
+      throw error
+    }
+  }
+}
+
+async function installRelease(name: ToolName, signal: AbortSignal): Promise<void> {
+  const pin: Pin = pins.tools[name]
+  const label = `download ${name} ${pin.version}`
+  const fill: NewEntry['fill'] = async (folder, fillSignal) => {
+    await withProgress(label, async () => {
+      if (name === 'proxmox-provider') await downloadProvider(folder, fillSignal)
+      else await downloadPrograms(name, pin, folder, fillSignal)
+      if (name === 'packer') await downloadPackerPlugin(folder, fillSignal)
+    })
+  }
+  await installEntry({ tool: name, version: pin.version, origin: 'release', fill }, signal)
+}
+
+async function downloadProvider(folder: string, signal: AbortSignal): Promise<void> {
+  const tofu = await findTool('opentofu')
+  if (tofu === undefined) throw new ProxmintError('its release is downloaded by OpenTofu, which is missing')
+  await mirrorRelease(tofu, folder, signal)
+}
+
+async function downloadPrograms(
+  name: ToolName,
+  pin: Pin,
+  folder: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if ((await which('npx', { nothrow: true })) === null) {
+    throw new ProxmintError('its release cannot be downloaded: npx (of npm) is not on PATH')
+  }
+  const installed = `${name}@${pin.version}`
+  await mise(['install', installed], folder, signal)
+  const folders = (await mise(['bin-paths', installed], folder, signal)).stdout.split('\n')
+  await mkdir(join(folder, 'bin'))
+  for (const program of pin.programs) {
+    const found = await which(program, { path: folders.join(':'), nothrow: true })
+    if (found === null) throw new ProxmintError(`the release of ${installed} has no program ${program}`)
+    await copyFile(found, join(folder, 'bin', program))
+  }
+  await rm(join(folder, miseFolder), { recursive: true })
+}
+
+const miseFolder = 'mise'
+
+async function mise(args: string[], folder: string, signal: AbortSignal): Promise<CommandResult> {
+  const plan = misePlan(args, folder)
+  const result = await runCommand(plan, { signal, timeoutMs: downloadLimitMs, graceMs: 5000 })
+  if (result.code === 0) return result
+  throw new ProxmintError(`its release cannot be downloaded (${complaint(result)})`)
+}
+
+/** Everything mise keeps stays below `folder`; the user's own mise, if any, is neither read nor changed. */
+export function misePlan(args: string[], folder: string): CommandPlan {
+  const own = join(folder, miseFolder)
+  return {
+    file: 'npx',
+    args: ['--yes', `--package=${pins.mise.package}@${pins.mise.version}`, '--', 'mise', ...args],
+    cwd: folder,
+    env: {
+      MISE_DATA_DIR: join(own, 'data'),
+      MISE_CACHE_DIR: join(own, 'cache'),
+      MISE_STATE_DIR: join(own, 'state'),
+      MISE_CONFIG_DIR: join(own, 'config'),
+      MISE_NO_CONFIG: '1',
+      MISE_YES: '1',
+      // Behind a firewall that swallows packets these make it give up in seconds instead of a minute.
+      MISE_HTTP_RETRIES: '0',
+      MISE_HTTP_TIMEOUT: '5s',
+      MISE_FETCH_REMOTE_VERSIONS_TIMEOUT: '3s',
+      MISE_PREFER_OFFLINE: '1',
+      MISE_USE_VERSIONS_HOST: '0',
+    },
+  }
+}
+
+/** The first line in which mise or npm says what failed. */
+function complaint(result: CommandResult): string {
+  const line = /^(?:mise|npm) (?:ERROR|error) +(?!code )(.+)$/m.exec(result.stderr)?.[1]
+  return line ?? lastLine(result)
+}
+
+/** Told from a wrong version or a wrong checksum, which concern one tool only. */
+export function isNetworkFault(message: string): boolean {
+  return /error sending request|dns error|timed out|no answer|earlier connection failure|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT/i.test(
+    message,
+  )
+}
+
+async function downloadPackerPlugin(folder: string, signal: AbortSignal): Promise<void> {
+  const { source, version } = pins.tools.packer.plugin
+  const plan: CommandPlan = {
+    file: join(folder, 'bin', 'packer'),
+    args: ['plugins', 'install', source, version],
+    env: { PACKER_PLUGIN_PATH: join(folder, 'plugins'), CHECKPOINT_DISABLE: '1' },
+  }
+  const result = await runCommand(plan, { signal, timeoutMs: downloadLimitMs, graceMs: 5000 })
+  if (result.code !== 0) {
+    throw new ProxmintError(`its plugin ${source} cannot be downloaded (${lastLine(result)})`)
+  }
+}
