@@ -45,10 +45,7 @@ export interface GuestStart {
   agentChannel: boolean
 }
 
-export type GuestExit =
-  | { reason: 'poweroff' }
-  | { reason: 'stopped' }
-  | { reason: 'crashed'; detail: string }
+export type GuestExit = { reason: 'poweroff' } | { reason: 'stopped' } | { reason: 'crashed'; detail: string }
 
 /** Thrown by `agent()` when nothing in the guest answers; the server turns it into PVE's own words. */
 export class AgentNotRunning extends Error {}

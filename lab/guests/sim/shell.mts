@@ -1,0 +1,30 @@
+/** One call of a function of the image's cloud-init-modules.sh. */
+export interface Step {
+  call: [name: string, ...args: string[]]
+  /** Given on standard input: what is long, binary or secret. */
+  input?: string | Buffer
+}
+
+export function step(...call: Step['call']): Step {
+  return { call }
+}
+
+export function stepWithInput(input: string | Buffer, ...call: Step['call']): Step {
+  return { call, input }
+}
+
+/** A shell function that makes the calls in order; a function without any does nothing. */
+export function shellFunction(name: string, steps: Step[]): string {
+  const lines = steps.length === 0 ? [':'] : steps.map(shellCall)
+  return `${name}() {\n${lines.map(line => `  ${line}\n`).join('')}}\n`
+}
+
+export function shellCall({ call, input }: Step): string {
+  const command = call.map(quote).join(' ')
+  if (input === undefined) return command
+  return `base64 -d <<< '${Buffer.from(input).toString('base64')}' | ${command}`
+}
+
+export function quote(word: string): string {
+  return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,36 @@
+import { run } from '../process.mts'
+import { BRIDGE, BRIDGE_ADDRESS, PREFIX_LENGTH } from './addresses.mts'
+
+const ip = (...args: string[]) =>
+  run('ip', args, { missing: 'the lab sets up its network with ip; install the package iproute2' })
+
+/** Makes the loopback and the bridge of a fresh network namespace. */
+export async function createBridge(): Promise<void> {
+  await ip('link', 'set', 'lo', 'up')
+  await ip('link', 'add', BRIDGE, 'type', 'bridge', 'forward_delay', '0')
+  await ip('addr', 'add', `${BRIDGE_ADDRESS}/${PREFIX_LENGTH}`, 'dev', BRIDGE)
+  await ip('link', 'set', BRIDGE, 'up')
+}
+
+export interface Cable {
+  /** Host end, on the bridge. */
+  hostInterface: string
+  guestInterface: string
+  mac: string
+  /** A process in the guest's network namespace. */
+  pid: number
+}
+
+/** Connects a guest to the bridge. */
+export async function plugCable({ hostInterface, guestInterface, mac, pid }: Cable): Promise<void> {
+  const peer = ['peer', 'name', guestInterface, 'address', mac, 'netns', String(pid)]
+  await ip('link', 'add', hostInterface, 'type', 'veth', ...peer)
+  await ip('link', 'set', hostInterface, 'master', BRIDGE, 'up')
+}
+
+/** Removes a cable at once; the kernel takes its time with those of namespaces that ended. */
+export async function unplugCable(hostInterface: string): Promise<void> {
+  await ip('link', 'del', hostInterface).catch(error => {
+    if (!/Cannot find device/.test((error as Error).message)) throw error
+  })
+}

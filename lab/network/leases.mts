@@ -1,0 +1,44 @@
+import { addressInLab, BRIDGE_ADDRESS, FIRST_LEASE, LAST_LEASE, PREFIX_LENGTH } from './addresses.mts'
+
+export interface Lease {
+  /** With prefix length. */
+  address: string
+  gateway: string
+}
+
+export interface Leases {
+  /** The address for a MAC: the one it had before, or the first free one. */
+  lease(mac: string): Lease
+  /** Gives the address back; it is remembered for the MAC until another needs it. */
+  release(mac: string): void
+}
+
+/** The lab's DHCP, decided when a guest starts. */
+export function createLeases(): Leases {
+  const known = new Map<string, number>()
+  const active = new Set<string>()
+
+  function freeHost(): number {
+    const taken = new Set(known.values())
+    for (let host = FIRST_LEASE; host <= LAST_LEASE; host++) if (!taken.has(host)) return host
+    const idle = [...known.keys()].find(mac => !active.has(mac))
+    if (!idle)
+      throw new Error(`no address left between ${addressInLab(FIRST_LEASE)} and ${addressInLab(LAST_LEASE)}`)
+    const host = known.get(idle)!
+    known.delete(idle)
+    return host
+  }
+
+  return {
+    lease(mac) {
+      const key = mac.toLowerCase()
+      const host = known.get(key) ?? freeHost()
+      known.set(key, host)
+      active.add(key)
+      return { address: `${addressInLab(host)}/${PREFIX_LENGTH}`, gateway: BRIDGE_ADDRESS }
+    },
+    release(mac) {
+      active.delete(mac.toLowerCase())
+    },
+  }
+}

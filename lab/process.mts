@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process'
+
+export interface RunOptions {
+  env?: NodeJS.ProcessEnv
+  cwd?: string
+  /** What to say when the program is not installed. */
+  missing?: string
+}
+
+/** Runs a program to its end and returns its standard output. Rejects with the end of what it printed. */
+export function run(file: string, args: string[], options: RunOptions = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { env: options.env, cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    let errors = ''
+    child.stdout.on('data', chunk => {
+      output += chunk
+    })
+    child.stderr.on('data', chunk => {
+      errors += chunk
+    })
+    child.on('error', error => reject(startFailure(file, error, options.missing)))
+    child.on('close', code => {
+      if (code === 0) resolve(output)
+      else reject(new Error(`${file} ended with ${code}: ${lastLines(errors || output)}`))
+    })
+  })
+}
+
+function startFailure(file: string, error: Error, missing: string | undefined): Error {
+  const absent = (error as NodeJS.ErrnoException).code === 'ENOENT'
+  return new Error(`${file} could not be started: ${absent && missing ? missing : error.message}`)
+}
+
+function lastLines(text: string): string {
+  return text.trim().split('\n').slice(-8).join('\n')
+}
