@@ -187,3 +187,11 @@ function warningsOf(source: Source, { user }: Credentials): string[] {
       `a user made in Proxmox alone is ${user.replace('@pam', '@pve')}`,
   ]
 }
+
+/** What Packer 1.6.x needs beyond the API token. @throws ProxmintError that says where to add it. */
+export function requirePassword(credentials: Credentials): string {
+  if (credentials.password !== undefined) return credentials.password
+  throw new ProxmintError('this Packer (1.6.x) knows no API tokens, and the credentials hold no password', {
+    hint: `install Packer 1.10 or newer, or add proxmox_password (of ${credentials.user}) to secrets/proxmox-creds.enc.yaml`,
+  })
+}

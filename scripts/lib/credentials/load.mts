@@ -1,4 +1,3 @@
-import { ProxmintError } from '../run/errors.mts'
 import { registerSecret } from '../run/redact.mts'
 import { type Credentials, checkedCredentials } from './credentials.mts'
 import { decryptFile } from './sops.mts'
@@ -37,12 +36,4 @@ export function registerSecrets({ names, values }: Source): void {
     const value = values[names[field]] ?? values[field]
     if (typeof value === 'string') registerSecret(value)
   }
-}
-
-/** What Packer 1.6.x needs beyond the API token. @throws ProxmintError that says where to add it. */
-export function requirePassword(credentials: Credentials): string {
-  if (credentials.password !== undefined) return credentials.password
-  throw new ProxmintError('this Packer (1.6.x) knows no API tokens, and the credentials hold no password', {
-    hint: `install Packer 1.10 or newer, or add proxmox_password (of ${credentials.user}) to ${credentialsFile}`,
-  })
 }

@@ -20,6 +20,8 @@ export interface RunOptions {
   /** Called with every line the child prints, secrets already replaced. */
   onLine?: ((line: string) => void) | undefined
   timeoutMs?: number | undefined
+  /** Called with the process id, which is also the id of its process group. */
+  onStart?: ((pid: number) => Promise<void>) | undefined
   /** How long an interrupted child may clean up before it is killed. Default 60 s. */
   graceMs?: number | undefined
 }
@@ -63,7 +65,9 @@ export async function runCommand(plan: CommandPlan, options: RunOptions = {}): P
   }
   const stop = stopOn(child, options)
   try {
-    return await finish(child, plan, options, stop)
+    const result = finish(child, plan, options, stop)
+    if (child.pid !== undefined) await options.onStart?.(child.pid)
+    return await result
   } finally {
     stop.cancel()
   }

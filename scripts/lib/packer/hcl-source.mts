@@ -1,0 +1,189 @@
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+
+/** `name = value` in HCL text. Offsets count from the start of the text; `end` is just behind the node. */
+export interface AttributeNode {
+  kind: 'attribute'
+  name: string
+  /** The expression as written. */
+  value: string
+  valueStart: number
+  start: number
+  end: number
+  /** From 1. */
+  line: number
+}
+
+/** `type "label" { ... }` in HCL text. */
+export interface BlockNode {
+  kind: 'block'
+  type: string
+  labels: string[]
+  body: HclNode[]
+  start: number
+  end: number
+  line: number
+}
+
+export type HclNode = AttributeNode | BlockNode
+
+/**
+ * Where blocks and attributes stand in HCL text. It finds structure only: that the text means something to
+ * Packer is hcl2json's and Packer's own business.
+ * @throws ProxmintError (invalid) with the line where the structure breaks.
+ */
+export function locateNodes(text: string, file: string): HclNode[] {
+  const scanner = new Scanner(text, file)
+  const nodes = scanner.body()
+  if (!scanner.atEnd()) throw scanner.fault('a closing brace without its block')
+  return nodes
+}
+
+/** A class for its cursor: every method moves it forward. */
+class Scanner {
+  private position = 0
+  private readonly text: string
+  private readonly file: string
+
+  constructor(text: string, file: string) {
+    this.text = text
+    this.file = file
+  }
+
+  atEnd(): boolean {
+    return this.position >= this.text.length
+  }
+
+  /** Nodes up to the end of the text or the brace that closes this body. */
+  body(): HclNode[] {
+    const nodes: HclNode[] = []
+    for (;;) {
+      this.skipBlank()
+      if (this.atEnd() || this.peek() === '}') return nodes
+      nodes.push(this.node())
+    }
+  }
+
+  fault(what: string): ProxmintError {
+    return new ProxmintError(`${this.file}:${this.lineAt(this.position)}: ${what}`, {
+      exitCode: exitCodes.invalid,
+    })
+  }
+
+  private node(): HclNode {
+    const start = this.position
+    const line = this.lineAt(start)
+    const name = this.take(/[A-Za-z_][\w-]*/y)
+    if (name === undefined)
+      throw this.fault(`expected the name of a block or attribute, found \`${this.peek()}\``)
+    this.skipSpaces()
+    if (this.peek() === '=') return this.attribute(name, start, line)
+    return this.block(name, start, line)
+  }
+
+  private attribute(name: string, start: number, line: number): AttributeNode {
+    this.position++
+    this.skipSpaces()
+    const valueStart = this.position
+    this.expression()
+    const value = this.text.slice(valueStart, this.position).trimEnd()
+    return { kind: 'attribute', name, value, valueStart, start, end: valueStart + value.length, line }
+  }
+
+  private block(type: string, start: number, line: number): BlockNode {
+    const labels: string[] = []
+    while (this.peek() !== '{') {
+      const label = this.take(/"[^"\n]*"|[A-Za-z_][\w-]*/y)
+      if (label === undefined) throw this.fault(`expected \`=\` or \`{\` after \`${type}\``)
+      labels.push(label.replaceAll('"', ''))
+      this.skipSpaces()
+    }
+    this.position++
+    const body = this.body()
+    if (this.atEnd()) throw this.fault(`block \`${type}\` of line ${line} is not closed`)
+    this.position++
+    return { kind: 'block', type, labels, body, start, end: this.position, line }
+  }
+
+  /** Up to the newline, comment or brace that ends the expression; brackets and strings hide all three. */
+  private expression(): void {
+    let depth = 0
+    for (; !this.atEnd(); this.position++) {
+      const character = this.peek()
+      if (depth === 0 && (character === '\n' || character === '}' || this.atComment())) return
+      if (this.atComment()) this.skipComment()
+      else if (character === '"') this.string()
+      else if (this.heredoc()) return
+      if ('([{'.includes(this.peek())) depth++
+      if (')]}'.includes(this.peek())) depth--
+    }
+  }
+
+  /** Leaves the cursor on the closing quote. */
+  private string(): void {
+    const line = this.lineAt(this.position)
+    for (this.position++; !this.atEnd() && this.peek() !== '"'; this.position++) {
+      if (this.peek() === '\\') this.position++
+      else if (this.text.startsWith('${', this.position)) this.interpolation()
+      else if (this.peek() === '\n') break
+    }
+    if (this.peek() !== '"') throw this.fault(`the string of line ${line} is not closed`)
+  }
+
+  private interpolation(): void {
+    let depth = 0
+    for (; !this.atEnd(); this.position++) {
+      if (this.peek() === '"') this.string()
+      else if (this.peek() === '{') depth++
+      else if (this.peek() === '}' && --depth === 0) return
+    }
+  }
+
+  /** Skips `<<EOT ... EOT` whole where one stands here. */
+  private heredoc(): boolean {
+    const opening = /<<-?(\w+)\n/y
+    opening.lastIndex = this.position
+    const match = opening.exec(this.text)
+    if (match === null) return false
+    const closing = new RegExp(`^[ \\t]*${match[1]}[ \\t]*$`, 'gm')
+    closing.lastIndex = opening.lastIndex
+    if (closing.exec(this.text) === null) throw this.fault(`the heredoc ${match[1]} is not closed`)
+    this.position = closing.lastIndex
+    return true
+  }
+
+  private skipBlank(): void {
+    for (;;) {
+      this.take(/\s+/y)
+      if (!this.atComment()) return
+      this.skipComment()
+    }
+  }
+
+  private skipSpaces(): void {
+    this.take(/[ \t]+/y)
+  }
+
+  private atComment(): boolean {
+    const two = this.text.slice(this.position, this.position + 2)
+    return two[0] === '#' || two === '//' || two === '/*'
+  }
+
+  private skipComment(): void {
+    if (this.take(/\/\*[\s\S]*?\*\//y) === undefined) this.take(/[^\n]*/y)
+  }
+
+  private peek(): string {
+    return this.text[this.position] ?? ''
+  }
+
+  private take(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.position
+    const match = pattern.exec(this.text)?.[0]
+    if (match !== undefined) this.position += match.length
+    return match
+  }
+
+  private lineAt(offset: number): number {
+    return this.text.slice(0, offset).split('\n').length
+  }
+}

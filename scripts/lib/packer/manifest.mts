@@ -1,0 +1,41 @@
+import { readFile } from 'node:fs/promises'
+import { ProxmintError } from '../run/errors.mts'
+
+/** What a build made, as Packer's manifest post-processor wrote it down. */
+export interface BuiltTemplate {
+  vmid: number
+  builder: string
+  /** Seconds since 1970, UTC. */
+  builtAt: number
+  customData: Record<string, string>
+}
+
+interface ManifestFile {
+  last_run_uuid: string
+  builds: {
+    packer_run_uuid: string
+    builder_type: string
+    build_time: number
+    artifact_id: string
+    custom_data?: Record<string, string> | null
+  }[]
+}
+
+/** The one build of the last run. @throws ProxmintError when the manifest is missing or names none. */
+export async function readManifest(path: string): Promise<BuiltTemplate> {
+  const text = await readFile(path, 'utf8').catch(cause => {
+    throw new ProxmintError(`Packer ended well but wrote no manifest ${path}`, {
+      hint: 'the template needs a `manifest` post-processor with `output = var.manifest`',
+      cause,
+    })
+  })
+  const manifest = JSON.parse(text) as ManifestFile
+  const build = manifest.builds.find(candidate => candidate.packer_run_uuid === manifest.last_run_uuid)
+  const vmid = Number(build?.artifact_id)
+  if (build === undefined || !Number.isInteger(vmid) || vmid <= 0) {
+    throw new ProxmintError(`the manifest ${path} names no VM template`, {
+      facts: { artifact: build?.artifact_id },
+    })
+  }
+  return { vmid, builder: build.builder_type, builtAt: build.build_time, customData: build.custom_data ?? {} }
+}

@@ -1,0 +1,28 @@
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { translateForPackaged } from './dialect.mts'
+import type { Template } from './template.mts'
+
+export interface PackagedCopy {
+  /** The family's folder within the copy. */
+  folder: string
+  changes: string[]
+}
+
+/**
+ * Copies all template families to `target`, so that relative paths between them still lead somewhere, and
+ * translates the files of one for Packer 1.6.x. What stood in `target` before is removed.
+ */
+export async function writePackagedCopy(template: Template, target: string): Promise<PackagedCopy> {
+  const folder = join(target, basename(template.folder))
+  await rm(target, { recursive: true, force: true })
+  await mkdir(target, { recursive: true })
+  await cp(dirname(template.folder), target, { recursive: true })
+  const changes = new Set<string>()
+  for (const file of template.files) {
+    const translated = translateForPackaged(file.text, file.path)
+    for (const change of translated.changes) changes.add(change)
+    await writeFile(join(folder, basename(file.path)), translated.text)
+  }
+  return { folder, changes: [...changes] }
+}

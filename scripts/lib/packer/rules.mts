@@ -1,0 +1,267 @@
+import { nearest } from '../run/nearest.mts'
+import type { AttributeNode, BlockNode } from './hcl-source.mts'
+import pluginAttributes from './plugin-attributes.json' with { type: 'json' }
+import { attributeOf, type HclValue, type SourceBlock, type Template, type Variable } from './template.mts'
+
+/** A documented mistake found in a template. */
+export interface Violation {
+  rule: string
+  file: string
+  line: number
+  what: string
+  why: string
+  fix: string
+}
+
+export interface Rule {
+  name: string
+  /** One sentence for the table in the docs. */
+  summary: string
+  check(template: Template): Omit<Violation, 'rule'>[]
+}
+
+const credentialAttributes = [
+  'proxmox_url',
+  'username',
+  'token',
+  'password',
+  'ssh_password',
+  'winrm_password',
+]
+const credentialVariables = /^proxmox_(username|token|password)$|_(secret|password)$/
+
+/** The rules of the documented fixes, in the order they are reported. */
+export const rules: Rule[] = [
+  {
+    name: 'token-format',
+    summary: '`token` is the bare secret and `username` the full token id, both from variables',
+    check: template => template.sources.filter(isProxmox).flatMap(source => tokenFormat(template, source)),
+  },
+  {
+    name: 'full-clone',
+    summary: 'proxmox-clone sets `full_clone = true`',
+    check: template => template.sources.filter(source => source.type === 'proxmox-clone').flatMap(fullClone),
+  },
+  {
+    name: 'valid-exit-codes',
+    summary: 'a provisioner that waits for cloud-init accepts the exit codes 0 and 2',
+    check: template => template.provisioners.flatMap(validExitCodes),
+  },
+  {
+    name: 'sensitive',
+    summary: 'variables that hold credentials are `sensitive`',
+    check: template => template.variables.filter(holdsCredential).flatMap(sensitive),
+  },
+  {
+    name: 'no-literal-secret',
+    summary: 'no credential is written into a template',
+    check: template => [
+      ...template.sources.flatMap(literalSecrets),
+      ...template.variables.flatMap(literalDefault),
+    ],
+  },
+  {
+    name: 'known-attribute',
+    summary: 'every attribute of a proxmox source is one the plugin knows, with a value of its type',
+    check: template => template.sources.flatMap(unknownAttributes),
+  },
+]
+
+/** Every violation of every rule, by file and line. */
+export function checkRules(template: Template): Violation[] {
+  const found = rules.flatMap(rule =>
+    rule.check(template).map(violation => ({ rule: rule.name, ...violation })),
+  )
+  return found.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line)
+}
+
+/** One violation for a person: where and what, then why and how to mend it. */
+export function formatViolation({ rule, file, line, what, why, fix }: Violation): string {
+  return `${file}:${line}: ${what} [${rule}]\n    why: ${why}\n    fix: ${fix}`
+}
+
+type Found = Omit<Violation, 'rule'>[]
+
+function isProxmox(source: SourceBlock): boolean {
+  return source.type.startsWith('proxmox-')
+}
+
+function tokenFormat(template: Template, source: SourceBlock): Found {
+  return [
+    ...fromVariable(template, source, 'username', 'proxmox_username', 'PROXMOX_USERNAME'),
+    ...fromVariable(template, source, 'token', 'proxmox_token', 'PROXMOX_TOKEN'),
+  ]
+}
+
+/** The attribute is `var.<variable>`, and that variable reads the environment as `credentials export` sets it. */
+function fromVariable(
+  template: Template,
+  source: SourceBlock,
+  name: string,
+  variable: string,
+  environment: string,
+): Found {
+  const attribute = attributeOf(source.block, name)
+  const line = attribute?.line ?? source.block.line
+  const why =
+    'with an API token Packer wants `username` as user@realm!tokenid and `token` as the bare secret; the full PVEAPIToken=... string is refused with a 401'
+  const fix = `${name} = var.${variable}, with \`default = env("${environment}")\` in variables.pkr.hcl`
+  const found = (what: string, at = { file: source.file, line }): Found => [{ ...at, what, why, fix }]
+  if (attribute === undefined) return found(`source ${source.name} sets no \`${name}\``)
+  if (attribute.value.includes('PVEAPIToken='))
+    return found(`\`${name}\` holds the full token (PVEAPIToken=...)`)
+  if (attribute.value !== `var.${variable}`) return found(`\`${name}\` is not var.${variable}`)
+  const declared = template.variables.find(candidate => candidate.name === variable)
+  if (declared === undefined) return found(`variable ${variable} is not declared`)
+  if (declared.default === `\${env("${environment}")}`) return []
+  return found(`variable ${variable} does not read ${environment}`, {
+    file: declared.file,
+    line: declared.line,
+  })
+}
+
+function fullClone({ block, file, name }: SourceBlock): Found {
+  const attribute = attributeOf(block, 'full_clone')
+  if (attribute?.value === 'true') return []
+  return [
+    {
+      file,
+      line: attribute?.line ?? block.line,
+      what:
+        attribute === undefined ? `source ${name} does not set \`full_clone\`` : '`full_clone` is not true',
+      why: 'a linked clone shares its base disk: it can stop at boot with "PARTUUID does not exist. Dropping to a shell!", and ties the template to the base VM for ever',
+      fix: 'full_clone = true',
+    },
+  ]
+}
+
+function validExitCodes({ file, block, values }: Template['provisioners'][number]): Found {
+  const commands = attributeOf(block, 'inline')
+  if (commands === undefined || !/cloud-init\s+status\b[^"]*--wait/.test(commands.value)) return []
+  const accepted: HclValue = values['valid_exit_codes'] ?? []
+  if (Array.isArray(accepted) && [0, 2].every(code => accepted.includes(code))) return []
+  return [
+    {
+      file,
+      line: attributeOf(block, 'valid_exit_codes')?.line ?? commands.line,
+      what: '`cloud-init status --wait` without the exit codes 0 and 2',
+      why: 'cloud-init 23.4 and newer end with 2 (degraded done) for a mere deprecation, and Proxmox writes a deprecated `user:` into its cloud-init drive',
+      fix: 'valid_exit_codes = [0, 2]',
+    },
+  ]
+}
+
+function holdsCredential({ name }: Variable): boolean {
+  return credentialVariables.test(name)
+}
+
+function sensitive({ name, file, line, sensitive: isSensitive }: Variable): Found {
+  if (isSensitive) return []
+  return [
+    {
+      file,
+      line,
+      what: `variable ${name} is not sensitive`,
+      why: 'Packer prints the value of an ordinary variable in its log',
+      fix: 'sensitive = true',
+    },
+  ]
+}
+
+const literalSecretWhy = 'whatever is in the repository is known to everybody who ever cloned it'
+
+function literalSecrets({ block, file }: SourceBlock): Found {
+  return credentialAttributes.slice(1).flatMap(name => {
+    const attribute = attributeOf(block, name)
+    if (attribute === undefined || !isLiteral(attribute)) return []
+    const fix = `${name} = var.<variable>, and the value into the SOPS file; make a new secret, this one is known`
+    return [
+      { file, line: attribute.line, what: `\`${name}\` holds a literal value`, why: literalSecretWhy, fix },
+    ]
+  })
+}
+
+function isLiteral({ value }: AttributeNode): boolean {
+  return /^"[^"]+"$/.test(value) && !value.includes('${')
+}
+
+function literalDefault(variable: Variable): Found {
+  const value = variable.default
+  if (!holdsCredential(variable) || typeof value !== 'string' || value === '' || value.includes('${'))
+    return []
+  return [
+    {
+      file: variable.file,
+      line: variable.line,
+      what: `variable ${variable.name} has a literal default`,
+      why: literalSecretWhy,
+      fix: 'default = env("..."), and the value into the SOPS file; make a new secret, this one is known',
+    },
+  ]
+}
+
+type AttributeTypes = { [name: string]: string | AttributeTypes }
+
+function unknownAttributes({ type, block, file }: SourceBlock): Found {
+  const types = (pluginAttributes as Record<string, AttributeTypes>)[type]
+  return types === undefined ? [] : unknownWithin(block, types, file, type)
+}
+
+function unknownWithin(block: BlockNode, types: AttributeTypes, file: string, where: string): Found {
+  return block.body.flatMap((node): Found => {
+    const name = node.kind === 'attribute' ? node.name : node.type === 'dynamic' ? node.labels[0]! : node.type
+    const type = types[name]
+    if (type === undefined) return [unknownAttribute(name, Object.keys(types), file, node.line, where)]
+    if (node.kind === 'block') {
+      if (node.type === 'dynamic' || typeof type === 'string') return []
+      return unknownWithin(node, type, file, `${where}.${name}`)
+    }
+    return wrongType(node, type, file)
+  })
+}
+
+function unknownAttribute(
+  name: string,
+  known: string[],
+  file: string,
+  line: number,
+  where: string,
+): Found[number] {
+  const close = nearest(name, known)
+  return {
+    file,
+    line,
+    what: `${where} knows no \`${name}\``,
+    why: 'the plugin refuses what it does not know (checked against hashicorp/proxmox 1.2.4)',
+    fix: close === undefined ? 'take it away' : `write \`${close}\``,
+  }
+}
+
+/** Literals alone: what an expression comes to is Packer's business. */
+function wrongType({ name, value, line }: AttributeNode, type: string | AttributeTypes, file: string): Found {
+  const literal = literalType(value)
+  if (literal === undefined || literal === type) return []
+  // Packer converts between these where the text allows it.
+  if (literal === 'string' && (type === 'number' || type === 'bool') && /^"(\d+|true|false)"$/.test(value))
+    return []
+  if (type === 'string' && (literal === 'number' || literal === 'bool')) return []
+  const expected = typeof type === 'string' ? type : 'block'
+  return [
+    {
+      file,
+      line,
+      what: `\`${name}\` is a ${literal}`,
+      why: `the plugin takes a ${expected} there`,
+      fix:
+        expected === 'block' ? `${name} { ... }, without the equals sign` : `give \`${name}\` a ${expected}`,
+    },
+  ]
+}
+
+function literalType(value: string): string | undefined {
+  if (/^"[^$]*"$/.test(value)) return 'string'
+  if (/^-?\d+(\.\d+)?$/.test(value)) return 'number'
+  if (value === 'true' || value === 'false') return 'bool'
+  if (value.startsWith('[') && !/^\[\s*for\b/.test(value)) return 'list'
+  return undefined
+}

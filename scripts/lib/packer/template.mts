@@ -1,0 +1,220 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { type AttributeNode, type BlockNode, type HclNode, locateNodes } from './hcl-source.mts'
+
+/** One file of a template folder, with where things stand in it. */
+export interface TemplateFile {
+  /** From the project's root: `packer/debian/debian.pkr.hcl`. */
+  path: string
+  text: string
+  nodes: HclNode[]
+}
+
+/** A value of hcl2json: expressions are strings like `${var.x}`, literals are themselves. */
+export type HclValue = string | number | boolean | null | HclValue[] | { [key: string]: HclValue }
+
+export interface Variable {
+  name: string
+  file: string
+  line: number
+  sensitive: boolean
+  /** As hcl2json gives it; undefined where the variable must be set. */
+  default: HclValue | undefined
+}
+
+export interface SourceBlock {
+  /** `proxmox-clone`. */
+  type: string
+  name: string
+  file: string
+  block: BlockNode
+  /** hcl2json's reading of the block. */
+  values: Record<string, HclValue>
+}
+
+/** A template folder as Packer reads it: all its `*.pkr.hcl` together. */
+export interface Template {
+  /** The operating system's name, which is the folder's. */
+  os: string
+  folder: string
+  files: TemplateFile[]
+  variables: Variable[]
+  /** What `*.auto.pkrvars.hcl` sets. */
+  overrides: Record<string, HclValue>
+  sources: SourceBlock[]
+  /** Every `provisioner` block of every build. */
+  provisioners: { file: string; block: BlockNode; values: Record<string, HclValue> }[]
+}
+
+/** The names of the template families there are: the folders of `packer/`. */
+export async function listFamilies(root = 'packer'): Promise<string[]> {
+  const entries = await readdir(root, { withFileTypes: true })
+  return entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
+}
+
+/**
+ * Reads a template folder.
+ * @throws ProxmintError (invalid) for a syntax error, with file and line.
+ */
+export async function loadTemplate(os: string, root = 'packer'): Promise<Template> {
+  const folder = join(root, os)
+  const files = await readFiles(folder)
+  const documents = await Promise.all(files.map(async file => ({ file, json: await toJson(file) })))
+  return {
+    os,
+    folder,
+    files,
+    overrides: await readOverrides(folder),
+    variables: documents.flatMap(({ file, json }) => variablesOf(file, json)),
+    sources: documents.flatMap(({ file, json }) => sourcesOf(file, json)),
+    provisioners: documents.flatMap(({ file, json }) => provisionersOf(file, json)),
+  }
+}
+
+async function readFiles(folder: string): Promise<TemplateFile[]> {
+  const files = await readEnding(folder, '.pkr.hcl')
+  if (files.length > 0) return files
+  throw new ProxmintError(`${folder} holds no *.pkr.hcl file`, { exitCode: exitCodes.invalid })
+}
+
+async function readEnding(folder: string, ending: string): Promise<TemplateFile[]> {
+  const names = (await readdir(folder)).filter(name => name.endsWith(ending)).sort()
+  return Promise.all(
+    names.map(async name => {
+      const path = join(folder, name)
+      const text = await readFile(path, 'utf8')
+      return { path, text, nodes: locateNodes(text, path) }
+    }),
+  )
+}
+
+/** Later files win, as in Packer. */
+async function readOverrides(folder: string): Promise<Record<string, HclValue>> {
+  const documents = await Promise.all((await readEnding(folder, '.auto.pkrvars.hcl')).map(toJson))
+  return Object.assign({}, ...documents) as Record<string, HclValue>
+}
+
+type Json = Record<string, HclValue>
+
+async function toJson(file: TemplateFile): Promise<Json> {
+  // 90 ms to load and 230 ms at the first parse: only where a template is really read.
+  const { parse } = await import('@cdktf/hcl2json')
+  try {
+    return (await parse(file.path, file.text)) as Json
+  } catch (cause) {
+    throw new ProxmintError(
+      `syntax error: ${messageOf(cause)
+        .replace(/^Error: /, '')
+        .trim()}`,
+      {
+        facts: { file: file.path, code: codeOf(cause) },
+        hint: 'correct the line named above; `packer fmt` shows the structure',
+        exitCode: exitCodes.invalid,
+      },
+    )
+  }
+}
+
+function blocks(file: TemplateFile, type: string): BlockNode[] {
+  return file.nodes.filter((node): node is BlockNode => node.kind === 'block' && node.type === type)
+}
+
+/** hcl2json keeps blocks of one type in order, so the n-th of them is the n-th in the text. */
+function valuesOf(json: HclValue | undefined, index: number): Record<string, HclValue> {
+  const value = Array.isArray(json) ? json[index] : json
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
+}
+
+function child(json: HclValue | undefined, key: string): HclValue | undefined {
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json[key] : undefined
+}
+
+function variablesOf(file: TemplateFile, json: Json): Variable[] {
+  return blocks(file, 'variable').map(block => {
+    const name = block.labels[0] ?? ''
+    const values = valuesOf(child(json['variable'], name), 0)
+    return {
+      name,
+      file: file.path,
+      line: block.line,
+      sensitive: values['sensitive'] === true,
+      default: values['default'],
+    }
+  })
+}
+
+function sourcesOf(file: TemplateFile, json: Json): SourceBlock[] {
+  return blocks(file, 'source').map(block => {
+    const [type = '', name = ''] = block.labels
+    return {
+      type,
+      name,
+      file: file.path,
+      block,
+      values: valuesOf(child(child(json['source'], type), name), 0),
+    }
+  })
+}
+
+function provisionersOf(file: TemplateFile, json: Json): Template['provisioners'] {
+  return blocks(file, 'build').flatMap((build, buildIndex) => {
+    const values = valuesOf(json['build'], buildIndex)
+    const seen: Record<string, number> = {}
+    const found = build.body.filter(
+      (node): node is BlockNode => node.kind === 'block' && node.type === 'provisioner',
+    )
+    return found.map(block => {
+      const type = block.labels[0] ?? ''
+      const index = seen[type] ?? 0
+      seen[type] = index + 1
+      return { file: file.path, block, values: valuesOf(child(values['provisioner'], type), index) }
+    })
+  })
+}
+
+/** An attribute standing directly in a block. */
+export function attributeOf(block: BlockNode, name: string): AttributeNode | undefined {
+  return block.body.find((node): node is AttributeNode => node.kind === 'attribute' && node.name === name)
+}
+
+/**
+ * What an expression comes to where it is a literal or one variable with a known value; undefined where it
+ * cannot be known without Packer.
+ * @param given values handed to Packer by `-var`.
+ */
+export function resolveValue(
+  template: Template,
+  value: HclValue | undefined,
+  given: Record<string, string> = {},
+  env: NodeJS.ProcessEnv = process.env,
+): string | number | boolean | undefined {
+  if (typeof value === 'number' || typeof value === 'boolean') return value
+  if (typeof value !== 'string') return undefined
+  const environment = /^\$\{env\("(\w+)"\)\}$/.exec(value)
+  if (environment !== null) return env[environment[1]!] ?? ''
+  const reference = /^\$\{var\.(\w+)\}$/.exec(value)
+  if (reference === null) return value.includes('${') ? interpolate(template, value, given, env) : value
+  const name = reference[1]!
+  if (given[name] !== undefined) return given[name]
+  return resolveValue(
+    template,
+    template.variables.find(variable => variable.name === name)?.default,
+    given,
+    env,
+  )
+}
+
+/** `base-${var.release}` with every variable known; undefined as soon as one is not. */
+function interpolate(
+  template: Template,
+  text: string,
+  given: Record<string, string>,
+  env: NodeJS.ProcessEnv,
+): string | undefined {
+  const parts = text
+    .split(/(\$\{var\.\w+\})/)
+    .map(part => (part.startsWith('${var.') ? resolveValue(template, part, given, env) : part))
+  if (parts.some(part => part === undefined || String(part).includes('${'))) return undefined
+  return parts.join('')
+}

@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises'
+import type { ProxmoxClient } from '../proxmox/client.mts'
+import { getPermissions, type PermissionTree } from '../proxmox/get-permissions.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import type { Grant, Need } from './needs.mts'
+
+/** The privileges on each asked path. */
+export type Granted = Map<string, Set<string>>
+
+/** Every path the needs name, once. */
+export function pathsOf(needs: Need[]): string[] {
+  return [...new Set(needs.flatMap(need => need.alternatives.flat().map(grant => grant.path)))]
+}
+
+/** Asks Proxmox about each path by name: exact also where an ACL below takes away what one above gives. */
+export async function getGranted(client: ProxmoxClient, paths: string[], userid?: string): Promise<Granted> {
+  const trees = await Promise.all(paths.map(path => getPermissions(client, { path, userid })))
+  return new Map(paths.map((path, index) => [path, new Set(Object.keys(trees[index]?.[path] ?? {}))]))
+}
+
+/**
+ * The same from a saved answer of `pveum user permissions USER --output-format json`, which names only paths
+ * that have an ACL or are Proxmox's own: the nearest path above decides, as far as it propagates.
+ */
+export function grantedFrom(tree: PermissionTree, paths: string[]): Granted {
+  return new Map(paths.map(path => [path, inherited(tree, path)]))
+}
+
+function inherited(tree: PermissionTree, path: string): Set<string> {
+  const own = tree[path]
+  if (own !== undefined) return new Set(Object.keys(own))
+  for (let above = parentOf(path); above !== undefined; above = parentOf(above)) {
+    const privileges = tree[above]
+    if (privileges !== undefined) {
+      return new Set(Object.keys(privileges).filter(privilege => privileges[privilege] === 1))
+    }
+  }
+  return new Set()
+}
+
+function parentOf(path: string): string | undefined {
+  if (path === '/') return undefined
+  return path.slice(0, path.lastIndexOf('/')) || '/'
+}
+
+/** @throws ProxmintError (usage) when the file is not such an answer. */
+export async function loadPermissionTree(file: string): Promise<PermissionTree> {
+  const text = await readFile(file, 'utf8').catch(cause => {
+    throw notATree(file, cause)
+  })
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw notATree(file, cause)
+  }
+  if (!isTree(value)) throw notATree(file, undefined)
+  return value
+}
+
+function isTree(value: unknown): value is PermissionTree {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.entries(value).every(([path, grants]) => path.startsWith('/') && typeof grants === 'object')
+}
+
+function notATree(file: string, cause: unknown): ProxmintError {
+  return new ProxmintError(`${file} holds no saved permissions`, {
+    hint: "on the node: pveum user permissions 'USER@REALM!TOKENID' --output-format json > FILE",
+    cause,
+    exitCode: exitCodes.usage,
+  })
+}
+
+export function isGranted(granted: Granted, { path, privilege }: Grant): boolean {
+  return granted.get(path)?.has(privilege) ?? false
+}

@@ -1,0 +1,129 @@
+/** A privilege on an ACL path. */
+export interface Grant {
+  path: string
+  privilege: string
+}
+
+/** Something the work calls for; any one of the alternatives is enough, all grants of it are wanted. */
+export interface Need {
+  /** What it is wanted for, in a few words. */
+  purpose: string
+  alternatives: Grant[][]
+  /** Set where the work goes on without it: what happens then. */
+  without?: string
+}
+
+/** Where a VM is made: what the privileges are asked on. */
+export interface Place {
+  /** PVE's major version decides the guest agent's privileges. */
+  pveMajor: number
+  node: string
+  /** Undefined where no VMID is chosen yet: then /vms stands for it. */
+  vmid: number | undefined
+  /** Storages that get a disk or a cloud-init drive. */
+  diskStorages: string[]
+  bridge: string
+  vlanTag?: number | undefined
+  pool?: string | undefined
+}
+
+/** The privilege that lets the guest agent be asked for addresses. PVE 9 took VM.Monitor apart. */
+export function agentPrivilege(pveMajor: number): string {
+  return pveMajor >= 9 ? 'VM.GuestAgent.Audit' : 'VM.Monitor'
+}
+
+/**
+ * What Packer's proxmox-clone builder calls for, from the clone to the template.
+ * @param source VMID of the base VM; undefined where it is not known yet.
+ */
+export function cloneBuildNeeds(place: Place, source: number | undefined, usesAgent: boolean): Need[] {
+  const base = vmAclPath(source)
+  const target = vmAclPath(place.vmid)
+  return [
+    need('find the base VM', base, 'VM.Audit'),
+    need('clone the base VM', base, 'VM.Clone'),
+    ...newVmNeeds(place),
+    ...configNeeds(target, ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options']),
+    need('start and shut down the VM', target, 'VM.PowerMgmt'),
+    ...(usesAgent ? [agentNeed(target, place.pveMajor)] : []),
+    {
+      ...need('look for HA resources', '/', 'Sys.Audit'),
+      without: "Packer's answer to the refusal is some 6 s of retries",
+    },
+  ]
+}
+
+/** What the import of a cloud image calls for: download, VM, first boot, template. */
+export function baseImportNeeds(place: Place, imageStorage: string): Need[] {
+  const target = vmAclPath(place.vmid)
+  const storage = `/storage/${imageStorage}`
+  return [
+    need('download the image and upload an ISO', storage, 'Datastore.AllocateTemplate'),
+    {
+      purpose: 'let the node download from a URL',
+      alternatives: [
+        [{ path: `/nodes/${place.node}`, privilege: 'Sys.AccessNetwork' }],
+        [
+          { path: '/', privilege: 'Sys.Audit' },
+          { path: '/', privilege: 'Sys.Modify' },
+        ],
+      ],
+    },
+    {
+      purpose: 'read the image',
+      alternatives: ['Datastore.Audit', 'Datastore.AllocateSpace'].map(privilege => [
+        { path: storage, privilege },
+      ]),
+    },
+    {
+      ...need('delete the ISO of the first boot', storage, 'Datastore.Allocate'),
+      without: 'the ISO (under 1 MB, no secret in it) stays on the storage and is used again',
+    },
+    ...newVmNeeds(place),
+    ...configNeeds(target, ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options']),
+    need('start the VM', target, 'VM.PowerMgmt'),
+  ]
+}
+
+function newVmNeeds(place: Place): Need[] {
+  const target = vmAclPath(place.vmid)
+  const allocate: Need =
+    place.pool === undefined
+      ? need('make the VM', target, 'VM.Allocate')
+      : {
+          purpose: 'make the VM in its pool',
+          alternatives: [target, `/pool/${place.pool}`].map(path => [{ path, privilege: 'VM.Allocate' }]),
+        }
+  return [
+    need('follow the VM', target, 'VM.Audit'),
+    allocate,
+    ...[...new Set(place.diskStorages)].map(storage =>
+      need('make its disks', `/storage/${storage}`, 'Datastore.AllocateSpace'),
+    ),
+    need('attach it to the bridge', bridgeAclPath(place), 'SDN.Use'),
+  ]
+}
+
+function configNeeds(path: string, parts: string[]): Need[] {
+  return parts.map(part => need('configure the VM', path, `VM.Config.${part}`))
+}
+
+function agentNeed(path: string, pveMajor: number): Need {
+  const privileges = pveMajor >= 9 ? ['VM.GuestAgent.Audit', 'VM.GuestAgent.Unrestricted'] : ['VM.Monitor']
+  return {
+    purpose: 'ask the guest agent for the address',
+    alternatives: privileges.map(privilege => [{ path, privilege }]),
+  }
+}
+
+function need(purpose: string, path: string, privilege: string): Need {
+  return { purpose, alternatives: [[{ path, privilege }]] }
+}
+
+function vmAclPath(vmid: number | undefined): string {
+  return vmid === undefined ? '/vms' : `/vms/${vmid}`
+}
+
+function bridgeAclPath({ bridge, vlanTag }: Place): string {
+  return `/sdn/zones/localnetwork/${bridge}${vlanTag === undefined ? '' : `/${vlanTag}`}`
+}

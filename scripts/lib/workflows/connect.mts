@@ -1,0 +1,28 @@
+import { type Config, loadConfig } from '../config/load.mts'
+import { type Credentials, requirePassword } from '../credentials/credentials.mts'
+import { loadCredentials } from '../credentials/load.mts'
+import { type ProxmoxClient, passwordClient, tokenClient } from '../proxmox/client.mts'
+import { getVersion, type ProxmoxVersion } from '../proxmox/get-version.mts'
+
+/** What every workflow that talks to Proxmox begins with. */
+export interface Connection {
+  config: Config
+  credentials: Credentials
+  client: ProxmoxClient
+  version: ProxmoxVersion
+}
+
+/** How the work logs in: with the API token, or as the user where the tool knows no tokens. */
+export type Login = 'token' | 'password'
+
+/** Loads config and credentials, logs in, and asks Proxmox for its version: proof that all of it is right. */
+export async function connect(login: Login = 'token'): Promise<Connection> {
+  const [config, credentials] = await Promise.all([loadConfig(), loadCredentials()])
+  const client = clientFor(credentials, login)
+  return { config, credentials, client, version: await getVersion(client) }
+}
+
+function clientFor(credentials: Credentials, login: Login): ProxmoxClient {
+  if (login === 'token') return tokenClient(credentials, credentials)
+  return passwordClient(credentials, { user: credentials.user, password: requirePassword(credentials) })
+}

@@ -1,0 +1,109 @@
+import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ProxmoxClient } from '../proxmox/client.mts'
+import { deleteVm } from '../proxmox/delete-vm.mts'
+import { deleteVolume } from '../proxmox/delete-volume.mts'
+import { ProxmoxApiError } from '../proxmox/errors.mts'
+import { findVmStatus, type VmStatus } from '../proxmox/get-vm-status.mts'
+import { stopVm } from '../proxmox/stop-vm.mts'
+import { waitForTask } from '../proxmox/task.mts'
+import { ProxmintError } from '../run/errors.mts'
+import { killGroup, processCommand } from '../run/process.mts'
+import { dropReservation, listReservations, type Reservation } from '../templates/reservations.mts'
+
+/** A clone that Proxmox is still working on shows its VM only after a while. */
+const settleMs = 120_000
+
+export interface Cleaning {
+  client: ProxmoxClient
+  stateDir: string
+  taskTimeoutMs: number
+}
+
+/**
+ * Removes what runs that died left behind: the VMs they had written down, where Proxmox has them under the
+ * VMID and the name. Reservations of runs that still go on, here or elsewhere, are left alone.
+ * @returns one sentence per leftover.
+ */
+export async function removeLeftovers(cleaning: Cleaning): Promise<string[]> {
+  const told: string[] = []
+  for (const reservation of await listReservations(cleaning.stateDir)) {
+    if (await stillRuns(reservation)) continue
+    const { child } = reservation
+    if (child !== undefined) await killGroup(child.pid, child.program)
+    told.push(await removeReserved(cleaning, reservation))
+  }
+  return told
+}
+
+async function stillRuns({ pid, host }: Reservation): Promise<boolean> {
+  if (host !== hostname()) return true
+  if (pid === process.pid) return false
+  return (await processCommand(pid))?.includes('.mts') === true
+}
+
+/** Removes the VM of one reservation, its volumes, and then the reservation. */
+export async function removeReserved(cleaning: Cleaning, reservation: Reservation): Promise<string> {
+  const { vmid, name, node, purpose } = reservation
+  const status = await findVmStatus(cleaning.client, { node, vmid })
+  if (
+    status === undefined &&
+    Date.now() - Date.parse(reservation.since) < settleMs &&
+    reservation.pid !== process.pid
+  ) {
+    return `VM ${vmid} (${name}) of an interrupted \`${purpose}\` is not there yet; the next run looks again`
+  }
+  if (status !== undefined && status.name !== name) {
+    await dropReservation(cleaning.stateDir, vmid)
+    return `VM ${vmid} is now ${status.name}, not ${name} of an interrupted \`${purpose}\`: left alone`
+  }
+  if (status !== undefined) await removeVm(cleaning, reservation, status)
+  for (const volid of reservation.volumes) await removeVolume(cleaning, node, volid)
+  await dropReservation(cleaning.stateDir, vmid)
+  return status === undefined
+    ? `nothing was left of an interrupted \`${purpose}\` (VM ${vmid})`
+    : `removed VM ${vmid} (${name}), left by an interrupted \`${purpose}\``
+}
+
+async function removeVm(cleaning: Cleaning, { node, vmid }: Reservation, found: VmStatus): Promise<void> {
+  const { client, taskTimeoutMs } = cleaning
+  const status = await waitUntilUnlocked(cleaning, { node, vmid }, found)
+  if (status === undefined) return
+  if (status.status === 'running') {
+    await waitForTask(client, await stopVm(client, { node, vmid }), { timeoutMs: taskTimeoutMs })
+  }
+  await waitForTask(client, await deleteVm(client, { node, vmid }), { timeoutMs: taskTimeoutMs })
+}
+
+/** Proxmox finishes a clone also when nobody waits for it, and refuses to delete the VM before. */
+async function waitUntilUnlocked(
+  { client, taskTimeoutMs }: Cleaning,
+  vm: { node: string; vmid: number },
+  found: VmStatus,
+): Promise<VmStatus | undefined> {
+  const deadline = Date.now() + taskTimeoutMs
+  let status: VmStatus | undefined = found
+  while (status?.lock !== undefined) {
+    if (Date.now() > deadline) {
+      throw new ProxmintError(`VM ${vm.vmid} stays locked (${status.lock})`, {
+        hint: `see what works on it in Proxmox; if nothing does: qm unlock ${vm.vmid}`,
+      })
+    }
+    await sleep(1000)
+    status = await findVmStatus(client, vm)
+  }
+  return status
+}
+
+/** A small ISO that may not be deleted is no reason to fail: it is used again next time. */
+async function removeVolume({ client, taskTimeoutMs }: Cleaning, node: string, volid: string): Promise<void> {
+  try {
+    const upid = await deleteVolume(client, { node, storage: volid.split(':')[0]! }, volid)
+    if (upid !== null) await waitForTask(client, upid, { timeoutMs: taskTimeoutMs })
+  } catch (error) {
+    const known =
+      error instanceof ProxmoxApiError &&
+      (error.status === 403 || /does not exist|no such/i.test(error.reason))
+    if (!known) throw error
+  }
+}
