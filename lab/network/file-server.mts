@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { checksumList, type Image } from '../guests/image/build.mts'
+import { checksumList, type Image } from '../guests/image/image.mts'
 import { BRIDGE_ADDRESS } from './addresses.mts'
 
 const BASE_URL = `http://${BRIDGE_ADDRESS}`
@@ -36,7 +36,7 @@ async function answer(images: Image[], request: IncomingMessage, response: Serve
     return
   }
   const file = locate(images, path)
-  const size = file && (await fileSize(file))
+  const size = file === undefined ? undefined : await fileSize(file)
   if (file === undefined || size === undefined) {
     response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n')
     return

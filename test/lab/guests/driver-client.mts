@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { GuestExit, GuestStart } from '../../../lab/guests/driver.mts'
-import { ensureImage, type Image } from '../../../lab/guests/image/build.mts'
+import { ensureImage, type Image } from '../../../lab/guests/image/image.mts'
 import { PACKAGES_URL } from '../../../lab/network/file-server.mts'
 import { chooseIsolation, isolatedCommand, joiningCommand } from '../../../lab/network/namespace.mts'
 

@@ -1,7 +1,7 @@
 /** Runs the sim driver inside a namespace for the tests of driver.test.mts; commands arrive over IPC. */
 
 import type { GuestStart, RunningGuest } from '../../../lab/guests/driver.mts'
-import type { Image } from '../../../lab/guests/image/build.mts'
+import type { Image } from '../../../lab/guests/image/image.mts'
 import { createSimDriver } from '../../../lab/guests/sim/driver.mts'
 import { createBridge } from '../../../lab/network/bridge.mts'
 import { serveFiles } from '../../../lab/network/file-server.mts'
