@@ -1,0 +1,128 @@
+/** A driver without guests: disks are small files, a running guest is state. For tests of the API alone. */
+
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
+import {
+  AgentCommandFailed,
+  AgentNotRunning,
+  type GuestDriver,
+  type GuestExit,
+  type GuestNic,
+  type GuestStart,
+  type RunningGuest,
+} from './driver.mts'
+
+interface DiskNote {
+  /** In bytes. */
+  size: number
+  /** The disk a linked clone reads from. */
+  parent?: string
+  /** First bytes of the image it was imported from, in hex. */
+  image?: string
+}
+
+const readNote = async (path: string): Promise<DiskNote> =>
+  JSON.parse(await readFile(path, 'utf8')) as DiskNote
+const writeNote = (path: string, note: DiskNote) => writeFile(path, JSON.stringify(note))
+
+const QCOW2_MAGIC = '514649fb'
+
+async function importDisk(imagePath: string, target: string) {
+  const image = await readFile(imagePath)
+  const magic = image.toString('hex', 0, 4)
+  if (imagePath.endsWith('.qcow2') && magic !== QCOW2_MAGIC) throw new Error(`Image is not in qcow2 format`)
+  await writeNote(target, { size: image.length, image: image.toString('hex', 0, 16) })
+}
+
+async function cloneDisk(source: string, target: string, mode: 'full' | 'linked') {
+  if (mode === 'full') await copyFile(source, target)
+  else await writeNote(target, { ...(await readNote(source)), parent: source })
+}
+
+const counters = {
+  'rx-bytes': 0,
+  'rx-dropped': 0,
+  'rx-errs': 0,
+  'rx-packets': 0,
+  'tx-bytes': 0,
+  'tx-dropped': 0,
+  'tx-errs': 0,
+  'tx-packets': 0,
+}
+
+const interfaceOf = (nic: GuestNic, index: number) => ({
+  name: `eth${index}`,
+  'hardware-address': nic.mac.toLowerCase(),
+  'ip-addresses': [],
+  statistics: counters,
+})
+
+/** True of any guest without a system in it: its cards are there, no address is. */
+function answerAgent(guest: GuestStart, command: string): unknown {
+  switch (command) {
+    case 'guest-ping':
+      return {}
+    case 'guest-info':
+      return {
+        version: '0',
+        supported_commands: ['guest-ping', 'guest-info'].map(name => ({ name, enabled: true })),
+      }
+    case 'guest-get-host-name':
+      return { 'host-name': guest.name }
+    case 'guest-network-get-interfaces':
+      return guest.nics.map(interfaceOf)
+    default:
+      throw new AgentCommandFailed(`The command ${command} has not been found`)
+  }
+}
+
+function runGuest(start: GuestStart): RunningGuest {
+  const { promise: exited, resolve } = Promise.withResolvers<GuestExit>()
+  return {
+    exited,
+    async agent(command) {
+      if (!start.agentChannel) throw new AgentNotRunning()
+      return answerAgent(start, command)
+    },
+    async shutdown() {
+      resolve({ reason: 'poweroff' })
+    },
+    async stop() {
+      resolve({ reason: 'stopped' })
+    },
+    console: async () => '',
+  }
+}
+
+export interface NoneDriver extends GuestDriver {
+  /** What each guest that runs was started with, by vmid. */
+  readonly started: ReadonlyMap<number, GuestStart>
+  /** Lets a guest end by itself, as `poweroff` inside it would. */
+  powerOff(vmid: number): Promise<void>
+}
+
+export function createNoneDriver(): NoneDriver {
+  const started = new Map<number, GuestStart>()
+  const guests = new Map<number, RunningGuest>()
+  return {
+    name: 'none',
+    started,
+    importDisk,
+    createDisk: (target, size) => writeNote(target, { size }),
+    cloneDisk,
+    resizeDisk: async (path, size) => writeNote(path, { ...(await readNote(path)), size }),
+    deleteDisk: path => rm(path, { force: true }),
+    async start(start) {
+      const guest = runGuest(start)
+      started.set(start.vmid, start)
+      guests.set(start.vmid, guest)
+      void guest.exited.then(() => guests.delete(start.vmid))
+      return guest
+    },
+    async powerOff(vmid) {
+      await guests.get(vmid)?.shutdown()
+    },
+    async close() {
+      for (const guest of guests.values()) await guest.stop()
+    },
+  }
+}

@@ -1,0 +1,24 @@
+/** Passwords and API token secrets; neither stands in user.cfg. */
+
+import { randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
+
+const derive = (password: string, salt: Buffer) => scryptSync(password, salt, 32, { N: 4096 })
+
+/** Salted hash of a password, for the state file. */
+export function hashPassword(password: string): string {
+  const salt = randomBytes(16)
+  return `${salt.toString('hex')}:${derive(password, salt).toString('hex')}`
+}
+
+export function passwordMatches(password: string, stored: string | undefined): boolean {
+  const [salt, hash] = (stored ?? '').split(':')
+  if (!salt || !hash) return false
+  return timingSafeEqual(derive(password, Buffer.from(salt, 'hex')), Buffer.from(hash, 'hex'))
+}
+
+/** Compares without telling by its duration how much was right. */
+export function sameSecret(given: string, expected: string | undefined): boolean {
+  if (expected === undefined) return false
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}

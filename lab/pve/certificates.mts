@@ -1,0 +1,71 @@
+/** The lab's own certificate authority and the server certificate it signs. */
+
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { generate } from 'selfsigned'
+
+export interface ServerCertificate {
+  key: string
+  cert: string
+  /** Absolute path of the CA certificate clients must trust. */
+  caFile: string
+}
+
+/** The lab network's gateway address, where guests reach the node. */
+const GATEWAY = '192.168.122.1'
+const YEARS = 10
+const ALGORITHM = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const
+
+const notAfterDate = () => new Date(Date.now() + YEARS * 365 * 86_400_000)
+
+async function createAuthority() {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'proxmint lab CA' }], {
+    ...ALGORITHM,
+    notAfterDate: notAfterDate(),
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
+    ],
+  })
+  return { key, cert }
+}
+
+async function createLeaf(ca: { key: string; cert: string }, node: string) {
+  const names = ['localhost', node].map(value => ({ type: 2 as const, value }))
+  const addresses = ['127.0.0.1', '::1', GATEWAY].map(ip => ({ type: 7 as const, ip }))
+  const { private: key, cert } = await generate([{ name: 'commonName', value: node }], {
+    ...ALGORITHM,
+    ca,
+    notAfterDate: notAfterDate(),
+    extensions: [
+      { name: 'basicConstraints', cA: false },
+      { name: 'keyUsage', digitalSignature: true, critical: true },
+      { name: 'extKeyUsage', serverAuth: true },
+      { name: 'subjectAltName', altNames: [...names, ...addresses] },
+    ],
+  })
+  return { key, cert }
+}
+
+async function readCertificate(folder: string) {
+  const read = (name: string) => readFile(join(folder, name), 'utf8')
+  try {
+    return { key: await read('server.key'), cert: await read('server.pem') }
+  } catch {
+    return undefined
+  }
+}
+
+/** The certificate in `dataDir`, made on first use. Clients trust `dataDir/ca.pem`; its key is not kept. */
+export async function ensureCertificate(dataDir: string, node: string): Promise<ServerCertificate> {
+  const caFile = join(dataDir, 'ca.pem')
+  const existing = await readCertificate(dataDir)
+  if (existing) return { ...existing, caFile }
+  await mkdir(dataDir, { recursive: true })
+  const ca = await createAuthority()
+  const leaf = await createLeaf(ca, node)
+  await writeFile(caFile, ca.cert)
+  await writeFile(join(dataDir, 'server.pem'), leaf.cert)
+  await writeFile(join(dataDir, 'server.key'), leaf.key, { mode: 0o600 })
+  return { ...leaf, caFile }
+}

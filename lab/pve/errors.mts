@@ -1,0 +1,27 @@
+/** Failures as Proxmox VE words them: an HTTP status, a message and, for parameters, one text per key. */
+export class ApiError extends Error {
+  readonly status: number
+  readonly errors: Record<string, string> | undefined
+
+  constructor(status: number, message: string, errors?: Record<string, string>) {
+    super(message)
+    this.status = status
+    this.errors = errors
+  }
+}
+
+/** 400, with one text per offending parameter. */
+export const parameterError = (errors: Record<string, string>) =>
+  new ApiError(400, 'Parameter verification failed.', errors)
+
+/** 403. `detail` is `/path, Priv|Priv`; Proxmox leaves it out where several alternatives failed. */
+export const permissionDenied = (detail?: string) =>
+  new ApiError(403, detail === undefined ? 'Permission check failed' : `Permission check failed (${detail})`)
+
+/** 500, which is what every `die` in Proxmox's own code becomes. */
+export const failure = (message: string) => new ApiError(500, message)
+
+/** 401 before any handler runs: the answer has this reason phrase and no body. */
+export class Unauthorized extends Error {}
+
+export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

@@ -1,0 +1,107 @@
+/** From a request to its answer: authenticate, find the route, check permissions, then parameters, then act. */
+
+import { rm } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { authenticate } from '../access/authenticate.mts'
+import { ApiError, failure, messageOf, parameterError, Unauthorized } from '../errors.mts'
+import { type RawParameters, validate } from '../parameters.mts'
+import { type Caller, requirePermission } from '../permission.mts'
+import type { Pve } from '../pve.mts'
+import { Answer, permissionOf, type Route } from '../route.mts'
+import { type Body, parseForm, readBody } from './body.mts'
+import { sendData, sendError, sendUnauthorized } from './respond.mts'
+import { createRouter, type Match } from './router.mts'
+
+const PREFIX = '/api2/json'
+/** Seconds Proxmox lets a caller without valid credentials wait. */
+const UNAUTHORIZED_DELAY = 3
+
+function mergeParameters(path: Record<string, string>, sent: RawParameters): RawParameters {
+  const conflicts = Object.keys(path).filter(key => sent[key] !== undefined && sent[key] !== path[key])
+  if (conflicts.length > 0)
+    throw parameterError(
+      Object.fromEntries(conflicts.map(key => [key, 'duplicate parameter (already defined in URI)'])),
+    )
+  return { ...sent, ...path }
+}
+
+/** Some clients write a list as `key[]` or `key[0]`; only array parameters have such names. */
+function joinLists(route: Route, raw: RawParameters): RawParameters {
+  const joined: RawParameters = {}
+  for (const [key, value] of Object.entries(raw)) {
+    const name = key.replace(/\[\d*\]$/, '')
+    const isList = name !== key && route.parameters[name]?.type === 'array'
+    joined[isList ? name : key] = isList ? [joined[name] ?? [], value].flat() : value
+  }
+  return joined
+}
+
+/** Proxmox forwards a request to the node it names, and fails when it cannot find it. */
+function requireThisNode(pve: Pve, node: string | undefined) {
+  if (node !== undefined && node !== pve.node && node !== 'localhost')
+    throw failure(
+      `hostname lookup '${node}' failed - failed to get address info: ${node}: Name or service not known`,
+    )
+}
+
+async function handle(pve: Pve, caller: Caller, match: Match, body: Body): Promise<Answer> {
+  const { route, pathParameters } = match
+  requireThisNode(pve, pathParameters['node'])
+  const raw = mergeParameters(pathParameters, joinLists(route, body.parameters))
+  requirePermission(caller, raw, permissionOf(route, pve.version))
+  const params = validate(route.parameters, raw)
+  const call = { pve, caller, params: params as never, upload: body.upload, raw }
+  const result = await route.handle(call)
+  return result instanceof Answer ? result : new Answer(result, {})
+}
+
+function identify(pve: Pve, request: IncomingMessage, match: Match | undefined): Caller {
+  const { state } = pve.store
+  const needsLogin = match === undefined || permissionOf(match.route, pve.version).kind !== 'world'
+  const authid = needsLogin ? authenticate(state, request.method ?? '', request.headers) : ''
+  return { authid, access: state.access, version: pve.version }
+}
+
+function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  return failure(messageOf(error))
+}
+
+async function answer(
+  pve: Pve,
+  find: ReturnType<typeof createRouter>,
+  request: IncomingMessage,
+): Promise<Answer> {
+  const [path = '', query = ''] = (request.url ?? '').split('?', 2)
+  const method = request.method ?? 'GET'
+  const resource = path.startsWith(PREFIX) ? path.slice(PREFIX.length) : undefined
+  const match = resource === undefined ? undefined : find(method, resource)
+  const caller = identify(pve, request, match)
+  if (!match) throw new ApiError(501, `Method '${method} ${resource ?? path}' not implemented`)
+  const body = await readBody(request, join(pve.dataDir, 'uploads'))
+  try {
+    const parameters = { ...parseForm(query), ...body.parameters }
+    return await handle(pve, caller, match, { ...body, parameters })
+  } finally {
+    if (body.upload) await rm(body.upload.path, { force: true })
+    // Also after an error: what a handler changed before it failed must not be lost by a restart alone.
+    if (method !== 'GET') await pve.store.save()
+  }
+}
+
+/** The request handler of the whole API. */
+export function createDispatcher(pve: Pve, routes: readonly Route[]) {
+  const find = createRouter(routes)
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    try {
+      const { data, extra } = await answer(pve, find, request)
+      sendData(response, data, extra)
+    } catch (error) {
+      request.resume()
+      if (!(error instanceof Unauthorized)) return sendError(response, toApiError(error))
+      await pve.pause(UNAUTHORIZED_DELAY)
+      sendUnauthorized(response, error.message)
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/** Answers on the wire: Proxmox puts an error's first line in the status line, where clients read it. */
+
+import type { ServerResponse } from 'node:http'
+import type { ApiError } from '../errors.mts'
+
+/** Reason phrases hold no line breaks and nothing outside Latin-1. */
+const reasonPhrase = (message: string) =>
+  (message.split('\n')[0] ?? '').replace(/[^\t\x20-\x7e\xa0-\xff]/g, '?')
+
+function send(response: ServerResponse, status: number, reason: string, body: string) {
+  response.writeHead(status, reason, {
+    'Content-Type': 'application/json;charset=UTF-8',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'max-age=0',
+    Server: 'pve-api-daemon/3.0',
+  })
+  response.end(body)
+}
+
+/** `extra` stands beside `data`. */
+export const sendData = (response: ServerResponse, data: unknown, extra: Record<string, unknown> = {}) =>
+  send(response, 200, 'OK', JSON.stringify({ ...extra, data: data ?? null }))
+
+export function sendError(response: ServerResponse, error: ApiError) {
+  const errors = error.errors && { errors: error.errors }
+  send(
+    response,
+    error.status,
+    reasonPhrase(error.message),
+    JSON.stringify({ data: null, ...errors, message: `${error.message.trimEnd()}\n` }),
+  )
+}
+
+/** 401 with its reason phrase and nothing else. */
+export const sendUnauthorized = (response: ServerResponse, reason: string) =>
+  send(response, 401, reasonPhrase(reason), '')

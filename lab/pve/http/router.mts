@@ -1,0 +1,43 @@
+/** Finds the route of a request. Empty path segments are skipped, as Proxmox does. */
+
+import type { Route } from '../route.mts'
+
+export interface Match {
+  route: Route
+  /** Decoded values of the path's placeholders. */
+  pathParameters: Record<string, string>
+}
+
+const segmentsOf = (path: string) => path.split('/').filter(Boolean)
+
+const isRest = (pattern: string | undefined) => pattern?.endsWith('*}') === true
+
+function matchSegments(patterns: string[], segments: string[]): Record<string, string> | undefined {
+  const values: Record<string, string> = {}
+  for (const [index, pattern] of patterns.entries()) {
+    const segment = segments[index]
+    if (segment === undefined) return undefined
+    if (isRest(pattern)) values[pattern.slice(1, -2)] = segments.slice(index).join('/')
+    else if (pattern.startsWith('{')) values[pattern.slice(1, -1)] = segment
+    else if (pattern !== segment) return undefined
+  }
+  return values
+}
+
+const isLengthRight = (patterns: string[], segments: string[]) =>
+  isRest(patterns.at(-1)) ? segments.length >= patterns.length : segments.length === patterns.length
+
+/** A router over the routes in their order: the first that fits is taken. */
+export function createRouter(routes: readonly Route[]) {
+  const compiled = routes.map(route => ({ route, patterns: segmentsOf(route.path) }))
+  /** `path` is what follows `/api2/json`, still percent-encoded. */
+  return (method: string, path: string): Match | undefined => {
+    const segments = segmentsOf(path).map(decodeURIComponent)
+    for (const { route, patterns } of compiled) {
+      if (route.method !== method || !isLengthRight(patterns, segments)) continue
+      const pathParameters = matchSegments(patterns, segments)
+      if (pathParameters) return { route, pathParameters }
+    }
+    return undefined
+  }
+}

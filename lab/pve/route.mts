@@ -1,0 +1,51 @@
+/** An operation of the API, declared as data: where it is, who may call it, what it takes, what it does. */
+
+import type { MajorVersion } from './access/privileges.mts'
+import type { Upload } from './http/body.mts'
+import type { Parameters, RawParameters, Values } from './parameters.mts'
+import type { Caller, Permission } from './permission.mts'
+import type { Pve } from './pve.mts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
+export interface Call<P> {
+  pve: Pve
+  caller: Caller
+  params: P
+  /** The file of a multipart body. */
+  upload: Upload | undefined
+  /** As sent, before conversion; config writers keep the client's texts. */
+  raw: RawParameters
+}
+
+/** `extra` stands beside `data` in the answer, as `total` does in a task's log. */
+export class Answer {
+  readonly data: unknown
+  readonly extra: Record<string, unknown>
+
+  constructor(data: unknown, extra: Record<string, unknown>) {
+    this.data = data
+    this.extra = extra
+  }
+}
+
+export interface Route {
+  method: Method
+  /** `/nodes/{node}/qemu/{vmid}`; a last part `{volume*}` takes the rest of the path. */
+  path: string
+  permission: Permission | Record<MajorVersion, Permission>
+  parameters: Parameters
+  handle(call: Call<never>): unknown
+}
+
+/** Gives a handler the types its parameters have. */
+export const route = <const S extends Parameters>(definition: {
+  method: Method
+  path: string
+  permission: Permission | Record<MajorVersion, Permission>
+  parameters: S
+  handle(call: Call<Values<S>>): unknown
+}): Route => definition as unknown as Route
+
+export const permissionOf = (definition: Route, version: MajorVersion): Permission =>
+  'kind' in definition.permission ? definition.permission : definition.permission[version]

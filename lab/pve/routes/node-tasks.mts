@@ -1,0 +1,151 @@
+/** /nodes/{node}/tasks: what workers did, for those who may know. */
+
+import { isTokenId, ownerOf } from '../access/user-cfg.mts'
+import { failure } from '../errors.mts'
+import { flag, integer, nodeName, optional, text, vmid } from '../parameters.mts'
+import { anyone, type Caller, hasAll, requireAll } from '../permission.mts'
+import type { Pve } from '../pve.mts'
+import { Answer, type Route, route } from '../route.mts'
+import type { TaskRecord } from '../state.mts'
+
+/** A user owns what its tokens started; a token owns only what itself started. */
+const isOwn = (caller: Caller, task: TaskRecord) =>
+  task.authid === caller.authid || ownerOf(task.authid) === caller.authid
+
+export const mayAudit = (pve: Pve, caller: Caller, task: TaskRecord) =>
+  isOwn(caller, task) || hasAll(caller, `/nodes/${pve.node}`, 'Sys.Audit')
+
+function requireTask(pve: Pve, caller: Caller, upid: string, privilege: 'Sys.Audit' | 'Sys.Modify') {
+  const task = pve.tasks.find(upid)
+  if (!task && !upid.startsWith('UPID:')) throw failure(`unable to parse worker upid '${upid}'`)
+  if (!task) throw failure('no such task')
+  if (!isOwn(caller, task)) requireAll(caller, `/nodes/${pve.node}`, privilege)
+  return task
+}
+
+const identityOf = (pve: Pve, task: TaskRecord) => ({
+  upid: task.upid,
+  node: pve.node,
+  pid: task.pid,
+  pstart: task.pstart,
+  starttime: task.starttime,
+  type: task.type,
+  id: task.id,
+  user: ownerOf(task.authid),
+  ...(isTokenId(task.authid) && { tokenid: task.authid.split('!')[1] }),
+})
+
+/** A line of a task list: here a finished task's status is its exit status. */
+export const taskEntry = (pve: Pve, task: TaskRecord) => ({
+  ...identityOf(pve, task),
+  ...(task.exitstatus !== undefined && { status: task.exitstatus, endtime: task.endtime }),
+})
+
+const statusOf = (pve: Pve, task: TaskRecord) => ({
+  ...identityOf(pve, task),
+  status: task.exitstatus === undefined ? 'running' : 'stopped',
+  ...(task.exitstatus !== undefined && { exitstatus: task.exitstatus }),
+})
+
+const STATUS_KINDS: Record<string, (status: string) => boolean> = {
+  ok: status => status === 'OK',
+  warning: status => status.startsWith('WARNINGS'),
+  error: status => status !== 'OK' && !status.startsWith('WARNINGS'),
+}
+
+interface TaskFilter {
+  source?: string
+  errors?: boolean
+  statusfilter?: string
+  typefilter?: string
+  userfilter?: string
+  vmid?: number
+  since?: number
+  until?: number
+}
+
+function fits(task: TaskRecord, filter: TaskFilter): boolean {
+  const { exitstatus } = task
+  const kinds = filter.errors ? ['error', 'warning'] : (filter.statusfilter?.split(/[,;\s]+/) ?? [])
+  const source = filter.source ?? 'archive'
+  return (
+    (source === 'all' || (source === 'active') === (exitstatus === undefined)) &&
+    (kinds.length === 0 ||
+      (exitstatus !== undefined && kinds.some(kind => STATUS_KINDS[kind]?.(exitstatus)))) &&
+    (filter.typefilter === undefined || task.type === filter.typefilter) &&
+    (filter.userfilter === undefined || task.authid.includes(filter.userfilter)) &&
+    (filter.vmid === undefined || task.id === String(filter.vmid)) &&
+    (filter.since === undefined || task.starttime >= filter.since) &&
+    (filter.until === undefined || task.starttime <= filter.until)
+  )
+}
+
+/** A page of anything, with the total that clients page by. */
+function page<T>(all: T[], start: number, limit: number): Answer {
+  const end = limit === 0 ? undefined : start + limit
+  return new Answer(all.slice(start, end), { total: all.length })
+}
+
+export const nodeTaskRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/nodes/{node}/tasks',
+    permission: anyone,
+    parameters: {
+      node: nodeName,
+      errors: optional(flag),
+      limit: optional({ ...integer, minimum: 0 }),
+      start: optional({ ...integer, minimum: 0 }),
+      since: optional(integer),
+      until: optional(integer),
+      source: optional({ type: 'string', enum: ['archive', 'active', 'all'] }),
+      statusfilter: optional(text),
+      typefilter: optional(text),
+      userfilter: optional(text),
+      vmid: optional(vmid),
+    },
+    handle({ pve, caller, params }) {
+      const visible = pve.store.state.tasks.filter(task => mayAudit(pve, caller, task) && fits(task, params))
+      const newestFirst = visible.map(task => taskEntry(pve, task)).reverse()
+      return page(newestFirst, params.start ?? 0, params.limit ?? 50)
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/nodes/{node}/tasks/{upid}/status',
+    permission: anyone,
+    parameters: { node: nodeName, upid: text },
+    handle: ({ pve, caller, params }) => statusOf(pve, requireTask(pve, caller, params.upid, 'Sys.Audit')),
+  }),
+  route({
+    method: 'GET',
+    path: '/nodes/{node}/tasks/{upid}/log',
+    permission: anyone,
+    parameters: {
+      node: nodeName,
+      upid: text,
+      start: optional({ ...integer, minimum: 0 }),
+      limit: optional({ ...integer, minimum: 0 }),
+    },
+    handle({ pve, caller, params }) {
+      const { log } = requireTask(pve, caller, params.upid, 'Sys.Audit')
+      // A task that said nothing still answers with one line, as Proxmox's log reader does.
+      const lines = log.length > 0 ? log : ['no content']
+      return page(
+        lines.map((t, index) => ({ n: index + 1, t })),
+        params.start ?? 0,
+        params.limit ?? 50,
+      )
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/nodes/{node}/tasks/{upid}',
+    permission: anyone,
+    parameters: { node: nodeName, upid: text },
+    handle({ pve, caller, params }) {
+      requireTask(pve, caller, params.upid, 'Sys.Modify')
+      pve.tasks.abort(params.upid)
+    },
+  }),
+]

@@ -1,0 +1,58 @@
+/** /nodes: the one node, its load and its bridge. */
+
+import { nodeStatus, nodeUsage } from '../node.mts'
+import { nodeName, optional, text } from '../parameters.mts'
+import { allOf, anyone, hasAll } from '../permission.mts'
+import { type Route, route } from '../route.mts'
+import { spaceOf } from '../storage/space.mts'
+
+const BRIDGE = {
+  iface: 'vmbr0',
+  type: 'bridge',
+  method: 'static',
+  method6: 'manual',
+  address: '192.168.122.1',
+  netmask: '24',
+  cidr: '192.168.122.1/24',
+  bridge_ports: '',
+  bridge_fd: '0',
+  bridge_stp: 'off',
+  families: ['inet'],
+  active: 1,
+  autostart: 1,
+  priority: 3,
+}
+
+export const nodeRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/nodes',
+    permission: anyone,
+    parameters: {},
+    handle({ pve, caller }) {
+      const entry = { id: `node/${pve.node}`, type: 'node', node: pve.node, status: 'online' }
+      return [hasAll(caller, `/nodes/${pve.node}`, 'Sys.Audit') ? { ...entry, ...nodeUsage(pve) } : entry]
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/nodes/{node}/status',
+    permission: allOf('/nodes/{node}', 'Sys.Audit'),
+    parameters: { node: nodeName },
+    handle: async ({ pve }) =>
+      nodeStatus(pve, await spaceOf({ type: 'dir', content: [], path: pve.dataDir })),
+  }),
+  route({
+    method: 'GET',
+    path: '/nodes/{node}/network',
+    permission: anyone,
+    parameters: { node: nodeName, type: optional(text) },
+    handle: ({ caller, params }) => {
+      const mayUse = hasAll(caller, '/sdn/zones/localnetwork/vmbr0', 'SDN.Use')
+      const fits =
+        params.type === undefined ||
+        ['bridge', 'any_bridge', 'any_local_bridge', 'include_sdn'].includes(params.type)
+      return (mayUse || hasAll(caller, `/nodes/${params.node}`, 'Sys.Audit')) && fits ? [BRIDGE] : []
+    },
+  }),
+]

@@ -1,0 +1,122 @@
+/** /nodes/{node}/qemu: listing, creating, cloning and removing VMs. */
+
+import { parameterError } from '../errors.mts'
+import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } from '../parameters.mts'
+import { allOf, and, anyone, hasAll, or, requireAll } from '../permission.mts'
+import { type Route, route } from '../route.mts'
+import { requireSaneDrive, resolveCdromAlias } from '../vm/attach.mts'
+import { requireSettings } from '../vm/change-permissions.mts'
+import { type Cloning, cloneVm, requireCloneable } from '../vm/clone.mts'
+import { createVm, requirePool } from '../vm/create.mts'
+import { destroyVm, requireDestroyable } from '../vm/disks.mts'
+import { drivesOf } from '../vm/drive.mts'
+import { vmOptions } from '../vm/options.mts'
+import { settingsFrom } from '../vm/settings.mts'
+import { listEntryOf } from '../vm/status.mts'
+
+const path = '/nodes/{node}/qemu'
+const vm = { node: nodeName, vmid }
+
+/** A new VM may be allowed by its own path or by the pool it goes into. */
+const mayAllocate = (id: string) =>
+  or(allOf(`/vms/{${id}}`, 'VM.Allocate'), {
+    kind: 'all-of',
+    path: '/pool/{pool}',
+    privileges: ['VM.Allocate'],
+    onlyWith: 'pool',
+  })
+
+export const qemuRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path,
+    permission: anyone,
+    parameters: { node: nodeName, full: optional(flag) },
+    handle: ({ pve, caller }) =>
+      Object.values(pve.store.state.vms)
+        .filter(each => hasAll(caller, `/vms/${each.vmid}`, 'VM.Audit'))
+        .map(each => listEntryOf(pve, each)),
+  }),
+  route({
+    method: 'POST',
+    path,
+    permission: mayAllocate('vmid'),
+    parameters: {
+      ...vmOptions,
+      ...vm,
+      pool: optional(text),
+      start: optional(flag),
+      storage: optional(storageId),
+      unique: optional(flag),
+      bwlimit: optional({ ...integer, minimum: 0 }),
+    },
+    handle({ pve, caller, params, raw }) {
+      const { pool } = params
+      const settings = resolveCdromAlias(settingsFrom(raw))
+      for (const [slot, drive] of drivesOf(settings)) requireSaneDrive(slot, drive)
+      requirePool(pve, pool)
+      if (pool !== undefined) requireAll(caller, `/pool/${pool}`, 'VM.Allocate')
+      requireSettings(pve, caller, { vmid: params.vmid, pool }, settings)
+      return createVm(pve, caller, { vmid: params.vmid, settings, pool, start: params.start ?? false })
+    },
+  }),
+  route({
+    method: 'POST',
+    path: `${path}/{vmid}/clone`,
+    permission: and(allOf('/vms/{vmid}', 'VM.Clone'), mayAllocate('newid')),
+    parameters: {
+      ...vm,
+      newid: vmid,
+      name: optional(dnsName),
+      description: optional(text),
+      full: optional(flag),
+      format: optional({ type: 'string', enum: ['raw', 'qcow2', 'vmdk'] }),
+      storage: optional(storageId),
+      pool: optional(text),
+      target: optional(nodeName),
+      bwlimit: optional({ ...integer, minimum: 0 }),
+    },
+    handle({ pve, caller, params }) {
+      const { name, description, full, storage, pool } = params
+      if (params.target !== undefined && params.target !== pve.node)
+        throw parameterError({ target: `no such cluster node '${params.target}'` })
+      requirePool(pve, pool)
+      const cloning: Cloning = {
+        vmid: params.vmid,
+        newid: params.newid,
+        name,
+        description,
+        full,
+        storage,
+        pool,
+      }
+      requireCloneable(pve, caller, cloning)
+      return pve.tasks.start({
+        type: 'qmclone',
+        id: String(params.vmid),
+        authid: caller.authid,
+        work: task => cloneVm(pve, caller, cloning, task),
+      })
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: `${path}/{vmid}`,
+    permission: allOf('/vms/{vmid}', 'VM.Allocate'),
+    parameters: {
+      ...vm,
+      purge: optional(flag),
+      'destroy-unreferenced-disks': optional(flag),
+      skiplock: optional(flag),
+    },
+    handle({ pve, caller, params }) {
+      requireDestroyable(pve, params.vmid)
+      return pve.tasks.start({
+        type: 'qmdestroy',
+        id: String(params.vmid),
+        authid: caller.authid,
+        work: () => destroyVm(pve, params.vmid),
+      })
+    },
+  }),
+]

@@ -1,0 +1,171 @@
+/** An HTTPS server that clients take for one node of Proxmox VE. */
+
+import { rm } from 'node:fs/promises'
+import { createServer as createHttpServer, type Server } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { GuestDriver } from '../guests/driver.mts'
+import type { MajorVersion } from './access/privileges.mts'
+import { hashPassword } from './access/secrets.mts'
+import { ensureCertificate } from './certificates.mts'
+import { createDispatcher } from './http/dispatch.mts'
+import type { Pve } from './pve.mts'
+import { routes } from './routes.mts'
+import {
+  defaultStorages,
+  initialState,
+  type State,
+  type StorageConfig,
+  type TaskRecord,
+  type VmConfig,
+} from './state.mts'
+import { openStore } from './store.mts'
+import { createTasks, markInterrupted } from './tasks/tasks.mts'
+import { createVmLocks } from './vm/locks.mts'
+
+export interface PveServerOptions {
+  /** Port 0 picks a free one. */
+  listen: { host: string; port: number }
+  /** A Unix socket that takes the same requests without TLS, for a forwarder. */
+  socketPath?: string
+  /** Absolute folder for state, certificates and storages; what is in it is taken up again. */
+  dataDir: string
+  /** Runs the guests. Whoever made it closes it, after the server. */
+  driver: GuestDriver
+  version?: MajorVersion
+  /** Of root@pam. */
+  rootPassword: string
+  /** Text in the format of Proxmox's user.cfg; read only where `dataDir` holds no state yet. */
+  userCfg?: string
+  /** Secrets of the API tokens in `userCfg`, by full token id. */
+  tokenSecrets?: Record<string, string>
+  /** Passwords of the users in `userCfg`, by user id. */
+  passwords?: Record<string, string>
+  /** 1: simulated work takes about as long as on a small machine; 0: it ends at once. Default 1. */
+  timeScale?: number
+  /** Name of the node. Default `pve`. */
+  node?: string
+  /** Default: `local` for files and `tank` for disks, both below `dataDir`. */
+  storages?: Record<string, StorageConfig>
+}
+
+/** What tests and the lab's own commands may see and do beside the API. */
+export interface PveAdmin {
+  /** The raw config, as in Proxmox's own file. */
+  vmConfig(vmid: number): VmConfig | undefined
+  vmids(): number[]
+  tasks(): readonly TaskRecord[]
+  /** Resolves when no task runs. */
+  settled(): Promise<void>
+  /** The serial console of a running guest so far. */
+  console(vmid: number): Promise<string | undefined>
+}
+
+export interface PveServer {
+  /** `https://127.0.0.1:PORT/api2/json` */
+  url: string
+  port: number
+  /** The CA certificate to trust. */
+  caFile: string
+  admin: PveAdmin
+  /** Stops every guest and forgets everything: as new, with the users it was made with. */
+  reset(): Promise<void>
+  /** Stops listening, then every guest. The state stays in `dataDir`. */
+  close(): Promise<void>
+}
+
+function firstState(options: PveServerOptions): State {
+  const storages = options.storages ?? defaultStorages(options.dataDir)
+  const state = initialState(options.userCfg ?? '', storages)
+  const passwords = { ...options.passwords, 'root@pam': options.rootPassword }
+  for (const [userid, password] of Object.entries(passwords)) state.passwords[userid] = hashPassword(password)
+  state.tokenSecrets = { ...options.tokenSecrets }
+  return state
+}
+
+async function createPve(options: PveServerOptions): Promise<Pve> {
+  const store = await openStore(options.dataDir, () => firstState(options))
+  markInterrupted(store.state.tasks)
+  await store.save()
+  const timeScale = options.timeScale ?? 1
+  const node = options.node ?? 'pve'
+  const startedAt = Date.now()
+  return {
+    node,
+    version: options.version ?? 9,
+    dataDir: options.dataDir,
+    store,
+    driver: options.driver,
+    tasks: createTasks({ store, node, bootedAt: startedAt, endAtOnce: timeScale === 0 }),
+    locks: createVmLocks(),
+    live: new Map(),
+    startedAt,
+    pause: seconds => new Promise(resolve => setTimeout(resolve, seconds * timeScale * 1000)),
+  }
+}
+
+const listen = (server: Server, where: { host: string; port: number } | { path: string }) =>
+  new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(where, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+
+function stopListening(server: Server): Promise<void> {
+  const closed = new Promise<void>(resolve => server.close(() => resolve()))
+  server.closeAllConnections()
+  return closed
+}
+
+async function stopGuests(pve: Pve) {
+  await Promise.all([...pve.live.values()].map(({ guest }) => guest.stop()))
+  pve.live.clear()
+}
+
+async function resetPve(pve: Pve, options: PveServerOptions) {
+  for (const task of pve.store.state.tasks) pve.tasks.abort(task.upid)
+  await pve.tasks.settled()
+  await stopGuests(pve)
+  for (const { path } of Object.values(pve.store.state.volumes)) await pve.driver.deleteDisk(path)
+  for (const { path } of Object.values(pve.store.state.storages))
+    await rm(path, { recursive: true, force: true })
+  pve.store.state = firstState(options)
+  await pve.store.save()
+}
+
+const adminOf = (pve: Pve): PveAdmin => ({
+  vmConfig: vmid => pve.store.state.vms[vmid]?.config,
+  vmids: () => Object.keys(pve.store.state.vms).map(Number),
+  tasks: () => pve.store.state.tasks,
+  settled: () => pve.tasks.settled(),
+  console: async vmid => pve.live.get(vmid)?.guest.console(),
+})
+
+/** Starts the server and resolves when it listens. */
+export async function createPveServer(options: PveServerOptions): Promise<PveServer> {
+  const pve = await createPve(options)
+  const { key, cert, caFile } = await ensureCertificate(options.dataDir, pve.node)
+  const dispatch = createDispatcher(pve, routes)
+  const https = createHttpsServer({ key, cert, minVersion: 'TLSv1.3' }, dispatch)
+  await listen(https, options.listen)
+  const plain = options.socketPath === undefined ? undefined : createHttpServer(dispatch)
+  if (plain) await listen(plain, { path: options.socketPath! })
+  const { port } = https.address() as AddressInfo
+  return {
+    url: `https://127.0.0.1:${port}/api2/json`,
+    port,
+    caFile,
+    admin: adminOf(pve),
+    reset: () => resetPve(pve, options),
+    async close() {
+      await Promise.all([https, plain].filter(server => server !== undefined).map(stopListening))
+      await pve.tasks.settled()
+      await stopGuests(pve)
+      await rm(join(options.dataDir, 'uploads'), { recursive: true, force: true })
+      await pve.store.save()
+    },
+  }
+}

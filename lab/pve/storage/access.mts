@@ -1,0 +1,33 @@
+/** Who may read or fill a storage. */
+
+import { failure, parameterError } from '../errors.mts'
+import { type Caller, hasAll, requireAll, requireAny } from '../permission.mts'
+import type { Pve } from '../pve.mts'
+import { parseVolumeId, storageOf } from './storages.mts'
+
+/** New disks need space on a storage that takes disks at all. */
+export function requireSpace(pve: Pve, caller: Caller, storageId: string) {
+  requireAll(caller, `/storage/${storageId}`, 'Datastore.AllocateSpace')
+  if (!storageOf(pve, storageId).content.includes('images'))
+    throw parameterError({ storage: `storage '${storageId}' does not support vm images` })
+}
+
+function requireForeignDisk(caller: Caller, storage: string, vmid: number) {
+  requireAll(caller, `/storage/${storage}`, 'Datastore.Audit')
+  requireAll(caller, `/vms/${vmid}`, 'VM.Config.Disk')
+}
+
+/**
+ * Read access to a volume, on behalf of the VM `vmid` (undefined for none): its own disks are always fine, files
+ * need a right on their storage, another VM's disks need rights on that VM too.
+ */
+export function requireVolumeAccess(pve: Pve, caller: Caller, volid: string, vmid: number | undefined) {
+  const id = parseVolumeId(volid)
+  if (!id) throw failure(`Only root can pass arbitrary filesystem paths.`)
+  if (hasAll(caller, `/storage/${id.storage}`, 'Datastore.Allocate')) return
+  const owner = pve.store.state.volumes[volid]?.vmid
+  if (/^(iso|vztmpl|import)\//.test(id.name))
+    return requireAny(caller, `/storage/${id.storage}`, 'Datastore.AllocateSpace', 'Datastore.Audit')
+  if (owner === undefined) throw failure(`missing privileges to access ${volid}`)
+  if (owner !== vmid) requireForeignDisk(caller, id.storage, owner)
+}

@@ -1,0 +1,99 @@
+/** ISOs, templates, snippets and import images: plain files in a storage's folders. */
+
+import { mkdir, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { failure, parameterError } from '../errors.mts'
+import type { Pve } from '../pve.mts'
+import type { StorageConfig } from '../state.mts'
+import { parseVolumeId, storageOf } from './storages.mts'
+
+export type FileContent = 'iso' | 'vztmpl' | 'snippets' | 'import' | 'backup'
+
+/** Where each kind lies below the storage's folder, as on a dir storage of Proxmox. */
+const FOLDERS: Record<FileContent, string> = {
+  iso: 'template/iso',
+  vztmpl: 'template/cache',
+  snippets: 'snippets',
+  import: 'import',
+  backup: 'dump',
+}
+
+export interface StoredFile {
+  volid: string
+  content: FileContent
+  format: string
+  /** Absolute. */
+  path: string
+  /** In bytes. */
+  size: number
+  /** Seconds since the epoch. */
+  ctime: number
+}
+
+const isFileContent = (content: string): content is FileContent => Object.hasOwn(FOLDERS, content)
+
+export const fileFolder = (storage: StorageConfig, content: FileContent) =>
+  join(storage.path, FOLDERS[content])
+
+/** The extensions Proxmox accepts, each kind's own fault text included. */
+const EXTENSIONS: Record<'iso' | 'vztmpl' | 'import', { pattern: RegExp; fault: string }> = {
+  iso: { pattern: /^[^/]+\.(iso|img)$/i, fault: 'wrong file extension' },
+  vztmpl: { pattern: /^[^/]+\.tar\.(gz|xz|zst|bz2)$/, fault: 'wrong file extension' },
+  import: {
+    pattern: /^[a-zA-Z0-9_.+=-]+\.(ova|qcow2|raw|vmdk)$/,
+    fault: 'invalid filename or wrong extension',
+  },
+}
+
+/** The name a file is kept under, refused when its kind does not allow it. */
+export function cleanFilename(content: 'iso' | 'vztmpl' | 'import', filename: string): string {
+  const base = filename.replace(/^.*[/\\]/, '').replace(/[^-a-zA-Z0-9_.]/g, '_')
+  const { pattern, fault } = EXTENSIONS[content]
+  if (base.startsWith('.') || !pattern.test(base)) throw parameterError({ filename: fault })
+  return base
+}
+
+const formatOf = (content: FileContent, name: string) =>
+  content === 'snippets' ? 'snippet' : (/\.(t[a-z]+|[a-z0-9]+)$/i.exec(name)?.[1]?.toLowerCase() ?? 'raw')
+
+async function readFile(storageId: string, folder: string, content: FileContent, name: string) {
+  const path = join(folder, name)
+  const info = await stat(path)
+  const file: StoredFile = {
+    volid: `${storageId}:${content}/${name}`,
+    content,
+    format: formatOf(content, name),
+    path,
+    size: info.size,
+    ctime: Math.floor(info.ctimeMs / 1000),
+  }
+  return info.isFile() ? [file] : []
+}
+
+async function listFolder(storageId: string, storage: StorageConfig, content: FileContent) {
+  const folder = fileFolder(storage, content)
+  await mkdir(folder, { recursive: true })
+  const names = (await readdir(folder)).filter(name => !name.startsWith('.') && !name.includes('.tmp_dwnl.'))
+  return (await Promise.all(names.map(name => readFile(storageId, folder, content, name)))).flat()
+}
+
+/** The files of the kinds this storage is configured for. */
+export async function listFiles(pve: Pve, storageId: string): Promise<StoredFile[]> {
+  const storage = storageOf(pve, storageId)
+  if (storage.type !== 'dir') return []
+  const kinds = storage.content.filter(isFileContent)
+  return (await Promise.all(kinds.map(kind => listFolder(storageId, storage, kind)))).flat()
+}
+
+/** The file behind `local:iso/debian.iso`; undefined when the id names no file or there is none. */
+export async function findFile(pve: Pve, volid: string): Promise<StoredFile | undefined> {
+  const id = parseVolumeId(volid)
+  if (!id || !pve.store.state.storages[id.storage]) return undefined
+  return (await listFiles(pve, id.storage)).find(file => file.volid === volid)
+}
+
+export async function requireFile(pve: Pve, volid: string): Promise<StoredFile> {
+  const file = await findFile(pve, volid)
+  if (!file) throw failure(`volume '${volid}' does not exist`)
+  return file
+}

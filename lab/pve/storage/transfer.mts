@@ -1,0 +1,125 @@
+/** Files that come in by upload or by download-url: checked first, then put in place whole. */
+
+import { createReadStream, createWriteStream } from 'node:fs'
+import { access, copyFile, mkdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ReadableStream } from 'node:stream/web'
+import { failure } from '../errors.mts'
+import { digestOf } from '../http/body.mts'
+import type { Pve } from '../pve.mts'
+import type { TaskContext } from '../tasks/tasks.mts'
+import { DURATIONS } from '../vm/durations.mts'
+import { cleanFilename, fileFolder } from './files.mts'
+import { storageOf } from './storages.mts'
+
+export type TransferContent = 'iso' | 'vztmpl' | 'import'
+
+export interface Checksum {
+  /** `sha256`, `sha512`, ... */
+  algorithm: string
+  expected: string
+}
+
+export interface Destination {
+  /** The volume's id once it is there. */
+  volid: string
+  /** Absolute. */
+  path: string
+}
+
+/** Where a file of this kind and name goes; refused when the storage does not take the kind. */
+export async function destinationOf(
+  pve: Pve,
+  storageId: string,
+  content: TransferContent,
+  filename: string,
+): Promise<Destination> {
+  const storage = storageOf(pve, storageId)
+  const name = cleanFilename(content, filename)
+  if (storage.type !== 'dir' || !storage.content.includes(content))
+    throw failure(`storage '${storageId}' is not configured for content-type '${content}'`)
+  const folder = fileFolder(storage, content)
+  await mkdir(folder, { recursive: true })
+  return { volid: `${storageId}:${content}/${name}`, path: join(folder, name) }
+}
+
+const isThere = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+async function verify(path: string, checksum: Checksum | undefined, task: TaskContext) {
+  if (!checksum) return
+  const got = await digestOf(createReadStream(path), checksum.algorithm)
+  if (got !== checksum.expected.toLowerCase())
+    throw failure(`checksum mismatch: got '${got}' != expect '${checksum.expected}'`)
+  task.log('OK, checksum verified')
+}
+
+/** Moves an uploaded file into place, over one of the same name. Nothing is left when the checksum is wrong. */
+export async function storeUpload(
+  pve: Pve,
+  source: string,
+  destination: Destination,
+  checksum: Checksum | undefined,
+  task: TaskContext,
+): Promise<void> {
+  try {
+    await pve.pause(DURATIONS.transfer)
+    task.log(`target file: ${destination.path}`)
+    await verify(source, checksum, task)
+    const temporary = `${destination.path}.tmp_upload`
+    await copyFile(source, temporary)
+    await rename(temporary, destination.path)
+  } finally {
+    await rm(source, { force: true })
+  }
+}
+
+async function fetchTo(url: string, path: string, signal: AbortSignal) {
+  const response = await fetch(url, { signal }).catch(error => {
+    const cause = (error as Error).cause as Error | undefined
+    throw failure(`download failed: ${url}: ${cause?.message ?? (error as Error).message}`)
+  })
+  if (!response.ok || !response.body)
+    throw failure(`download failed: ${url}: ${response.status} ${response.statusText}`)
+  await pipeline(Readable.fromWeb(response.body as ReadableStream), createWriteStream(path), { signal })
+}
+
+/** With the right checksum a file that is already there is kept; otherwise it is never overwritten. */
+async function keepExisting(
+  path: string,
+  checksum: Checksum | undefined,
+  task: TaskContext,
+): Promise<boolean> {
+  if (!(await isThere(path))) return false
+  if (!checksum) throw failure(`refusing to override existing file '${path}'`)
+  await verify(path, checksum, task)
+  task.log('OK, got correct file already, no need to download')
+  return true
+}
+
+/** Downloads into place. Nothing is left behind by a download that fails or has the wrong checksum. */
+export async function download(
+  pve: Pve,
+  url: string,
+  destination: Destination,
+  checksum: Checksum | undefined,
+  task: TaskContext,
+): Promise<void> {
+  task.log(`downloading ${url} to ${destination.path}`)
+  if (await keepExisting(destination.path, checksum, task)) return
+  const temporary = `${destination.path}.tmp_dwnl.${process.pid}`
+  try {
+    await pve.pause(DURATIONS.transfer)
+    await fetchTo(url, temporary, task.signal)
+    await verify(temporary, checksum, task)
+    await rename(temporary, destination.path)
+    task.log('download of file finished successfully')
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}

@@ -1,0 +1,142 @@
+/** VM volumes: names as Proxmox gives them, and the guest driver behind each change. */
+
+import { mkdir, open, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { failure } from '../errors.mts'
+import type { Pve } from '../pve.mts'
+import type { StorageConfig, Volume } from '../state.mts'
+import { parseVolumeId, storageOf } from './storages.mts'
+
+export interface NewVolume {
+  volid: string
+  volume: Volume
+}
+
+const baseNameOf = (volid: string) => volid.split(/[:/]/).at(-1) ?? volid
+
+/** Disks are numbered per VM and storage; a template's `base-` names count too. */
+function freeIndex(pve: Pve, storageId: string, vmid: number): number {
+  const prefix = new RegExp(`^(?:vm|base)-${vmid}-disk-(\\d+)`)
+  const used = Object.entries(pve.store.state.volumes)
+    .filter(([, volume]) => volume.storage === storageId)
+    .map(([volid]) => prefix.exec(baseNameOf(volid))?.[1])
+  let index = 0
+  while (used.includes(String(index))) index += 1
+  return index
+}
+
+/** A dir storage keeps disks in a folder per VM and shows the format; a pool does neither. */
+const volumeName = (storage: StorageConfig, vmid: number, name: string, format: Volume['format']) =>
+  storage.type === 'dir' ? `${vmid}/${name}.${format}` : name
+
+const volumePath = (storage: StorageConfig, name: string) =>
+  storage.type === 'dir' ? join(storage.path, 'images', name) : join(storage.path, name)
+
+function reserve(pve: Pve, storageId: string, vmid: number, name: string, parent?: string): NewVolume {
+  const storage = storageOf(pve, storageId)
+  if (!storage.content.includes('images')) throw failure(`storage '${storageId}' does not support vm images`)
+  const format = storage.type === 'dir' ? 'qcow2' : 'raw'
+  const own = volumeName(storage, vmid, name, format)
+  const parentName = parent === undefined ? undefined : parseVolumeId(parent)?.name.split('/').slice(-1)[0]
+  const volid = `${storageId}:${parentName === undefined ? own : `${parentName}/${own}`}`
+  const path = volumePath(storage, own)
+  const ctime = Math.floor(Date.now() / 1000)
+  const volume = { storage: storageId, vmid, format, size: 0, path, parent, ctime } as const
+  // Taken before the driver works, so that two workers never choose one name.
+  pve.store.state.volumes[volid] = { ...volume }
+  return { volid, volume: pve.store.state.volumes[volid] }
+}
+
+async function fillVolume(pve: Pve, created: NewVolume, size: number, fill: (path: string) => Promise<void>) {
+  try {
+    await mkdir(dirname(created.volume.path), { recursive: true })
+    await fill(created.volume.path)
+    created.volume.size = size
+    return created
+  } catch (error) {
+    delete pve.store.state.volumes[created.volid]
+    await pve.driver.deleteDisk(created.volume.path).catch(() => {})
+    throw error
+  }
+}
+
+const diskName = (pve: Pve, storageId: string, vmid: number) =>
+  `vm-${vmid}-disk-${freeIndex(pve, storageId, vmid)}`
+
+/** An empty disk of `size` bytes. */
+export function createVolume(pve: Pve, storageId: string, vmid: number, size: number): Promise<NewVolume> {
+  const created = reserve(pve, storageId, vmid, diskName(pve, storageId, vmid))
+  return fillVolume(pve, created, size, path => pve.driver.createDisk(path, size))
+}
+
+/** Bytes a cloud-init drive takes, on any storage. */
+const CLOUD_INIT_SIZE = 4 * 1024 ** 2
+
+/** The cloud-init drive's volume. What is on it is generated anew at each start. */
+export async function createCloudInitVolume(pve: Pve, storageId: string, vmid: number): Promise<NewVolume> {
+  const created = reserve(pve, storageId, vmid, `vm-${vmid}-cloudinit`)
+  return fillVolume(pve, created, CLOUD_INIT_SIZE, path => pve.driver.createDisk(path, CLOUD_INIT_SIZE))
+}
+
+/** The size a guest sees: a qcow2 says it in its header, anything else is as large as its file. */
+async function virtualSize(image: string): Promise<number> {
+  const handle = await open(image, 'r')
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(32), 0, 32, 0)
+    const isQcow2 = bytesRead === 32 && buffer.toString('latin1', 0, 4) === 'QFI\xfb'
+    return isQcow2 ? Number(buffer.readBigUInt64BE(24)) : (await stat(image)).size
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A disk with the contents of an image file. */
+export async function importVolume(
+  pve: Pve,
+  storageId: string,
+  vmid: number,
+  image: string,
+): Promise<NewVolume> {
+  const size = await virtualSize(image)
+  const created = reserve(pve, storageId, vmid, diskName(pve, storageId, vmid))
+  return fillVolume(pve, created, size, path => pve.driver.importDisk(image, path))
+}
+
+export function volumeOf(pve: Pve, volid: string): Volume {
+  const volume = pve.store.state.volumes[volid]
+  if (!volume) throw failure(`volume '${volid}' does not exist`)
+  return volume
+}
+
+/** A copy for another VM, or for the same one on another storage. A linked copy stays on its base's storage. */
+export function cloneVolume(
+  pve: Pve,
+  source: string,
+  target: { storage: string; vmid: number },
+  mode: 'full' | 'linked',
+): Promise<NewVolume> {
+  const { path: from, size } = volumeOf(pve, source)
+  const name = diskName(pve, target.storage, target.vmid)
+  const created = reserve(pve, target.storage, target.vmid, name, mode === 'linked' ? source : undefined)
+  return fillVolume(pve, created, size, path => pve.driver.cloneDisk(from, path, mode))
+}
+
+export const isBaseInUse = (pve: Pve, volid: string) =>
+  Object.values(pve.store.state.volumes).some(volume => volume.parent === volid)
+
+/** Removes a volume for good. A base that linked clones need stays. */
+export async function freeVolume(pve: Pve, volid: string): Promise<void> {
+  const volume = volumeOf(pve, volid)
+  if (isBaseInUse(pve, volid)) throw failure(`base volume '${volid}' is still in use by linked cloned`)
+  await pve.driver.deleteDisk(volume.path)
+  delete pve.store.state.volumes[volid]
+}
+
+/** What a template's disks are called. The volume's path stays, only its name tells that it is a base now. */
+export function renameToBase(pve: Pve, volid: string): string {
+  const volume = volumeOf(pve, volid)
+  const renamed = volid.replace(/(^|[:/])vm-(\d+-disk-\d+)/, '$1base-$2')
+  delete pve.store.state.volumes[volid]
+  pve.store.state.volumes[renamed] = volume
+  return renamed
+}

@@ -1,0 +1,130 @@
+/** Worker tasks: each has a UPID, runs beside the request that started it, and leaves a log. */
+
+import { messageOf } from '../errors.mts'
+import type { TaskRecord } from '../state.mts'
+import type { Store } from '../store.mts'
+import { formatUpid } from './upid.mts'
+
+/** Finished tasks beyond this many are forgotten, oldest first. */
+const KEPT_TASKS = 500
+/** With time scale 0 a request waits this long for its worker, so that the first poll finds it done. */
+const AT_ONCE_MILLISECONDS = 500
+
+export interface TaskContext {
+  log(line: string): void
+  /** The task still succeeds, as `WARNINGS: n`. */
+  warn(line: string): void
+  /** Aborted when a client stops the task. */
+  signal: AbortSignal
+}
+
+export interface TaskStart {
+  /** `qmclone`, `qmstart`, `download`, ... */
+  type: string
+  /** The vmid or file the task is about; may be empty. */
+  id: string
+  authid: string
+  work(task: TaskContext): Promise<void>
+}
+
+export interface Tasks {
+  /** Starts the worker and returns its UPID; its failure only shows in the task's exit status. */
+  start(task: TaskStart): Promise<string>
+  find(upid: string): TaskRecord | undefined
+  /** Asks a running task to stop. */
+  abort(upid: string): void
+  /** Resolves when no task runs. */
+  settled(): Promise<void>
+}
+
+const now = () => Math.floor(Date.now() / 1000)
+
+/** Tasks that ran when the server went away can never end by themselves. */
+export function markInterrupted(tasks: TaskRecord[]) {
+  for (const task of tasks.filter(each => each.exitstatus === undefined)) {
+    task.exitstatus = 'interrupted by a restart of the server'
+    task.endtime = now()
+  }
+}
+
+function contextOf(record: TaskRecord, controller: AbortController) {
+  let warnings = 0
+  const context: TaskContext = {
+    log: line => void record.log.push(line),
+    warn: line => {
+      warnings += 1
+      record.log.push(`WARN: ${line}`)
+    },
+    signal: controller.signal,
+  }
+  return { context, outcome: () => (warnings === 0 ? 'OK' : `WARNINGS: ${warnings}`) }
+}
+
+async function run(record: TaskRecord, work: TaskStart['work'], controller: AbortController) {
+  const { context, outcome } = contextOf(record, controller)
+  let status: string
+  try {
+    await work(context)
+    status = outcome()
+    record.log.push(`TASK ${status}`)
+  } catch (error) {
+    status = controller.signal.aborted ? 'interrupted by signal' : messageOf(error).trimEnd()
+    record.log.push(`TASK ERROR: ${status}`)
+  }
+  record.endtime = now()
+  // Task indexes are one line per task, so only the first line of an error is its status.
+  record.exitstatus = status.split('\n')[0]!
+}
+
+interface TaskOptions {
+  store: Store
+  node: string
+  /** Milliseconds since the epoch; processes are told apart by when they started after it. */
+  bootedAt: number
+  endAtOnce: boolean
+}
+
+function createRecord(options: TaskOptions, pid: number, task: TaskStart): TaskRecord {
+  const pstart = Math.floor((Date.now() - options.bootedAt) / 10)
+  const identity = { pid, pstart, starttime: now(), type: task.type, id: task.id, authid: task.authid }
+  const upid = formatUpid({ node: options.node, ...identity })
+  return { upid, ...identity, endtime: undefined, log: [], exitstatus: undefined }
+}
+
+function prune(tasks: TaskRecord[]) {
+  const surplus = tasks.length - KEPT_TASKS
+  if (surplus <= 0) return
+  const forgotten = new Set(tasks.filter(task => task.exitstatus !== undefined).slice(0, surplus))
+  tasks.splice(0, tasks.length, ...tasks.filter(task => !forgotten.has(task)))
+}
+
+const delay = (milliseconds: number) =>
+  new Promise<void>(resolve => setTimeout(resolve, milliseconds).unref())
+
+export function createTasks(options: TaskOptions): Tasks {
+  const { store } = options
+  const running = new Map<string, { done: Promise<void>; controller: AbortController }>()
+  const find = (upid: string) => store.state.tasks.find(task => task.upid === upid)
+  let lastPid = Math.max(1000, ...store.state.tasks.map(task => task.pid))
+
+  return {
+    find,
+    async start(task) {
+      lastPid += 1
+      const record = createRecord(options, lastPid, task)
+      store.state.tasks.push(record)
+      prune(store.state.tasks)
+      const controller = new AbortController()
+      const done = run(record, task.work, controller)
+        .then(() => store.save())
+        .finally(() => running.delete(record.upid))
+      running.set(record.upid, { done, controller })
+      if (options.endAtOnce) await Promise.race([done, delay(AT_ONCE_MILLISECONDS)])
+      return record.upid
+    },
+    abort: upid => running.get(upid)?.controller.abort(),
+    async settled() {
+      while (running.size > 0) await Promise.allSettled([...running.values()].map(task => task.done))
+    },
+  }
+}

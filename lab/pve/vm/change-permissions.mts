@@ -1,0 +1,87 @@
+/** Which changes of a VM's config the caller may make, option by option. */
+
+import { failure } from '../errors.mts'
+import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../permission.mts'
+import type { Pve } from '../pve.mts'
+import type { VmConfig } from '../state.mts'
+import { requireSpace, requireVolumeAccess } from '../storage/access.mts'
+import { parseVolumeId } from '../storage/storages.mts'
+import { newCloudInitOf, newDiskOf } from './attach.mts'
+import { type Drive, drivesOf, isCdrom, isCloudInit, isDriveSlot, parseDrive } from './drive.mts'
+import { nicsOf } from './identity.mts'
+import { privilegesToChange } from './options.mts'
+
+/** A VM that is still to be created may get its rights from the pool it goes into. */
+interface Target {
+  vmid: number
+  pool: string | undefined
+}
+
+function requireOnVm(caller: Caller, target: Target, privileges: string[], mode: 'all' | 'any') {
+  const has = mode === 'all' ? hasAll : hasAny
+  if (target.pool !== undefined && has(caller, `/pool/${target.pool}`, ...privileges)) return
+  const require = mode === 'all' ? requireAll : requireAny
+  require(caller, `/vms/${target.vmid}`, ...privileges)
+}
+
+/** The rights to put a drive into its slot, or to take it out. */
+export function requireDriveChange(caller: Caller, target: Target, drive: Drive) {
+  if (isCloudInit(drive)) requireOnVm(caller, target, ['VM.Config.Cloudinit', 'VM.Config.CDROM'], 'all')
+  else requireOnVm(caller, target, [isCdrom(drive) ? 'VM.Config.CDROM' : 'VM.Config.Disk'], 'all')
+}
+
+function requireOptionChange(caller: Caller, target: Target, key: string, value: string | undefined) {
+  if (caller.authid === 'root@pam' || isDriveSlot(key)) return
+  const privileges = privilegesToChange(key, value)
+  if (privileges === undefined) throw failure(`only root can set '${key}' config`)
+  requireOnVm(caller, target, privileges, 'any')
+  // The start-up order says when the host itself is ready, so it is the host's business too.
+  if (key === 'startup') requireAll(caller, '/', 'Sys.Modify')
+}
+
+function requireImportAccess(pve: Pve, caller: Caller, source: string, vmid: number) {
+  const owner = pve.store.state.volumes[source]?.vmid
+  if (owner !== undefined) return requireAll(caller, `/vms/${owner}`, 'VM.Clone')
+  // Paths of the host are root's alone; `requireVolumeAccess` refuses them to everybody else.
+  if (parseVolumeId(source) || caller.authid !== 'root@pam') requireVolumeAccess(pve, caller, source, vmid)
+}
+
+function requireStorageAccess(pve: Pve, caller: Caller, vmid: number, drive: Drive) {
+  const wanted = newDiskOf(drive)
+  if (drive.file === 'none' || newCloudInitOf(drive)) return
+  if (drive.file === 'cdrom') return requireAll(caller, '/', 'Sys.Console')
+  if (!wanted) return requireVolumeAccess(pve, caller, drive.file, vmid)
+  requireSpace(pve, caller, wanted.storage)
+  const source = drive.options['import-from']
+  if (source !== undefined) requireImportAccess(pve, caller, source, vmid)
+}
+
+/** SDN.Use on the bridge, or on its VLAN where the card has a tag. */
+export function requireBridges(caller: Caller, config: VmConfig) {
+  for (const [, { options }] of nicsOf(config)) {
+    if (options['bridge'] === undefined) continue
+    const bridge = `/sdn/zones/localnetwork/${options['bridge']}`
+    const path = options['tag'] === undefined ? bridge : `${bridge}/${options['tag']}`
+    requireAll(caller, path, 'SDN.Use')
+  }
+}
+
+/** Throws the 403 of the first thing in `settings` the caller may not set, or may not take storage for. */
+export function requireSettings(pve: Pve, caller: Caller, target: Target, settings: VmConfig) {
+  for (const [key, value] of Object.entries(settings)) requireOptionChange(caller, target, key, value)
+  for (const [, drive] of drivesOf(settings)) {
+    requireDriveChange(caller, target, drive)
+    requireStorageAccess(pve, caller, target.vmid, drive)
+  }
+  requireBridges(caller, settings)
+}
+
+/** The same for options that are to be removed; what a drive is, its present value tells. */
+export function requireRemovals(caller: Caller, vmid: number, keys: string[], config: VmConfig) {
+  const target = { vmid, pool: undefined }
+  for (const key of keys) {
+    requireOptionChange(caller, target, key, undefined)
+    const drive = isDriveSlot(key) && config[key] !== undefined ? parseDrive(config[key]) : undefined
+    if (drive) requireDriveChange(caller, target, drive)
+  }
+}

@@ -1,0 +1,121 @@
+/** Clones: a full one copies every disk, a linked one builds on its template's. */
+
+import { failure, parameterError } from '../errors.mts'
+import { type Caller, requireAll } from '../permission.mts'
+import type { Pve } from '../pve.mts'
+import type { Vm, VmConfig } from '../state.mts'
+import { requireSpace } from '../storage/access.mts'
+import { cloneVolume, createCloudInitVolume, type NewVolume } from '../storage/volumes.mts'
+import type { TaskContext } from '../tasks/tasks.mts'
+import { requireBridges } from './change-permissions.mts'
+import { claimVmid, joinPool, releaseVmid } from './create.mts'
+import { type Drive, drivesOf, formatDrive, isCdrom, isCloudInit } from './drive.mts'
+import { DURATIONS } from './durations.mts'
+import { withNewIdentity } from './identity.mts'
+import { findVm, isRunning, isTemplate, requireUnlocked } from './vm.mts'
+
+/** Seconds either lock is waited for; a second clone of a running VM fails when the first takes longer. */
+const LOCK_SECONDS = 1
+
+export interface Cloning {
+  vmid: number
+  newid: number
+  name: string | undefined
+  description: string | undefined
+  /** Undefined: linked for a template, full otherwise. */
+  full: boolean | undefined
+  storage: string | undefined
+  pool: string | undefined
+}
+
+/** Options that belong to the source alone. */
+const NOT_CLONED = new Set(['lock', 'template', 'protection', 'snapstate', 'parent', 'snaptime'])
+
+const isFull = (cloning: Cloning, config: VmConfig) => cloning.full ?? !isTemplate(config)
+
+function requireDriveSpace(pve: Pve, caller: Caller, drive: Drive, storage: string | undefined) {
+  if (isCdrom(drive) && !isCloudInit(drive)) return
+  const own = drive.file.split(':')[0]!
+  requireSpace(pve, caller, storage ?? own)
+}
+
+/** What is checked when the request comes, and again by the worker once it holds the locks. */
+export function requireCloneable(pve: Pve, caller: Caller, cloning: Cloning): Vm {
+  const source = findVm(pve, cloning.vmid)
+  const full = isFull(cloning, source.config)
+  if (!full && !isTemplate(source.config))
+    throw parameterError({ full: 'Linked clone feature is not supported for a VM that is no template\n' })
+  if (!full && cloning.storage !== undefined)
+    throw failure("parameter 'storage' not allowed for linked clones")
+  for (const [, drive] of drivesOf(source.config)) requireDriveSpace(pve, caller, drive, cloning.storage)
+  requireBridges(caller, source.config)
+  requireUnlocked(source)
+  if (pve.store.state.vms[cloning.newid])
+    throw failure(`unable to create VM ${cloning.newid}: config file already exists`)
+  if (cloning.pool !== undefined) requireAll(caller, `/pool/${cloning.pool}`, 'VM.Allocate')
+  return source
+}
+
+interface Copy {
+  pve: Pve
+  cloning: Cloning
+  full: boolean
+  created: NewVolume[]
+  task: TaskContext
+}
+
+async function copyDrive(copy: Copy, slot: string, drive: Drive): Promise<string> {
+  const { pve, cloning, full, created, task } = copy
+  if (isCdrom(drive) && !isCloudInit(drive)) return formatDrive(drive)
+  const storage = cloning.storage ?? drive.file.split(':')[0]!
+  task.log(`create ${full ? 'full' : 'linked'} clone of drive ${slot} (${drive.file})`)
+  const target = { storage, vmid: cloning.newid }
+  const volume = isCloudInit(drive)
+    ? await createCloudInitVolume(pve, storage, cloning.newid)
+    : await cloneVolume(pve, drive.file, target, full ? 'full' : 'linked')
+  created.push(volume)
+  return formatDrive({ ...drive, file: volume.volid })
+}
+
+async function copyConfig(copy: Copy, source: VmConfig): Promise<VmConfig> {
+  const kept = Object.entries(source).filter(([key]) => !NOT_CLONED.has(key) && !/^unused\d+$/.test(key))
+  const config = withNewIdentity(Object.fromEntries(kept))
+  for (const [slot, drive] of drivesOf(source)) config[slot] = await copyDrive(copy, slot, drive)
+  const { name, description, vmid } = copy.cloning
+  config['name'] = name ?? `Copy-of-${source['name'] ?? `VM-${vmid}`}`
+  if (description !== undefined) config['description'] = description
+  return config
+}
+
+async function undo(copy: Copy) {
+  for (const { volid, volume } of copy.created) {
+    await copy.pve.driver.deleteDisk(volume.path)
+    delete copy.pve.store.state.volumes[volid]
+  }
+  releaseVmid(copy.pve, copy.cloning.newid)
+}
+
+/** Holds the target's id and copies into it. The caller holds both locks. */
+async function cloneLocked(pve: Pve, caller: Caller, cloning: Cloning, task: TaskContext) {
+  const source = requireCloneable(pve, caller, cloning)
+  const copy: Copy = { pve, cloning, full: isFull(cloning, source.config), created: [], task }
+  const target = claimVmid(pve, cloning.newid, 'clone')
+  try {
+    if (cloning.pool !== undefined) joinPool(pve, cloning.newid, cloning.pool)
+    await pve.pause(copy.full ? DURATIONS.cloneFull : DURATIONS.cloneLinked)
+    if (task.signal.aborted) throw failure('interrupted by signal')
+    target.config = await copyConfig(copy, source.config)
+  } catch (error) {
+    await undo(copy)
+    throw failure(`clone failed: ${(error as Error).message}`)
+  }
+}
+
+/** The worker. The target's id is only taken here, so of two clones of one id the second fails here. */
+export async function cloneVm(pve: Pve, caller: Caller, cloning: Cloning, task: TaskContext): Promise<void> {
+  await pve.pause(DURATIONS.cloneFork)
+  const lockSource = isRunning(pve, cloning.vmid) ? pve.locks.exclusive : pve.locks.shared
+  await lockSource(cloning.vmid, LOCK_SECONDS, () =>
+    pve.locks.exclusive(cloning.newid, LOCK_SECONDS, () => cloneLocked(pve, caller, cloning, task)),
+  )
+}

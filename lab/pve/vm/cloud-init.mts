@@ -1,0 +1,119 @@
+/** The cloud-init drive Proxmox generates from a VM's config. */
+
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { stringify } from 'yaml'
+import type { CloudInitDrive } from '../../guests/driver.mts'
+import type { Pve } from '../pve.mts'
+import type { VmConfig } from '../state.mts'
+import { requireFile } from '../storage/files.mts'
+import { drivesOf, isCloudInit, parseProperties } from './drive.mts'
+import { nicsOf } from './identity.mts'
+import { isCloudInitOption } from './options.mts'
+
+const words = (text: string | undefined) => (text ?? '').split(/[\s,;]+/).filter(Boolean)
+
+/** A name with dots is the whole name; otherwise the first search domain completes it. */
+function hostnames(config: VmConfig, vmid: number): { hostname: string; fqdn?: string } {
+  const name = config['name'] ?? `VM${vmid}`
+  const hostname = name.split('.')[0] ?? name
+  if (name.includes('.')) return { hostname, fqdn: name }
+  const domain = words(config['searchdomain'])[0]
+  return domain === undefined ? { hostname } : { hostname, fqdn: `${hostname}.${domain}` }
+}
+
+const sshKeysOf = (config: VmConfig) =>
+  decodeURIComponent(config['sshkeys'] ?? '')
+    .split('\n')
+    .map(key => key.trim())
+    .filter(Boolean)
+
+function userData(config: VmConfig, vmid: number): string {
+  const { hostname, fqdn } = hostnames(config, vmid)
+  const user = config['ciuser']
+  const keys = sshKeysOf(config)
+  const document = {
+    hostname,
+    manage_etc_hosts: true,
+    ...(fqdn !== undefined && { fqdn }),
+    ...(user !== undefined && { user }),
+    ...(user === 'root' && { disable_root: false }),
+    ...(config['cipassword'] !== undefined && { password: config['cipassword'] }),
+    ...(keys.length > 0 && { ssh_authorized_keys: keys }),
+    chpasswd: { expire: false },
+    ...(user !== 'root' && { users: ['default'] }),
+    // Proxmox lets new VMs upgrade their packages at first boot unless told otherwise.
+    package_upgrade: config['ciupgrade'] !== '0',
+  }
+  return `#cloud-config\n${stringify(document, { lineWidth: 0 })}`
+}
+
+function netmask(prefixLength: number): string {
+  const bits = 2 ** 32 - 2 ** (32 - prefixLength)
+  return [24, 16, 8, 0].map(shift => Math.floor(bits / 2 ** shift) % 256).join('.')
+}
+
+function subnets4({ ip, gw }: Record<string, string>): unknown[] {
+  if (ip === undefined) return []
+  if (ip === 'dhcp') return [{ type: 'dhcp4' }]
+  const [address, length] = ip.split('/')
+  return [{ type: 'static', address, netmask: netmask(Number(length)), ...(gw && { gateway: gw }) }]
+}
+
+function subnets6({ ip6, gw6 }: Record<string, string>): unknown[] {
+  if (ip6 === undefined) return []
+  if (ip6 === 'dhcp') return [{ type: 'dhcp6' }]
+  if (ip6 === 'auto') return [{ type: 'ipv6_slaac' }]
+  return [{ type: 'static6', address: ip6, ...(gw6 && { gateway: gw6 }) }]
+}
+
+function networkConfig(config: VmConfig): string {
+  const cards = nicsOf(config).flatMap(([key, nic]) => {
+    const index = key.slice('net'.length)
+    const ip = config[`ipconfig${index}`]
+    if (ip === undefined) return []
+    const parts = parseProperties(ip, 'ip')
+    const subnets = [...subnets4(parts), ...subnets6(parts)]
+    return [{ type: 'physical', name: `eth${index}`, mac_address: nic.mac?.toLowerCase(), subnets }]
+  })
+  const address = words(config['nameserver'])
+  const search = words(config['searchdomain'])
+  const resolver = {
+    type: 'nameserver',
+    ...(address.length > 0 && { address }),
+    ...(search.length > 0 && { search }),
+  }
+  const hasResolver = address.length + search.length > 0
+  return stringify({ version: 1, config: [...cards, ...(hasResolver ? [resolver] : [])] }, { lineWidth: 0 })
+}
+
+/** A new instance to cloud-init whenever what it would do differs. */
+const metaData = (user: string, network: string) =>
+  `instance-id: ${createHash('sha1').update(user).update(network).digest('hex')}\n`
+
+const readSnippet = async (pve: Pve, volid: string) => readFile((await requireFile(pve, volid)).path, 'utf8')
+
+export const hasCloudInitDrive = (config: VmConfig) =>
+  drivesOf(config).some(([, drive]) => isCloudInit(drive))
+
+/** What the drive holds for this config. `cicustom` replaces single files by snippets. */
+export async function generateCloudInit(pve: Pve, vmid: number, config: VmConfig): Promise<CloudInitDrive> {
+  const custom = parseProperties(config['cicustom'] ?? '', '')
+  const pick = async (name: string, generate: () => string) =>
+    custom[name] === undefined ? generate() : readSnippet(pve, custom[name])
+  const user = await pick('user', () => userData(config, vmid))
+  const network = await pick('network', () => networkConfig(config))
+  return {
+    userData: user,
+    networkConfig: network,
+    metaData: await pick('meta', () => metaData(user, network)),
+  }
+}
+
+/** The options that decide what is on the drive. */
+export const cloudInitOptionsOf = (config: VmConfig): VmConfig =>
+  Object.fromEntries(
+    Object.entries(config).filter(
+      ([key]) => key === 'name' || isCloudInitOption(key) || /^net\d+$/.test(key),
+    ),
+  )

@@ -1,0 +1,30 @@
+/** A VM's config as Proxmox writes it to `/etc/pve/qemu-server/N.conf`, and the digest of that text. */
+
+import { createHash } from 'node:crypto'
+import type { Vm, VmConfig } from '../state.mts'
+
+const comment = (description: string | undefined) =>
+  description === undefined
+    ? ''
+    : description
+        .replace(/\n$/, '')
+        .split('\n')
+        .map(line => `#${encodeURIComponent(line)}\n`)
+        .join('')
+
+const section = (config: VmConfig) =>
+  Object.keys(config)
+    .filter(key => key !== 'description')
+    .sort()
+    .map(key => `${key}: ${config[key]}\n`)
+    .join('')
+
+/** The text of the file: options sorted, waiting changes in their own section. */
+export function writeConf(vm: Vm): string {
+  const removed = vm.pendingDelete.length > 0 ? `delete: ${vm.pendingDelete.join(',')}\n` : ''
+  const waiting = removed + section(vm.pending)
+  return `${comment(vm.config['description'])}${section(vm.config)}${waiting && `\n[PENDING]\n${waiting}`}`
+}
+
+/** SHA-1 of the raw config; a client that sends an older one is told that the file changed. */
+export const digestOfVm = (vm: Vm) => createHash('sha1').update(writeConf(vm)).digest('hex')

@@ -1,0 +1,96 @@
+/** Creation of a VM: the id is claimed at once, disks are made by a worker. */
+
+import { failure } from '../errors.mts'
+import type { Caller } from '../permission.mts'
+import type { Pve } from '../pve.mts'
+import type { Vm, VmConfig } from '../state.mts'
+import type { TaskContext } from '../tasks/tasks.mts'
+import { attachDrives } from './attach.mts'
+import { drivesOf, isCdrom } from './drive.mts'
+import { DURATIONS } from './durations.mts'
+import { addMacs, newIdentity } from './identity.mts'
+import { startVm } from './power.mts'
+
+const LOCK_SECONDS = 5
+/** What the node says it runs guests with; clients only show it. */
+const QEMU_VERSION = { 8: '9.2.0', 9: '10.1.2' } as const
+
+export interface Creation {
+  vmid: number
+  settings: VmConfig
+  pool: string | undefined
+  start: boolean
+}
+
+/** First disk, first CD, first network card: what boots when nobody said so. */
+function defaultBootOrder(config: VmConfig): string {
+  const drives = drivesOf(config)
+  const disk = drives.find(([slot, drive]) => !isCdrom(drive) && !/^(efidisk|tpmstate)/.test(slot))?.[0]
+  const cd = drives.find(([, drive]) => isCdrom(drive))?.[0]
+  const nic = Object.keys(config).find(key => /^net\d+$/.test(key))
+  return `order=${[disk, cd, nic].filter(Boolean).join(';')}`
+}
+
+const metaOf = (pve: Pve) =>
+  `creation-qemu=${QEMU_VERSION[pve.version]},ctime=${Math.floor(Date.now() / 1000)}`
+
+/** Puts a VM into a pool, out of any other. */
+export function joinPool(pve: Pve, vmid: number, poolid: string) {
+  for (const pool of Object.values(pve.store.state.access.pools))
+    pool.vms = pool.vms.filter(id => id !== vmid)
+  pve.store.state.access.pools[poolid]!.vms.push(vmid)
+}
+
+export function requirePool(pve: Pve, pool: string | undefined) {
+  if (pool !== undefined && !pve.store.state.access.pools[pool])
+    throw failure(`pool '${pool}' does not exist`)
+}
+
+/** An entry that holds the id for a worker. */
+export function claimVmid(pve: Pve, vmid: number, lock: 'create' | 'clone'): Vm {
+  const vm: Vm = { vmid, config: { lock }, pending: {}, pendingDelete: [], cloudInitApplied: undefined }
+  pve.store.state.vms[vmid] = vm
+  return vm
+}
+
+/** Gives an id back when its worker failed. */
+export function releaseVmid(pve: Pve, vmid: number) {
+  delete pve.store.state.vms[vmid]
+  for (const pool of Object.values(pve.store.state.access.pools))
+    pool.vms = pool.vms.filter(id => id !== vmid)
+}
+
+async function fillVm(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext) {
+  await pve.pause(DURATIONS.create)
+  const wanted = addMacs(settings)
+  const attached = await attachDrives(pve, vm.vmid, wanted, wanted, task)
+  const config: VmConfig = { ...newIdentity(), meta: metaOf(pve), ...attached.settings }
+  vm.config = { boot: defaultBootOrder(config), ...config }
+}
+
+async function createLocked(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext) {
+  try {
+    await fillVm(pve, vm, settings, task)
+  } catch (error) {
+    releaseVmid(pve, vm.vmid)
+    throw failure(`unable to create VM ${vm.vmid} - ${(error as Error).message}`)
+  }
+}
+
+/** Starts the worker and returns its UPID; throws when the id is taken. */
+export function createVm(pve: Pve, caller: Caller, creation: Creation): Promise<string> {
+  const { vmid, settings, pool } = creation
+  if (pve.store.state.vms[vmid])
+    throw failure(`unable to create VM ${vmid} - VM ${vmid} already exists on node '${pve.node}'`)
+  const vm = claimVmid(pve, vmid, 'create')
+  if (pool !== undefined) joinPool(pve, vmid, pool)
+  return pve.tasks.start({
+    type: 'qmcreate',
+    id: String(vmid),
+    authid: caller.authid,
+    work: async task => {
+      await pve.locks.exclusive(vmid, LOCK_SECONDS, () => createLocked(pve, vm, settings, task))
+      if (creation.start) await startVm(pve, vmid, task)
+    },
+  })
+}

@@ -1,0 +1,61 @@
+/** Drives and other `a,key=value` texts of a VM's config. */
+
+/** The first part has no key; the rest are options in their order. */
+export interface Drive {
+  /** `tank:vm-100-disk-0`, `none`, `tank:cloudinit`, `tank:32`, ... */
+  file: string
+  options: Record<string, string>
+}
+
+const SLOTS = /^(ide[0-3]|sata[0-5]|scsi([0-9]|[12][0-9]|30)|virtio([0-9]|1[0-5])|efidisk0|tpmstate0)$/
+
+export const isDriveSlot = (key: string) => SLOTS.test(key)
+
+/** `virtio=AA:BB,bridge=vmbr0` as a record; a part without `=` gets the name `first`. */
+export function parseProperties(value: string, first: string): Record<string, string> {
+  const entries = value.split(',').map(part => {
+    const at = part.indexOf('=')
+    return at < 0 ? [first, part] : [part.slice(0, at), part.slice(at + 1)]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Undefined when the text names no file. */
+export function parseDrive(value: string): Drive | undefined {
+  const { file, volume, ...options } = parseProperties(value, 'file')
+  const name = file ?? volume
+  return name ? { file: name, options } : undefined
+}
+
+export const formatDrive = (drive: Drive) =>
+  [drive.file, ...Object.entries(drive.options).map(([key, value]) => `${key}=${value}`)].join(',')
+
+/** A drive that exists, or is still to be made, as a cloud-init drive. */
+export const isCloudInit = (drive: Drive) => /:(?:.*\/)?(cloudinit$|vm-\d+-cloudinit)/.test(drive.file)
+
+/** Anything that is mounted as a CD, the cloud-init drive included. */
+export const isCdrom = (drive: Drive) =>
+  drive.options['media'] === 'cdrom' || isCloudInit(drive) || ['none', 'cdrom'].includes(drive.file)
+
+const UNITS: Record<string, number> = { K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 }
+
+/** `10G`, `512M`, `2048` (bytes) as bytes. */
+export function parseSize(size: string): number | undefined {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([KMGT])?$/.exec(size) ?? []
+  return number === undefined ? undefined : Math.round(Number(number) * (unit ? UNITS[unit]! : 1))
+}
+
+/** The largest unit that says it in whole numbers, as Proxmox writes sizes into a config. */
+export function formatSize(bytes: number): string {
+  for (const [unit, factor] of Object.entries(UNITS).reverse())
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`
+  return String(bytes)
+}
+
+/** Every drive of a config, with its slot. */
+export function drivesOf(config: Record<string, string>): [slot: string, drive: Drive][] {
+  return Object.entries(config).flatMap(([slot, value]) => {
+    const drive = isDriveSlot(slot) ? parseDrive(value) : undefined
+    return drive ? [[slot, drive] as [string, Drive]] : []
+  })
+}

@@ -1,0 +1,144 @@
+/** A VM's power: starting builds the guest from the config of that moment, and a guest may end by itself. */
+
+import type { GuestStart, RunningGuest } from '../../guests/driver.mts'
+import { failure } from '../errors.mts'
+import type { LiveGuest, Pve } from '../pve.mts'
+import type { Vm, VmConfig } from '../state.mts'
+import { requireFile } from '../storage/files.mts'
+import { parseVolumeId } from '../storage/storages.mts'
+import { volumeOf } from '../storage/volumes.mts'
+import type { TaskContext } from '../tasks/tasks.mts'
+import { cloudInitOptionsOf, generateCloudInit, hasCloudInitDrive } from './cloud-init.mts'
+import { drivesOf, isCdrom, isCloudInit } from './drive.mts'
+import { DURATIONS } from './durations.mts'
+import { nicsOf } from './identity.mts'
+import { applyPending } from './update.mts'
+import { coresOf, findVm, hasAgentChannel, isRunning, isTemplate, memoryOf, requireUnlocked } from './vm.mts'
+
+const LOCK_SECONDS = 10
+/** Seconds a guest has to power off when the client names none. */
+const SHUTDOWN_SECONDS = 60
+
+let lastGuestPid = 20_000
+
+async function cdromsOf(pve: Pve, config: VmConfig): Promise<GuestStart['cdroms']> {
+  const media = drivesOf(config).filter(
+    ([, drive]) => isCdrom(drive) && !isCloudInit(drive) && parseVolumeId(drive.file),
+  )
+  return Promise.all(
+    media.map(async ([slot, drive]) => ({ slot, path: (await requireFile(pve, drive.file)).path })),
+  )
+}
+
+const disksOf = (pve: Pve, config: VmConfig): GuestStart['disks'] =>
+  drivesOf(config)
+    .filter(([, drive]) => !isCdrom(drive))
+    .map(([slot, drive]) => ({ slot, path: volumeOf(pve, drive.file).path }))
+
+/** What the driver is told: the config of this moment, its cloud-init drive generated anew. */
+async function describeGuest(pve: Pve, vm: Vm): Promise<GuestStart> {
+  const { vmid, config } = vm
+  const cloudInit = hasCloudInitDrive(config) ? await generateCloudInit(pve, vmid, config) : undefined
+  if (cloudInit) vm.cloudInitApplied = cloudInitOptionsOf(config)
+  return {
+    vmid,
+    name: config['name'] ?? `VM ${vmid}`,
+    memory: memoryOf(config),
+    cores: coresOf(config),
+    disks: disksOf(pve, config),
+    cdroms: await cdromsOf(pve, config),
+    nics: nicsOf(config).map(([slot, nic]) => ({
+      slot,
+      mac: nic.mac!,
+      bridge: nic.options['bridge'] ?? '',
+    })),
+    cloudInit,
+    agentChannel: hasAgentChannel(config),
+  }
+}
+
+function follow(pve: Pve, vmid: number, guest: RunningGuest) {
+  lastGuestPid += 1
+  const live: LiveGuest = { guest, startedAt: Date.now(), pid: lastGuestPid }
+  pve.live.set(vmid, live)
+  // A guest that powers itself off leaves a stopped VM, with nobody asking.
+  void guest.exited.then(() => {
+    if (pve.live.get(vmid) === live) pve.live.delete(vmid)
+  })
+}
+
+async function startLocked(pve: Pve, vmid: number) {
+  const vm = findVm(pve, vmid)
+  requireUnlocked(vm)
+  if (isTemplate(vm.config)) throw failure("you can't start a vm if it's a template")
+  if (isRunning(pve, vmid)) throw failure(`VM ${vmid} already running`)
+  await applyPending(pve, vm)
+  const guest = await describeGuest(pve, vm)
+  await pve.pause(DURATIONS.start)
+  follow(pve, vmid, await pve.driver.start(guest))
+}
+
+/** Boots a VM, in a worker. */
+export async function startVm(pve: Pve, vmid: number, task: TaskContext): Promise<void> {
+  await pve.locks.exclusive(vmid, LOCK_SECONDS, () => startLocked(pve, vmid))
+  if (hasCloudInitDrive(findVm(pve, vmid).config)) task.log('generating cloud-init ISO')
+}
+
+async function pullPlug(pve: Pve, vmid: number) {
+  const live = pve.live.get(vmid)
+  if (!live) return
+  await live.guest.stop()
+  await live.guest.exited
+  if (pve.live.get(vmid) === live) pve.live.delete(vmid)
+}
+
+/** Stops a VM without asking its guest; a stopped one stays as it is. */
+export async function stopVm(pve: Pve, vmid: number): Promise<void> {
+  await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
+    requireUnlocked(findVm(pve, vmid))
+    await pve.pause(DURATIONS.stop)
+    await pullPlug(pve, vmid)
+  })
+}
+
+const timeout = (seconds: number) =>
+  new Promise<'timeout'>(resolve => setTimeout(() => resolve('timeout'), seconds * 1000).unref())
+
+async function powerDown(guest: RunningGuest, seconds: number): Promise<boolean> {
+  await guest.shutdown()
+  return (await Promise.race([guest.exited, timeout(seconds)])) !== 'timeout'
+}
+
+/** Asks the guest to power off; `forceStop` pulls the plug where it does not within `seconds`. */
+export async function shutdownVm(
+  pve: Pve,
+  vmid: number,
+  options: { forceStop: boolean; seconds?: number | undefined },
+  task: TaskContext,
+): Promise<void> {
+  await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
+    requireUnlocked(findVm(pve, vmid))
+    const live = pve.live.get(vmid)
+    if (!live || (await powerDown(live.guest, options.seconds ?? SHUTDOWN_SECONDS))) return
+    if (!options.forceStop) throw failure('VM quit/powerdown failed - got timeout')
+    task.warn('VM still running - terminating now with SIGTERM')
+    await pullPlug(pve, vmid)
+  })
+}
+
+/** Powers off and starts again, which is what applies waiting changes. */
+export async function rebootVm(pve: Pve, vmid: number, seconds: number | undefined, task: TaskContext) {
+  await shutdownVm(pve, vmid, { forceStop: false, seconds }, task)
+  await startVm(pve, vmid, task)
+}
+
+/** The reset button: the same guest boots anew, with the same hardware. */
+export async function resetVm(pve: Pve, vmid: number): Promise<void> {
+  await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
+    const vm = findVm(pve, vmid)
+    requireUnlocked(vm)
+    const guest = await describeGuest(pve, vm)
+    await pullPlug(pve, vmid)
+    follow(pve, vmid, await pve.driver.start(guest))
+  })
+}

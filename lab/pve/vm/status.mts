@@ -1,0 +1,74 @@
+/** How a VM shows in lists and in its own status. */
+
+import type { Pve } from '../pve.mts'
+import type { Vm } from '../state.mts'
+import { drivesOf, isCdrom, parseSize } from './drive.mts'
+import { coresOf, hasAgentChannel, isTemplate, memoryOf, poolOf } from './vm.mts'
+
+/** Size of the boot disk in bytes, 0 without one. */
+function bootDiskSize(vm: Vm): number {
+  const disk = drivesOf(vm.config).find(([, drive]) => !isCdrom(drive))
+  return parseSize(disk?.[1].options['size'] ?? '0') ?? 0
+}
+
+const counters = { diskread: 0, diskwrite: 0, netin: 0, netout: 0 }
+
+function usage(pve: Pve, vm: Vm) {
+  const live = pve.live.get(vm.vmid)
+  return {
+    status: live ? 'running' : 'stopped',
+    uptime: live ? Math.max(1, Math.floor((Date.now() - live.startedAt) / 1000)) : 0,
+    cpu: 0,
+    mem: live ? Math.floor(memoryOf(vm.config) * 1024 ** 2 * 0.4) : 0,
+    maxmem: memoryOf(vm.config) * 1024 ** 2,
+    maxdisk: bootDiskSize(vm),
+    disk: 0,
+    ...counters,
+  }
+}
+
+const optionals = ({ config }: Vm) => ({
+  ...(config['lock'] !== undefined && { lock: config['lock'] }),
+  ...(config['tags'] !== undefined && config['tags'] !== '' && { tags: config['tags'] }),
+})
+
+const nameOf = (vm: Vm) => vm.config['name'] ?? `VM ${vm.vmid}`
+
+/** An entry of `/cluster/resources`. */
+export function resourceOf(pve: Pve, vm: Vm) {
+  const pool = poolOf(pve, vm.vmid)
+  return {
+    id: `qemu/${vm.vmid}`,
+    type: 'qemu',
+    node: pve.node,
+    vmid: vm.vmid,
+    name: nameOf(vm),
+    template: isTemplate(vm.config) ? 1 : 0,
+    maxcpu: coresOf(vm.config),
+    ...usage(pve, vm),
+    ...optionals(vm),
+    ...(pool !== undefined && { pool }),
+  }
+}
+
+/** An entry of `/nodes/{node}/qemu`. */
+export function listEntryOf(pve: Pve, vm: Vm) {
+  const live = pve.live.get(vm.vmid)
+  return {
+    vmid: vm.vmid,
+    name: nameOf(vm),
+    cpus: coresOf(vm.config),
+    ...usage(pve, vm),
+    ...(isTemplate(vm.config) && { template: 1 }),
+    ...(live && { pid: live.pid }),
+    ...optionals(vm),
+  }
+}
+
+/** `/nodes/{node}/qemu/{vmid}/status/current`. */
+export const statusOf = (pve: Pve, vm: Vm) => ({
+  ...listEntryOf(pve, vm),
+  qmpstatus: pve.live.has(vm.vmid) ? 'running' : 'stopped',
+  ha: { managed: 0 },
+  ...(hasAgentChannel(vm.config) && { agent: 1 }),
+})

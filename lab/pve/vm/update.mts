@@ -1,0 +1,116 @@
+/** Changes of a VM's config: at once where that can be, at the next start where the guest would have to see it. */
+
+import { failure, parameterError } from '../errors.mts'
+import type { Caller } from '../permission.mts'
+import type { Pve } from '../pve.mts'
+import type { Vm, VmConfig } from '../state.mts'
+import { freeVolume } from '../storage/volumes.mts'
+import type { TaskContext } from '../tasks/tasks.mts'
+import { attachDrives, resolveCdromAlias } from './attach.mts'
+import { requireRemovals, requireSettings } from './change-permissions.mts'
+import { isCdrom, isCloudInit, isDriveSlot, parseDrive } from './drive.mts'
+import { addMacs } from './identity.mts'
+import { isAppliedAtOnce } from './options.mts'
+import { findVm, isRunning, keepUnused, requireDigest, requireUnlocked } from './vm.mts'
+
+const LOCK_SECONDS = 10
+
+export interface Change {
+  vmid: number
+  set: VmConfig
+  remove: string[]
+  /** Of the config the client has seen; a newer one refuses the change. */
+  digest: string | undefined
+}
+
+/** Throws what can be told before any lock is taken: nothing to do, contradictions, missing privileges. */
+export function requireChange(pve: Pve, caller: Caller, change: Change) {
+  if (Object.keys(change.set).length + change.remove.length === 0) throw failure('no options specified')
+  const both = change.remove.find(key => change.set[key] !== undefined)
+  if (both !== undefined)
+    throw parameterError({ delete: `you can't use '-${both}' and -delete ${both}' at the same time` })
+  const config = pve.store.state.vms[change.vmid]?.config ?? {}
+  requireRemovals(caller, change.vmid, change.remove, config)
+  requireSettings(pve, caller, { vmid: change.vmid, pool: undefined }, resolveCdromAlias(change.set))
+}
+
+/** A disk that leaves its slot stays on the storage as `unusedN`; a cloud-init drive goes with its contents. */
+async function releaseDrive(pve: Pve, vm: Vm, slot: string) {
+  const drive = parseDrive(vm.config[slot] ?? '')
+  const volume = drive && pve.store.state.volumes[drive.file]
+  if (!drive || volume?.vmid !== vm.vmid) return
+  if (isCloudInit(drive)) await freeVolume(pve, drive.file)
+  else if (!isCdrom(drive)) keepUnused(vm.config, drive.file)
+}
+
+async function removeOption(pve: Pve, vm: Vm, key: string) {
+  if (/^unused\d+$/.test(key)) await freeVolume(pve, parseDrive(vm.config[key]!)!.file)
+  else if (isDriveSlot(key)) await releaseDrive(pve, vm, key)
+  delete vm.config[key]
+}
+
+/** Disks that are attached again are unused no more. */
+function forgetUnused(vm: Vm, value: string) {
+  const volid = parseDrive(value)?.file
+  for (const key of Object.keys(vm.config))
+    if (/^unused\d+$/.test(key) && vm.config[key] === volid) delete vm.config[key]
+}
+
+async function setOption(pve: Pve, vm: Vm, key: string, value: string) {
+  const isOtherVolume = isDriveSlot(key) && parseDrive(vm.config[key] ?? '')?.file !== parseDrive(value)?.file
+  if (isOtherVolume) await releaseDrive(pve, vm, key)
+  if (isDriveSlot(key)) forgetUnused(vm, value)
+  vm.config[key] = value
+}
+
+/** Takes over what waited for a start. */
+export async function applyPending(pve: Pve, vm: Vm): Promise<void> {
+  for (const key of vm.pendingDelete) await removeOption(pve, vm, key)
+  for (const [key, value] of Object.entries(vm.pending)) await setOption(pve, vm, key, value)
+  vm.pending = {}
+  vm.pendingDelete = []
+}
+
+/** A CD is changed in a running machine; a whole drive is plugged or unplugged with it off. */
+const isMediaChange = (vm: Vm, key: string, value: string) => {
+  const before = parseDrive(vm.config[key] ?? '')
+  const after = parseDrive(value)
+  return before && after
+    ? isCdrom(before) && isCdrom(after) && !isCloudInit(before) && !isCloudInit(after)
+    : false
+}
+
+function postpone(vm: Vm, key: string, value: string | undefined) {
+  vm.pendingDelete = vm.pendingDelete.filter(each => each !== key)
+  delete vm.pending[key]
+  if (value === undefined) vm.pendingDelete.push(key)
+  else if (vm.config[key] !== value) vm.pending[key] = value
+}
+
+async function apply(pve: Pve, vm: Vm, set: VmConfig, remove: string[], task: TaskContext) {
+  const running = isRunning(pve, vm.vmid)
+  if (!running) await applyPending(pve, vm)
+  for (const key of remove) {
+    if (vm.config[key] === undefined && vm.pending[key] === undefined)
+      task.warn(`cannot delete '${key}' - not set in current configuration!`)
+    else if (running && !isAppliedAtOnce(key)) postpone(vm, key, undefined)
+    else await removeOption(pve, vm, key)
+  }
+  for (const [key, value] of Object.entries(set)) {
+    if (running && !isAppliedAtOnce(key) && !isMediaChange(vm, key, value)) postpone(vm, key, value)
+    else await setOption(pve, vm, key, value)
+  }
+}
+
+/** Locks the VM, checks it is the one the client meant, makes new drives, and changes the config. */
+export async function updateVm(pve: Pve, change: Change, task: TaskContext): Promise<void> {
+  await pve.locks.exclusive(change.vmid, LOCK_SECONDS, async () => {
+    const vm = findVm(pve, change.vmid)
+    requireDigest(vm, change.digest)
+    requireUnlocked(vm)
+    const wanted = addMacs(resolveCdromAlias(change.set))
+    const kept = Object.fromEntries(Object.entries(vm.config).filter(([key]) => !change.remove.includes(key)))
+    const attached = await attachDrives(pve, change.vmid, wanted, { ...kept, ...wanted }, task)
+    await apply(pve, vm, attached.settings, change.remove, task)
+  })
+}

@@ -1,0 +1,66 @@
+/** Finding VMs, and the guards that most operations on one begin with. */
+
+import { failure } from '../errors.mts'
+import type { Pve } from '../pve.mts'
+import type { Vm, VmConfig } from '../state.mts'
+import { digestOfVm } from './conf-file.mts'
+import { parseProperties } from './drive.mts'
+
+/** The text Proxmox fails with where a VM's config file is missing; clients match on it. */
+export const missingConfig = (node: string, vmid: number) =>
+  failure(`Configuration file 'nodes/${node}/qemu-server/${vmid}.conf' does not exist`)
+
+export function findVm(pve: Pve, vmid: number): Vm {
+  const vm = pve.store.state.vms[vmid]
+  if (!vm) throw missingConfig(pve.node, vmid)
+  return vm
+}
+
+export const isRunning = (pve: Pve, vmid: number) => pve.live.has(vmid)
+
+export const isTemplate = (config: VmConfig) => config['template'] === '1'
+
+/** The config's own lock, which outlives the worker that set it when that one dies. */
+export function requireUnlocked(vm: Vm) {
+  const lock = vm.config['lock']
+  if (lock !== undefined) throw failure(`VM is locked (${lock})`)
+}
+
+export function requireDigest(vm: Vm, digest: string | undefined) {
+  if (digest !== undefined && digest !== digestOfVm(vm))
+    throw failure('checksum mismatch (file change by other user?)')
+}
+
+export function requireUnprotected(vm: Vm, vmid: number) {
+  if (vm.config['protection'] === '1') throw failure(`can't remove VM ${vmid} - protection mode enabled`)
+}
+
+/** Whether the `agent` option gives the guest a channel for the agent. */
+export function hasAgentChannel(config: VmConfig): boolean {
+  const enabled = parseProperties(config['agent'] ?? '', 'enabled')['enabled'] ?? ''
+  return /^(1|on|yes|true)$/i.test(enabled)
+}
+
+/** In MiB. */
+export const memoryOf = (config: VmConfig) =>
+  Number(parseProperties(config['memory'] ?? '512', 'current')['current'])
+
+export const coresOf = (config: VmConfig) => Number(config['cores'] ?? 1) * Number(config['sockets'] ?? 1)
+
+/** The config as it will be after the next start. */
+export function withPending(vm: Vm): VmConfig {
+  const merged = { ...vm.config, ...vm.pending }
+  for (const key of vm.pendingDelete) delete merged[key]
+  return merged
+}
+
+/** The pool a VM is in. */
+export const poolOf = (pve: Pve, vmid: number) =>
+  Object.entries(pve.store.state.access.pools).find(([, pool]) => pool.vms.includes(vmid))?.[0]
+
+/** Notes a disk that left its slot, so that it is not forgotten on its storage. */
+export function keepUnused(config: VmConfig, volid: string) {
+  let index = 0
+  while (config[`unused${index}`] !== undefined) index += 1
+  config[`unused${index}`] = volid
+}

@@ -1,0 +1,136 @@
+/** A thin client for the tests: sends exactly what it is told and shows status, reason and body. */
+
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createNoneDriver, type NoneDriver } from '../../../lab/guests/none.mts'
+import { createPveServer, type PveServer, type PveServerOptions } from '../../../lab/pve/server.mts'
+
+export const ROOT_PASSWORD = 'correct horse'
+/** The secret of `root@pam!test`, which has all of root's privileges. */
+export const ROOT_TOKEN = 'b6f1a3de-5b36-4f0c-9b2c-0d4f4f0c3a11'
+
+export interface Reply {
+  status: number
+  /** The status line's text. */
+  reason: string
+  body: string
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  data: any
+  message: string | undefined
+  errors: Record<string, string> | undefined
+  // biome-ignore lint/suspicious/noExplicitAny: the same
+  json: any
+}
+
+export type Headers = Record<string, string>
+
+export interface TestLab {
+  server: PveServer
+  driver: NoneDriver
+  dataDir: string
+  /** As `root@pam!test` unless `headers` say otherwise. An object body goes as a form. */
+  call(
+    method: string,
+    path: string,
+    body?: Record<string, unknown> | string,
+    headers?: Headers,
+  ): Promise<Reply>
+  get(path: string, headers?: Headers): Promise<Reply>
+  /** Calls, waits for the task, and returns its exit status. */
+  task(method: string, path: string, body?: Record<string, unknown>, headers?: Headers): Promise<string>
+  close(): Promise<void>
+}
+
+export const tokenHeader = (id: string, secret: string): Headers => ({
+  authorization: `PVEAPIToken=${id}=${secret}`,
+})
+
+const rootHeaders = tokenHeader('root@pam!test', ROOT_TOKEN)
+
+function parse(status: number, reason: string, body: string): Reply {
+  const json = body === '' ? undefined : JSON.parse(body)
+  return { status, reason, body, json, data: json?.data, message: json?.message, errors: json?.errors }
+}
+
+const formOf = (body: Record<string, unknown>) =>
+  new URLSearchParams(Object.entries(body).map(([key, value]) => [key, String(value)])).toString()
+
+function send(
+  server: PveServer,
+  method: string,
+  path: string,
+  body: string,
+  headers: Headers,
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const options = { method, headers: { ...headers, 'content-length': Buffer.byteLength(body) } }
+    const sent = request(
+      `${server.url}${path}`,
+      { ...options, ca: readFileSync(server.caFile) },
+      response => {
+        const chunks: Buffer[] = []
+        response.on('data', chunk => chunks.push(chunk))
+        response.on('end', () =>
+          resolve(parse(response.statusCode!, response.statusMessage!, Buffer.concat(chunks).toString())),
+        )
+      },
+    )
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+function contentType(body: Record<string, unknown> | string): Headers {
+  return {
+    'content-type': typeof body === 'string' ? 'application/json' : 'application/x-www-form-urlencoded',
+  }
+}
+
+const USER_CFG = 'user:root@pam:1:0::::::\ntoken:root@pam!test:0:0::\n'
+
+/** A server of its own in a fresh folder. `userCfg` is added to root and its token. */
+export async function startLab(options: Partial<PveServerOptions> = {}): Promise<TestLab> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'pve-test-')))
+  const driver = createNoneDriver()
+  const server = await createPveServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    driver,
+    rootPassword: ROOT_PASSWORD,
+    timeScale: 0,
+    ...options,
+    dataDir,
+    userCfg: `${USER_CFG}${options.userCfg ?? ''}`,
+    tokenSecrets: { 'root@pam!test': ROOT_TOKEN, ...options.tokenSecrets },
+  })
+  const call: TestLab['call'] = (method, path, body = {}, headers = rootHeaders) => {
+    const text = typeof body === 'string' ? body : formOf(body)
+    return send(server, method, path, text, { ...contentType(body), ...headers })
+  }
+  return {
+    server,
+    driver,
+    dataDir,
+    call,
+    get: (path, headers) => call('GET', path, {}, headers),
+    async task(method, path, body, headers) {
+      const reply = await call(method, path, body, headers)
+      if (reply.status !== 200) throw new Error(`${method} ${path}: ${reply.status} ${reply.reason}`)
+      return waitForTask(call, reply.data)
+    },
+    async close() {
+      await server.close()
+      await rm(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function waitForTask(call: TestLab['call'], upid: string): Promise<string> {
+  for (;;) {
+    const { data } = await call('GET', `/nodes/pve/tasks/${encodeURIComponent(upid)}/status`)
+    if (data.status === 'stopped') return data.exitstatus
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
