@@ -20,15 +20,13 @@ const downloadLimitMs = 300_000
  * its plugin with the checksums of the plugin's release. Once nothing could be reached, nothing more is tried.
  */
 export function officialReleases(): Method {
-  let unreachable: string | undefined
+  let reachable = true
   return async (name, signal) => {
-    if (unreachable !== undefined) {
-      throw new ProxmintError(`its release was not tried, since releases cannot be reached (${unreachable})`)
-    }
+    if (!reachable) throw new ProxmintError('its release was not tried: none could be reached just now')
     try {
       await installRelease(name, signal)
     } catch (error) {
-      if (isNetworkFault(messageOf(error))) unreachable = messageOf(error)
+      reachable = !isNetworkFault(messageOf(error))
       throw error
     }
   }
@@ -107,15 +105,15 @@ export function misePlan(args: string[], folder: string): CommandPlan {
   }
 }
 
-/** The first line in which mise or npm says what failed. */
+/** The first line in which mise or npm says what failed: of its chain of causes the last two. */
 function complaint(result: CommandResult): string {
   const line = /^(?:mise|npm) (?:ERROR|error) +(?!code )(.+)$/m.exec(result.stderr)?.[1]
-  return line ?? lastLine(result)
+  return line?.split(': ').slice(-2).join(': ') ?? lastLine(result)
 }
 
 /** Told from a wrong version or a wrong checksum, which concern one tool only. */
 export function isNetworkFault(message: string): boolean {
-  return /error sending request|dns error|timed out|no answer|earlier connection failure|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT/i.test(
+  return /sending request|lookup address|timed out|no answer|connection failure|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT/i.test(
     message,
   )
 }

@@ -1,0 +1,95 @@
+# Every command is a script that runs by itself (`zx scripts/NAME.mts --help`); these are the short names.
+# ARGS is handed on: `make build ARGS=--validate-only`.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+OS ?= debian
+ARGS ?=
+
+system_path := $(PATH)
+# The Node.js that runs TypeScript, zx and every other tool of ours come from node_modules.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+installed := node_modules/.package-lock.json
+reports := .proxmint/reports
+bats_files := $(wildcard test/bats/*.bats)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1|/' | \
+	  while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+
+# npm must not run on the Node.js that it is about to replace.
+$(installed): export PATH := $(system_path)
+$(installed): package.json package-lock.json
+	npm ci
+	@touch $@
+
+.PHONY: setup
+setup: $(installed) ## find or install everything proxmint uses
+	@zx scripts/setup.mts $(ARGS)
+
+.PHONY: demo
+demo: $(installed) ## set up and run the main job on the embedded Proxmox VE
+	@zx scripts/setup.mts --for demo
+	@zx scripts/demo.mts $(ARGS)
+
+.PHONY: test
+test: setup-test lint typecheck vitest bats ## set up, check the code, run every test
+
+.PHONY: setup-test
+setup-test: $(installed)
+	@zx scripts/setup.mts --for test
+
+# What a check leaves in $(reports) is what .ci/run counts.
+.PHONY: lint
+lint: $(installed) ## check style and the direction of imports
+	@mkdir -p $(reports) && rm -f $(reports)/lint.passed
+	@npm run --silent lint
+	@touch $(reports)/lint.passed
+
+.PHONY: typecheck
+typecheck: $(installed) ## check types
+	@mkdir -p $(reports) && rm -f $(reports)/typecheck.passed
+	@npm run --silent typecheck
+	@touch $(reports)/typecheck.passed
+
+.PHONY: vitest
+vitest: $(installed)
+	@mkdir -p $(reports)
+	@vitest run --reporter=default --reporter=json --outputFile.json=$(reports)/vitest.json $(ARGS)
+
+.PHONY: bats
+bats: $(installed)
+ifneq ($(bats_files),)
+	@mkdir -p $(reports)
+	@node_modules/bats/bin/bats --formatter tap test/bats | tee $(reports)/bats.tap
+endif
+
+.PHONY: secrets
+secrets: $(installed) ## make an age identity and the encrypted credentials file
+	@zx scripts/credentials.mts init $(ARGS)
+
+.PHONY: check
+check: $(installed) ## compare the privileges needed with those granted
+	@zx scripts/check-permissions.mts $(ARGS)
+
+.PHONY: base
+base: $(installed) ## import the cloud image that templates are built from (OS=debian)
+	@zx scripts/base.mts import $(OS) $(ARGS)
+
+.PHONY: build
+build: $(installed) ## build a template (OS=debian)
+	@zx scripts/build.mts $(OS) $(ARGS)
+
+.PHONY: lab
+lab: $(installed) ## run the embedded Proxmox VE in the foreground
+	@zx scripts/lab.mts up $(ARGS)
+
+# Not all of .proxmint: it also remembers what was begun on Proxmox and must still be cleared up there.
+.PHONY: clean
+clean: ## remove what can be made again (the tools outside the work tree stay)
+	rm -rf node_modules coverage $(reports)
