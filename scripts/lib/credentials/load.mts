@@ -19,7 +19,8 @@ export async function loadCredentials(env: NodeJS.ProcessEnv = process.env): Pro
 
 async function credentialsSource(env: NodeJS.ProcessEnv): Promise<Source> {
   const named = ['PROXMOX_URL', 'PROXMOX_USERNAME', 'PROXMOX_TOKEN'].some(name => (env[name] ?? '') !== '')
-  const source = named ? environmentSource(env) : await encryptedSource(env)
+  if (!named) return encryptedSource(env)
+  const source = environmentSource(env)
   registerSecrets(source)
   return source
 }
@@ -27,11 +28,13 @@ async function credentialsSource(env: NodeJS.ProcessEnv): Promise<Source> {
 /** The SOPS file alone, whatever the environment holds. */
 export async function encryptedSource(env: NodeJS.ProcessEnv = process.env): Promise<Source> {
   const path = env['PROXMINT_CREDENTIALS'] ?? credentialsFile
-  return fileSource(path, await decryptFile(path))
+  const source = fileSource(path, await decryptFile(path))
+  registerSecrets(source)
+  return source
 }
 
 /** Registered before the checks, so that not even a fault's message can show one. */
-export function registerSecrets({ names, values }: Source): void {
+function registerSecrets({ names, values }: Source): void {
   for (const field of ['tokenSecret', 'password', 'sshPrivateKey'] as const) {
     const value = values[names[field]] ?? values[field]
     if (typeof value === 'string') registerSecret(value)

@@ -1,17 +1,18 @@
 import { access } from 'node:fs/promises'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type CommandResult, runCommand } from '../run/exec.mts'
+import { requireTool } from '../tools/find.mts'
 
 /**
  * The decrypted keys of a SOPS file. The clear text exists in this process alone.
- * @param sops the program to call.
  * @throws ProxmintError (denied) when no identity here opens the file, saying which are tried.
  */
-export async function decryptFile(path: string, sops = 'sops'): Promise<Record<string, unknown>> {
+export async function decryptFile(path: string): Promise<Record<string, unknown>> {
   await access(path).catch(cause => {
     throw noCredentials(path, cause)
   })
-  const result = await runCommand({ file: sops, args: ['--decrypt', '--output-type', 'json', path] })
+  const sops = await requireTool('sops')
+  const result = await runCommand({ file: sops.file, args: ['--decrypt', '--output-type', 'json', path] })
   if (result.code !== 0) throw cannotDecrypt(path, result)
   return JSON.parse(result.stdout) as Record<string, unknown>
 }

@@ -13,8 +13,14 @@ export interface PackerRun {
   variables: Record<string, string>
 }
 
-/** The two commands of a build, in order. The plugin is there already: `setup` saw to it. */
-export function planBuild(run: PackerRun): { validate: CommandPlan; build: CommandPlan } {
+/** The two commands of a build, in order. */
+export interface BuildCommands {
+  validate: CommandPlan
+  build: CommandPlan
+}
+
+/** Plans both; nothing is run. The plugin is there already: `setup` saw to it. */
+export function planBuild(run: PackerRun): BuildCommands {
   const variables = Object.entries(run.variables).flatMap(([name, value]) => ['-var', `${name}=${value}`])
   const command = (args: string[]): CommandPlan => ({
     file: run.packer.file,

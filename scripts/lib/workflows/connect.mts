@@ -3,6 +3,7 @@ import { type Credentials, requirePassword } from '../credentials/credentials.mt
 import { loadCredentials } from '../credentials/load.mts'
 import { type ProxmoxClient, passwordClient, tokenClient } from '../proxmox/client.mts'
 import { getVersion, type ProxmoxVersion } from '../proxmox/get-version.mts'
+import type { Cleaning } from './remove-leftovers.mts'
 
 /** What every workflow that talks to Proxmox begins with. */
 export interface Connection {
@@ -25,4 +26,9 @@ export async function connect(login: Login = 'token'): Promise<Connection> {
 function clientFor(credentials: Credentials, login: Login): ProxmoxClient {
   if (login === 'token') return tokenClient(credentials, credentials)
   return passwordClient(credentials, { user: credentials.user, password: requirePassword(credentials) })
+}
+
+/** What removing leftovers needs of a connection. */
+export function cleaningOf({ client, config }: Connection): Cleaning {
+  return { client, stateDir: config.stateDir, taskTimeoutMs: config.taskTimeoutSeconds * 1000 }
 }

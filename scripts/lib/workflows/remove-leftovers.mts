@@ -96,7 +96,11 @@ async function waitUntilUnlocked(
 }
 
 /** A small ISO that may not be deleted is no reason to fail: it is used again next time. */
-async function removeVolume({ client, taskTimeoutMs }: Cleaning, node: string, volid: string): Promise<void> {
+export async function removeVolume(
+  { client, taskTimeoutMs }: Cleaning,
+  node: string,
+  volid: string,
+): Promise<void> {
   try {
     const upid = await deleteVolume(client, { node, storage: volid.split(':')[0]! }, volid)
     if (upid !== null) await waitForTask(client, upid, { timeoutMs: taskTimeoutMs })

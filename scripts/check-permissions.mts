@@ -1,0 +1,60 @@
+import { usageError } from './lib/run/command-line.mts'
+import { exitCodes } from './lib/run/errors.mts'
+import { runMain } from './lib/run/main.mts'
+import { checkAll, checkSaved } from './lib/workflows/check-permissions.mts'
+import { formatVerdict } from './lib/workflows/permission-check.mts'
+
+const name = 'check-permissions'
+
+await runMain({
+  name,
+  summary: 'Tells which privileges the work needs, which are granted and which are missing, per ACL path.',
+  usage: '[--template OS]... [--save FILE | --from FILE]',
+  options: {
+    template: { type: 'string', multiple: true, value: 'OS', help: 'only this family (default: all)' },
+    save: { type: 'string', value: 'FILE', help: "save Proxmox's answer about the API token" },
+    from: {
+      type: 'string',
+      value: 'FILE',
+      help: 'check a saved answer of `pveum user permissions --output-format json`',
+    },
+    identity: { type: 'string', value: 'ID', help: 'with --from: whose it is, USER@REALM!TOKENID' },
+    'pve-version': {
+      type: 'string',
+      value: '8|9',
+      help: 'with --from: major version (default: told from the file)',
+    },
+    node: { type: 'string', value: 'NODE', help: 'with --from: node (default: from the credentials)' },
+    storage: {
+      type: 'string',
+      value: 'ID',
+      help: 'with --from: storage of the disks (default: from the credentials)',
+    },
+  },
+  positionals: 0,
+  example: 'zx scripts/check-permissions.mts --template debian',
+  async run(args) {
+    const from = args.string('from')
+    const saveTo = args.string('save')
+    if (from !== undefined && saveTo !== undefined)
+      throw usageError({ name }, '--save and --from exclude each other')
+    const verdicts =
+      from === undefined
+        ? await checkAll(args.strings('template'), saveTo)
+        : await checkSaved({
+            file: from,
+            identity: args.string('identity') ?? 'USER@REALM!TOKENID',
+            pveMajor: args.integer('pve-version', { min: 8, max: 9 }),
+            node: args.string('node'),
+            storage: args.string('storage'),
+          })
+    if (args.flag('json')) process.stdout.write(`${JSON.stringify(verdicts, null, 2)}\n`)
+    else
+      process.stdout.write(
+        `${verdicts.map(({ work, verdict }) => formatVerdict(verdict, work)).join('\n\n')}\n`,
+      )
+    return verdicts.some(({ verdict }) => verdict.report.missing.length > 0)
+      ? exitCodes.denied
+      : exitCodes.done
+  },
+})

@@ -1,0 +1,34 @@
+import { type Arguments, usageError } from './lib/run/command-line.mts'
+import { exitCodes } from './lib/run/errors.mts'
+import { runMain } from './lib/run/main.mts'
+import { checkLogin, exportCredentials, makeCredentials } from './lib/workflows/credentials.mts'
+
+const name = 'credentials'
+
+await runMain({
+  name,
+  summary:
+    'export: shell lines for `eval`. init: age identity, .sops.yaml and the encrypted file, from YAML on standard input or the template. check: format, then a login.',
+  usage: 'export | init | check',
+  options: {},
+  positionals: 1,
+  example: 'eval "$(zx scripts/credentials.mts export)"',
+  async run(args) {
+    process.stdout.write(`${await verb(args)}\n`)
+    return exitCodes.done
+  },
+})
+
+async function verb(args: Arguments): Promise<string> {
+  const json = args.flag('json')
+  switch (args.positionals[0]) {
+    case 'export':
+      return exportCredentials(json)
+    case 'init':
+      return makeCredentials(json)
+    case 'check':
+      return checkLogin(json)
+    default:
+      throw usageError({ name }, 'say `export`, `init` or `check`')
+  }
+}

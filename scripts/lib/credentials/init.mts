@@ -1,0 +1,106 @@
+import { access, chmod, mkdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { writeFileAtomic } from '../run/atomic-file.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { runCommand } from '../run/exec.mts'
+import { identityLocation } from './sops.mts'
+
+export interface InitTools {
+  sops: string
+  ageKeygen: string
+}
+
+export interface InitResult {
+  /** File of the age identity. */
+  identity: string
+  identityCreated: boolean
+  /** `age1...`: public. */
+  recipient: string
+  sopsConfigCreated: boolean
+  /** The encrypted file. */
+  file: string
+}
+
+/**
+ * Makes what is missing: an age identity where SOPS looks for one, `.sops.yaml` for its recipient, and the
+ * encrypted credentials. An encrypted file that is there is never touched.
+ * @param content YAML in the clear; it reaches SOPS by a pipe and no disk.
+ * @throws ProxmintError when the encrypted file exists.
+ */
+export async function initCredentials(tools: InitTools, file: string, content: string): Promise<InitResult> {
+  if (await exists(file)) {
+    throw new ProxmintError(`${file} exists`, {
+      hint: `change it with \`sops edit ${file}\`; delete it first if it is to be made anew`,
+      exitCode: exitCodes.usage,
+    })
+  }
+  const identity = identityLocation()
+  const identityCreated = await ensureIdentity(tools, identity)
+  const recipient = await recipientOf(tools, identity)
+  const sopsConfigCreated = await ensureSopsConfig(recipient)
+  await writeFileAtomic(file, await encrypt(tools, file, content))
+  return { identity, identityCreated, recipient, sopsConfigCreated, file }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function ensureIdentity({ ageKeygen }: InitTools, path: string): Promise<boolean> {
+  if (process.env['SOPS_AGE_KEY'] !== undefined || (await exists(path))) return false
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const { code, stderr } = await runCommand({ file: ageKeygen, args: ['-o', path] })
+  if (code !== 0)
+    throw new ProxmintError(`cannot make an age identity at ${path}`, { facts: { 'age-keygen': stderr } })
+  await chmod(path, 0o600)
+  return true
+}
+
+async function recipientOf({ ageKeygen }: InitTools, identity: string): Promise<string> {
+  const inEnvironment = process.env['SOPS_AGE_KEY']
+  const plan =
+    inEnvironment === undefined
+      ? { file: ageKeygen, args: ['-y', identity] }
+      : { file: ageKeygen, args: ['-y'], input: inEnvironment }
+  const { code, stdout, stderr } = await runCommand(plan)
+  const recipient = stdout.trim().split('\n')[0] ?? ''
+  if (code === 0 && recipient.startsWith('age1')) return recipient
+  throw new ProxmintError(`${identity} holds no age identity`, { facts: { 'age-keygen': stderr.trim() } })
+}
+
+async function ensureSopsConfig(recipient: string): Promise<boolean> {
+  if (await exists('.sops.yaml')) return false
+  const rule = [
+    '# Who can open the encrypted files of this repository: one recipient per person or machine, separated',
+    '# by commas. After a change: sops updatekeys secrets/proxmox-creds.enc.yaml',
+    'creation_rules:',
+    '  - path_regex: secrets/.*\\.enc\\.yaml$',
+    `    age: ${recipient}`,
+    '',
+  ]
+  await writeFileAtomic('.sops.yaml', rule.join('\n'))
+  return true
+}
+
+async function encrypt({ sops }: InitTools, file: string, content: string): Promise<string> {
+  // By `cat`, because SOPS opens /dev/stdin and that fails on the sockets Node uses for pipes.
+  const script = 'cat | "$0" encrypt --filename-override "$1" --input-type yaml --output-type yaml /dev/stdin'
+  const { code, stdout, stderr } = await runCommand({
+    file: 'sh',
+    args: ['-c', script, sops, file],
+    input: content,
+  })
+  if (code === 0) return `${stdout}\n`
+  throw new ProxmintError(`cannot encrypt ${file}`, {
+    facts: { sops: stderr.trim().split('\n').slice(-2).join(' | ') },
+    hint: '.sops.yaml needs a creation rule for secrets/*.enc.yaml with your recipient',
+  })
+}
+
+/** The commented template, from the repository. */
+export function templateText(root = '.'): Promise<string> {
+  return readFile(join(root, 'secrets/TEMPLATE-proxmox-creds.yaml'), 'utf8')
+}

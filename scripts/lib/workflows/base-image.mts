@@ -1,0 +1,76 @@
+import type { ImageConfig } from '../config/load.mts'
+import { downloadUrl } from '../proxmox/download-url.mts'
+import { listVolumes } from '../proxmox/list-volumes.mts'
+import { waitForTask } from '../proxmox/task.mts'
+import { messageOf, ProxmintError } from '../run/errors.mts'
+import type { Progress } from '../run/progress.mts'
+import type { Connection } from './connect.mts'
+
+interface Checksum {
+  algorithm: 'sha256' | 'sha512'
+  /** Hexadecimal. */
+  value: string
+}
+
+const listTimeoutMs = 30_000
+
+/**
+ * The volume id of an image on the image storage, downloaded by the node and verified against the
+ * publisher's list if it is not there yet. The name holds the checksum, so a newer image is a new volume.
+ */
+export async function ensureImage(
+  { client, config, credentials }: Connection,
+  image: string,
+  source: ImageConfig,
+  { signal, progress }: { signal: AbortSignal; progress: Progress },
+): Promise<string> {
+  const checksum = await publishedChecksum(source)
+  const storage = { node: credentials.node, storage: config.imageStorage }
+  const filename = `proxmint-${image}-${checksum.value.slice(0, 12)}.qcow2`
+  const volid = `${config.imageStorage}:import/${filename}`
+  const volumes = await listVolumes(client, storage, 'import')
+  if (volumes.some(volume => volume.volid === volid)) return volid
+  const upid = await downloadUrl(client, storage, {
+    url: source.url,
+    filename,
+    content: 'import',
+    checksum: checksum.value,
+    checksumAlgorithm: checksum.algorithm,
+  })
+  await waitForTask(client, upid, {
+    signal,
+    timeoutMs: config.taskTimeoutSeconds * 1000,
+    onLog: progress.update,
+  })
+  return volid
+}
+
+/** @throws ProxmintError where the list cannot be had or does not name the image. */
+async function publishedChecksum({ url, checksumsUrl }: ImageConfig): Promise<Checksum> {
+  const list = await fetchText(checksumsUrl)
+  const file = new URL(url).pathname.split('/').at(-1)!
+  for (const line of list.split('\n')) {
+    const [value = '', name = ''] = line.trim().split(/\s+\*?/)
+    if (name.replace(/^\.\//, '') !== file) continue
+    if (/^[0-9a-f]{64}$/i.test(value)) return { algorithm: 'sha256', value: value.toLowerCase() }
+    if (/^[0-9a-f]{128}$/i.test(value)) return { algorithm: 'sha512', value: value.toLowerCase() }
+  }
+  throw new ProxmintError(`${checksumsUrl} names no SHA-256 or SHA-512 checksum of ${file}`, {
+    hint: 'correct `url` and `checksums_url` of the image in config/proxmint.yaml: both of one release',
+  })
+}
+
+async function fetchText(url: string): Promise<string> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(listTimeoutMs) })
+    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`)
+    return await response.text()
+  } catch (cause) {
+    const reason =
+      cause instanceof Error && cause.cause !== undefined ? messageOf(cause.cause) : messageOf(cause)
+    throw new ProxmintError(`cannot read the publisher's checksums at ${url}: ${reason}`, {
+      hint: 'nothing was downloaded; check the address and the network of this machine',
+      cause,
+    })
+  }
+}

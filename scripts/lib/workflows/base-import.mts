@@ -1,0 +1,109 @@
+import type { ImageConfig } from '../config/load.mts'
+import { listStorages } from '../proxmox/list-storages.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { nearest } from '../run/nearest.mts'
+import { withProgress } from '../run/progress.mts'
+import { ensureImage } from './base-image.mts'
+import { makeBase } from './base-vm.mts'
+import { type Connection, cleaningOf, connect } from './connect.mts'
+import { checkPermissions, requireGranted } from './permission-check.mts'
+import { removeLeftovers } from './remove-leftovers.mts'
+import { findBase, needsOfBaseImport } from './work-needs.mts'
+
+export interface ImportedBase {
+  name: string
+  vmid: number
+  node: string
+  image: string
+  /** False where it was there already. */
+  created: boolean
+}
+
+/** The name of the base VM of an image: what Packer's `clone_vm` says. */
+export function baseName(image: string): string {
+  return `proxmint-base-${image}`
+}
+
+/**
+ * Makes the base VM template of a cloud image by Proxmox's API alone: the node downloads and verifies the
+ * image; one boot installs the guest agent; the result is a VM template. Nothing is left behind on failure.
+ */
+export async function importBase(image: string, signal: AbortSignal): Promise<ImportedBase> {
+  const connection = await connect()
+  const { config, client, credentials } = connection
+  const source = knownImage(config.images, image)
+  const place = { ...credentials, pveMajor: connection.version.major }
+  requireGranted(
+    await checkPermissions(client, place.pveMajor, needsOfBaseImport(config, place)),
+    `base import ${image}`,
+  )
+  for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
+
+  const existing = await findBase(client, baseName(image))
+  if (existing?.template === 1) {
+    return { name: baseName(image), vmid: existing.vmid, node: existing.node, image, created: false }
+  }
+  if (existing !== undefined) throw nameTaken(existing.vmid, image)
+  requireImport(connection)
+  await requireStorages(connection)
+  const volid = await withProgress(`download ${image}`, progress =>
+    ensureImage(connection, image, source, { signal, progress }),
+  )
+  const vmid = await makeBase(connection, { image, name: baseName(image), volid }, signal)
+  return { name: baseName(image), vmid, node: credentials.node, image, created: true }
+}
+
+function knownImage(images: Record<string, ImageConfig>, image: string): ImageConfig {
+  const source = images[image]
+  if (source !== undefined) return source
+  const names = Object.keys(images)
+  const close = nearest(image, names)
+  throw new ProxmintError(`unknown image ${image}${close === undefined ? '' : `; did you mean ${close}?`}`, {
+    facts: { known: names.join(', ') || 'none' },
+    hint: 'images are named under `images` in config/proxmint.yaml',
+    exitCode: exitCodes.usage,
+  })
+}
+
+function nameTaken(vmid: number, image: string): ProxmintError {
+  return new ProxmintError(`VM ${vmid} is named ${baseName(image)} but is no VM template`, {
+    hint: 'nothing here wrote it down, so it is left alone: delete or rename it in Proxmox, then run this again',
+  })
+}
+
+/** The API takes disk images (content type `import`) since 8.4. */
+function requireImport({ version }: Connection): void {
+  if (version.major > 8 || (version.major === 8 && version.minor >= 4)) return
+  throw new ProxmintError(`Proxmox VE ${version.version} cannot import a disk image by its API`, {
+    hint: 'update to 8.4 or newer; or make the base VM by hand with `qm importdisk` and name it as the template says',
+  })
+}
+
+async function requireStorages({ client, config, credentials }: Connection): Promise<void> {
+  const storages = await listStorages(client, credentials.node)
+  const wanted: [string, string[], string][] = [
+    [config.imageStorage, ['import', 'iso'], 'image_storage in config/proxmint.yaml'],
+    [credentials.storagePool, ['images'], 'proxmox_storage_pool in the credentials'],
+  ]
+  for (const [name, contents, key] of wanted) {
+    const storage = storages.find(candidate => candidate.storage === name)
+    if (storage === undefined) {
+      throw new ProxmintError(
+        `node ${credentials.node} has no storage ${name} that ${client.identity} can see`,
+        {
+          facts: { visible: storages.map(candidate => candidate.storage).join(', ') || 'none' },
+          hint: `correct ${key}, or give the identity Datastore.Audit on /storage/${name}`,
+          exitCode: exitCodes.invalid,
+        },
+      )
+    }
+    const lacking = contents.filter(content => !storage.content.split(',').includes(content))
+    if (lacking.length > 0) {
+      throw new ProxmintError(`storage ${name} does not allow the content ${lacking.join(' and ')}`, {
+        facts: { allows: storage.content },
+        hint: `as root on a node: pvesm set ${name} --content ${[storage.content, ...lacking].join(',')}`,
+        exitCode: exitCodes.invalid,
+      })
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { baseBootIso } from '../cloud-init/base-boot.mts'
+import { convertToTemplate } from '../proxmox/convert-to-template.mts'
+import { createVm } from '../proxmox/create-vm.mts'
+import { getVmStatus } from '../proxmox/get-vm-status.mts'
+import { startVm } from '../proxmox/start-vm.mts'
+import { waitForTask } from '../proxmox/task.mts'
+import { updateVmConfig } from '../proxmox/update-vm-config.mts'
+import { uploadIso } from '../proxmox/upload-iso.mts'
+import { interrupted, ProxmintError } from '../run/errors.mts'
+import { withProgress } from '../run/progress.mts'
+import { dropReservation, type Reservation, updateReservation } from '../templates/reservations.mts'
+import { type Connection, cleaningOf } from './connect.mts'
+import { removeReserved, removeVolume } from './remove-leftovers.mts'
+import { reserveVm } from './reserve.mts'
+
+export interface BaseVm {
+  /** `debian-12`. */
+  image: string
+  name: string
+  /** The downloaded image: `local:import/...`. */
+  volid: string
+}
+
+const firstBootTimeoutMs = 15 * 60_000
+
+/** Creates the VM from the image, boots it once, converts it. Removes it again when anything fails. */
+export async function makeBase(connection: Connection, base: BaseVm, signal: AbortSignal): Promise<number> {
+  const { client, config, credentials } = connection
+  const reservation = await reserveVm(client, config.stateDir, {
+    range: config.baseVmidRange,
+    node: credentials.node,
+    name: base.name,
+    tags: [`proxmint-${config.site}`, 'proxmint-base'],
+    purpose: `base import ${base.image}`,
+  })
+  const iso = `${config.imageStorage}:iso/${base.name}.iso`
+  const made = { ...connection, reservation: { ...reservation, volumes: [iso] }, signal }
+  await updateReservation(config.stateDir, reservation.vmid, { volumes: [iso] })
+  try {
+    await withProgress(`create ${base.name}, VM ${reservation.vmid}`, () => create(made, base, iso))
+    await withProgress(`boot ${base.name} once, which installs the guest agent`, () => firstBoot(made))
+    await withProgress(`convert ${base.name} to a VM template`, () => finish(made))
+  } catch (error) {
+    process.stderr.write(`${await removeReserved(cleaningOf(connection), made.reservation)}\n`)
+    throw error
+  }
+  await removeVolume(cleaningOf(connection), credentials.node, iso)
+  await dropReservation(config.stateDir, reservation.vmid)
+  return reservation.vmid
+}
+
+interface Making extends Connection {
+  reservation: Reservation
+  signal: AbortSignal
+}
+
+async function create(making: Making, { name, volid }: BaseVm, iso: string): Promise<void> {
+  const { client, config, credentials, reservation } = making
+  const storage = { node: credentials.node, storage: config.imageStorage }
+  await finished(making, await uploadIso(client, storage, `${name}.iso`, baseBootIso(name)))
+  const upid = await createVm(client, credentials.node, {
+    vmid: reservation.vmid,
+    name,
+    description: 'Base VM of proxmint: an official cloud image with the guest agent added.',
+    tags: reservation.tags.join(';'),
+    ostype: 'l26',
+    cores: 1,
+    memory: 1024,
+    scsihw: 'virtio-scsi-single',
+    scsi0: `${credentials.storagePool}:0,import-from=${volid}`,
+    ide2: `${iso},media=cdrom`,
+    net0: `virtio,bridge=${config.bridge}`,
+    // Cloud images log to a serial port, and some do not boot without one.
+    serial0: 'socket',
+    agent: 'enabled=1',
+    boot: 'order=scsi0',
+  })
+  await finished(making, upid)
+}
+
+/** The guest powers itself off when it has the agent, and only then. */
+async function firstBoot(making: Making): Promise<void> {
+  const { client, reservation, signal } = making
+  await finished(making, await startVm(client, reservation))
+  const deadline = Date.now() + firstBootTimeoutMs
+  while ((await getVmStatus(client, reservation)).status === 'running') {
+    if (signal.aborted) throw interrupted(reservation.purpose)
+    if (Date.now() > deadline) throw agentNotInstalled(reservation)
+    await sleep(1000)
+  }
+}
+
+function agentNotInstalled({ name }: Reservation): ProxmintError {
+  return new ProxmintError(
+    `${name} did not power itself off within ${firstBootTimeoutMs / 60_000} min of its first boot`,
+    {
+      hint: 'it could not install qemu-guest-agent: the bridge needs DHCP and a way to the package mirror of the image',
+    },
+  )
+}
+
+async function finish(making: Making): Promise<void> {
+  const { client, credentials, reservation } = making
+  await updateVmConfig(client, reservation, {
+    ide2: `${credentials.storagePool}:cloudinit`,
+    ipconfig0: 'ip=dhcp',
+  })
+  const upid = await convertToTemplate(client, reservation)
+  if (upid !== null) await finished(making, upid)
+}
+
+function finished({ client, config, signal }: Making, upid: string): Promise<void> {
+  return waitForTask(client, upid, { signal, timeoutMs: config.taskTimeoutSeconds * 1000 })
+}

@@ -1,0 +1,96 @@
+import { loadConfig } from '../config/load.mts'
+import { loadCredentials } from '../credentials/load.mts'
+import { listFamilies } from '../packer/template.mts'
+import { loadPermissionTree } from '../permissions/granted.mts'
+import { baseImportNeeds, cloneBuildNeeds, type Need } from '../permissions/needs.mts'
+import { getPermissions, type PermissionTree } from '../proxmox/get-permissions.mts'
+import { writeFileAtomic } from '../run/atomic-file.mts'
+import { findTool } from '../tools/find.mts'
+import { loadCheckedTemplate } from './checked-template.mts'
+import { connect, type Login } from './connect.mts'
+import { checkPermissions, checkSavedPermissions, type PermissionVerdict } from './permission-check.mts'
+import { buildTarget, findBase, needsOfBaseImport, needsOfBuild } from './work-needs.mts'
+
+/** One kind of work and what was found about it. */
+export interface WorkVerdict {
+  work: string
+  verdict: PermissionVerdict
+}
+
+/**
+ * Checks, with the identities that will do the work, every template family asked for (all where none is) and
+ * the base import.
+ * @param saveTo file for Proxmox's whole answer about the API token, which `--from` reads.
+ */
+export async function checkAll(families: string[], saveTo: string | undefined): Promise<WorkVerdict[]> {
+  const names = families.length > 0 ? families : await listFamilies()
+  const packer = await findTool('packer')
+  const login: Login = packer?.dialect === 'packaged' ? 'password' : 'token'
+  const token = await connect('token')
+  if (saveTo !== undefined) await save(saveTo, await getPermissions(token.client))
+  const builder = login === 'token' ? token : await connect(login)
+  const verdicts: WorkVerdict[] = []
+  for (const os of names) {
+    verdicts.push({ work: `build ${os}`, verdict: await checkBuild(builder, os) })
+  }
+  const place = { ...token.credentials, pveMajor: token.version.major }
+  const needs = needsOfBaseImport(token.config, place)
+  verdicts.push({ work: 'base import', verdict: await checkPermissions(token.client, place.pveMajor, needs) })
+  return verdicts
+}
+
+async function checkBuild(
+  { client, credentials, version }: Awaited<ReturnType<typeof connect>>,
+  os: string,
+): Promise<PermissionVerdict> {
+  const template = await loadCheckedTemplate(os)
+  const environment = { ...process.env, PROXMOX_STORAGE_POOL: credentials.storagePool }
+  const target = buildTarget(template, {}, environment)
+  const base = await findBase(client, target.baseName)
+  const place = { node: credentials.node, pveMajor: version.major }
+  return checkPermissions(client, version.major, await needsOfBuild(client, target, place, base))
+}
+
+async function save(file: string, tree: PermissionTree): Promise<void> {
+  await writeFileAtomic(file, `${JSON.stringify(tree, null, 2)}\n`)
+}
+
+export interface SavedCheck {
+  file: string
+  /** Whose permissions were saved; only for the lines that are printed. */
+  identity: string
+  /** Undefined: told from the privileges in the file. */
+  pveMajor: number | undefined
+  /** Undefined: from the credentials. */
+  node: string | undefined
+  storage: string | undefined
+}
+
+/** The same checks against a saved answer; Proxmox is not asked. */
+export async function checkSaved(check: SavedCheck): Promise<WorkVerdict[]> {
+  const config = await loadConfig()
+  const { node, storagePool } = await placeOf(check)
+  const pveMajor = check.pveMajor ?? majorOf(await loadPermissionTree(check.file))
+  const place = { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge: config.bridge }
+  const works: [string, Need[]][] = [
+    ['build', cloneBuildNeeds(place, undefined, true)],
+    ['base import', baseImportNeeds(place, config.imageStorage)],
+  ]
+  return Promise.all(
+    works.map(async ([work, needs]) => ({
+      work,
+      verdict: await checkSavedPermissions(check.file, check.identity, pveMajor, needs),
+    })),
+  )
+}
+
+async function placeOf({ node, storage }: SavedCheck): Promise<{ node: string; storagePool: string }> {
+  if (node !== undefined && storage !== undefined) return { node, storagePool: storage }
+  const credentials = await loadCredentials()
+  return { node: node ?? credentials.node, storagePool: storage ?? credentials.storagePool }
+}
+
+/** VM.Monitor is gone in 9; nothing else tells the versions apart. */
+function majorOf(tree: PermissionTree): number {
+  return Object.values(tree).some(privileges => 'VM.Monitor' in privileges) ? 8 : 9
+}

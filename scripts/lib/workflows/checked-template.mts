@@ -1,0 +1,30 @@
+import { checkRules, formatViolation } from '../packer/rules.mts'
+import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { nearest } from '../run/nearest.mts'
+
+/**
+ * A template family by name, read and held against the rules of the documented fixes.
+ * @throws ProxmintError (usage) for an unknown name, (invalid) with every violation.
+ */
+export async function loadCheckedTemplate(os: string): Promise<Template> {
+  const families = await listFamilies()
+  if (!families.includes(os)) throw unknownFamily(os, families)
+  const template = await loadTemplate(os)
+  const violations = checkRules(template)
+  if (violations.length === 0) return template
+  const count = `${violations.length} ${violations.length === 1 ? 'violation' : 'violations'}`
+  throw new ProxmintError(
+    `${template.folder}: ${count} of the template rules\n${violations.map(formatViolation).join('\n')}`,
+    { hint: 'mend each as its `fix` says; nothing was built', exitCode: exitCodes.invalid },
+  )
+}
+
+function unknownFamily(os: string, families: string[]): ProxmintError {
+  const close = nearest(os, families)
+  return new ProxmintError(`unknown OS ${os}${close === undefined ? '' : `; did you mean ${close}?`}`, {
+    facts: { known: families.join(', ') },
+    hint: 'a template family is a folder of packer/',
+    exitCode: exitCodes.usage,
+  })
+}

@@ -1,0 +1,45 @@
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { checkedCredentials } from '../credentials/credentials.mts'
+import { exportedVariables, shellExports } from '../credentials/export.mts'
+import { initCredentials, templateText } from '../credentials/init.mts'
+import { credentialsFile, encryptedSource } from '../credentials/load.mts'
+import { requireTool } from '../tools/find.mts'
+import { connect } from './connect.mts'
+
+/** Shell lines, or with `json` an object of the same variables, from the SOPS file. */
+export async function exportCredentials(json: boolean): Promise<string> {
+  const { credentials, warnings } = checkedCredentials(await encryptedSource())
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
+  const variables = exportedVariables(credentials)
+  return json ? JSON.stringify(variables) : shellExports(variables).trimEnd()
+}
+
+/** Makes identity, `.sops.yaml` and the encrypted file from YAML on standard input, or from the template. */
+export async function makeCredentials(json: boolean): Promise<string> {
+  const [sops, age] = await Promise.all([requireTool('sops'), requireTool('age')])
+  const given = process.stdin.isTTY ? '' : await text(process.stdin)
+  const content = given.trim() === '' ? await templateText() : given
+  const file = process.env['PROXMINT_CREDENTIALS'] ?? credentialsFile
+  const result = await initCredentials(
+    { sops: sops.file, ageKeygen: join(dirname(age.file), 'age-keygen') },
+    file,
+    content,
+  )
+  if (json) return JSON.stringify(result)
+  return [
+    `${result.identityCreated ? 'made' : 'found'} the age identity ${result.identity}; its recipient is ${result.recipient}`,
+    ...(result.identityCreated ? ['keep a copy of it: without it nobody opens the credentials'] : []),
+    ...(result.sopsConfigCreated ? ['made .sops.yaml'] : []),
+    `made ${result.file}`,
+    ...(given.trim() === '' ? [`now: sops edit ${result.file}`] : []),
+  ].join('\n')
+}
+
+/** Checks the format, then logs in. */
+export async function checkLogin(json: boolean): Promise<string> {
+  const { client, version, credentials } = await connect()
+  if (json)
+    return JSON.stringify({ identity: client.identity, url: credentials.url, version: version.version })
+  return `${client.identity} at ${credentials.url}: Proxmox VE ${version.version}`
+}

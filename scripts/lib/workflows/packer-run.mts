@@ -1,0 +1,68 @@
+import { join } from 'node:path'
+import { errorLines, explainFailure } from '../packer/failures.mts'
+import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
+import { type CommandPlan, runCommand } from '../run/exec.mts'
+import { openLog } from '../run/log-file.mts'
+import { withProgress } from '../run/progress.mts'
+
+/** @throws ProxmintError (invalid) with Packer's own words and the known cause behind them. */
+export async function validateWithPacker(os: string, plan: CommandPlan, signal: AbortSignal): Promise<void> {
+  const { code, stdout, stderr } = await runCommand(plan, { signal })
+  if (signal.aborted) throw interrupted(`packer validate ${os}`)
+  if (code === 0) return
+  const output = `${stdout}\n${stderr}`.split('\n').filter(line => line.trim() !== '')
+  const known = explainFailure(output)
+  throw new ProxmintError(`packer validate ${os} failed:\n${output.map(line => `  ${line}`).join('\n')}`, {
+    facts: { why: known?.why },
+    hint: known?.hint,
+    exitCode: exitCodes.invalid,
+  })
+}
+
+export interface BuildRun {
+  os: string
+  plan: CommandPlan
+  /** Folder of the logs. */
+  logFolder: string
+  vmid: number
+  onStart(pid: number): Promise<void>
+}
+
+/**
+ * Runs `packer build` with its live log under a progress line and in a file.
+ * @returns the log's path.
+ * @throws ProxmintError with the end of the log and the known cause behind the failure.
+ */
+export async function buildWithPacker(run: BuildRun, signal: AbortSignal): Promise<string> {
+  const { os, plan, logFolder, vmid, onStart } = run
+  using log = openLog(join(logFolder, `build-${os}-${vmid}.log`))
+  const { code } = await withProgress(`packer build ${os}, VM ${vmid}`, progress =>
+    runCommand(plan, {
+      signal,
+      onStart,
+      onLine(line) {
+        log.write(line)
+        progress.update(line)
+      },
+    }),
+  )
+  if (log.failure !== undefined)
+    process.stderr.write(`warning: the log is incomplete: ${log.failure.message}\n`)
+  if (signal.aborted) throw interrupted(`packer build ${os}`)
+  if (code !== 0) throw buildFailed(os, log.path, log.lines, code)
+  return log.path
+}
+
+function buildFailed(os: string, path: string, lines: string[], code: number): ProxmintError {
+  const known = explainFailure(lines)
+  return new ProxmintError(
+    `packer build ${os} failed (exit code ${code}):\n${errorLines(lines)
+      .map(line => `  ${line}`)
+      .join('\n')}`,
+    {
+      facts: { why: known?.why, log: path },
+      hint: known?.hint ?? `the whole log is in ${path}`,
+      exitCode: known?.exitCode,
+    },
+  )
+}
