@@ -57,13 +57,13 @@ export const variables: Record<FieldName, string> = {
   sshAddress: 'PROXMOX_SSH_ADDRESS',
 }
 
-export function fileSource(path: string, values: Record<string, unknown>): Source {
-  return {
-    label: path,
-    names: fileKeys,
-    values,
-    howToSet: field => `sops edit ${path}, and add ${fileKeys[field]}`,
-  }
+/** @param label the file's name; a file that is not encrypted yet says itself how it is edited. */
+export function fileSource(
+  label: string,
+  values: Record<string, unknown>,
+  edit = `sops edit ${label}, and`,
+): Source {
+  return { label, names: fileKeys, values, howToSet: field => `${edit} add ${fileKeys[field]}` }
 }
 
 /** @param env usually `process.env`. */

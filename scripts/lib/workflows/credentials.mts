@@ -4,6 +4,8 @@ import { checkedCredentials } from '../credentials/credentials.mts'
 import { exportedVariables, shellExports } from '../credentials/export.mts'
 import { initCredentials, templateText } from '../credentials/init.mts'
 import { credentialsFile, encryptedSource } from '../credentials/load.mts'
+import { fileSource } from '../credentials/source.mts'
+import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { requireTool } from '../tools/find.mts'
 import { connect } from './connect.mts'
 
@@ -20,6 +22,7 @@ export async function makeCredentials(json: boolean): Promise<string> {
   const [sops, age] = await Promise.all([requireTool('sops'), requireTool('age')])
   const given = process.stdin.isTTY ? '' : await text(process.stdin)
   const content = given.trim() === '' ? await templateText() : given
+  if (content === given) await checkGiven(given)
   const file = process.env['PROXMINT_CREDENTIALS'] ?? credentialsFile
   const result = await initCredentials(
     { sops: sops.file, ageKeygen: join(dirname(age.file), 'age-keygen') },
@@ -34,6 +37,26 @@ export async function makeCredentials(json: boolean): Promise<string> {
     `made ${result.file}`,
     ...(given.trim() === '' ? [`now: sops edit ${result.file}`] : []),
   ].join('\n')
+}
+
+/** Faulty values are told before anything is made. */
+async function checkGiven(content: string): Promise<void> {
+  const { parse } = await import('yaml')
+  let values: unknown
+  try {
+    values = parse(content)
+  } catch (cause) {
+    throw new ProxmintError(`standard input is no YAML: ${messageOf(cause).split('\n')[0]}`, {
+      cause,
+      exitCode: exitCodes.invalid,
+    })
+  }
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    throw new ProxmintError('standard input is no YAML mapping of keys to values', {
+      exitCode: exitCodes.invalid,
+    })
+  }
+  checkedCredentials(fileSource('standard input', values as Record<string, unknown>, 'there,'))
 }
 
 /** Checks the format, then logs in. */
