@@ -1,0 +1,184 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ensureImage, type Image, type ImageName } from './guests/image/image.mts'
+import { ensureSecrets, labUserCfg, loginVariables, type PveVersion, type Secrets } from './identity.mts'
+import type { GuestKind, InsideReady, InsideSettings } from './inside.mts'
+import { IMAGES_URL, PACKAGES_URL } from './network/file-server.mts'
+import { type Forwarder, forward } from './network/forward.mts'
+import { chooseIsolation, type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
+import { type Caller, callerOf } from './rpc.mts'
+
+export interface LabOptions {
+  /** Where the API is reached from outside the lab's network. Default 127.0.0.1 and a free port. */
+  listen?: { host: string; port: number }
+  /** Text in the format of Proxmox's user.cfg, in addition to the lab's own user. */
+  userCfg?: string | undefined
+  /** Of root@pam. Made up when not given. */
+  rootPassword?: string | undefined
+  /** Default 9. */
+  pveVersion?: PveVersion
+  /** `none`: VMs are only state. Default `sim`. */
+  guests?: GuestKind
+  /** Cloud images to serve. Default Debian 12; none without sim guests. */
+  images?: ImageName[]
+  /** 1: work takes about as long as on a small machine; 0: every task ends at once. Default 1. */
+  timeScale?: number
+  /** Kept and taken up again. Default: a temporary folder, removed at the end. */
+  stateFolder?: string | undefined
+  /** One line about what takes its time. */
+  onProgress?: (line: string) => void
+}
+
+export interface ExecOptions {
+  cwd?: string
+  /** Added to this process's environment and the login variables. */
+  env?: NodeJS.ProcessEnv
+  input?: string
+}
+
+export interface ExecResult {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+export interface Lab {
+  /** `https://127.0.0.1:PORT/api2/json`, the same inside and outside. */
+  url: string
+  caFile: string
+  /** Environment variables that log in with the lab's API token. */
+  tokenEnv: Record<string, string>
+  rootPassword: string
+  /** Inside only: `SHA512SUMS` and `debian-12-genericcloud-amd64.qcow2` are below. */
+  imagesUrl: string
+  /** Of the process that holds the lab's namespaces. */
+  pid: number
+  isolation: Isolation
+  /** Runs a program in the lab's network, where guests can be reached, and collects what it prints. */
+  exec(argv: string[], options?: ExecOptions): Promise<ExecResult>
+  /** The same with the caller's own streams. */
+  spawn(argv: string[], options?: SpawnOptions): ChildProcess
+  /** The serial console of a running guest so far. */
+  console(vmid: number): Promise<string | undefined>
+  /** Resolves when no task runs. */
+  settled(): Promise<void>
+  /** Stops every guest and forgets every VM, as on the first day. */
+  reset(): Promise<void>
+  /** Stops everything. A temporary state folder is removed. */
+  close(): Promise<void>
+  /** Settles when the lab ended, by `close` or by itself. */
+  ended: Promise<void>
+}
+
+const CLOSE_TIMEOUT_MS = 15_000
+
+/** Starts a lab: an embedded Proxmox VE with guests, in a network of its own. */
+export async function createLab(options: LabOptions = {}): Promise<Lab> {
+  const isolation = await chooseIsolation()
+  options.onProgress?.(`The lab runs in ${isolation.description}.`)
+  const runFolder = await mkdtemp(join(tmpdir(), 'proxmint-lab-'))
+  const stateFolder = options.stateFolder ?? join(runFolder, 'state')
+  await mkdir(stateFolder, { recursive: true, mode: 0o700 })
+  const secrets = await ensureSecrets(stateFolder, options.rootPassword)
+  const socketPath = join(runFolder, 'api.sock')
+  const images = await prepareImages(options)
+  const forwarder = await forward(options.listen ?? { host: '127.0.0.1', port: 0 }, { path: socketPath })
+  const child = spawnInside(isolation)
+  try {
+    const call = callerOf(child)
+    const ready: InsideReady = await call('start', {
+      port: forwarder.port,
+      socketPath,
+      dataFolder: join(stateFolder, 'pve'),
+      runFolder,
+      guests: options.guests ?? 'sim',
+      images,
+      version: options.pveVersion ?? 9,
+      userCfg: labUserCfg(options.pveVersion ?? 9, options.userCfg),
+      secrets,
+      timeScale: options.timeScale ?? 1,
+      temporaryFolder: runFolder,
+    } satisfies InsideSettings)
+    return labOf({ isolation, child, call, forwarder, ready, secrets })
+  } catch (error) {
+    child.kill('SIGKILL')
+    await forwarder.close()
+    await rm(runFolder, { recursive: true, force: true })
+    throw error
+  }
+}
+
+function prepareImages(options: LabOptions): Promise<Image[]> {
+  const names = options.images ?? (options.guests === 'none' ? [] : ['debian-12' as const])
+  const onBuild = (name: ImageName) =>
+    options.onProgress?.(`Making the ${name} image for the guests, which takes half a minute the first time.`)
+  return Promise.all(names.map(name => ensureImage(name, { packageSourceUrl: PACKAGES_URL, onBuild })))
+}
+
+/** In a session of its own, so that Ctrl-C reaches the lab only by way of this process. */
+function spawnInside(isolation: Isolation): ChildProcess {
+  const [file, ...args] = isolatedCommand(isolation, [
+    process.execPath,
+    join(import.meta.dirname, 'inside.mts'),
+  ])
+  return spawn(file!, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+}
+
+interface Parts {
+  isolation: Isolation
+  child: ChildProcess
+  call: Caller
+  forwarder: Forwarder
+  ready: InsideReady
+  secrets: Secrets
+}
+
+function labOf({ isolation, child, call, forwarder, ready, secrets }: Parts): Lab {
+  const pid = child.pid!
+  const tokenEnv = loginVariables(ready.url, ready.caFile, secrets)
+  const ended = once(child, 'exit').then(() => forwarder.close())
+  const start = (argv: string[], options: SpawnOptions = {}) => {
+    const [file, ...args] = joiningCommand(isolation, pid, argv)
+    return spawn(file!, args, { ...options, env: { ...tokenEnv, ...process.env, ...options.env } })
+  }
+  return {
+    ...ready,
+    tokenEnv,
+    rootPassword: secrets.rootPassword,
+    imagesUrl: IMAGES_URL,
+    pid,
+    isolation,
+    exec: (argv, { input, ...options } = {}) => collect(start(argv, options), input),
+    spawn: start,
+    console: vmid => call('console', vmid),
+    settled: () => call('settled'),
+    reset: () => call('reset'),
+    close: () => closeLab(child, ended),
+    ended,
+  }
+}
+
+async function closeLab(child: ChildProcess, ended: Promise<void>): Promise<void> {
+  const kill = setTimeout(() => child.kill('SIGKILL'), CLOSE_TIMEOUT_MS)
+  if (child.connected) child.disconnect()
+  await ended
+  clearTimeout(kill)
+}
+
+function collect(child: ChildProcess, input: string | undefined): Promise<ExecResult> {
+  return new Promise((resolve, reject) => {
+    const output = { stdout: '', stderr: '' }
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name]!.setEncoding('utf8').on('data', chunk => {
+        output[name] += chunk
+      })
+    }
+    child.on('error', reject)
+    child.on('close', code => resolve({ code, ...output }))
+    child.stdin!.on('error', () => undefined)
+    child.stdin!.end(input)
+  })
+}

@@ -1,0 +1,73 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+export type PveVersion = 8 | 9
+
+export const LAB_USER = 'proxmint@pve'
+export const LAB_TOKEN = `${LAB_USER}!lab`
+export const LAB_ROLE = 'Proxmint'
+export const LAB_NODE = 'pve'
+export const LAB_STORAGE = 'tank'
+
+/** Secrets of the lab's own users, made up for each state folder. */
+export interface Secrets {
+  rootPassword: string
+  userPassword: string
+  /** Of the API token. */
+  tokenSecret: string
+}
+
+/** What building templates and making VMs with them takes; the guest agent's privilege depends on the version. */
+const PRIVILEGES = [
+  'Datastore.Allocate Datastore.AllocateSpace Datastore.AllocateTemplate Datastore.Audit Pool.Allocate',
+  'SDN.Use Sys.Audit Sys.Console Sys.Modify Sys.PowerMgmt VM.Allocate VM.Audit VM.Clone VM.Config.CDROM',
+  'VM.Config.CPU VM.Config.Cloudinit VM.Config.Disk VM.Config.HWType VM.Config.Memory VM.Config.Network',
+  'VM.Config.Options VM.Migrate VM.PowerMgmt',
+].flatMap(line => line.split(' '))
+
+const AGENT_PRIVILEGE: Record<PveVersion, string> = { 8: 'VM.Monitor', 9: 'VM.GuestAgent.Audit' }
+
+/** The secrets of a state folder, kept there so that a lab taken up again knows its users. */
+export async function ensureSecrets(stateFolder: string, rootPassword: string | undefined): Promise<Secrets> {
+  const path = join(stateFolder, 'secrets.json')
+  const known = await readFile(path, 'utf8').then(JSON.parse, () => undefined)
+  const secrets: Secrets = known ?? {
+    rootPassword: rootPassword ?? randomPassword(),
+    userPassword: randomPassword(),
+    tokenSecret: randomUUID(),
+  }
+  if (!known) await writeFile(path, JSON.stringify(secrets), { mode: 0o600 })
+  return secrets
+}
+
+/** `user.cfg` text with the lab's user, role and API token; what the caller gave comes first. */
+export function labUserCfg(version: PveVersion, given = ''): string {
+  const privileges = [...PRIVILEGES, AGENT_PRIVILEGE[version]].sort().join(',')
+  const root = /^user:root@pam:/m.test(given) ? '' : 'user:root@pam:1:0::::::\n'
+  const own = [
+    `user:${LAB_USER}:1:0::::::`,
+    `token:${LAB_TOKEN}:0:0:the lab's own:`,
+    `role:${LAB_ROLE}:${privileges}:`,
+    `acl:1:/:${LAB_USER}:${LAB_ROLE}:`,
+  ]
+  return `${given.trimEnd()}\n${root}${own.join('\n')}\n`
+}
+
+/** Environment variables that log in to the lab as its user, by API token or password. */
+export function loginVariables(url: string, caFile: string, secrets: Secrets): Record<string, string> {
+  return {
+    PROXMOX_URL: url,
+    PROXMOX_USERNAME: LAB_TOKEN,
+    PROXMOX_TOKEN: secrets.tokenSecret,
+    PROXMOX_API_TOKEN: `PVEAPIToken=${LAB_TOKEN}=${secrets.tokenSecret}`,
+    PROXMOX_NODE: LAB_NODE,
+    PROXMOX_STORAGE_POOL: LAB_STORAGE,
+    PROXMOX_PASSWORD: secrets.userPassword,
+    PROXMOX_CA_FILE: caFile,
+  }
+}
+
+function randomPassword(): string {
+  return randomBytes(18).toString('base64url')
+}

@@ -1,0 +1,68 @@
+/** Calls between the lab's outer process and the one inside its namespace, over Node's IPC channel. */
+
+import type { ChildProcess } from 'node:child_process'
+
+// biome-ignore lint/suspicious/noExplicitAny: what a handler takes and returns is between it and its caller
+export type Handlers = Record<string, (...args: any[]) => Promise<unknown>>
+
+interface Request {
+  id: number
+  name: string
+  args: unknown[]
+}
+
+interface Reply {
+  id: number
+  value?: unknown
+  error?: { name: string; message: string }
+}
+
+/** Answers the parent process's calls from now on. Arguments and results travel as JSON. */
+export function answerCalls(handlers: Handlers): void {
+  process.on('message', async ({ id, name, args }: Request) => {
+    const reply = await handle(handlers, name, args)
+    if (process.connected) process.send!({ id, ...reply })
+  })
+}
+
+async function handle(handlers: Handlers, name: string, args: unknown[]): Promise<Omit<Reply, 'id'>> {
+  try {
+    return { value: await handlers[name]!(...args) }
+  } catch (error) {
+    const { message } = error as Error
+    return { error: { name: (error as Error).constructor.name, message } }
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: see Handlers
+export type Caller = (name: string, ...args: unknown[]) => Promise<any>
+
+/** Calls handlers in a child process that answers them. Rejects when the child ends first. */
+export function callerOf(child: ChildProcess): Caller {
+  const pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  let last = 0
+  let ended: string | undefined
+  const end = (reason: string) => {
+    ended = reason
+    for (const call of pending.values()) call.reject(new Error(reason))
+    pending.clear()
+  }
+  child.on('message', ({ id, value, error }: Reply) => {
+    const call = pending.get(id)
+    pending.delete(id)
+    if (error) call?.reject(Object.assign(new Error(error.message), { name: error.name }))
+    else call?.resolve(value)
+  })
+  child.once('error', error => end(error.message))
+  child.once('exit', (code, signal) => end(`the process inside the lab ended with ${signal ?? code}`))
+  return (name, ...args) =>
+    new Promise((resolve, reject) => {
+      if (ended !== undefined) {
+        reject(new Error(ended))
+        return
+      }
+      last += 1
+      pending.set(last, { resolve, reject })
+      child.send({ id: last, name, args } satisfies Request)
+    })
+}
