@@ -17,11 +17,14 @@ export async function bareMachine(): Promise<Fakes> {
   const root = await mkdtemp(join(tmpdir(), 'proxmint tools '))
   onTestFinished(async () => {
     vi.unstubAllEnvs()
+    vi.restoreAllMocks()
     await rm(root, { recursive: true })
   })
   const bin = join(root, 'bin')
   await mkdir(bin)
   vi.stubEnv('PATH', bin)
+  // Progress lines of steps that never ran would only confuse who reads the test's output.
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   vi.stubEnv('XDG_CACHE_HOME', join(root, 'cache'))
   return {
     bin,

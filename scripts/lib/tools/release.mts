@@ -95,6 +95,9 @@ export function misePlan(args: string[], folder: string): CommandPlan {
       MISE_CONFIG_DIR: join(own, 'config'),
       MISE_NO_CONFIG: '1',
       MISE_YES: '1',
+      // In CI mise colours what it prints even where there is no terminal.
+      MISE_COLOR: '0',
+      NO_COLOR: '1',
       // Behind a firewall that swallows packets these make it give up in seconds instead of a minute.
       MISE_HTTP_RETRIES: '0',
       MISE_HTTP_TIMEOUT: '5s',
