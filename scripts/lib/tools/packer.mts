@@ -43,7 +43,8 @@ async function pluginFault(file: string): Promise<string | undefined> {
 /** A template that lacks everything: only a Packer that knows the builder can say what is missing. */
 async function examinePackaged(candidate: Candidate, version: string): Promise<Verdict> {
   const answer = await ask(candidate, ['validate', '-'], '{"builders":[{"type":"proxmox-clone"}]}')
-  const known = /proxmox_url must be specified/.test(`${answer.stdout}${answer.stderr}`)
+  // Not the URL or the login: those it would take from the environment.
+  const known = /node must be specified/.test(`${answer.stdout}${answer.stderr}`)
   return known
     ? { usable: true, version, dialect: 'packaged' }
     : { usable: false, version, reason: `has no proxmox-clone builder (${lastLine(answer)})` }
