@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { ensureImage, type Image, type ImageName } from './guests/image/image.mts'
 import { ensureSecrets, labUserCfg, loginVariables, type PveVersion, type Secrets } from './identity.mts'
 import type { GuestKind, InsideReady, InsideSettings } from './inside.mts'
+import { LabError } from './lab-error.mts'
 import { IMAGES_URL, PACKAGES_URL } from './network/file-server.mts'
 import { type Forwarder, forward } from './network/forward.mts'
 import { chooseIsolation, type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
@@ -79,36 +80,57 @@ const CLOSE_TIMEOUT_MS = 15_000
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const isolation = await chooseIsolation()
   options.onProgress?.(`The lab runs in ${isolation.description}.`)
-  const runFolder = await mkdtemp(join(tmpdir(), 'proxmint-lab-'))
-  const stateFolder = options.stateFolder ?? join(runFolder, 'state')
-  await mkdir(stateFolder, { recursive: true, mode: 0o700 })
-  const secrets = await ensureSecrets(stateFolder, options.rootPassword)
-  const socketPath = join(runFolder, 'api.sock')
   const images = await prepareImages(options)
-  const forwarder = await forward(options.listen ?? { host: '127.0.0.1', port: 0 }, { path: socketPath })
-  const child = spawnInside(isolation)
+  const runFolder = await mkdtemp(join(tmpdir(), 'proxmint-lab-'))
+  const socketPath = join(runFolder, 'api.sock')
+  let forwarder: Forwarder | undefined
+  let child: ChildProcess | undefined
   try {
+    const stateFolder = options.stateFolder ?? join(runFolder, 'state')
+    await mkdir(stateFolder, { recursive: true, mode: 0o700 })
+    const secrets = await ensureSecrets(stateFolder, options.rootPassword)
+    forwarder = await listen(options.listen ?? { host: '127.0.0.1', port: 0 }, socketPath)
+    child = spawnInside(isolation)
     const call = callerOf(child)
-    const ready: InsideReady = await call('start', {
-      port: forwarder.port,
-      socketPath,
-      dataFolder: join(stateFolder, 'pve'),
-      runFolder,
-      guests: options.guests ?? 'sim',
-      images,
-      version: options.pveVersion ?? 9,
-      userCfg: labUserCfg(options.pveVersion ?? 9, options.userCfg),
-      secrets,
-      timeScale: options.timeScale ?? 1,
-      temporaryFolder: runFolder,
-    } satisfies InsideSettings)
+    const paths = { socketPath, runFolder, dataFolder: join(stateFolder, 'pve') }
+    const ready: InsideReady = await call(
+      'start',
+      settingsOf(options, paths, forwarder.port, images, secrets),
+    )
     return labOf({ isolation, child, call, forwarder, ready, secrets })
   } catch (error) {
-    child.kill('SIGKILL')
-    await forwarder.close()
+    child?.kill('SIGKILL')
+    await forwarder?.close()
     await rm(runFolder, { recursive: true, force: true })
     throw error
   }
+}
+
+function settingsOf(
+  options: LabOptions,
+  paths: Pick<InsideSettings, 'socketPath' | 'runFolder' | 'dataFolder'>,
+  port: number,
+  images: Image[],
+  secrets: Secrets,
+): InsideSettings {
+  const version = options.pveVersion ?? 9
+  return {
+    ...paths,
+    port,
+    images,
+    secrets,
+    version,
+    guests: options.guests ?? 'sim',
+    userCfg: labUserCfg(version, options.userCfg),
+    timeScale: options.timeScale ?? 1,
+  }
+}
+
+async function listen(where: { host: string; port: number }, socketPath: string): Promise<Forwarder> {
+  return forward(where, { path: socketPath }).catch(error => {
+    const message = `the lab cannot listen on ${where.host}:${where.port}: ${error.message}`
+    throw new LabError(message, 'choose another address, or port 0 for a free one', error)
+  })
 }
 
 function prepareImages(options: LabOptions): Promise<Image[]> {

@@ -19,6 +19,7 @@ export interface InsideSettings {
   /** The API once more, for the forwarder outside. */
   socketPath: string
   dataFolder: string
+  /** For what lives as long as the lab; removed from in here, since with mapped user ids nobody else may. */
   runFolder: string
   guests: GuestKind
   images: Image[]
@@ -26,8 +27,6 @@ export interface InsideSettings {
   userCfg: string
   secrets: Secrets
   timeScale: number
-  /** Removed at the end, from in here: with mapped user ids nobody else may. */
-  temporaryFolder: string | undefined
 }
 
 export type GuestKind = 'sim' | 'none'
@@ -74,7 +73,7 @@ async function stop(): Promise<void> {
   running = undefined
   await server.close()
   await driver.close()
-  if (settings.temporaryFolder) await rm(settings.temporaryFolder, { recursive: true, force: true })
+  await rm(settings.runFolder, { recursive: true, force: true })
 }
 
 answerCalls({

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { LabError } from './lab-error.mts'
 
 export interface RunOptions {
   env?: NodeJS.ProcessEnv
@@ -29,7 +30,8 @@ export function run(file: string, args: string[], options: RunOptions = {}): Pro
 
 function startFailure(file: string, error: Error, missing: string | undefined): Error {
   const absent = (error as NodeJS.ErrnoException).code === 'ENOENT'
-  return new Error(`${file} could not be started: ${absent && missing ? missing : error.message}`)
+  if (absent && missing) return new LabError(`${file} is not installed`, missing, error)
+  return new Error(`${file} could not be started: ${error.message}`, { cause: error })
 }
 
 function lastLines(text: string): string {

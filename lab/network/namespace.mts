@@ -1,3 +1,4 @@
+import { LabError } from '../lab-error.mts'
 import { run } from '../process.mts'
 
 /** How the lab is kept apart from the machine it runs on. */
@@ -32,7 +33,8 @@ export async function chooseIsolation(): Promise<Isolation> {
     })
     return isolation
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n${remedy(isolation)}`, { cause: error })
+    const reason = (error as Error).message
+    throw new LabError(`the lab's namespaces cannot be made: ${reason}`, remedy(isolation), error)
   }
 }
 
@@ -48,10 +50,10 @@ function candidate(): Isolation {
 
 function remedy({ kind }: Isolation): string {
   if (kind === 'root') {
-    return 'The lab needs a network namespace of its own. In a container, give it CAP_SYS_ADMIN and CAP_NET_ADMIN (docker run --privileged).'
+    return 'in a container, run it with CAP_SYS_ADMIN and CAP_NET_ADMIN (docker run --privileged)'
   }
   return (
-    'Without root the lab needs subordinate user ids: the package uidmap, a line for this user in /etc/subuid ' +
-    'and /etc/subgid (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER), and user namespaces.'
+    'without root the lab needs user namespaces, the package uidmap, and subordinate ids for this user: ' +
+    'usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER'
   )
 }

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { LabError } from '../../lab-error.mts'
 import { run } from '../../process.mts'
 import { cachedFolder } from './cache.mts'
 import type { ImageName, ImageOptions } from './image.mts'
@@ -51,7 +52,9 @@ async function install(name: ImageName, work: string, packageSource: string): Pr
     },
     missing: 'the lab makes its images with mmdebstrap; install the package mmdebstrap',
   }).catch(error => {
-    throw new Error(`the lab's ${name} image could not be made: ${error.message}`, { cause: error })
+    if (error instanceof LabError) throw error
+    const hint = 'it is installed from a Debian mirror, which must be reachable'
+    throw new LabError(`the lab's ${name} image could not be made: ${error.message}`, hint, error)
   })
   await writeFile(join(work, 'partuuid'), `${partuuid}\n`)
 }

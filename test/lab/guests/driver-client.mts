@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { GuestExit, GuestStart } from '../../../lab/guests/driver.mts'
+import type { GuestStart } from '../../../lab/guests/driver.mts'
 import { ensureImage, type Image } from '../../../lab/guests/image/image.mts'
 import { PACKAGES_URL } from '../../../lab/network/file-server.mts'
 import { chooseIsolation, isolatedCommand, joiningCommand } from '../../../lab/network/namespace.mts'
+import { run } from '../../../lab/process.mts'
+import { type Caller, callerOf } from '../../../lab/rpc.mts'
 
 export interface Ran {
   code: number | null
@@ -14,30 +17,38 @@ export interface Ran {
 }
 
 export interface DriverClient {
+  /** For volumes and keys; removed at the end. */
   folder: string
   image: Image
-  call(name: 'start', guest: GuestStart): Promise<void>
-  call(name: 'exited', vmid: number): Promise<GuestExit>
-  call(name: 'console', vmid: number): Promise<string>
-  // biome-ignore lint/suspicious/noExplicitAny: the agent answers whatever the command is defined to
-  call(name: string, ...args: unknown[]): Promise<any>
+  /** Public key that `ssh` logs in with. */
+  publicKey: string
+  call: Caller
   /** Runs a program in the lab's network. */
   exec(argv: string[], input?: string): Promise<Ran>
+  /** Logs in by key as soon as the guest answers. */
+  ssh(address: string, command: string, user?: string): Promise<Ran>
   close(): Promise<void>
 }
 
-interface Reply {
-  id: number
-  value?: unknown
-  error?: string
-  kind?: string
-}
+/** Options of ssh, scp and sftp towards a guest that nobody has met before. */
+export const sshOptions = (folder: string): string[] =>
+  [
+    `IdentityFile=${join(folder, 'key')}`,
+    'IdentitiesOnly=yes',
+    'BatchMode=yes',
+    'StrictHostKeyChecking=no',
+    'UserKnownHostsFile=/dev/null',
+    'LogLevel=ERROR',
+    'ConnectionAttempts=30',
+    'ConnectTimeout=5',
+  ].flatMap(option => ['-o', option])
 
-/** The sim driver in a namespace of its own, without the API server. */
+/** The sim driver in a namespace of its own. */
 export async function startDriver(): Promise<DriverClient> {
-  const folder = await mkdtemp(join(tmpdir(), 'proxmint-driver-'))
   const image = await ensureImage('debian-12', { packageSourceUrl: PACKAGES_URL })
   const isolation = await chooseIsolation()
+  const folder = await mkdtemp(join(tmpdir(), 'proxmint-driver-'))
+  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'key')])
   const host = join(import.meta.dirname, 'driver-host.mts')
   const [file, ...args] = isolatedCommand(isolation, [
     process.execPath,
@@ -45,47 +56,51 @@ export async function startDriver(): Promise<DriverClient> {
     JSON.stringify([folder, image]),
   ])
   const child = spawn(file!, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const pending = new Map<number, (reply: Reply) => void>()
-  let last = 0
-  const ready = new Promise<Reply>(resolve => pending.set(0, resolve))
-  child.on('message', (reply: Reply) => pending.get(reply.id)?.(reply))
-  await ready
+  const exec = (argv: string[], input?: string) => collect(joiningCommand(isolation, child.pid!, argv), input)
   return {
     folder,
     image,
-    // biome-ignore lint/suspicious/noExplicitAny: see DriverClient
-    async call(name: string, ...args: unknown[]): Promise<any> {
-      const id = ++last
-      const reply = await new Promise<Reply>(resolve => {
-        pending.set(id, resolve)
-        child.send({ id, name, args })
-      })
-      if (reply.error !== undefined) throw Object.assign(new Error(reply.error), { name: reply.kind })
-      return reply.value
-    },
-    exec: (argv, input) => runProgram(joiningCommand(isolation, child.pid!, argv), input),
+    publicKey: (await readFile(join(folder, 'key.pub'), 'utf8')).trim(),
+    call: callerOf(child),
+    exec,
+    ssh: (address, command, user = 'debian') =>
+      exec(['ssh', ...sshOptions(folder), `${user}@${address}`, command]),
     async close() {
-      const closed = new Promise(resolve => child.once('exit', resolve))
+      const ended = once(child, 'exit')
       child.disconnect()
-      await closed
+      await ended
       await rm(folder, { recursive: true, force: true })
     },
   }
 }
 
-function runProgram([file, ...args]: string[], input?: string): Promise<Ran> {
+function collect([file, ...args]: string[], input?: string): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(file!, args)
-    let stdout = ''
-    let stderr = ''
-    child.stdout.on('data', chunk => {
-      stdout += chunk
-    })
-    child.stderr.on('data', chunk => {
-      stderr += chunk
-    })
+    const output = { stdout: '', stderr: '' }
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8').on('data', chunk => {
+        output[name] += chunk
+      })
+    }
     child.on('error', reject)
-    child.on('close', code => resolve({ code, stdout, stderr }))
+    child.on('close', code => resolve({ code, ...output }))
     child.stdin.end(input)
   })
+}
+
+/** A guest with one disk and one network device; `changes` replace what a test is about. */
+export function guestStart(disk: string, changes: Partial<GuestStart> = {}): GuestStart {
+  return {
+    vmid: 100,
+    name: 'web',
+    memory: 512,
+    cores: 1,
+    disks: [{ slot: 'scsi0', path: disk }],
+    cdroms: [],
+    nics: [{ slot: 'net0', mac: 'BC:24:11:00:00:01', bridge: 'vmbr0' }],
+    cloudInit: undefined,
+    agentChannel: true,
+    ...changes,
+  }
 }

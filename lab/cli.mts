@@ -1,0 +1,101 @@
+/** What `scripts/lab.mts` does, by subcommand. */
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createLab, type Lab, type LabOptions } from './create.mts'
+import { LabError } from './lab-error.mts'
+import { joiningCommand } from './network/namespace.mts'
+import { type LabRecord, removeRecord, runningLab, startTicksOf, writeRecord } from './record.mts'
+
+export interface UpOptions extends Omit<LabOptions, 'userCfg' | 'stateFolder'> {
+  stateFolder: string
+  userCfgFile: string | undefined
+  /** Told once the lab can be used. */
+  onReady(record: LabRecord): void
+}
+
+const DOWN_TIMEOUT_MS = 30_000
+
+/** Runs a lab until `signal` aborts or the lab ends by itself, which is a failure. */
+export async function labUp(options: UpOptions, signal: AbortSignal): Promise<void> {
+  const { stateFolder, userCfgFile, onReady, ...rest } = options
+  const other = await runningLab(stateFolder)
+  if (other) {
+    throw new LabError(
+      `a lab runs on ${stateFolder} already: ${other.url}, process ${other.pid}`,
+      'stop it with `zx scripts/lab.mts down`, or give this one its own --state DIR',
+    )
+  }
+  const userCfg = userCfgFile === undefined ? undefined : await readUserCfg(userCfgFile)
+  const lab = await createLab({ ...rest, userCfg, stateFolder: resolve(stateFolder) })
+  try {
+    const record = await recordOf(lab)
+    await writeRecord(stateFolder, record)
+    if (!signal.aborted) onReady(record)
+    await untilEnded(lab, signal)
+  } finally {
+    await lab.close()
+    await removeRecord(stateFolder)
+  }
+}
+
+async function readUserCfg(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(error => {
+    throw new LabError(
+      `${path} cannot be read: ${error.message}`,
+      "--user-cfg takes a file in the format of Proxmox's /etc/pve/user.cfg",
+      error,
+    )
+  })
+}
+
+async function recordOf(lab: Lab): Promise<LabRecord> {
+  const { url, caFile, tokenEnv, isolation, pid: namespacePid } = lab
+  const startTicks = (await startTicksOf(process.pid))!
+  return { url, caFile, rpcUrl: null, tokenEnv, pid: process.pid, startTicks, namespacePid, isolation }
+}
+
+async function untilEnded(lab: Lab, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  const aborted = once(signal, 'abort').then(() => true)
+  const stopped = await Promise.race([aborted, lab.ended.then(() => false)])
+  if (!stopped) throw new LabError('the lab ended by itself', 'see what it printed above; the state is kept')
+}
+
+/** Stops the lab of a state folder and waits for its end. */
+export async function labDown(stateFolder: string): Promise<LabRecord> {
+  const record = await requireLab(stateFolder)
+  process.kill(record.pid, 'SIGTERM')
+  const deadline = Date.now() + DOWN_TIMEOUT_MS
+  while (await runningLab(stateFolder)) {
+    if (Date.now() > deadline) {
+      throw new LabError(
+        `process ${record.pid} did not end within 30 s`,
+        `kill -9 ${record.pid} ends it at once`,
+      )
+    }
+    await sleep(100)
+  }
+  return record
+}
+
+/** Runs a command in the lab's network with the login variables, unless the caller's environment has its own. */
+export async function labExec(stateFolder: string, command: string[], signal: AbortSignal): Promise<number> {
+  const { isolation, namespacePid, tokenEnv } = await requireLab(stateFolder)
+  const [file, ...args] = joiningCommand(isolation, namespacePid, command)
+  const child = spawn(file!, args, { stdio: 'inherit', env: { ...tokenEnv, ...process.env } })
+  // Ctrl-C reaches the child by itself, as it is in the terminal's foreground; a plain kill does not.
+  signal.addEventListener('abort', () => child.kill('SIGTERM'))
+  const [code, ended] = await once(child, 'exit')
+  return code ?? (ended === 'SIGINT' ? 130 : 1)
+}
+
+/** The lab that runs on a state folder. Rejects when none does. */
+export async function requireLab(stateFolder: string): Promise<LabRecord> {
+  const record = await runningLab(stateFolder)
+  if (record) return record
+  throw new LabError(`no lab runs on ${stateFolder}`, 'start one with `zx scripts/lab.mts up`')
+}

@@ -1,0 +1,59 @@
+import type { LabOptions } from './create.mts'
+import { IMAGE_NAMES, type ImageName } from './guests/image/image.mts'
+import { LabUsageError } from './lab-error.mts'
+
+interface Words {
+  listen: string | undefined
+  guests: string | undefined
+  pveVersion: string | undefined
+  images: string[]
+  timeScale: string | undefined
+}
+
+/** Options of `lab up` from the words on the command line. Throws a LabUsageError that says which are accepted. */
+export function parseUpOptions(words: Words): LabOptions {
+  const { listen, guests, pveVersion, images, timeScale } = words
+  return {
+    ...(listen !== undefined && { listen: parseListen(listen) }),
+    ...(guests !== undefined && { guests: parseGuests(guests) }),
+    ...(pveVersion !== undefined && { pveVersion: parseVersion(pveVersion) }),
+    ...(images.length > 0 && { images: images.map(parseImage) }),
+    ...(timeScale !== undefined && { timeScale: parseTimeScale(timeScale) }),
+  }
+}
+
+function parseListen(text: string): { host: string; port: number } {
+  const [, host, port] = /^(.+):(\d+)$/.exec(text) ?? []
+  if (host === undefined || Number(port) > 65535)
+    throw refusal('listen', text, 'HOST:PORT, such as 127.0.0.1:8006')
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
+}
+
+function parseGuests(text: string): 'sim' | 'none' {
+  if (text === 'sim' || text === 'none') return text
+  if (text === 'qemu') throw refusal('guests', text, 'sim or none; real machines are not there yet')
+  throw refusal('guests', text, 'sim or none')
+}
+
+function parseVersion(text: string): 8 | 9 {
+  if (text === '8') return 8
+  if (text === '9') return 9
+  throw refusal('pve-version', text, '8 or 9')
+}
+
+function parseImage(text: string): ImageName {
+  const name = IMAGE_NAMES.find(name => name === text)
+  if (name === undefined) throw refusal('image', text, IMAGE_NAMES.join(' or '))
+  return name
+}
+
+function parseTimeScale(text: string): number {
+  const scale = Number(text)
+  if (text.trim() === '' || !Number.isFinite(scale) || scale < 0)
+    throw refusal('time-scale', text, 'a number from 0')
+  return scale
+}
+
+function refusal(option: string, text: string, accepted: string): LabUsageError {
+  return new LabUsageError(`--${option} \`${text}\` is not accepted`, `it takes ${accepted}`)
+}

@@ -1,0 +1,99 @@
+import type { UpOptions } from '../lab/cli.mts'
+import { DEFAULT_STATE_FOLDER, type LabRecord } from '../lab/record.mts'
+import { type Arguments, usageError } from './lib/run/command-line.mts'
+import { exitCodes, ProxmintError } from './lib/run/errors.mts'
+import { runMain } from './lib/run/main.mts'
+
+const name = 'lab'
+
+await runMain({
+  name,
+  summary: 'Runs an embedded Proxmox VE with guests, in a network of its own.',
+  usage: 'up | down | status | exec -- COMMAND',
+  options: {
+    state: {
+      type: 'string',
+      value: 'DIR',
+      help: `what is kept between labs (default ${DEFAULT_STATE_FOLDER})`,
+    },
+    listen: {
+      type: 'string',
+      value: 'HOST:PORT',
+      help: 'where the API listens (default 127.0.0.1:0, a free port)',
+    },
+    'user-cfg': { type: 'string', value: 'FILE', help: "users and ACLs in Proxmox's own user.cfg format" },
+    'root-password': { type: 'string', value: 'TEXT', help: 'of root@pam (default: made up)' },
+    'pve-version': { type: 'string', value: '8|9', help: 'Proxmox VE to be (default 9)' },
+    guests: { type: 'string', value: 'sim|none', help: 'what runs a VM (default sim)' },
+    image: { type: 'string', multiple: true, value: 'NAME', help: 'debian-12 (default), debian-13' },
+    'time-scale': { type: 'string', value: 'X', help: 'duration of tasks; 0: none (default 1)' },
+  },
+  positionals: Number.POSITIVE_INFINITY,
+  passThrough: true,
+  example: 'zx scripts/lab.mts exec -- packer build packer/debian',
+  run: (args, signal) => dispatch(args, signal).catch(explain),
+})
+
+async function dispatch(args: Arguments, signal: AbortSignal): Promise<number | undefined> {
+  const [subcommand, ...rest] = args.positionals
+  const { labDown, labExec, labUp, requireLab } = await import('../lab/cli.mts')
+  const state = args.string('state') ?? DEFAULT_STATE_FOLDER
+  if (subcommand === 'exec') {
+    if (rest.length === 0) throw usageError({ name }, 'exec needs a command: lab exec -- COMMAND')
+    return labExec(state, rest, signal)
+  }
+  if (rest.length > 0) throw usageError({ name }, `unexpected argument \`${rest[0]}\``)
+  switch (subcommand) {
+    case 'up':
+      return labUp(await upOptions(args, state), signal).then(() => undefined)
+    case 'down':
+      print(args, await labDown(state), ({ url }) => `The lab at ${url} is down.`)
+      return exitCodes.done
+    case 'status':
+      print(args, await requireLab(state), describe)
+      return exitCodes.done
+    default:
+      throw usageError({ name }, `which of up, down, status, exec? Not \`${subcommand ?? ''}\``)
+  }
+}
+
+async function upOptions(args: Arguments, stateFolder: string): Promise<UpOptions> {
+  const { parseUpOptions } = await import('../lab/up-options.mts')
+  return {
+    ...parseUpOptions({
+      listen: args.string('listen'),
+      guests: args.string('guests'),
+      pveVersion: args.string('pve-version'),
+      images: args.strings('image'),
+      timeScale: args.string('time-scale'),
+    }),
+    stateFolder,
+    userCfgFile: args.string('user-cfg'),
+    rootPassword: args.string('root-password'),
+    onProgress: line => process.stderr.write(`${line}\n`),
+    onReady: record => print(args, record, describe),
+  }
+}
+
+function print(args: Arguments, record: LabRecord, sentence: (record: LabRecord) => string): void {
+  const { url, tokenEnv, caFile, rpcUrl, pid } = record
+  const line = args.flag('json') ? JSON.stringify({ url, tokenEnv, caFile, rpcUrl, pid }) : sentence(record)
+  process.stdout.write(`${line}\n`)
+}
+
+function describe({ url, caFile, pid, isolation }: LabRecord): string {
+  return [
+    `Proxmox VE API  ${url}`,
+    `CA certificate  ${caFile}`,
+    `process         ${pid}, in ${isolation.description}`,
+    'Guests are reached with `zx scripts/lab.mts exec -- COMMAND`.',
+  ].join('\n')
+}
+
+/** The lab's own failures, in the words of every other command; it shares no code with them. */
+async function explain(error: unknown): Promise<never> {
+  const { LabError, LabUsageError } = await import('../lab/lab-error.mts')
+  if (!(error instanceof LabError)) throw error
+  const exitCode = error instanceof LabUsageError ? exitCodes.usage : exitCodes.failed
+  throw new ProxmintError(error.message, { hint: error.hint, exitCode, cause: error })
+}
