@@ -40,6 +40,9 @@ export const integer = { type: 'integer' } as const
 export const flag = { type: 'boolean' } as const
 export const optional = <P extends Parameter>(parameter: P) => ({ ...parameter, optional: true }) as const
 
+/** Lists in one text: `a,b c;d`. */
+export const splitList = (value: string | undefined) => (value ?? '').split(/[,;\s]+/).filter(Boolean)
+
 export const nodeName = { type: 'string', pattern: /^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/ } as const
 export const vmid = { type: 'integer', minimum: 100, maximum: 999_999_999 } as const
 export const storageId = { type: 'string', pattern: /^[a-z][a-z0-9\-_.]*[a-z0-9]$/i } as const

@@ -2,9 +2,14 @@
 
 import type { Route } from './route.mts'
 import { accessRoutes } from './routes/access.mts'
+import { accessAclRoutes } from './routes/access-acl.mts'
+import { accessRoleRoutes } from './routes/access-roles.mts'
+import { accessTokenRoutes } from './routes/access-tokens.mts'
+import { accessUserRoutes } from './routes/access-users.mts'
 import { clusterRoutes } from './routes/cluster.mts'
 import { nodeRoutes } from './routes/node.mts'
 import { nodeTaskRoutes } from './routes/node-tasks.mts'
+import { poolRoutes } from './routes/pools.mts'
 import { qemuRoutes } from './routes/qemu.mts'
 import { qemuAgentRoutes } from './routes/qemu-agent.mts'
 import { qemuConfigRoutes } from './routes/qemu-config.mts'
@@ -17,6 +22,11 @@ import { versionRoutes } from './routes/version.mts'
 
 export const routes: readonly Route[] = [
   ...accessRoutes,
+  ...accessUserRoutes,
+  ...accessTokenRoutes,
+  ...accessRoleRoutes,
+  ...accessAclRoutes,
+  ...poolRoutes,
   ...versionRoutes,
   ...clusterRoutes,
   ...nodeRoutes,

@@ -6,7 +6,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { GuestDriver } from '../guests/driver.mts'
-import type { MajorVersion } from './access/privileges.mts'
+import { type MajorVersion, privilegesOf } from './access/privileges.mts'
 import { hashPassword } from './access/secrets.mts'
 import { ensureCertificate } from './certificates.mts'
 import { createDispatcher } from './http/dispatch.mts'
@@ -75,9 +75,17 @@ export interface PveServer {
   close(): Promise<void>
 }
 
+/** As Proxmox does after an upgrade: a role that names `VM.Monitor` still loads on PVE 9, without it. */
+function dropUnknownPrivileges({ access }: State, version: MajorVersion) {
+  const known = privilegesOf(version)
+  for (const [role, privileges] of Object.entries(access.roles))
+    access.roles[role] = privileges.filter(privilege => known.has(privilege))
+}
+
 function firstState(options: PveServerOptions): State {
   const storages = options.storages ?? defaultStorages(options.dataDir)
   const state = initialState(options.userCfg ?? '', storages)
+  dropUnknownPrivileges(state, options.version ?? 9)
   const passwords = { ...options.passwords, 'root@pam': options.rootPassword }
   for (const [userid, password] of Object.entries(passwords)) state.passwords[userid] = hashPassword(password)
   state.tokenSecrets = { ...options.tokenSecrets }

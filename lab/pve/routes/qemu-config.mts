@@ -1,7 +1,7 @@
 /** A VM's config, what of it waits for a start, and the cloud-init drive made from it. */
 
 import { failure, parameterError } from '../errors.mts'
-import { flag, integer, nodeName, optional, text, vmid } from '../parameters.mts'
+import { flag, integer, nodeName, optional, splitList, text, vmid } from '../parameters.mts'
 import { allOf, anyOf } from '../permission.mts'
 import type { Pve } from '../pve.mts'
 import { type Call, type Route, route } from '../route.mts'
@@ -13,7 +13,7 @@ import { digestOfVm } from '../vm/conf-file.mts'
 import { drivesOf } from '../vm/drive.mts'
 import { DURATIONS } from '../vm/durations.mts'
 import { vmOptions } from '../vm/options.mts'
-import { settingsFrom, visibleConfig, visibleValue } from '../vm/settings.mts'
+import { HIDDEN_PASSWORD, settingsFrom, visibleConfig, visibleValue } from '../vm/settings.mts'
 import { type Change, requireChange, updateVm } from '../vm/update.mts'
 import { findVm, withPending } from '../vm/vm.mts'
 
@@ -37,8 +37,6 @@ const mayConfigure = anyOf(
   ),
 )
 
-const list = (value: string | undefined) => (value ?? '').split(/[,;\s]+/).filter(Boolean)
-
 const isKnown = (key: string) => Object.keys(settingsFrom({ [key]: '' })).length > 0
 
 function changeFrom({
@@ -48,7 +46,7 @@ function changeFrom({
   raw,
 }: Call<{ vmid: number; delete?: string; digest?: string }>): Change {
   const set = settingsFrom(raw)
-  const remove = list(params.delete)
+  const remove = splitList(params.delete)
   const unknown = remove.find(key => !isKnown(key))
   if (unknown !== undefined) throw parameterError({ delete: `unknown option '${unknown}'` })
   for (const [slot, drive] of drivesOf(resolveCdromAlias(set))) requireSaneDrive(slot, drive)
@@ -91,7 +89,9 @@ function cloudInitChanges(vmRecord: Vm) {
 const DUMPS = { user: 'userData', network: 'networkConfig', meta: 'metaData' } as const
 
 async function dumpCloudInit(pve: Pve, id: number, type: keyof typeof DUMPS) {
-  const drive = await generateCloudInit(pve, id, findVm(pve, id).config)
+  const { config } = findVm(pve, id)
+  const shown = config['cipassword'] === undefined ? config : { ...config, cipassword: HIDDEN_PASSWORD }
+  const drive = await generateCloudInit(pve, id, shown)
   return drive[DUMPS[type]]
 }
 

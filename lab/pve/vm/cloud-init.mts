@@ -43,7 +43,7 @@ function userData(config: VmConfig, vmid: number): string {
     chpasswd: { expire: false },
     ...(user !== 'root' && { users: ['default'] }),
     // Proxmox lets new VMs upgrade their packages at first boot unless told otherwise.
-    package_upgrade: config['ciupgrade'] !== '0',
+    ...(config['ciupgrade'] !== '0' && { package_upgrade: true }),
   }
   return `#cloud-config\n${stringify(document, { lineWidth: 0 })}`
 }

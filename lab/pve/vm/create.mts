@@ -9,6 +9,7 @@ import { attachDrives } from './attach.mts'
 import { drivesOf, isCdrom } from './drive.mts'
 import { DURATIONS } from './durations.mts'
 import { addMacs, newIdentity } from './identity.mts'
+import { withHashedPassword } from './password.mts'
 import { startVm } from './power.mts'
 
 const LOCK_SECONDS = 5
@@ -62,7 +63,7 @@ export function releaseVmid(pve: Pve, vmid: number) {
 
 async function fillVm(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext) {
   await pve.pause(DURATIONS.create)
-  const wanted = addMacs(settings)
+  const wanted = addMacs(withHashedPassword(settings))
   const attached = await attachDrives(pve, vm.vmid, wanted, wanted, task)
   const config: VmConfig = { ...newIdentity(), meta: metaOf(pve), ...attached.settings }
   vm.config = { boot: defaultBootOrder(config), ...config }

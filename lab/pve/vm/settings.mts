@@ -19,7 +19,7 @@ export const settingsFrom = (raw: RawParameters): VmConfig =>
       .map(([key, value]) => [key, normalize(key, String(value))]),
   )
 
-const HIDDEN_PASSWORD = '**********'
+export const HIDDEN_PASSWORD = '**********'
 
 /** What a client reads for one option: integers and booleans as numbers, a password never. */
 export function visibleValue(key: string, value: string): string | number {

@@ -11,6 +11,7 @@ import { requireRemovals, requireSettings } from './change-permissions.mts'
 import { isCdrom, isCloudInit, isDriveSlot, parseDrive } from './drive.mts'
 import { addMacs } from './identity.mts'
 import { isAppliedAtOnce } from './options.mts'
+import { withHashedPassword } from './password.mts'
 import { findVm, isRunning, keepUnused, requireDigest, requireUnlocked } from './vm.mts'
 
 const LOCK_SECONDS = 10
@@ -108,7 +109,7 @@ export async function updateVm(pve: Pve, change: Change, task: TaskContext): Pro
     const vm = findVm(pve, change.vmid)
     requireDigest(vm, change.digest)
     requireUnlocked(vm)
-    const wanted = addMacs(resolveCdromAlias(change.set))
+    const wanted = addMacs(resolveCdromAlias(withHashedPassword(change.set)))
     const kept = Object.fromEntries(Object.entries(vm.config).filter(([key]) => !change.remove.includes(key)))
     const attached = await attachDrives(pve, change.vmid, wanted, { ...kept, ...wanted }, task)
     await apply(pve, vm, attached.settings, change.remove, task)

@@ -1,0 +1,161 @@
+/** /access/roles and /access/groups. */
+
+import { builtInRoles, unknownPrivilege } from '../access/privileges.mts'
+import { failure, parameterError } from '../errors.mts'
+import { flag, optional, splitList, text } from '../parameters.mts'
+import { allOf, anyOf, anyone, hasAny } from '../permission.mts'
+import type { Pve } from '../pve.mts'
+import { type Route, route } from '../route.mts'
+
+const mayChangeRoles = allOf('/access', 'Sys.Modify')
+const mayChangeGroups = allOf('/access/groups', 'Group.Allocate')
+
+function requirePrivileges(pve: Pve, privileges: string[]) {
+  const unknown = unknownPrivilege(pve.version, privileges)
+  if (unknown !== undefined) throw parameterError({ privs: `invalid privilege '${unknown}'` })
+}
+
+/** Built-in roles are there to be used, not to be changed. */
+function requireOwnRole(pve: Pve, roleid: string, verb: 'modified' | 'removed'): string[] {
+  if (builtInRoles(pve.version)[roleid]) throw failure(`auto-generated role '${roleid}' cannot be ${verb}`)
+  const privileges = pve.store.state.access.roles[roleid]
+  if (!privileges) throw failure(`role '${roleid}' does not exist`)
+  return privileges
+}
+
+const rolesOf = (pve: Pve) => ({ ...pve.store.state.access.roles, ...builtInRoles(pve.version) })
+
+function requireGroup(pve: Pve, groupid: string) {
+  const group = pve.store.state.access.groups[groupid]
+  if (!group) throw failure(`group '${groupid}' does not exist`)
+  return group
+}
+
+const roleRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/access/roles',
+    permission: anyone,
+    parameters: {},
+    handle({ pve }) {
+      const builtIn = builtInRoles(pve.version)
+      return Object.entries(rolesOf(pve)).map(([roleid, privileges]) => ({
+        roleid,
+        privs: privileges.join(','),
+        special: builtIn[roleid] ? 1 : 0,
+      }))
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/access/roles/{roleid}',
+    permission: anyone,
+    parameters: { roleid: text },
+    handle({ pve, params }) {
+      const privileges = rolesOf(pve)[params.roleid]
+      if (!privileges) throw failure(`role '${params.roleid}' does not exist`)
+      return Object.fromEntries(privileges.map(privilege => [privilege, 1]))
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/access/roles',
+    permission: mayChangeRoles,
+    parameters: { roleid: { type: 'string', pattern: /^[A-Za-z0-9.\-_]+$/ }, privs: optional(text) },
+    handle({ pve, params }) {
+      if (rolesOf(pve)[params.roleid]) throw failure(`role '${params.roleid}' already exists`)
+      const privileges = splitList(params.privs)
+      requirePrivileges(pve, privileges)
+      pve.store.state.access.roles[params.roleid] = privileges
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: '/access/roles/{roleid}',
+    permission: mayChangeRoles,
+    parameters: { roleid: text, privs: optional(text), append: optional(flag) },
+    handle({ pve, params }) {
+      const present = requireOwnRole(pve, params.roleid, 'modified')
+      const privileges = splitList(params.privs)
+      requirePrivileges(pve, privileges)
+      const kept = params.append ? present : []
+      pve.store.state.access.roles[params.roleid] = [...new Set([...kept, ...privileges])]
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/access/roles/{roleid}',
+    permission: mayChangeRoles,
+    parameters: { roleid: text },
+    handle({ pve, params }) {
+      requireOwnRole(pve, params.roleid, 'removed')
+      const { access } = pve.store.state
+      delete access.roles[params.roleid]
+      access.acl = access.acl.filter(entry => entry.role !== params.roleid)
+    },
+  }),
+]
+
+const groupRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/access/groups',
+    permission: anyone,
+    parameters: {},
+    handle: ({ caller }) =>
+      Object.entries(caller.access.groups)
+        .filter(([id]) =>
+          hasAny(caller, `/access/groups/${id}`, 'User.Modify', 'Sys.Audit', 'Group.Allocate'),
+        )
+        .map(([groupid, group]) => ({
+          groupid,
+          users: group.users.join(','),
+          ...(group.comment !== '' && { comment: group.comment }),
+        })),
+  }),
+  route({
+    method: 'GET',
+    path: '/access/groups/{groupid}',
+    permission: anyOf('/access/groups', 'Sys.Audit', 'Group.Allocate'),
+    parameters: { groupid: text },
+    handle({ pve, params }) {
+      const { users, comment } = requireGroup(pve, params.groupid)
+      return { members: users, ...(comment !== '' && { comment }) }
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/access/groups',
+    permission: mayChangeGroups,
+    parameters: { groupid: { type: 'string', pattern: /^[A-Za-z0-9.\-_]+$/ }, comment: optional(text) },
+    handle({ pve, params }) {
+      const { groups } = pve.store.state.access
+      if (groups[params.groupid]) throw failure(`group '${params.groupid}' already exists`)
+      groups[params.groupid] = { users: [], comment: params.comment ?? '' }
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: '/access/groups/{groupid}',
+    permission: mayChangeGroups,
+    parameters: { groupid: text, comment: optional(text) },
+    handle({ pve, params }) {
+      const group = requireGroup(pve, params.groupid)
+      group.comment = params.comment ?? group.comment
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/access/groups/{groupid}',
+    permission: mayChangeGroups,
+    parameters: { groupid: text },
+    handle({ pve, params }) {
+      requireGroup(pve, params.groupid)
+      const { access } = pve.store.state
+      delete access.groups[params.groupid]
+      access.acl = access.acl.filter(entry => entry.kind !== 'group' || entry.subject !== params.groupid)
+    },
+  }),
+]
+
+export const accessRoleRoutes: Route[] = [...roleRoutes, ...groupRoutes]
