@@ -5,6 +5,8 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+# A set-up that failed halfway must not look finished.
+.DELETE_ON_ERROR:
 
 OS ?= debian
 ARGS ?=
@@ -26,6 +28,7 @@ help: ## list the targets
 $(installed): export PATH := $(system_path)
 $(installed): package.json package-lock.json
 	npm ci
+	@tools/check-node.sh
 	@touch $@
 
 .PHONY: setup

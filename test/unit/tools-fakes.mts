@@ -45,7 +45,7 @@ export function packerBody(version: string, plugin?: string): string {
   return `case "$1" in
 --version) echo 'Packer v${version}' ;;
 plugins) ${listing || 'true'} ;;
-validate) echo '* proxmox_url must be specified'; exit 1 ;;
+validate) echo '* node must be specified'; exit 1 ;;
 esac`
 }
 
