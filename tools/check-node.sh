@@ -9,8 +9,8 @@ fault=$("$node" --version 2>&1) && exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
-  apt-get install -y -qq --no-install-recommends libatomic1
+  apt-get update -qq >/dev/null
+  apt-get install -y -qq --no-install-recommends libatomic1 >/dev/null
   fault=$("$node" --version 2>&1) && exit 0
 fi
 echo "error: the Node.js that npm installed does not start: $fault" >&2

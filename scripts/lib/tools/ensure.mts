@@ -50,13 +50,15 @@ async function ensureTool(
   if (cached !== undefined) await discardEntry(name, cached.version)
   for (const sentence of rejected) options.onNote(`${name}: ${sentence}`)
   const reasons = [...rejected]
+  let best = tool
   for (const way of waysToInstall(name, tool)) {
     const installed = await tryMethod(name, methods[way], options, reasons)
-    if (installed !== undefined) return installed
+    if (installed === undefined) continue
+    best = installed
+    break
   }
-  if (tool === undefined) return reasons
-  await rememberFailedUpgrade(name, reasons.join('; '))
-  return tool
+  if (best?.dialect === 'packaged') await rememberFailedUpgrade(name, reasons.join('; '))
+  return best ?? reasons
 }
 
 /** Who has the distribution's Packer already can only gain a better one. */
