@@ -20,6 +20,7 @@ import {
   type TaskRecord,
   type VmConfig,
 } from './state.mts'
+import { createFolders } from './storage/files.mts'
 import { openStore } from './store.mts'
 import { createTasks, markInterrupted } from './tasks/tasks.mts'
 import { createVmLocks } from './vm/locks.mts'
@@ -95,6 +96,7 @@ function firstState(options: PveServerOptions): State {
 async function createPve(options: PveServerOptions): Promise<Pve> {
   const store = await openStore(options.dataDir, () => firstState(options))
   markInterrupted(store.state.tasks)
+  await createFolders(store.state.storages)
   await store.save()
   const timeScale = options.timeScale ?? 1
   const node = options.node ?? 'pve'
@@ -141,6 +143,7 @@ async function resetPve(pve: Pve, options: PveServerOptions) {
   for (const { path } of Object.values(pve.store.state.storages))
     await rm(path, { recursive: true, force: true })
   pve.store.state = firstState(options)
+  await createFolders(pve.store.state.storages)
   await pve.store.save()
 }
 

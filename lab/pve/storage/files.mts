@@ -35,6 +35,15 @@ const isFileContent = (content: string): content is FileContent => Object.hasOwn
 export const fileFolder = (storage: StorageConfig, content: FileContent) =>
   join(storage.path, FOLDERS[content])
 
+/** Makes the folders of every storage, as Proxmox does when it activates one. */
+export async function createFolders(storages: Record<string, StorageConfig>): Promise<void> {
+  for (const storage of Object.values(storages)) {
+    const kinds = storage.type === 'dir' ? storage.content.filter(isFileContent) : []
+    const folders = [storage.path, ...kinds.map(kind => fileFolder(storage, kind))]
+    await Promise.all(folders.map(folder => mkdir(folder, { recursive: true })))
+  }
+}
+
 /** The extensions Proxmox accepts, each kind's own fault text included. */
 const EXTENSIONS: Record<'iso' | 'vztmpl' | 'import', { pattern: RegExp; fault: string }> = {
   iso: { pattern: /^[^/]+\.(iso|img)$/i, fault: 'wrong file extension' },
@@ -72,7 +81,6 @@ async function readFile(storageId: string, folder: string, content: FileContent,
 
 async function listFolder(storageId: string, storage: StorageConfig, content: FileContent) {
   const folder = fileFolder(storage, content)
-  await mkdir(folder, { recursive: true })
   const names = (await readdir(folder)).filter(name => !name.startsWith('.') && !name.includes('.tmp_dwnl.'))
   return (await Promise.all(names.map(name => readFile(storageId, folder, content, name)))).flat()
 }

@@ -1,6 +1,6 @@
 /** How full a storage is: as full as the file system it lies on. */
 
-import { mkdir, statfs } from 'node:fs/promises'
+import { statfs } from 'node:fs/promises'
 import type { StorageConfig } from '../state.mts'
 
 /** In bytes. */
@@ -11,7 +11,6 @@ export interface Space {
 }
 
 export async function spaceOf(storage: StorageConfig): Promise<Space> {
-  await mkdir(storage.path, { recursive: true })
   const { bsize, blocks, bavail } = await statfs(storage.path)
   const total = bsize * blocks
   const avail = bsize * bavail

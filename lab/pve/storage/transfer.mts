@@ -1,7 +1,7 @@
 /** Files that come in by upload or by download-url: checked first, then put in place whole. */
 
 import { createReadStream, createWriteStream } from 'node:fs'
-import { access, copyFile, mkdir, rename, rm } from 'node:fs/promises'
+import { access, copyFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -30,19 +30,17 @@ export interface Destination {
 }
 
 /** Where a file of this kind and name goes; refused when the storage does not take the kind. */
-export async function destinationOf(
+export function destinationOf(
   pve: Pve,
   storageId: string,
   content: TransferContent,
   filename: string,
-): Promise<Destination> {
+): Destination {
   const storage = storageOf(pve, storageId)
   const name = cleanFilename(content, filename)
   if (storage.type !== 'dir' || !storage.content.includes(content))
     throw failure(`storage '${storageId}' is not configured for content-type '${content}'`)
-  const folder = fileFolder(storage, content)
-  await mkdir(folder, { recursive: true })
-  return { volid: `${storageId}:${content}/${name}`, path: join(folder, name) }
+  return { volid: `${storageId}:${content}/${name}`, path: join(fileFolder(storage, content), name) }
 }
 
 const isThere = (path: string) =>

@@ -28,6 +28,8 @@ export interface Reply {
 export type Headers = Record<string, string>
 
 export interface TestLab {
+  /** Of `root@pam!test`. */
+  rootHeaders: Headers
   server: PveServer
   driver: NoneDriver
   dataDir: string
@@ -35,12 +37,14 @@ export interface TestLab {
   call(
     method: string,
     path: string,
-    body?: Record<string, unknown> | string,
+    body?: Record<string, unknown> | string | Buffer,
     headers?: Headers,
   ): Promise<Reply>
   get(path: string, headers?: Headers): Promise<Reply>
   /** Calls, waits for the task, and returns its exit status. */
   task(method: string, path: string, body?: Record<string, unknown>, headers?: Headers): Promise<string>
+  /** Headers of root@pam itself, which may do what its token may not. */
+  rootTicket(): Promise<Headers>
   close(): Promise<void>
 }
 
@@ -62,7 +66,7 @@ function send(
   server: PveServer,
   method: string,
   path: string,
-  body: string,
+  body: string | Buffer,
   headers: Headers,
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
@@ -83,7 +87,7 @@ function send(
   })
 }
 
-function contentType(body: Record<string, unknown> | string): Headers {
+function contentType(body: Record<string, unknown> | string | Buffer): Headers {
   return {
     'content-type': typeof body === 'string' ? 'application/json' : 'application/x-www-form-urlencoded',
   }
@@ -106,10 +110,11 @@ export async function startLab(options: Partial<PveServerOptions> = {}): Promise
     tokenSecrets: { 'root@pam!test': ROOT_TOKEN, ...options.tokenSecrets },
   })
   const call: TestLab['call'] = (method, path, body = {}, headers = rootHeaders) => {
-    const text = typeof body === 'string' ? body : formOf(body)
-    return send(server, method, path, text, { ...contentType(body), ...headers })
+    const sent = typeof body === 'string' || Buffer.isBuffer(body) ? body : formOf(body)
+    return send(server, method, path, sent, { ...contentType(body), ...headers })
   }
   return {
+    rootHeaders,
     server,
     driver,
     dataDir,
@@ -119,6 +124,11 @@ export async function startLab(options: Partial<PveServerOptions> = {}): Promise
       const reply = await call(method, path, body, headers)
       if (reply.status !== 200) throw new Error(`${method} ${path}: ${reply.status} ${reply.reason}`)
       return waitForTask(call, reply.data)
+    },
+    async rootTicket() {
+      const login = { username: 'root@pam', password: ROOT_PASSWORD }
+      const { ticket, CSRFPreventionToken } = (await call('POST', '/access/ticket', login, {})).data
+      return { cookie: `PVEAuthCookie=${encodeURIComponent(ticket)}`, CSRFPreventionToken }
     },
     async close() {
       await server.close()

@@ -1,0 +1,211 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { startLab, type TestLab } from './client.mts'
+
+let dataDir: string
+const labs: TestLab[] = []
+async function start(options: Parameters<typeof startLab>[0] = {}): Promise<TestLab> {
+  const lab = await startLab({ dataDir, ...options })
+  labs.push(lab)
+  return lab
+}
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'pve-test-'))
+})
+afterEach(async () => {
+  for (const lab of labs.splice(0)) await lab.server.close()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+const qemu = '/nodes/pve/qemu'
+
+describe('tasks take their time, and others see it', () => {
+  test('a clone is locked while it is made; two of one id both get a UPID, one wins', async () => {
+    const lab = await start({ timeScale: 0.1 })
+    await lab.task('POST', qemu, { vmid: 100, name: 'base', scsi0: 'tank:1' })
+    await lab.task('POST', `${qemu}/100/template`)
+    const clone = () => lab.call('POST', `${qemu}/100/clone`, { newid: 101, full: 1 })
+    const upids = (await Promise.all([clone(), clone()])).map(reply => reply.data as string)
+    await expect.poll(async () => (await lab.get('/cluster/resources?type=vm')).data[1]?.lock).toBe('clone')
+    await lab.server.admin.settled()
+    const outcomes = lab.server.admin.tasks().filter(task => upids.includes(task.upid))
+    expect(outcomes.map(task => task.exitstatus).sort()).toEqual([
+      'OK',
+      'unable to create VM 101: config file already exists',
+    ])
+  })
+
+  test('a config change waits for the lock a worker holds', async () => {
+    const lab = await start({ timeScale: 0.2 })
+    await lab.task('POST', qemu, { vmid: 100, scsi0: 'tank:1' })
+    await lab.call('POST', `${qemu}/100/template`)
+    const reply = await lab.call('PUT', `${qemu}/100/config`, { cores: 2 })
+    expect(reply.status).toBe(200)
+    expect(lab.server.admin.vmConfig(100)).toMatchObject({ template: '1', cores: '2' })
+  })
+
+  test('a task runs, has a log, and ends', async () => {
+    const lab = await start({ timeScale: 0.2 })
+    const { data: upid } = await lab.call('POST', qemu, { vmid: 100, scsi0: 'tank:1' })
+    expect(upid).toMatch(/^UPID:pve:[0-9A-F]{8}:[0-9A-F]{8}:[0-9A-F]{8}:qmcreate:100:root@pam!test:$/)
+    const path = `/nodes/pve/tasks/${encodeURIComponent(upid)}`
+    const running = (await lab.get(`${path}/status`)).data
+    expect(running).toMatchObject({
+      status: 'running',
+      type: 'qmcreate',
+      id: '100',
+      user: 'root@pam',
+      tokenid: 'test',
+    })
+    expect(running).not.toHaveProperty('exitstatus')
+    expect((await lab.get('/nodes/pve/tasks?source=active')).data).toHaveLength(1)
+    await lab.server.admin.settled()
+    expect((await lab.get(`${path}/status`)).data).toMatchObject({ status: 'stopped', exitstatus: 'OK' })
+    const log = (await lab.get(`${path}/log`)).json
+    expect(log.total).toBe(2)
+    expect(log.data).toEqual([
+      { n: 1, t: "successfully created disk 'tank:vm-100-disk-0,size=1G'" },
+      { n: 2, t: 'TASK OK' },
+    ])
+    expect((await lab.get('/nodes/pve/tasks')).data[0]).toMatchObject({ upid, status: 'OK' })
+  })
+
+  test('a clone that is stopped leaves nothing', async () => {
+    const lab = await start({ timeScale: 0.1 })
+    await lab.task('POST', qemu, { vmid: 100, scsi0: 'tank:1' })
+    const { data: upid } = await lab.call('POST', `${qemu}/100/clone`, { newid: 101, full: 1 })
+    await lab.call('DELETE', `/nodes/pve/tasks/${encodeURIComponent(upid)}`)
+    await lab.server.admin.settled()
+    expect(lab.server.admin.tasks().at(-1)!.exitstatus).toBe('interrupted by signal')
+    expect(lab.server.admin.vmids()).toEqual([100])
+  })
+
+  test('failed logins are slow, in proportion', async () => {
+    const lab = await start({ timeScale: 0.1 })
+    const before = performance.now()
+    await lab.get('/version', {})
+    expect(performance.now() - before).toBeGreaterThan(280)
+  })
+})
+
+describe('after a restart', () => {
+  test('VMs, disks, users and tasks are there; nothing runs', async () => {
+    const first = await start()
+    await first.task('POST', qemu, { vmid: 100, name: 'web', scsi0: 'tank:1' })
+    await first.task('POST', `${qemu}/100/status/start`)
+    await first.call('POST', '/access/users', { userid: 'ann@pve', password: 'secret' })
+    const [config, tasks] = [(await first.get(`${qemu}/100/config`)).data, first.server.admin.tasks()]
+    await first.server.close()
+    const second = await start()
+    expect((await second.get(`${qemu}/100/config`)).data).toEqual(config)
+    expect((await second.get(`${qemu}/100/status/current`)).data.status).toBe('stopped')
+    expect(second.server.admin.tasks()).toEqual(tasks)
+    const login = { username: 'ann@pve', password: 'secret' }
+    expect((await second.call('POST', '/access/ticket', login, {})).status).toBe(200)
+    expect(await second.task('POST', `${qemu}/100/status/start`)).toBe('OK')
+  })
+
+  test('a task that ran when the server died is interrupted, and the lock it left is seen', async () => {
+    const first = await start({ timeScale: 1 })
+    await first.call('POST', qemu, { vmid: 100, scsi0: 'tank:1' })
+    // What a killed process leaves is what it had saved: here, a second server on the same folder reads it.
+    const second = await start()
+    const [task] = second.server.admin.tasks()
+    expect(task!.exitstatus).toBe('interrupted by a restart of the server')
+    expect((await second.call('PUT', `${qemu}/100/config`, { cores: 1 })).reason).toBe(
+      'VM is locked (create)',
+    )
+  })
+
+  test('a state that cannot be read is said to be so', async () => {
+    await writeFile(join(dataDir, 'state.json'), '{ half')
+    await expect(start()).rejects.toThrow(
+      /^cannot read the lab's state .*state\.json: .*; remove it to start afresh$/,
+    )
+  })
+})
+
+describe('on the wire', () => {
+  test('TLS 1.3, with a certificate of its own authority for every name it has', async () => {
+    const lab = await start()
+    const ca = await import('node:fs/promises').then(fs => fs.readFile(lab.server.caFile))
+    for (const servername of ['localhost', 'pve']) {
+      const socket = connect({ host: '127.0.0.1', port: lab.server.port, ca, servername })
+      await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject))
+      expect(socket.getProtocol()).toBe('TLSv1.3')
+      const names = socket.getPeerCertificate().subjectaltname
+      for (const name of ['127.0.0.1', '0:0:0:0:0:0:0:1', '192.168.122.1']) expect(names).toContain(name)
+      socket.destroy()
+    }
+  })
+
+  test('the Unix socket speaks plain HTTP', async () => {
+    const socketPath = join(dataDir, 'api.sock')
+    await start({ socketPath })
+    const status = await new Promise(resolve =>
+      request({ socketPath, path: '/api2/json/access/domains' }, response => {
+        response.resume()
+        resolve(response.statusCode)
+      }).end(),
+    )
+    expect(status).toBe(200)
+  })
+
+  test('unknown operations are 501, empty path segments are skipped', async () => {
+    const lab = await start()
+    expect(await lab.get('/nope')).toMatchObject({
+      status: 501,
+      reason: "Method 'GET /nope' not implemented",
+    })
+    expect((await lab.call('DELETE', '/version')).reason).toBe("Method 'DELETE /version' not implemented")
+    expect((await lab.get('//nodes///pve/status/')).status).toBe(200)
+    expect((await lab.get('/nodes/other/status')).reason).toMatch(/^hostname lookup 'other' failed/)
+  })
+
+  test('JSON bodies are taken like forms; broken ones are 400', async () => {
+    const lab = await start()
+    const json = (body: string) =>
+      lab.call('POST', qemu, body, { ...lab.rootHeaders, 'content-type': 'application/json' })
+    expect((await json('{"vmid":100,"onboot":true,"cores":2,"name":"json"}')).status).toBe(200)
+    await lab.server.admin.settled()
+    expect(lab.server.admin.vmConfig(100)).toMatchObject({ onboot: '1', cores: '2', name: 'json' })
+    expect((await json('{')).status).toBe(400)
+    expect((await json('[]')).reason).toBe('JSON body must be an object')
+  })
+
+  test('only the first line of a message stands in the status line', async () => {
+    const lab = await start()
+    const reply = await lab.call('PUT', '/access/acl', {
+      path: '/nowhere',
+      roles: 'NoAccess',
+      users: 'root@pam',
+    })
+    expect(reply).toMatchObject({
+      status: 400,
+      reason: 'Parameter verification failed.',
+      json: {
+        data: null,
+        errors: { path: "invalid ACL path '/nowhere'" },
+        message: 'Parameter verification failed.\n',
+      },
+    })
+  })
+})
+
+test('reset leaves nothing of what was done', async () => {
+  const lab = await start()
+  await lab.task('POST', qemu, { vmid: 100, scsi0: 'tank:1' })
+  await lab.task('POST', `${qemu}/100/status/start`)
+  await lab.call('POST', '/access/users', { userid: 'ann@pve' })
+  await lab.server.reset()
+  expect((await lab.get('/cluster/resources?type=vm')).data).toEqual([])
+  expect((await lab.get('/nodes/pve/storage/tank/content')).data).toEqual([])
+  expect((await lab.get('/access/users')).data.map((user: { userid: string }) => user.userid)).toEqual([
+    'root@pam',
+  ])
+  expect((await lab.get('/cluster/tasks')).data).toEqual([])
+})
