@@ -47,7 +47,7 @@ export interface CloudConfig extends UserKeys {
   package_upgrade?: boolean
   apt_upgrade?: boolean
   packages?: (string | string[])[]
-  power_state?: { mode?: string; delay?: string | number; condition?: unknown }
+  power_state?: { mode?: string; delay?: string | number; condition?: boolean | string | string[] }
   ssh_deletekeys?: boolean
 }
 
@@ -166,10 +166,13 @@ function planScript(commands: Commands | undefined, ...call: Step['call']): Step
   return [stepWithInput(`#!/bin/sh\n${lines.join('\n')}\n`, ...call)]
 }
 
+/** The condition is a shell command, or a list that is run as it stands; the guest judges it at the end. */
 function planPower(power: CloudConfig['power_state']): Step[] {
   if (!power?.mode || power.condition === false) return []
+  const condition = power.condition === undefined || power.condition === true ? 'true' : power.condition
   const delay = String(power.delay ?? 'now')
-  return [step('power_state', power.mode, /^\d+$/.test(delay) ? `+${delay}` : delay)]
+  const call = step('power_state', power.mode, /^\d+$/.test(delay) ? `+${delay}` : delay).call
+  return planScript([condition], ...call)
 }
 
 function findProblems(config: CloudConfig): Problem[] {

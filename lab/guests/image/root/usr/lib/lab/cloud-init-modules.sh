@@ -214,8 +214,9 @@ run_boot_commands() {
   sh "$file" || module_failed "('bootcmd', ProcessExecutionError('bootcmd failed'))"
 }
 
-# power_state MODE DELAY, as cc_power_state_change calls shutdown
+# power_state MODE DELAY, with the condition as a script on standard input
 power_state() {
+  sh || { log "power_state: condition was false, not performing state change"; return 0; }
   case "$1" in
     reboot) shutdown -r "$2" ;;
     *) shutdown -P "$2" ;;
