@@ -92,12 +92,18 @@ async function pullPlug(pve: Pve, vmid: number) {
   if (pve.live.get(vmid) === live) pve.live.delete(vmid)
 }
 
+/** Changes that waited for the VM to be off are taken over by the stop itself, not by the next start. */
+async function cleanUpStopped(pve: Pve, vmid: number) {
+  await applyPending(pve, findVm(pve, vmid))
+}
+
 /** Stops a VM without asking its guest; a stopped one stays as it is. */
 export async function stopVm(pve: Pve, vmid: number): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
     requireUnlocked(findVm(pve, vmid))
     await pve.pause(DURATIONS.stop)
     await pullPlug(pve, vmid)
+    await cleanUpStopped(pve, vmid)
   })
 }
 
@@ -119,10 +125,12 @@ export async function shutdownVm(
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
     requireUnlocked(findVm(pve, vmid))
     const live = pve.live.get(vmid)
-    if (!live || (await powerDown(live.guest, options.seconds ?? SHUTDOWN_SECONDS))) return
-    if (!options.forceStop) throw failure('VM quit/powerdown failed - got timeout')
-    task.warn('VM still running - terminating now with SIGTERM')
-    await pullPlug(pve, vmid)
+    if (live && !(await powerDown(live.guest, options.seconds ?? SHUTDOWN_SECONDS))) {
+      if (!options.forceStop) throw failure('VM quit/powerdown failed - got timeout')
+      task.warn('VM still running - terminating now with SIGTERM')
+      await pullPlug(pve, vmid)
+    }
+    await cleanUpStopped(pve, vmid)
   })
 }
 
