@@ -32,6 +32,8 @@ export interface Fault {
 }
 
 const placeholder = /^(your-|changeme|<.*>$|0{8}-0{4}-0{4}-0{4}-0{12}$)/i
+/** `user@realm`; the user's name itself may hold an `@`. */
+const userId = /^[^\s:/!=]+@[A-Za-z][\w.-]*$/
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /**
@@ -84,7 +86,7 @@ function faultsOf(source: Source, fields: Fields): Fault[] {
   return [
     ...missing(source, fields),
     ...urlFaults(source.names.url, fields.url),
-    ...userFaults(source.names.user, fields.user),
+    ...userFaults(source, fields),
     ...tokenIdFaults(source.names.tokenId, fields.tokenId),
     ...secretFaults(source.names.tokenSecret, fields.tokenSecret),
     ...booleanFaults(source.names.skipTlsVerify, fields.skipTlsVerify),
@@ -103,45 +105,46 @@ function urlFaults(name: string, url: string | undefined): Fault[] {
   const fault = (what: string, fixed: string): Fault[] => [{ name, what, fix: `set it to ${fixed}` }]
   const example = 'https://pve.example.net:8006/api2/json'
   if (!URL.canParse(url)) return fault('is no URL', example)
-  const { protocol, host } = new URL(url)
+  const host = /^(?:\w+:\/\/)?(?:[^/@]*@)?([^/]*)/.exec(url)![1]
   const right = `https://${host}/api2/json`
-  if (protocol !== 'https:') return fault('does not begin with https://', right)
+  if (!url.startsWith('https://')) return fault('does not begin with https://', right)
   if (url.endsWith('/')) return fault('ends with a slash', right)
   if (!url.endsWith('/api2/json')) return fault('lacks the path /api2/json', right)
   return []
 }
 
-function userFaults(name: string, user: string | undefined): Fault[] {
-  if (user === undefined || user === '') return []
-  if (user.includes('!')) {
-    const [account, token] = user.split('!')
-    return [
-      {
-        name,
-        what: `holds a token id (\`!${token}\`)`,
-        fix: `set it to ${account} and put ${token} where the token id belongs`,
-      },
-    ]
+function userFaults(source: Source, { user, tokenId }: Fields): Fault[] {
+  const name = source.names.user
+  if (user === undefined || user === '' || userId.test(user)) return []
+  const [, account, token] = /^(?:PVEAPIToken=)?([^!]+)!([\w.-]+)/.exec(user) ?? []
+  if (account !== undefined) {
+    const fix = `set it to ${account} and put ${token} where the token id belongs`
+    return [{ name, what: `holds a token id (\`!${token}\`)`, fix }]
   }
-  if (!/^[^@\s]+@[\w.-]+$/.test(user)) {
-    return [
-      {
-        name,
-        what: 'has no realm',
-        fix: `set it to ${user.replaceAll('@', '')}@pve (or the realm the user is in)`,
-      },
-    ]
-  }
-  return []
+  const suffix = source.names.tokenId === name ? `!${tokenId}` : ''
+  const fix =
+    /^[\w.-]+@?$/.test(user) && !uuid.test(user)
+      ? `set it to ${user.replace('@', '')}@pve${suffix} (or the realm the user is in)`
+      : 'set it to USER@REALM'
+  return [{ name, what: 'has no realm', fix }]
 }
 
 function tokenIdFaults(name: string, tokenId: string | undefined): Fault[] {
-  if (tokenId === undefined || tokenId === '' || /^[A-Za-z][\w.-]+$/.test(tokenId)) return []
-  const alone = tokenId.split('=')[0]!.split('!').at(-1)!
-  const fix = /^[A-Za-z][\w.-]+$/.test(alone)
+  if (tokenId === undefined || tokenId === '' || isTokenName(tokenId)) return []
+  const alone = tokenId
+    .replace(/^PVEAPIToken=/, '')
+    .split('=')[0]!
+    .split('!')
+    .at(-1)!
+  const fix = isTokenName(alone)
     ? `set it to ${alone}, the token's name alone`
     : "set it to the token's name alone, as in `pveum user token add USER NAME`"
   return [{ name, what: 'is not a bare token id', fix }]
+}
+
+/** Proxmox would take a UUID for a name too, but then name and secret were swapped. */
+function isTokenName(text: string): boolean {
+  return /^[A-Za-z][\w.-]+$/.test(text) && !uuid.test(text)
 }
 
 function secretFaults(name: string, secret: string | undefined): Fault[] {

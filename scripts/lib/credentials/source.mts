@@ -75,30 +75,36 @@ export function environmentSource(env: NodeJS.ProcessEnv): Source {
     label: 'environment',
     names: variables,
     values,
-    howToSet: field => `set ${variables[field]}, or unset PROXMOX_URL so that the SOPS file is read`,
+    howToSet: field =>
+      `set ${variables[field]}, or unset PROXMOX_URL, PROXMOX_USERNAME and PROXMOX_TOKEN so that the SOPS file is read`,
   }
 }
 
-/** The fields of a source as text, with a fault for each key the source should not have. */
+/** The fields of a source as text, empty ones left out, with a fault for each key the source should not have. */
 export function parse(source: Source): { fields: Partial<Record<FieldName, string>>; faults: Fault[] } {
   return source.names === variables ? parseEnvironment(source) : parseFile(source)
 }
 
 function parseEnvironment(source: Source): { fields: Partial<Record<FieldName, string>>; faults: Fault[] } {
   const fields = textFields(Object.entries(source.values))
-  const faults: Fault[] = []
-  const [user, tokenId] = (fields.user ?? '').split('!')
-  if (fields.user !== undefined && tokenId === undefined) {
-    faults.push({
-      name: variables.user,
-      what: 'holds no token id',
-      fix: `set it to ${user}!TOKENID: Packer's API token login wants user@realm!tokenid`,
-    })
+  const [user = '', tokenId = ''] = (fields.user ?? '').split('!')
+  return { fields: { ...fields, user, tokenId }, faults: usernameFaults(fields.user) }
+}
+
+/** What is wrong with the two together; each by itself is checked as in the file. */
+function usernameFaults(username: string | undefined): Fault[] {
+  if (username === undefined) return []
+  const fault = (what: string, fix: string): Fault[] => [{ name: variables.user, what, fix }]
+  const [user, tokenId] = username.replace(/^PVEAPIToken=/, '').split('!')
+  if (tokenId === undefined) {
+    const known = /^[\w.-]+@[\w.-]+$/.test(username) ? username : 'USER@REALM'
+    return fault(
+      'holds no token id',
+      `set it to ${known}!TOKENID: Packer's API token login wants user@realm!tokenid`,
+    )
   }
-  return {
-    fields: { ...fields, user: user ?? '', tokenId: tokenId ?? '' },
-    faults,
-  }
+  const bare = `${user}!${/^[\w.-]*/.exec(tokenId)![0]}`
+  return bare === username ? [] : fault('holds more than user@realm!tokenid', `set it to ${bare}`)
 }
 
 function parseFile(source: Source): { fields: Partial<Record<FieldName, string>>; faults: Fault[] } {
@@ -125,7 +131,7 @@ function unknownKey(key: string, known: Iterable<string>): Fault {
 function textFields(entries: [string, unknown][]): Partial<Record<FieldName, string>> {
   return Object.fromEntries(
     entries
-      .filter(([, value]) => value !== undefined && value !== null)
+      .filter(([, value]) => value !== undefined && value !== null && value !== '')
       .map(([field, value]) => [field, String(value)]),
   )
 }
