@@ -15,6 +15,15 @@ const droppedAttributes: Record<string, string> = {
   exclude_from_backup: 'leaves the default',
 }
 
+/**
+ * 1.6.x takes no cloud-init drive off before it adds the template's own; Proxmox refuses the second one, and
+ * with it the description. The drive that came with the clone is as good.
+ */
+const droppedFromClones: Record<string, string> = {
+  cloud_init: "keeps the base VM's cloud-init drive",
+  cloud_init_storage_pool: "keeps the base VM's cloud-init drive",
+}
+
 /** Nothing that is dropped may change what a value other than the default meant. */
 const droppableValues: Record<string, RegExp> = { cloud_init_disk_type: /^"ide"$/ }
 
@@ -52,17 +61,19 @@ function editsOf(node: HclNode): Edit[] {
     }))
   }
   if (node.type !== 'source' || !node.labels[0]?.startsWith('proxmox-')) return []
+  const reasons =
+    node.labels[0] === 'proxmox-clone' ? { ...droppedAttributes, ...droppedFromClones } : droppedAttributes
   return attributesWithin(node)
-    .filter(isDroppable)
-    .map(({ name, start, end }) => ({ start, end, change: `dropped ${name} (${droppedAttributes[name]})` }))
+    .filter(attribute => attribute.name in reasons && mayDrop(attribute))
+    .map(({ name, start, end }) => ({ start, end, change: `dropped ${name} (${reasons[name]})` }))
 }
 
 function attributesWithin(block: BlockNode): AttributeNode[] {
   return block.body.flatMap(node => (node.kind === 'attribute' ? [node] : attributesWithin(node)))
 }
 
-function isDroppable({ name, value }: AttributeNode): boolean {
-  return name in droppedAttributes && (droppableValues[name]?.test(value) ?? true)
+function mayDrop({ name, value }: AttributeNode): boolean {
+  return droppableValues[name]?.test(value) ?? true
 }
 
 /** Takes the node away, and its line where nothing else stands on it. */

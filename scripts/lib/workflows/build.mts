@@ -1,10 +1,11 @@
-import { rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { mkdir, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { inputDigest } from '../packer/input-digest.mts'
 import { readManifest } from '../packer/manifest.mts'
 import { writePackagedCopy } from '../packer/packaged-copy.mts'
 import { type BuildCommands, planBuild } from '../packer/plan.mts'
 import type { Template } from '../packer/template.mts'
+import { writeFailed } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { describeCommand } from '../run/exec.mts'
 import { dropReservation, type Reservation, updateReservation } from '../templates/reservations.mts'
@@ -113,6 +114,9 @@ async function prepare(
   await checkPlace(connection, template, variables)
   const name = `${template.os}-${today()}-${await inputDigest(template, variables)}`
   const manifest = join(config.stateDir, 'manifests', `${name}-${process.pid}.json`)
+  await mkdir(dirname(manifest), { recursive: true }).catch(cause => {
+    throw writeFailed(manifest, cause)
+  })
   const copy =
     packer.dialect === 'packaged' ? join(config.stateDir, 'packaged', String(process.pid)) : undefined
   const translated = copy === undefined ? undefined : await writePackagedCopy(template, copy)

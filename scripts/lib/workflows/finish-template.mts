@@ -16,7 +16,7 @@ export async function finishTemplate(client: ProxmoxClient, reservation: Reserva
       hint: 'the template must not set skip_convert_to_template',
     })
   }
-  const leftover = [...buildLogin(config), ...surplusCloudInitDrives(config)]
+  const leftover = buildLogin(config)
   await updateVmConfig(client, reservation, {
     tags: reservation.tags.join(';'),
     delete: leftover.length > 0 ? leftover.join(',') : undefined,
@@ -25,12 +25,4 @@ export async function finishTemplate(client: ProxmoxClient, reservation: Reserva
 
 function buildLogin(config: VmConfig): string[] {
   return ['ciuser', 'cipassword', 'sshkeys'].filter(key => config[key] !== undefined)
-}
-
-/** Packer 1.6.x adds a cloud-init drive beside the base VM's own; Proxmox fills only one. */
-function surplusCloudInitDrives(config: VmConfig): string[] {
-  return Object.keys(config)
-    .filter(key => /^(ide|sata|scsi)\d+$/.test(key) && /cloudinit/.test(String(config[key])))
-    .sort()
-    .slice(1)
 }
