@@ -130,9 +130,9 @@ export const clusterRoutes: Route[] = [
   route({
     method: 'GET',
     path: '/cluster/options',
-    permission: anyone,
+    permission: allOf('/', 'Sys.Audit'),
     parameters: {},
-    handle: ({ caller }) => (hasAll(caller, '/', 'Sys.Audit') ? { keyboard: 'en-us' } : {}),
+    handle: () => ({ keyboard: 'en-us' }),
   }),
   route({
     method: 'GET',
