@@ -1,0 +1,220 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createLab, type Lab } from '../../../lab/create.mts'
+import { type Api, apiOf } from './api.mts'
+import { sshOptions } from './driver-client.mts'
+
+const ZX = join(import.meta.dirname, '..', '..', '..', 'node_modules', '.bin', 'zx')
+const LAB_SCRIPT = join(import.meta.dirname, '..', '..', '..', 'scripts', 'lab.mts')
+
+const vm = '/nodes/pve/qemu'
+const ADDRESS = '192.168.122.210'
+
+describe('a lab', () => {
+  let lab: Lab
+  let api: Api
+  let keys: string
+
+  beforeAll(async () => {
+    lab = await createLab({ timeScale: 0 })
+    api = apiOf(lab)
+    keys = await mkdtemp(join(tmpdir(), 'proxmint-keys-'))
+    await lab.exec(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(keys, 'key')])
+  })
+
+  afterAll(async () => {
+    await lab?.close()
+    await rm(keys, { recursive: true, force: true })
+  })
+
+  const ssh = (command: string) => lab.exec(['ssh', ...sshOptions(keys), `debian@${ADDRESS}`, command])
+
+  test('answers at one URL, outside and inside', async () => {
+    expect((await api('GET', '/version')).data).toMatchObject({ version: expect.stringMatching(/^9\./) })
+    const look = `const [url, ca] = process.argv.slice(1)
+require('node:https').get(url + '/version', { ca: require('node:fs').readFileSync(ca), headers: { authorization: process.env.PROXMOX_API_TOKEN } },
+  answer => { console.log(answer.statusCode); process.exit() })`
+    const inside = await lab.exec([process.execPath, '-e', look, lab.url, lab.caFile])
+    expect(inside).toMatchObject({ code: 0, stdout: '200\n' })
+  })
+
+  test('its own user has the role it names, and no more', async () => {
+    const { data } = await api('GET', '/access/permissions')
+    expect(data['/']).toMatchObject({ 'VM.Clone': 1, 'VM.GuestAgent.Audit': 1 })
+    expect(data['/']).not.toHaveProperty('Permissions.Modify')
+  })
+
+  test('serves its image with the checksum that is told beside it', async () => {
+    const sums = await lab.exec([
+      process.execPath,
+      '-e',
+      `fetch('${lab.imagesUrl}/SHA512SUMS').then(r => r.text()).then(console.log)`,
+    ])
+    const [, sum, name] = /^([0-9a-f]{128}) {2}(\S+)/.exec(sums.stdout)!
+    expect(name).toBe('debian-12-genericcloud-amd64.qcow2')
+    const import_ = await api.task('POST', '/nodes/pve/storage/local/download-url', {
+      content: 'import',
+      filename: name!,
+      url: `${lab.imagesUrl}/${name}`,
+      checksum: sum!,
+      'checksum-algorithm': 'sha512',
+    })
+    expect(import_).toBe('OK')
+  })
+
+  test('a VM made of that image boots with its own cloud-init drive', async () => {
+    const create = await api.task('POST', vm, {
+      vmid: '100',
+      name: 'web',
+      memory: '512',
+      agent: '1',
+      scsi0: 'tank:0,import-from=local:import/debian-12-genericcloud-amd64.qcow2',
+      ide2: 'tank:cloudinit',
+      net0: 'virtio,bridge=vmbr0',
+      ipconfig0: `ip=${ADDRESS}/24,gw=192.168.122.1`,
+      ciupgrade: '0',
+      sshkeys: encodeURIComponent((await readFile(join(keys, 'key.pub'), 'utf8')).trim()),
+    })
+    expect(create).toBe('OK')
+    expect(await api.task('POST', `${vm}/100/status/start`)).toBe('OK')
+    expect((await ssh('hostname')).stdout).toBe('web\n')
+    const silent = await api('GET', `${vm}/100/agent/network-get-interfaces`)
+    expect(silent).toMatchObject({ status: 500, reason: 'QEMU guest agent is not running' })
+    expect(await lab.console(100)).toContain('web ttyS0')
+  })
+
+  test('the agent’s answer has the address once it is installed', async () => {
+    const install =
+      'sudo apt-get -q update && sudo apt-get -q -y install qemu-guest-agent && sudo systemctl start qemu-guest-agent'
+    expect(await ssh(install)).toMatchObject({ code: 0 })
+    const addresses = async () => {
+      const { data } = await api('GET', `${vm}/100/agent/network-get-interfaces`)
+      const interfaces: { 'ip-addresses': { 'ip-address': string }[] }[] = data?.result ?? []
+      return interfaces.flatMap(one => one['ip-addresses'].map(address => address['ip-address']))
+    }
+    await expect.poll(addresses, { timeout: 10_000 }).toContain(ADDRESS)
+  })
+
+  test('a guest that powers itself off leaves a stopped VM', async () => {
+    await ssh('sudo poweroff')
+    const status = async () => (await api('GET', `${vm}/100/status/current`)).data.status
+    await expect.poll(status, { timeout: 10_000 }).toBe('stopped')
+  })
+
+  test('is as new after a reset', async () => {
+    await api.task('POST', `${vm}/100/status/start`)
+    await lab.reset()
+    expect((await api('GET', '/cluster/resources?type=vm')).data).toEqual([])
+    const guests = await lab.exec(['ip', '-brief', 'link', 'show', 'type', 'veth'])
+    expect(guests.stdout).toBe('')
+  })
+})
+
+describe('the end of a lab', () => {
+  test('leaves no process and no folder', async () => {
+    const lab = await createLab({ guests: 'none' })
+    const folder = dirname(dirname(dirname(lab.caFile)))
+    await access(folder)
+    await lab.close()
+    await expect(access(folder)).rejects.toThrow('ENOENT')
+    expect(() => process.kill(lab.pid, 0)).toThrow('ESRCH')
+  })
+
+  test('one that cannot listen says so and leaves nothing', async () => {
+    const first = await createLab({ guests: 'none' })
+    const port = Number(new URL(first.url).port)
+    const second = createLab({ guests: 'none', listen: { host: '127.0.0.1', port } })
+    await expect(second).rejects.toThrow(`the lab cannot listen on 127.0.0.1:${port}`)
+    await first.close()
+  })
+})
+
+describe('scripts/lab.mts', () => {
+  let state: string
+
+  beforeAll(async () => {
+    state = await mkdtemp(join(tmpdir(), 'proxmint-state-'))
+  })
+
+  afterAll(() => rm(state, { recursive: true, force: true }))
+
+  const run = async (...args: string[]) => {
+    const child = spawn(ZX, [LAB_SCRIPT, ...args, '--state', state], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', chunk => {
+        output += chunk
+      })
+    }
+    const [code] = await once(child, 'close')
+    return { code, output }
+  }
+
+  const up = async () => {
+    const args = [LAB_SCRIPT, 'up', '--json', '--guests', 'none', '--state', state]
+    const child = spawn(ZX, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+    const [line] = await once(createInterface({ input: child.stdout }), 'line')
+    return { child, ended: once(child, 'exit'), ready: JSON.parse(line) }
+  }
+
+  const execInside = async (...command: string[]) => {
+    const child = spawn(ZX, [LAB_SCRIPT, 'exec', '--state', state, '--', ...command], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let stdout = ''
+    child.stdout.on('data', chunk => {
+      stdout += chunk
+    })
+    const [code] = await once(child, 'close')
+    return { code, stdout }
+  }
+
+  test('up tells how to log in, exec runs inside with that, down ends it', async () => {
+    const { ended, ready } = await up()
+    expect(Object.keys(ready)).toEqual(['url', 'tokenEnv', 'caFile', 'rpcUrl', 'pid'])
+    expect((await apiOf(ready)('GET', '/version')).status).toBe(200)
+    const inside = await execInside('sh', '-c', 'ip -br addr show vmbr0; echo $PROXMOX_USERNAME; exit 7')
+    expect(inside.code).toBe(7)
+    expect(inside.stdout).toMatch(/192\.168\.122\.1\/24[\s\S]*proxmint@pve!lab\n$/)
+    expect((await run('up')).output).toContain(`a lab runs on ${state} already`)
+    expect((await run('down')).code).toBe(0)
+    expect(await ended).toEqual([0, null])
+    expect(await run('status')).toMatchObject({ code: 1, output: expect.stringContaining('no lab runs on') })
+  }, 60_000)
+
+  test('nothing of it survives a kill -9, and the next one takes its state up', async () => {
+    const first = await up()
+    const record = JSON.parse(await readFile(join(state, 'lab.json'), 'utf8'))
+    process.kill(record.pid, 'SIGKILL')
+    await first.ended
+    const alive = () => {
+      try {
+        return process.kill(record.namespacePid, 0)
+      } catch {
+        return false
+      }
+    }
+    await expect.poll(alive, { timeout: 10_000 }).toBe(false)
+    const second = await up()
+    expect(second.ready.tokenEnv.PROXMOX_TOKEN).toBe(first.ready.tokenEnv.PROXMOX_TOKEN)
+    second.child.kill('SIGTERM')
+    expect(await second.ended).toEqual([0, null])
+  }, 60_000)
+
+  test.each([
+    ['--guests', 'qemu', 'real machines are not there yet'],
+    ['--pve-version', '7', 'it takes 8 or 9'],
+    ['--listen', '8006', 'it takes HOST:PORT'],
+    ['--time-scale', 'fast', 'it takes a number from 0'],
+  ])('up %s %s is refused with what is accepted', async (option, value, hint) => {
+    const { code, output } = await run('up', option, value)
+    expect(code).toBe(2)
+    expect(output).toContain(`error: ${option} \`${value}\` is not accepted`)
+    expect(output).toContain(hint)
+  })
+})
