@@ -1,0 +1,19 @@
+import { exitCodes } from './lib/run/errors.mts'
+import { runMain } from './lib/run/main.mts'
+
+await runMain({
+  name: 'demo',
+  summary: 'Does the main job once, with the real tools, on an embedded Proxmox VE of its own.',
+  usage: '',
+  options: {},
+  positionals: 0,
+  example: 'make demo',
+  async run(_args, signal) {
+    const { demonstrate } = await import('./lib/workflows/demo.mts')
+    const steps = await demonstrate(signal)
+    const total = steps.reduce((sum, step) => sum + step.seconds, 0)
+    const rows = steps.map(({ name, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${name}`)
+    process.stdout.write(`\n${[...rows, `${total.toFixed(1).padStart(7)} s  in all`].join('\n')}\n`)
+    return exitCodes.done
+  },
+})
