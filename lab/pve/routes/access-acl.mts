@@ -4,7 +4,7 @@ import { builtInRoles } from '../access/privileges.mts'
 import { type AclEntry, normalizePath, type SubjectKind } from '../access/user-cfg.mts'
 import { ApiError, failure, parameterError } from '../errors.mts'
 import { flag, optional, splitList, text } from '../parameters.mts'
-import { anyone, type Caller, requireModify } from '../permission.mts'
+import { anyone, type Caller, hasAll, requireModify } from '../permission.mts'
 import type { Pve } from '../pve.mts'
 import { type Route, route } from '../route.mts'
 
@@ -83,7 +83,7 @@ export const accessAclRoutes: Route[] = [
     parameters: {},
     handle: ({ caller }) =>
       caller.access.acl
-        .filter(entry => mayModify(caller, entry.path))
+        .filter(entry => hasAll(caller, '/access', 'Sys.Audit') || mayModify(caller, entry.path))
         .map(({ path, propagate, kind, subject, role }) => ({
           path,
           propagate: propagate ? 1 : 0,
