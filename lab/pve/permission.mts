@@ -3,7 +3,7 @@
 import { type Grants, permissionsOn } from './access/acl.mts'
 import type { MajorVersion } from './access/privileges.mts'
 import { type AccessConfig, normalizePath } from './access/user-cfg.mts'
-import { ApiError, permissionDenied } from './errors.mts'
+import { ApiError, parameterError, permissionDenied } from './errors.mts'
 import type { RawParameters } from './parameters.mts'
 
 interface PathRule {
@@ -76,6 +76,12 @@ export function requireAll(caller: Caller, path: string, ...privileges: string[]
 /** Throws the 403 that names the path and every privilege that would have done. */
 export function requireAny(caller: Caller, path: string, ...privileges: string[]) {
   if (!hasAny(caller, path, ...privileges)) throw permissionDenied(`${path}, ${privileges.join('|')}`)
+}
+
+/** Only root itself, not its tokens, may pass a VM's lock by. */
+export function requireMaySkipLock(caller: Caller, skiplock: boolean | undefined) {
+  if (skiplock && caller.authid !== 'root@pam')
+    throw parameterError({ skiplock: 'Only root may use this option.' })
 }
 
 /** Which privileges let their holder change the ACL below a path, beside Permissions.Modify. */

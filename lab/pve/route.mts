@@ -35,6 +35,8 @@ export interface Route {
   path: string
   permission: Permission | Record<MajorVersion, Permission>
   parameters: Parameters
+  /** False where Proxmox wants a person's ticket, as for passwords. */
+  allowToken?: boolean
   handle(call: Call<never>): unknown
 }
 
@@ -44,6 +46,7 @@ export const route = <const S extends Parameters>(definition: {
   path: string
   permission: Permission | Record<MajorVersion, Permission>
   parameters: S
+  allowToken?: boolean
   handle(call: Call<Values<S>>): unknown
 }): Route => definition as unknown as Route
 

@@ -27,11 +27,20 @@ function byToken(state: State, value: string): string {
 function cookieTicket(header: string | undefined): string | undefined {
   const pairs = (header ?? '').split(';').map(pair => pair.trim())
   const found = pairs.find(pair => pair.startsWith('PVEAuthCookie='))
-  return found && decodeURIComponent(found.slice('PVEAuthCookie='.length))
+  return found?.slice('PVEAuthCookie='.length)
+}
+
+/** Browsers encode the ticket, most other clients do not. A broken one is no ticket at all. */
+function decode(ticket: string): string {
+  try {
+    return decodeURIComponent(ticket)
+  } catch {
+    return ''
+  }
 }
 
 function byTicket(state: State, ticket: string, method: string, headers: IncomingHttpHeaders): string {
-  const userid = verifyTicket(state.signingKey, decodeURIComponent(ticket))
+  const userid = verifyTicket(state.signingKey, decode(ticket))
   if (userid === undefined || !isUsable(state, userid))
     throw new Unauthorized('permission denied - invalid PVE ticket')
   const csrf = String(headers['csrfpreventiontoken'] ?? '')

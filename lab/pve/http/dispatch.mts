@@ -4,7 +4,8 @@ import { rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { authenticate } from '../access/authenticate.mts'
-import { ApiError, failure, messageOf, parameterError, Unauthorized } from '../errors.mts'
+import { isTokenId } from '../access/user-cfg.mts'
+import { ApiError, failure, messageOf, parameterError, permissionDenied, Unauthorized } from '../errors.mts'
 import { type RawParameters, validate } from '../parameters.mts'
 import { type Caller, requirePermission } from '../permission.mts'
 import type { Pve } from '../pve.mts'
@@ -45,10 +46,16 @@ function requireThisNode(pve: Pve, node: string | undefined) {
     )
 }
 
+function requireTicket(route: Route, caller: Caller) {
+  if (route.allowToken === false && isTokenId(caller.authid))
+    throw permissionDenied(`URI '${route.path}' not available with API token, need proper ticket.`)
+}
+
 async function handle(pve: Pve, caller: Caller, match: Match, body: Body): Promise<Answer> {
   const { route, pathParameters } = match
   requireThisNode(pve, pathParameters['node'])
   const raw = mergeParameters(pathParameters, joinLists(route, body.parameters))
+  requireTicket(route, caller)
   requirePermission(caller, raw, permissionOf(route, pve.version))
   const params = validate(route.parameters, raw)
   const call = { pve, caller, params: params as never, upload: body.upload, raw }

@@ -1,5 +1,6 @@
 /** Finds the route of a request. Empty path segments are skipped, as Proxmox does. */
 
+import { ApiError } from '../errors.mts'
 import type { Route } from '../route.mts'
 
 export interface Match {
@@ -9,6 +10,14 @@ export interface Match {
 }
 
 const segmentsOf = (path: string) => path.split('/').filter(Boolean)
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    throw new ApiError(400, `invalid percent encoding in '${segment}'`)
+  }
+}
 
 const isRest = (pattern: string | undefined) => pattern?.endsWith('*}') === true
 
@@ -32,7 +41,7 @@ export function createRouter(routes: readonly Route[]) {
   const compiled = routes.map(route => ({ route, patterns: segmentsOf(route.path) }))
   /** `path` is what follows `/api2/json`, still percent-encoded. */
   return (method: string, path: string): Match | undefined => {
-    const segments = segmentsOf(path).map(decodeURIComponent)
+    const segments = segmentsOf(path).map(decode)
     for (const { route, patterns } of compiled) {
       if (route.method !== method || !isLengthRight(patterns, segments)) continue
       const pathParameters = matchSegments(patterns, segments)

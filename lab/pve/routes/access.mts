@@ -73,6 +73,7 @@ export const accessRoutes: Route[] = [
   route({
     method: 'POST',
     path: '/access/ticket',
+    allowToken: false,
     permission: world,
     parameters: {
       username: text,
@@ -112,6 +113,7 @@ export const accessRoutes: Route[] = [
   route({
     method: 'PUT',
     path: '/access/password',
+    allowToken: false,
     permission: or(
       { kind: 'self' },
       and({ kind: 'realm-of-user' }, { kind: 'group-of-user', privileges: ['User.Modify'] }),

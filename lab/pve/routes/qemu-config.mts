@@ -2,7 +2,7 @@
 
 import { failure, parameterError } from '../errors.mts'
 import { flag, integer, nodeName, optional, splitList, text, vmid } from '../parameters.mts'
-import { allOf, anyOf } from '../permission.mts'
+import { allOf, anyOf, requireMaySkipLock } from '../permission.mts'
 import type { Pve } from '../pve.mts'
 import { type Call, type Route, route } from '../route.mts'
 import type { Vm } from '../state.mts'
@@ -39,18 +39,34 @@ const mayConfigure = anyOf(
 
 const isKnown = (key: string) => Object.keys(settingsFrom({ [key]: '' })).length > 0
 
-function changeFrom({
-  pve,
-  caller,
-  params,
-  raw,
-}: Call<{ vmid: number; delete?: string; digest?: string }>): Change {
-  const set = settingsFrom(raw)
-  const remove = splitList(params.delete)
-  const unknown = remove.find(key => !isKnown(key))
-  if (unknown !== undefined) throw parameterError({ delete: `unknown option '${unknown}'` })
-  for (const [slot, drive] of drivesOf(resolveCdromAlias(set))) requireSaneDrive(slot, drive)
-  const change = { vmid: params.vmid, set, remove, digest: params.digest }
+interface ChangeParameters {
+  vmid: number
+  delete?: string
+  digest?: string
+  force?: boolean
+  revert?: string
+  skiplock?: boolean
+}
+
+function knownOptions(parameter: 'delete' | 'revert', value: string | undefined): string[] {
+  const keys = splitList(value)
+  const unknown = keys.find(key => !isKnown(key))
+  if (unknown !== undefined) throw parameterError({ [parameter]: `unknown option '${unknown}'` })
+  return keys
+}
+
+function changeFrom({ pve, caller, params, raw }: Call<ChangeParameters>): Change {
+  requireMaySkipLock(caller, params.skiplock)
+  const change = {
+    vmid: params.vmid,
+    set: settingsFrom(raw),
+    remove: knownOptions('delete', params.delete),
+    revert: knownOptions('revert', params.revert),
+    digest: params.digest,
+    force: params.force ?? false,
+    skiplock: params.skiplock ?? false,
+  }
+  for (const [slot, drive] of drivesOf(resolveCdromAlias(change.set))) requireSaneDrive(slot, drive)
   requireChange(pve, caller, change)
   findVm(pve, params.vmid)
   return change

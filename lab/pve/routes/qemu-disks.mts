@@ -6,7 +6,7 @@ import { type Route, route } from '../route.mts'
 import { requireSpace } from '../storage/access.mts'
 import { convertToTemplate, moveDisk, requireConvertible, requireMovable, resizeDisk } from '../vm/disks.mts'
 import { isDriveSlot } from '../vm/drive.mts'
-import { findVm } from '../vm/vm.mts'
+import { findVm, requireDigest } from '../vm/vm.mts'
 
 const path = '/nodes/{node}/qemu/{vmid}'
 const vm = { node: nodeName, vmid }
@@ -25,7 +25,6 @@ export const qemuDiskRoutes: Route[] = [
       disk,
       size: { type: 'string', pattern: /^\+?\d+(\.\d+)?[KMGT]?$/ },
       digest: optional(text),
-      skiplock: optional(flag),
     },
     handle({ pve, caller, params }) {
       findVm(pve, params.vmid)
@@ -52,14 +51,15 @@ export const qemuDiskRoutes: Route[] = [
       bwlimit: optional({ ...integer, minimum: 0 }),
     },
     handle({ pve, caller, params }) {
-      const { vmid: id, disk: slot, storage } = params
+      const { vmid: id, disk: slot, storage, format, digest } = params
       requireSpace(pve, caller, storage)
+      requireDigest(findVm(pve, id), digest)
       requireMovable(pve, id, slot, storage)
       return pve.tasks.start({
         type: 'qmmove',
         id: String(id),
         authid: caller.authid,
-        work: () => moveDisk(pve, { vmid: id, disk: slot, storage, remove: params.delete ?? false }),
+        work: () => moveDisk(pve, { vmid: id, disk: slot, storage, format, remove: params.delete ?? false }),
       })
     },
   }),

@@ -1,8 +1,8 @@
 /** A VM's power. Every change is a worker; what is refused there is a failed task, not an error. */
 
 import { failure } from '../errors.mts'
-import { flag, integer, nodeName, optional, text, vmid } from '../parameters.mts'
-import { allOf } from '../permission.mts'
+import { flag, integer, nodeName, optional, vmid } from '../parameters.mts'
+import { allOf, requireMaySkipLock } from '../permission.mts'
 import { type Call, type Route, route } from '../route.mts'
 import type { TaskContext } from '../tasks/tasks.mts'
 import { rebootVm, resetVm, shutdownVm, startVm, stopVm } from '../vm/power.mts'
@@ -40,27 +40,19 @@ export const qemuStatusRoutes: Route[] = [
     method: 'POST',
     path: `${path}/start`,
     permission: mayPower,
-    parameters: {
-      ...vm,
-      timeout: seconds,
-      machine: optional(text),
-      skiplock: optional(flag),
-      'force-cpu': optional(text),
-    },
+    parameters: { ...vm, timeout: seconds },
     handle: call => work(call, 'qmstart', task => startVm(call.pve, call.params.vmid, task)),
   }),
   route({
     method: 'POST',
     path: `${path}/stop`,
     permission: mayPower,
-    parameters: {
-      ...vm,
-      timeout: seconds,
-      skiplock: optional(flag),
-      keepActive: optional(flag),
-      'overrule-shutdown': optional(flag),
+    parameters: { ...vm, timeout: seconds, skiplock: optional(flag) },
+    handle(call) {
+      const { vmid: id, skiplock } = call.params
+      requireMaySkipLock(call.caller, skiplock)
+      return work(call, 'qmstop', () => stopVm(call.pve, id, skiplock ?? false))
     },
-    handle: call => work(call, 'qmstop', () => stopVm(call.pve, call.params.vmid)),
   }),
   route({
     method: 'POST',
@@ -69,9 +61,7 @@ export const qemuStatusRoutes: Route[] = [
     parameters: {
       ...vm,
       timeout: seconds,
-      skiplock: optional(flag),
       forceStop: optional(flag),
-      keepActive: optional(flag),
     },
     handle(call) {
       const { vmid: id, forceStop, timeout } = call.params
@@ -94,7 +84,7 @@ export const qemuStatusRoutes: Route[] = [
     method: 'POST',
     path: `${path}/reset`,
     permission: mayPower,
-    parameters: { ...vm, skiplock: optional(flag) },
+    parameters: vm,
     handle(call) {
       requireRunning(call)
       return work(call, 'qmreset', () => resetVm(call.pve, call.params.vmid))

@@ -2,7 +2,7 @@
 
 import { parameterError } from '../errors.mts'
 import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } from '../parameters.mts'
-import { allOf, and, anyone, hasAll, or, requireAll } from '../permission.mts'
+import { allOf, and, anyone, hasAll, or, requireAll, requireMaySkipLock } from '../permission.mts'
 import { type Route, route } from '../route.mts'
 import { requireSaneDrive, resolveCdromAlias } from '../vm/attach.mts'
 import { requireSettings } from '../vm/change-permissions.mts'
@@ -46,8 +46,6 @@ export const qemuRoutes: Route[] = [
       ...vm,
       pool: optional(text),
       start: optional(flag),
-      storage: optional(storageId),
-      unique: optional(flag),
       bwlimit: optional({ ...integer, minimum: 0 }),
     },
     handle({ pve, caller, params, raw }) {
@@ -77,7 +75,7 @@ export const qemuRoutes: Route[] = [
       bwlimit: optional({ ...integer, minimum: 0 }),
     },
     handle({ pve, caller, params }) {
-      const { name, description, full, storage, pool } = params
+      const { name, description, full, storage, format, pool } = params
       if (params.target !== undefined && params.target !== pve.node)
         throw parameterError({ target: `no such cluster node '${params.target}'` })
       requirePool(pve, pool)
@@ -88,6 +86,7 @@ export const qemuRoutes: Route[] = [
         description,
         full,
         storage,
+        format,
         pool,
       }
       requireCloneable(pve, caller, cloning)
@@ -110,12 +109,13 @@ export const qemuRoutes: Route[] = [
       skiplock: optional(flag),
     },
     handle({ pve, caller, params }) {
+      requireMaySkipLock(caller, params.skiplock)
       requireDestroyable(pve, params.vmid)
       return pve.tasks.start({
         type: 'qmdestroy',
         id: String(params.vmid),
         authid: caller.authid,
-        work: () => destroyVm(pve, params.vmid),
+        work: () => destroyVm(pve, params.vmid, params.skiplock ?? false),
       })
     },
   }),

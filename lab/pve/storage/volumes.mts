@@ -32,10 +32,26 @@ const volumeName = (storage: StorageConfig, vmid: number, name: string, format: 
 const volumePath = (storage: StorageConfig, name: string) =>
   storage.type === 'dir' ? join(storage.path, 'images', name) : join(storage.path, name)
 
-function reserve(pve: Pve, storageId: string, vmid: number, name: string, parent?: string): NewVolume {
+/** A pool of block devices holds raw disks only. */
+function formatOn(storage: StorageConfig, wanted: string | undefined): Volume['format'] {
+  const format = wanted ?? (storage.type === 'dir' ? 'qcow2' : 'raw')
+  if (format === 'raw' || (format === 'qcow2' && storage.type === 'dir')) return format
+  throw failure(`unsupported format '${format}'`)
+}
+
+interface Placement {
+  storage: string
+  vmid: number
+  name: string
+  /** The base of a linked clone. */
+  parent?: string | undefined
+  format?: string | undefined
+}
+
+function reserve(pve: Pve, { storage: storageId, vmid, name, parent, format: wanted }: Placement): NewVolume {
   const storage = storageOf(pve, storageId)
   if (!storage.content.includes('images')) throw failure(`storage '${storageId}' does not support vm images`)
-  const format = storage.type === 'dir' ? 'qcow2' : 'raw'
+  const format = formatOn(storage, wanted)
   const own = volumeName(storage, vmid, name, format)
   const parentName = parent === undefined ? undefined : parseVolumeId(parent)?.name.split('/').slice(-1)[0]
   const volid = `${storageId}:${parentName === undefined ? own : `${parentName}/${own}`}`
@@ -65,7 +81,7 @@ const diskName = (pve: Pve, storageId: string, vmid: number) =>
 
 /** An empty disk of `size` bytes. */
 export function createVolume(pve: Pve, storageId: string, vmid: number, size: number): Promise<NewVolume> {
-  const created = reserve(pve, storageId, vmid, diskName(pve, storageId, vmid))
+  const created = reserve(pve, { storage: storageId, vmid, name: diskName(pve, storageId, vmid) })
   return fillVolume(pve, created, size, path => pve.driver.createDisk(path, size))
 }
 
@@ -74,7 +90,7 @@ const CLOUD_INIT_SIZE = 4 * 1024 ** 2
 
 /** The cloud-init drive's volume. What is on it is generated anew at each start. */
 export async function createCloudInitVolume(pve: Pve, storageId: string, vmid: number): Promise<NewVolume> {
-  const created = reserve(pve, storageId, vmid, `vm-${vmid}-cloudinit`)
+  const created = reserve(pve, { storage: storageId, vmid, name: `vm-${vmid}-cloudinit`, format: 'raw' })
   return fillVolume(pve, created, CLOUD_INIT_SIZE, path => pve.driver.createDisk(path, CLOUD_INIT_SIZE))
 }
 
@@ -98,7 +114,7 @@ export async function importVolume(
   image: string,
 ): Promise<NewVolume> {
   const size = await virtualSize(image)
-  const created = reserve(pve, storageId, vmid, diskName(pve, storageId, vmid))
+  const created = reserve(pve, { storage: storageId, vmid, name: diskName(pve, storageId, vmid) })
   return fillVolume(pve, created, size, path => pve.driver.importDisk(image, path))
 }
 
@@ -112,12 +128,12 @@ export function volumeOf(pve: Pve, volid: string): Volume {
 export function cloneVolume(
   pve: Pve,
   source: string,
-  target: { storage: string; vmid: number },
+  target: { storage: string; vmid: number; format?: string | undefined },
   mode: 'full' | 'linked',
 ): Promise<NewVolume> {
   const { path: from, size } = volumeOf(pve, source)
   const name = diskName(pve, target.storage, target.vmid)
-  const created = reserve(pve, target.storage, target.vmid, name, mode === 'linked' ? source : undefined)
+  const created = reserve(pve, { ...target, name, parent: mode === 'linked' ? source : undefined })
   return fillVolume(pve, created, size, path => pve.driver.cloneDisk(from, path, mode))
 }
 

@@ -25,6 +25,8 @@ export interface Cloning {
   /** Undefined: linked for a template, full otherwise. */
   full: boolean | undefined
   storage: string | undefined
+  /** Of the copied disks; the storage's own by default. */
+  format: string | undefined
   pool: string | undefined
 }
 
@@ -47,6 +49,7 @@ export function requireCloneable(pve: Pve, caller: Caller, cloning: Cloning): Vm
     throw parameterError({ full: 'Linked clone feature is not supported for a VM that is no template\n' })
   if (!full && cloning.storage !== undefined)
     throw failure("parameter 'storage' not allowed for linked clones")
+  if (!full && cloning.format !== undefined) throw failure("parameter 'format' not allowed for linked clones")
   for (const [, drive] of drivesOf(source.config)) requireDriveSpace(pve, caller, drive, cloning.storage)
   requireBridges(caller, source.config)
   requireUnlocked(source)
@@ -69,7 +72,7 @@ async function copyDrive(copy: Copy, slot: string, drive: Drive): Promise<string
   if (isCdrom(drive) && !isCloudInit(drive)) return formatDrive(drive)
   const storage = cloning.storage ?? drive.file.split(':')[0]!
   task.log(`create ${full ? 'full' : 'linked'} clone of drive ${slot} (${drive.file})`)
-  const target = { storage, vmid: cloning.newid }
+  const target = { storage, vmid: cloning.newid, format: cloning.format }
   const volume = isCloudInit(drive)
     ? await createCloudInitVolume(pve, storage, cloning.newid)
     : await cloneVolume(pve, drive.file, target, full ? 'full' : 'linked')

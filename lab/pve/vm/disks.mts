@@ -69,15 +69,15 @@ export function requireMovable(pve: Pve, vmid: number, disk: string, storage: st
 /** Copies a disk to another storage and lets the VM use the copy; the original stays as `unusedN` by default. */
 export async function moveDisk(
   pve: Pve,
-  options: { vmid: number; disk: string; storage: string; remove: boolean },
+  options: { vmid: number; disk: string; storage: string; format: string | undefined; remove: boolean },
 ): Promise<void> {
-  const { vmid, disk, storage } = options
+  const { vmid, disk, storage, format } = options
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
     requireMovable(pve, vmid, disk, storage)
     const vm = findVm(pve, vmid)
     const drive = requireDisk(vm.config, disk)
     await pve.pause(DURATIONS.moveDisk)
-    const copy = await cloneVolume(pve, drive.file, { storage, vmid }, 'full')
+    const copy = await cloneVolume(pve, drive.file, { storage, vmid, format }, 'full')
     vm.config[disk] = formatDrive({ ...drive, file: copy.volid })
     if (options.remove) await freeVolume(pve, drive.file)
     else keepUnused(vm.config, drive.file)
@@ -124,9 +124,9 @@ export function requireDestroyable(pve: Pve, vmid: number): Vm {
 }
 
 /** Removes a stopped VM with its disks, its ACLs and its place in a pool. */
-export async function destroyVm(pve: Pve, vmid: number): Promise<void> {
+export async function destroyVm(pve: Pve, vmid: number, skiplock: boolean): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
-    requireUnlocked(requireDestroyable(pve, vmid))
+    requireUnlocked(requireDestroyable(pve, vmid), skiplock)
     const volumes = ownVolumes(pve, vmid)
     const needed = volumes.find(volid => isBaseInUse(pve, volid))
     if (needed) throw failure(`base volume '${needed}' is still in use by linked cloned`)

@@ -1,7 +1,7 @@
 /** A VM's power: starting builds the guest from the config of that moment, and a guest may end by itself. */
 
 import type { GuestStart, RunningGuest } from '../../guests/driver.mts'
-import { failure } from '../errors.mts'
+import { failure, messageOf } from '../errors.mts'
 import type { LiveGuest, Pve } from '../pve.mts'
 import type { Vm, VmConfig } from '../state.mts'
 import { requireFile } from '../storage/files.mts'
@@ -75,8 +75,13 @@ async function startLocked(pve: Pve, vmid: number) {
   await applyPending(pve, vm)
   const guest = await describeGuest(pve, vm)
   await pve.pause(DURATIONS.start)
-  follow(pve, vmid, await pve.driver.start(guest))
+  follow(pve, vmid, await boot(pve, guest))
 }
+
+const boot = (pve: Pve, guest: GuestStart): Promise<RunningGuest> =>
+  pve.driver.start(guest).catch(error => {
+    throw failure(`start failed: ${messageOf(error)}`)
+  })
 
 /** Boots a VM, in a worker. */
 export async function startVm(pve: Pve, vmid: number, task: TaskContext): Promise<void> {
@@ -98,9 +103,9 @@ async function cleanUpStopped(pve: Pve, vmid: number) {
 }
 
 /** Stops a VM without asking its guest; a stopped one stays as it is. */
-export async function stopVm(pve: Pve, vmid: number): Promise<void> {
+export async function stopVm(pve: Pve, vmid: number, skiplock: boolean): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
-    requireUnlocked(findVm(pve, vmid))
+    requireUnlocked(findVm(pve, vmid), skiplock)
     await pve.pause(DURATIONS.stop)
     await pullPlug(pve, vmid)
     await cleanUpStopped(pve, vmid)
@@ -147,6 +152,6 @@ export async function resetVm(pve: Pve, vmid: number): Promise<void> {
     requireUnlocked(vm)
     const guest = await describeGuest(pve, vm)
     await pullPlug(pve, vmid)
-    follow(pve, vmid, await pve.driver.start(guest))
+    follow(pve, vmid, await boot(pve, guest))
   })
 }

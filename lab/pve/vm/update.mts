@@ -22,11 +22,17 @@ export interface Change {
   remove: string[]
   /** Of the config the client has seen; a newer one refuses the change. */
   digest: string | undefined
+  /** Keys whose waiting changes are given up. */
+  revert: string[]
+  /** Removed disks are deleted instead of kept as `unusedN`. */
+  force: boolean
+  skiplock: boolean
 }
 
 /** Throws what can be told before any lock is taken: nothing to do, contradictions, missing privileges. */
 export function requireChange(pve: Pve, caller: Caller, change: Change) {
-  if (Object.keys(change.set).length + change.remove.length === 0) throw failure('no options specified')
+  if (Object.keys(change.set).length + change.remove.length + change.revert.length === 0)
+    throw failure('no options specified')
   const both = change.remove.find(key => change.set[key] !== undefined)
   if (both !== undefined)
     throw parameterError({ delete: `you can't use '-${both}' and -delete ${both}' at the same time` })
@@ -36,17 +42,17 @@ export function requireChange(pve: Pve, caller: Caller, change: Change) {
 }
 
 /** A disk that leaves its slot stays on the storage as `unusedN`; a cloud-init drive goes with its contents. */
-async function releaseDrive(pve: Pve, vm: Vm, slot: string) {
+async function releaseDrive(pve: Pve, vm: Vm, slot: string, force = false) {
   const drive = parseDrive(vm.config[slot] ?? '')
   const volume = drive && pve.store.state.volumes[drive.file]
   if (!drive || volume?.vmid !== vm.vmid) return
-  if (isCloudInit(drive)) await freeVolume(pve, drive.file)
+  if (isCloudInit(drive) || force) await freeVolume(pve, drive.file)
   else if (!isCdrom(drive)) keepUnused(vm.config, drive.file)
 }
 
-async function removeOption(pve: Pve, vm: Vm, key: string) {
+async function removeOption(pve: Pve, vm: Vm, key: string, force = false) {
   if (/^unused\d+$/.test(key)) await freeVolume(pve, parseDrive(vm.config[key]!)!.file)
-  else if (isDriveSlot(key)) await releaseDrive(pve, vm, key)
+  else if (isDriveSlot(key)) await releaseDrive(pve, vm, key, force)
   delete vm.config[key]
 }
 
@@ -88,14 +94,19 @@ function postpone(vm: Vm, key: string, value: string | undefined) {
   else if (vm.config[key] !== value) vm.pending[key] = value
 }
 
-async function apply(pve: Pve, vm: Vm, set: VmConfig, remove: string[], task: TaskContext) {
+function revert(vm: Vm, keys: string[]) {
+  for (const key of keys) delete vm.pending[key]
+  vm.pendingDelete = vm.pendingDelete.filter(key => !keys.includes(key))
+}
+
+async function apply(pve: Pve, vm: Vm, { set, remove, force }: Change, task: TaskContext) {
   const running = isRunning(pve, vm.vmid)
   if (!running) await applyPending(pve, vm)
   for (const key of remove) {
     if (vm.config[key] === undefined && vm.pending[key] === undefined)
       task.warn(`cannot delete '${key}' - not set in current configuration!`)
     else if (running && !isAppliedAtOnce(key)) postpone(vm, key, undefined)
-    else await removeOption(pve, vm, key)
+    else await removeOption(pve, vm, key, force)
   }
   for (const [key, value] of Object.entries(set)) {
     if (running && !isAppliedAtOnce(key) && !isMediaChange(vm, key, value)) postpone(vm, key, value)
@@ -108,10 +119,11 @@ export async function updateVm(pve: Pve, change: Change, task: TaskContext): Pro
   await pve.locks.exclusive(change.vmid, LOCK_SECONDS, async () => {
     const vm = findVm(pve, change.vmid)
     requireDigest(vm, change.digest)
-    requireUnlocked(vm)
+    requireUnlocked(vm, change.skiplock)
     const wanted = addMacs(resolveCdromAlias(withHashedPassword(change.set)))
     const kept = Object.fromEntries(Object.entries(vm.config).filter(([key]) => !change.remove.includes(key)))
     const attached = await attachDrives(pve, change.vmid, wanted, { ...kept, ...wanted }, task)
-    await apply(pve, vm, attached.settings, change.remove, task)
+    revert(vm, change.revert)
+    await apply(pve, vm, { ...change, set: attached.settings }, task)
   })
 }

@@ -20,10 +20,10 @@ export const isRunning = (pve: Pve, vmid: number) => pve.live.has(vmid)
 
 export const isTemplate = (config: VmConfig) => config['template'] === '1'
 
-/** The config's own lock, which outlives the worker that set it when that one dies. */
-export function requireUnlocked(vm: Vm) {
+/** The config's own lock, which outlives the worker that set it when that one dies; root may skip it. */
+export function requireUnlocked(vm: Vm, skiplock = false) {
   const lock = vm.config['lock']
-  if (lock !== undefined) throw failure(`VM is locked (${lock})`)
+  if (!skiplock && lock !== undefined) throw failure(`VM is locked (${lock})`)
 }
 
 export function requireDigest(vm: Vm, digest: string | undefined) {

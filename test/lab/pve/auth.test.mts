@@ -111,6 +111,13 @@ describe('API tokens', () => {
     })
   })
 
+  test('a password is changed with a ticket only', async () => {
+    const body = { userid: 'ann@pve', password: 'x' }
+    expect((await lab.call('PUT', '/access/password', body)).reason).toBe(
+      "Permission check failed (URI '/access/password' not available with API token, need proper ticket.)",
+    )
+  })
+
   test('one that was made, changed and removed', async () => {
     const path = '/access/users/ann@pve/token/fresh'
     const { data } = await lab.call('POST', path, { privsep: 0, comment: 'x' })

@@ -17,6 +17,7 @@ interface Schema {
   additionalProperties?: 0 | 1
 }
 interface Operation {
+  allowtoken?: 0 | 1
   parameters?: { properties?: Record<string, Schema> }
   permissions?: { check?: unknown[]; user?: string }
   returns?: Schema
@@ -106,6 +107,10 @@ describe.skipIf(!hasSchema)('every operation', () => {
       for (const key of needed) expect(Object.keys(route.parameters), name).toContain(key)
     },
   )
+
+  test.each(named)('%s takes API tokens where Proxmox does', (name, route) => {
+    expect(route.allowToken ?? true).toBe(operations.get(name)?.allowtoken !== 0)
+  })
 
   test.each(named.filter(([name]) => operations.get(name)?.permissions?.check))(
     '%s asks for the same privileges',

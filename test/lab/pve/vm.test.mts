@@ -171,6 +171,16 @@ describe('changing the config', () => {
     expect(await volumes()).toEqual(['tank:vm-100-disk-0'])
   })
 
+  test('what waits can be given up, a disk removed for good', async () => {
+    await act('status/start')
+    await put({ cores: 8 })
+    await put({ revert: 'cores' })
+    expect((await config()).cores).toBe(2)
+    await put({ delete: 'scsi0', force: 1 })
+    expect(await config()).not.toHaveProperty('unused0')
+    expect(await volumes()).toEqual(['tank:vm-100-cloudinit'])
+  })
+
   test('passwords are kept as hashes and never shown', async () => {
     await put({ cipassword: 'hunter2' })
     expect((await config()).cipassword).toBe('**********')
@@ -320,6 +330,18 @@ describe('removal', () => {
     expect((await lab.call('PUT', `${qemu}/100/config`, { cores: 3 })).reason).toBe('VM is locked (clone)')
     expect(await act('status/start')).toBe('VM is locked (clone)')
     expect(await lab.task('DELETE', `${qemu}/100`)).toBe('VM is locked (clone)')
+  })
+
+  test('root itself may pass the lock by, its token may not', async () => {
+    await create()
+    const root = await lab.rootTicket()
+    await lab.call('PUT', `${qemu}/100/config`, { lock: 'clone' }, root)
+    const unlock = { delete: 'lock', skiplock: 1 }
+    expect((await lab.call('PUT', `${qemu}/100/config`, unlock)).errors).toEqual({
+      skiplock: 'Only root may use this option.',
+    })
+    expect((await lab.call('PUT', `${qemu}/100/config`, unlock, root)).status).toBe(200)
+    expect(await lab.task('DELETE', `${qemu}/100`)).toBe('OK')
   })
 })
 
