@@ -5,7 +5,7 @@ import {
   requirePassword,
 } from '../../scripts/lib/credentials/credentials.mts'
 import { environmentSource, fileSource } from '../../scripts/lib/credentials/source.mts'
-import { ProxmintError } from '../../scripts/lib/run/errors.mts'
+import { failureOf } from './failure.mts'
 
 const secret = 'c0ffee00-1111-4222-8333-444455556666'
 
@@ -43,20 +43,6 @@ const fromFile = (changes: Values) =>
 
 const fromEnvironment = (changes: NodeJS.ProcessEnv) =>
   checkedCredentials(environmentSource({ ...goodEnvironment, ...changes }))
-
-/** What a person reads of the failure. */
-function refusal(check: () => unknown): { message: string; hint: string | undefined; exitCode: number } {
-  try {
-    check()
-  } catch (error) {
-    if (error instanceof ProxmintError) {
-      expect(error.facts).toEqual({})
-      return { message: error.message, hint: error.hint, exitCode: error.exitCode }
-    }
-    throw error
-  }
-  throw new Error('the credentials were accepted')
-}
 
 describe('what is accepted', () => {
   test.each<[string, Values, Partial<Credentials>]>([
@@ -185,20 +171,22 @@ describe('one mistake in the file', () => {
     ],
     ['proxmox_toke_id', 'x', 'is no key of this file', 'rename it to proxmox_token_id'],
     ['colour', 'blue', 'is no key of this file', 'take it away'],
-  ])('%s: %s', (key, value, what, fix) => {
-    expect(refusal(() => fromFile({ [key]: value }))).toEqual({
+  ])('%s: %s', async (key, value, what, fix) => {
+    expect(await failureOf(() => fromFile({ [key]: value }))).toEqual({
       message: `creds.yaml: ${key} ${what}`,
       hint: fix,
       exitCode: 3,
+      facts: {},
     })
   })
 
-  test.each(Object.keys(goodFile))('%s missing, empty or null', key => {
+  test.each(Object.keys(goodFile))('%s missing, empty or null', async key => {
     for (const value of [undefined, '', null]) {
-      expect(refusal(() => fromFile({ [key]: value }))).toEqual({
+      expect(await failureOf(() => fromFile({ [key]: value }))).toEqual({
         message: `creds.yaml: ${key} is missing`,
         hint: `sops edit creds.yaml, and add ${key}`,
         exitCode: 3,
+        facts: {},
       })
     }
   })
@@ -253,23 +241,24 @@ describe('one mistake in the environment', () => {
     ['PROXMOX_TOKEN', '', 'is missing', `set PROXMOX_TOKEN, ${unset}`],
     ['PROXMOX_NODE', '', 'is missing', `set PROXMOX_NODE, ${unset}`],
     ['PROXMOX_STORAGE_POOL', '', 'is missing', `set PROXMOX_STORAGE_POOL, ${unset}`],
-  ])('%s=%s', (name, value, what, fix) => {
-    expect(refusal(() => fromEnvironment({ [name]: value }))).toEqual({
+  ])('%s=%s', async (name, value, what, fix) => {
+    expect(await failureOf(() => fromEnvironment({ [name]: value }))).toEqual({
       message: `environment: ${name} ${what}`,
       hint: fix,
       exitCode: 3,
+      facts: {},
     })
   })
 })
 
-test('several mistakes are told at once, each with its fix', () => {
+test('several mistakes are told at once, each with its fix', async () => {
   const mistakes = {
     proxmox_url: 'https://pve.example.net:8006',
     proxmox_user: 'terraform',
     proxmox_node: '',
     proxmox_tocken_id: 'x',
   }
-  expect(refusal(() => fromFile(mistakes))).toEqual({
+  expect(await failureOf(() => fromFile(mistakes))).toEqual({
     message: [
       'creds.yaml: 4 faults:',
       '  - proxmox_tocken_id is no key of this file',
@@ -283,6 +272,7 @@ test('several mistakes are told at once, each with its fix', () => {
     ].join('\n'),
     hint: 'mend each as its `fix` says',
     exitCode: 3,
+    facts: {},
   })
 })
 
@@ -300,12 +290,14 @@ describe('no secret is in any message, wherever it was put', () => {
     .flatMap(key => shapes.map((shape): [string, string] => [key, shape]))
     .filter(([key, shape]) => key !== 'proxmox_token_secret' || shape !== secret)
 
-  test.each(misplaced)('%s: %s', (key, value) => {
-    expect(JSON.stringify(refusal(() => fromFile({ [key]: value })))).not.toContain(secret)
+  test.each(misplaced)('%s: %s', async (key, value) => {
+    expect(JSON.stringify(await failureOf(() => fromFile({ [key]: value })))).not.toContain(secret)
   })
 
-  test.each(shapes)('PROXMOX_USERNAME=%s', value => {
-    expect(JSON.stringify(refusal(() => fromEnvironment({ PROXMOX_USERNAME: value })))).not.toContain(secret)
+  test.each(shapes)('PROXMOX_USERNAME=%s', async value => {
+    expect(JSON.stringify(await failureOf(() => fromEnvironment({ PROXMOX_USERNAME: value })))).not.toContain(
+      secret,
+    )
   })
 })
 
@@ -314,11 +306,12 @@ describe('the password that only Packer 1.6.x needs', () => {
     expect(requirePassword({ ...good, password: 'correct horse' })).toBe('correct horse')
   })
 
-  test('not there', () => {
-    expect(refusal(() => requirePassword(good))).toEqual({
+  test('not there', async () => {
+    expect(await failureOf(() => requirePassword(good))).toEqual({
       message: 'this Packer (1.6.x) knows no API tokens, and the credentials hold no password',
       hint: 'install Packer 1.10 or newer, or add proxmox_password (of terraform@pve) to secrets/proxmox-creds.enc.yaml',
       exitCode: 1,
+      facts: {},
     })
   })
 })

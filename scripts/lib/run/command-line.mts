@@ -57,7 +57,7 @@ export function parseArguments(spec: CommandSpec, argv: string[]): Arguments {
     tokens: true,
   })
   for (const token of parsed.tokens) {
-    if (token.kind === 'option') checkOption(spec, options, token.name, token.rawName, token.value)
+    if (token.kind === 'option') checkOption(spec, options, token)
   }
   if (parsed.positionals.length > spec.positionals) {
     throw usageError(spec, `unexpected argument \`${parsed.positionals[spec.positionals]}\``)
@@ -69,12 +69,19 @@ function allOptions(spec: CommandSpec): Record<string, OptionSpec> {
   return { ...spec.options, ...common }
 }
 
+interface OptionToken {
+  name: string
+  /** As typed. */
+  rawName: string
+  value: string | undefined
+  /** Whether an equals sign stood before the value. */
+  inlineValue: boolean | undefined
+}
+
 function checkOption(
   spec: CommandSpec,
   options: Record<string, OptionSpec>,
-  name: string,
-  rawName: string,
-  value: string | undefined,
+  { name, rawName, value, inlineValue }: OptionToken,
 ): void {
   const option = options[name]
   if (option === undefined) {
@@ -84,7 +91,9 @@ function checkOption(
       `unknown option \`${rawName}\`${known === undefined ? '' : `; did you mean \`--${known}\`?`}`,
     )
   }
-  if (option.type === 'string' && value === undefined)
+  // What looks like an option behind a space is one: nobody means a file named --json.
+  const given = inlineValue === true || value?.startsWith('--') !== true ? value : undefined
+  if (option.type === 'string' && given === undefined)
     throw usageError(spec, `option \`${rawName}\` needs a value`)
   if (option.type === 'boolean' && value !== undefined)
     throw usageError(spec, `option \`${rawName}\` takes no value`)

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { ProxmintError } from './errors.mts'
 import { redact } from './redact.mts'
@@ -38,8 +39,7 @@ export function describeCommand(plan: CommandPlan): string {
   const variables = Object.entries(plan.env ?? {})
     .filter(([, value]) => value !== undefined)
     .map(([name]) => `${name}=...`)
-  const words = [...variables, plan.file, ...plan.args].map(quote)
-  const command = redact(words.join(' '))
+  const command = [...variables, plan.file, ...plan.args].map(word => quote(redact(word))).join(' ')
   return plan.cwd === undefined ? command : `(cd ${quote(plan.cwd)} && ${command})`
 }
 
@@ -153,9 +153,13 @@ function collect(stream: NodeJS.ReadableStream | null, onLine: RunOptions['onLin
 
 function cannotStart(plan: CommandPlan, cause: NodeJS.ErrnoException): ProxmintError {
   const missing = cause.code === 'ENOENT'
-  return new ProxmintError(`cannot start ${plan.file}: ${missing ? 'no such program' : cause.message}`, {
+  // The system tells a missing directory and a missing program by the same code.
+  const noDirectory = missing && plan.cwd !== undefined && !existsSync(plan.cwd)
+  const why = noDirectory ? 'no such directory' : missing ? 'no such program' : cause.message
+  return new ProxmintError(`cannot start ${plan.file}: ${why}`, {
     facts: { directory: plan.cwd },
-    hint: missing ? 'run `make setup`, which finds or installs what proxmint needs' : undefined,
+    hint:
+      missing && !noDirectory ? 'run `make setup`, which finds or installs what proxmint needs' : undefined,
     cause,
   })
 }

@@ -1,0 +1,219 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describeCommand, type RunOptions, runCommand } from '../../scripts/lib/run/exec.mts'
+import { killGroup, processCommand } from '../../scripts/lib/run/process.mts'
+import { withProgress } from '../../scripts/lib/run/progress.mts'
+import { registerSecret } from '../../scripts/lib/run/redact.mts'
+import { failureOf } from './failure.mts'
+import { temporaryFolder } from './temporary.mts'
+
+const sh = (script: string, options: RunOptions = {}) =>
+  runCommand({ file: 'sh', args: ['-c', script] }, options)
+
+describe('runCommand', () => {
+  test.each<[string, string, object]>([
+    ['success', 'echo out; echo err >&2', { code: 0, stdout: 'out', stderr: 'err', timedOut: false }],
+    ['a failure is a result', 'echo no >&2; exit 7', { code: 7, stdout: '', stderr: 'no' }],
+    ['several lines', 'printf "a\\nb\\r\\nc"', { code: 0, stdout: 'a\nb\nc' }],
+    ['a process that killed itself', 'kill -KILL $$', { code: 137 }],
+    ['one that was interrupted', 'kill -INT $$', { code: 130 }],
+  ])('%s', async (_, script, expected) => {
+    expect(await sh(script)).toMatchObject(expected)
+  })
+
+  test('environment, directory and standard input', async () => {
+    const cwd = await temporaryFolder()
+    vi.stubEnv('PROXMINT_TEST_GONE', 'still there')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const result = await runCommand({
+      file: 'sh',
+      args: ['-c', 'pwd; cat; echo "$ADDED,$PROXMINT_TEST_GONE"'],
+      env: { ADDED: 'yes', PROXMINT_TEST_GONE: undefined },
+      cwd,
+      input: 'typed\n',
+    })
+    expect(result.stdout).toBe(`${cwd}\ntyped\nyes,`)
+  })
+
+  test('a child that reads nothing of its input', async () => {
+    const { code } = await runCommand({ file: 'true', args: [], input: 'x'.repeat(1_000_000) })
+    expect(code).toBe(0)
+  })
+
+  test('every line as it comes, of both streams, without secrets', async () => {
+    registerSecret('correct-horse-battery')
+    const lines: string[] = []
+    const result = await sh('echo "password is correct-horse-battery"; echo "x correct-horse-battery" >&2', {
+      onLine: line => lines.push(line),
+    })
+    expect(lines.sort()).toEqual(['password is ***', 'x ***'])
+    expect(result.stdout).toBe('password is correct-horse-battery')
+  })
+
+  test('the process id is known before the end', async () => {
+    const started = vi.fn(async () => {})
+    const { stdout } = await sh('echo $$', { onStart: started })
+    expect(started).toHaveBeenCalledExactlyOnceWith(Number(stdout))
+  })
+})
+
+describe('a program that cannot be started', () => {
+  test('missing', async () => {
+    expect(await failureOf(() => runCommand({ file: 'no-such-packer', args: [] }))).toEqual({
+      message: 'cannot start no-such-packer: no such program',
+      hint: 'run `make setup`, which finds or installs what proxmint needs',
+      exitCode: 1,
+      facts: {},
+    })
+  })
+
+  test('in a directory that is missing', async () => {
+    expect(await failureOf(() => runCommand({ file: 'true', args: [], cwd: '/no/such/place' }))).toEqual({
+      message: 'cannot start true: no such directory',
+      hint: undefined,
+      exitCode: 1,
+      facts: { directory: '/no/such/place' },
+    })
+  })
+
+  test('not executable', async () => {
+    const { message, hint } = await failureOf(() => runCommand({ file: '/etc/passwd', args: [] }))
+    expect(message).toBe('cannot start /etc/passwd: spawn /etc/passwd EACCES')
+    expect(hint).toBeUndefined()
+  })
+})
+
+describe('breaking off', () => {
+  test('SIGINT reaches the whole process group, and its clean-up is waited for', async () => {
+    const log = join(await temporaryFolder(), 'log')
+    const child = 'trap "sleep 0.2; echo child >>$LOG; exit" INT; echo ready; while :; do sleep 0.05; done'
+    const parent = `trap 'echo parent >>$LOG; exit 3' INT; sh -c '${child}'`
+    const controller = new AbortController()
+    const result = await runCommand(
+      { file: 'sh', args: ['-c', parent], env: { LOG: log } },
+      { signal: controller.signal, onLine: line => line === 'ready' && controller.abort(), graceMs: 5000 },
+    )
+    expect(result).toMatchObject({ code: 3, timedOut: false })
+    expect(await readFile(log, 'utf8')).toBe('child\nparent\n')
+  })
+
+  test('a signal that is aborted already', async () => {
+    expect(await sh('sleep 20', { signal: AbortSignal.abort() })).toMatchObject({
+      code: 130,
+      timedOut: false,
+    })
+  })
+
+  test('the time is over', async () => {
+    expect(await sh('sleep 20', { timeoutMs: 100 })).toMatchObject({ code: 130, timedOut: true })
+  })
+
+  test('who ignores SIGINT is killed after the grace', async () => {
+    const result = await sh("trap '' INT; echo ready; while :; do sleep 0.05; done", {
+      timeoutMs: 300,
+      graceMs: 200,
+    })
+    expect(result).toMatchObject({ code: 137, stdout: 'ready', timedOut: true })
+  })
+})
+
+describe('a process of an earlier run', () => {
+  test('is killed with its group if it is what it was', async () => {
+    let pid = 0
+    const end = sh('sleep 20 & sleep 20; true', {
+      onStart: async started => {
+        pid = started
+      },
+    })
+    await vi.waitFor(async () => expect(await processCommand(pid)).toContain('sleep 20'))
+    expect(await killGroup(pid, 'packer')).toBe(false)
+    expect(await processCommand(pid)).toContain('sleep 20')
+    expect(await killGroup(pid, 'sleep')).toBe(true)
+    expect(await end).toMatchObject({ code: 137 })
+    expect(await processCommand(pid)).toBeUndefined()
+    expect(await killGroup(pid, 'sleep')).toBe(false)
+  })
+})
+
+describe('describeCommand', () => {
+  test.each<[string, Parameters<typeof describeCommand>[0], string]>([
+    ['plain words', { file: 'packer', args: ['validate', '.'] }, 'packer validate .'],
+    [
+      'what a shell would take apart',
+      { file: 'sh', args: ['-c', "echo 'x' $Y", ''] },
+      "sh -c 'echo '\\''x'\\'' $Y' ''",
+    ],
+    [
+      'names of variables, never values',
+      { file: 'packer', args: ['build'], env: { PROXMOX_TOKEN: 'secret', PROXMOX_PASSWORD: undefined } },
+      'PROXMOX_TOKEN=... packer build',
+    ],
+    [
+      'a directory',
+      { file: 'packer', args: ['build'], cwd: 'my packer' },
+      "(cd 'my packer' && packer build)",
+    ],
+  ])('%s', (_, plan, text) => {
+    expect(describeCommand(plan)).toBe(text)
+  })
+
+  test('a secret that got into the arguments all the same', () => {
+    registerSecret('battery-staple')
+    expect(describeCommand({ file: 'x', args: ['--password=battery-staple'] })).toBe("x '--password=***'")
+  })
+})
+
+describe('progress where stderr is no terminal', () => {
+  function written(): string[] {
+    const lines: string[] = []
+    vi.spyOn(process.stderr, 'write').mockImplementation(text => lines.push(String(text)) > 0)
+    const terminal = process.stderr.isTTY
+    process.stderr.isTTY = false
+    onTestFinished(() => {
+      process.stderr.isTTY = terminal
+      vi.restoreAllMocks()
+    })
+    return lines
+  }
+
+  test('one line at the start and one at the end', async () => {
+    const lines = written()
+    const result = await withProgress('packer build', async progress => {
+      progress.update('cloning')
+      return 42
+    })
+    expect(result).toBe(42)
+    expect(lines).toEqual([
+      'packer build ...\n',
+      expect.stringMatching(/^packer build: done in \d+\.\d s\n$/),
+    ])
+  })
+
+  test('a failure', async () => {
+    const lines = written()
+    await expect(withProgress('packer build', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect(lines.at(-1)).toMatch(/^packer build: failed in \d+\.\d s\n$/)
+  })
+})
+
+test('progress on a terminal: one line, redrawn, without secrets', async () => {
+  registerSecret('correct-horse-battery')
+  let output = ''
+  vi.spyOn(process.stderr, 'write').mockImplementation(text => {
+    output += String(text)
+    return true
+  })
+  const { isTTY, columns } = process.stderr
+  Object.assign(process.stderr, { isTTY: true, columns: 40 })
+  onTestFinished(() => {
+    Object.assign(process.stderr, { isTTY, columns })
+    vi.restoreAllMocks()
+  })
+  await withProgress('build', async progress => progress.update(`correct-horse-battery ${'x'.repeat(80)}`))
+  const drawn = output.split('\r\x1b[K').slice(1)
+  expect(drawn).toHaveLength(3)
+  expect(drawn[1]).toMatch(/^build {2}0\.\d s {2}\*\*\* x+$/)
+  expect(drawn[1]).toHaveLength(39)
+  expect(drawn[2]).toMatch(/^build: done in 0\.\d s\n$/)
+})
