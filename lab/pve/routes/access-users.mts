@@ -1,6 +1,7 @@
 /** /access/users: users and what may be known of them. */
 
 import { hashPassword } from '../access/secrets.mts'
+import { changeAccess } from '../access/transaction.mts'
 import { emptyUser, ownerOf, type User } from '../access/user-cfg.mts'
 import { failure, permissionDenied } from '../errors.mts'
 import { flag, integer, optional, splitList, text, userId } from '../parameters.mts'
@@ -116,10 +117,12 @@ export const accessUserRoutes: Route[] = [
         throw failure(`realm '${userid.split('@')[1]}' does not exist`)
       if (pve.store.state.access.users[userid])
         throw failure(`create user failed: user '${userid}' already exists`)
-      const user = emptyUser()
-      changeUser(user, rest)
-      pve.store.state.access.users[userid] = user
-      joinGroups(pve, userid, splitList(groups), false)
+      changeAccess(pve, () => {
+        const user = emptyUser()
+        changeUser(user, rest)
+        pve.store.state.access.users[userid] = user
+        joinGroups(pve, userid, splitList(groups), false)
+      })
       if (password !== undefined) pve.store.state.passwords[userid] = hashPassword(password)
     },
   }),
@@ -144,8 +147,10 @@ export const accessUserRoutes: Route[] = [
     parameters: { userid: userId, append: optional(flag), ...userParameters },
     handle({ pve, params }) {
       const { userid, append, groups, ...rest } = params
-      changeUser(requireUser(pve, userid), rest)
-      if (groups !== undefined) joinGroups(pve, userid, splitList(groups), append ?? false)
+      changeAccess(pve, () => {
+        changeUser(requireUser(pve, userid), rest)
+        if (groups !== undefined) joinGroups(pve, userid, splitList(groups), append ?? false)
+      })
     },
   }),
   route({

@@ -1,5 +1,6 @@
 /** /pools: VMs and storages under one name, whose roles they inherit. */
 
+import { changeAccess } from '../access/transaction.mts'
 import { failure } from '../errors.mts'
 import { flag, optional, splitList, text } from '../parameters.mts'
 import { allOf, anyone, type Caller, hasAll, requireAll, requireModify } from '../permission.mts'
@@ -82,9 +83,14 @@ function changeStorages(pve: Pve, poolid: string, storages: string[], remove: bo
 }
 
 function changePool({ pve, caller, params }: Call<PoolChange>) {
-  const pool = requirePool(pve, params.poolid)
+  requirePool(pve, params.poolid)
   const [vms, storages] = [splitList(params.vms).map(Number), splitList(params.storage)]
   requireMembers(caller, vms, storages)
+  changeAccess(pve, () => changeMembers(pve, params, vms, storages))
+}
+
+function changeMembers(pve: Pve, params: PoolChange, vms: number[], storages: string[]) {
+  const pool = requirePool(pve, params.poolid)
   pool.comment = params.comment ?? pool.comment
   for (const vmid of vms) {
     if (params.delete) removeVm(pve, params.poolid, vmid)
