@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
-import { schemaFaults } from './schema-faults.mts'
+import { type SchemaFault, schemaFaults } from './schema-faults.mts'
+import { lineFinder } from './yaml-lines.mts'
 
 export interface ImageConfig {
   url: string
@@ -51,7 +52,7 @@ export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<
     templateVmidRange: file.template_vmid_range ?? [9000, 9899],
     baseVmidRange: file.base_vmid_range ?? [9900, 9999],
     taskTimeoutSeconds: file.task_timeout_seconds ?? 600,
-    stateDir: env['PROXMINT_STATE_DIR'] ?? resolve(dirname(path), '..', file.state_dir ?? '.proxmint'),
+    stateDir: resolve(env['PROXMINT_STATE_DIR'] ?? join(dirname(path), '..', file.state_dir ?? '.proxmint')),
     images: Object.fromEntries(
       Object.entries(file.images ?? {}).map(([name, image]) => [
         name,
@@ -64,17 +65,30 @@ export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<
 async function readConfigFile(path: string): Promise<ConfigFile> {
   const [{ LineCounter, parseDocument }, text] = await Promise.all([import('yaml'), readText(path)])
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const [syntaxError] = document.errors
   if (syntaxError !== undefined) {
-    throw invalidConfig(path, [
-      `line ${lines.linePos(syntaxError.pos[0]).line}: ${syntaxError.message.split('\n')[0]}`,
-    ])
+    throw invalidConfig(path, [`line ${lines.linePos(syntaxError.pos[0]).line}: ${syntaxError.message}`])
   }
   const value: unknown = document.toJS() ?? {}
-  const faults = await schemaFaults(new URL('../../../config/proxmint.schema.json', import.meta.url), value)
-  if (faults.length > 0) throw invalidConfig(path, faults)
-  return value as ConfigFile
+  const schema = new URL('../../../config/proxmint.schema.json', import.meta.url)
+  const broken = await schemaFaults(schema, value)
+  const faults = broken.length > 0 ? broken : reversedRanges(value as ConfigFile)
+  if (faults.length === 0) return value as ConfigFile
+  const lineOf = await lineFinder(document, lines)
+  throw invalidConfig(
+    path,
+    faults.map(fault => `line ${lineOf(fault.path)}: ${fault.sentence}`),
+  )
+}
+
+/** What a JSON schema cannot say. */
+function reversedRanges(file: ConfigFile): SchemaFault[] {
+  return (['template_vmid_range', 'base_vmid_range'] as const).flatMap(key => {
+    const [first, last] = file[key] ?? []
+    if (first === undefined || last === undefined || first <= last) return []
+    return [{ path: [key], sentence: `${key} must begin with the smaller VMID: [${last}, ${first}]` }]
+  })
 }
 
 async function readText(path: string): Promise<string> {

@@ -2,25 +2,48 @@ import { readFile } from 'node:fs/promises'
 import type { ErrorObject } from 'ajv'
 import { nearest } from '../run/nearest.mts'
 
-/** What `value` breaks in the JSON schema, one sentence each: the path, what is wrong, the nearest known key. */
-export async function schemaFaults(schema: URL, value: unknown): Promise<string[]> {
+export interface SchemaFault {
+  /** Keys and indices from the top to what is wrong; empty for the whole document. */
+  path: string[]
+  /** Begins with the path: `task_timeout_seconds must be >= 10, not 5`. */
+  sentence: string
+}
+
+/** What `value` breaks in the JSON schema, with the nearest known key where one is unknown. */
+export async function schemaFaults(schema: URL, value: unknown): Promise<SchemaFault[]> {
   const { Ajv } = await import('ajv')
   const validate = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true }).compile(
     JSON.parse(await readFile(schema, 'utf8')) as object,
   )
-  return validate(value) ? [] : (validate.errors ?? []).map(sentence)
+  if (validate(value)) return []
+  // A name's own fault stands there already, with the pattern it breaks.
+  return (validate.errors ?? []).filter(({ keyword }) => keyword !== 'propertyNames').map(faultOf)
 }
 
-function sentence(error: ErrorObject): string {
-  const path = error.instancePath.replace(/^\//, '').replaceAll('/', '.')
+function faultOf(error: ErrorObject): SchemaFault {
+  const path = pathOf(error)
   if (error.keyword === 'additionalProperties') return unknownKey(path, error)
-  const shown = typeof error.data === 'object' ? '' : `, not \`${error.data}\``
-  return `${path === '' ? 'the file' : path} ${error.message}${shown}`
+  if (error.propertyName !== undefined) {
+    const named = [...path, error.propertyName]
+    return { path: named, sentence: `the name ${named.join('.')} ${error.message}` }
+  }
+  const shown =
+    typeof error.data === 'object' && error.data !== null ? '' : `, not ${JSON.stringify(error.data)}`
+  return { path, sentence: `${path.join('.') || 'the file'} ${error.message}${shown}` }
 }
 
-function unknownKey(path: string, error: ErrorObject): string {
+/** A JSON pointer taken apart. */
+function pathOf({ instancePath }: ErrorObject): string[] {
+  return instancePath
+    .split('/')
+    .slice(1)
+    .map(part => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+}
+
+function unknownKey(parent: string[], error: ErrorObject): SchemaFault {
   const key = String((error.params as { additionalProperty: string }).additionalProperty)
   const known = nearest(key, Object.keys((error.parentSchema?.['properties'] as object | undefined) ?? {}))
-  const where = path === '' ? key : `${path}.${key}`
-  return `${where} is no known key${known === undefined ? '' : `; did you mean ${known}?`}`
+  const path = [...parent, key]
+  const hint = known === undefined ? '' : `; did you mean ${known}?`
+  return { path, sentence: `${path.join('.')} is no known key${hint}` }
 }
