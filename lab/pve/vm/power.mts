@@ -97,18 +97,15 @@ async function pullPlug(pve: Pve, vmid: number) {
   if (pve.live.get(vmid) === live) pve.live.delete(vmid)
 }
 
-/** Changes that waited for the VM to be off are taken over by the stop itself, not by the next start. */
-async function cleanUpStopped(pve: Pve, vmid: number) {
-  await applyPending(pve, findVm(pve, vmid))
-}
-
-/** Stops a VM without asking its guest; a stopped one stays as it is. */
+/** Stops a VM without asking its guest; a stopped one stays as it is. What waited for that is taken over. */
 export async function stopVm(pve: Pve, vmid: number, skiplock: boolean): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
-    requireUnlocked(findVm(pve, vmid), skiplock)
+    const vm = findVm(pve, vmid)
+    requireUnlocked(vm, skiplock)
+    if (!isRunning(pve, vmid)) return
     await pve.pause(DURATIONS.stop)
     await pullPlug(pve, vmid)
-    await cleanUpStopped(pve, vmid)
+    await applyPending(pve, vm)
   })
 }
 
@@ -128,14 +125,16 @@ export async function shutdownVm(
   task: TaskContext,
 ): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
-    requireUnlocked(findVm(pve, vmid))
+    const vm = findVm(pve, vmid)
+    requireUnlocked(vm)
     const live = pve.live.get(vmid)
-    if (live && !(await powerDown(live.guest, options.seconds ?? SHUTDOWN_SECONDS))) {
+    if (!live) return
+    if (!(await powerDown(live.guest, options.seconds ?? SHUTDOWN_SECONDS))) {
       if (!options.forceStop) throw failure('VM quit/powerdown failed - got timeout')
       task.warn('VM still running - terminating now with SIGTERM')
       await pullPlug(pve, vmid)
     }
-    await cleanUpStopped(pve, vmid)
+    await applyPending(pve, vm)
   })
 }
 

@@ -166,9 +166,19 @@ describe('changing the config', () => {
     expect(pending).toContainEqual({ key: 'cores', value: 2, pending: 8 })
     expect(pending).toContainEqual(expect.objectContaining({ key: 'ide2', delete: 1 }))
     await act('status/stop')
-    await act('status/start')
     expect((await lab.get(`${qemu}/100/config?current=1`)).data).toMatchObject({ cores: 8 })
     expect(await volumes()).toEqual(['tank:vm-100-disk-0'])
+  })
+
+  test('that waits is not taken over by a guest that powers itself off, but by the next start', async () => {
+    await act('status/start')
+    await put({ cores: 8 })
+    await lab.driver.powerOff(100)
+    const current = async () => (await lab.get(`${qemu}/100/config?current=1`)).data.cores
+    expect(await current()).toBe(2)
+    await act('status/start')
+    expect(await current()).toBe(8)
+    expect(lab.driver.started.get(100)!.cores).toBe(8)
   })
 
   test('what waits can be given up, a disk removed for good', async () => {
