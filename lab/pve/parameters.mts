@@ -99,7 +99,7 @@ function scalarFault(parameter: Parameter, value: string): string | undefined {
 }
 
 /** What is wrong with one value, in Proxmox's words; undefined when nothing is. */
-export function parameterFault(parameter: Parameter, value: string | string[]): string | undefined {
+function parameterFault(parameter: Parameter, value: string | string[]): string | undefined {
   if (parameter.type === 'array') return undefined
   if (Array.isArray(value)) return wrongType(parameter.type, value.join(','))
   return scalarFault(parameter, value)
@@ -114,7 +114,7 @@ function convert(parameter: Parameter, value: string | string[]): unknown {
 const UNKNOWN = 'property is not defined in schema and the schema does not allow additional properties'
 
 /** Schemas may name families of keys, `net[n]`; `net7` finds its entry there. */
-export const findParameter = (schema: Parameters, key: string): Parameter | undefined =>
+const findParameter = (schema: Parameters, key: string): Parameter | undefined =>
   Object.hasOwn(schema, key) ? schema[key] : familyOf(schema, key)
 
 const familyOf = (schema: Parameters, key: string) => {

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { GuestDriver } from '../guests/driver.mts'
 import { type MajorVersion, privilegesOf } from './access/privileges.mts'
 import { hashPassword } from './access/secrets.mts'
+import { writeUserCfg } from './access/user-cfg.mts'
 import { ensureCertificate } from './certificates.mts'
 import { createDispatcher } from './http/dispatch.mts'
 import type { Pve } from './pve.mts'
@@ -57,6 +58,8 @@ export interface PveAdmin {
   vmConfig(vmid: number): VmConfig | undefined
   vmids(): number[]
   tasks(): readonly TaskRecord[]
+  /** Users, tokens, roles, pools and ACLs of this moment, in the format of Proxmox's user.cfg. */
+  userCfg(): string
   /** Resolves when no task runs. */
   settled(): Promise<void>
   /** The serial console of a running guest so far. */
@@ -151,6 +154,7 @@ const adminOf = (pve: Pve): PveAdmin => ({
   vmConfig: vmid => pve.store.state.vms[vmid]?.config,
   vmids: () => Object.keys(pve.store.state.vms).map(Number),
   tasks: () => pve.store.state.tasks,
+  userCfg: () => writeUserCfg(pve.store.state.access),
   settled: () => pve.tasks.settled(),
   console: async vmid => pve.live.get(vmid)?.guest.console(),
 })

@@ -10,7 +10,7 @@ import { ownerOf } from './user-cfg.mts'
 const isExpired = (expire: number) => expire !== 0 && expire * 1000 < Date.now()
 
 /** Enabled and not expired. */
-export function isUsable(state: State, userid: string): boolean {
+function isUsable(state: State, userid: string): boolean {
   const user = state.access.users[userid]
   return user?.enable === true && !isExpired(user.expire)
 }

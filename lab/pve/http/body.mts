@@ -1,6 +1,6 @@
 /** Request bodies: form, JSON, and multipart uploads that go to disk as they arrive. */
 
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
@@ -101,11 +101,4 @@ export async function readBody(request: IncomingMessage, uploadDir: string): Pro
   if (type === 'multipart/form-data') return readMultipart(request, uploadDir)
   const body = await readText(request)
   return { parameters: type === 'application/json' ? parseJson(body) : parseForm(body), upload: undefined }
-}
-
-/** Digest of a stream's bytes, in hex. */
-export async function digestOf(stream: AsyncIterable<Buffer>, algorithm: string): Promise<string> {
-  const hash = createHash(algorithm)
-  for await (const chunk of stream) hash.update(chunk)
-  return hash.digest('hex')
 }

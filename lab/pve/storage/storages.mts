@@ -10,8 +10,6 @@ export interface VolumeId {
   name: string
 }
 
-export const formatVolumeId = ({ storage, name }: VolumeId) => `${storage}:${name}`
-
 /** Undefined when the text is no volume id, such as a path of the host. */
 export function parseVolumeId(volid: string): VolumeId | undefined {
   const [, storage, name] = /^([a-z][a-z0-9\-_.]*[a-z0-9]):(\S+)$/i.exec(volid) ?? []

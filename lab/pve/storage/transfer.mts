@@ -1,5 +1,6 @@
 /** Files that come in by upload or by download-url: checked first, then put in place whole. */
 
+import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { access, copyFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,7 +8,6 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { failure } from '../errors.mts'
-import { digestOf } from '../http/body.mts'
 import type { Pve } from '../pve.mts'
 import type { TaskContext } from '../tasks/tasks.mts'
 import { DURATIONS } from '../vm/durations.mts'
@@ -48,6 +48,12 @@ const isThere = (path: string) =>
     () => true,
     () => false,
   )
+
+async function digestOf(stream: AsyncIterable<Buffer>, algorithm: string): Promise<string> {
+  const hash = createHash(algorithm)
+  for await (const chunk of stream) hash.update(chunk)
+  return hash.digest('hex')
+}
 
 async function verify(path: string, checksum: Checksum | undefined, task: TaskContext) {
   if (!checksum) return

@@ -25,7 +25,7 @@ function requireOnVm(caller: Caller, target: Target, privileges: string[], mode:
 }
 
 /** The rights to put a drive into its slot, or to take it out. */
-export function requireDriveChange(caller: Caller, target: Target, drive: Drive) {
+function requireDriveChange(caller: Caller, target: Target, drive: Drive) {
   if (isCloudInit(drive)) requireOnVm(caller, target, ['VM.Config.Cloudinit', 'VM.Config.CDROM'], 'all')
   else requireOnVm(caller, target, [isCdrom(drive) ? 'VM.Config.CDROM' : 'VM.Config.Disk'], 'all')
 }

@@ -19,7 +19,7 @@ export interface Nic {
 }
 
 /** Reads both ways to write one: `virtio=MAC,bridge=vmbr0` and `model=virtio,macaddr=MAC,...`. */
-export function parseNic(value: string): Nic {
+function parseNic(value: string): Nic {
   const { model: named, macaddr, ...rest } = parseProperties(value, 'model')
   const short = Object.keys(rest).find(isNicModel)
   if (short === undefined) return { model: named ?? 'virtio', mac: macaddr?.toUpperCase(), options: rest }

@@ -7,7 +7,7 @@ import { digestOfVm } from './conf-file.mts'
 import { parseProperties } from './drive.mts'
 
 /** The text Proxmox fails with where a VM's config file is missing; clients match on it. */
-export const missingConfig = (node: string, vmid: number) =>
+const missingConfig = (node: string, vmid: number) =>
   failure(`Configuration file 'nodes/${node}/qemu-server/${vmid}.conf' does not exist`)
 
 export function findVm(pve: Pve, vmid: number): Vm {

@@ -26,6 +26,24 @@ test('a privilege this version has lost is lost to the role that names it', asyn
   expect((await lab.get('/access/permissions', ann)).data).toEqual({ '/vms': { 'VM.Audit': 1 } })
 })
 
+test('what was changed can be read in the format it began with', async () => {
+  await lab.call('POST', '/pools', { poolid: 'lab', comment: 'a: b' })
+  await lab.call('PUT', '/access/acl', {
+    path: '/pool/lab',
+    roles: 'PVEPoolUser',
+    tokens: 'ann@pve!all',
+    propagate: 0,
+  })
+  const lines = lab.server.admin.userCfg().split('\n')
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      'pool:lab:a%3A b:::',
+      'acl:0:/pool/lab:ann@pve!all:PVEPoolUser:',
+      'role:Seed:VM.Audit:',
+    ]),
+  )
+})
+
 describe('users and groups', () => {
   test('are made, joined, changed and removed', async () => {
     await lab.call('POST', '/access/groups', { groupid: 'team', comment: 'all of us' })
