@@ -76,6 +76,12 @@ async function run(record: TaskRecord, work: TaskStart['work'], controller: Abor
   record.exitstatus = status.split('\n')[0]!
 }
 
+/** What a task did but nobody can remember after a restart is no success, and nobody awaits the worker to tell. */
+function noteUnsaved(record: TaskRecord, error: unknown) {
+  record.exitstatus = `cannot save the state: ${messageOf(error)}`
+  record.log.push(`TASK ERROR: ${record.exitstatus}`)
+}
+
 interface TaskOptions {
   store: Store
   node: string
@@ -117,6 +123,7 @@ export function createTasks(options: TaskOptions): Tasks {
       const controller = new AbortController()
       const done = run(record, task.work, controller)
         .then(() => store.save())
+        .catch(error => noteUnsaved(record, error))
         .finally(() => running.delete(record.upid))
       running.set(record.upid, { done, controller })
       if (options.endAtOnce) await Promise.race([done, delay(AT_ONCE_MILLISECONDS)])
