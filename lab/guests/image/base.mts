@@ -18,6 +18,12 @@ const SUITES: Record<ImageName, string> = { 'debian-12': 'bookworm', 'debian-13'
 
 const IN_IMAGE = ['ca-certificates', 'iproute2', 'openssh-client', 'openssh-server', 'procps', 'sudo']
 
+/** Stands in for systemd, whose place the lab's own commands take. */
+const ALSO_IN_IMAGE: Record<ImageName, string[]> = {
+  'debian-12': [],
+  'debian-13': ['systemd-standalone-sysusers'],
+}
+
 /** Kept out of the image, as in Debian's; guests install them from the lab's package source. */
 const IN_PACKAGE_SOURCE = ['qemu-guest-agent']
 
@@ -62,7 +68,7 @@ async function install(name: ImageName, work: string, packageSource: string): Pr
 function mmdebstrapArguments(name: ImageName, packages: string, target: string): string[] {
   return [
     '--variant=minbase',
-    `--include=${IN_IMAGE.join(',')}`,
+    `--include=${[...IN_IMAGE, ...ALSO_IN_IMAGE[name]].join(',')}`,
     ...LEFT_OUT.map(path => `--dpkgopt=path-exclude=${path}`),
     `--customize-hook=${shellQuote(PREPARE)} "$1"`,
     `--customize-hook=sync-out /lab-packages ${shellQuote(packages)}`,
@@ -74,7 +80,7 @@ function mmdebstrapArguments(name: ImageName, packages: string, target: string):
 
 /** Changes with whatever goes into the installation, so that a new recipe never meets an old cache. */
 async function recipeDigest(name: ImageName, options: ImageOptions): Promise<string> {
-  const recipe = [name, IN_IMAGE, IN_PACKAGE_SOURCE, LEFT_OUT, options.packageSourceUrl]
+  const recipe = [name, IN_IMAGE, ALSO_IN_IMAGE[name], IN_PACKAGE_SOURCE, LEFT_OUT, options.packageSourceUrl]
   const hash = createHash('sha256')
     .update(JSON.stringify(recipe))
     .update(await readFile(PREPARE))

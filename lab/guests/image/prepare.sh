@@ -43,6 +43,15 @@ become_cloud_image() {
   echo "deb [trusted=yes] $PACKAGE_SOURCE ./" > "$root/etc/apt/sources.list"
 }
 
+# The lab's own commands stay, whatever package a guest installs.
+keep_commands() {
+  local path
+  for path in /usr/sbin/{init,halt,poweroff,reboot,shutdown} /usr/bin/{systemctl,cloud-init}; do
+    chroot "$root" dpkg-divert --quiet --local --no-rename --add "$path"
+  done
+}
+
 download_packages
 index_packages
+keep_commands
 become_cloud_image
