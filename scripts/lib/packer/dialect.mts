@@ -79,7 +79,7 @@ function mayDrop({ name, value }: AttributeNode): boolean {
 /** Takes the node away, and its line where nothing else stands on it. */
 function cut(text: string, { start, end }: Edit): string {
   const lineStart = text.lastIndexOf('\n', start - 1) + 1
-  const lineEnd = text.indexOf('\n', end)
+  const lineEnd = end + text.slice(end).search(/\n|$/)
   const alone = text.slice(lineStart, start).trim() === '' && text.slice(end, lineEnd).trim() === ''
   return alone ? text.slice(0, lineStart) + text.slice(lineEnd + 1) : text.slice(0, start) + text.slice(end)
 }

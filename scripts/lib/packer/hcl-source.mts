@@ -84,9 +84,9 @@ class Scanner {
     this.position++
     this.skipSpaces()
     const valueStart = this.position
-    this.expression()
-    const value = this.text.slice(valueStart, this.position).trimEnd()
-    return { kind: 'attribute', name, value, valueStart, start, end: valueStart + value.length, line }
+    const end = this.expression()
+    const value = this.text.slice(valueStart, end)
+    return { kind: 'attribute', name, value, valueStart, start, end, line }
   }
 
   private block(type: string, start: number, line: number): BlockNode {
@@ -104,43 +104,56 @@ class Scanner {
     return { kind: 'block', type, labels, body, start, end: this.position, line }
   }
 
-  /** Up to the newline, comment or brace that ends the expression; brackets and strings hide all three. */
-  private expression(): void {
+  /**
+   * Up to the newline or brace that ends the expression; brackets, strings and comments hide both. Gives the
+   * end without the blanks and comments that may follow on the line.
+   */
+  private expression(): number {
     let depth = 0
-    for (; !this.atEnd(); this.position++) {
+    let end = this.position
+    while (!this.atEnd()) {
       const character = this.peek()
-      if (depth === 0 && (character === '\n' || character === '}' || this.atComment())) return
-      if (this.atComment()) this.skipComment()
-      else if (character === '"') this.string()
-      else if (this.heredoc()) return
-      if ('([{'.includes(this.peek())) depth++
-      if (')]}'.includes(this.peek())) depth--
+      if (depth === 0 && (character === '\n' || character === '}')) break
+      if (this.skipComment()) continue
+      if (character === '"') this.string()
+      else if (!this.heredoc()) {
+        if ('([{'.includes(character)) depth++
+        if (')]}'.includes(character)) depth--
+        this.position++
+      }
+      if (character.trim() !== '') end = this.position
     }
+    return end
   }
 
-  /** Leaves the cursor on the closing quote. */
   private string(): void {
     const line = this.lineAt(this.position)
-    for (this.position++; !this.atEnd() && this.peek() !== '"'; this.position++) {
-      if (this.peek() === '\\') this.position++
-      else if (this.text.startsWith('${', this.position)) this.interpolation()
-      else if (this.peek() === '\n') break
+    this.position++
+    while (this.peek() !== '"') {
+      if (this.atEnd() || this.peek() === '\n') throw this.fault(`the string of line ${line} is not closed`)
+      // A backslash takes the next character with it; `$${` and `%%{` stand for themselves.
+      if (this.take(/\\[\s\S]|\$\$\{|%%\{/y) !== undefined) continue
+      if (this.take(/[$%]\{/y) !== undefined) this.interpolation()
+      else this.position++
     }
-    if (this.peek() !== '"') throw this.fault(`the string of line ${line} is not closed`)
+    this.position++
   }
 
+  /** From behind the opening brace to behind the closing one. */
   private interpolation(): void {
-    let depth = 0
-    for (; !this.atEnd(); this.position++) {
+    for (let depth = 1; depth > 0 && !this.atEnd(); ) {
       if (this.peek() === '"') this.string()
-      else if (this.peek() === '{') depth++
-      else if (this.peek() === '}' && --depth === 0) return
+      else {
+        if (this.peek() === '{') depth++
+        if (this.peek() === '}') depth--
+        this.position++
+      }
     }
   }
 
   /** Skips `<<EOT ... EOT` whole where one stands here. */
   private heredoc(): boolean {
-    const opening = /<<-?(\w+)\n/y
+    const opening = /<<-?([\w-]+)\r?\n/y
     opening.lastIndex = this.position
     const match = opening.exec(this.text)
     if (match === null) return false
@@ -152,24 +165,19 @@ class Scanner {
   }
 
   private skipBlank(): void {
-    for (;;) {
-      this.take(/\s+/y)
-      if (!this.atComment()) return
-      this.skipComment()
-    }
+    do this.take(/\s+/y)
+    while (this.skipComment())
   }
 
+  /** Blanks and comments within a line. */
   private skipSpaces(): void {
-    this.take(/[ \t]+/y)
+    this.take(/(?:[ \t]+|\/\*[\s\S]*?\*\/)+/y)
   }
 
-  private atComment(): boolean {
-    const two = this.text.slice(this.position, this.position + 2)
-    return two[0] === '#' || two === '//' || two === '/*'
-  }
-
-  private skipComment(): void {
-    if (this.take(/\/\*[\s\S]*?\*\//y) === undefined) this.take(/[^\n]*/y)
+  private skipComment(): boolean {
+    if (this.take(/(?:#|\/\/)[^\n]*|\/\*[\s\S]*?\*\//y) !== undefined) return true
+    if (this.text.startsWith('/*', this.position)) throw this.fault('the comment is not closed')
+    return false
   }
 
   private peek(): string {
