@@ -19,6 +19,8 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 600_000,
           fileParallelism: false,
+          // Packer mostly waits; more would only make each build slower on two cores.
+          maxConcurrency: 3,
         },
       },
     ],

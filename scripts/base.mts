@@ -7,7 +7,7 @@ const name = 'base'
 await runMain({
   name,
   summary: 'Makes the base VM template of an official cloud image, by the API of Proxmox VE alone.',
-  usage: 'import IMAGE',
+  usage: 'import IMAGE|OS',
   options: {},
   positionals: 2,
   example: 'zx scripts/base.mts import debian-12',

@@ -20,9 +20,9 @@ source "proxmox-clone" "debian" {
   full_clone = true # a linked clone can stop at boot: "PARTUUID does not exist"
 
   vm_id                = var.template_vmid
-  vm_name              = var.template_name
+  vm_name              = "${var.template_name}-${var.build_id}" # while it is built
   template_name        = var.template_name
-  template_description = "Debian ${var.debian_release}, built by proxmint"
+  template_description = "Debian ${var.debian_release}, built by proxmint. Build ${var.build_id}."
 
   os              = "l26"
   cores           = var.cores

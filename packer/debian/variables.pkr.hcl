@@ -54,8 +54,14 @@ variable "template_vmid" {
 
 variable "template_name" {
   type        = string
-  description = "Name of the VM template, and of the VM while it is built"
+  description = "Name of the VM template"
   default     = "debian"
+}
+
+variable "build_id" {
+  type        = string
+  description = "Tells this build's VM from every other: in the name while it is built, then in the description"
+  default     = "by-hand"
 }
 
 variable "bridge" {

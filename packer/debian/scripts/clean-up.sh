@@ -8,18 +8,19 @@ rm -f /etc/ssh/ssh_host_*
 
 # machine-id: it decides about DHCP leases and journal ids. Empty means "make one at boot".
 truncate -s 0 /etc/machine-id
-rm -f /var/lib/dbus/machine-id
 
 # cloud-init must take every clone for a new instance.
 cloud-init clean --logs --seed
 
-# Packages and logs of the build.
+# Packages and logs of the build. /tmp needs nothing: Debian empties it at boot.
 apt-get clean
-rm -rf /var/lib/apt/lists/* /var/log/journal/* /tmp/* /var/tmp/*
+rm -rf /var/lib/apt/lists/*
+rm -rf /var/tmp/*
+rm -rf /var/log/journal/*
 
 # The build's user, its key, its password and its right to sudo.
 rm -f /etc/sudoers.d/90-cloud-init-users
-rm -f /root/.ssh/authorized_keys /root/.bash_history
+rm -f /root/.ssh/authorized_keys
 userdel --force --remove "$BUILD_USER" 2>/dev/null
 
 sync

@@ -11,7 +11,12 @@ import { withLock } from '../run/lock.mts'
 export interface Reservation {
   vmid: number
   node: string
-  /** The VM's name: with the VMID it says that a VM found there is the one meant. */
+  /**
+   * Random, and part of the VM's name or description as soon as there is one: a VM that another run made
+   * under the same VMID, even from the same inputs, is never taken for this one.
+   */
+  buildId: string
+  /** The name it is to have when it is done. */
   name: string
   /** Tags it is to carry when it is done. */
   tags: string[]

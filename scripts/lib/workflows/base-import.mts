@@ -1,4 +1,5 @@
 import type { ImageConfig } from '../config/load.mts'
+import { listFamilies, loadTemplate } from '../packer/template.mts'
 import { listStorages } from '../proxmox/list-storages.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { nearest } from '../run/nearest.mts'
@@ -8,7 +9,7 @@ import { makeBase } from './base-vm.mts'
 import { type Connection, cleaningOf, connect } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { removeLeftovers } from './remove-leftovers.mts'
-import { findBase, needsOfBaseImport } from './work-needs.mts'
+import { buildTarget, findBase, needsOfBaseImport } from './work-needs.mts'
 
 export interface ImportedBase {
   name: string
@@ -27,10 +28,12 @@ export function baseName(image: string): string {
 /**
  * Makes the base VM template of a cloud image by Proxmox's API alone: the node downloads and verifies the
  * image; one boot installs the guest agent; the result is a VM template. Nothing is left behind on failure.
+ * @param named an image of the config, or a template family: then the image its template is built from.
  */
-export async function importBase(image: string, signal: AbortSignal): Promise<ImportedBase> {
+export async function importBase(named: string, signal: AbortSignal): Promise<ImportedBase> {
   const connection = await connect()
   const { config, client, credentials } = connection
+  const image = await imageOf(named, config.images)
   const source = knownImage(config.images, image)
   const place = { ...credentials, pveMajor: connection.version.major }
   requireGranted(
@@ -51,6 +54,12 @@ export async function importBase(image: string, signal: AbortSignal): Promise<Im
   )
   const vmid = await makeBase(connection, { image, name: baseName(image), volid }, signal)
   return { name: baseName(image), vmid, node: credentials.node, image, created: true }
+}
+
+async function imageOf(named: string, images: Record<string, ImageConfig>): Promise<string> {
+  if (images[named] !== undefined || !(await listFamilies()).includes(named)) return named
+  const { baseName: wanted } = buildTarget(await loadTemplate(named), {}, process.env)
+  return wanted.replace(baseName(''), '')
 }
 
 function knownImage(images: Record<string, ImageConfig>, image: string): ImageConfig {

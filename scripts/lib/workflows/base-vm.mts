@@ -62,7 +62,7 @@ async function create(making: Making, { name, volid }: BaseVm, iso: string): Pro
   const upid = await createVm(client, credentials.node, {
     vmid: reservation.vmid,
     name,
-    description: 'Base VM of proxmint: an official cloud image with the guest agent added.',
+    description: `Base VM of proxmint: an official cloud image with the guest agent added. Build ${reservation.buildId}.`,
     tags: reservation.tags.join(';'),
     ostype: 'l26',
     cores: 1,

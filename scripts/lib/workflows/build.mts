@@ -45,7 +45,7 @@ export interface BuildResult {
 }
 
 /** Variables of a template through which a build hands over what it decided. */
-const handedOver = ['template_vmid', 'template_name', 'manifest'] as const
+const handedOver = ['template_vmid', 'template_name', 'build_id', 'manifest'] as const
 
 /**
  * Builds one family: rules, permissions, `packer validate`, then `packer build` with a VMID that was
@@ -82,8 +82,8 @@ interface Job {
   changes: string[]
   /** The translated copy to remove afterwards. */
   copy: string | undefined
-  /** The commands, for a reserved VMID or none yet. */
-  commands(vmid: number | undefined): BuildCommands
+  /** The commands, for what was reserved or nothing yet. */
+  commands(reserved: Pick<Reservation, 'vmid' | 'buildId'> | undefined): BuildCommands
 }
 
 function requireHandover({ folder, variables }: Template, given: Record<string, string>): void {
@@ -127,15 +127,24 @@ async function prepare(
     manifest,
     copy,
     changes: translated?.changes ?? [],
-    commands: vmid =>
+    commands: reserved =>
       planBuild({
         packer,
         dialect: packer.dialect,
         credentials,
         folder,
-        variables: { ...variables, template_name: name, manifest, template_vmid: String(vmid ?? 0) },
+        variables: { ...variables, ...handover(name, manifest, reserved) },
       }),
   }
+}
+
+function handover(
+  name: string,
+  manifest: string,
+  reserved: Pick<Reservation, 'vmid' | 'buildId'> | undefined,
+): Record<(typeof handedOver)[number], string> {
+  const { vmid = 0, buildId = 'none' } = reserved ?? {}
+  return { template_name: name, manifest, template_vmid: String(vmid), build_id: buildId }
 }
 
 /** What the config decides, for the templates that ask for it. */
@@ -210,7 +219,7 @@ async function make(
     {
       os: job.os,
       vmid,
-      plan: job.commands(vmid).build,
+      plan: job.commands(reservation).build,
       logFolder: join(config.stateDir, 'logs'),
       onStart: pid => updateReservation(config.stateDir, vmid, { child: { pid, program: 'packer' } }),
     },

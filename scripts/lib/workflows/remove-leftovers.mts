@@ -4,6 +4,7 @@ import type { ProxmoxClient } from '../proxmox/client.mts'
 import { deleteVm } from '../proxmox/delete-vm.mts'
 import { deleteVolume } from '../proxmox/delete-volume.mts'
 import { ProxmoxApiError } from '../proxmox/errors.mts'
+import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { findVmStatus, type VmStatus } from '../proxmox/get-vm-status.mts'
 import { stopVm } from '../proxmox/stop-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
@@ -21,8 +22,7 @@ export interface Cleaning {
 }
 
 /**
- * Removes what runs that died left behind: the VMs they had written down, where Proxmox has them under the
- * VMID and the name. Reservations of runs that still go on, here or elsewhere, are left alone.
+ * Removes what runs that died left behind: the VMs they had written down, where those carry the build id. Reservations of runs that still go on, here or elsewhere, are left alone.
  * @returns one sentence per leftover.
  */
 export async function removeLeftovers(cleaning: Cleaning): Promise<string[]> {
@@ -44,45 +44,52 @@ async function stillRuns({ pid, host }: Reservation): Promise<boolean> {
 
 /** Removes the VM of one reservation, its volumes, and then the reservation. */
 export async function removeReserved(cleaning: Cleaning, reservation: Reservation): Promise<string> {
-  const { vmid, name, node, purpose } = reservation
-  const status = await findVmStatus(cleaning.client, { node, vmid })
-  if (
-    status === undefined &&
-    Date.now() - Date.parse(reservation.since) < settleMs &&
-    reservation.pid !== process.pid
-  ) {
-    return `VM ${vmid} (${name}) of an interrupted \`${purpose}\` is not there yet; the next run looks again`
+  const { vmid, node, purpose } = reservation
+  const status = await waitUntilUnlocked(cleaning, reservation)
+  if (status === undefined && mayStillAppear(reservation)) {
+    return `VM ${vmid} of an interrupted \`${purpose}\` is not there yet; the next run looks again`
   }
-  if (status !== undefined && status.name !== name) {
-    await dropReservation(cleaning.stateDir, vmid)
-    return `VM ${vmid} is now ${status.name}, not ${name} of an interrupted \`${purpose}\`: left alone`
-  }
-  if (status !== undefined) await removeVm(cleaning, reservation, status)
+  const isOurs = status !== undefined && (await carriesBuildId(cleaning.client, reservation))
+  if (isOurs) await removeVm(cleaning, reservation, status)
   for (const volid of reservation.volumes) await removeVolume(cleaning, node, volid)
   await dropReservation(cleaning.stateDir, vmid)
+  if (isOurs) return `removed VM ${vmid}, left by an interrupted \`${purpose}\``
   return status === undefined
     ? `nothing was left of an interrupted \`${purpose}\` (VM ${vmid})`
-    : `removed VM ${vmid} (${name}), left by an interrupted \`${purpose}\``
+    : `VM ${vmid} (${status.name}) is not the one of an interrupted \`${purpose}\`: left alone`
 }
 
-async function removeVm(cleaning: Cleaning, { node, vmid }: Reservation, found: VmStatus): Promise<void> {
+function mayStillAppear({ since, pid }: Reservation): boolean {
+  return pid !== process.pid && Date.now() - Date.parse(since) < settleMs
+}
+
+/** A name can be anybody's; the build id is in the name while Packer works and in the description at last. */
+async function carriesBuildId(client: ProxmoxClient, reservation: Reservation): Promise<boolean> {
+  const { name, description } = await getVmConfig(client, reservation)
+  return `${name} ${description}`.includes(reservation.buildId)
+}
+
+async function removeVm(
+  cleaning: Cleaning,
+  { node, vmid }: Reservation,
+  { status }: VmStatus,
+): Promise<void> {
   const { client, taskTimeoutMs } = cleaning
-  const status = await waitUntilUnlocked(cleaning, { node, vmid }, found)
-  if (status === undefined) return
-  if (status.status === 'running') {
+  if (status === 'running') {
     await waitForTask(client, await stopVm(client, { node, vmid }), { timeoutMs: taskTimeoutMs })
   }
   await waitForTask(client, await deleteVm(client, { node, vmid }), { timeoutMs: taskTimeoutMs })
 }
 
-/** Proxmox finishes a clone also when nobody waits for it, and refuses to delete the VM before. */
+/**
+ * Proxmox finishes a clone also when nobody waits for it; before, the VM has no name yet and cannot be deleted.
+ */
 async function waitUntilUnlocked(
   { client, taskTimeoutMs }: Cleaning,
   vm: { node: string; vmid: number },
-  found: VmStatus,
 ): Promise<VmStatus | undefined> {
   const deadline = Date.now() + taskTimeoutMs
-  let status: VmStatus | undefined = found
+  let status = await findVmStatus(client, vm)
   while (status?.lock !== undefined) {
     if (Date.now() > deadline) {
       throw new ProxmintError(`VM ${vm.vmid} stays locked (${status.lock})`, {

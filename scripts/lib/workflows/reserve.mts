@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { isVmidFree } from '../proxmox/is-vmid-free.mts'
@@ -25,6 +26,7 @@ export async function reserveVm(
   return addReservation(stateDir, async reserved => ({
     ...about,
     vmid: await firstFree(client, range, reserved),
+    buildId: randomBytes(6).toString('hex'),
     since: new Date().toISOString(),
     pid: process.pid,
     host: hostname(),
