@@ -20,14 +20,7 @@ export interface Rule {
   check(template: Template): Omit<Violation, 'rule'>[]
 }
 
-const credentialAttributes = [
-  'proxmox_url',
-  'username',
-  'token',
-  'password',
-  'ssh_password',
-  'winrm_password',
-]
+const credentialAttributes = ['username', 'token', 'password', 'ssh_password', 'winrm_password']
 const credentialVariables = /^proxmox_(username|token|password)$|_(secret|password)$/
 
 /** The rules of the documented fixes, in the order they are reported. */
@@ -137,7 +130,7 @@ function fullClone({ block, file, name }: SourceBlock): Found {
 
 function validExitCodes({ file, block, values }: Template['provisioners'][number]): Found {
   const commands = attributeOf(block, 'inline')
-  if (commands === undefined || !/cloud-init\s+status\b[^"]*--wait/.test(commands.value)) return []
+  if (commands === undefined || !/cloud-init\s+status\b[^"]*(?:--wait|\s-w)\b/.test(commands.value)) return []
   const accepted: HclValue = values['valid_exit_codes'] ?? []
   if (Array.isArray(accepted) && [0, 2].every(code => accepted.includes(code))) return []
   return [
@@ -171,7 +164,7 @@ function sensitive({ name, file, line, sensitive: isSensitive }: Variable): Foun
 const literalSecretWhy = 'whatever is in the repository is known to everybody who ever cloned it'
 
 function literalSecrets({ block, file }: SourceBlock): Found {
-  return credentialAttributes.slice(1).flatMap(name => {
+  return credentialAttributes.flatMap(name => {
     const attribute = attributeOf(block, name)
     if (attribute === undefined || !isLiteral(attribute)) return []
     const fix = `${name} = var.<variable>, and the value into the SOPS file; make a new secret, this one is known`
@@ -216,7 +209,7 @@ function unknownWithin(block: BlockNode, types: AttributeTypes, file: string, wh
       if (node.type === 'dynamic' || typeof type === 'string') return []
       return unknownWithin(node, type, file, `${where}.${name}`)
     }
-    return wrongType(node, type, file)
+    return typeof type === 'string' ? wrongType(node, type, file) : [attributeForBlock(node, file)]
   })
 }
 
@@ -237,23 +230,31 @@ function unknownAttribute(
   }
 }
 
+function attributeForBlock({ name, line }: AttributeNode, file: string): Found[number] {
+  return {
+    file,
+    line,
+    what: `\`${name}\` is written as an attribute`,
+    why: 'the plugin takes a block there',
+    fix: `${name} { ... }, without the equals sign`,
+  }
+}
+
 /** Literals alone: what an expression comes to is Packer's business. */
-function wrongType({ name, value, line }: AttributeNode, type: string | AttributeTypes, file: string): Found {
+function wrongType({ name, value, line }: AttributeNode, type: string, file: string): Found {
   const literal = literalType(value)
   if (literal === undefined || literal === type) return []
   // Packer converts between these where the text allows it.
   if (literal === 'string' && (type === 'number' || type === 'bool') && /^"(\d+|true|false)"$/.test(value))
     return []
   if (type === 'string' && (literal === 'number' || literal === 'bool')) return []
-  const expected = typeof type === 'string' ? type : 'block'
   return [
     {
       file,
       line,
       what: `\`${name}\` is a ${literal}`,
-      why: `the plugin takes a ${expected} there`,
-      fix:
-        expected === 'block' ? `${name} { ... }, without the equals sign` : `give \`${name}\` a ${expected}`,
+      why: `the plugin takes a ${type} there`,
+      fix: `give \`${name}\` a ${type}`,
     },
   ]
 }
