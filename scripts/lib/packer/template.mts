@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { type AttributeNode, type BlockNode, type HclNode, locateNodes } from './hcl-source.mts'
 
 /** One file of a template folder, with where things stand in it. */
@@ -103,17 +103,18 @@ async function toJson(file: TemplateFile): Promise<Json> {
   try {
     return (await parse(file.path, file.text)) as Json
   } catch (cause) {
-    throw new ProxmintError(
-      `syntax error: ${messageOf(cause)
-        .replace(/^Error: /, '')
-        .trim()}`,
-      {
-        facts: { file: file.path, code: codeOf(cause) },
-        hint: 'correct the line named above; `packer fmt` shows the structure',
-        exitCode: exitCodes.invalid,
-      },
-    )
+    throw new ProxmintError(`syntax error: ${diagnosis(cause)}`, {
+      hint: 'correct the line named above; `packer fmt` shows the structure',
+      cause,
+      exitCode: exitCodes.invalid,
+    })
   }
+}
+
+/** hcl2json's words without their wrapping, and of each range its beginning: `FILE:LINE,COLUMN: ...`. */
+function diagnosis(cause: unknown): string {
+  const [, words = messageOf(cause)] = /parse config: \[(.*)\]/s.exec(messageOf(cause)) ?? []
+  return words.replaceAll(/:(\d+,\d+)-\d+(?:,\d+)?:/g, ':$1:')
 }
 
 function blocks(file: TemplateFile, type: string): BlockNode[] {
@@ -179,8 +180,8 @@ export function attributeOf(block: BlockNode, name: string): AttributeNode | und
 }
 
 /**
- * What an expression comes to where it is a literal or one variable with a known value; undefined where it
- * cannot be known without Packer.
+ * What an expression comes to where it is a literal, or text and variables with known values; undefined
+ * where it cannot be known without Packer. Variables are looked up in Packer's order.
  * @param given values handed to Packer by `-var`.
  */
 export function resolveValue(
@@ -196,13 +197,10 @@ export function resolveValue(
   const reference = /^\$\{var\.(\w+)\}$/.exec(value)
   if (reference === null) return value.includes('${') ? interpolate(template, value, given, env) : value
   const name = reference[1]!
-  if (given[name] !== undefined) return given[name]
-  return resolveValue(
-    template,
-    template.variables.find(variable => variable.name === name)?.default,
-    given,
-    env,
-  )
+  const assigned = given[name] ?? template.overrides[name] ?? env[`PKR_VAR_${name}`]
+  if (typeof assigned === 'string') return assigned
+  const declared = template.variables.find(variable => variable.name === name)?.default
+  return resolveValue(template, assigned ?? declared, given, env)
 }
 
 /** `base-${var.release}` with every variable known; undefined as soon as one is not. */
@@ -214,7 +212,7 @@ function interpolate(
 ): string | undefined {
   const parts = text
     .split(/(\$\{var\.\w+\})/)
-    .map(part => (part.startsWith('${var.') ? resolveValue(template, part, given, env) : part))
+    .map(part => (/^\$\{var\.\w+\}$/.test(part) ? resolveValue(template, part, given, env) : part))
   if (parts.some(part => part === undefined || String(part).includes('${'))) return undefined
   return parts.join('')
 }
