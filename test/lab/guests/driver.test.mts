@@ -50,13 +50,15 @@ async function shutDown(vmid = 100): Promise<void> {
   expect(await driver.call('exited', vmid)).toEqual({ reason: 'poweroff' })
 }
 
-/** Polls until `look` gives a value; the test's own timeout ends the wait. */
+/** Polls until `look` gives a value, for at most 20 s. */
 async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
+  const deadline = Date.now() + 20_000
+  while (Date.now() < deadline) {
     const found = await look()
     if (found !== undefined) return found
     await new Promise(resolve => setTimeout(resolve, 50))
   }
+  throw new Error(`nothing came of ${look} within 20 s`)
 }
 
 const consoleSays = (text: string, vmid = 100) =>
