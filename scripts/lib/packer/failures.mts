@@ -34,7 +34,8 @@ const knownFailures: KnownFailure[] = [
     },
   },
   known(
-    /401 |authentication failure|Authentication failed/,
+    // A status, not a VMID or a size: Proxmox's own words follow it.
+    /(?:^|[:>] )401 [A-Za-z]|authentication failure|Authentication failed/,
     'Proxmox refused the login',
     'zx scripts/credentials.mts check; Packer 1.6.x logs in with proxmox_password',
     exitCodes.denied,

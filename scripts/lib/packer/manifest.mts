@@ -29,8 +29,8 @@ export async function readManifest(path: string): Promise<BuiltTemplate> {
       cause,
     })
   })
-  const manifest = JSON.parse(text) as ManifestFile
-  const build = manifest.builds.find(candidate => candidate.packer_run_uuid === manifest.last_run_uuid)
+  const manifest = parse(text)
+  const build = manifest?.builds?.find(candidate => candidate.packer_run_uuid === manifest.last_run_uuid)
   const vmid = Number(build?.artifact_id)
   if (build === undefined || !Number.isInteger(vmid) || vmid <= 0) {
     throw new ProxmintError(`the manifest ${path} names no VM template`, {
@@ -38,4 +38,12 @@ export async function readManifest(path: string): Promise<BuiltTemplate> {
     })
   }
   return { vmid, builder: build.builder_type, builtAt: build.build_time, customData: build.custom_data ?? {} }
+}
+
+function parse(text: string): Partial<ManifestFile> | undefined {
+  try {
+    return JSON.parse(text) as Partial<ManifestFile>
+  } catch {
+    return undefined
+  }
 }
