@@ -1,6 +1,7 @@
 import { usageError } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
+import type { ImportedBase } from './lib/workflows/base-import.mts'
 
 const name = 'base'
 
@@ -8,7 +9,9 @@ await runMain({
   name,
   summary: 'Makes the base VM template of an official cloud image, by the API of Proxmox VE alone.',
   usage: 'import IMAGE|OS',
-  options: {},
+  options: {
+    'dry-run': { type: 'boolean', help: 'check everything, then tell what would be done' },
+  },
   positionals: 2,
   example: 'zx scripts/base.mts import debian-12',
   async run(args, signal) {
@@ -17,9 +20,13 @@ await runMain({
       throw usageError({ name }, 'say `import` and an image that config/proxmint.yaml names')
     }
     const { importBase } = await import('./lib/workflows/base-import.mts')
-    const base = await importBase(image, signal)
-    const text = `${base.name}: VM template ${base.vmid} on ${base.node}${base.created ? '' : ', there already'}`
-    process.stdout.write(args.flag('json') ? `${JSON.stringify(base)}\n` : `${text}\n`)
+    const base = await importBase(image, args.flag('dry-run'), signal)
+    process.stdout.write(`${args.flag('json') ? JSON.stringify(base) : describe(base)}\n`)
     return exitCodes.done
   },
 })
+
+function describe({ name, vmid, node, created, plan }: ImportedBase): string {
+  if (plan.length > 0) return ['would:', ...plan.map(step => `  ${step}`)].join('\n')
+  return `${name}: VM template ${vmid} on ${node}${created ? '' : ', there already'}`
+}

@@ -10,7 +10,9 @@ await runMain({
   summary:
     'export: shell lines for `eval`. init: age identity, .sops.yaml and the encrypted file, from YAML on standard input or the template. check: format, then a login.',
   usage: 'export | init | check',
-  options: {},
+  options: {
+    'dry-run': { type: 'boolean', help: 'init: check the values and tell which files would be made' },
+  },
   positionals: 1,
   example: 'eval "$(zx scripts/credentials.mts export)"',
   async run(args) {
@@ -25,7 +27,7 @@ async function verb(args: Arguments): Promise<string> {
     case 'export':
       return exportCredentials(json)
     case 'init':
-      return makeCredentials(json)
+      return makeCredentials(json, args.flag('dry-run'))
     case 'check':
       return checkLogin(json)
     default:

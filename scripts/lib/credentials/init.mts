@@ -28,18 +28,29 @@ export interface InitResult {
  * @throws ProxmintError when the encrypted file exists.
  */
 export async function initCredentials(tools: InitTools, file: string, content: string): Promise<InitResult> {
-  if (await exists(file)) {
-    throw new ProxmintError(`${file} exists`, {
-      hint: `change it with \`sops edit ${file}\`; delete it first if it is to be made anew`,
-      exitCode: exitCodes.usage,
-    })
-  }
+  await refuseExisting(file)
   const identity = identityLocation()
   const identityCreated = await ensureIdentity(tools, identity)
   const recipient = await recipientOf(tools, identity)
   const sopsConfigCreated = await ensureSopsConfig(recipient)
   await writeFileAtomic(file, await encrypt(tools, file, content))
   return { identity, identityCreated, recipient, sopsConfigCreated, file }
+}
+
+/** What `initCredentials` would make, by path; makes nothing. */
+export async function planInit(file: string): Promise<string[]> {
+  await refuseExisting(file)
+  const missing: string[] = []
+  for (const path of [identityLocation(), '.sops.yaml']) if (!(await exists(path))) missing.push(path)
+  return [...missing, file]
+}
+
+async function refuseExisting(file: string): Promise<void> {
+  if (!(await exists(file))) return
+  throw new ProxmintError(`${file} exists`, {
+    hint: `change it with \`sops edit ${file}\`; delete it first if it is to be made anew`,
+    exitCode: exitCodes.usage,
+  })
 }
 
 async function exists(path: string): Promise<boolean> {

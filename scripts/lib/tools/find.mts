@@ -68,7 +68,7 @@ async function placesOf(name: ToolName): Promise<Place[]> {
 }
 
 /** Where /bin is /usr/bin by another name, one program is found twice; asking it costs a fifth of a second. */
-async function onceEach(files: string[]): Promise<string[]> {
+async function onceEach(files: readonly string[]): Promise<string[]> {
   const real = await Promise.all(files.map(file => realpath(file).catch(() => file)))
   return files.filter((_, index) => real.indexOf(real[index]!) === index)
 }

@@ -14,35 +14,47 @@ interface Checksum {
 
 const listTimeoutMs = 30_000
 
-/**
- * The volume id of an image on the image storage, downloaded by the node and verified against the
- * publisher's list if it is not there yet. The name holds the checksum, so a newer image is a new volume.
- */
-export async function ensureImage(
+/** An image as it is, or is to be, on the image storage. */
+export interface PlannedImage {
+  filename: string
+  /** `local:import/...`. The name holds the checksum, so a newer image is a new volume. */
+  volid: string
+  checksum: Checksum
+  /** Whether it is there: then it was verified when it was downloaded. */
+  present: boolean
+}
+
+/** Asks the publisher for the checksum and Proxmox whether that very image is there. */
+export async function planImage(
   { client, config, credentials }: Connection,
   image: string,
   source: ImageConfig,
-  { signal, progress }: { signal: AbortSignal; progress: Progress },
-): Promise<string> {
+): Promise<PlannedImage> {
   const checksum = await publishedChecksum(source)
-  const storage = { node: credentials.node, storage: config.imageStorage }
   const filename = `proxmint-${image}-${checksum.value.slice(0, 12)}.qcow2`
   const volid = `${config.imageStorage}:import/${filename}`
+  const storage = { node: credentials.node, storage: config.imageStorage }
   const volumes = await listVolumes(client, storage, 'import')
-  if (volumes.some(volume => volume.volid === volid)) return volid
-  const upid = await downloadUrl(client, storage, {
-    url: source.url,
-    filename,
-    content: 'import',
-    checksum: checksum.value,
-    checksumAlgorithm: checksum.algorithm,
-  })
+  return { filename, volid, checksum, present: volumes.some(volume => volume.volid === volid) }
+}
+
+/** Has the node download the image and verify it against the publisher's list. */
+export async function downloadImage(
+  { client, config, credentials }: Connection,
+  url: string,
+  { filename, checksum }: PlannedImage,
+  { signal, progress }: { signal: AbortSignal; progress: Progress },
+): Promise<void> {
+  const upid = await downloadUrl(
+    client,
+    { node: credentials.node, storage: config.imageStorage },
+    { url, filename, content: 'import', checksum: checksum.value, checksumAlgorithm: checksum.algorithm },
+  )
   await waitForTask(client, upid, {
     signal,
     timeoutMs: config.taskTimeoutSeconds * 1000,
     onLog: progress.update,
   })
-  return volid
 }
 
 /** @throws ProxmintError where the list cannot be had or does not name the image. */

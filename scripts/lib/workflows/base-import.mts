@@ -1,10 +1,12 @@
+import { join } from 'node:path'
 import type { ImageConfig } from '../config/load.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'
 import { listStorages } from '../proxmox/list-storages.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { withLock } from '../run/lock.mts'
 import { nearest } from '../run/nearest.mts'
 import { withProgress } from '../run/progress.mts'
-import { ensureImage } from './base-image.mts'
+import { downloadImage, type PlannedImage, planImage } from './base-image.mts'
 import { makeBase } from './base-vm.mts'
 import { type Connection, cleaningOf, connect } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
@@ -13,11 +15,14 @@ import { buildTarget, findBase, needsOfBaseImport } from './work-needs.mts'
 
 export interface ImportedBase {
   name: string
-  vmid: number
-  node: string
   image: string
-  /** False where it was there already. */
+  node: string
+  /** Undefined for a dry run that would make it. */
+  vmid: number | undefined
+  /** False where it was there already, and for a dry run. */
   created: boolean
+  /** Of a dry run: what would be done, a sentence each. */
+  plan: string[]
 }
 
 /** The name of the base VM of an image: what Packer's `clone_vm` says. */
@@ -30,30 +35,61 @@ export function baseName(image: string): string {
  * image; one boot installs the guest agent; the result is a VM template. Nothing is left behind on failure.
  * @param named an image of the config, or a template family: then the image its template is built from.
  */
-export async function importBase(named: string, signal: AbortSignal): Promise<ImportedBase> {
+export async function importBase(named: string, dryRun: boolean, signal: AbortSignal): Promise<ImportedBase> {
   const connection = await connect()
   const { config, client, credentials } = connection
   const image = await imageOf(named, config.images)
   const source = knownImage(config.images, image)
   const place = { ...credentials, pveMajor: connection.version.major }
-  requireGranted(
-    await checkPermissions(client, place.pveMajor, needsOfBaseImport(config, place)),
-    `base import ${image}`,
-  )
-  for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
+  const needs = needsOfBaseImport(config, place)
+  requireGranted(await checkPermissions(client, place.pveMajor, needs), `base import ${image}`)
+  const lock = { path: join(config.stateDir, `base-${image}`), purpose: `base import ${image}` }
+  return withLock(lock, async () => {
+    if (!dryRun) {
+      for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
+    }
+    const result = { name: baseName(image), image, node: credentials.node, created: false, plan: [] }
+    const existing = await findBase(client, baseName(image))
+    if (existing?.template === 1) return { ...result, node: existing.node, vmid: existing.vmid }
+    if (existing !== undefined) throw nameTaken(existing.vmid, image)
+    requireImport(connection)
+    await requireStorages(connection)
+    const planned = await planImage(connection, image, source)
+    if (dryRun) return { ...result, vmid: undefined, plan: describePlan(connection, image, source, planned) }
+    return { ...result, vmid: await importImage(connection, image, source, planned, signal), created: true }
+  })
+}
 
-  const existing = await findBase(client, baseName(image))
-  if (existing?.template === 1) {
-    return { name: baseName(image), vmid: existing.vmid, node: existing.node, image, created: false }
+async function importImage(
+  connection: Connection,
+  image: string,
+  source: ImageConfig,
+  planned: PlannedImage,
+  signal: AbortSignal,
+): Promise<number> {
+  if (!planned.present) {
+    await withProgress(`download ${image}`, progress =>
+      downloadImage(connection, source.url, planned, { signal, progress }),
+    )
   }
-  if (existing !== undefined) throw nameTaken(existing.vmid, image)
-  requireImport(connection)
-  await requireStorages(connection)
-  const volid = await withProgress(`download ${image}`, progress =>
-    ensureImage(connection, image, source, { signal, progress }),
-  )
-  const vmid = await makeBase(connection, { image, name: baseName(image), volid }, signal)
-  return { name: baseName(image), vmid, node: credentials.node, image, created: true }
+  return makeBase(connection, { image, name: baseName(image), volid: planned.volid }, signal)
+}
+
+function describePlan(
+  { config, credentials }: Connection,
+  image: string,
+  { url }: ImageConfig,
+  { volid, checksum, present }: PlannedImage,
+): string[] {
+  const [first, last] = config.baseVmidRange
+  return [
+    present
+      ? `use ${volid}, which is there`
+      : `download ${url} to ${volid}, ${checksum.algorithm} ${checksum.value}`,
+    `create ${baseName(image)} on ${credentials.node} with the first free VMID of ${first}-${last}, its disk on ${credentials.storagePool}`,
+    'boot it once with an ISO that installs the guest agent, until it powers itself off',
+    'convert it to a VM template and delete the ISO',
+  ]
 }
 
 async function imageOf(named: string, images: Record<string, ImageConfig>): Promise<string> {

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { checkedCredentials } from '../credentials/credentials.mts'
 import { exportedVariables, shellExports } from '../credentials/export.mts'
-import { initCredentials, templateText } from '../credentials/init.mts'
+import { initCredentials, planInit, templateText } from '../credentials/init.mts'
 import { credentialsFile, encryptedSource } from '../credentials/load.mts'
 import { fileSource } from '../credentials/source.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
@@ -18,12 +18,16 @@ export async function exportCredentials(json: boolean): Promise<string> {
 }
 
 /** Makes identity, `.sops.yaml` and the encrypted file from YAML on standard input, or from the template. */
-export async function makeCredentials(json: boolean): Promise<string> {
+export async function makeCredentials(json: boolean, dryRun: boolean): Promise<string> {
   const [sops, age] = await Promise.all([requireTool('sops'), requireTool('age')])
   const given = process.stdin.isTTY ? '' : await text(process.stdin)
   const content = given.trim() === '' ? await templateText() : given
   if (content === given) await checkGiven(given)
   const file = process.env['PROXMINT_CREDENTIALS'] ?? credentialsFile
+  if (dryRun) {
+    const plan = await planInit(file)
+    return json ? JSON.stringify({ plan }) : `would make: ${plan.join(', ')}`
+  }
   const result = await initCredentials(
     { sops: sops.file, ageKeygen: join(dirname(age.file), 'age-keygen') },
     file,
