@@ -1,5 +1,5 @@
 import { access, chmod, mkdir, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { runCommand } from '../run/exec.mts'
@@ -111,7 +111,7 @@ async function encrypt({ sops }: InitTools, file: string, content: string): Prom
   })
 }
 
-/** The commented template, from the repository. */
-export function templateText(root = '.'): Promise<string> {
-  return readFile(join(root, 'secrets/TEMPLATE-proxmox-creds.yaml'), 'utf8')
+/** The commented template of the repository. */
+export function templateText(): Promise<string> {
+  return readFile(new URL('../../../secrets/TEMPLATE-proxmox-creds.yaml', import.meta.url), 'utf8')
 }

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { type AttributeNode, type BlockNode, type HclNode, locateNodes } from './hcl-source.mts'
 
@@ -49,7 +49,13 @@ export interface Template {
 
 /** The names of the template families there are: the folders of `packer/`. */
 export async function listFamilies(root = 'packer'): Promise<string[]> {
-  const entries = await readdir(root, { withFileTypes: true })
+  const entries = await readdir(root, { withFileTypes: true }).catch(cause => {
+    throw new ProxmintError(`cannot read the template families in ${resolve(root)}: ${codeOf(cause)}`, {
+      hint: "run from the project's root",
+      cause,
+      exitCode: exitCodes.usage,
+    })
+  })
   return entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
 }
 

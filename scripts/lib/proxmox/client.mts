@@ -70,8 +70,11 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
   const call = async <T,>(method: Method, path: string, body: Body): Promise<T> => {
     const headers = await authenticate()
     const response = await exchange(endpoint.url, tls, method, path, headers, body)
-    if (response.status >= 200 && response.status < 300) return dataOf<T>(endpoint.url, response)
-    throw apiError({ method, path, identity, ...response })
+    const succeeded = response.status >= 200 && response.status < 300
+    // Proxmox refuses some requests without a body, but never with one that is no such document.
+    if (succeeded || response.body !== '') requireDocument(endpoint.url, response)
+    if (!succeeded) throw apiError({ method, path, identity, ...response })
+    return (JSON.parse(response.body) as { data: T }).data
   }
   return {
     identity,
@@ -153,15 +156,19 @@ async function read(response: IncomingMessage): Promise<Answer> {
   }
 }
 
-function dataOf<T>(url: string, { body }: Answer): T {
+/** Every document of Proxmox's API holds `data`, also where it is an error. @throws ProxmintError (invalid). */
+function requireDocument(url: string, { status, reason, body }: Answer): void {
+  let cause: unknown
   try {
-    return (JSON.parse(body) as { data: T }).data
-  } catch (cause) {
-    throw new ProxmintError(`${url} did not answer as a Proxmox VE API does`, {
-      facts: { answer: body.slice(0, 80).replaceAll(/\s+/g, ' ') },
-      hint: 'check proxmox_url: it is the API of a node, https://HOST:8006/api2/json',
-      cause,
-      exitCode: exitCodes.invalid,
-    })
+    const document: unknown = JSON.parse(body)
+    if (typeof document === 'object' && document !== null && 'data' in document) return
+  } catch (error) {
+    cause = error
   }
+  throw new ProxmintError(`${url} did not answer as a Proxmox VE API does`, {
+    facts: { answer: `${status} ${reason}: ${body.slice(0, 80).replaceAll(/\s+/g, ' ')}` },
+    hint: 'check proxmox_url: it is the API of a node, https://HOST:8006/api2/json',
+    cause,
+    exitCode: exitCodes.invalid,
+  })
 }
