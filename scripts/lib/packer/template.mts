@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { type AttributeNode, type BlockNode, type HclNode, locateNodes } from './hcl-source.mts'
 
 /** One file of a template folder, with where things stand in it. */
