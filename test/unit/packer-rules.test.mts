@@ -2,8 +2,9 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { checkRules, formatViolation, rules, type Violation } from '../../scripts/lib/packer/rules.mts'
+import { checkRules, formatViolation, rules } from '../../scripts/lib/packer/rules.mts'
 import { loadTemplate } from '../../scripts/lib/packer/template.mts'
+import type { Violation } from '../../scripts/lib/packer/violation.mts'
 import { temporaryFolder } from './temporary.mts'
 
 const invalid = 'test/fixtures/invalid/packer'

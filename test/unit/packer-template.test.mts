@@ -2,7 +2,8 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { listFamilies, loadTemplate, resolveValue } from '../../scripts/lib/packer/template.mts'
+import { resolveValue } from '../../scripts/lib/packer/resolve-value.mts'
+import { listFamilies, loadTemplate } from '../../scripts/lib/packer/template.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
 

@@ -1,23 +1,13 @@
-import { nearest } from '../run/nearest.mts'
-import type { AttributeNode, BlockNode } from './hcl-source.mts'
-import pluginAttributes from './plugin-attributes.json' with { type: 'json' }
+import type { AttributeNode } from './hcl-source.mts'
+import { unknownAttributes } from './known-attributes.mts'
 import { attributeOf, type HclValue, type SourceBlock, type Template, type Variable } from './template.mts'
-
-/** A documented mistake found in a template. */
-export interface Violation {
-  rule: string
-  file: string
-  line: number
-  what: string
-  why: string
-  fix: string
-}
+import type { Found, Violation } from './violation.mts'
 
 export interface Rule {
   name: string
   /** One sentence for the table in the docs. */
   summary: string
-  check(template: Template): Omit<Violation, 'rule'>[]
+  check(template: Template): Found
 }
 
 const credentialAttributes = ['username', 'token', 'password', 'ssh_password', 'winrm_password']
@@ -72,8 +62,6 @@ export function checkRules(template: Template): Violation[] {
 export function formatViolation({ rule, file, line, what, why, fix }: Violation): string {
   return `${file}:${line}: ${what} [${rule}]\n    why: ${why}\n    fix: ${fix}`
 }
-
-type Found = Omit<Violation, 'rule'>[]
 
 function isProxmox(source: SourceBlock): boolean {
   return source.type.startsWith('proxmox-')
@@ -191,78 +179,4 @@ function literalDefault(variable: Variable): Found {
       fix: 'default = env("..."), and the value into the SOPS file; make a new secret, this one is known',
     },
   ]
-}
-
-type AttributeTypes = { [name: string]: string | AttributeTypes }
-
-function unknownAttributes({ type, block, file }: SourceBlock): Found {
-  const types = (pluginAttributes as Record<string, AttributeTypes>)[type]
-  return types === undefined ? [] : unknownWithin(block, types, file, type)
-}
-
-function unknownWithin(block: BlockNode, types: AttributeTypes, file: string, where: string): Found {
-  return block.body.flatMap((node): Found => {
-    const name = node.kind === 'attribute' ? node.name : node.type === 'dynamic' ? node.labels[0]! : node.type
-    const type = types[name]
-    if (type === undefined) return [unknownAttribute(name, Object.keys(types), file, node.line, where)]
-    if (node.kind === 'block') {
-      if (node.type === 'dynamic' || typeof type === 'string') return []
-      return unknownWithin(node, type, file, `${where}.${name}`)
-    }
-    return typeof type === 'string' ? wrongType(node, type, file) : [attributeForBlock(node, file)]
-  })
-}
-
-function unknownAttribute(
-  name: string,
-  known: string[],
-  file: string,
-  line: number,
-  where: string,
-): Found[number] {
-  const close = nearest(name, known)
-  return {
-    file,
-    line,
-    what: `${where} knows no \`${name}\``,
-    why: 'the plugin refuses what it does not know (checked against hashicorp/proxmox 1.2.4)',
-    fix: close === undefined ? 'take it away' : `write \`${close}\``,
-  }
-}
-
-function attributeForBlock({ name, line }: AttributeNode, file: string): Found[number] {
-  return {
-    file,
-    line,
-    what: `\`${name}\` is written as an attribute`,
-    why: 'the plugin takes a block there',
-    fix: `${name} { ... }, without the equals sign`,
-  }
-}
-
-/** Literals alone: what an expression comes to is Packer's business. */
-function wrongType({ name, value, line }: AttributeNode, type: string, file: string): Found {
-  const literal = literalType(value)
-  if (literal === undefined || literal === type) return []
-  // Packer converts between these where the text allows it.
-  if (literal === 'string' && (type === 'number' || type === 'bool') && /^"(\d+|true|false)"$/.test(value))
-    return []
-  if (type === 'string' && (literal === 'number' || literal === 'bool')) return []
-  return [
-    {
-      file,
-      line,
-      what: `\`${name}\` is a ${literal}`,
-      why: `the plugin takes a ${type} there`,
-      fix: `give \`${name}\` a ${type}`,
-    },
-  ]
-}
-
-function literalType(value: string): string | undefined {
-  if (/^"[^$]*"$/.test(value)) return 'string'
-  if (/^-?\d+(\.\d+)?$/.test(value)) return 'number'
-  if (value === 'true' || value === 'false') return 'bool'
-  if (value.startsWith('[') && !/^\[\s*for\b/.test(value)) return 'list'
-  return undefined
 }

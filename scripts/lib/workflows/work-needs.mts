@@ -1,6 +1,6 @@
 import type { Config } from '../config/load.mts'
+import { resolveValue } from '../packer/resolve-value.mts'
 import type { Template } from '../packer/template.mts'
-import { resolveValue } from '../packer/template.mts'
 import { baseImportNeeds, cloneBuildNeeds, type Need } from '../permissions/needs.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'

@@ -1,0 +1,80 @@
+import { nearest } from '../run/nearest.mts'
+import type { AttributeNode, BlockNode } from './hcl-source.mts'
+import pluginAttributes from './plugin-attributes.json' with { type: 'json' }
+import type { SourceBlock } from './template.mts'
+import type { Found } from './violation.mts'
+
+type AttributeTypes = { [name: string]: string | AttributeTypes }
+
+/** Attributes and blocks of a proxmox source that the modern plugin does not know, and literals of a wrong type. */
+export function unknownAttributes({ type, block, file }: SourceBlock): Found {
+  const types = (pluginAttributes as Record<string, AttributeTypes>)[type]
+  return types === undefined ? [] : unknownWithin(block, types, file, type)
+}
+
+function unknownWithin(block: BlockNode, types: AttributeTypes, file: string, where: string): Found {
+  return block.body.flatMap((node): Found => {
+    const name = node.kind === 'attribute' ? node.name : node.type === 'dynamic' ? node.labels[0]! : node.type
+    const type = types[name]
+    if (type === undefined) return [unknownAttribute(name, Object.keys(types), file, node.line, where)]
+    if (node.kind === 'block') {
+      if (node.type === 'dynamic' || typeof type === 'string') return []
+      return unknownWithin(node, type, file, `${where}.${name}`)
+    }
+    return typeof type === 'string' ? wrongType(node, type, file) : [attributeForBlock(node, file)]
+  })
+}
+
+function unknownAttribute(
+  name: string,
+  known: string[],
+  file: string,
+  line: number,
+  where: string,
+): Found[number] {
+  const close = nearest(name, known)
+  return {
+    file,
+    line,
+    what: `${where} knows no \`${name}\``,
+    why: 'the plugin refuses what it does not know (checked against hashicorp/proxmox 1.2.4)',
+    fix: close === undefined ? 'take it away' : `write \`${close}\``,
+  }
+}
+
+function attributeForBlock({ name, line }: AttributeNode, file: string): Found[number] {
+  return {
+    file,
+    line,
+    what: `\`${name}\` is written as an attribute`,
+    why: 'the plugin takes a block there',
+    fix: `${name} { ... }, without the equals sign`,
+  }
+}
+
+/** Literals alone: what an expression comes to is Packer's business. */
+function wrongType({ name, value, line }: AttributeNode, type: string, file: string): Found {
+  const literal = literalType(value)
+  if (literal === undefined || literal === type) return []
+  // Packer converts between these where the text allows it.
+  if (literal === 'string' && (type === 'number' || type === 'bool') && /^"(\d+|true|false)"$/.test(value))
+    return []
+  if (type === 'string' && (literal === 'number' || literal === 'bool')) return []
+  return [
+    {
+      file,
+      line,
+      what: `\`${name}\` is a ${literal}`,
+      why: `the plugin takes a ${type} there`,
+      fix: `give \`${name}\` a ${type}`,
+    },
+  ]
+}
+
+function literalType(value: string): string | undefined {
+  if (/^"[^$]*"$/.test(value)) return 'string'
+  if (/^-?\d+(\.\d+)?$/.test(value)) return 'number'
+  if (value === 'true' || value === 'false') return 'bool'
+  if (value.startsWith('[') && !/^\[\s*for\b/.test(value)) return 'list'
+  return undefined
+}

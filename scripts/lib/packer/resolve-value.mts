@@ -1,0 +1,39 @@
+import type { HclValue, Template } from './template.mts'
+
+/**
+ * What an expression comes to where it is a literal, or text and variables with known values; undefined
+ * where it cannot be known without Packer. Variables are looked up in Packer's order.
+ * @param given values handed to Packer by `-var`.
+ */
+export function resolveValue(
+  template: Template,
+  value: HclValue | undefined,
+  given: Record<string, string> = {},
+  env: NodeJS.ProcessEnv = process.env,
+): string | number | boolean | undefined {
+  if (typeof value === 'number' || typeof value === 'boolean') return value
+  if (typeof value !== 'string') return undefined
+  const environment = /^\$\{env\("(\w+)"\)\}$/.exec(value)
+  if (environment !== null) return env[environment[1]!] ?? ''
+  const reference = /^\$\{var\.(\w+)\}$/.exec(value)
+  if (reference === null) return value.includes('${') ? interpolate(template, value, given, env) : value
+  const name = reference[1]!
+  const assigned = given[name] ?? template.overrides[name] ?? env[`PKR_VAR_${name}`]
+  if (typeof assigned === 'string') return assigned
+  const declared = template.variables.find(variable => variable.name === name)?.default
+  return resolveValue(template, assigned ?? declared, given, env)
+}
+
+/** `base-${var.release}` with every variable known; undefined as soon as one is not. */
+function interpolate(
+  template: Template,
+  text: string,
+  given: Record<string, string>,
+  env: NodeJS.ProcessEnv,
+): string | undefined {
+  const parts = text
+    .split(/(\$\{var\.\w+\})/)
+    .map(part => (/^\$\{var\.\w+\}$/.test(part) ? resolveValue(template, part, given, env) : part))
+  if (parts.some(part => part === undefined || String(part).includes('${'))) return undefined
+  return parts.join('')
+}
