@@ -11,6 +11,8 @@ export interface Workspace extends AsyncDisposable {
   /** Its root: `packer/`, `config/`, and the state folder `.proxmint/`. */
   folder: string
   stateDir: string
+  /** First and last VMID of the VM templates it may build. */
+  vmids: [number, number]
   /** Variables every command gets: the lab's login and where the config is. */
   env: Record<string, string>
   /** Runs `zx scripts/NAME.mts ARGS` from the workspace, inside the lab's network. */
@@ -40,11 +42,14 @@ export async function createWorkspace(lab: Lab): Promise<Workspace> {
   await mkdir(join(folder, 'config'))
   await cp(join(repository, 'packer'), join(folder, 'packer'), { recursive: true })
   await cp(join(repository, 'secrets'), join(folder, 'secrets'), { recursive: true })
-  await writeFile(join(folder, 'config/proxmint.yaml'), labConfig(lab, 9000 + 10 * workspaces++))
+  const first = 9000 + 10 * workspaces++
+  const vmids: [number, number] = [first, first + 9]
+  await writeFile(join(folder, 'config/proxmint.yaml'), labConfig(lab, vmids))
   const env = { ...lab.tokenEnv, PROXMINT_CONFIG: join(folder, 'config/proxmint.yaml') }
   return {
     folder,
     stateDir: join(folder, '.proxmint'),
+    vmids,
     env,
     zx: (name, args, extra) =>
       lab.exec(['zx', join(repository, `scripts/${name}.mts`), ...args], {
@@ -77,10 +82,10 @@ function start(lab: Lab, args: string[], cwd: string, env: Record<string, string
   return { ended, signal: name => void child.kill(name) }
 }
 
-function labConfig({ imagesUrl }: Lab, firstVmid: number): string {
+function labConfig({ imagesUrl }: Lab, [first, last]: [number, number]): string {
   return [
     'site: test',
-    `template_vmid_range: [${firstVmid}, ${firstVmid + 9}]`,
+    `template_vmid_range: [${first}, ${last}]`,
     'images:',
     '  debian-12:',
     `    url: ${imagesUrl}/debian-12-genericcloud-amd64.qcow2`,
