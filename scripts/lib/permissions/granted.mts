@@ -18,6 +18,9 @@ export async function getGranted(client: ProxmoxClient, paths: string[], userid?
   return new Map(paths.map((path, index) => [path, new Set(Object.keys(trees[index]?.[path] ?? {}))]))
 }
 
+/** Paths such an answer always names where anything is granted on them. */
+const alwaysNamed = new Set(['/', '/nodes', '/sdn', '/storage', '/vms'])
+
 /**
  * The same from a saved answer of `pveum user permissions USER --output-format json`, which names only paths
  * that have an ACL or are Proxmox's own: the nearest path above decides, as far as it propagates.
@@ -29,13 +32,9 @@ export function grantedFrom(tree: PermissionTree, paths: string[]): Granted {
 function inherited(tree: PermissionTree, path: string): Set<string> {
   const own = tree[path]
   if (own !== undefined) return new Set(Object.keys(own))
-  for (let above = parentOf(path); above !== undefined; above = parentOf(above)) {
-    const privileges = tree[above]
-    if (privileges !== undefined) {
-      return new Set(Object.keys(privileges).filter(privilege => privileges[privilege] === 1))
-    }
-  }
-  return new Set()
+  const above = alwaysNamed.has(path) ? undefined : parentOf(path)
+  if (above === undefined) return new Set()
+  return new Set([...inherited(tree, above)].filter(privilege => tree[above]?.[privilege] !== 0))
 }
 
 function parentOf(path: string): string | undefined {
@@ -59,8 +58,12 @@ export async function loadPermissionTree(file: string): Promise<PermissionTree> 
 }
 
 function isTree(value: unknown): value is PermissionTree {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  return Object.entries(value).every(([path, grants]) => path.startsWith('/') && typeof grants === 'object')
+  if (!isObject(value)) return false
+  return Object.entries(value).every(([path, grants]) => path.startsWith('/') && isObject(grants))
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function notATree(file: string, cause: unknown): ProxmintError {

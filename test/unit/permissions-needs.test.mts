@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'vitest'
+import {
+  agentPrivilege,
+  baseImportNeeds,
+  cloneBuildNeeds,
+  type Need,
+  type Place,
+} from '../../scripts/lib/permissions/needs.mts'
+
+const place: Place = { pveMajor: 9, node: 'pve', vmid: undefined, diskStorages: ['tank'], bridge: 'vmbr0' }
+
+/** `PATH PRIVILEGE + PATH PRIVILEGE | PATH PRIVILEGE`, in brackets where the work goes on without it. */
+function told(needs: Need[]): string[] {
+  return needs.map(({ alternatives, without }) => {
+    const text = alternatives
+      .map(grants => grants.map(({ path, privilege }) => `${path} ${privilege}`).join(' + '))
+      .join(' | ')
+    return without === undefined ? text : `[${text}]`
+  })
+}
+
+const config = (path: string) =>
+  ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options'].map(
+    part => `${path} VM.Config.${part}`,
+  )
+
+describe('a build of a VM template by clone', () => {
+  test('on PVE 9, before a VMID is chosen', () => {
+    expect(told(cloneBuildNeeds(place, 9900, true))).toEqual([
+      '/vms/9900 VM.Audit',
+      '/vms/9900 VM.Clone',
+      '/vms VM.Audit',
+      '/vms VM.Allocate',
+      '/storage/tank Datastore.AllocateSpace',
+      '/sdn/zones/localnetwork/vmbr0 SDN.Use',
+      ...config('/vms'),
+      '/vms VM.PowerMgmt',
+      '/vms VM.GuestAgent.Audit | /vms VM.GuestAgent.Unrestricted',
+      '[/ Sys.Audit]',
+    ])
+  })
+
+  test.each<[string, Partial<Place>, string, string | undefined]>([
+    [
+      'PVE 8 asks the agent under another name',
+      { pveMajor: 8 },
+      '/vms VM.Monitor',
+      '/vms VM.GuestAgent.Audit | /vms VM.GuestAgent.Unrestricted',
+    ],
+    ['a VMID that is chosen', { vmid: 9000 }, '/vms/9000 VM.PowerMgmt', '/vms VM.PowerMgmt'],
+    [
+      'a VLAN',
+      { vlanTag: 42 },
+      '/sdn/zones/localnetwork/vmbr0/42 SDN.Use',
+      '/sdn/zones/localnetwork/vmbr0 SDN.Use',
+    ],
+    [
+      'a pool is as good a place',
+      { pool: 'web' },
+      '/vms VM.Allocate | /pool/web VM.Allocate',
+      '/vms VM.Allocate',
+    ],
+    [
+      'a second storage',
+      { diskStorages: ['tank', 'fast'] },
+      '/storage/fast Datastore.AllocateSpace',
+      undefined,
+    ],
+  ])('%s', (_, changes, present, absent) => {
+    const needs = told(cloneBuildNeeds({ ...place, ...changes }, 9900, true))
+    expect(needs).toContain(present)
+    expect(needs).not.toContain(absent)
+  })
+
+  test('a storage named twice is asked about once', () => {
+    const needs = told(cloneBuildNeeds({ ...place, diskStorages: ['tank', 'tank'] }, 9900, true))
+    expect(needs.filter(need => need.startsWith('/storage/'))).toEqual([
+      '/storage/tank Datastore.AllocateSpace',
+    ])
+  })
+
+  test('a template that asks no agent', () => {
+    const all = told(cloneBuildNeeds(place, 9900, true))
+    const without = told(cloneBuildNeeds(place, 9900, false))
+    expect(all.filter(need => !without.includes(need))).toEqual([
+      '/vms VM.GuestAgent.Audit | /vms VM.GuestAgent.Unrestricted',
+    ])
+  })
+
+  test('a base VM that is not known yet', () => {
+    expect(told(cloneBuildNeeds(place, undefined, true)).slice(0, 2)).toEqual([
+      '/vms VM.Audit',
+      '/vms VM.Clone',
+    ])
+  })
+})
+
+test('the import of a cloud image', () => {
+  expect(told(baseImportNeeds(place, 'local'))).toEqual([
+    '/storage/local Datastore.AllocateTemplate',
+    '/nodes/pve Sys.AccessNetwork | / Sys.Audit + / Sys.Modify',
+    '/storage/local Datastore.Audit | /storage/local Datastore.AllocateSpace',
+    '[/storage/local Datastore.Allocate]',
+    '/vms VM.Audit',
+    '/vms VM.Allocate',
+    '/storage/tank Datastore.AllocateSpace',
+    '/sdn/zones/localnetwork/vmbr0 SDN.Use',
+    ...config('/vms'),
+    '/vms VM.PowerMgmt',
+  ])
+})
+
+test.each([
+  [7, 'VM.Monitor'],
+  [8, 'VM.Monitor'],
+  [9, 'VM.GuestAgent.Audit'],
+  [10, 'VM.GuestAgent.Audit'],
+])('the privilege to ask the guest agent on PVE %i: %s', (pveMajor, privilege) => {
+  expect(agentPrivilege(pveMajor)).toBe(privilege)
+})
