@@ -310,7 +310,7 @@ describe('the password that only Packer 1.6.x needs', () => {
     expect(await failureOf(() => requirePassword(good))).toEqual({
       message: 'this Packer (1.6.x) knows no API tokens, and the credentials hold no password',
       hint: 'install Packer 1.10 or newer, or add proxmox_password (of terraform@pve) to secrets/proxmox-creds.enc.yaml',
-      exitCode: 1,
+      exitCode: 4,
       facts: {},
     })
   })

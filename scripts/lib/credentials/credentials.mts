@@ -196,5 +196,6 @@ export function requirePassword(credentials: Credentials): string {
   if (credentials.password !== undefined) return credentials.password
   throw new ProxmintError('this Packer (1.6.x) knows no API tokens, and the credentials hold no password', {
     hint: `install Packer 1.10 or newer, or add proxmox_password (of ${credentials.user}) to secrets/proxmox-creds.enc.yaml`,
+    exitCode: exitCodes.denied,
   })
 }

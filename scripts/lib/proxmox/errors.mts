@@ -60,12 +60,7 @@ export function parseDenied(text: string): DeniedPrivilege | undefined {
 
 export function apiError(request: FailedRequest): ProxmoxApiError {
   if (request.status === 401) {
-    return new ProxmoxApiError(request, {
-      hint:
-        `Proxmox does not know ${request.identity} with this secret: check user, realm, token id and secret ` +
-        '(`zx scripts/credentials.mts check`), and that neither is disabled or expired',
-      exitCode: exitCodes.denied,
-    })
+    return new ProxmoxApiError(request, { hint: refusedLogin(request), exitCode: exitCodes.denied })
   }
   if (request.status !== 403) return new ProxmoxApiError(request)
   const denied = parseDenied(`${request.reason} ${request.body}`)
@@ -74,6 +69,14 @@ export function apiError(request: FailedRequest): ProxmoxApiError {
     hint: `${lacking ?? ''}\`zx scripts/check-permissions.mts\` prints the pveum lines that close the gap`,
     exitCode: exitCodes.denied,
   })
+}
+
+function refusedLogin({ identity }: FailedRequest): string {
+  return identity.includes('!')
+    ? `Proxmox does not know ${identity} with this secret: check user, realm, token id and secret ` +
+        '(`zx scripts/credentials.mts check`), and that neither user nor token is disabled or expired'
+    : `Proxmox does not know ${identity} with this password: check user, realm and password ` +
+        '(proxmox_password), and that the user is neither disabled nor expired'
 }
 
 const tlsHint =
