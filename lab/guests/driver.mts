@@ -71,8 +71,11 @@ export interface RunningGuest {
 
 export interface GuestDriver {
   readonly name: 'sim' | 'qemu' | 'none'
-  /** Turns a downloaded disk image (an `import` volume) into a VM's volume. Rejects on an image it cannot read. */
-  importDisk(imagePath: string, target: string): Promise<void>
+  /**
+   * Turns a downloaded disk image (an `import` volume) into a VM's volume. Resolves to the size of the disk that
+   * the guest sees, in bytes. Rejects on an image it cannot read.
+   */
+  importDisk(imagePath: string, target: string): Promise<number>
   createDisk(target: string, sizeBytes: number): Promise<void>
   /** A full clone is independent of its source; a linked one keeps needing it. */
   cloneDisk(source: string, target: string, mode: 'full' | 'linked'): Promise<void>

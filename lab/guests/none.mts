@@ -24,13 +24,18 @@ const readNote = async (path: string): Promise<DiskNote> =>
   JSON.parse(await readFile(path, 'utf8')) as DiskNote
 const writeNote = (path: string, note: DiskNote) => writeFile(path, JSON.stringify(note))
 
-const QCOW2_MAGIC = '514649fb'
+const isQcow2 = (image: Buffer) => image.toString('latin1', 0, 4) === 'QFI\xfb'
 
-async function importDisk(imagePath: string, target: string) {
+/** A qcow2 says its disk's size in its header, anything else is as large as its file. */
+const diskSize = (image: Buffer) =>
+  isQcow2(image) && image.length >= 32 ? Number(image.readBigUInt64BE(24)) : image.length
+
+async function importDisk(imagePath: string, target: string): Promise<number> {
   const image = await readFile(imagePath)
-  const magic = image.toString('hex', 0, 4)
-  if (imagePath.endsWith('.qcow2') && magic !== QCOW2_MAGIC) throw new Error(`Image is not in qcow2 format`)
-  await writeNote(target, { size: image.length, image: image.toString('hex', 0, 16) })
+  if (imagePath.endsWith('.qcow2') && !isQcow2(image)) throw new Error(`Image is not in qcow2 format`)
+  const size = diskSize(image)
+  await writeNote(target, { size, image: image.toString('hex', 0, 16) })
+  return size
 }
 
 async function cloneDisk(source: string, target: string, mode: 'full' | 'linked') {

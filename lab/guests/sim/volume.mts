@@ -29,9 +29,9 @@ export async function readVolume(path: string): Promise<Volume> {
   return JSON.parse(text) as Volume
 }
 
-/** Unpacks an image of the lab's own into a new volume. */
-export function importVolume(imagePath: string, target: string): Promise<void> {
-  return makeVolume(target, async () => {
+/** Unpacks an image of the lab's own into a new volume. Resolves to the size of its disk, in bytes. */
+export async function importVolume(imagePath: string, target: string): Promise<number> {
+  await makeVolume(target, async () => {
     const { partuuid } = await readDescription(imagePath)
     await mkdir(rootOf(target))
     // A guest gets its own /dev at boot; its device nodes could not be made with mapped user ids.
@@ -39,6 +39,7 @@ export function importVolume(imagePath: string, target: string): Promise<void> {
     await run('tar', ['-C', rootOf(target), '--numeric-owner', ...leftOut, '-xf', imagePath])
     await writeVolume(target, { partuuid, sizeBytes: IMAGE_SIZE_BYTES, backing: undefined })
   })
+  return IMAGE_SIZE_BYTES
 }
 
 export function createBlankVolume(target: string, sizeBytes: number): Promise<void> {

@@ -1,6 +1,6 @@
 /** VM volumes: names as Proxmox gives them, and the guest driver behind each change. */
 
-import { mkdir, open, stat } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { failure } from '../errors.mts'
 import type { Pve } from '../pve.mts'
@@ -63,11 +63,11 @@ function reserve(pve: Pve, { storage: storageId, vmid, name, parent, format: wan
   return { volid, volume: pve.store.state.volumes[volid] }
 }
 
-async function fillVolume(pve: Pve, created: NewVolume, size: number, fill: (path: string) => Promise<void>) {
+/** @param fill makes the volume and resolves to its size in bytes. */
+async function fillVolume(pve: Pve, created: NewVolume, fill: (path: string) => Promise<number>) {
   try {
     await mkdir(dirname(created.volume.path), { recursive: true })
-    await fill(created.volume.path)
-    created.volume.size = size
+    created.volume.size = await fill(created.volume.path)
     return created
   } catch (error) {
     delete pve.store.state.volumes[created.volid]
@@ -82,7 +82,10 @@ const diskName = (pve: Pve, storageId: string, vmid: number) =>
 /** An empty disk of `size` bytes. */
 export function createVolume(pve: Pve, storageId: string, vmid: number, size: number): Promise<NewVolume> {
   const created = reserve(pve, { storage: storageId, vmid, name: diskName(pve, storageId, vmid) })
-  return fillVolume(pve, created, size, path => pve.driver.createDisk(path, size))
+  return fillVolume(pve, created, async path => {
+    await pve.driver.createDisk(path, size)
+    return size
+  })
 }
 
 /** Bytes a cloud-init drive takes, on any storage. */
@@ -91,31 +94,16 @@ const CLOUD_INIT_SIZE = 4 * 1024 ** 2
 /** The cloud-init drive's volume. What is on it is generated anew at each start. */
 export async function createCloudInitVolume(pve: Pve, storageId: string, vmid: number): Promise<NewVolume> {
   const created = reserve(pve, { storage: storageId, vmid, name: `vm-${vmid}-cloudinit`, format: 'raw' })
-  return fillVolume(pve, created, CLOUD_INIT_SIZE, path => pve.driver.createDisk(path, CLOUD_INIT_SIZE))
-}
-
-/** The size a guest sees: a qcow2 says it in its header, anything else is as large as its file. */
-async function virtualSize(image: string): Promise<number> {
-  const handle = await open(image, 'r')
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(32), 0, 32, 0)
-    const isQcow2 = bytesRead === 32 && buffer.toString('latin1', 0, 4) === 'QFI\xfb'
-    return isQcow2 ? Number(buffer.readBigUInt64BE(24)) : (await stat(image)).size
-  } finally {
-    await handle.close()
-  }
+  return fillVolume(pve, created, async path => {
+    await pve.driver.createDisk(path, CLOUD_INIT_SIZE)
+    return CLOUD_INIT_SIZE
+  })
 }
 
 /** A disk with the contents of an image file. */
-export async function importVolume(
-  pve: Pve,
-  storageId: string,
-  vmid: number,
-  image: string,
-): Promise<NewVolume> {
-  const size = await virtualSize(image)
+export function importVolume(pve: Pve, storageId: string, vmid: number, image: string): Promise<NewVolume> {
   const created = reserve(pve, { storage: storageId, vmid, name: diskName(pve, storageId, vmid) })
-  return fillVolume(pve, created, size, path => pve.driver.importDisk(image, path))
+  return fillVolume(pve, created, path => pve.driver.importDisk(image, path))
 }
 
 export function volumeOf(pve: Pve, volid: string): Volume {
@@ -134,7 +122,10 @@ export function cloneVolume(
   const { path: from, size } = volumeOf(pve, source)
   const name = diskName(pve, target.storage, target.vmid)
   const created = reserve(pve, { ...target, name, parent: mode === 'linked' ? source : undefined })
-  return fillVolume(pve, created, size, path => pve.driver.cloneDisk(from, path, mode))
+  return fillVolume(pve, created, async path => {
+    await pve.driver.cloneDisk(from, path, mode)
+    return size
+  })
 }
 
 export const isBaseInUse = (pve: Pve, volid: string) =>

@@ -81,8 +81,12 @@ require('node:https').get(url + '/version', { ca: require('node:fs').readFileSyn
       sshkeys: encodeURIComponent((await readFile(join(keys, 'key.pub'), 'utf8')).trim()),
     })
     expect(create).toBe('OK')
+    const disk = async () => (await api('GET', `${vm}/100/config`)).data.scsi0
+    expect(await disk()).toBe('tank:vm-100-disk-0,size=3G')
+    expect(await api.task('PUT', `${vm}/100/resize`, { disk: 'scsi0', size: '+2G' })).toBe('OK')
+    expect(await disk()).toBe('tank:vm-100-disk-0,size=5G')
     expect(await api.task('POST', `${vm}/100/status/start`)).toBe('OK')
-    expect((await ssh('hostname')).stdout).toBe('web\n')
+    expect((await ssh('hostname; cat /var/lib/cloud/data/root-size')).stdout).toBe('web\n5368709120\n')
     const silent = await api('GET', `${vm}/100/agent/network-get-interfaces`)
     expect(silent).toMatchObject({ status: 500, reason: 'QEMU guest agent is not running' })
     expect(await lab.console(100)).toContain('web ttyS0')
