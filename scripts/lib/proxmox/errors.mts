@@ -62,6 +62,10 @@ export function apiError(request: FailedRequest): ProxmoxApiError {
   if (request.status === 401) {
     return new ProxmoxApiError(request, { hint: refusedLogin(request), exitCode: exitCodes.denied })
   }
+  if (/hostname lookup '\S+' failed/.test(request.reason)) {
+    const hint = 'check proxmox_node: it is the name of a node as Proxmox shows it under Datacenter'
+    return new ProxmoxApiError(request, { hint, exitCode: exitCodes.invalid })
+  }
   if (request.status !== 403) return new ProxmoxApiError(request)
   const denied = parseDenied(`${request.reason} ${request.body}`)
   const lacking = denied && `${request.identity} lacks ${denied.privileges.join(' or ')} on ${denied.path}; `

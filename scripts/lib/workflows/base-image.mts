@@ -54,7 +54,21 @@ export async function downloadImage(
     signal,
     timeoutMs: config.taskTimeoutSeconds * 1000,
     onLog: progress.update,
+  }).catch(error => {
+    throw downloadFailed(error)
   })
+}
+
+/** Says what to do about a download that Proxmox broke off: it keeps nothing of one. */
+function downloadFailed(error: unknown): unknown {
+  if (!(error instanceof ProxmintError)) return error
+  const { message, facts, exitCode } = error
+  const hint = /checksum mismatch/.test(message)
+    ? 'nothing was kept; if the publisher is just replacing the image, try again later, otherwise correct `url` and `checksums_url` in config/proxmint.yaml: both of one release'
+    : /download failed/.test(message)
+      ? 'nothing was kept; the node itself downloads: check `url` in config/proxmint.yaml and the network of the node'
+      : error.hint
+  return new ProxmintError(message, { facts, exitCode, hint, cause: error })
 }
 
 /** @throws ProxmintError where the list cannot be had or does not name the image. */
