@@ -11,9 +11,13 @@ const SLOTS = /^(ide[0-3]|sata[0-5]|scsi([0-9]|[12][0-9]|30)|virtio([0-9]|1[0-5]
 
 export const isDriveSlot = (key: string) => SLOTS.test(key)
 
-/** `virtio=AA:BB,bridge=vmbr0` as a record; a part without `=` gets the name `first`. */
+/**
+ * `virtio=AA:BB,bridge=vmbr0` as a record; a part without `=` gets the name `first`. Blank parts are skipped,
+ * as Proxmox does: clients send `file=tank:cloudinit,` too.
+ */
 export function parseProperties(value: string, first: string): Record<string, string> {
-  const entries = value.split(',').map(part => {
+  const parts = value.split(',').filter(part => part.trim() !== '')
+  const entries = parts.map(part => {
     const at = part.indexOf('=')
     return at < 0 ? [first, part] : [part.slice(0, at), part.slice(at + 1)]
   })
