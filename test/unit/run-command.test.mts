@@ -56,6 +56,18 @@ describe('runCommand', () => {
     const { stdout } = await sh('echo $$', { onStart: started })
     expect(started).toHaveBeenCalledExactlyOnceWith(Number(stdout))
   })
+
+  test('a child whose start could not be written down does not go on', async () => {
+    let pid = 0
+    const running = sh('sleep 20', {
+      onStart: async started => {
+        pid = started
+        throw new Error('the disk is full')
+      },
+    })
+    await expect(running).rejects.toThrow('the disk is full')
+    expect(await processCommand(pid)).toBeUndefined()
+  })
 })
 
 describe('a program that cannot be started', () => {

@@ -47,6 +47,14 @@ describe('a lock that is free', () => {
     })
   })
 
+  test('is taken also where its holder cannot be written down', async () => {
+    const path = await lockPath()
+    // A folder in the place of the file, as good as a full disk.
+    await mkdir(`${path}.holder`, { recursive: true })
+    expect(await withLock({ path, purpose: 'testing' }, async () => 42)).toBe(42)
+    expect(await readdir(join(path, '..'))).toEqual(['reservations.json.holder'])
+  })
+
   test('is free again when the work failed', async () => {
     const path = await lockPath()
     const failing = withLock({ path, purpose: 'testing' }, async () => {

@@ -1,5 +1,7 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { writeFailed } from '../run/atomic-file.mts'
+import { ProxmintError } from '../run/errors.mts'
 import { translateForPackaged } from './dialect.mts'
 import type { Template } from './template.mts'
 
@@ -12,8 +14,18 @@ export interface PackagedCopy {
 /**
  * Copies all template families to `target`, so that relative paths between them still lead somewhere, and
  * translates the files of one for Packer 1.6.x. What stood in `target` before is removed.
+ * @throws ProxmintError where it cannot be written; then nothing of it stays.
  */
 export async function writePackagedCopy(template: Template, target: string): Promise<PackagedCopy> {
+  try {
+    return await copyTranslated(template, target)
+  } catch (cause) {
+    await rm(target, { recursive: true, force: true })
+    throw cause instanceof ProxmintError ? cause : writeFailed(target, cause)
+  }
+}
+
+async function copyTranslated(template: Template, target: string): Promise<PackagedCopy> {
   const folder = join(target, basename(template.folder))
   await rm(target, { recursive: true, force: true })
   await mkdir(target, { recursive: true })

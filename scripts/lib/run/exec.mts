@@ -66,10 +66,26 @@ export async function runCommand(plan: CommandPlan, options: RunOptions = {}): P
   const stop = stopOn(child, options)
   try {
     const result = finish(child, plan, options, stop)
-    if (child.pid !== undefined) await options.onStart?.(child.pid)
+    if (child.pid !== undefined) await started(child, child.pid, options, result)
     return await result
   } finally {
     stop.cancel()
+  }
+}
+
+/** A child that nobody could note must not go on: no later run would find it. */
+async function started(
+  child: ChildProcess,
+  pid: number,
+  { onStart }: RunOptions,
+  ended: Promise<CommandResult>,
+): Promise<void> {
+  try {
+    await onStart?.(pid)
+  } catch (error) {
+    signalGroup(child, 'SIGKILL')
+    await ended
+    throw error
   }
 }
 

@@ -26,11 +26,12 @@ export async function withLock<T>(info: LockInfo, work: (signal: AbortSignal) =>
   const release = await acquire(info, lost)
   const holder = `${info.path}.holder`
   try {
-    await writeFile(holder, describeHolder(info.purpose))
+    // Only for whoever finds the lock taken: a full disk must not keep a run from giving something up.
+    await writeFile(holder, describeHolder(info.purpose)).catch(() => undefined)
     return await work(lost.signal)
   } finally {
     if (!lost.signal.aborted) {
-      await rm(holder, { force: true })
+      await rm(holder, { force: true }).catch(() => undefined)
       await release()
     }
   }
