@@ -131,6 +131,11 @@ describe('where no role can be changed, one of our own is made with all the work
       { userLacks: true, acl: [{ ...forUser('/', 'X'), ugid: 'jo@pve' }] },
       both,
     ],
+    [
+      'the entry is on a path that only begins alike',
+      { userLacks: true, acl: [forUser('/vms/900', 'Vms')] },
+      both,
+    ],
     ['the entry is elsewhere', { userLacks: true, acl: [forUser('/storage', 'Stores')] }, both],
   ])('%s', (_, holders, lines) => {
     expect(pveumLines(agent.map(grant), needs, { ...unknown, ...holders })).toEqual(lines)
