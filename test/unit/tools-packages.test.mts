@@ -89,7 +89,7 @@ describe('installing', () => {
 describe('what a purpose needs', () => {
   test.each([
     ['demo', ['packer', 'sops', 'age'], ['demo']],
-    ['test', ['packer', 'sops', 'age'], ['test']],
+    ['test', ['packer', 'sops', 'age', 'opentofu', 'proxmox-provider'], ['test']],
     ['qemu', [], ['qemu']],
     ['all', ['packer', 'sops', 'age', 'opentofu', 'proxmox-provider'], ['demo', 'test']],
   ] as const)('%s', (purpose, tools, groups) => {
