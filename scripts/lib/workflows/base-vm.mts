@@ -11,7 +11,7 @@ import { interrupted, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { dropReservation, type Reservation, updateReservation } from '../templates/reservations.mts'
 import { type Connection, cleaningOf } from './connect.mts'
-import { removeReserved, removeVolume } from './remove-leftovers.mts'
+import { removeVolume, tryRemoveReserved } from './remove-leftovers.mts'
 import { reserveVm } from './reserve.mts'
 
 export interface BaseVm {
@@ -42,7 +42,7 @@ export async function makeBase(connection: Connection, base: BaseVm, signal: Abo
     await withProgress(`boot ${base.name} once, which installs the guest agent`, () => firstBoot(made))
     await withProgress(`convert ${base.name} to a VM template`, () => finish(made))
   } catch (error) {
-    process.stderr.write(`${await removeReserved(cleaningOf(connection), made.reservation)}\n`)
+    process.stderr.write(`${await tryRemoveReserved(cleaningOf(connection), made.reservation)}\n`)
     throw error
   }
   await removeVolume(cleaningOf(connection), credentials.node, iso)

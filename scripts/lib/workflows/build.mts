@@ -16,7 +16,7 @@ import { type Connection, cleaningOf, connect } from './connect.mts'
 import { finishTemplate } from './finish-template.mts'
 import { buildWithPacker, validateWithPacker } from './packer-run.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
-import { removeLeftovers, removeReserved } from './remove-leftovers.mts'
+import { removeLeftovers, tryRemoveReserved } from './remove-leftovers.mts'
 import { reserveVm } from './reserve.mts'
 import { buildTarget, findBase, needsOfBuild } from './work-needs.mts'
 
@@ -201,7 +201,7 @@ async function execute(
   try {
     return await make(connection, job, reservation, signal)
   } catch (error) {
-    process.stderr.write(`${await removeReserved(cleaningOf(connection), reservation)}\n`)
+    process.stderr.write(`${await tryRemoveReserved(cleaningOf(connection), reservation)}\n`)
     throw error
   } finally {
     await rm(job.manifest, { force: true })

@@ -8,7 +8,7 @@ import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { findVmStatus, type VmStatus } from '../proxmox/get-vm-status.mts'
 import { stopVm } from '../proxmox/stop-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
-import { ProxmintError } from '../run/errors.mts'
+import { messageOf, ProxmintError } from '../run/errors.mts'
 import { killGroup, processCommand } from '../run/process.mts'
 import { dropReservation, listReservations, type Reservation } from '../templates/reservations.mts'
 
@@ -57,6 +57,16 @@ export async function removeReserved(cleaning: Cleaning, reservation: Reservatio
   return status === undefined
     ? `nothing was left of an interrupted \`${purpose}\` (VM ${vmid})`
     : `VM ${vmid} (${status.name}) is not the one of an interrupted \`${purpose}\`: left alone`
+}
+
+/** The same on the way out of a failure, which must not be replaced by one of the removal's own. */
+export async function tryRemoveReserved(cleaning: Cleaning, reservation: Reservation): Promise<string> {
+  try {
+    return await removeReserved(cleaning, reservation)
+  } catch (error) {
+    const { vmid, purpose } = reservation
+    return `warning: what \`${purpose}\` began as VM ${vmid} is not all removed: ${messageOf(error)}; the next run tries again`
+  }
 }
 
 function mayStillAppear({ since, pid }: Reservation): boolean {
