@@ -159,6 +159,20 @@ describe('the lines of a log that tell of errors', () => {
       ['1', '2', '3', '4', '5', '6', '7'],
       ['2', '3', '4', '5', '6', '7'],
     ],
+    [
+      'the last words of the script that failed, and nothing before',
+      [
+        'error: old',
+        'a',
+        'b',
+        'c',
+        'no such mirror',
+        'Provisioning step had errors: x',
+        'y',
+        'exit status 1 (error)',
+      ],
+      ['b', 'c', 'no such mirror', 'Provisioning step had errors: x', 'exit status 1 (error)'],
+    ],
     ['nothing of nothing', [], []],
   ])('%s', (_, log, expected) => {
     expect(errorLines(log)).toEqual(expected)

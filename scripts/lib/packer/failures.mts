@@ -112,8 +112,12 @@ export function explainFailure(log: string[]): Explanation | undefined {
   return undefined
 }
 
-/** The lines of Packer's log that tell of errors, the last few. */
+/** The last words of a script that failed, and the lines of Packer's log that tell of errors, the last few. */
 export function errorLines(log: string[]): string[] {
-  const errors = log.filter(line => /error|fail|timeout/i.test(line) && !/^==> Wait completed/.test(line))
-  return (errors.length > 0 ? errors : log).slice(-6)
+  const failed = log.findIndex(line => line.includes('Provisioning step had errors'))
+  const lastWords = failed < 0 ? [] : log.slice(Math.max(failed - 3, 0), failed)
+  const errors = log
+    .slice(Math.max(failed, 0))
+    .filter(line => /error|fail|timeout/i.test(line) && !/^==> Wait completed/.test(line))
+  return errors.length > 0 ? [...lastWords, ...errors.slice(-6)] : log.slice(-6)
 }

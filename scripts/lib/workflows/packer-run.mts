@@ -36,20 +36,20 @@ export interface BuildRun {
 export async function buildWithPacker(run: BuildRun, signal: AbortSignal): Promise<string> {
   const { os, plan, logFolder, vmid, onStart } = run
   using log = openLog(join(logFolder, `build-${os}-${vmid}.log`))
-  const { code } = await withProgress(`packer build ${os}, VM ${vmid}`, progress =>
-    runCommand(plan, {
-      signal,
-      onStart,
-      onLine(line) {
+  try {
+    await withProgress(`packer build ${os}, VM ${vmid}`, async progress => {
+      const onLine = (line: string): void => {
         log.write(line)
         progress.update(line)
-      },
-    }),
-  )
-  if (log.failure !== undefined)
-    process.stderr.write(`warning: the log is incomplete: ${log.failure.message}\n`)
-  if (signal.aborted) throw interrupted(`packer build ${os}`)
-  if (code !== 0) throw buildFailed(os, log.path, log.lines, code)
+      }
+      const { code } = await runCommand(plan, { signal, onStart, onLine })
+      if (signal.aborted) throw interrupted(`packer build ${os}`)
+      if (code !== 0) throw buildFailed(os, log.path, log.lines, code)
+    })
+  } finally {
+    if (log.failure !== undefined)
+      process.stderr.write(`warning: the log is incomplete: ${log.failure.message}\n`)
+  }
   return log.path
 }
 
