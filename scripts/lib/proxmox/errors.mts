@@ -128,9 +128,15 @@ const connectionFailures: Record<string, { why: string; hint: string; exitCode?:
     hint: tlsHint,
     exitCode: exitCodes.denied,
   },
+  CERT_SIGNATURE_FAILURE: {
+    why: 'its certificate is signed by another CA of the same name',
+    hint: tlsHint,
+    exitCode: exitCodes.denied,
+  },
   CERT_HAS_EXPIRED: {
     why: 'its certificate has expired',
     hint: 'renew it on the node: `pvecm updatecerts --force`',
+    exitCode: exitCodes.denied,
   },
   ERR_TLS_CERT_ALTNAME_INVALID: {
     why: 'its certificate is for another name',
