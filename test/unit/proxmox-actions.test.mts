@@ -143,6 +143,11 @@ describe('what each action makes of the answer', () => {
     expect((await failureOf(() => act(denied))).exitCode).toBe(4)
   })
 
+  test('nor where the refusal speaks of something that does not exist', async () => {
+    const denied = refusing(403, "user 'jo@pve' does not exist")
+    expect((await failureOf(() => findVmStatus(denied, vm))).exitCode).toBe(4)
+  })
+
   test.each<[string, (client: ProxmoxClient) => Promise<unknown>]>([
     ['no missing VM', client => findVmStatus(client, vm)],
     ['no taken VMID', client => isVmidFree(client, 100)],

@@ -53,13 +53,20 @@ export async function listReservations(stateDir: string): Promise<Reservation[]>
     if (codeOf(error) === 'ENOENT') return []
     throw error
   }
+  const file = parse(text)
+  if (file !== undefined) return file.reservations
+  throw new ProxmintError(`${path(stateDir)} is no list of reservations`, {
+    hint: 'it lists VMs that were being built: check those by hand in Proxmox, then delete the file',
+  })
+}
+
+function parse(text: string): ReservationFile | undefined {
   try {
-    return (JSON.parse(text) as ReservationFile).reservations
-  } catch (cause) {
-    throw new ProxmintError(`${path(stateDir)} is no valid JSON`, {
-      hint: 'it lists VMs that were being built: check those by hand in Proxmox, then delete the file',
-      cause,
-    })
+    const file = JSON.parse(text) as Partial<ReservationFile> | null
+    const understood = file?.version === 1 && file.reservations?.every(one => Number.isInteger(one?.vmid))
+    return understood ? (file as ReservationFile) : undefined
+  } catch {
+    return undefined
   }
 }
 
