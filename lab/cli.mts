@@ -53,9 +53,20 @@ async function readUserCfg(path: string): Promise<string> {
 }
 
 async function recordOf(lab: Lab): Promise<LabRecord> {
-  const { url, caFile, tokenEnv, isolation, pid: namespacePid } = lab
+  const { url, caFile, tokenEnv, isolation, pid: namespacePid, imagesUrl, firstSshPort = null } = lab
   const startTicks = (await startTicksOf(process.pid))!
-  return { url, caFile, rpcUrl: null, tokenEnv, pid: process.pid, startTicks, namespacePid, isolation }
+  return {
+    url,
+    caFile,
+    rpcUrl: null,
+    tokenEnv,
+    pid: process.pid,
+    startTicks,
+    namespacePid,
+    isolation,
+    imagesUrl,
+    firstSshPort,
+  }
 }
 
 async function untilEnded(lab: Lab, signal: AbortSignal): Promise<void> {

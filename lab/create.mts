@@ -6,10 +6,12 @@ import { join } from 'node:path'
 import { ensureImage, type Image, type ImageName } from './guests/image/image.mts'
 import { ensureSecrets, labUserCfg, loginVariables, type PveVersion, type Secrets } from './identity.mts'
 import type { GuestKind, InsideReady, InsideSettings } from './inside.mts'
-import { LabError } from './lab-error.mts'
-import { IMAGES_URL, PACKAGES_URL } from './network/file-server.mts'
+import { cannotListen } from './lab-error.mts'
+import { PACKAGES_URL } from './network/bridge.mts'
 import { type Forwarder, forward } from './network/forward.mts'
-import { chooseIsolation, type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
+import { chooseIsolation, type IsolationMode } from './network/isolation.mts'
+import { sshPortOf } from './network/lab-network.mts'
+import { type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
 import { type Caller, callerOf } from './rpc.mts'
 
 export interface LabOptions {
@@ -25,6 +27,8 @@ export interface LabOptions {
   guests?: GuestKind
   /** Cloud images to serve. Default Debian 12; none without sim guests. */
   images?: ImageName[]
+  /** Default `auto`: namespaces where they are allowed, otherwise everything on 127.0.0.1. */
+  isolation?: IsolationMode
   /** 1: work takes about as long as on a small machine; 0: every task ends at once. Default 1. */
   timeScale?: number
   /** Kept and taken up again. Default: a temporary folder, removed at the end. */
@@ -53,11 +57,18 @@ export interface Lab {
   /** Environment variables that log in with the lab's API token. */
   tokenEnv: Record<string, string>
   rootPassword: string
-  /** Inside only: `SHA512SUMS` and `debian-12-genericcloud-amd64.qcow2` are below. */
+  /** For the lab's node and `exec`: `SHA512SUMS` and `debian-12-genericcloud-amd64.qcow2` are below. */
   imagesUrl: string
-  /** Of the process that holds the lab's namespaces. */
+  /** Of the process that holds the lab's namespaces, or of the lab itself where it has none. */
   pid: number
   isolation: Isolation
+  /** First of the thousand SSH ports of a lab on loopback: see `sshPortOf`. */
+  firstSshPort: number | undefined
+  /**
+   * Where a VM's SSH server is on 127.0.0.1, told before the VM exists. Undefined with namespaces: there each
+   * guest has an address, and port 22.
+   */
+  sshPortOf(vmid: number): number | undefined
   /** Runs a program in the lab's network, where guests can be reached, and collects what it prints. */
   exec(argv: string[], options?: ExecOptions): Promise<ExecResult>
   /** The same with the caller's own streams. */
@@ -76,27 +87,31 @@ export interface Lab {
 
 const CLOSE_TIMEOUT_MS = 15_000
 
-/** Starts a lab: an embedded Proxmox VE with guests, in a network of its own. */
+/** Starts a lab: an embedded Proxmox VE with guests, in a network of its own where the machine allows that. */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
-  const isolation = await chooseIsolation()
+  const isolation = await chooseIsolation(options.isolation)
   options.onProgress?.(`The lab runs in ${isolation.description}.`)
   const images = await prepareImages(options)
   const runFolder = await mkdtemp(join(tmpdir(), 'proxmint-lab-'))
-  const socketPath = join(runFolder, 'api.sock')
   let forwarder: Forwarder | undefined
   let child: ChildProcess | undefined
   try {
     const stateFolder = options.stateFolder ?? join(runFolder, 'state')
     await mkdir(stateFolder, { recursive: true, mode: 0o700 })
     const secrets = await ensureSecrets(stateFolder, options.rootPassword)
-    forwarder = await listen(options.listen ?? { host: '127.0.0.1', port: 0 }, socketPath)
+    const where = options.listen ?? { host: '127.0.0.1', port: 0 }
+    const socketPath = isolation.kind === 'loopback' ? undefined : join(runFolder, 'api.sock')
+    if (socketPath) forwarder = await listen(where, socketPath)
     child = spawnInside(isolation)
     const call = callerOf(child)
-    const paths = { socketPath, runFolder, dataFolder: join(stateFolder, 'pve') }
-    const ready: InsideReady = await call(
-      'start',
-      settingsOf(options, paths, forwarder.port, images, secrets),
-    )
+    const place: Place = {
+      network: forwarder ? 'bridge' : 'loopback',
+      listen: forwarder ? { host: '127.0.0.1', port: forwarder.port } : where,
+      socketPath,
+      runFolder,
+      dataFolder: join(stateFolder, 'pve'),
+    }
+    const ready: InsideReady = await call('start', settingsOf(options, place, images, secrets))
     return labOf({ isolation, child, call, forwarder, ready, secrets })
   } catch (error) {
     child?.kill('SIGKILL')
@@ -106,17 +121,12 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   }
 }
 
-function settingsOf(
-  options: LabOptions,
-  paths: Pick<InsideSettings, 'socketPath' | 'runFolder' | 'dataFolder'>,
-  port: number,
-  images: Image[],
-  secrets: Secrets,
-): InsideSettings {
+type Place = Pick<InsideSettings, 'network' | 'listen' | 'socketPath' | 'runFolder' | 'dataFolder'>
+
+function settingsOf(options: LabOptions, place: Place, images: Image[], secrets: Secrets): InsideSettings {
   const version = options.pveVersion ?? 9
   return {
-    ...paths,
-    port,
+    ...place,
     images,
     secrets,
     version,
@@ -128,8 +138,7 @@ function settingsOf(
 
 async function listen(where: { host: string; port: number }, socketPath: string): Promise<Forwarder> {
   return forward(where, { path: socketPath }).catch(error => {
-    const message = `the lab cannot listen on ${where.host}:${where.port}: ${error.message}`
-    throw new LabError(message, 'choose another address, or port 0 for a free one', error)
+    throw cannotListen(where, error)
   })
 }
 
@@ -153,26 +162,31 @@ interface Parts {
   isolation: Isolation
   child: ChildProcess
   call: Caller
-  forwarder: Forwarder
+  forwarder: Forwarder | undefined
   ready: InsideReady
   secrets: Secrets
 }
 
 function labOf({ isolation, child, call, forwarder, ready, secrets }: Parts): Lab {
   const pid = child.pid!
-  const tokenEnv = loginVariables(ready.url, ready.caFile, secrets)
-  const ended = once(child, 'exit').then(() => forwarder.close())
+  const { url, caFile, network } = ready
+  const firstSshPort = network.kind === 'loopback' ? network.firstSshPort : undefined
+  const tokenEnv = loginVariables(url, caFile, secrets)
+  const ended = once(child, 'exit').then(() => forwarder?.close())
   const start = (argv: string[], options: SpawnOptions = {}) => {
     const [file, ...args] = joiningCommand(isolation, pid, argv)
     return spawn(file!, args, { ...options, env: { ...tokenEnv, ...process.env, ...options.env } })
   }
   return {
-    ...ready,
+    url,
+    caFile,
     tokenEnv,
     rootPassword: secrets.rootPassword,
-    imagesUrl: IMAGES_URL,
+    imagesUrl: network.imagesUrl,
     pid,
     isolation,
+    firstSshPort,
+    sshPortOf: vmid => (firstSshPort === undefined ? undefined : sshPortOf({ firstSshPort }, vmid)),
     exec: (argv, { input, ...options } = {}) => collect(start(argv, options), input),
     spawn: start,
     console: vmid => call('console', vmid),

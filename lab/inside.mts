@@ -1,4 +1,4 @@
-/** The lab's process inside its namespace: the first there, so that everything ends with it. */
+/** The lab's process inside its namespace, where it has one: the first there, so that everything ends with it. */
 
 import { rm } from 'node:fs/promises'
 import type { GuestDriver } from './guests/driver.mts'
@@ -6,18 +6,21 @@ import type { Image } from './guests/image/image.mts'
 import { createNoneDriver } from './guests/none.mts'
 import { createSimDriver } from './guests/sim/driver.mts'
 import { LAB_NODE, LAB_TOKEN, LAB_USER, type PveVersion, type Secrets } from './identity.mts'
-import { createBridge } from './network/bridge.mts'
-import { serveFiles } from './network/file-server.mts'
+import { cannotListen } from './lab-error.mts'
+import { openBridge } from './network/bridge.mts'
 import { forward } from './network/forward.mts'
+import type { LabNetwork } from './network/lab-network.mts'
+import { openLoopback } from './network/loopback.mts'
 import { createPveServer, type PveServer } from './pve/server.mts'
 import { answerCalls } from './rpc.mts'
 
 /** What the outer process asks for. Travels over IPC, since it holds secrets. */
 export interface InsideSettings {
-  /** The same port as outside, so that one URL is right on both sides. */
-  port: number
-  /** The API once more, for the forwarder outside. */
-  socketPath: string
+  network: LabNetwork['kind']
+  /** Of the API. With namespaces the same port as outside, so that one URL is right on both sides. */
+  listen: { host: string; port: number }
+  /** The API once more, for the forwarder outside; undefined where outside and inside are one. */
+  socketPath: string | undefined
   dataFolder: string
   /** For what lives as long as the lab; removed from in here, since with mapped user ids nobody else may. */
   runFolder: string
@@ -34,6 +37,7 @@ export type GuestKind = 'sim' | 'none'
 export interface InsideReady {
   url: string
   caFile: string
+  network: LabNetwork
 }
 
 interface Running {
@@ -47,24 +51,33 @@ const CLOSE_TIMEOUT_MS = 10_000
 let running: Running | undefined
 
 async function start(settings: InsideSettings): Promise<InsideReady> {
-  await createBridge()
-  await serveFiles(settings.images)
-  const driver = settings.guests === 'sim' ? createSimDriver(settings) : createNoneDriver()
-  const server = await createPveServer({
-    listen: { host: '127.0.0.1', port: settings.port },
+  const open = settings.network === 'bridge' ? openBridge : openLoopback
+  const network = await open(settings.images)
+  const { runFolder } = settings
+  const driver = settings.guests === 'sim' ? createSimDriver({ runFolder, network }) : createNoneDriver()
+  const server = await serveApi(settings, driver)
+  if (settings.socketPath !== undefined)
+    await forward({ path: settings.socketPath }, { host: '127.0.0.1', port: server.port })
+  running = { settings, server, driver }
+  return { url: server.url, caFile: server.caFile, network }
+}
+
+function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveServer> {
+  const { listen, secrets } = settings
+  return createPveServer({
+    listen,
     dataDir: settings.dataFolder,
     driver,
     version: settings.version,
     node: LAB_NODE,
-    rootPassword: settings.secrets.rootPassword,
+    rootPassword: secrets.rootPassword,
     userCfg: settings.userCfg,
-    passwords: { [LAB_USER]: settings.secrets.userPassword },
-    tokenSecrets: { [LAB_TOKEN]: settings.secrets.tokenSecret },
+    passwords: { [LAB_USER]: secrets.userPassword },
+    tokenSecrets: { [LAB_TOKEN]: secrets.tokenSecret },
     timeScale: settings.timeScale,
+  }).catch(error => {
+    throw error.syscall === 'listen' ? cannotListen(listen, error) : error
   })
-  await forward({ path: settings.socketPath }, { host: '127.0.0.1', port: server.port })
-  running = { settings, server, driver }
-  return { url: server.url, caFile: server.caFile }
 }
 
 async function stop(): Promise<void> {

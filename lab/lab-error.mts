@@ -9,5 +9,14 @@ export class LabError extends Error {
   }
 }
 
+/** @param error of a `listen` call. */
+export function cannotListen(where: { host: string; port: number }, error: Error): LabError {
+  return new LabError(
+    `the lab cannot listen on ${where.host}:${where.port}: ${error.message}`,
+    'choose another address, or port 0 for a free one',
+    error,
+  )
+}
+
 /** An option the lab does not accept. */
 export class LabUsageError extends LabError {}

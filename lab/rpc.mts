@@ -1,6 +1,7 @@
 /** Calls between the lab's outer process and the one inside its namespace, over Node's IPC channel. */
 
 import type { ChildProcess } from 'node:child_process'
+import { LabError } from './lab-error.mts'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a handler takes and returns is between it and its caller
 export type Handlers = Record<string, (...args: any[]) => Promise<unknown>>
@@ -14,7 +15,7 @@ interface Request {
 interface Reply {
   id: number
   value?: unknown
-  error?: { name: string; message: string }
+  error?: { name: string; message: string; hint: string | undefined }
 }
 
 /** Answers the parent process's calls from now on. Arguments and results travel as JSON. */
@@ -30,8 +31,14 @@ async function handle(handlers: Handlers, name: string, args: unknown[]): Promis
     return { value: await handlers[name]!(...args) }
   } catch (error) {
     const { message } = error as Error
-    return { error: { name: (error as Error).constructor.name, message } }
+    const hint = error instanceof LabError ? error.hint : undefined
+    return { error: { name: (error as Error).constructor.name, message, hint } }
   }
+}
+
+function failureOf({ name, message, hint }: NonNullable<Reply['error']>): Error {
+  if (hint !== undefined) return new LabError(message, hint)
+  return Object.assign(new Error(message), { name })
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: see Handlers
@@ -50,7 +57,7 @@ export function callerOf(child: ChildProcess): Caller {
   child.on('message', ({ id, value, error }: Reply) => {
     const call = pending.get(id)
     pending.delete(id)
-    if (error) call?.reject(Object.assign(new Error(error.message), { name: error.name }))
+    if (error) call?.reject(failureOf(error))
     else call?.resolve(value)
   })
   child.once('error', error => end(error.message))

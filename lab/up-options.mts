@@ -1,6 +1,7 @@
 import type { LabOptions } from './create.mts'
 import { IMAGE_NAMES, type ImageName } from './guests/image/image.mts'
 import { LabUsageError } from './lab-error.mts'
+import { ISOLATION_MODES, type IsolationMode } from './network/isolation.mts'
 
 interface Words {
   listen: string | undefined
@@ -8,17 +9,19 @@ interface Words {
   pveVersion: string | undefined
   images: string[]
   timeScale: string | undefined
+  isolation: string | undefined
 }
 
 /** Options of `lab up` from the words on the command line. Throws a LabUsageError that says which are accepted. */
 export function parseUpOptions(words: Words): LabOptions {
-  const { listen, guests, pveVersion, images, timeScale } = words
+  const { listen, guests, pveVersion, images, timeScale, isolation } = words
   return {
     ...(listen !== undefined && { listen: parseListen(listen) }),
     ...(guests !== undefined && { guests: parseGuests(guests) }),
     ...(pveVersion !== undefined && { pveVersion: parseVersion(pveVersion) }),
     ...(images.length > 0 && { images: images.map(parseImage) }),
     ...(timeScale !== undefined && { timeScale: parseTimeScale(timeScale) }),
+    ...(isolation !== undefined && { isolation: parseIsolation(isolation) }),
   }
 }
 
@@ -52,6 +55,12 @@ function parseTimeScale(text: string): number {
   if (text.trim() === '' || !Number.isFinite(scale) || scale < 0)
     throw refusal('time-scale', text, 'a number from 0')
   return scale
+}
+
+function parseIsolation(text: string): IsolationMode {
+  const mode = ISOLATION_MODES.find(mode => mode === text)
+  if (mode === undefined) throw refusal('isolation', text, 'auto, namespace or loopback')
+  return mode
 }
 
 function refusal(option: string, text: string, accepted: string): LabUsageError {

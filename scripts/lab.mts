@@ -26,6 +26,11 @@ await runMain({
     'pve-version': { type: 'string', value: '8|9', help: 'Proxmox VE to be (default 9)' },
     guests: { type: 'string', value: 'sim|none', help: 'what runs a VM (default sim)' },
     image: { type: 'string', multiple: true, value: 'NAME', help: 'debian-12 (default), debian-13' },
+    isolation: {
+      type: 'string',
+      value: 'MODE',
+      help: 'auto (default), namespace, or loopback: all on 127.0.0.1',
+    },
     'time-scale': { type: 'string', value: 'X', help: 'duration of tasks; 0: none (default 1)' },
   },
   positionals: Number.POSITIVE_INFINITY,
@@ -66,6 +71,7 @@ async function upOptions(args: Arguments, stateFolder: string): Promise<UpOption
       pveVersion: args.string('pve-version'),
       images: args.strings('image'),
       timeScale: args.string('time-scale'),
+      isolation: args.string('isolation'),
     }),
     stateFolder,
     userCfgFile: args.string('user-cfg'),
@@ -76,17 +82,20 @@ async function upOptions(args: Arguments, stateFolder: string): Promise<UpOption
 }
 
 function print(args: Arguments, record: LabRecord, sentence: (record: LabRecord) => string): void {
-  const { url, tokenEnv, caFile, rpcUrl, pid } = record
-  const line = args.flag('json') ? JSON.stringify({ url, tokenEnv, caFile, rpcUrl, pid }) : sentence(record)
+  const { url, tokenEnv, caFile, rpcUrl, pid, imagesUrl, firstSshPort } = record
+  const told = { url, tokenEnv, caFile, rpcUrl, pid, imagesUrl, firstSshPort }
+  const line = args.flag('json') ? JSON.stringify(told) : sentence(record)
   process.stdout.write(`${line}\n`)
 }
 
-function describe({ url, caFile, pid, isolation }: LabRecord): string {
+function describe({ url, caFile, pid, isolation, firstSshPort }: LabRecord): string {
   return [
     `Proxmox VE API  ${url}`,
     `CA certificate  ${caFile}`,
     `process         ${pid}, in ${isolation.description}`,
-    'Guests are reached with `zx scripts/lab.mts exec -- COMMAND`.',
+    firstSshPort === null
+      ? 'Guests are reached with `zx scripts/lab.mts exec -- COMMAND`.'
+      : `SSH of a VM       127.0.0.1, port ${firstSshPort} plus the last three digits of its VMID`,
   ].join('\n')
 }
 

@@ -1,11 +1,25 @@
+import type { Image } from '../guests/image/image.mts'
 import { run } from '../process.mts'
 import { BRIDGE, BRIDGE_ADDRESS, PREFIX_LENGTH } from './addresses.mts'
+import { servedUrls, serveFiles } from './file-server.mts'
+import type { BridgeNetwork } from './lab-network.mts'
+
+const HTTP_PORT = 80
+
+/** Where images look for packages unless a guest is told otherwise at boot. */
+export const PACKAGES_URL = servedUrls(BRIDGE_ADDRESS, HTTP_PORT).packagesUrl
 
 const ip = (...args: string[]) =>
   run('ip', args, { missing: 'the lab sets up its network with ip; install the package iproute2' })
 
+/** The network of a lab with namespaces. */
+export async function openBridge(images: Image[]): Promise<BridgeNetwork> {
+  await createBridge()
+  return { kind: 'bridge', ...(await serveFiles(images, { host: BRIDGE_ADDRESS, port: HTTP_PORT })) }
+}
+
 /** Makes the loopback and the bridge of a fresh network namespace. */
-export async function createBridge(): Promise<void> {
+async function createBridge(): Promise<void> {
   await ip('link', 'set', 'lo', 'up')
   await ip('link', 'add', BRIDGE, 'type', 'bridge', 'forward_delay', '0')
   await ip('addr', 'add', `${BRIDGE_ADDRESS}/${PREFIX_LENGTH}`, 'dev', BRIDGE)

@@ -1,32 +1,32 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { checksumList, type Image } from '../guests/image/image.mts'
-import { BRIDGE_ADDRESS } from './addresses.mts'
-
-const BASE_URL = `http://${BRIDGE_ADDRESS}`
-
-/** Below it one flat apt repository per image: `/packages/debian-12/`. */
-export const PACKAGES_URL = `${BASE_URL}/packages`
-
-/** Below it the images and their SHA512SUMS. They are no qcow2 files: see lab/guests/image/format.mts. */
-export const IMAGES_URL = `${BASE_URL}/images`
+import type { LabNetwork } from './lab-network.mts'
 
 /** Serves images and packages to the lab's node and guests, as a Debian mirror would. Read only. */
-export async function serveFiles(images: Image[]): Promise<Server> {
+export async function serveFiles(
+  images: Image[],
+  { host, port }: { host: string; port: number },
+): Promise<Pick<LabNetwork, 'imagesUrl' | 'packagesUrl'>> {
   const server = createServer((request, response) => {
     answer(images, request, response).catch(() => response.destroy())
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(80, BRIDGE_ADDRESS, resolve)
+    server.listen(port, host, resolve)
   })
-  return server
+  return servedUrls(host, port)
+}
+
+export function servedUrls(host: string, port: number): Pick<LabNetwork, 'imagesUrl' | 'packagesUrl'> {
+  const base = new URL(`http://${host}:${port}`).origin
+  return { imagesUrl: `${base}/images`, packagesUrl: `${base}/packages` }
 }
 
 async function answer(images: Image[], request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const path = decodeURIComponent(new URL(request.url ?? '/', BASE_URL).pathname)
+  const path = decodeURIComponent(new URL(request.url ?? '/', 'http://lab').pathname)
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET, HEAD' }).end()
     return

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 import { AgentCommandFailed, AgentNotRunning } from '../driver.mts'
 
 /** Where qemu-ga listens inside the guest: see the drop-in of its service in the image. */
-const PORT_PATH = 'dev/virtio-ports/org.qemu.guest_agent.0'
+export const AGENT_PORT_PATH = 'dev/virtio-ports/org.qemu.guest_agent.0'
 
 const ANSWER_TIMEOUT_MS = 5000
 
@@ -13,12 +13,8 @@ interface Answer {
 
 export type AgentClient = (command: string, args: Record<string, unknown>) => Promise<unknown>
 
-/**
- * Talks to the real qemu-ga of one guest through its Unix socket, which is reached by way of its init's
- * /proc entry. The agent serves one client at a time, so commands queue.
- */
-export function createAgentClient(initPid: number): AgentClient {
-  const path = `/proc/${initPid}/root/${PORT_PATH}`
+/** Talks to the real qemu-ga of one guest through its Unix socket. It serves one client at a time: commands queue. */
+export function createAgentClient(path: string): AgentClient {
   let previous: Promise<unknown> = Promise.resolve()
   return (command, args) => {
     const answer = previous.then(() => ask(path, command, args))

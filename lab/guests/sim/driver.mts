@@ -1,15 +1,22 @@
 import { join } from 'node:path'
+import type { LabNetwork } from '../../network/lab-network.mts'
 import { createLeases } from '../../network/leases.mts'
-import type { GuestDriver, RunningGuest } from '../driver.mts'
-import { type GuestHost, startGuest } from './guest.mts'
+import type { GuestDriver, GuestStart, RunningGuest } from '../driver.mts'
+import { startGuest } from './guest.mts'
+import { startLoopbackGuest } from './loopback-guest.mts'
 import { cloneVolume, createBlankVolume, deleteVolume, growVolume, importVolume } from './volume.mts'
 
 /**
- * Guests as small containers with a real Debian root, sshd and guest agent. Must run as (mapped) root in a
- * namespace that has the lab's bridge: see lab/network.
+ * Guests as small containers with a real Debian root, sshd and guest agent. Must run as (mapped) root, and where
+ * it is connected by the lab's bridge in a namespace that has it: see lab/network.
  */
-export function createSimDriver(options: { runFolder: string }): GuestDriver {
-  const host: GuestHost = { runFolder: join(options.runFolder, 'guests'), leases: createLeases() }
+export function createSimDriver(options: { runFolder: string; network: LabNetwork }): GuestDriver {
+  const { network } = options
+  const host = { runFolder: join(options.runFolder, 'guests'), leases: createLeases() }
+  const boot = (guest: GuestStart) =>
+    network.kind === 'bridge'
+      ? startGuest({ ...host, network }, guest)
+      : startLoopbackGuest({ ...host, network }, guest)
   const running = new Set<RunningGuest>()
   return {
     name: 'sim',
@@ -19,7 +26,7 @@ export function createSimDriver(options: { runFolder: string }): GuestDriver {
     resizeDisk: growVolume,
     deleteDisk: deleteVolume,
     async start(start) {
-      const guest = await startGuest(host, start)
+      const guest = await boot(start)
       running.add(guest)
       guest.exited.then(() => running.delete(guest))
       return guest

@@ -1,27 +1,11 @@
 #!/bin/bash
-# Firmware, boot loader and initramfs of a simulated guest: started in the guest's own namespaces, it prepares
-# the root file system and becomes its init. In the environment: ROOT (file system, empty for none), PARTUUID
+# The hardware of a simulated guest: started in the guest's own namespaces, it boots the disk, prepares the root
+# file system and becomes its init. In the environment: ROOT (file system, empty for none), PARTUUID
 # (of the disk's root partition), HARDWARE (what the lab tells the guest), AGENT_PORT (1: there is one).
 # Standard output is the serial console; one line on file descriptor 3 says that the namespaces exist, one on
 # standard input that the network devices do.
 set -euo pipefail
-
-# Linux says this when the root partition of the kernel command line is on none of the disks.
-wait_in_initramfs() {
-  echo "ALERT!  PARTUUID=$1 does not exist.  Dropping to a shell!"
-  echo '(initramfs) '
-  exec sleep infinity
-}
-
-check_boot() {
-  local wanted
-  if [ ! -e "$ROOT/boot/cmdline" ]; then
-    echo 'No bootable device.'
-    exec sleep infinity
-  fi
-  wanted=$(sed -n 's/.*root=PARTUUID=\([^ ]*\).*/\1/p' "$ROOT/boot/cmdline")
-  [ "$wanted" = "$PARTUUID" ] || wait_in_initramfs "$wanted"
-}
+. "$(dirname "$0")/boot-loader.sh"
 
 make_devices() {
   local device

@@ -1,33 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { plugCable, unplugCable } from '../../network/bridge.mts'
-import type { Leases } from '../../network/leases.mts'
-import type { GuestExit, GuestStart, RunningGuest } from '../driver.mts'
-import { createAgentClient } from './agent.mts'
+import type { GuestStart, RunningGuest } from '../driver.mts'
+import { AGENT_PORT_PATH, createAgentClient } from './agent.mts'
+import { type Ended, endOf, signalProcess } from './ended.mts'
+import { type GuestHost, prepareHardware } from './hardware.mts'
 import type { Interface } from './network-config.mts'
-import { translateSeed } from './seed.mts'
-import { readVolume, rootOf, type Volume } from './volume.mts'
 
 const ENTER = join(import.meta.dirname, 'enter.sh')
 
-export interface GuestHost {
-  /** Folder for what belongs to running guests: consoles, and what each guest is told about its hardware. */
-  runFolder: string
-  leases: Leases
-}
-
-/** Boots a guest from its first disk. Resolves when its processes and network devices exist. */
+/** Boots a guest in namespaces of its own. Resolves when its processes and network devices exist. */
 export async function startGuest(host: GuestHost, guest: GuestStart): Promise<RunningGuest> {
-  const folder = join(host.runFolder, String(guest.vmid))
-  const interfaces = guest.nics.map((nic, index) => ({ name: `eth${index}`, mac: nic.mac.toLowerCase() }))
-  const disk = guest.disks[0]
-  const volume = disk && (await readVolume(disk.path))
-  await rm(folder, { recursive: true, force: true })
-  await describeHardware(join(folder, 'hardware'), host, guest, interfaces, volume)
-  const consolePath = join(folder, 'console.log')
-  const child = await spawnGuest(consolePath, bootEnvironment(folder, guest, volume))
+  const { consolePath, interfaces, environment } = await prepareHardware(host, guest)
+  const child = await spawnGuest(consolePath, environment)
   const cables = interfaces.map((_, index) => `v${guest.vmid}i${index}`)
   const ended = endOf(child, async () => {
     await Promise.all(cables.map(unplugCable))
@@ -42,41 +29,6 @@ export async function startGuest(host: GuestHost, guest: GuestStart): Promise<Ru
   }
 }
 
-/** What the guest finds under /dev/lab. */
-async function describeHardware(
-  folder: string,
-  host: GuestHost,
-  guest: GuestStart,
-  interfaces: Interface[],
-  volume: Volume | undefined,
-): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const leases = interfaces.map(({ mac }) => {
-    const { address, gateway } = host.leases.lease(mac)
-    return `${mac} ${address} ${gateway}\n`
-  })
-  await writeFile(join(folder, 'leases'), leases.join(''))
-  if (volume) await writeFile(join(folder, 'root-size'), `${volume.sizeBytes}\n`)
-  const seed = await translateSeed(guest.cloudInit, guest.cdroms, interfaces)
-  if (!seed) return
-  await mkdir(join(folder, 'cidata'), { mode: 0o700 })
-  await writeFile(join(folder, 'cidata', 'plan.sh'), seed.plan)
-  await writeFile(join(folder, 'cidata', 'user-data'), seed.userData)
-}
-
-function bootEnvironment(folder: string, guest: GuestStart, volume: Volume | undefined): NodeJS.ProcessEnv {
-  const disk = guest.disks[0]
-  // A linked clone shows the file system of what it is backed by, without the partition the kernel looks for.
-  const root = volume?.partuuid && disk ? rootOf(volume.backing ?? disk.path) : ''
-  return {
-    PATH: process.env['PATH'],
-    ROOT: root,
-    PARTUUID: volume?.backing ? '' : (volume?.partuuid ?? ''),
-    HARDWARE: join(folder, 'hardware'),
-    AGENT_PORT: guest.agentChannel ? '1' : '0',
-  }
-}
-
 async function spawnGuest(consolePath: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
   const console = await open(consolePath, 'w', 0o600)
   try {
@@ -88,33 +40,6 @@ async function spawnGuest(consolePath: string, env: NodeJS.ProcessEnv): Promise<
     })
   } finally {
     await console.close()
-  }
-}
-
-interface Ended {
-  exited: Promise<GuestExit>
-  /** Kills the guest; `exited` then says `stopped`. */
-  kill(initPid: number): Promise<void>
-}
-
-function endOf(child: ChildProcess, cleanUp: () => Promise<void>): Ended {
-  let pulled = false
-  const exited = once(child, 'close').then(
-    async ([code, signal]) => {
-      await cleanUp().catch(() => undefined)
-      if (pulled) return { reason: 'stopped' } as const
-      if (code === 0) return { reason: 'poweroff' } as const
-      return { reason: 'crashed', detail: `init ended with ${signal ?? code}` } as const
-    },
-    (error: Error) => ({ reason: 'crashed', detail: error.message }) as const,
-  )
-  return {
-    exited,
-    kill: async initPid => {
-      pulled = true
-      signalProcess(initPid, 'SIGKILL')
-      await exited
-    },
   }
 }
 
@@ -144,18 +69,10 @@ async function initOf(child: ChildProcess): Promise<number> {
 function runningGuest(initPid: number, consolePath: string, ended: Ended): RunningGuest {
   return {
     exited: ended.exited,
-    agent: createAgentClient(initPid),
+    // Its mounts are seen by way of its init alone.
+    agent: createAgentClient(`/proc/${initPid}/root/${AGENT_PORT_PATH}`),
     shutdown: async () => signalProcess(initPid, 'SIGPWR'),
-    stop: () => ended.kill(initPid),
+    stop: () => ended.pull(initPid, 'SIGKILL'),
     console: () => readFile(consolePath, 'utf8'),
-  }
-}
-
-/** A guest that is gone already needs no signal. */
-function signalProcess(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { GuestStart } from '../../../lab/guests/driver.mts'
 import { ensureImage, type Image } from '../../../lab/guests/image/image.mts'
-import { PACKAGES_URL } from '../../../lab/network/file-server.mts'
-import { chooseIsolation, isolatedCommand, joiningCommand } from '../../../lab/network/namespace.mts'
+import { PACKAGES_URL } from '../../../lab/network/bridge.mts'
+import { chooseIsolation } from '../../../lab/network/isolation.mts'
+import { isolatedCommand, joiningCommand } from '../../../lab/network/namespace.mts'
 import { run } from '../../../lab/process.mts'
 import { type Caller, callerOf } from '../../../lab/rpc.mts'
 
@@ -74,7 +75,8 @@ export async function startDriver(): Promise<DriverClient> {
   }
 }
 
-function collect([file, ...args]: string[], input?: string): Promise<Ran> {
+/** Runs a program to its end and collects what it prints. */
+export function collect([file, ...args]: string[], input?: string): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(file!, args)
     const output = { stdout: '', stderr: '' }

@@ -3,14 +3,11 @@
 import type { GuestStart, RunningGuest } from '../../../lab/guests/driver.mts'
 import type { Image } from '../../../lab/guests/image/image.mts'
 import { createSimDriver } from '../../../lab/guests/sim/driver.mts'
-import { createBridge } from '../../../lab/network/bridge.mts'
-import { serveFiles } from '../../../lab/network/file-server.mts'
+import { openBridge } from '../../../lab/network/bridge.mts'
 import { answerCalls } from '../../../lab/rpc.mts'
 
 const [runFolder, image] = JSON.parse(process.argv[2]!) as [string, Image]
-await createBridge()
-await serveFiles([image])
-const driver = createSimDriver({ runFolder })
+const driver = createSimDriver({ runFolder, network: await openBridge([image]) })
 const guests = new Map<number, RunningGuest>()
 
 process.once('disconnect', () => process.exit())

@@ -180,7 +180,15 @@ describe('scripts/lab.mts', () => {
 
   test('up tells how to log in, exec runs inside with that, down ends it', async () => {
     const { ended, ready } = await up()
-    expect(Object.keys(ready)).toEqual(['url', 'tokenEnv', 'caFile', 'rpcUrl', 'pid'])
+    expect(Object.keys(ready)).toEqual([
+      'url',
+      'tokenEnv',
+      'caFile',
+      'rpcUrl',
+      'pid',
+      'imagesUrl',
+      'firstSshPort',
+    ])
     expect((await apiOf(ready)('GET', '/version')).status).toBe(200)
     const inside = await execInside('sh', '-c', 'ip -br addr show vmbr0; echo $PROXMOX_USERNAME; exit 7')
     expect(inside.code).toBe(7)
@@ -215,6 +223,7 @@ describe('scripts/lab.mts', () => {
     ['--pve-version', '7', 'it takes 8 or 9'],
     ['--listen', '8006', 'it takes HOST:PORT'],
     ['--time-scale', 'fast', 'it takes a number from 0'],
+    ['--isolation', 'docker', 'it takes auto, namespace or loopback'],
   ])('up %s %s is refused with what is accepted', async (option, value, hint) => {
     const { code, output } = await run('up', option, value)
     expect(code).toBe(2)

@@ -1,6 +1,7 @@
 # What one key of a cloud-config does inside the guest. Sourced; one function per effect.
 # A failure of a module is an error of the boot (`cloud-init status` then says so), never the end of it.
 network_script=/etc/netplan/50-cloud-init.lab
+. /usr/lib/lab/kernel.sh
 
 log() {
   echo "$(date '+%F %T') - $*" >> /var/log/cloud-init.log
@@ -21,35 +22,26 @@ module_failed() {
 
 network_fallback() {
   local interface
-  for interface in /sys/class/net/eth*; do
-    [ -e "$interface" ] && interface_dhcp "$(basename "$interface")"
+  for interface in $(interface_names); do
+    interface_dhcp "$interface"
   done
-}
-
-interface_up() {
-  ip link set "$1" up
-  # Duplicate address detection would delay the agent's first answer by seconds.
-  echo 0 > "/proc/sys/net/ipv6/conf/$1/accept_dad" 2> /dev/null
-  return 0
 }
 
 # The lab's DHCP: one lease per MAC, decided by the lab when the guest was started.
 interface_dhcp() {
   local mac address gateway
-  mac=$(cat "/sys/class/net/$1/address")
+  mac=$(interface_mac "$1")
   interface_up "$1"
   while read -r lease_mac address gateway; do
     [ "$lease_mac" = "$mac" ] || continue
-    ip addr replace "$address" dev "$1"
-    ip route replace default via "$gateway"
+    set_address "$1" "$address" "$gateway"
   done < /dev/lab/leases
 }
 
 # interface_static NAME ADDRESS/PREFIX [GATEWAY]
 interface_static() {
   interface_up "$1"
-  ip addr replace "$2" dev "$1"
-  [ -z "${3:-}" ] || ip route replace default via "$3"
+  set_address "$@"
 }
 
 name_servers() {
@@ -84,7 +76,7 @@ grow_root() {
 
 set_host_name() {
   echo "$1" > /etc/hostname
-  hostname "$1"
+  set_kernel_host_name "$1"
 }
 
 manage_hosts_file() {
