@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
@@ -60,6 +62,7 @@ test('after kill -9 the next run ends the orphaned Packer, removes its VM and bu
   expect(stderr).toContain(`removed VM ${left!.vmid}, left by an interrupted \`build debian\``)
   expect(code).toBe(0)
   expect(isAlive(orphan)).toBe(false)
+  expect(await readdir(join(workspace.stateDir, 'packaged')).catch(() => [])).toEqual([])
   const built = (JSON.parse(stdout) as { template: { vmid: number } }).template.vmid
   expect(await notBase()).toEqual([built])
   expect(await listReservations(workspace.stateDir)).toEqual([])

@@ -30,7 +30,7 @@ describe('attributes that are dropped', () => {
     ['tags = "debian;web"', 'dropped tags (proxmint sets them after the build)'],
     ['cloud_init_disk_type = "ide"', 'dropped cloud_init_disk_type (always uses ide)'],
     [
-      'cloud_init_disable_upgrade_packages = true',
+      'cloud_init_disable_upgrade_packages = false',
       'dropped cloud_init_disable_upgrade_packages (leaves ciupgrade as the base VM has it)',
     ],
   ])('%s', (line, change) => {
@@ -45,12 +45,12 @@ describe('attributes that are dropped', () => {
       'disks {',
       '  type = "scsi"',
       '  asyncio = "io_uring"',
-      '  exclude_from_backup = true',
+      '  exclude_from_backup = false',
       '}',
     )
     expect(translate(text)).toEqual({
       text: source('disks {', '  type = "scsi"', '}'),
-      changes: ['dropped asyncio (leaves the default)', 'dropped exclude_from_backup (leaves the default)'],
+      changes: ['dropped asyncio (leaves the default)', 'dropped exclude_from_backup (backs every disk up)'],
     })
   })
 
@@ -77,6 +77,9 @@ describe('what stays, letter for letter', () => {
     ['a misspelt attribute', source('full_clon = true')],
     ['an attribute nobody knows', source('colour = "blue"')],
     ['a disk type that means another VM', source('cloud_init_disk_type = "scsi"')],
+    ['a disk that is not backed up', source('disks {', '  exclude_from_backup = true', '}')],
+    ['upgrades that are switched off', source('cloud_init_disable_upgrade_packages = true')],
+    ['a cloud-init drive that must not be', source('cloud_init = false')],
     ['a disk type only Packer can tell', source('cloud_init_disk_type = var.type')],
     [
       'the cloud-init drive of a VM that is no clone',

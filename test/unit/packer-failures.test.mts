@@ -41,11 +41,6 @@ const causes: [line: string, why: string, hint: string, exitCode?: number][] = [
     'valid_exit_codes = [0, 2] in that provisioner',
   ],
   [
-    'ALERT! PARTUUID=5a1f does not exist. Dropping to a shell!',
-    'the VM is a linked clone whose disk did not come up',
-    'full_clone = true in the template',
-  ],
-  [
     "Error cloning VM: can't lock file '/var/lock/qemu-server/lock-9900.conf' - got timeout",
     'another operation held the VM or its base for too long',
     'run it again; build fewer at once from one storage',
@@ -132,7 +127,6 @@ describe('of two causes, the one that led to the other', () => {
       'Permission check failed (/vms/1, VM.Audit)',
       'Timeout waiting for SSH.',
     ],
-    ['a linked clone before the timeout it causes', 'PARTUUID=1 does not exist', 'Timeout waiting for SSH.'],
     ['a login before the VM that is not seen', 'x: 401 No ticket', "vm 'base' not found"],
     ['a script before the connection it cut', 'exit status: 2.', 'connection refused'],
   ])('%s', (_, cause, effect) => {

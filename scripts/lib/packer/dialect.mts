@@ -12,7 +12,7 @@ const droppedAttributes: Record<string, string> = {
   cloud_init_disk_type: 'always uses ide',
   cloud_init_disable_upgrade_packages: 'leaves ciupgrade as the base VM has it',
   asyncio: 'leaves the default',
-  exclude_from_backup: 'leaves the default',
+  exclude_from_backup: 'backs every disk up',
 }
 
 /**
@@ -25,7 +25,14 @@ const droppedFromClones: Record<string, string> = {
 }
 
 /** Nothing that is dropped may change what a value other than the default meant. */
-const droppableValues: Record<string, RegExp> = { cloud_init_disk_type: /^"ide"$/ }
+const droppableValues: Record<string, RegExp> = {
+  cloud_init_disk_type: /^"ide"$/,
+  cloud_init_disable_upgrade_packages: /^false$/,
+  asyncio: /^"io_uring"$/,
+  exclude_from_backup: /^false$/,
+  // Set to false, it is a drive that must not be there.
+  cloud_init: /^true$/,
+}
 
 export interface TranslatedText {
   text: string

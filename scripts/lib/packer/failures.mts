@@ -52,11 +52,6 @@ const knownFailures: KnownFailure[] = [
     'valid_exit_codes = [0, 2] in that provisioner',
   ),
   known(
-    /PARTUUID.*does not exist/,
-    'the VM is a linked clone whose disk did not come up',
-    'full_clone = true in the template',
-  ),
-  known(
     /can't lock file .* got timeout/,
     'another operation held the VM or its base for too long',
     'run it again; build fewer at once from one storage',

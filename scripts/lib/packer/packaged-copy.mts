@@ -1,7 +1,8 @@
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { writeFailed } from '../run/atomic-file.mts'
 import { ProxmintError } from '../run/errors.mts'
+import { processCommand } from '../run/process.mts'
 import { translateForPackaged } from './dialect.mts'
 import type { Template } from './template.mts'
 
@@ -22,6 +23,15 @@ export async function writePackagedCopy(template: Template, target: string): Pro
   } catch (cause) {
     await rm(target, { recursive: true, force: true })
     throw cause instanceof ProxmintError ? cause : writeFailed(target, cause)
+  }
+}
+
+/** Removes the copies of runs that were killed: each is named after its process. */
+export async function removeStaleCopies(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => [])
+  for (const name of names) {
+    const command = await processCommand(Number(name))
+    if (command?.includes('.mts') !== true) await rm(join(folder, name), { recursive: true, force: true })
   }
 }
 

@@ -104,6 +104,9 @@ export function misePlan(args: string[], folder: string): CommandPlan {
       MISE_FETCH_REMOTE_VERSIONS_TIMEOUT: '3s',
       MISE_PREFER_OFFLINE: '1',
       MISE_USE_VERSIONS_HOST: '0',
+      // And npm, which fetches mise itself, would wait a minute between its tries.
+      npm_config_fetch_retries: '1',
+      npm_config_fetch_retry_maxtimeout: '2000',
     },
   }
 }
@@ -116,7 +119,7 @@ function complaint(result: CommandResult): string {
 
 /** Told from a wrong version or a wrong checksum, which concern one tool only. */
 export function isNetworkFault(message: string): boolean {
-  return /sending request|lookup address|timed out|no answer|connection failure|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT/i.test(
+  return /sending request|lookup address|timed out|no answer|connection failure|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|_CERT/i.test(
     message,
   )
 }

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { inputDigest } from '../packer/input-digest.mts'
 import { readManifest } from '../packer/manifest.mts'
-import { writePackagedCopy } from '../packer/packaged-copy.mts'
+import { removeStaleCopies, writePackagedCopy } from '../packer/packaged-copy.mts'
 import { type BuildCommands, planBuild } from '../packer/plan.mts'
 import type { Template } from '../packer/template.mts'
 import { writeFailed } from '../run/atomic-file.mts'
@@ -117,8 +117,9 @@ async function prepare(
   await mkdir(dirname(manifest), { recursive: true }).catch(cause => {
     throw writeFailed(manifest, cause)
   })
-  const copy =
-    packer.dialect === 'packaged' ? join(config.stateDir, 'packaged', String(process.pid)) : undefined
+  const copies = join(config.stateDir, 'packaged')
+  await removeStaleCopies(copies)
+  const copy = packer.dialect === 'packaged' ? join(copies, String(process.pid)) : undefined
   const translated = copy === undefined ? undefined : await writePackagedCopy(template, copy)
   const folder = resolve(translated?.folder ?? template.folder)
   return {
