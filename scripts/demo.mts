@@ -8,9 +8,13 @@ await runMain({
   options: {},
   positionals: 0,
   example: 'make demo',
-  async run(_args, signal) {
+  async run(args, signal) {
     const { demonstrate } = await import('./lib/workflows/demo.mts')
-    const steps = await demonstrate(signal)
+    const steps = await demonstrate(args.flag('json') ? process.stderr : process.stdout, signal)
+    if (args.flag('json')) {
+      process.stdout.write(`${JSON.stringify({ steps })}\n`)
+      return exitCodes.done
+    }
     const total = steps.reduce((sum, step) => sum + step.seconds, 0)
     const rows = steps.map(({ name, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${name}`)
     process.stdout.write(`\n${[...rows, `${total.toFixed(1).padStart(7)} s  in all`].join('\n')}\n`)

@@ -34,7 +34,6 @@ await runMain({
     'time-scale': { type: 'string', value: 'X', help: 'duration of tasks; 0: none (default 1)' },
   },
   positionals: Number.POSITIVE_INFINITY,
-  passThrough: true,
   example: 'zx scripts/lab.mts exec -- packer build packer/debian',
   run: (args, signal) => dispatch(args, signal).catch(explain),
 })

@@ -136,7 +136,7 @@ describe('resolveValue', () => {
     ["a variable's default", '${var.release}', {}, '12'],
     ['a default that is a number', '${var.cores}', {}, 2],
     ['a default from the environment', '${var.pool}', {}, 'tank'],
-    ['a default that is another variable', '${var.base}', {}, '12'],
+    ['a default that is another variable, which Packer refuses', '${var.base}', {}, undefined],
     ['a variable given', '${var.release}', { release: '13' }, '13'],
     [
       'a variable given as text that looks like one',

@@ -82,8 +82,16 @@ async function recipientOf({ ageKeygen }: InitTools, identity: string): Promise<
   throw new ProxmintError(`${identity} holds no age identity`, { facts: { 'age-keygen': stderr.trim() } })
 }
 
+/** @throws ProxmintError where the rules that are there would encrypt for others alone. */
 async function ensureSopsConfig(recipient: string): Promise<boolean> {
-  if (await exists('.sops.yaml')) return false
+  if (await exists('.sops.yaml')) {
+    if ((await readFile('.sops.yaml', 'utf8')).includes(recipient)) return false
+    throw new ProxmintError('.sops.yaml does not name your recipient: you could not open what it encrypts', {
+      facts: { recipient },
+      hint: 'add it to `age:` in .sops.yaml, behind a comma, and run this again',
+      exitCode: exitCodes.invalid,
+    })
+  }
   const rule = [
     '# Who can open the encrypted files of this repository: one recipient per person or machine, separated',
     '# by commas. After a change: sops updatekeys secrets/proxmox-creds.enc.yaml',

@@ -3,6 +3,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Template } from './template.mts'
 
+/** What `packer build .` by hand leaves in the folder: an output, not an input. */
+const handMadeManifest = 'manifest.json'
+
 /**
  * Eight hexadecimal digits of a SHA-256 over all that decides what a template family builds: every file of
  * its folder and the variables. The same inputs give the same digest on every machine.
@@ -22,7 +25,7 @@ export async function inputDigest({ folder }: Template, variables: Record<string
 async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   return entries
-    .filter(entry => entry.isFile())
+    .filter(entry => entry.isFile() && entry.name !== handMadeManifest)
     .map(entry =>
       join(entry.parentPath, entry.name)
         .slice(folder.length + 1)

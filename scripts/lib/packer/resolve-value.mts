@@ -21,6 +21,8 @@ export function resolveValue(
   const assigned = given[name] ?? template.overrides[name] ?? env[`PKR_VAR_${name}`]
   if (typeof assigned === 'string') return assigned
   const declared = template.variables.find(variable => variable.name === name)?.default
+  // Packer allows no variable in a default; following one could lead round in a circle.
+  if (typeof declared === 'string' && declared.includes('${var.')) return undefined
   return resolveValue(template, assigned ?? declared, given, env)
 }
 

@@ -22,8 +22,6 @@ export interface CommandSpec {
   positionals: number
   /** A call that works, shown in `--help`. */
   example: string
-  /** Passes everything after `--` through as positionals. */
-  passThrough?: boolean
 }
 
 export interface Arguments {

@@ -1,5 +1,6 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { Writable } from 'node:stream'
 import { createLab, type Lab } from '../../../lab/create.mts'
 import { type ProxmoxClient, passwordClient } from '../proxmox/client.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
@@ -16,34 +17,38 @@ interface Demo {
   root: ProxmoxClient
   /** A repository as a user has it: its own config, secrets and templates. */
   workspace: string
+  output: Writable
   signal: AbortSignal
 }
 
 const repository = resolve(import.meta.dirname, '../../..')
 const image = 'debian-12'
 const privilege = 'VM.GuestAgent.Audit'
+/** The first of `template_vmid_range`, which a lab that was just started has free. */
+const firstTemplateVmid = 9000
 
 /**
  * The main job, once, on a lab of its own: credentials, base image, a permission that is missing, the build
  * with the real Packer, the VM template. Every command is the one a person types.
+ * @param output takes what a person reads; it must be one of this process's own streams.
  */
-export async function demonstrate(signal: AbortSignal): Promise<DemoStep[]> {
+export async function demonstrate(output: Writable, signal: AbortSignal): Promise<DemoStep[]> {
   const steps: DemoStep[] = []
   const step = async <T,>(name: string, work: () => Promise<T>): Promise<T> => {
     if (signal.aborted) throw interrupted('demo')
-    process.stdout.write(`\n== ${name}\n`)
+    output.write(`\n== ${name}\n`)
     const start = performance.now()
     const result = await work()
     const seconds = (performance.now() - start) / 1000
     steps.push({ name, seconds })
-    process.stdout.write(`== ${name}: ${seconds.toFixed(1)} s\n`)
+    output.write(`== ${name}: ${seconds.toFixed(1)} s\n`)
     return result
   }
   const workspace = await prepareWorkspace()
-  const lab = await step('start an embedded Proxmox VE', startLab)
+  const lab = await step('start an embedded Proxmox VE', () => startLab(output))
   try {
     const root = passwordClient(lab, { user: 'root@pam', password: lab.rootPassword })
-    await run({ lab, root, workspace, signal }, step)
+    await run({ lab, root, workspace, output, signal }, step)
   } finally {
     await step('stop the embedded Proxmox VE', () => lab.close()).catch(() => lab.close())
   }
@@ -58,8 +63,16 @@ async function run(demo: Demo, step: Step): Promise<void> {
   await step(`import the ${image} cloud image as base VM`, () => command(demo, ['base', 'import', image]))
   const role = await step(`take ${privilege} away, and let the check find out`, () => withoutPrivilege(demo))
   await step(`give ${privilege} back`, () => appendPrivilege(demo, role))
-  await step('build the Debian VM template with Packer', () => command(demo, ['build', 'debian']))
+  await step('build the Debian VM template with Packer', () =>
+    command(demo, ['build', 'debian', ...sshVariables(demo.lab)]),
+  )
   await step('look at the VM template', () => showTemplate(demo))
+}
+
+/** Where the lab may make no network of its own, a guest has a port of this machine instead of an address. */
+function sshVariables({ sshPortOf }: Lab): string[] {
+  const port = sshPortOf?.(firstTemplateVmid)
+  return port === undefined ? [] : ['--var', 'ssh_host=127.0.0.1', '--var', `ssh_port=${port}`]
 }
 
 async function prepareWorkspace(): Promise<string> {
@@ -70,10 +83,10 @@ async function prepareWorkspace(): Promise<string> {
   return workspace
 }
 
-async function startLab(): Promise<Lab> {
-  const onProgress = (line: string): void => void process.stdout.write(`${line}\n`)
+async function startLab(output: Writable): Promise<Lab> {
+  const onProgress = (line: string): void => void output.write(`${line}\n`)
   const lab = await createLab({ onProgress, images: [image] })
-  process.stdout.write(`${lab.url}\n`)
+  output.write(`${lab.url}\n`)
   return lab
 }
 
@@ -123,7 +136,7 @@ async function appendPrivilege(demo: Demo, role: string): Promise<void> {
   await demo.root.request('PUT', `/access/roles/${role}`, { privs: privilege, append: 1 })
 }
 
-async function showTemplate({ root, workspace }: Demo): Promise<void> {
+async function showTemplate({ root, workspace, output }: Demo): Promise<void> {
   const vms = await root.request<{ vmid: number; node: string; name: string; template?: number }[]>(
     'GET',
     '/cluster/resources',
@@ -131,11 +144,11 @@ async function showTemplate({ root, workspace }: Demo): Promise<void> {
   )
   for (const vm of vms.filter(candidate => candidate.template === 1)) {
     const config = await getVmConfig(root, vm)
-    process.stdout.write(`${vm.vmid}  ${vm.name}  ${config['scsi0']}  tags: ${config['tags']}\n`)
+    output.write(`${vm.vmid}  ${vm.name}  ${config['scsi0']}  tags: ${config['tags']}\n`)
   }
-  const log = join(workspace, '.proxmint/logs/build-debian-9000.log')
+  const log = join(workspace, '.proxmint/logs', `build-debian-${firstTemplateVmid}.log`)
   const lines = (await readFile(log, 'utf8')).trimEnd().split('\n')
-  process.stdout.write(
+  output.write(
     `the end of Packer's own log, ${log}:\n${lines
       .slice(-4)
       .map(line => `  ${line}`)
@@ -145,15 +158,15 @@ async function showTemplate({ root, workspace }: Demo): Promise<void> {
 
 /** Runs one of our commands in the lab's network, from the workspace, with the user's own streams. */
 async function command(
-  { lab, workspace, signal }: Demo,
+  { lab, workspace, output, signal }: Demo,
   [name, ...args]: string[],
   { input, expectedCode = 0 }: { input?: string; expectedCode?: number } = {},
 ): Promise<void> {
-  process.stdout.write(`$ zx scripts/${name}.mts ${args.join(' ')}\n`)
+  output.write(`$ zx scripts/${name}.mts ${args.join(' ')}\n`)
   const child = lab.spawn(['zx', join(repository, `scripts/${name}.mts`), ...args], {
     cwd: workspace,
     env: environment(workspace),
-    stdio: [input === undefined ? 'ignore' : 'pipe', 'inherit', 'inherit'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', output, 'inherit'],
   })
   const stop = (): void => void child.kill('SIGINT')
   signal.addEventListener('abort', stop, { once: true })

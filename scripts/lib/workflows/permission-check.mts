@@ -87,7 +87,7 @@ export function formatVerdict({ report, holders, pveum }: PermissionVerdict, wor
 
 function conclusion(report: PermissionReport, holders: Holders | undefined, pveum: string[]): string[] {
   if (pveum.length === 0) return ['nothing is missing']
-  const count = report.missing.length
+  const count = [...byPath(report.missing.flatMap(({ add }) => add)).values()].flat().length
   return [
     `${count} ${count === 1 ? 'privilege is' : 'privileges are'} missing${whoLacks(holders)}`,
     'as root on a node:',
