@@ -65,7 +65,8 @@ describe('build debian', () => {
   ])('without its step the template keeps %s', async (faults, step) => {
     await using workspace = await createWorkspace(lab)
     // A build that leaves traces everywhere: a simulated guest has no journal of its own.
-    const traces = '"sudo mkdir -p /var/tmp/build /var/log/journal/build /var/cache/apt/archives/build.deb"'
+    const traces =
+      '"sudo mkdir -p /var/tmp/build /var/log/journal/build && sudo touch /var/cache/apt/archives/build.deb"'
     await workspace.edit('packer/debian/debian.pkr.hcl', '["cloud-init', `[${traces}, "cloud-init`)
     await workspace.edit('packer/debian/scripts/clean-up.sh', step, ':')
     expect(await templateFaults(root, await build(workspace))).toEqual(faults.split(' '))
