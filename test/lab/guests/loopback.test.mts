@@ -152,9 +152,10 @@ describe.skipIf(!isRoot)('a lab with the capabilities Docker gives', () => {
 
   test('its guests end with it, even when it is killed', async () => {
     expect(await processesIn(folder)).not.toEqual([])
+    const exited = once(child, 'exit')
     process.kill(record.namespacePid, 'SIGKILL')
     await expect.poll(() => processesIn(folder), { timeout: 10_000 }).toEqual([])
-    await once(child, 'exit')
+    await exited
   })
 })
 
