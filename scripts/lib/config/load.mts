@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
-import { type SchemaFault, schemaFaults } from './schema-faults.mts'
-import { lineFinder } from './yaml-lines.mts'
+import type { SchemaFault } from './schema-faults.mts'
+import { readYamlFile } from './yaml-file.mts'
 
 export interface ImageConfig {
   url: string
@@ -41,10 +39,17 @@ interface ConfigFile {
 /** Where the config stands, from the project's root; PROXMINT_CONFIG names another. */
 export const configFile = 'config/proxmint.yaml'
 
+const schema = new URL('../../../config/proxmint.schema.json', import.meta.url)
+
 /** @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key. */
 export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<Config> {
   const path = env['PROXMINT_CONFIG'] ?? configFile
-  const file = await readConfigFile(path)
+  const file = await readYamlFile<ConfigFile>({
+    path,
+    sample: configFile,
+    schema,
+    moreFaults: reversedRanges,
+  })
   return {
     site: file.site ?? 'home',
     bridge: file.bridge ?? 'vmbr0',
@@ -62,50 +67,11 @@ export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<
   }
 }
 
-async function readConfigFile(path: string): Promise<ConfigFile> {
-  const [{ LineCounter, parseDocument }, text] = await Promise.all([import('yaml'), readText(path)])
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const [syntaxError] = document.errors
-  if (syntaxError !== undefined) {
-    throw invalidConfig(path, [`line ${lines.linePos(syntaxError.pos[0]).line}: ${syntaxError.message}`])
-  }
-  const value: unknown = document.toJS() ?? {}
-  const schema = new URL('../../../config/proxmint.schema.json', import.meta.url)
-  const broken = await schemaFaults(schema, value)
-  const faults = broken.length > 0 ? broken : reversedRanges(value as ConfigFile)
-  if (faults.length === 0) return value as ConfigFile
-  const lineOf = await lineFinder(document, lines)
-  throw invalidConfig(
-    path,
-    faults.map(fault => `line ${lineOf(fault.path)}: ${fault.sentence}`),
-  )
-}
-
 /** What a JSON schema cannot say. */
 function reversedRanges(file: ConfigFile): SchemaFault[] {
   return (['template_vmid_range', 'base_vmid_range'] as const).flatMap(key => {
     const [first, last] = file[key] ?? []
     if (first === undefined || last === undefined || first <= last) return []
     return [{ path: [key], sentence: `${key} must begin with the smaller VMID: [${last}, ${first}]` }]
-  })
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new ProxmintError(`cannot read the config ${path}: ${codeOf(cause) ?? String(cause)}`, {
-      hint: "run from the project's root, or name the file in PROXMINT_CONFIG",
-      cause,
-      exitCode: exitCodes.invalid,
-    })
-  }
-}
-
-function invalidConfig(path: string, faults: string[]): ProxmintError {
-  return new ProxmintError(`${path} is invalid:\n${faults.map(fault => `  - ${fault}`).join('\n')}`, {
-    hint: 'config/proxmint.yaml in the repository is commented: every key, its meaning and default',
-    exitCode: exitCodes.invalid,
   })
 }
