@@ -1,3 +1,5 @@
+import { nearest } from '../run/nearest.mts'
+import type { Family } from './family.mts'
 import type { AttributeNode } from './hcl-source.mts'
 import { unknownAttributes } from './known-attributes.mts'
 import { attributeOf, type HclValue, type SourceBlock, type Template, type Variable } from './template.mts'
@@ -9,6 +11,9 @@ export interface Rule {
   summary: string
   check(template: Template): Found
 }
+
+/** Of a family: the reasons by the rule's name, and where they stand. */
+export type Exemptions = Pick<Family, 'file' | 'exemptions' | 'exemptionLines'>
 
 const credentialAttributes = ['username', 'token', 'password', 'ssh_password', 'winrm_password']
 const credentialVariables = /^proxmox_(username|token|password)$|_(secret|password)$/
@@ -50,12 +55,39 @@ export const rules: Rule[] = [
   },
 ]
 
-/** Every violation of every rule, by file and line. */
-export function checkRules(template: Template): Violation[] {
+/**
+ * Every violation of every rule that the family is not exempt from, by file and line. An exemption that excuses
+ * nothing is a violation itself: it would excuse a later mistake.
+ */
+export function checkRules(template: Template, family?: Exemptions): Violation[] {
   const found = rules.flatMap(rule =>
     rule.check(template).map(violation => ({ rule: rule.name, ...violation })),
   )
-  return found.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line)
+  const exempt = family?.exemptions ?? {}
+  const stale = family === undefined ? [] : staleExemptions(family, new Set(found.map(({ rule }) => rule)))
+  return [...found.filter(({ rule }) => exempt[rule] === undefined), ...stale].sort(
+    (a, b) => a.file.localeCompare(b.file) || a.line - b.line,
+  )
+}
+
+function staleExemptions({ file, exemptions, exemptionLines }: Exemptions, broken: Set<string>): Violation[] {
+  const names = rules.map(({ name }) => name)
+  return Object.keys(exemptions)
+    .filter(rule => !broken.has(rule))
+    .map(rule => {
+      const known = names.includes(rule)
+      const close = known ? undefined : nearest(rule, names)
+      return {
+        rule: 'exemption',
+        file,
+        line: exemptionLines[rule] ?? 1,
+        what: known
+          ? `exemption from ${rule}, which the template does not break`
+          : `exemption from ${rule}, which is no rule`,
+        why: 'an exemption that excuses nothing today would excuse a mistake tomorrow',
+        fix: close === undefined ? 'take the exemption away' : `write \`${close}\``,
+      }
+    })
 }
 
 /** One violation for a person: where and what, then why and how to mend it. */

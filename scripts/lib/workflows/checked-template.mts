@@ -1,3 +1,4 @@
+import { loadFamily } from '../packer/family.mts'
 import { checkRules, formatViolation } from '../packer/rules.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
@@ -11,7 +12,7 @@ export async function loadCheckedTemplate(os: string): Promise<Template> {
   const families = await listFamilies()
   if (!families.includes(os)) throw unknownFamily(os, families)
   const template = await loadTemplate(os)
-  const violations = checkRules(template)
+  const violations = checkRules(template, await loadFamily(os))
   if (violations.length === 0) return template
   const count = `${violations.length} ${violations.length === 1 ? 'violation' : 'violations'}`
   throw new ProxmintError(

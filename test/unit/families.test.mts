@@ -1,0 +1,131 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type Family, loadFamily } from '../../scripts/lib/packer/family.mts'
+import { checkRules } from '../../scripts/lib/packer/rules.mts'
+import { listFamilies, loadTemplate } from '../../scripts/lib/packer/template.mts'
+import { failureOf } from './failure.mts'
+import { temporaryFolder } from './temporary.mts'
+
+const acceptance = 'acceptance:\n  login: none\n  agent: false\n  ports: []\n  packages: none\n'
+
+/** A family `x` with this `family.yaml`; undefined: with none. */
+async function familyRoot(text: string | undefined): Promise<string> {
+  const root = await temporaryFolder()
+  await mkdir(join(root, 'x'))
+  if (text !== undefined) await writeFile(join(root, 'x', 'family.yaml'), text)
+  return root
+}
+
+const load = async (text: string): Promise<Family> => loadFamily('x', await familyRoot(text))
+
+describe('family.yaml', () => {
+  test('the least there can be', async () => {
+    expect(await load(acceptance)).toMatchObject({
+      os: 'x',
+      exemptions: {},
+      exemptionLines: {},
+      acceptance: { login: 'none', user: undefined, agent: false, ports: [], packages: 'none' },
+      places: undefined,
+    })
+  })
+
+  test('every key', async () => {
+    const text = [
+      'exemptions:',
+      '  # a comment',
+      '  full-clone: there is nothing to clone',
+      'acceptance: { login: ssh, user: admin, agent: true, ports: [22, 8080], packages: dpkg }',
+      'places:',
+      '  - { node: pve1, storage: local-lvm }',
+      '',
+    ].join('\n')
+    expect(await load(text)).toMatchObject({
+      exemptions: { 'full-clone': 'there is nothing to clone' },
+      exemptionLines: { 'full-clone': 3 },
+      acceptance: { login: 'ssh', user: 'admin', agent: true, ports: [22, 8080], packages: 'dpkg' },
+      places: [{ node: 'pve1', storage: 'local-lvm' }],
+    })
+  })
+
+  test.each<[string, string, string]>([
+    ['a misspelt key', `${acceptance}place: []\n`, 'line 6: place is no known key; did you mean places?'],
+    ['no acceptance', 'exemptions: {}\n', "line 1: the file must have required property 'acceptance'"],
+    [
+      'an unknown login',
+      acceptance.replace('none', 'telnet'),
+      'line 2: acceptance.login must be equal to one of the allowed values, not "telnet"',
+    ],
+    [
+      'no reason',
+      `exemptions:\n  full-clone: ""\n${acceptance}`,
+      'line 2: exemptions.full-clone must NOT have fewer than 10 characters, not ""',
+    ],
+    [
+      'a port that is none',
+      acceptance.replace('[]', '[0]'),
+      'line 4: acceptance.ports.0 must be >= 1, not 0',
+    ],
+    ['no place', `${acceptance}places: []\n`, 'line 6: places must NOT have fewer than 1 items'],
+    [
+      'a place without a storage',
+      `${acceptance}places:\n  - node: pve1\n`,
+      "line 7: places.0 must have required property 'storage'",
+    ],
+  ])('%s', async (_, text, fault) => {
+    const failure = await failureOf(() => load(text))
+    expect(failure).toMatchObject({
+      exitCode: 3,
+      hint: 'packer/debian/family.yaml in the repository is commented: every key, its meaning and default',
+    })
+    expect(failure.message).toMatch(/x\/family\.yaml is invalid:\n/)
+    expect(failure.message.split('\n').slice(1)).toEqual([`  - ${fault}`])
+  })
+
+  test('that is missing', async () => {
+    const root = await familyRoot(undefined)
+    expect(await failureOf(() => loadFamily('x', root))).toMatchObject({
+      message: `${root}/x/family.yaml is missing`,
+      hint: 'every template family has one; copy packer/debian/family.yaml, which is commented',
+      exitCode: 3,
+    })
+  })
+})
+
+describe('exemptions', () => {
+  const without = (names: string[]) => ({
+    file: 'packer/x/family.yaml',
+    exemptions: Object.fromEntries(names.map(name => [name, 'because it is so'])),
+    exemptionLines: Object.fromEntries(names.map((name, index) => [name, index + 2])),
+  })
+  const found = async (fixture: string, names: string[]) => {
+    const template = await loadTemplate(fixture, 'test/fixtures/invalid/packer')
+    return checkRules(template, without(names)).map(({ rule, file, line, what, fix }) =>
+      [rule, `${file.split('/').at(-1)}:${line}`, what, fix].join(' | '),
+    )
+  }
+
+  test('excuse every violation of their rule and no other', async () => {
+    expect(await found('full-clone', ['full-clone'])).toEqual([])
+    expect(
+      (await found('earlier-state', ['token-format', 'full-clone'])).map(one => one.split(' ')[0]),
+    ).toEqual(['valid-exit-codes'])
+  })
+
+  test('from a rule that is kept', async () => {
+    expect(await found('full-clone', ['full-clone', 'sensitive'])).toEqual([
+      'exemption | family.yaml:3 | exemption from sensitive, which the template does not break | take the exemption away',
+    ])
+  })
+
+  test('from a rule that does not exist', async () => {
+    expect(await found('full-clone', ['full-clones', 'full-clone', 'whatever'])).toEqual([
+      'exemption | family.yaml:2 | exemption from full-clones, which is no rule | write `full-clone`',
+      'exemption | family.yaml:4 | exemption from whatever, which is no rule | take the exemption away',
+    ])
+  })
+})
+
+test.each(await listFamilies())('%s keeps every rule but those it says', async os => {
+  expect(checkRules(await loadTemplate(os), await loadFamily(os))).toEqual([])
+})
