@@ -110,9 +110,10 @@ export const storageContentRoutes: Route[] = [
       const volid = volidOf(params.storage, params.volume)
       requireAll(caller, `/storage/${params.storage}`, 'Datastore.Allocate')
       storageOf(pve, params.storage)
+      const owner = pve.store.state.volumes[volid]?.vmid
       return pve.tasks.start({
         type: 'imgdel',
-        id: `${volid.split(':')[1]}@${params.storage}`,
+        id: owner === undefined ? params.storage : `${owner}@${params.storage}`,
         authid: caller.authid,
         work: () => removeVolume(pve, volid),
       })
