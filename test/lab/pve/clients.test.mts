@@ -1,19 +1,11 @@
 /** Other people's clients: what they can do with Proxmox VE they can do with the lab. */
 
-import { execFile, spawn } from 'node:child_process'
-import { access } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROOT_PASSWORD, ROOT_TOKEN, startLab, type TestLab } from './client.mts'
+import { type Installed, pythonWith } from './clients/install.mts'
+import { driver, runClient } from './clients/run-client.mts'
 
-const run = promisify(execFile)
 const PROXMOXER = '2.3.0'
-const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-const venv = join(cache, 'proxmint', `proxmoxer-${PROXMOXER}`)
-const drive = (name: string) => new URL(`clients/${name}`, import.meta.url).pathname
 
 let lab: TestLab
 beforeAll(async () => {
@@ -23,23 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => lab.close())
 
-/** Runs a client. What it logs in with goes through stdin, never through its arguments. */
-async function client(file: string, args: string[], input: string): Promise<string> {
-  const env = {
-    ...process.env,
-    LAB_PORT: String(lab.server.port),
-    LAB_CA: lab.server.caFile,
-    NODE_EXTRA_CA_CERTS: lab.server.caFile,
-  }
-  const child = spawn(file, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
-  child.stdin.end(input)
-  const ended = new Promise<number | null>((resolve, reject) =>
-    child.on('close', resolve).on('error', reject),
-  )
-  const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
-  if (code !== 0) throw new Error(`${file} ended with ${code}: ${err}${out}`)
-  return out
-}
+const client = (file: string, args: string[], input: string) => runClient(lab.server, file, args, input)
 
 const allDone = {
   version: '9.1',
@@ -61,7 +37,7 @@ describe('proxmox-api (npm)', () => {
   ])('with %s', async (_, newid, login) => {
     const seen = await client(
       process.execPath,
-      [drive('drive.mts')],
+      [driver('drive.mts')],
       JSON.stringify({ kind: 'npm', newid, ...login }),
     )
     expect(JSON.parse(seen)).toEqual({
@@ -73,40 +49,20 @@ describe('proxmox-api (npm)', () => {
   })
 })
 
-const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
-
-/** Installs proxmoxer once, outside the work tree. Returns why it could not. */
-async function installProxmoxer(): Promise<string | undefined> {
-  const done = join(venv, 'installed')
-  if (await exists(done)) return undefined
-  try {
-    await run('python3', ['-m', 'venv', venv])
-    await run(join(venv, 'bin/pip'), ['install', '--quiet', `proxmoxer==${PROXMOXER}`, 'requests'])
-    await run('touch', [done])
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
-}
-
 describe('proxmoxer (PyPI)', () => {
-  let missing: string | undefined
+  let python: Installed
   beforeAll(async () => {
-    missing = await installProxmoxer()
-    if (missing !== undefined) console.warn(`SKIPPED: proxmoxer cannot be installed: ${missing}`)
+    python = await pythonWith(`proxmoxer-${PROXMOXER}`, [`proxmoxer==${PROXMOXER}`, 'requests'])
+    if (python.missing) console.warn(`SKIPPED: proxmoxer cannot be installed: ${python.missing}`)
   })
 
   test.for([
     ['a ticket', 301, { user: 'root@pam', password: ROOT_PASSWORD }],
     ['an API token', 302, { user: 'root@pam', token_name: 'test', token_value: ROOT_TOKEN }],
   ] as const)('with %s', async ([_, newid, login], { skip }) => {
-    skip(missing !== undefined, missing)
+    skip(python.missing !== undefined, python.missing)
     const input = JSON.stringify({ kind: 'python', newid, ...login })
-    expect(JSON.parse(await client(join(venv, 'bin/python'), [drive('drive.py')], input))).toEqual({
+    expect(JSON.parse(await client(python.file!, [driver('drive.py')], input))).toEqual({
       ...allDone,
       gone: [500, `Configuration file 'nodes/pve/qemu-server/${newid}.conf' does not exist`],
     })
@@ -120,37 +76,69 @@ describe('curl, as Proxmox shows it', () => {
       ['--silent', '--show-error', '--config', '-'],
       [`cacert = "${lab.server.caFile}"`, ...config].join('\n'),
     )
+  const to = (path: string) => `url = "${lab.server.url}${path}"`
+  const apiToken = `header = "Authorization: PVEAPIToken=root@pam!test=${ROOT_TOKEN}"`
+  /** Proxmox tells what is wrong in the status line, which curl prints with `--include`. */
+  const statusLine = async (config: string[]) =>
+    (await curl(['include', 'http1.1', ...config])).split('\r\n')[0]
 
-  test('logs in, then writes with the cookie and the CSRF token', async () => {
+  async function loggedIn() {
     const login = await curl([
-      `url = "${lab.server.url}/access/ticket"`,
+      to('/access/ticket'),
       'data = "username=root@pam"',
       `data-urlencode = "password=${ROOT_PASSWORD}"`,
     ])
     const { ticket, CSRFPreventionToken } = JSON.parse(login).data
-    const session = [
-      `cookie = "PVEAuthCookie=${ticket}"`,
-      `header = "CSRFPreventionToken: ${CSRFPreventionToken}"`,
-    ]
+    return {
+      cookie: `cookie = "PVEAuthCookie=${ticket}"`,
+      csrf: `header = "CSRFPreventionToken: ${CSRFPreventionToken}"`,
+    }
+  }
+
+  test('logs in, then reads with the cookie and writes with the CSRF token too', async () => {
+    const { cookie, csrf } = await loggedIn()
+    const pool = [to('/pools'), cookie, 'data = "poolid=by-curl"']
+    expect(await statusLine(pool)).toBe('HTTP/1.1 401 Permission denied - invalid csrf token')
     const created = await curl([
-      `url = "${lab.server.url}/nodes/pve/qemu"`,
-      ...session,
+      to('/nodes/pve/qemu'),
+      cookie,
+      csrf,
       'data = "vmid=400"',
       'data-urlencode = "net0=virtio,bridge=vmbr0"',
       'data-urlencode = "scsi0=tank:1"',
     ])
     expect(JSON.parse(created).data).toMatch(/:qmcreate:400:root@pam:$/)
     await lab.server.admin.settled()
-    const listed = await curl([`url = "${lab.server.url}/nodes/pve/qemu"`, ...session])
+    const listed = await curl([to('/nodes/pve/qemu'), cookie])
     expect(JSON.parse(listed).data.map((vm: { vmid: number }) => vm.vmid)).toContain(400)
+  })
+
+  test('needs nothing but the header with an API token, for each method', async () => {
+    const create = [to('/pools'), apiToken, 'data = "poolid=tokened"']
+    expect(JSON.parse(await curl(create))).toEqual({ data: null })
+    const change = [to('/pools/tokened'), apiToken, 'request = "PUT"', 'data = "comment=a b"']
+    expect(JSON.parse(await curl(change))).toEqual({ data: null })
+    const read = JSON.parse(await curl([to('/pools/tokened'), apiToken]))
+    expect(read.data).toMatchObject({ comment: 'a b' })
+    expect(await statusLine([to('/pools/tokened'), apiToken, 'request = "DELETE"'])).toBe('HTTP/1.1 200 OK')
+    expect(await statusLine([to('/pools/tokened'), apiToken])).toBe(
+      "HTTP/1.1 500 pool 'tokened' does not exist",
+    )
+  })
+
+  test('sends JSON where it is told to', async () => {
+    const body = JSON.stringify({ poolid: 'json', comment: 'as JSON' }).replaceAll('"', '\\"')
+    const sent = [to('/pools'), apiToken, 'header = "Content-Type: application/json"', `data = "${body}"`]
+    expect(JSON.parse(await curl(sent))).toEqual({ data: null })
+    expect((await lab.get('/pools/json')).data.comment).toBe('as JSON')
   })
 
   test('uploads a file as a form', async () => {
     await curl([
-      `url = "${lab.server.url}/nodes/pve/storage/local/upload"`,
-      `header = "Authorization: PVEAPIToken=root@pam!test=${ROOT_TOKEN}"`,
+      to('/nodes/pve/storage/local/upload'),
+      apiToken,
       'form = "content=iso"',
-      `form = "filename=@${drive('drive.py')};filename=drive.iso"`,
+      `form = "filename=@${driver('drive.py')};filename=drive.iso"`,
     ])
     await lab.server.admin.settled()
     const { data } = await lab.get('/nodes/pve/storage/local/content?content=iso')
