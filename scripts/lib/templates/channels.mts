@@ -1,0 +1,143 @@
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { nearest } from '../run/nearest.mts'
+import {
+  type Families,
+  type FamilyVersions,
+  noVersions,
+  type TemplateVersion,
+  versionsOf,
+} from './version.mts'
+
+/** The versions of a family. @throws ProxmintError (usage) where it has none. */
+export function familyIn(families: Families, os: string): FamilyVersions {
+  const family = families[os]
+  if (family !== undefined) return family
+  const close = nearest(os, Object.keys(families))
+  throw new ProxmintError(
+    `there is no version of ${os}${close === undefined ? '' : `; did you mean ${close}?`}`,
+    {
+      facts: { 'families with versions': Object.keys(families).join(', ') || 'none' },
+      hint: `zx scripts/build.mts ${close ?? os}`,
+      exitCode: exitCodes.usage,
+    },
+  )
+}
+
+/** Adds what was just built. A candidate before it is retired. @throws ProxmintError when it is there already. */
+export function addCandidate(families: Families, os: string, version: TemplateVersion): Families {
+  const family = families[os] ?? noVersions
+  if (versionsOf(family).some(known => known.name === version.name)) {
+    throw new ProxmintError(`${version.name} is there already: two runs built it at once`, {
+      hint: 'run the build again: it gets another name',
+    })
+  }
+  return { ...families, [os]: retire({ ...family, candidate: version }, family.candidate) }
+}
+
+export interface Promotion {
+  /** Promotes also what was never tested. What failed its test is never promoted. */
+  untested: boolean
+}
+
+/** Makes the candidate current and the current version previous. @throws ProxmintError where it may not be. */
+export function promote(families: Families, os: string, { untested }: Promotion): Families {
+  const family = familyIn(families, os)
+  const { current, previous, candidate } = family
+  if (candidate === null) {
+    throw new ProxmintError(`${os} has no candidate to promote`, {
+      facts: { current: current?.name ?? 'none' },
+      hint: `zx scripts/build.mts ${os} --no-promote makes one`,
+    })
+  }
+  requirePromotable(os, candidate, untested)
+  const promoted = { ...family, current: candidate, previous: current, candidate: null }
+  return { ...families, [os]: retire(promoted, previous) }
+}
+
+function requirePromotable(os: string, { name, test, revoked }: TemplateVersion, untested: boolean): void {
+  if (revoked !== undefined)
+    throw revokedVersion(name, revoked.reason, `build a new one: zx scripts/build.mts ${os}`)
+  if (test?.passed === true || (test === null && untested)) return
+  if (test === null) {
+    throw new ProxmintError(`${name} was never tested`, {
+      hint: `build it with its acceptance test: zx scripts/build.mts ${os}; or, knowing better: zx scripts/templates.mts promote ${os} --untested`,
+    })
+  }
+  const failed = test.checks.filter(check => !check.passed).map(check => check.name)
+  throw new ProxmintError(`${name} failed its acceptance test`, {
+    facts: { failed: failed.join(', ') },
+    hint: `mend the template and build again: zx scripts/build.mts ${os}`,
+  })
+}
+
+/** Makes the previous version current; the one that was current becomes previous. */
+export function rollback(families: Families, os: string): Families {
+  const family = familyIn(families, os)
+  const { current, previous } = family
+  if (previous === null) {
+    throw new ProxmintError(`${os} has no previous version to go back to`, {
+      facts: { current: current?.name ?? 'none' },
+      hint: 'zx scripts/templates.mts list',
+    })
+  }
+  if (previous.revoked !== undefined) {
+    const hint = `build a new version: zx scripts/build.mts ${os}`
+    throw revokedVersion(previous.name, previous.revoked.reason, hint)
+  }
+  return { ...families, [os]: { ...family, current: previous, previous: current } }
+}
+
+function revokedVersion(name: string, reason: string, hint: string): ProxmintError {
+  return new ProxmintError(`${name} is revoked`, { facts: { reason }, hint })
+}
+
+/** Marks a version as known to be bad. It stays in its channel; no new VM comes from it. */
+export function revoke(families: Families, name: string, revoked: { reason: string; at: string }): Families {
+  const os = familyOfVersion(families, name)
+  return changeVersions(families, os, version => (version.name === name ? { ...version, revoked } : version))
+}
+
+/** The family a version belongs to. @throws ProxmintError (usage) for an unknown one. */
+export function familyOfVersion(families: Families, name: string): string {
+  const names = Object.entries(families).flatMap(([os, family]) =>
+    versionsOf(family).map(version => ({ os, name: version.name })),
+  )
+  const found = names.find(known => known.name === name)
+  if (found !== undefined) return found.os
+  const close = nearest(
+    name,
+    names.map(known => known.name),
+  )
+  throw new ProxmintError(`unknown version ${name}${close === undefined ? '' : `; did you mean ${close}?`}`, {
+    hint: 'zx scripts/templates.mts list',
+    exitCode: exitCodes.usage,
+  })
+}
+
+/** Forgets a version in no channel, whose VM templates are gone. */
+export function forget(families: Families, os: string, name: string): Families {
+  const family = familyIn(families, os)
+  return {
+    ...families,
+    [os]: { ...family, retired: family.retired.filter(version => version.name !== name) },
+  }
+}
+
+function retire(family: FamilyVersions, version: TemplateVersion | null): FamilyVersions {
+  return version === null ? family : { ...family, retired: [version, ...family.retired] }
+}
+
+function changeVersions(
+  families: Families,
+  os: string,
+  change: (version: TemplateVersion) => TemplateVersion,
+): Families {
+  const { current, previous, candidate, retired } = familyIn(families, os)
+  const changed: FamilyVersions = {
+    current: current && change(current),
+    previous: previous && change(previous),
+    candidate: candidate && change(candidate),
+    retired: retired.map(change),
+  }
+  return { ...families, [os]: changed }
+}
