@@ -11,10 +11,11 @@ export interface LockInfo {
   purpose: string
   /** How long to wait for another holder. Default 0: fail at once. */
   waitMs?: number
+  /** How long to wait between two tries, about. Default 200. */
+  retryMs?: number
 }
 
 const staleMs = 15_000
-const retryMs = 200
 
 /**
  * Runs `work` while holding the lock. The signal aborts when the lock is lost (the machine slept longer than
@@ -42,10 +43,11 @@ async function acquire(info: LockInfo, lost: AbortController): Promise<() => Pro
   await mkdir(dirname(info.path), { recursive: true }).catch(cause => {
     throw writeFailed(info.path, cause)
   })
+  const { waitMs = 0, retryMs = 200 } = info
   const options = {
     realpath: false,
     stale: staleMs,
-    retries: { retries: Math.ceil((info.waitMs ?? 0) / retryMs), minTimeout: retryMs, maxTimeout: retryMs },
+    retries: { retries: Math.ceil(waitMs / retryMs), minTimeout: retryMs, maxTimeout: retryMs },
     onCompromised: (error: Error) => lost.abort(error),
   }
   try {

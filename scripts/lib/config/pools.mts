@@ -1,0 +1,182 @@
+import { codeOf } from '../run/errors.mts'
+import {
+  type Address,
+  type AddressRange,
+  bitsOf,
+  contains,
+  formatAddress,
+  networkOf,
+  overlap,
+  parseAddress,
+  parseRange,
+} from './addresses.mts'
+import type { SchemaFault } from './schema-faults.mts'
+import { readYamlFile } from './yaml-file.mts'
+
+/** Where VMs get their addresses from. */
+export interface Pool {
+  name: string
+  range: AddressRange
+  /** Of the network the range is in. */
+  prefix: number
+  gateway: string | undefined
+  dns: string[]
+  /** Undefined: the bridge of proxmint.yaml. */
+  bridge: string | undefined
+  vlan: number | undefined
+  /** In the range, but somebody else's: the gateway and the name servers. */
+  reserved: ReadonlySet<string>
+}
+
+/** `config/db.yaml` with defaults filled in. */
+export interface PoolConfig {
+  expiryDays: number
+  graceDays: number
+  vmidRange: [number, number]
+  defaultPool: string
+  pools: Record<string, Pool>
+}
+
+interface PoolEntry {
+  addresses: string
+  prefix: number
+  gateway?: string
+  dns?: string[]
+  bridge?: string
+  vlan?: number
+}
+
+interface PoolFile {
+  expiry_days?: number
+  grace_days?: number
+  vmid_range?: [number, number]
+  default_pool?: string
+  pools?: Record<string, PoolEntry>
+}
+
+/** Where the pools stand, from the project's root; PROXMINT_POOLS names another file. */
+export const poolFile = 'config/db.yaml'
+
+const schema = new URL('../../../config/db.schema.json', import.meta.url)
+
+const defaultPools: Record<string, PoolEntry> = {
+  default: {
+    addresses: '192.168.122.200-192.168.122.250',
+    prefix: 24,
+    gateway: '192.168.122.1',
+    dns: ['192.168.122.1'],
+    bridge: 'vmbr0',
+  },
+}
+
+/**
+ * Without a file, what the commented one says.
+ * @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key.
+ */
+export async function loadPools(env: NodeJS.ProcessEnv = process.env): Promise<PoolConfig> {
+  const path = env['PROXMINT_POOLS'] ?? poolFile
+  const reading = readYamlFile<PoolFile>({ path, sample: poolFile, schema, moreFaults: poolFaults })
+  const file = await reading.catch((error): PoolFile => {
+    if (codeOf(error) === 'ENOENT' && env['PROXMINT_POOLS'] === undefined) return {}
+    throw error
+  })
+  const entries = file.pools ?? defaultPools
+  return {
+    expiryDays: file.expiry_days ?? 30,
+    graceDays: file.grace_days ?? 3,
+    vmidRange: file.vmid_range ?? [100, 999],
+    defaultPool: defaultPoolOf(file),
+    pools: Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, poolOf(name, entry)])),
+  }
+}
+
+function defaultPoolOf(file: PoolFile): string {
+  const names = Object.keys(file.pools ?? defaultPools)
+  return file.default_pool ?? (names.length === 1 ? names[0]! : 'default')
+}
+
+function poolOf(name: string, entry: PoolEntry): Pool {
+  const canonical = (text: string): string => formatAddress(parseAddress(text)!)
+  const gateway = entry.gateway === undefined ? undefined : canonical(entry.gateway)
+  const dns = (entry.dns ?? []).map(canonical)
+  return {
+    name,
+    range: parseRange(entry.addresses)!,
+    prefix: entry.prefix,
+    gateway,
+    dns,
+    bridge: entry.bridge,
+    vlan: entry.vlan,
+    reserved: new Set(gateway === undefined ? dns : [gateway, ...dns]),
+  }
+}
+
+function poolFaults(file: PoolFile): SchemaFault[] {
+  const entries = Object.entries(file.pools ?? defaultPools)
+  const faults = [
+    ...vmidFaults(file),
+    ...entries.flatMap(([name, entry]) => faultsOf(['pools', name], entry)),
+  ]
+  if (faults.length > 0) return faults
+  return [...overlapFaults(entries), ...defaultPoolFaults(file)]
+}
+
+function vmidFaults({ vmid_range: range }: PoolFile): SchemaFault[] {
+  if (range === undefined || range[0] <= range[1]) return []
+  const sentence = `vmid_range must begin with the smaller VMID: [${range[1]}, ${range[0]}]`
+  return [{ path: ['vmid_range'], sentence }]
+}
+
+function defaultPoolFaults(file: PoolFile): SchemaFault[] {
+  const names = Object.keys(file.pools ?? defaultPools)
+  const name = defaultPoolOf(file)
+  if (names.includes(name)) return []
+  const path = file.default_pool === undefined ? ['pools'] : ['default_pool']
+  return [{ path, sentence: `default_pool ${name} is none of the pools: ${names.join(', ')}` }]
+}
+
+function faultsOf(path: string[], entry: PoolEntry): SchemaFault[] {
+  const fault = (key: string, problem: string): SchemaFault => ({
+    path: [...path, key],
+    sentence: `${[...path, key].join('.')} ${problem}`,
+  })
+  const range = parseRange(entry.addresses)
+  if (range === undefined) {
+    return [
+      fault('addresses', `must be FIRST-LAST or CIDR, the smaller address first, not "${entry.addresses}"`),
+    ]
+  }
+  if (entry.prefix > bitsOf(range.family))
+    return [fault('prefix', `is more than IPv${range.family} has bits`)]
+  const network = networkOf({ family: range.family, value: range.first }, entry.prefix)
+  return [
+    ...(range.last <= network.last ? [] : [fault('addresses', `leaves its own /${entry.prefix} network`)]),
+    ...gatewayFaults(entry.gateway, network, fault),
+    ...(entry.dns ?? [])
+      .filter(server => parseAddress(server) === undefined)
+      .map(server => fault('dns', `holds "${server}", which is no address`)),
+  ]
+}
+
+function gatewayFaults(
+  gateway: string | undefined,
+  network: AddressRange,
+  fault: (key: string, problem: string) => SchemaFault,
+): SchemaFault[] {
+  if (gateway === undefined) return []
+  const address: Address | undefined = parseAddress(gateway)
+  if (address === undefined) return [fault('gateway', `must be an address, not "${gateway}"`)]
+  return contains(network, address) ? [] : [fault('gateway', 'is outside the network of the addresses')]
+}
+
+function overlapFaults(entries: [string, PoolEntry][]): SchemaFault[] {
+  return entries.flatMap(([name, entry], index) =>
+    entries
+      .slice(0, index)
+      .filter(([, other]) => overlap(parseRange(entry.addresses)!, parseRange(other.addresses)!))
+      .map(([other]) => ({
+        path: ['pools', name, 'addresses'],
+        sentence: `pools.${name}.addresses overlaps pools.${other}.addresses`,
+      })),
+  )
+}

@@ -1,0 +1,194 @@
+import { type Address, contains, formatAddress, parseAddress } from '../config/addresses.mts'
+import type { Pool } from '../config/pools.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { type Entry, isVmName } from './entry.mts'
+import type { Limits, Wanted } from './store.mts'
+
+/** What the living entries hold, as a store can tell it. */
+export interface Held {
+  hasName(name: string): Promise<boolean>
+  /** The name of the entry that has it. */
+  ownerOfVmid(vmid: number): Promise<string | undefined>
+  ownerOfAddress(address: string): Promise<string | undefined>
+  /** VMIDs from `first` to `last` that are taken. */
+  vmidsBetween(first: number, last: number): Promise<ReadonlySet<number>>
+  /** Canonical addresses of a pool from `first` to `last` that are taken. */
+  addressesBetween(first: Address, last: Address): Promise<ReadonlySet<string>>
+}
+
+/**
+ * What was handed out last: VMIDs under `vmid`, addresses under the pool's name, as decimal numbers. Picking goes
+ * on from there and begins anew at the end, so that what was freed is not given to the next VM at once (ARP
+ * caches and known_hosts files still know the old one), and so that picking takes the same time however many
+ * are taken.
+ */
+export type Cursors = Record<string, string>
+
+const vmidCursor = 'vmid'
+/** How many numbers are looked at together. */
+const windowSize = 256n
+
+/** Picks what each VM is to have. The cursors are changed in place. */
+export async function allocate(
+  wanted: Wanted[],
+  limits: Limits,
+  held: Held,
+  cursors: Cursors,
+): Promise<Entry[]> {
+  const entries: Entry[] = []
+  for (const one of wanted) {
+    const together = withEntries(held, entries)
+    await requireName(one.name, together)
+    const vmid = await vmidFor(one, limits, together, cursors)
+    const address = await addressFor(one, limits, together, cursors)
+    entries.push(entryOf(one, vmid, address, limits.now))
+  }
+  return entries
+}
+
+function entryOf({ pool, ...about }: Wanted, vmid: number, address: string, now: Date): Entry {
+  const at = now.toISOString()
+  const history = [{ at, what: 'reserved' }]
+  return {
+    ...about,
+    phase: 'reserved',
+    vmid,
+    address,
+    pool: pool.name,
+    failure: null,
+    createdAt: at,
+    history,
+  }
+}
+
+/** What is held, and what this very reservation has picked already. */
+function withEntries(held: Held, entries: Entry[]): Held {
+  const find = (test: (entry: Entry) => boolean): string | undefined => entries.find(test)?.name
+  return {
+    hasName: async name => entries.some(entry => entry.name === name) || held.hasName(name),
+    ownerOfVmid: async vmid => find(entry => entry.vmid === vmid) ?? held.ownerOfVmid(vmid),
+    ownerOfAddress: async address => find(entry => entry.address === address) ?? held.ownerOfAddress(address),
+    vmidsBetween: async (first, last) =>
+      new Set([...(await held.vmidsBetween(first, last)), ...entries.map(({ vmid }) => vmid)]),
+    addressesBetween: async (first, last) =>
+      new Set([...(await held.addressesBetween(first, last)), ...entries.map(({ address }) => address)]),
+  }
+}
+
+async function requireName(name: string, held: Held): Promise<void> {
+  if (!isVmName(name)) {
+    throw refused(
+      `"${name}" is no name for a VM`,
+      'a to z, 0 to 9 and hyphens inside, at most 63: a host name',
+    )
+  }
+  if (await held.hasName(name)) {
+    throw refused(`the name ${name} is taken`, `zx scripts/vm.mts show ${name}`)
+  }
+}
+
+async function vmidFor(wanted: Wanted, limits: Limits, held: Held, cursors: Cursors): Promise<number> {
+  const [first, last] = limits.vmidRange
+  if (wanted.vmid !== undefined) return requireVmid(wanted.vmid, limits, held)
+  const picked = await pick(
+    { first: BigInt(first), last: BigInt(last) },
+    cursors[vmidCursor],
+    async (from, to) => {
+      const taken = await held.vmidsBetween(Number(from), Number(to))
+      return number => taken.has(Number(number)) || limits.takenVmids.has(Number(number))
+    },
+  )
+  if (picked === undefined) {
+    throw new ProxmintError(`every VMID from ${first} to ${last} is taken`, {
+      hint: 'destroy VMs that are not needed any more, or widen vmid_range in config/db.yaml',
+    })
+  }
+  cursors[vmidCursor] = String(picked)
+  return Number(picked)
+}
+
+async function requireVmid(vmid: number, { vmidRange, takenVmids }: Limits, held: Held): Promise<number> {
+  const [first, last] = vmidRange
+  if (vmid < first || vmid > last) {
+    throw refused(`VMID ${vmid} is not in vmid_range, ${first} to ${last}`, 'see config/db.yaml')
+  }
+  const owner = await held.ownerOfVmid(vmid)
+  if (owner !== undefined) throw refused(`VMID ${vmid} is the one of ${owner}`, 'choose another, or none')
+  if (takenVmids.has(vmid)) {
+    throw refused(
+      `VMID ${vmid} is taken in Proxmox by a VM that is not in the registry`,
+      'choose another, or none',
+    )
+  }
+  return vmid
+}
+
+async function addressFor(wanted: Wanted, limits: Limits, held: Held, cursors: Cursors): Promise<string> {
+  const { pool } = wanted
+  if (wanted.address !== undefined) return requireAddress(wanted.address, pool, limits, held)
+  const { family } = pool.range
+  const text = (value: bigint): string => formatAddress({ family, value })
+  const picked = await pick(pool.range, cursors[pool.name], async (from, to) => {
+    const taken = await held.addressesBetween({ family, value: from }, { family, value: to })
+    return value => [taken, pool.reserved, limits.takenAddresses].some(set => set.has(text(value)))
+  })
+  if (picked === undefined) {
+    throw new ProxmintError(`every address of the pool ${pool.name} is taken`, {
+      facts: { from: text(pool.range.first), to: text(pool.range.last) },
+      hint: 'destroy VMs that are not needed any more (`zx scripts/gc.mts` lists the expired), or widen the pool in config/db.yaml',
+    })
+  }
+  cursors[pool.name] = String(picked)
+  return text(picked)
+}
+
+async function requireAddress(text: string, pool: Pool, limits: Limits, held: Held): Promise<string> {
+  const address = parseAddress(text)
+  if (address === undefined || !contains(pool.range, address)) {
+    throw refused(`${text} is not in the pool ${pool.name}`, 'see config/db.yaml')
+  }
+  if (pool.reserved.has(text)) {
+    throw refused(`${text} is a gateway or name server of the pool ${pool.name}`, 'choose another, or none')
+  }
+  const owner = await held.ownerOfAddress(text)
+  if (owner !== undefined)
+    throw refused(`the address ${text} is the one of ${owner}`, 'choose another, or none')
+  if (limits.takenAddresses.has(text)) {
+    throw refused(
+      `the address ${text} is in use by a VM that is not in the registry`,
+      'choose another, or none',
+    )
+  }
+  return text
+}
+
+interface NumberRange {
+  first: bigint
+  last: bigint
+}
+
+/** The first free number after the cursor, or else from the beginning. */
+async function pick(
+  range: NumberRange,
+  cursor: string | undefined,
+  takenBetween: (first: bigint, last: bigint) => Promise<(value: bigint) => boolean>,
+): Promise<bigint | undefined> {
+  const after = cursor === undefined ? range.first : BigInt(cursor) + 1n
+  const start = after < range.first || after > range.last ? range.first : after
+  const parts: NumberRange[] = [
+    { first: start, last: range.last },
+    { first: range.first, last: start - 1n },
+  ]
+  for (const part of parts) {
+    for (let first = part.first; first <= part.last; first += windowSize) {
+      const last = first + windowSize - 1n < part.last ? first + windowSize - 1n : part.last
+      const isTaken = await takenBetween(first, last)
+      for (let value = first; value <= last; value++) if (!isTaken(value)) return value
+    }
+  }
+  return undefined
+}
+
+function refused(message: string, hint: string): ProxmintError {
+  return new ProxmintError(message, { hint, exitCode: exitCodes.usage })
+}

@@ -1,0 +1,78 @@
+/** `destroyed` entries are in the archive: their name, VMID and address are free again. */
+export const phases = ['reserved', 'created', 'minted', 'active', 'suspended', 'destroyed'] as const
+export type Phase = (typeof phases)[number]
+
+/** What is known of the access credential of a VM. */
+export interface TokenRecord {
+  status: 'reserved' | 'minted' | 'failed'
+  /** The token id from the receipt, decimal; null before there is one. `0` is a token id. */
+  id: string | null
+  /** Hash of the transaction that minted it. */
+  transaction: string | null
+}
+
+/** Where an attempt stopped. It stands beside the phase, which keeps saying how far the VM has come. */
+export interface Failure {
+  step: string
+  why: string
+  /** ISO 8601. */
+  at: string
+}
+
+export interface HistoryEvent {
+  /** ISO 8601. */
+  at: string
+  what: string
+}
+
+/** One VM as the registry knows it. Plain JSON in both stores. */
+export interface Entry {
+  name: string
+  phase: Phase
+  vmid: number
+  /** Of the pool the address is from. */
+  pool: string
+  /** Canonical notation, without a prefix length. */
+  address: string
+  /** Null until one is chosen. */
+  node: string | null
+  /** The owner's wallet; null without a credential. */
+  owner: string | null
+  /** ISO 8601. */
+  expiresAt: string
+  /** The VM template it is made from, by family and version name. */
+  template: { family: string; version: string } | null
+  /** Null without a credential. */
+  token: TokenRecord | null
+  /** What `vm create` was told, so that it can go on from here later, on another machine too. */
+  options: Record<string, unknown>
+  failure: Failure | null
+  /** ISO 8601. */
+  createdAt: string
+  history: HistoryEvent[]
+}
+
+/** What a revision of an entry may not touch: they are what the registry hands out. */
+export const fixedKeys = ['name', 'vmid', 'pool', 'address', 'createdAt'] as const
+
+const hostname = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+/** Names are host names and folder names: one DNS label, lower case. */
+export function isVmName(text: string): boolean {
+  return hostname.test(text)
+}
+
+/** The entry in its next phase; whatever failed before is over. */
+export function advance(entry: Entry, phase: Phase, at: Date): Entry {
+  return withEvent({ ...entry, phase, failure: null }, phase, at)
+}
+
+/** The entry with what went wrong; its phase stays. */
+export function failed(entry: Entry, step: string, why: string, at: Date): Entry {
+  const failure = { step, why, at: at.toISOString() }
+  return withEvent({ ...entry, failure }, `${step} failed: ${why}`, at)
+}
+
+export function withEvent(entry: Entry, what: string, at: Date): Entry {
+  return { ...entry, history: [...entry.history, { at: at.toISOString(), what }] }
+}

@@ -1,0 +1,25 @@
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { type Entry, fixedKeys } from './entry.mts'
+
+/** What `revise` made of an entry. What the registry hands out cannot be revised: that is a defect of the caller. */
+export function revised(entry: Entry, revise: (entry: Entry) => Entry): Entry {
+  const changed = revise(entry)
+  const touched = fixedKeys.filter(key => changed[key] !== entry[key])
+  if (touched.length > 0) throw new Error(`the ${touched.join(' and ')} of ${entry.name} cannot be changed`)
+  return changed
+}
+
+export function noSuchEntry(name: string): ProxmintError {
+  return new ProxmintError(`there is no VM ${name} in the registry`, {
+    hint: 'zx scripts/vm.mts list',
+    exitCode: exitCodes.usage,
+  })
+}
+
+export function conflicting(conflicts: string[]): ProxmintError {
+  const lines = conflicts.map(conflict => `  - ${conflict}`).join('\n')
+  return new ProxmintError(`the entries contradict each other or those that are there:\n${lines}`, {
+    hint: 'nothing was added; mend the file, or add them to an empty registry',
+    exitCode: exitCodes.usage,
+  })
+}

@@ -1,0 +1,240 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { advance, type Entry, failed } from '../../../scripts/lib/registry/entry.mts'
+import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import { failureOf } from '../failure.mts'
+import { entry, limits, now, pool, wanted } from './entries.mts'
+
+/** What is being tested: a place for entries that stores can be opened on, as several processes do. */
+export interface Place {
+  open(): Promise<RegistryStore>
+  remove(): Promise<void>
+}
+
+/** What every store must do, whatever it is made of. */
+export function describeStore(kind: string, makePlace: () => Promise<Place>): void {
+  describe(`the ${kind} store`, () => {
+    let place: Place
+    let store: RegistryStore
+    beforeEach(async () => {
+      place = await makePlace()
+      store = await place.open()
+    })
+    afterEach(async () => {
+      await store.close()
+      await place.remove()
+    })
+
+    const reserve = async (name: string, changes = {}): Promise<Entry> =>
+      (await store.reserve([wanted(name, changes)], limits()))[0]!
+    const destroy = (name: string) => store.change(name, one => advance(one, 'destroyed', now))
+
+    test('keeps what was reserved, for others too', async () => {
+      const made = await reserve('web-1')
+      expect(made).toMatchObject({ name: 'web-1', phase: 'reserved', vmid: 100, address: '192.168.122.200' })
+      await using other = await place.open().then(one => disposable(one))
+      expect(await other.store.find('web-1')).toEqual(made)
+      expect(await other.store.list()).toEqual([made])
+    })
+
+    test('lists by name', async () => {
+      for (const name of ['web-2', 'db-1', 'web-1']) await reserve(name)
+      expect((await store.list()).map(({ name }) => name)).toEqual(['db-1', 'web-1', 'web-2'])
+    })
+
+    test('gives every VM numbers of its own', async () => {
+      const made = await store.reserve(
+        Array.from({ length: 40 }, (_, index) => wanted(`vm-${index}`)),
+        limits(),
+      )
+      expect(new Set(made.map(({ vmid }) => vmid)).size).toBe(40)
+      expect(new Set(made.map(({ address }) => address)).size).toBe(40)
+    })
+
+    test('reserves all or none', async () => {
+      await reserve('web-2')
+      const failure = await failureOf(() => store.reserve([wanted('web-1'), wanted('web-2')], limits()))
+      expect(failure).toMatchObject({ message: 'the name web-2 is taken', exitCode: 2 })
+      expect(await store.find('web-1')).toBeUndefined()
+      expect(await reserve('web-3')).toMatchObject({ vmid: 101 })
+    })
+
+    test.each(['Web', 'web_1', '../etc', '', '-web', 'web-', 'a.b', 'x'.repeat(64)])(
+      'refuses the name "%s"',
+      async name => {
+        expect(await failureOf(() => reserve(name))).toMatchObject({
+          message: `"${name}" is no name for a VM`,
+          exitCode: 2,
+        })
+      },
+    )
+
+    test('gives a freed number to nobody before the others were used', async () => {
+      await reserve('web-1')
+      await destroy('web-1')
+      expect(await reserve('web-2')).toMatchObject({ vmid: 101, address: '192.168.122.201' })
+    })
+
+    test('begins anew at the end of a range', async () => {
+      const range = { pool: pool('10.0.0.1-10.0.0.2') }
+      await reserve('a', range)
+      await reserve('b', range)
+      await destroy('a')
+      expect(await reserve('c', range)).toMatchObject({ address: '10.0.0.1' })
+    })
+
+    test('picks from an IPv6 pool', async () => {
+      const made = await reserve('six', { pool: pool('2001:db8::/64') })
+      expect(made.address).toBe('2001:db8::1')
+    })
+
+    test('leaves out what is taken outside, and what belongs to the network', async () => {
+      const [made] = await store.reserve(
+        [wanted('web-1', { pool: pool('10.0.0.1-10.0.0.9', ['10.0.0.1']) })],
+        limits({ takenVmids: new Set([100, 101]), takenAddresses: new Set(['10.0.0.2']) }),
+      )
+      expect(made).toMatchObject({ vmid: 102, address: '10.0.0.3' })
+    })
+
+    test('says that a pool is exhausted, and then that the VMIDs are', async () => {
+      const small = { pool: pool('10.0.0.1-10.0.0.1') }
+      await reserve('a', small)
+      expect(await failureOf(() => reserve('b', small))).toMatchObject({
+        message: 'every address of the pool default is taken',
+        exitCode: 1,
+      })
+      const failure = await failureOf(() => store.reserve([wanted('b')], limits({ vmidRange: [100, 100] })))
+      expect(failure).toMatchObject({ message: 'every VMID from 100 to 100 is taken', exitCode: 1 })
+    })
+
+    test.each([
+      [{ vmid: 100 }, 'VMID 100 is the one of taken'],
+      [{ vmid: 1000 }, 'VMID 1000 is not in vmid_range, 100 to 999'],
+      [{ vmid: 500 }, 'VMID 500 is taken in Proxmox by a VM that is not in the registry'],
+      [{ address: '192.168.122.200' }, 'the address 192.168.122.200 is the one of taken'],
+      [{ address: '10.0.0.1' }, '10.0.0.1 is not in the pool default'],
+      [{ address: '10.0.0' }, '10.0.0 is not in the pool default'],
+      [
+        { address: '192.168.122.210' },
+        'the address 192.168.122.210 is in use by a VM that is not in the registry',
+      ],
+    ])('refuses %o', async (changes, message) => {
+      await reserve('taken')
+      const outside = limits({ takenVmids: new Set([500]), takenAddresses: new Set(['192.168.122.210']) })
+      const failure = await failureOf(() => store.reserve([wanted('web-1', changes)], outside))
+      expect(failure).toMatchObject({ message, exitCode: 2 })
+      expect(await store.list()).toHaveLength(1)
+    })
+
+    test('gives the VMID and the address that were asked for', async () => {
+      const asked = { vmid: 321, address: '192.168.122.240' }
+      expect(await reserve('web-1', asked)).toMatchObject(asked)
+    })
+
+    test('changes an entry, and keeps its phase when something fails', async () => {
+      await reserve('web-1')
+      await store.change('web-1', one => ({ ...advance(one, 'created', now), node: 'pve2' }))
+      const changed = await store.change('web-1', one => failed(one, 'mint', 'RPC down', now))
+      expect(changed).toMatchObject({
+        phase: 'created',
+        node: 'pve2',
+        failure: { step: 'mint', why: 'RPC down' },
+      })
+      expect(await store.find('web-1')).toEqual(changed)
+      expect(changed.history.map(({ what }) => what)).toEqual([
+        'reserved',
+        'created',
+        'mint failed: RPC down',
+      ])
+    })
+
+    test('changes nothing when the revision throws', async () => {
+      const made = await reserve('web-1')
+      const refuse = () =>
+        store.change('web-1', () => {
+          throw new Error('not expired any more')
+        })
+      await expect(refuse()).rejects.toThrow('not expired any more')
+      expect(await store.find('web-1')).toEqual(made)
+    })
+
+    test('does not let a revision move a VM to another number', async () => {
+      await reserve('web-1')
+      const move = () => store.change('web-1', one => ({ ...one, vmid: 777 }))
+      await expect(move()).rejects.toThrow('the vmid of web-1 cannot be changed')
+    })
+
+    test('says that there is no such VM', async () => {
+      expect(await failureOf(() => destroy('ghost'))).toMatchObject({
+        message: 'there is no VM ghost in the registry',
+        exitCode: 2,
+      })
+    })
+
+    test('archives what was destroyed; its name can be used again', async () => {
+      await reserve('web-1')
+      await destroy('web-1')
+      expect(await store.find('web-1')).toBeUndefined()
+      const again = await reserve('web-1')
+      expect(again.phase).toBe('reserved')
+      const archived = await store.listArchived()
+      expect(archived).toMatchObject([{ name: 'web-1', phase: 'destroyed', vmid: 100 }])
+    })
+
+    test('destroys once: the second time frees nothing of somebody else', async () => {
+      const range = { pool: pool('10.0.0.1-10.0.0.1') }
+      await reserve('first', range)
+      await destroy('first')
+      const heir = await reserve('second', range)
+      expect(await failureOf(() => destroy('first'))).toMatchObject({ exitCode: 2 })
+      expect(await store.list()).toEqual([heir])
+    })
+
+    test('adds entries with the numbers they have', async () => {
+      const old = entry('old', { vmid: 140, phase: 'destroyed' })
+      await store.add(
+        [entry('a', { vmid: 150 }), entry('b', { vmid: 151, address: '192.168.122.231' })],
+        [old],
+      )
+      expect((await store.list()).map(({ name, vmid }) => [name, vmid])).toEqual([
+        ['a', 150],
+        ['b', 151],
+      ])
+      expect(await store.listArchived()).toEqual([old])
+    })
+
+    test('names every conflict of added entries, and adds none', async () => {
+      await reserve('web-1')
+      const added = [
+        entry('web-1', { vmid: 150 }),
+        entry('x', { vmid: 100, address: '192.168.122.231' }),
+        entry('y', { vmid: 151, address: '192.168.122.200' }),
+        entry('z', { vmid: 152, address: 'nowhere' }),
+      ]
+      const failure = await failureOf(() => store.add(added, []))
+      for (const conflict of [
+        'web-1: the name is there twice',
+        'x: VMID 100 is also the one of web-1',
+        'y: the address 192.168.122.200 is also the one of web-1',
+        'z: "nowhere" is no address',
+      ])
+        expect(failure.message).toContain(conflict)
+      expect(await store.list()).toHaveLength(1)
+    })
+
+    test('serves many at once from several stores', async () => {
+      const stores = await Promise.all([1, 2, 3, 4].map(() => place.open()))
+      const made = await Promise.all(
+        stores.flatMap((one, index) =>
+          Array.from({ length: 5 }, (_, n) => one.reserve([wanted(`vm-${index}-${n}`)], limits())),
+        ),
+      )
+      expect(new Set(made.flat().map(({ vmid }) => vmid)).size).toBe(20)
+      expect(await store.list()).toHaveLength(20)
+      await Promise.all(stores.map(one => one.close()))
+    })
+  })
+}
+
+function disposable(store: RegistryStore): AsyncDisposable & { store: RegistryStore } {
+  return { store, [Symbol.asyncDispose]: () => store.close() }
+}
