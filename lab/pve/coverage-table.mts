@@ -1,0 +1,99 @@
+/** Which of Proxmox's operations the lab has, as a document. */
+
+import type { ApiSchema } from './coverage-schema.mts'
+
+/** What the operations are grouped by: `/nodes/{node}/qemu`, `/access/users`, `/version`. */
+export function areaOf(operation: string): string {
+  const segments = operation.slice(operation.indexOf('/') + 1).split('/')
+  const depth = segments[0] === 'nodes' ? 3 : 2
+  const area = segments.slice(0, depth)
+  // What ends in the name of one thing belongs to the list of these things.
+  while (area.length > 1 && area.at(-1)!.startsWith('{')) area.pop()
+  return `/${area.join('/')}`
+}
+
+interface Area {
+  name: string
+  covered: string[]
+  total: number
+}
+
+function areasOf(covered: readonly string[], all: readonly string[]): Area[] {
+  const names = [...new Set(all.map(areaOf))].sort()
+  return names.map(name => ({
+    name,
+    covered: covered.filter(operation => areaOf(operation) === name),
+    total: all.filter(operation => areaOf(operation) === name).length,
+  }))
+}
+
+/** By path, then by method. */
+function byPath(a: string, b: string): number {
+  const [pathA, pathB] = [a, b].map(operation => operation.slice(operation.indexOf('/')))
+  return pathA === pathB ? compare(a, b) : compare(pathA!, pathB!)
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+const row = (...cells: (string | number)[]): string => `| ${cells.join(' | ')} |`
+const code = (text: string): string => `\`${text}\``
+
+/**
+ * The document, in Markdown.
+ * @param covered `METHOD /path` of each operation the lab has.
+ * @throws where the lab has one that Proxmox has not.
+ */
+export function coverageDocument(covered: readonly string[], schema: ApiSchema): string {
+  const unknown = covered.filter(operation => !schema.has(operation))
+  if (unknown.length > 0) throw new Error(`Proxmox's schema does not know ${unknown.join(', ')}`)
+  const areas = areasOf(covered.toSorted(byPath), [...schema.keys()])
+  const without = areas.filter(area => area.covered.length === 0)
+  return [
+    "# What of Proxmox VE's API the lab covers",
+    '',
+    "Made by `npm run lab:coverage -- apidata.json` from the lab's routes and Proxmox's own API schema, which comes",
+    'with pve-docs and is not part of this project. Tests hold this page against the routes, and each operation',
+    'below against the schema: its parameters, the privileges it asks for, and its answer.',
+    '',
+    `**${covered.length} of ${schema.size} operations.** Every other one answers 501.`,
+    '',
+    row('area', 'covered', 'of'),
+    '|---|---|---|',
+    ...areas
+      .filter(area => area.covered.length > 0)
+      .map(({ name, covered, total }) => row(code(name), covered.length, total)),
+    row(
+      `${without.length} other areas`,
+      0,
+      without.map(({ total }) => total).reduce((a, b) => a + b, 0),
+    ),
+    '',
+    'Nothing is covered of:',
+    '',
+    `${without.map(({ name, total }) => `${code(name)} (${total})`).join(', ')}.`,
+    '',
+    '## Covered operations',
+    '',
+    row('method', 'path'),
+    '|---|---|',
+    ...covered.toSorted(byPath).map(operation => row(...methodAndPath(operation))),
+    '',
+  ].join('\n')
+}
+
+function methodAndPath(operation: string): [string, string] {
+  const [method, path] = operation.split(' ')
+  return [method!, code(path!)]
+}
+
+/** The operations that a document names, as `METHOD /path`. */
+export function operationsNamed(document: string): string[] {
+  return [...document.matchAll(/^\| (\w+) \| `(.+)` \|$/gm)].map(([, method, path]) => `${method} ${path}`)
+}
+
+/** Covered operations by area, as the document's first table has them. */
+export function coveredByArea(document: string): Map<string, number> {
+  return new Map(
+    [...document.matchAll(/^\| `(\/.+)` \| (\d+) \| \d+ \|$/gm)].map(([, area, n]) => [area!, Number(n)]),
+  )
+}
