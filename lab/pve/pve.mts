@@ -2,6 +2,7 @@
 
 import type { GuestDriver, RunningGuest } from '../guests/driver.mts'
 import type { MajorVersion } from './access/privileges.mts'
+import type { Faults } from './faults/faults.mts'
 import type { Store } from './store.mts'
 import type { Tasks } from './tasks/tasks.mts'
 import type { VmLocks } from './vm/locks.mts'
@@ -27,6 +28,10 @@ export interface Pve {
   live: Map<number, LiveGuest>
   /** Milliseconds since the epoch. */
   startedAt: number
+  /** What goes wrong on demand. */
+  faults: Faults
+  /** The node's clock, which may be wrong: milliseconds since the epoch. */
+  now(): number
   /** Lets simulated work take its time: `seconds` times the lab's time scale. */
   pause(seconds: number): Promise<void>
 }

@@ -10,6 +10,12 @@ import { type MajorVersion, privilegesOf } from './access/privileges.mts'
 import { hashPassword } from './access/secrets.mts'
 import { writeUserCfg } from './access/user-cfg.mts'
 import { ensureCertificate } from './certificates.mts'
+import { diskFaults } from './faults/disk-faults.mts'
+import type { Fault, FaultReport } from './faults/fault.mts'
+import { createFaults } from './faults/faults.mts'
+import { lockFaults } from './faults/lock-faults.mts'
+import { midway } from './faults/task-faults.mts'
+import { trackConnections } from './http/connections.mts'
 import { createDispatcher } from './http/dispatch.mts'
 import type { Pve } from './pve.mts'
 import { routes } from './routes.mts'
@@ -46,6 +52,10 @@ export interface PveServerOptions {
   passwords?: Record<string, string>
   /** 1: simulated work takes about as long as on a small machine; 0: it ends at once. Default 1. */
   timeScale?: number
+  /** What goes wrong from the start, and again after a reset. */
+  faults?: Fault[] | undefined
+  /** The machine's clock, in milliseconds since the epoch. Default: the real one. */
+  now?: () => number
   /** Name of the node. Default `pve`. */
   node?: string
   /** Default: `local` for files and `tank` for disks, both below `dataDir`. */
@@ -60,6 +70,10 @@ export interface PveAdmin {
   tasks(): readonly TaskRecord[]
   /** Users, tokens, roles, pools and ACLs of this moment, in the format of Proxmox's user.cfg. */
   userCfg(): string
+  /** What goes wrong from now on, instead of what did so far. */
+  setFaults(faults: Fault[]): void
+  /** The faults with how often each fitted and struck. */
+  faults(): FaultReport[]
   /** Resolves when no task runs. */
   settled(): Promise<void>
   /** The serial console of a running guest so far. */
@@ -103,18 +117,26 @@ async function createPve(options: PveServerOptions): Promise<Pve> {
   await store.save()
   const timeScale = options.timeScale ?? 1
   const node = options.node ?? 'pve'
-  const startedAt = Date.now()
+  const faults = createFaults(options.faults)
+  const clock = options.now ?? Date.now
+  const now = () => clock() + faults.skew() * 1000
+  const startedAt = now()
   return {
     node,
     version: options.version ?? 9,
     dataDir: options.dataDir,
     store,
-    driver: options.driver,
-    tasks: createTasks({ store, node, bootedAt: startedAt, endAtOnce: timeScale === 0 }),
-    locks: createVmLocks(),
+    driver: diskFaults(options.driver, faults, () => store.state.storages),
+    tasks: createTasks({ store, node, bootedAt: startedAt, endAtOnce: timeScale === 0, faults }),
+    locks: lockFaults(createVmLocks(), faults),
     live: new Map(),
     startedAt,
-    pause: seconds => new Promise(resolve => setTimeout(resolve, seconds * timeScale * 1000)),
+    faults,
+    now,
+    async pause(seconds) {
+      await midway()
+      await new Promise(resolve => setTimeout(resolve, seconds * timeScale * 1000))
+    },
   }
 }
 
@@ -142,6 +164,7 @@ async function resetPve(pve: Pve, options: PveServerOptions) {
   for (const task of pve.store.state.tasks) pve.tasks.abort(task.upid)
   await pve.tasks.settled()
   await stopGuests(pve)
+  pve.faults.set(options.faults ?? [])
   for (const { path } of Object.values(pve.store.state.volumes)) await pve.driver.deleteDisk(path)
   for (const { path } of Object.values(pve.store.state.storages))
     await rm(path, { recursive: true, force: true })
@@ -155,6 +178,8 @@ const adminOf = (pve: Pve): PveAdmin => ({
   vmids: () => Object.keys(pve.store.state.vms).map(Number),
   tasks: () => pve.store.state.tasks,
   userCfg: () => writeUserCfg(pve.store.state.access),
+  setFaults: faults => pve.faults.set(faults),
+  faults: () => pve.faults.list(),
   settled: () => pve.tasks.settled(),
   console: async vmid => pve.live.get(vmid)?.guest.console(),
 })
@@ -165,6 +190,7 @@ export async function createPveServer(options: PveServerOptions): Promise<PveSer
   const { key, cert, caFile } = await ensureCertificate(options.dataDir, pve.node)
   const dispatch = createDispatcher(pve, routes)
   const https = createHttpsServer({ key, cert, minVersion: 'TLSv1.3' }, dispatch)
+  trackConnections(https)
   await listen(https, options.listen)
   const plain = options.socketPath === undefined ? undefined : createHttpServer(dispatch)
   if (plain) await listen(plain, { path: options.socketPath! })

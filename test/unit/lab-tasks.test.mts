@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
+import { createFaults } from '../../lab/pve/faults/faults.mts'
 import type { State } from '../../lab/pve/state.mts'
 import type { Store } from '../../lab/pve/store.mts'
 import { createTasks } from '../../lab/pve/tasks/tasks.mts'
 
 const tasksOn = (save: Store['save']) => {
   const store: Store = { state: { tasks: [] } as unknown as State, save }
-  return createTasks({ store, node: 'pve', bootedAt: Date.now(), endAtOnce: false })
+  return createTasks({ store, node: 'pve', bootedAt: Date.now(), endAtOnce: false, faults: createFaults() })
 }
 
 const task = { type: 'qmstart', id: '100', authid: 'root@pam' }

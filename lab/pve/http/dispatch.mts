@@ -6,11 +6,14 @@ import { join } from 'node:path'
 import { authenticate } from '../access/authenticate.mts'
 import { isTokenId } from '../access/user-cfg.mts'
 import { ApiError, failure, messageOf, parameterError, permissionDenied, Unauthorized } from '../errors.mts'
+import { noteVmids, requestOperation, runAs } from '../faults/operation.mts'
+import { ConnectionReset, withRequestFaults } from '../faults/request-faults.mts'
 import { type RawParameters, validate } from '../parameters.mts'
 import { type Caller, requirePermission } from '../permission.mts'
 import type { Pve } from '../pve.mts'
 import { Answer, permissionOf, type Route } from '../route.mts'
 import { type Body, parseForm, readBody } from './body.mts'
+import { reset } from './connections.mts'
 import { sendData, sendError, sendUnauthorized } from './respond.mts'
 import { createRouter, type Match } from './router.mts'
 
@@ -55,6 +58,7 @@ async function handle(pve: Pve, caller: Caller, match: Match, body: Body): Promi
   const { route, pathParameters } = match
   requireThisNode(pve, pathParameters['node'])
   const raw = mergeParameters(pathParameters, joinLists(route, body.parameters))
+  noteVmids(raw['vmid'], raw['newid'])
   requireTicket(route, caller)
   requirePermission(caller, raw, permissionOf(route, pve.version))
   const params = validate(route.parameters, raw)
@@ -84,8 +88,23 @@ async function answer(
   const method = request.method ?? 'GET'
   const resource = path.startsWith(PREFIX) ? path.slice(PREFIX.length) : undefined
   const match = resource === undefined ? undefined : find(method, resource)
+  const doing = requestOperation(method, resource ?? path)
+  return runAs(doing, () => {
+    noteVmids(match?.pathParameters['vmid'])
+    return withRequestFaults(pve.faults, () => serve(pve, request, { match, resource: resource ?? path, query }))
+  })
+}
+
+interface Target {
+  match: Match | undefined
+  resource: string
+  query: string
+}
+
+async function serve(pve: Pve, request: IncomingMessage, { match, resource, query }: Target): Promise<Answer> {
+  const method = request.method ?? 'GET'
   const caller = identify(pve, request, match)
-  if (!match) throw new ApiError(501, `Method '${method} ${resource ?? path}' not implemented`)
+  if (!match) throw new ApiError(501, `Method '${method} ${resource}' not implemented`)
   const body = await readBody(request, join(pve.dataDir, 'uploads'))
   try {
     const parameters = { ...parseForm(query), ...body.parameters }
@@ -105,6 +124,7 @@ export function createDispatcher(pve: Pve, routes: readonly Route[]) {
       const { data, extra } = await answer(pve, find, request)
       sendData(response, data, extra)
     } catch (error) {
+      if (error instanceof ConnectionReset) return reset(request.socket)
       request.resume()
       if (!(error instanceof Unauthorized)) return sendError(response, toApiError(error))
       await pve.pause(UNAUTHORIZED_DELAY)

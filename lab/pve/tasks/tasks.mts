@@ -1,6 +1,8 @@
 /** Worker tasks: each has a UPID, runs beside the request that started it, and leaves a log. */
 
 import { messageOf } from '../errors.mts'
+import type { Faults } from '../faults/faults.mts'
+import { withTaskFaults } from '../faults/task-faults.mts'
 import type { TaskRecord } from '../state.mts'
 import type { Store } from '../store.mts'
 import { formatUpid } from './upid.mts'
@@ -88,6 +90,7 @@ interface TaskOptions {
   /** Milliseconds since the epoch; processes are told apart by when they started after it. */
   bootedAt: number
   endAtOnce: boolean
+  faults: Faults
 }
 
 function createRecord(options: TaskOptions, pid: number, task: TaskStart): TaskRecord {
@@ -121,7 +124,7 @@ export function createTasks(options: TaskOptions): Tasks {
       store.state.tasks.push(record)
       prune(store.state.tasks)
       const controller = new AbortController()
-      const done = run(record, task.work, controller)
+      const done = run(record, withTaskFaults(options.faults, task), controller)
         .then(() => store.save())
         .catch(error => noteUnsaved(record, error))
         .finally(() => running.delete(record.upid))

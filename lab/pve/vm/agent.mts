@@ -2,6 +2,7 @@
 
 import { AgentCommandFailed, AgentNotRunning } from '../../guests/driver.mts'
 import { failure } from '../errors.mts'
+import { withAgentFaults } from '../faults/agent-faults.mts'
 import type { Pve } from '../pve.mts'
 import { findVm, hasAgentChannel } from './vm.mts'
 
@@ -17,7 +18,7 @@ export async function callAgent(
   const live = pve.live.get(vmid)
   if (!live) throw failure(`VM ${vmid} is not running`)
   try {
-    return await live.guest.agent(command, args)
+    return await withAgentFaults(pve.faults, { vmid, command }, () => live.guest.agent(command, args))
   } catch (error) {
     if (error instanceof AgentNotRunning) throw failure('QEMU guest agent is not running')
     if (error instanceof AgentCommandFailed) throw failure(`Agent error: ${error.message}`)

@@ -20,6 +20,10 @@ export interface VmLocks {
   shared<T>(vmid: number, seconds: number, work: () => Promise<T>): Promise<T>
 }
 
+/** What Proxmox says when the wait for a VM's lock ends. */
+export const lockTimeout = (vmid: number) =>
+  failure(`can't lock file '/var/lock/qemu-server/lock-${vmid}.conf' - got timeout`)
+
 const isFree = (lock: LockState, mode: Waiter['mode']) =>
   !lock.exclusive && (mode === 'shared' || lock.shared === 0)
 
@@ -43,7 +47,7 @@ function wait(lock: LockState, mode: Waiter['mode'], vmid: number, seconds: numb
   const waiter: Waiter = { mode, grant: resolve }
   const timer = setTimeout(() => {
     lock.queue.splice(lock.queue.indexOf(waiter), 1)
-    reject(failure(`can't lock file '/var/lock/qemu-server/lock-${vmid}.conf' - got timeout`))
+    reject(lockTimeout(vmid))
   }, seconds * 1000)
   lock.queue.push(waiter)
   return promise.finally(() => clearTimeout(timer))

@@ -1,0 +1,41 @@
+/** The guest agent's faults: silence, and a bridge of containers in front of the guest's own card. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AgentNotRunning } from '../../guests/driver.mts'
+import type { Faults } from './faults.mts'
+
+/** Seconds Proxmox waits for the agent's answer to a ping before each command. */
+const PING_SECONDS = 3
+
+const docker0 = (address: string) => ({
+  name: 'docker0',
+  'hardware-address': '02:42:5e:8a:11:0c',
+  'ip-addresses': [{ 'ip-address-type': 'ipv4', 'ip-address': address, prefix: 16 }],
+})
+
+interface Interface {
+  name: string
+}
+
+function withDocker0(interfaces: Interface[], address: string): Interface[] {
+  const loopback = interfaces.filter(({ name }) => name === 'lo')
+  const others = interfaces.filter(({ name }) => name !== 'lo')
+  return [...loopback, docker0(address), ...others]
+}
+
+/** One command's answer, or silence, or an answer that misleads. */
+export async function withAgentFaults(
+  faults: Faults,
+  { vmid, command }: { vmid: number; command: string },
+  ask: () => Promise<unknown>,
+): Promise<unknown> {
+  const silent = faults.due('silent-agent', { vmid })
+  if (silent) {
+    await sleep((silent.seconds ?? PING_SECONDS) * 1000)
+    throw new AgentNotRunning()
+  }
+  const answer = await ask()
+  if (command !== 'guest-network-get-interfaces') return answer
+  const docker = faults.due('docker0-first', { vmid })
+  return docker ? withDocker0(answer as Interface[], docker.address ?? '172.17.0.1') : answer
+}

@@ -1,0 +1,89 @@
+/** The faults of one server: which of them is due, and how often each was. */
+
+import type { Fault, FaultKind, FaultOf, FaultReport, Match } from './fault.mts'
+import { operation } from './operation.mts'
+import { pathPattern } from './path-pattern.mts'
+
+/** What only the place of the fault knows, on top of the operation. */
+export interface Occasion {
+  /** The one VM a lock or an agent belongs to. */
+  vmid?: number
+  storage?: string
+}
+
+export interface Faults {
+  /** Replaces all of them; counting begins anew. */
+  set(faults: Fault[]): void
+  list(): FaultReport[]
+  /** The first fault of a kind that fits the occasion and is due; counts it. */
+  due<K extends FaultKind>(kind: K, occasion?: Occasion): FaultOf<K> | undefined
+  /** Seconds the node's clock is ahead of the machine's. */
+  skew(): number
+}
+
+/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+interface Armed extends FaultReport {
+  path: RegExp | undefined
+  random(): number
+}
+
+const arm = (fault: Fault): Armed => ({
+  fault,
+  seen: 0,
+  struck: 0,
+  path: fault.match?.path === undefined ? undefined : pathPattern(fault.match.path),
+  random: randomFrom(fault.seed ?? 1),
+})
+
+function fitsVm(wanted: number | undefined, occasion: Occasion): boolean {
+  if (wanted === undefined) return true
+  return occasion.vmid === undefined ? operation()?.vmids.has(wanted) === true : occasion.vmid === wanted
+}
+
+function fits({ fault, path }: Armed, occasion: Occasion): boolean {
+  const { method, vmid, task, storage }: Match = fault.match ?? {}
+  const now = operation()
+  return (
+    (method === undefined || method === now?.method) &&
+    (path === undefined || (now !== undefined && path.test(now.path))) &&
+    fitsVm(vmid, occasion) &&
+    (task === undefined || task === now?.task) &&
+    (storage === undefined || storage === occasion.storage)
+  )
+}
+
+function strikes(armed: Armed): boolean {
+  const { after = 0, times = Number.POSITIVE_INFINITY, probability = 1 } = armed.fault
+  armed.seen += 1
+  if (armed.seen <= after || armed.struck >= times || armed.random() >= probability) return false
+  armed.struck += 1
+  return true
+}
+
+export function createFaults(initial: Fault[] = []): Faults {
+  let armed = initial.map(arm)
+  return {
+    set(faults) {
+      armed = faults.map(arm)
+    },
+    list: () => armed.map(({ fault, seen, struck }) => ({ fault, seen, struck })),
+    due<K extends FaultKind>(kind: K, occasion: Occasion = {}) {
+      const found = armed.find(each => each.fault.fault === kind && fits(each, occasion) && strikes(each))
+      return found?.fault as FaultOf<K> | undefined
+    },
+    skew() {
+      const skews = armed.map(({ fault }) => (fault.fault === 'clock-skew' ? fault.seconds : 0))
+      return skews.reduce((sum, seconds) => sum + seconds, 0)
+    },
+  }
+}

@@ -1,0 +1,25 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { lockTimeout, type VmLocks } from '../vm/locks.mts'
+import type { Faults } from './faults.mts'
+import { operation } from './operation.mts'
+
+type Lock = VmLocks['exclusive']
+
+/** Locks that time out where a fault says so, as if somebody else held them all the while. */
+export function lockFaults(locks: VmLocks, faults: Faults): VmLocks {
+  const guarded =
+    (lock: Lock): Lock =>
+    async (vmid, seconds, work) => {
+      const fault = faults.due('lock-timeout', { vmid })
+      if (fault) {
+        await sleep((fault.seconds ?? seconds) * 1000)
+        throw lockTimeout(vmid)
+      }
+      return lock(vmid, seconds, () => {
+        const doing = operation()
+        if (doing) doing.locked = true
+        return work()
+      })
+    }
+  return { exclusive: guarded(locks.exclusive), shared: guarded(locks.shared) }
+}

@@ -1,0 +1,179 @@
+/** Faults from a file or a request: every mistake is named with its place and what is accepted there. */
+
+import { readFile } from 'node:fs/promises'
+import { parse } from 'yaml'
+import { LabUsageError } from '../../lab-error.mts'
+import type { Fault, FaultKind, Match } from './fault.mts'
+
+/** Undefined when the value is right; otherwise what is accepted. */
+type Check = (value: unknown) => string | undefined
+
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+
+const number =
+  (accepts: string, isRight: (value: number) => boolean): Check =>
+  value =>
+    isNumber(value) && isRight(value) ? undefined : accepts
+
+const whole = (minimum: number, maximum = Number.MAX_SAFE_INTEGER): Check =>
+  number(
+    maximum === Number.MAX_SAFE_INTEGER
+      ? `a whole number from ${minimum}`
+      : `a whole number from ${minimum} to ${maximum}`,
+    value => Number.isInteger(value) && value >= minimum && value <= maximum,
+  )
+
+const text =
+  (accepts: string, pattern: RegExp): Check =>
+  value =>
+    typeof value === 'string' && pattern.test(value) ? undefined : accepts
+
+const oneOf =
+  (...words: string[]): Check =>
+  value =>
+    words.includes(String(value)) ? undefined : words.join(' or ')
+
+const line = text('one line of text', /^[^\n]+$/)
+const seconds = number('a number of seconds from 0', value => value >= 0)
+const when = oneOf('before', 'after')
+
+const LIMITS: Record<string, Check> = {
+  times: whole(1),
+  after: whole(0),
+  probability: number('a number from 0 to 1', value => value >= 0 && value <= 1),
+  seed: whole(0),
+}
+
+const MATCH: Record<keyof Match, Check> = {
+  method: oneOf('GET', 'POST', 'PUT', 'DELETE'),
+  path: text('a path below /api2/json that begins with /', /^\/(?!api2\b)\S*$/),
+  vmid: whole(100, 999_999_999),
+  task: text('the type of a task such as qmclone', /^[a-z0-9_-]+$/i),
+  storage: text("a storage's id", /^[a-z][a-z0-9\-_.]*[a-z0-9]$/i),
+}
+
+interface KindRule {
+  fields: Record<string, Check>
+  required?: string
+  /** The keys that can ever fit this kind. */
+  match: readonly (keyof Match)[]
+}
+
+const REQUEST = ['method', 'path', 'vmid'] as const
+const WORK = [...REQUEST, 'task'] as const
+
+const KINDS: Record<FaultKind, KindRule> = {
+  'lock-timeout': { fields: { seconds }, match: WORK },
+  error: { fields: { status: whole(400, 599), message: line, when }, match: REQUEST },
+  'connection-reset': { fields: { when }, match: REQUEST },
+  'expired-ticket': { fields: {}, match: REQUEST },
+  'slow-task': { fields: { seconds }, required: 'seconds', match: WORK },
+  'failing-task': { fields: { message: line, seconds, percent: whole(0, 100) }, match: WORK },
+  'silent-agent': { fields: { seconds }, match: REQUEST },
+  'docker0-first': {
+    fields: { address: text('an IPv4 address', /^\d{1,3}(\.\d{1,3}){3}$/) },
+    match: REQUEST,
+  },
+  'disk-full': { fields: {}, match: [...WORK, 'storage'] },
+  'clock-skew': {
+    fields: { seconds: number('a number of seconds, negative for a clock that is behind', () => true) },
+    required: 'seconds',
+    match: [],
+  },
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function requireKnown(where: string, key: string, known: readonly string[]) {
+  if (!known.includes(key))
+    throw refusal(`${where} has an unknown key \`${key}\``, `it takes ${known.join(', ')}`)
+}
+
+function requireRight(where: string, value: unknown, check: Check) {
+  const accepts = check(value)
+  if (accepts !== undefined) throw refusal(`${where} is ${JSON.stringify(value)}`, `it takes ${accepts}`)
+}
+
+const refusal = (message: string, hint: string) =>
+  new LabUsageError(`the faults are not accepted: ${message}`, hint)
+
+function checkMatch(where: string, kind: FaultKind, match: unknown) {
+  const known = KINDS[kind].match
+  if (!isRecord(match)) throw refusal(`${where} is ${JSON.stringify(match)}`, `it takes ${known.join(', ')}`)
+  for (const [key, value] of Object.entries(match)) {
+    if (known.length === 0)
+      throw refusal(`${where} limits ${kind}`, `${kind} strikes everything; leave \`match\` out`)
+    requireKnown(`${where} of ${kind}`, key, known)
+    requireRight(`${where}.${key}`, value, MATCH[key as keyof Match])
+  }
+}
+
+function kindOf(where: string, fault: unknown): FaultKind {
+  if (!isRecord(fault))
+    throw refusal(`${where} is ${JSON.stringify(fault)}`, 'it takes `fault: KIND` and its settings')
+  const { fault: kind } = fault
+  if (typeof kind === 'string' && Object.hasOwn(KINDS, kind)) return kind as FaultKind
+  throw refusal(
+    `${where}.fault is ${JSON.stringify(kind)}`,
+    `it takes one of ${Object.keys(KINDS).join(', ')}`,
+  )
+}
+
+function checkFault(fault: unknown, index: number): Fault {
+  const where = `[${index}]`
+  const kind = kindOf(where, fault)
+  const { fields, required, match } = KINDS[kind]
+  const limits = match.length > 0 ? LIMITS : {}
+  const checks: Record<string, Check> = { ...limits, ...fields }
+  const { fault: _, match: wanted, ...rest } = fault as Record<string, unknown>
+  if (wanted !== undefined) checkMatch(`${where}.match`, kind, wanted)
+  for (const [key, value] of Object.entries(rest)) {
+    requireKnown(`${where} (${kind})`, key, Object.keys(checks))
+    requireRight(`${where}.${key}`, value, checks[key]!)
+  }
+  if (required !== undefined && rest[required] === undefined)
+    throw refusal(`${where} (${kind}) has no \`${required}\``, `add \`${required}: 5\`, for example`)
+  return fault as Fault
+}
+
+/** @throws {LabUsageError} that names the place of the first mistake and what is accepted there. */
+export function checkFaults(faults: unknown): Fault[] {
+  if (!Array.isArray(faults))
+    throw refusal(
+      `they are ${faults === null ? 'empty' : typeof faults}`,
+      'give a list, each beginning with `- fault: KIND`',
+    )
+  return faults.map(checkFault)
+}
+
+/** @throws {LabUsageError} when the text is no YAML, or not of faults. */
+export function parseFaults(text: string): Fault[] {
+  let parsed: unknown
+  try {
+    parsed = parse(text)
+  } catch (error) {
+    throw refusal(
+      (error as Error).message.split('\n')[0]!,
+      'write a YAML list, each beginning with `- fault: KIND`',
+    )
+  }
+  return checkFaults(parsed)
+}
+
+/** @throws {LabUsageError} that also names the file. */
+export async function readFaults(path: string): Promise<Fault[]> {
+  const content = await readFile(path, 'utf8').catch(error => {
+    throw new LabUsageError(
+      `${path} cannot be read: ${error.message}`,
+      '--fault takes a YAML list of faults',
+      error,
+    )
+  })
+  try {
+    return parseFaults(content)
+  } catch (error) {
+    const { message, hint } = error as LabUsageError
+    throw new LabUsageError(`${path}: ${message}`, hint, error)
+  }
+}
