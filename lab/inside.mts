@@ -5,7 +5,7 @@ import type { GuestDriver } from './guests/driver.mts'
 import type { Image } from './guests/image/image.mts'
 import { createNoneDriver } from './guests/none.mts'
 import { createSimDriver } from './guests/sim/driver.mts'
-import { LAB_NODE, LAB_TOKEN, LAB_USER, type PveVersion, type Secrets } from './identity.mts'
+import { LAB_TOKEN, LAB_USER, type PveVersion, type Secrets } from './identity.mts'
 import { cannotListen } from './lab-error.mts'
 import { openBridge } from './network/bridge.mts'
 import { forward } from './network/forward.mts'
@@ -69,7 +69,6 @@ function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveSer
     dataDir: settings.dataFolder,
     driver,
     version: settings.version,
-    node: LAB_NODE,
     rootPassword: secrets.rootPassword,
     userCfg: settings.userCfg,
     passwords: { [LAB_USER]: secrets.userPassword },

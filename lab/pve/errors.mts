@@ -24,4 +24,7 @@ export const failure = (message: string) => new ApiError(500, message)
 /** 401 before any handler runs: the answer has this reason phrase and no body. */
 export class Unauthorized extends Error {}
 
+/** 595, the code Proxmox has for a node it cannot connect to: this reason phrase and no body. */
+export class NodeUnreachable extends Error {}
+
 export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

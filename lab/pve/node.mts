@@ -1,45 +1,79 @@
-/** The node itself: the machine the lab runs on. */
+/** What a node shows of itself: the machine the lab runs on, or as large as the cluster's description says. */
 
 import { cpus, freemem, loadavg, release, totalmem } from 'node:os'
+import { findNode } from './cluster.mts'
 import type { Pve } from './pve.mts'
 import { releaseOf } from './routes/version.mts'
+import type { NodeConfig } from './state.mts'
+import { memoryOf } from './vm/vm.mts'
 
 const uptimeOf = (pve: Pve) => Math.max(1, Math.floor((Date.now() - pve.startedAt) / 1000))
 
-/** What lists show of a node. Memory in bytes, CPU as a fraction of all cores. */
-export const nodeUsage = (pve: Pve) => ({
-  cpu: Math.min(1, (loadavg()[0] ?? 0) / cpus().length),
-  maxcpu: cpus().length,
-  mem: totalmem() - freemem(),
-  maxmem: totalmem(),
-  uptime: uptimeOf(pve),
-  level: '',
-})
+/** Bytes a node of a given size needs for itself. */
+const OWN_MEMORY = 1024 ** 3
 
-function memory() {
-  const [total, free] = [totalmem(), freemem()]
-  return { total, free, available: free, used: total - free }
+/** A node's guests use all the memory their configs give them, in bytes. */
+const memoryOfGuests = (pve: Pve, node: string) =>
+  Object.values(pve.store.state.vms)
+    .filter(vm => vm.node === node && pve.live.has(vm.vmid))
+    .reduce((sum, vm) => sum + memoryOf(vm.config) * 1024 ** 2, 0)
+
+function memory(pve: Pve, { name, memory: given }: NodeConfig) {
+  const total = given ?? totalmem()
+  const used =
+    given === undefined ? total - freemem() : Math.min(given, OWN_MEMORY + memoryOfGuests(pve, name))
+  return { total, used, free: total - used, available: total - used }
 }
 
-const processors = () => ({
+/** CPUs of a node that says how many it has, otherwise those of the machine. */
+const coresOfNode = ({ cores }: NodeConfig) => cores ?? cpus().length
+
+const load = (node: NodeConfig) => Math.min(1, (loadavg()[0] ?? 0) / coresOfNode(node))
+
+/** What lists show of a node. Memory in bytes, CPU as a fraction of all cores. */
+export function nodeUsage(pve: Pve, node: NodeConfig) {
+  const { total, used } = memory(pve, node)
+  return {
+    cpu: load(node),
+    maxcpu: coresOfNode(node),
+    mem: used,
+    maxmem: total,
+    uptime: uptimeOf(pve),
+    level: '',
+  }
+}
+
+/** An entry of `/nodes` and `/cluster/resources`; nothing is known of the load of a node that is offline. */
+export const nodeEntry = (pve: Pve, node: NodeConfig, mayAudit: boolean) => ({
+  id: `node/${node.name}`,
+  type: 'node',
+  node: node.name,
+  status: node.online ? 'online' : 'offline',
+  ...(mayAudit && node.online && nodeUsage(pve, node)),
+})
+
+const processors = (node: NodeConfig) => ({
   model: cpus()[0]?.model ?? 'unknown',
-  cpus: cpus().length,
-  cores: cpus().length,
+  cpus: coresOfNode(node),
+  cores: coresOfNode(node),
   sockets: 1,
 })
 
 /** `/nodes/{node}/status`; `root` is the file system the lab's folder lies on. */
-export const nodeStatus = (pve: Pve, root: { total: number; used: number; avail: number }) => ({
-  uptime: uptimeOf(pve),
-  cpu: nodeUsage(pve).cpu,
-  wait: 0,
-  loadavg: loadavg().map(load => load.toFixed(2)),
-  memory: memory(),
-  swap: { total: 0, free: 0, used: 0 },
-  rootfs: { ...root, free: root.avail },
-  cpuinfo: processors(),
-  'current-kernel': { sysname: 'Linux', release: release(), version: '#1 SMP', machine: 'x86_64' },
-  'boot-info': { mode: 'legacy-bios' },
-  kversion: `Linux ${release()}`,
-  pveversion: `pve-manager/${releaseOf(pve).version}/${releaseOf(pve).repoid}`,
-})
+export function nodeStatus(pve: Pve, root: { total: number; used: number; avail: number }) {
+  const node = findNode(pve.store.state, pve.node)!
+  return {
+    uptime: uptimeOf(pve),
+    cpu: load(node),
+    wait: 0,
+    loadavg: loadavg().map(each => each.toFixed(2)),
+    memory: memory(pve, node),
+    swap: { total: 0, free: 0, used: 0 },
+    rootfs: { ...root, free: root.avail },
+    cpuinfo: processors(node),
+    'current-kernel': { sysname: 'Linux', release: release(), version: '#1 SMP', machine: 'x86_64' },
+    'boot-info': { mode: 'legacy-bios' },
+    kversion: `Linux ${release()}`,
+    pveversion: `pve-manager/${releaseOf(pve).version}/${releaseOf(pve).repoid}`,
+  }
+}

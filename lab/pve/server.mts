@@ -16,17 +16,19 @@ import { createFaults } from './faults/faults.mts'
 import { lockFaults } from './faults/lock-faults.mts'
 import { midway } from './faults/task-faults.mts'
 import { trackConnections } from './http/connections.mts'
+import {
+  adoptCluster,
+  type Cluster,
+  type ClusterSpec,
+  clusterOf,
+  firstNode,
+  singleNode,
+  storagesOn,
+} from './cluster.mts'
 import { createDispatcher } from './http/dispatch.mts'
 import type { Pve } from './pve.mts'
 import { routes } from './routes.mts'
-import {
-  defaultStorages,
-  initialState,
-  type State,
-  type StorageConfig,
-  type TaskRecord,
-  type VmConfig,
-} from './state.mts'
+import { initialState, type State, type TaskRecord, type VmConfig } from './state.mts'
 import { createFolders } from './storage/files.mts'
 import { openStore } from './store.mts'
 import { createTasks, markInterrupted } from './tasks/tasks.mts'
@@ -56,10 +58,11 @@ export interface PveServerOptions {
   faults?: Fault[] | undefined
   /** The machine's clock, in milliseconds since the epoch. Default: the real one. */
   now?: () => number
-  /** Name of the node. Default `pve`. */
-  node?: string
-  /** Default: `local` for files and `tank` for disks, both below `dataDir`. */
-  storages?: Record<string, StorageConfig>
+  /**
+   * Default: what `dataDir` holds, or else one node `pve` with the storages `local` for files and `tank` for disks.
+   * Another than that of a state that is taken up again is a LabError.
+   */
+  cluster?: ClusterSpec | undefined
 }
 
 /** What tests and the lab's own commands may see and do beside the API. */
@@ -100,9 +103,11 @@ function dropUnknownPrivileges({ access }: State, version: MajorVersion) {
     access.roles[role] = privileges.filter(privilege => known.has(privilege))
 }
 
-function firstState(options: PveServerOptions): State {
-  const storages = options.storages ?? defaultStorages(options.dataDir)
-  const state = initialState(options.userCfg ?? '', storages)
+const clusterFrom = ({ cluster, dataDir }: PveServerOptions) =>
+  clusterOf(cluster ?? singleNode('pve'), id => join(dataDir, 'storage', id))
+
+function firstState(options: PveServerOptions, cluster: Cluster): State {
+  const state = initialState(options.userCfg ?? '', cluster)
   dropUnknownPrivileges(state, options.version ?? 9)
   const passwords = { ...options.passwords, 'root@pam': options.rootPassword }
   for (const [userid, password] of Object.entries(passwords)) state.passwords[userid] = hashPassword(password)
@@ -110,13 +115,18 @@ function firstState(options: PveServerOptions): State {
   return state
 }
 
+async function createAllFolders(state: State) {
+  for (const { name } of state.nodes) await createFolders(Object.fromEntries(storagesOn(state, name)))
+}
+
 async function createPve(options: PveServerOptions): Promise<Pve> {
-  const store = await openStore(options.dataDir, () => firstState(options))
+  const store = await openStore(options.dataDir, () => firstState(options, clusterFrom(options)))
   markInterrupted(store.state.tasks)
-  await createFolders(store.state.storages)
+  if (options.cluster) adoptCluster(store.state, clusterFrom(options), options.dataDir)
+  await createAllFolders(store.state)
   await store.save()
   const timeScale = options.timeScale ?? 1
-  const node = options.node ?? 'pve'
+  const node = firstNode(store.state).name
   const faults = createFaults(options.faults)
   const clock = options.now ?? Date.now
   const now = () => clock() + faults.skew() * 1000
@@ -166,10 +176,11 @@ async function resetPve(pve: Pve, options: PveServerOptions) {
   await stopGuests(pve)
   pve.faults.set(options.faults ?? [])
   for (const { path } of Object.values(pve.store.state.volumes)) await pve.driver.deleteDisk(path)
-  for (const { path } of Object.values(pve.store.state.storages))
+  const { nodes, storages } = pve.store.state
+  for (const [, { path }] of nodes.flatMap(({ name }) => storagesOn(pve.store.state, name)))
     await rm(path, { recursive: true, force: true })
-  pve.store.state = firstState(options)
-  await createFolders(pve.store.state.storages)
+  pve.store.state = firstState(options, { nodes, storages })
+  await createAllFolders(pve.store.state)
   await pve.store.save()
 }
 

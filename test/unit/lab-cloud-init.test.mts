@@ -92,7 +92,8 @@ test('cicustom puts snippets in the place of single files', async () => {
     const storages = { local: { type: 'dir', content: ['snippets'], path } } as const
     await createFolders({ local: { ...storages.local, content: ['snippets'] } })
     await writeFile(join(path, 'snippets', 'user.yaml'), '#cloud-config\nhostname: mine\n')
-    const pve = { store: { state: { storages } } } as unknown as Pve
+    const nodes = [{ name: 'pve', online: true }]
+    const pve = { node: 'pve', store: { state: { nodes, storages } } } as unknown as Pve
     const drive = await generate({ name: 'web', cicustom: 'user=local:snippets/user.yaml' }, pve)
     expect(drive.userData).toBe('#cloud-config\nhostname: mine\n')
     expect(drive.networkConfig).toContain('version: 1')

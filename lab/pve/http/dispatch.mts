@@ -5,16 +5,25 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { authenticate } from '../access/authenticate.mts'
 import { isTokenId } from '../access/user-cfg.mts'
-import { ApiError, failure, messageOf, parameterError, permissionDenied, Unauthorized } from '../errors.mts'
+import {
+  ApiError,
+  failure,
+  messageOf,
+  NodeUnreachable,
+  parameterError,
+  permissionDenied,
+  Unauthorized,
+} from '../errors.mts'
 import { noteVmids, requestOperation, runAs } from '../faults/operation.mts'
 import { ConnectionReset, withRequestFaults } from '../faults/request-faults.mts'
+import { forwardedTo } from '../node-forward.mts'
 import { type RawParameters, validate } from '../parameters.mts'
 import { type Caller, requirePermission } from '../permission.mts'
 import type { Pve } from '../pve.mts'
 import { Answer, permissionOf, type Route } from '../route.mts'
 import { type Body, parseForm, readBody } from './body.mts'
 import { reset } from './connections.mts'
-import { sendData, sendError, sendUnauthorized } from './respond.mts'
+import { sendData, sendError, sendUnauthorized, sendUnreachable } from './respond.mts'
 import { createRouter, type Match } from './router.mts'
 
 const PREFIX = '/api2/json'
@@ -41,14 +50,6 @@ function joinLists(route: Route, raw: RawParameters): RawParameters {
   return joined
 }
 
-/** Proxmox forwards a request to the node it names, and fails when it cannot find it. */
-function requireThisNode(pve: Pve, node: string | undefined) {
-  if (node !== undefined && node !== pve.node && node !== 'localhost')
-    throw failure(
-      `hostname lookup '${node}' failed - failed to get address info: ${node}: Name or service not known`,
-    )
-}
-
 function requireTicket(route: Route, caller: Caller) {
   if (route.allowToken === false && isTokenId(caller.authid))
     throw permissionDenied(`URI '${route.path}' not available with API token, need proper ticket.`)
@@ -56,13 +57,13 @@ function requireTicket(route: Route, caller: Caller) {
 
 async function handle(pve: Pve, caller: Caller, match: Match, body: Body): Promise<Answer> {
   const { route, pathParameters } = match
-  requireThisNode(pve, pathParameters['node'])
   const raw = mergeParameters(pathParameters, joinLists(route, body.parameters))
   noteVmids(raw['vmid'], raw['newid'])
   requireTicket(route, caller)
   requirePermission(caller, raw, permissionOf(route, pve.version))
+  const here = forwardedTo(pve, pathParameters['node'])
   const params = validate(route.parameters, raw)
-  const call = { pve, caller, params: params as never, upload: body.upload, raw }
+  const call = { pve: here, caller, params: params as never, upload: body.upload, raw }
   const result = await route.handle(call)
   return result instanceof Answer ? result : new Answer(result, {})
 }
@@ -126,6 +127,7 @@ export function createDispatcher(pve: Pve, routes: readonly Route[]) {
     } catch (error) {
       if (error instanceof ConnectionReset) return reset(request.socket)
       request.resume()
+      if (error instanceof NodeUnreachable) return sendUnreachable(response, error.message)
       if (!(error instanceof Unauthorized)) return sendError(response, toApiError(error))
       await pve.pause(UNAUTHORIZED_DELAY)
       sendUnauthorized(response, error.message)

@@ -31,6 +31,10 @@ export function sendError(response: ServerResponse, error: ApiError) {
   )
 }
 
+/** 595, what Proxmox answers for a node it cannot reach: a reason phrase and nothing else. */
+export const sendUnreachable = (response: ServerResponse, reason: string) =>
+  send(response, 595, reasonPhrase(reason), '')
+
 /** 401 with its reason phrase and nothing else. */
 export const sendUnauthorized = (response: ServerResponse, reason: string) =>
   send(response, 401, reasonPhrase(reason), '')

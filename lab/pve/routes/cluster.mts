@@ -1,11 +1,14 @@
 /** /cluster: resources of all kinds, free ids, tasks, and the high availability nobody configured. */
 
+import { isAvailableOn, onNode } from '../cluster.mts'
 import { failure, parameterError } from '../errors.mts'
-import { nodeUsage } from '../node.mts'
+import { nodeEntry } from '../node.mts'
 import { optional, text, vmid } from '../parameters.mts'
 import { allOf, anyone, type Caller, hasAll, hasAny } from '../permission.mts'
 import type { Pve } from '../pve.mts'
 import { type Route, route } from '../route.mts'
+import type { NodeConfig, StorageConfig } from '../state.mts'
+import { mayAuditStorage } from '../storage/access.mts'
 import { spaceOf } from '../storage/space.mts'
 import { resourceOf } from '../vm/status.mts'
 import { mayAudit, taskEntry } from './node-tasks.mts'
@@ -15,45 +18,48 @@ const vmResources = (pve: Pve, caller: Caller) =>
     .filter(vm => hasAll(caller, `/vms/${vm.vmid}`, 'VM.Audit'))
     .map(vm => resourceOf(pve, vm))
 
-async function storageResources(pve: Pve, caller: Caller) {
-  const visible = Object.entries(pve.store.state.storages).filter(([id]) =>
-    hasAny(caller, `/storage/${id}`, 'Datastore.Audit', 'Datastore.AllocateSpace'),
-  )
-  const resource = async ([id, storage]: (typeof visible)[number]) => {
-    const { total, used } = await spaceOf(storage)
-    return {
-      id: `storage/${pve.node}/${id}`,
-      type: 'storage',
-      node: pve.node,
-      storage: id,
-      status: 'available',
-      plugintype: storage.type,
-      content: storage.content.join(','),
-      shared: 0,
-      disk: used,
-      maxdisk: total,
-    }
+async function storageResource(pve: Pve, node: NodeConfig, id: string, storage: StorageConfig) {
+  const entry = {
+    id: `storage/${node.name}/${id}`,
+    type: 'storage',
+    node: node.name,
+    storage: id,
+    status: node.online ? 'available' : 'unknown',
+    plugintype: storage.type,
+    content: storage.content.join(','),
+    shared: storage.shared ? 1 : 0,
   }
-  return Promise.all(visible.map(resource))
+  if (!node.online) return entry
+  const { total, used } = await spaceOf(onNode(pve, node.name), id)
+  return { ...entry, disk: used, maxdisk: total }
 }
 
-function nodeResources(pve: Pve, caller: Caller) {
-  const entry = { id: `node/${pve.node}`, type: 'node', node: pve.node, status: 'online' }
-  return hasAll(caller, `/nodes/${pve.node}`, 'Sys.Audit') ? [{ ...entry, ...nodeUsage(pve) }] : [entry]
+/** A storage shows once for each node that has it, a shared one too. */
+function storageResources(pve: Pve, caller: Caller) {
+  const { nodes, storages } = pve.store.state
+  const visible = Object.entries(storages).filter(([id]) => mayAuditStorage(caller, id))
+  return Promise.all(
+    visible.flatMap(([id, storage]) =>
+      nodes
+        .filter(node => isAvailableOn(storage, node.name))
+        .map(node => storageResource(pve, node, id, storage)),
+    ),
+  )
 }
 
-const sdnResources = (pve: Pve, caller: Caller) =>
-  hasAny(caller, '/sdn/zones/localnetwork', 'SDN.Audit', 'SDN.Use', 'SDN.Allocate')
-    ? [
-        {
-          id: `sdn/${pve.node}/localnetwork`,
-          type: 'sdn',
-          node: pve.node,
-          sdn: 'localnetwork',
-          status: 'ok',
-        },
-      ]
-    : []
+const nodeResources = (pve: Pve, caller: Caller) =>
+  pve.store.state.nodes.map(node => nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')))
+
+function sdnResources(pve: Pve, caller: Caller) {
+  if (!hasAny(caller, '/sdn/zones/localnetwork', 'SDN.Audit', 'SDN.Use', 'SDN.Allocate')) return []
+  return pve.store.state.nodes.map(({ name, online }) => ({
+    id: `sdn/${name}/localnetwork`,
+    type: 'sdn',
+    node: name,
+    sdn: 'localnetwork',
+    status: online ? 'ok' : 'unknown',
+  }))
+}
 
 const poolResources = (caller: Caller) =>
   Object.keys(caller.access.pools)
@@ -83,6 +89,24 @@ function nextId(pve: Pve, wanted: number | undefined): string {
   return String(id)
 }
 
+/** One node alone is no cluster: it shows itself, numbered 0, and nothing else. */
+function clusterStatus(pve: Pve) {
+  const { nodes } = pve.store.state
+  const isCluster = nodes.length > 1
+  const entries = nodes.map(({ name, online }, index) => ({
+    type: 'node',
+    id: `node/${name}`,
+    name,
+    nodeid: isCluster ? index + 1 : 0,
+    local: name === pve.node ? 1 : 0,
+    online: online ? 1 : 0,
+    ip: '127.0.0.1',
+    level: '',
+  }))
+  const cluster = { type: 'cluster', id: 'cluster', name: 'lab', nodes: nodes.length, quorate: 1, version: 1 }
+  return isCluster ? [cluster, ...entries] : entries
+}
+
 export const clusterRoutes: Route[] = [
   route({
     method: 'GET',
@@ -105,8 +129,8 @@ export const clusterRoutes: Route[] = [
     parameters: {},
     handle: ({ pve, caller }) =>
       pve.store.state.tasks
-        .filter(task => mayAudit(pve, caller, task))
-        .map(task => taskEntry(pve, task))
+        .filter(task => mayAudit(caller, task))
+        .map(taskEntry)
         .reverse(),
   }),
   route({
@@ -114,18 +138,7 @@ export const clusterRoutes: Route[] = [
     path: '/cluster/status',
     permission: allOf('/', 'Sys.Audit'),
     parameters: {},
-    handle: ({ pve }) => [
-      {
-        type: 'node',
-        id: `node/${pve.node}`,
-        name: pve.node,
-        nodeid: 0,
-        local: 1,
-        online: 1,
-        ip: '127.0.0.1',
-        level: '',
-      },
-    ],
+    handle: ({ pve }) => clusterStatus(pve),
   }),
   route({
     method: 'GET',

@@ -12,20 +12,23 @@ import type { TaskRecord } from '../state.mts'
 const isOwn = (caller: Caller, task: TaskRecord) =>
   task.authid === caller.authid || ownerOf(task.authid) === caller.authid
 
-export const mayAudit = (pve: Pve, caller: Caller, task: TaskRecord) =>
-  isOwn(caller, task) || hasAll(caller, `/nodes/${pve.node}`, 'Sys.Audit')
+/** The node a task ran on, which its id says. */
+const nodeOf = (task: TaskRecord) => task.upid.split(':')[1]!
+
+export const mayAudit = (caller: Caller, task: TaskRecord) =>
+  isOwn(caller, task) || hasAll(caller, `/nodes/${nodeOf(task)}`, 'Sys.Audit')
 
 function requireTask(pve: Pve, caller: Caller, upid: string, privilege: 'Sys.Audit' | 'Sys.Modify') {
   const task = pve.tasks.find(upid)
   if (!task && !upid.startsWith('UPID:')) throw failure(`unable to parse worker upid '${upid}'`)
-  if (!task) throw failure('no such task')
+  if (!task || nodeOf(task) !== pve.node) throw failure('no such task')
   if (!isOwn(caller, task)) requireAll(caller, `/nodes/${pve.node}`, privilege)
   return task
 }
 
-const identityOf = (pve: Pve, task: TaskRecord) => ({
+const identityOf = (task: TaskRecord) => ({
   upid: task.upid,
-  node: pve.node,
+  node: nodeOf(task),
   pid: task.pid,
   pstart: task.pstart,
   starttime: task.starttime,
@@ -36,13 +39,13 @@ const identityOf = (pve: Pve, task: TaskRecord) => ({
 })
 
 /** A line of a task list: here a finished task's status is its exit status. */
-export const taskEntry = (pve: Pve, task: TaskRecord) => ({
-  ...identityOf(pve, task),
+export const taskEntry = (task: TaskRecord) => ({
+  ...identityOf(task),
   ...(task.exitstatus !== undefined && { status: task.exitstatus, endtime: task.endtime }),
 })
 
-const statusOf = (pve: Pve, task: TaskRecord) => ({
-  ...identityOf(pve, task),
+const statusOf = (task: TaskRecord) => ({
+  ...identityOf(task),
   status: task.exitstatus === undefined ? 'running' : 'stopped',
   ...(task.exitstatus !== undefined && { exitstatus: task.exitstatus }),
 })
@@ -105,8 +108,10 @@ export const nodeTaskRoutes: Route[] = [
       vmid: optional(vmid),
     },
     handle({ pve, caller, params }) {
-      const visible = pve.store.state.tasks.filter(task => mayAudit(pve, caller, task) && fits(task, params))
-      const newestFirst = visible.map(task => taskEntry(pve, task)).reverse()
+      const visible = pve.store.state.tasks.filter(
+        task => nodeOf(task) === pve.node && mayAudit(caller, task) && fits(task, params),
+      )
+      const newestFirst = visible.map(taskEntry).reverse()
       return page(newestFirst, params.start ?? 0, params.limit ?? 50)
     },
   }),
@@ -115,7 +120,7 @@ export const nodeTaskRoutes: Route[] = [
     path: '/nodes/{node}/tasks/{upid}/status',
     permission: anyone,
     parameters: { node: nodeName, upid: text },
-    handle: ({ pve, caller, params }) => statusOf(pve, requireTask(pve, caller, params.upid, 'Sys.Audit')),
+    handle: ({ pve, caller, params }) => statusOf(requireTask(pve, caller, params.upid, 'Sys.Audit')),
   }),
   route({
     method: 'GET',

@@ -1,10 +1,10 @@
-/** /nodes: the one node, its load and its bridge. */
+/** /nodes: each node, its load and its bridge. */
 
-import { nodeStatus, nodeUsage } from '../node.mts'
+import { nodeEntry, nodeStatus } from '../node.mts'
 import { nodeName, optional, text } from '../parameters.mts'
 import { allOf, anyone, hasAll } from '../permission.mts'
 import { type Route, route } from '../route.mts'
-import { spaceOf } from '../storage/space.mts'
+import { fileSystemSpace } from '../storage/space.mts'
 
 const BRIDGE = {
   iface: 'vmbr0',
@@ -29,18 +29,17 @@ export const nodeRoutes: Route[] = [
     path: '/nodes',
     permission: anyone,
     parameters: {},
-    handle({ pve, caller }) {
-      const entry = { id: `node/${pve.node}`, type: 'node', node: pve.node, status: 'online' }
-      return [hasAll(caller, `/nodes/${pve.node}`, 'Sys.Audit') ? { ...entry, ...nodeUsage(pve) } : entry]
-    },
+    handle: ({ pve, caller }) =>
+      pve.store.state.nodes.map(node =>
+        nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')),
+      ),
   }),
   route({
     method: 'GET',
     path: '/nodes/{node}/status',
     permission: allOf('/nodes/{node}', 'Sys.Audit'),
     parameters: { node: nodeName },
-    handle: async ({ pve }) =>
-      nodeStatus(pve, await spaceOf({ type: 'dir', content: [], path: pve.dataDir })),
+    handle: async ({ pve }) => nodeStatus(pve, await fileSystemSpace(pve.dataDir)),
   }),
   route({
     method: 'GET',

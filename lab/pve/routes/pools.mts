@@ -1,6 +1,7 @@
 /** /pools: VMs and storages under one name, whose roles they inherit. */
 
 import { changeAccess } from '../access/transaction.mts'
+import { storagesOn } from '../cluster.mts'
 import { failure } from '../errors.mts'
 import { flag, optional, splitList, text } from '../parameters.mts'
 import { allOf, anyone, type Caller, hasAll, requireAll, requireModify } from '../permission.mts'
@@ -21,13 +22,17 @@ function requirePool(pve: Pve, poolid: string) {
 function membersOf(pve: Pve, poolid: string, type: string | undefined) {
   const pool = requirePool(pve, poolid)
   const vms = pool.vms.flatMap(id => pve.store.state.vms[id] ?? []).map(vm => resourceOf(pve, vm))
-  const storages = pool.storages.map(storage => ({
-    id: `storage/${pve.node}/${storage}`,
-    type: 'storage',
-    node: pve.node,
-    storage,
-    status: 'available',
-  }))
+  const storages = pve.store.state.nodes.flatMap(({ name, online }) =>
+    storagesOn(pve.store.state, name)
+      .filter(([storage]) => pool.storages.includes(storage))
+      .map(([storage]) => ({
+        id: `storage/${name}/${storage}`,
+        type: 'storage',
+        node: name,
+        storage,
+        status: online ? 'available' : 'unknown',
+      })),
+  )
   return [...vms, ...storages].filter(member => (type ?? member.type) === member.type)
 }
 

@@ -34,7 +34,7 @@ export const qemuRoutes: Route[] = [
     parameters: { node: nodeName, full: optional(flag) },
     handle: ({ pve, caller }) =>
       Object.values(pve.store.state.vms)
-        .filter(each => hasAll(caller, `/vms/${each.vmid}`, 'VM.Audit'))
+        .filter(each => each.node === pve.node && hasAll(caller, `/vms/${each.vmid}`, 'VM.Audit'))
         .map(each => listEntryOf(pve, each)),
   }),
   route({

@@ -9,7 +9,7 @@ import { type Route, route } from '../route.mts'
 import type { Volume } from '../state.mts'
 import { requireVolumeAccess } from '../storage/access.mts'
 import { findFile, listFiles, requireFile, type StoredFile } from '../storage/files.mts'
-import { storageOf } from '../storage/storages.mts'
+import { findVolume, storageOf, volumesOn } from '../storage/storages.mts'
 import { freeVolume } from '../storage/volumes.mts'
 
 const fileEntry = ({ volid, content, format, size, ctime }: StoredFile) => ({
@@ -42,8 +42,7 @@ function isReadable(pve: Pve, caller: Caller, volid: string): boolean {
 
 async function listContent(pve: Pve, caller: Caller, storage: string) {
   storageOf(pve, storage)
-  const volumes = Object.entries(pve.store.state.volumes).filter(([, volume]) => volume.storage === storage)
-  const all = [...(await listFiles(pve, storage)).map(fileEntry), ...volumes.map(volumeEntry)]
+  const all = [...(await listFiles(pve, storage)).map(fileEntry), ...volumesOn(pve, storage).map(volumeEntry)]
   return all.filter(entry => isReadable(pve, caller, entry.volid))
 }
 
@@ -51,7 +50,7 @@ async function listContent(pve: Pve, caller: Caller, storage: string) {
 const volidOf = (storage: string, volume: string) => (volume.includes(':') ? volume : `${storage}:${volume}`)
 
 async function describe(pve: Pve, volid: string) {
-  const volume = pve.store.state.volumes[volid]
+  const volume = findVolume(pve, volid)
   if (volume) return { path: volume.path, format: volume.format, size: volume.size, used: volume.size }
   const { path, format, size } = await requireFile(pve, volid)
   return { path, format, size, used: size }

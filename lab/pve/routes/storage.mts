@@ -1,35 +1,53 @@
 /** /storage and /nodes/{node}/storage: the storages and how full they are. */
 
-import { failure } from '../errors.mts'
+import { isAvailableOn, storagesOn } from '../cluster.mts'
+import { failure, parameterError } from '../errors.mts'
 import { flag, nodeName, optional, storageId, text } from '../parameters.mts'
-import { allOf, anyOf, anyone, type Caller, hasAny } from '../permission.mts'
+import { allOf, anyOf, anyone } from '../permission.mts'
 import type { Pve } from '../pve.mts'
 import { type Route, route } from '../route.mts'
 import type { StorageConfig } from '../state.mts'
+import { mayAuditStorage } from '../storage/access.mts'
 import { spaceOf } from '../storage/space.mts'
 import { storageOf } from '../storage/storages.mts'
+
+/** What tells where a storage of each type lies. */
+const placeOf = (id: string, { type, path }: StorageConfig) =>
+  ({
+    dir: { path },
+    nfs: { path, server: '127.0.0.1', export: path },
+    zfspool: { pool: id },
+    lvmthin: { vgname: id, thinpool: 'data' },
+  })[type]
 
 const configOf = (pve: Pve, id: string) => {
   const storage = pve.store.state.storages[id]
   if (!storage) throw failure(`storage '${id}' does not exist`)
-  const where = storage.type === 'dir' ? { path: storage.path } : { pool: id }
-  return { storage: id, type: storage.type, content: storage.content.join(','), ...where }
+  const { type, content, shared, nodes } = storage
+  return {
+    storage: id,
+    type,
+    content: content.join(','),
+    ...placeOf(id, storage),
+    ...(shared && { shared: 1 }),
+    ...(nodes && { nodes: nodes.join(',') }),
+  }
 }
 
-const visibleStorages = (pve: Pve, caller: Caller) =>
-  Object.entries(pve.store.state.storages).filter(([id]) =>
-    hasAny(caller, `/storage/${id}`, 'Datastore.Audit', 'Datastore.AllocateSpace'),
-  )
-
-async function statusOf(storage: StorageConfig) {
-  const flags = { active: 1, enabled: 1, shared: 0 }
-  return { type: storage.type, content: storage.content.join(','), ...flags, ...(await spaceOf(storage)) }
+async function statusOf(pve: Pve, id: string) {
+  const { type, content, shared } = storageOf(pve, id)
+  const flags = { active: 1, enabled: 1, shared: shared ? 1 : 0 }
+  return { type, content: content.join(','), ...flags, ...(await spaceOf(pve, id)) }
 }
 
-async function listEntry(id: string, storage: StorageConfig) {
-  const status = await statusOf(storage)
+async function listEntry(pve: Pve, id: string) {
+  const status = await statusOf(pve, id)
   return { storage: id, ...status, used_fraction: status.total > 0 ? status.used / status.total : 0 }
 }
+
+/** What two nodes both have of each other's: the shared storages. */
+const isSharedWith = (storage: StorageConfig, node: string) =>
+  storage.shared === true && isAvailableOn(storage, node)
 
 /** Asks for several kinds mean any of them. */
 const holds = (storage: StorageConfig, wanted: string | undefined) =>
@@ -42,7 +60,8 @@ export const storageRoutes: Route[] = [
     permission: anyone,
     parameters: { type: optional(text) },
     handle: ({ pve, caller, params }) =>
-      visibleStorages(pve, caller)
+      Object.entries(pve.store.state.storages)
+        .filter(([id]) => mayAuditStorage(caller, id))
         .filter(([, storage]) => params.type === undefined || storage.type === params.type)
         .map(([id]) => configOf(pve, id)),
   }),
@@ -65,18 +84,24 @@ export const storageRoutes: Route[] = [
       format: optional(flag),
       target: optional(nodeName),
     },
-    handle: ({ pve, caller, params }) =>
-      Promise.all(
-        visibleStorages(pve, caller)
-          .filter(([id, storage]) => (params.storage ?? id) === id && holds(storage, params.content))
-          .map(([id, storage]) => listEntry(id, storage)),
-      ),
+    handle({ pve, caller, params }) {
+      const { storage: wanted, content, target } = params
+      const listed = storagesOn(pve.store.state, pve.node)
+        .filter(([id, storage]) => (wanted ?? id) === id && holds(storage, content))
+        .filter(([, storage]) => target === undefined || target === pve.node || isSharedWith(storage, target))
+        .filter(([id]) => mayAuditStorage(caller, id))
+      return Promise.all(listed.map(([id]) => listEntry(pve, id)))
+    },
   }),
   route({
     method: 'GET',
     path: '/nodes/{node}/storage/{storage}/status',
     permission: anyOf('/storage/{storage}', 'Datastore.Audit', 'Datastore.AllocateSpace'),
     parameters: { node: nodeName, storage: storageId },
-    handle: ({ pve, params }) => statusOf(storageOf(pve, params.storage)),
+    handle({ pve, params }) {
+      const here = storagesOn(pve.store.state, pve.node).some(([id]) => id === params.storage)
+      if (!here) throw parameterError({ storage: 'No such storage.' })
+      return statusOf(pve, params.storage)
+    },
   }),
 ]

@@ -1,9 +1,13 @@
 /** Who may read or fill a storage. */
 
 import { failure, parameterError } from '../errors.mts'
-import { type Caller, hasAll, requireAll, requireAny } from '../permission.mts'
+import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../permission.mts'
 import type { Pve } from '../pve.mts'
 import { parseVolumeId, storageOf } from './storages.mts'
+
+/** Whether a storage shows in the caller's lists. */
+export const mayAuditStorage = (caller: Caller, storageId: string) =>
+  hasAny(caller, `/storage/${storageId}`, 'Datastore.Audit', 'Datastore.AllocateSpace')
 
 /** New disks need space on a storage that takes disks at all. */
 export function requireSpace(pve: Pve, caller: Caller, storageId: string) {

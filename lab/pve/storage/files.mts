@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { failure, parameterError } from '../errors.mts'
 import type { Pve } from '../pve.mts'
 import type { StorageConfig } from '../state.mts'
-import { parseVolumeId, storageOf } from './storages.mts'
+import { isFileBased, parseVolumeId, storageOf } from './storages.mts'
 
 export type FileContent = 'iso' | 'vztmpl' | 'snippets' | 'import' | 'backup'
 
@@ -38,7 +38,7 @@ export const fileFolder = (storage: StorageConfig, content: FileContent) =>
 /** Makes the folders of every storage, as Proxmox does when it activates one. */
 export async function createFolders(storages: Record<string, StorageConfig>): Promise<void> {
   for (const storage of Object.values(storages)) {
-    const kinds = storage.type === 'dir' ? storage.content.filter(isFileContent) : []
+    const kinds = isFileBased(storage) ? storage.content.filter(isFileContent) : []
     const folders = [storage.path, ...kinds.map(kind => fileFolder(storage, kind))]
     await Promise.all(folders.map(folder => mkdir(folder, { recursive: true })))
   }
@@ -88,7 +88,7 @@ async function listFolder(storageId: string, storage: StorageConfig, content: Fi
 /** The files of the kinds this storage is configured for. */
 export async function listFiles(pve: Pve, storageId: string): Promise<StoredFile[]> {
   const storage = storageOf(pve, storageId)
-  if (storage.type !== 'dir') return []
+  if (!isFileBased(storage)) return []
   const kinds = storage.content.filter(isFileContent)
   return (await Promise.all(kinds.map(kind => listFolder(storageId, storage, kind)))).flat()
 }

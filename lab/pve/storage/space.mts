@@ -1,7 +1,11 @@
-/** How full a storage is: as full as the file system it lies on. */
+/** How full a storage is: as full as the file system it lies on, or of a size of its own that volumes and files fill. */
 
 import { statfs } from 'node:fs/promises'
-import type { StorageConfig } from '../state.mts'
+import { failure } from '../errors.mts'
+import type { Pve } from '../pve.mts'
+import type { StorageConfig, Volume } from '../state.mts'
+import { listFiles } from './files.mts'
+import { storageOf, volumesOn } from './storages.mts'
 
 /** In bytes. */
 export interface Space {
@@ -10,9 +14,54 @@ export interface Space {
   avail: number
 }
 
-export async function spaceOf(storage: StorageConfig): Promise<Space> {
-  const { bsize, blocks, bavail } = await statfs(storage.path)
+export async function fileSystemSpace(path: string): Promise<Space> {
+  const { bsize, blocks, bavail } = await statfs(path)
   const total = bsize * blocks
   const avail = bsize * bavail
   return { total, avail, used: total - avail }
+}
+
+/** A ZFS pool reserves the whole of a disk, except of a linked clone's; the others hold what was written. */
+const held = ({ type }: StorageConfig, volume: Volume) =>
+  type !== 'zfspool' ? volume.written : volume.parent === undefined ? volume.size : 0
+
+const sum = (numbers: number[]) => numbers.reduce((total, each) => total + each, 0)
+
+async function usedOf(pve: Pve, id: string, storage: StorageConfig): Promise<number> {
+  const files = await listFiles(pve, id)
+  const volumes = volumesOn(pve, id).map(([, volume]) => held(storage, volume))
+  return sum([...volumes, ...files.map(file => file.size)])
+}
+
+/** Of a storage on the node `pve` works on. */
+export async function spaceOf(pve: Pve, id: string): Promise<Space> {
+  const storage = storageOf(pve, id)
+  if (storage.size === undefined) return fileSystemSpace(storage.path)
+  const used = Math.min(storage.size, await usedOf(pve, id, storage))
+  return { total: storage.size, used, avail: storage.size - used }
+}
+
+/** Whether files and volumes are more than the storage takes. */
+export async function isOverfull(pve: Pve, id: string): Promise<boolean> {
+  const storage = storageOf(pve, id)
+  return storage.size !== undefined && (await usedOf(pve, id, storage)) > storage.size
+}
+
+const copyFailed = (volume: Volume, source: string) =>
+  `copy failed: command '/usr/bin/qemu-img convert -p -n -O ${volume.format} ${source} ${volume.path}' failed: exit code 1`
+
+/** What the tools behind each type of storage say when there is no room for a volume. */
+function outOfSpace({ type }: StorageConfig, volid: string, volume: Volume, source: string | undefined) {
+  const name = `${volume.storage}/${volid.split(/[:/]/).at(-1)}`
+  if (type === 'zfspool') return failure(`zfs error: cannot create '${name}': out of space`)
+  if (source !== undefined) return failure(copyFailed(volume, source))
+  return failure(
+    `lvcreate '${name}' error:   Cannot create new thin volume, free space in thin pool ${volume.storage}/data reached threshold.`,
+  )
+}
+
+/** @throws the storage's own error when the volume, which it holds already, is more than there was room for. */
+export async function requireRoom(pve: Pve, volid: string, volume: Volume, source: string | undefined) {
+  if (await isOverfull(pve, volume.storage))
+    throw outOfSpace(storageOf(pve, volume.storage), volid, volume, source)
 }

@@ -1,8 +1,9 @@
 /** Storages and the ids of what lies on them. */
 
+import { isAvailableOn, storageOn } from '../cluster.mts'
 import { failure } from '../errors.mts'
 import type { Pve } from '../pve.mts'
-import type { StorageConfig } from '../state.mts'
+import type { StorageConfig, Volume } from '../state.mts'
 
 export interface VolumeId {
   storage: string
@@ -16,8 +17,29 @@ export function parseVolumeId(volid: string): VolumeId | undefined {
   return storage === undefined ? undefined : { storage, name: name! }
 }
 
+/** The storage as the node `pve` works on sees it, with its folder there. */
 export function storageOf(pve: Pve, id: string): StorageConfig {
-  const storage = pve.store.state.storages[id]
+  const { state } = pve.store
+  const storage = state.storages[id]
   if (!storage) throw failure(`storage '${id}' does not exist`)
-  return storage
+  if (!isAvailableOn(storage, pve.node))
+    throw failure(`storage '${id}' is not available on node '${pve.node}'`)
+  return storageOn(state, storage, pve.node)
 }
+
+/** Whether it keeps volumes as files in folders; the others are pools of block devices. */
+export const isFileBased = ({ type }: StorageConfig) => type === 'dir' || type === 'nfs'
+
+const isHere = (pve: Pve, { node }: Volume) => node === undefined || node === pve.node
+
+/** Undefined also where it lies on another node's own storage. */
+export function findVolume(pve: Pve, volid: string): Volume | undefined {
+  const volume = pve.store.state.volumes[volid]
+  return volume && isHere(pve, volume) ? volume : undefined
+}
+
+/** The volumes of one storage that this node has, by id. */
+export const volumesOn = (pve: Pve, storageId: string): [volid: string, volume: Volume][] =>
+  Object.entries(pve.store.state.volumes).filter(
+    ([, volume]) => volume.storage === storageId && isHere(pve, volume),
+  )

@@ -12,7 +12,7 @@ import type { Pve } from '../pve.mts'
 import type { TaskContext } from '../tasks/tasks.mts'
 import { DURATIONS } from '../vm/durations.mts'
 import { cleanFilename, fileFolder } from './files.mts'
-import { storageOf } from './storages.mts'
+import { isFileBased, storageOf } from './storages.mts'
 
 export type TransferContent = 'iso' | 'vztmpl' | 'import'
 
@@ -38,7 +38,7 @@ export function destinationOf(
 ): Destination {
   const storage = storageOf(pve, storageId)
   const name = cleanFilename(content, filename)
-  if (storage.type !== 'dir' || !storage.content.includes(content))
+  if (!isFileBased(storage) || !storage.content.includes(content))
     throw failure(`storage '${storageId}' is not configured for content-type '${content}'`)
   return { volid: `${storageId}:${content}/${name}`, path: join(fileFolder(storage, content), name) }
 }

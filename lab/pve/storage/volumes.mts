@@ -1,11 +1,12 @@
 /** VM volumes: names as Proxmox gives them, and the guest driver behind each change. */
 
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { failure } from '../errors.mts'
 import type { Pve } from '../pve.mts'
 import type { StorageConfig, Volume } from '../state.mts'
-import { parseVolumeId, storageOf } from './storages.mts'
+import { requireRoom } from './space.mts'
+import { findVolume, isFileBased, parseVolumeId, storageOf } from './storages.mts'
 
 export interface NewVolume {
   volid: string
@@ -27,15 +28,15 @@ function freeIndex(pve: Pve, storageId: string, vmid: number): number {
 
 /** A dir storage keeps disks in a folder per VM and shows the format; a pool does neither. */
 const volumeName = (storage: StorageConfig, vmid: number, name: string, format: Volume['format']) =>
-  storage.type === 'dir' ? `${vmid}/${name}.${format}` : name
+  isFileBased(storage) ? `${vmid}/${name}.${format}` : name
 
 const volumePath = (storage: StorageConfig, name: string) =>
-  storage.type === 'dir' ? join(storage.path, 'images', name) : join(storage.path, name)
+  isFileBased(storage) ? join(storage.path, 'images', name) : join(storage.path, name)
 
 /** A pool of block devices holds raw disks only. */
 function formatOn(storage: StorageConfig, wanted: string | undefined): Volume['format'] {
-  const format = wanted ?? (storage.type === 'dir' ? 'qcow2' : 'raw')
-  if (format === 'raw' || (format === 'qcow2' && storage.type === 'dir')) return format
+  const format = wanted ?? (isFileBased(storage) ? 'qcow2' : 'raw')
+  if (format === 'raw' || (format === 'qcow2' && isFileBased(storage))) return format
   throw failure(`unsupported format '${format}'`)
 }
 
@@ -57,17 +58,25 @@ function reserve(pve: Pve, { storage: storageId, vmid, name, parent, format: wan
   const volid = `${storageId}:${parentName === undefined ? own : `${parentName}/${own}`}`
   const path = volumePath(storage, own)
   const ctime = Math.floor(Date.now() / 1000)
-  const volume = { storage: storageId, vmid, format, size: 0, path, parent, ctime } as const
+  const node = storage.shared ? undefined : pve.node
+  const volume = { storage: storageId, node, vmid, format, size: 0, written: 0, path, parent, ctime }
   // Taken before the driver works, so that two workers never choose one name.
   pve.store.state.volumes[volid] = { ...volume }
   return { volid, volume: pve.store.state.volumes[volid] }
 }
 
-/** @param fill makes the volume and resolves to its size in bytes. */
-async function fillVolume(pve: Pve, created: NewVolume, fill: (path: string) => Promise<number>) {
+type Filling = Pick<Volume, 'size' | 'written'> & {
+  /** The path a copy was made from. */
+  source?: string
+}
+
+/** @param fill makes the volume and tells how large it has become. */
+async function fillVolume(pve: Pve, created: NewVolume, fill: (path: string) => Promise<Filling>) {
   try {
     await mkdir(dirname(created.volume.path), { recursive: true })
-    created.volume.size = await fill(created.volume.path)
+    const { size, written, source } = await fill(created.volume.path)
+    Object.assign(created.volume, { size, written })
+    await requireRoom(pve, created.volid, created.volume, source)
     return created
   } catch (error) {
     delete pve.store.state.volumes[created.volid]
@@ -84,7 +93,7 @@ export function createVolume(pve: Pve, storageId: string, vmid: number, size: nu
   const created = reserve(pve, { storage: storageId, vmid, name: diskName(pve, storageId, vmid) })
   return fillVolume(pve, created, async path => {
     await pve.driver.createDisk(path, size)
-    return size
+    return { size, written: 0 }
   })
 }
 
@@ -96,20 +105,29 @@ export async function createCloudInitVolume(pve: Pve, storageId: string, vmid: n
   const created = reserve(pve, { storage: storageId, vmid, name: `vm-${vmid}-cloudinit`, format: 'raw' })
   return fillVolume(pve, created, async path => {
     await pve.driver.createDisk(path, CLOUD_INIT_SIZE)
-    return CLOUD_INIT_SIZE
+    return { size: CLOUD_INIT_SIZE, written: CLOUD_INIT_SIZE }
   })
 }
 
 /** A disk with the contents of an image file. */
 export function importVolume(pve: Pve, storageId: string, vmid: number, image: string): Promise<NewVolume> {
   const created = reserve(pve, { storage: storageId, vmid, name: diskName(pve, storageId, vmid) })
-  return fillVolume(pve, created, path => pve.driver.importDisk(image, path))
+  return fillVolume(pve, created, async path => {
+    const size = await pve.driver.importDisk(image, path)
+    return { size, written: Math.min(size, (await stat(image)).size), source: image }
+  })
 }
 
 export function volumeOf(pve: Pve, volid: string): Volume {
-  const volume = pve.store.state.volumes[volid]
+  const volume = findVolume(pve, volid)
   if (!volume) throw failure(`volume '${volid}' does not exist`)
   return volume
+}
+
+/** In bytes, with what a linked clone reads from its base. */
+function writtenIn(pve: Pve, volid: string): number {
+  const { written, parent } = volumeOf(pve, volid)
+  return written + (parent === undefined ? 0 : writtenIn(pve, parent))
 }
 
 /** A copy for another VM, or for the same one on another storage. A linked copy stays on its base's storage. */
@@ -120,11 +138,12 @@ export function cloneVolume(
   mode: 'full' | 'linked',
 ): Promise<NewVolume> {
   const { path: from, size } = volumeOf(pve, source)
+  const written = mode === 'full' ? writtenIn(pve, source) : 0
   const name = diskName(pve, target.storage, target.vmid)
   const created = reserve(pve, { ...target, name, parent: mode === 'linked' ? source : undefined })
   return fillVolume(pve, created, async path => {
     await pve.driver.cloneDisk(from, path, mode)
-    return size
+    return { size, written, source: from }
   })
 }
 

@@ -21,6 +21,8 @@ export interface TaskContext {
 }
 
 export interface TaskStart {
+  /** Where it runs; the node that serves the API when not given. */
+  node?: string
   /** `qmclone`, `qmstart`, `download`, ... */
   type: string
   /** The vmid or file the task is about; may be empty. */
@@ -96,7 +98,7 @@ interface TaskOptions {
 function createRecord(options: TaskOptions, pid: number, task: TaskStart): TaskRecord {
   const pstart = Math.floor((Date.now() - options.bootedAt) / 10)
   const identity = { pid, pstart, starttime: now(), type: task.type, id: task.id, authid: task.authid }
-  const upid = formatUpid({ node: options.node, ...identity })
+  const upid = formatUpid({ node: task.node ?? options.node, ...identity })
   return { upid, ...identity, endtime: undefined, log: [], exitstatus: undefined }
 }
 

@@ -4,7 +4,7 @@ import { failure, parameterError } from '../errors.mts'
 import type { Pve } from '../pve.mts'
 import type { VmConfig } from '../state.mts'
 import { requireFile } from '../storage/files.mts'
-import { parseVolumeId } from '../storage/storages.mts'
+import { findVolume, parseVolumeId } from '../storage/storages.mts'
 import {
   cloneVolume,
   createCloudInitVolume,
@@ -58,7 +58,7 @@ export function requireSaneDrive(slot: string, drive: Drive) {
 async function importImage(pve: Pve, vmid: number, storage: string, source: string): Promise<NewVolume> {
   const id = parseVolumeId(source)
   if (!id) return importVolume(pve, storage, vmid, source)
-  if (pve.store.state.volumes[source]) return cloneVolume(pve, source, { storage, vmid }, 'full')
+  if (findVolume(pve, source)) return cloneVolume(pve, source, { storage, vmid }, 'full')
   const file = await requireFile(pve, source)
   return importVolume(pve, storage, vmid, file.path)
 }

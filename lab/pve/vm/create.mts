@@ -49,7 +49,8 @@ export function requirePool(pve: Pve, pool: string | undefined) {
 
 /** An entry that holds the id for a worker. */
 export function claimVmid(pve: Pve, vmid: number, lock: 'create' | 'clone'): Vm {
-  const vm: Vm = { vmid, config: { lock }, pending: {}, pendingDelete: [], cloudInitApplied: undefined }
+  const rest = { pending: {}, pendingDelete: [], cloudInitApplied: undefined }
+  const vm: Vm = { vmid, node: pve.node, config: { lock }, ...rest }
   pve.store.state.vms[vmid] = vm
   return vm
 }
@@ -81,8 +82,8 @@ async function createLocked(pve: Pve, vm: Vm, settings: VmConfig, task: TaskCont
 /** Starts the worker and returns its UPID; throws when the id is taken. */
 export function createVm(pve: Pve, caller: Caller, creation: Creation): Promise<string> {
   const { vmid, settings, pool } = creation
-  if (pve.store.state.vms[vmid])
-    throw failure(`unable to create VM ${vmid} - VM ${vmid} already exists on node '${pve.node}'`)
+  const other = pve.store.state.vms[vmid]
+  if (other) throw failure(`unable to create VM ${vmid} - VM ${vmid} already exists on node '${other.node}'`)
   const vm = claimVmid(pve, vmid, 'create')
   if (pool !== undefined) joinPool(pve, vmid, pool)
   return pve.tasks.start({

@@ -40,7 +40,7 @@ export function resourceOf(pve: Pve, vm: Vm) {
   return {
     id: `qemu/${vm.vmid}`,
     type: 'qemu',
-    node: pve.node,
+    node: vm.node,
     vmid: vm.vmid,
     name: nameOf(vm),
     template: isTemplate(vm.config) ? 1 : 0,

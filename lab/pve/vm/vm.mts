@@ -10,9 +10,10 @@ import { parseProperties } from './drive.mts'
 const missingConfig = (node: string, vmid: number) =>
   failure(`Configuration file 'nodes/${node}/qemu-server/${vmid}.conf' does not exist`)
 
+/** A VM of the node `pve` works on; those of other nodes are not there. */
 export function findVm(pve: Pve, vmid: number): Vm {
   const vm = pve.store.state.vms[vmid]
-  if (!vm) throw missingConfig(pve.node, vmid)
+  if (vm?.node !== pve.node) throw missingConfig(pve.node, vmid)
   return vm
 }
 

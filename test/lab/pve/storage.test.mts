@@ -230,9 +230,12 @@ describe('content', () => {
 
 test('a disk moves to another storage, and the original stays until it is removed', async () => {
   const two = await startLab({
-    storages: {
-      one: { type: 'zfspool', content: ['images'], path: join(lab.dataDir, 'one') },
-      two: { type: 'dir', content: ['images'], path: join(lab.dataDir, 'two') },
+    cluster: {
+      nodes: [{ name: 'pve', online: true }],
+      storages: [
+        { id: 'one', type: 'zfspool', content: ['images'] },
+        { id: 'two', type: 'dir', content: ['images'] },
+      ],
     },
   })
   try {

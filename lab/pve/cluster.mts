@@ -1,0 +1,95 @@
+/** The nodes of the cluster, and the storages as each of them sees them. */
+
+import { isDeepStrictEqual } from 'node:util'
+import { LabError } from '../lab-error.mts'
+import { failure } from './errors.mts'
+import type { Pve } from './pve.mts'
+import type { NodeConfig, State, StorageConfig } from './state.mts'
+
+export interface StorageSpec extends Omit<StorageConfig, 'path'> {
+  id: string
+}
+
+/** What somebody wants the cluster to be. */
+export interface ClusterSpec {
+  /** At least one; the first serves the API. */
+  nodes: NodeConfig[]
+  storages: StorageSpec[]
+}
+
+/** One node with a dir storage for files and a pool for disks, as the installer leaves a ZFS machine. */
+export const singleNode = (name: string): ClusterSpec => ({
+  nodes: [{ name, online: true }],
+  storages: [
+    { id: 'local', type: 'dir', content: ['iso', 'vztmpl', 'snippets', 'import', 'backup'] },
+    { id: 'tank', type: 'zfspool', content: ['images', 'rootdir'] },
+  ],
+})
+
+export type Cluster = Pick<State, 'nodes' | 'storages'>
+
+/** @param storageFolder absolute; each storage gets a folder below it. */
+export const clusterOf = ({ nodes, storages }: ClusterSpec, folderOf: (id: string) => string): Cluster => ({
+  nodes: structuredClone(nodes),
+  storages: Object.fromEntries(storages.map(({ id, ...spec }) => [id, { ...spec, path: folderOf(id) }])),
+})
+
+/** What decides where things lie; the rest, such as how large or whether online, may be another next time. */
+const shapeOf = ({ nodes, storages }: Cluster) => ({
+  nodes: nodes.map(node => node.name),
+  storages: Object.entries(storages).map(([id, { type, content, shared, nodes: on }]) => ({
+    id,
+    type,
+    content: content.toSorted(),
+    shared: shared === true,
+    nodes: on?.toSorted() ?? 'all',
+  })),
+})
+
+const namesOf = ({ nodes, storages }: Cluster) =>
+  `nodes ${nodes.map(node => node.name).join(', ')}; storages ${Object.keys(storages).join(', ')}`
+
+/**
+ * Lets a state go on as the cluster `wanted`: sizes and what is online may change.
+ * @throws {LabError} when its VMs and disks would lie elsewhere.
+ */
+export function adoptCluster(state: State, wanted: Cluster, folder: string): void {
+  const before: Cluster = { nodes: state.nodes, storages: state.storages }
+  if (!isDeepStrictEqual(shapeOf(before), shapeOf(wanted)))
+    throw new LabError(
+      `the state in ${folder} belongs to another cluster: it has ${namesOf(before)}; wanted are ${namesOf(wanted)}`,
+      'nodes and storages (ids, types, contents, nodes, shared) stay as they were; give the new cluster its own state folder',
+    )
+  state.nodes = wanted.nodes
+  state.storages = wanted.storages
+}
+
+export const firstNode = (state: State): NodeConfig => state.nodes[0]!
+
+export const findNode = (state: State, name: string): NodeConfig | undefined =>
+  state.nodes.find(node => node.name === name)
+
+/** Fails as Proxmox does where a parameter, not the path, names a node. */
+export function requireNode(state: State, name: string): NodeConfig {
+  const node = findNode(state, name)
+  if (!node) throw failure(`no such cluster node '${name}'`)
+  return node
+}
+
+export const isAvailableOn = ({ nodes }: StorageConfig, node: string) => nodes?.includes(node) ?? true
+
+/** The storage with its folder on this node. */
+export const storageOn = (state: State, storage: StorageConfig, node: string): StorageConfig =>
+  storage.shared || node === firstNode(state).name ? storage : { ...storage, path: `${storage.path}@${node}` }
+
+/** The storages a node has, by id. */
+export const storagesOn = (state: State, node: string): [id: string, storage: StorageConfig][] =>
+  Object.entries(state.storages)
+    .filter(([, storage]) => isAvailableOn(storage, node))
+    .map(([id, storage]) => [id, storageOn(state, storage, node)])
+
+/** The same server, working on another of its nodes: its VMs, its storages, its tasks. */
+export const onNode = (pve: Pve, node: string): Pve =>
+  node === pve.node
+    ? pve
+    : { ...pve, node, tasks: { ...pve.tasks, start: task => pve.tasks.start({ node, ...task }) } }
