@@ -12,6 +12,8 @@ import { type Forwarder, forward } from './network/forward.mts'
 import { chooseIsolation, type IsolationMode } from './network/isolation.mts'
 import { sshPortOf } from './network/lab-network.mts'
 import { type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
+import { type NodeSshAccess, sshVariables } from './node-ssh/access.mts'
+import { ensureNodeKeys, type NodeKeys } from './node-ssh/keys.mts'
 import { type Caller, callerOf } from './rpc.mts'
 
 export interface LabOptions {
@@ -57,6 +59,8 @@ export interface Lab {
   /** Environment variables that log in with the lab's API token. */
   tokenEnv: Record<string, string>
   rootPassword: string
+  /** Root's SSH on the node, which reaches the lab's storages alone; the same inside and outside. */
+  nodeSsh: NodeSshAccess
   /** For the lab's node and `exec`: `SHA512SUMS` and `debian-12-genericcloud-amd64.qcow2` are below. */
   imagesUrl: string
   /** Of the process that holds the lab's namespaces, or of the lab itself where it has none. */
@@ -93,35 +97,47 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   options.onProgress?.(`The lab runs in ${isolation.description}.`)
   const images = await prepareImages(options)
   const runFolder = await mkdtemp(join(tmpdir(), 'proxmint-lab-'))
-  let forwarder: Forwarder | undefined
+  const doors: Door[] = []
   let child: ChildProcess | undefined
   try {
     const stateFolder = options.stateFolder ?? join(runFolder, 'state')
     await mkdir(stateFolder, { recursive: true, mode: 0o700 })
     const secrets = await ensureSecrets(stateFolder, options.rootPassword)
     const where = options.listen ?? { host: '127.0.0.1', port: 0 }
-    const socketPath = isolation.kind === 'loopback' ? undefined : join(runFolder, 'api.sock')
-    if (socketPath) forwarder = await listen(where, socketPath)
+    const keys = await ensureNodeKeys(join(stateFolder, 'node-ssh'))
+    const api = await openDoor(isolation, where, join(runFolder, 'api.sock'))
+    doors.push(api)
+    const ssh = await openDoor(isolation, { host: where.host, port: 0 }, join(runFolder, 'ssh.sock'))
+    doors.push(ssh)
     child = spawnInside(isolation)
     const call = callerOf(child)
     const place: Place = {
-      network: forwarder ? 'bridge' : 'loopback',
-      listen: forwarder ? { host: '127.0.0.1', port: forwarder.port } : where,
-      socketPath,
+      network: isolation.kind === 'loopback' ? 'loopback' : 'bridge',
+      listen: api.listen,
+      socketPath: api.socketPath,
       runFolder,
       dataFolder: join(stateFolder, 'pve'),
+      nodeSsh: {
+        listen: ssh.listen,
+        socketPath: ssh.socketPath,
+        hostKey: keys.host.privateKey,
+        publicKey: keys.client.publicKey,
+      },
     }
     const ready: InsideReady = await call('start', settingsOf(options, place, images, secrets))
-    return labOf({ isolation, child, call, forwarder, ready, secrets })
+    return labOf({ isolation, child, call, doors, ready, secrets, keys })
   } catch (error) {
     child?.kill('SIGKILL')
-    await forwarder?.close()
+    await closeDoors(doors)
     await rm(runFolder, { recursive: true, force: true })
     throw error
   }
 }
 
-type Place = Pick<InsideSettings, 'network' | 'listen' | 'socketPath' | 'runFolder' | 'dataFolder'>
+type Place = Pick<
+  InsideSettings,
+  'network' | 'listen' | 'socketPath' | 'runFolder' | 'dataFolder' | 'nodeSsh'
+>
 
 function settingsOf(options: LabOptions, place: Place, images: Image[], secrets: Secrets): InsideSettings {
   const version = options.pveVersion ?? 9
@@ -135,6 +151,25 @@ function settingsOf(options: LabOptions, place: Place, images: Image[], secrets:
     timeScale: options.timeScale ?? 1,
   }
 }
+
+/** Where a server inside listens so that one address is right on both sides: behind a forwarder, if there are two. */
+interface Door {
+  listen: { host: string; port: number }
+  socketPath: string | undefined
+  forwarder: Forwarder | undefined
+}
+
+async function openDoor(
+  { kind }: Isolation,
+  where: { host: string; port: number },
+  socketPath: string,
+): Promise<Door> {
+  if (kind === 'loopback') return { listen: where, socketPath: undefined, forwarder: undefined }
+  const forwarder = await listen(where, socketPath)
+  return { listen: { host: '127.0.0.1', port: forwarder.port }, socketPath, forwarder }
+}
+
+const closeDoors = (doors: Door[]) => Promise.all(doors.map(({ forwarder }) => forwarder?.close()))
 
 async function listen(where: { host: string; port: number }, socketPath: string): Promise<Forwarder> {
   return forward(where, { path: socketPath }).catch(error => {
@@ -162,26 +197,37 @@ interface Parts {
   isolation: Isolation
   child: ChildProcess
   call: Caller
-  forwarder: Forwarder | undefined
+  doors: Door[]
   ready: InsideReady
   secrets: Secrets
+  keys: NodeKeys
 }
 
-function labOf({ isolation, child, call, forwarder, ready, secrets }: Parts): Lab {
+function labOf({ isolation, child, call, doors, ready, secrets, keys }: Parts): Lab {
   const pid = child.pid!
-  const { url, caFile, network } = ready
+  const { url, caFile, network, nodeSshPort } = ready
   const firstSshPort = network.kind === 'loopback' ? network.firstSshPort : undefined
   const tokenEnv = loginVariables(url, caFile, secrets)
-  const ended = once(child, 'exit').then(() => forwarder?.close())
+  const ended = once(child, 'exit')
+    .then(() => closeDoors(doors))
+    .then(() => undefined)
+  const variables = { ...tokenEnv, ...sshVariables(keys.client.privateKey) }
   const start = (argv: string[], options: SpawnOptions = {}) => {
     const [file, ...args] = joiningCommand(isolation, pid, argv)
-    return spawn(file!, args, { ...options, env: { ...tokenEnv, ...process.env, ...options.env } })
+    return spawn(file!, args, { ...options, env: { ...variables, ...process.env, ...options.env } })
   }
   return {
     url,
     caFile,
     tokenEnv,
     rootPassword: secrets.rootPassword,
+    nodeSsh: {
+      host: '127.0.0.1',
+      port: nodeSshPort,
+      user: 'root',
+      privateKeyFile: keys.clientKeyFile,
+      hostKey: keys.host.publicKey,
+    },
     imagesUrl: network.imagesUrl,
     pid,
     isolation,

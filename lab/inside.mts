@@ -1,16 +1,19 @@
 /** The lab's process inside its namespace, where it has one: the first there, so that everything ends with it. */
 
-import { rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { GuestDriver } from './guests/driver.mts'
 import type { Image } from './guests/image/image.mts'
 import { createNoneDriver } from './guests/none.mts'
 import { createSimDriver } from './guests/sim/driver.mts'
 import { LAB_TOKEN, LAB_USER, type PveVersion, type Secrets } from './identity.mts'
 import { cannotListen } from './lab-error.mts'
+import { BRIDGE_ADDRESS } from './network/addresses.mts'
 import { openBridge } from './network/bridge.mts'
 import { forward } from './network/forward.mts'
 import type { LabNetwork } from './network/lab-network.mts'
 import { openLoopback } from './network/loopback.mts'
+import { type NodeSsh, openNodeSsh } from './node-ssh/server.mts'
 import { createPveServer, type PveServer } from './pve/server.mts'
 import { answerCalls } from './rpc.mts'
 
@@ -22,6 +25,7 @@ export interface InsideSettings {
   /** The API once more, for the forwarder outside; undefined where outside and inside are one. */
   socketPath: string | undefined
   dataFolder: string
+  nodeSsh: NodeSshSettings
   /** For what lives as long as the lab; removed from in here, since with mapped user ids nobody else may. */
   runFolder: string
   guests: GuestKind
@@ -32,18 +36,30 @@ export interface InsideSettings {
   timeScale: number
 }
 
+interface NodeSshSettings {
+  /** As with the API: where it listens, and the socket of the forwarder outside. */
+  listen: { host: string; port: number }
+  socketPath: string | undefined
+  /** PEM. */
+  hostKey: string
+  /** Of the key that logs in, one line as in `authorized_keys`. */
+  publicKey: string
+}
+
 export type GuestKind = 'sim' | 'none'
 
 export interface InsideReady {
   url: string
   caFile: string
   network: LabNetwork
+  nodeSshPort: number
 }
 
 interface Running {
   settings: InsideSettings
   server: PveServer
   driver: GuestDriver
+  nodeSsh: NodeSsh
 }
 
 const CLOSE_TIMEOUT_MS = 10_000
@@ -58,8 +74,9 @@ async function start(settings: InsideSettings): Promise<InsideReady> {
   const server = await serveApi(settings, driver)
   if (settings.socketPath !== undefined)
     await forward({ path: settings.socketPath }, { host: '127.0.0.1', port: server.port })
-  running = { settings, server, driver }
-  return { url: server.url, caFile: server.caFile, network }
+  const nodeSsh = await serveNodeSsh(settings, server)
+  running = { settings, server, driver, nodeSsh }
+  return { url: server.url, caFile: server.caFile, network, nodeSshPort: nodeSsh.ports[0]! }
 }
 
 function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveServer> {
@@ -79,10 +96,31 @@ function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveSer
   })
 }
 
+/** On a bridge also where Proxmox has it, at port 22 of the node's address. */
+async function serveNodeSsh(settings: InsideSettings, server: PveServer): Promise<NodeSsh> {
+  const { network, dataFolder, runFolder, nodeSsh } = settings
+  const { listen, socketPath, hostKey, publicKey } = nodeSsh
+  const storagesFolder = join(dataFolder, 'storage')
+  await mkdir(storagesFolder, { recursive: true })
+  return openNodeSsh({
+    network,
+    storagesFolder,
+    runFolder,
+    hostKey,
+    login: { publicKey, isPassword: text => server.admin.isPassword('root@pam', text) },
+    listen: [
+      listen,
+      ...(network === 'bridge' ? [{ host: BRIDGE_ADDRESS, port: 22 }] : []),
+      ...(socketPath === undefined ? [] : [{ path: socketPath }]),
+    ],
+  })
+}
+
 async function stop(): Promise<void> {
   if (!running) return
-  const { settings, server, driver } = running
+  const { settings, server, driver, nodeSsh } = running
   running = undefined
+  await nodeSsh.close()
   await server.close()
   await driver.close()
   await rm(settings.runFolder, { recursive: true, force: true })

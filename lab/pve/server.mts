@@ -7,15 +7,9 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { GuestDriver } from '../guests/driver.mts'
 import { type MajorVersion, privilegesOf } from './access/privileges.mts'
-import { hashPassword } from './access/secrets.mts'
+import { hashPassword, passwordMatches } from './access/secrets.mts'
 import { writeUserCfg } from './access/user-cfg.mts'
 import { ensureCertificate } from './certificates.mts'
-import { diskFaults } from './faults/disk-faults.mts'
-import type { Fault, FaultReport } from './faults/fault.mts'
-import { createFaults } from './faults/faults.mts'
-import { lockFaults } from './faults/lock-faults.mts'
-import { midway } from './faults/task-faults.mts'
-import { trackConnections } from './http/connections.mts'
 import {
   adoptCluster,
   type Cluster,
@@ -25,6 +19,12 @@ import {
   singleNode,
   storagesOn,
 } from './cluster.mts'
+import { diskFaults } from './faults/disk-faults.mts'
+import type { Fault, FaultReport } from './faults/fault.mts'
+import { createFaults } from './faults/faults.mts'
+import { lockFaults } from './faults/lock-faults.mts'
+import { midway } from './faults/task-faults.mts'
+import { trackConnections } from './http/connections.mts'
 import { createDispatcher } from './http/dispatch.mts'
 import type { Pve } from './pve.mts'
 import { routes } from './routes.mts'
@@ -77,6 +77,8 @@ export interface PveAdmin {
   setFaults(faults: Fault[]): void
   /** The faults with how often each fitted and struck. */
   faults(): FaultReport[]
+  /** Whether it is the user's password at this moment. */
+  isPassword(userid: string, text: string): boolean
   /** Resolves when no task runs. */
   settled(): Promise<void>
   /** The serial console of a running guest so far. */
@@ -191,6 +193,7 @@ const adminOf = (pve: Pve): PveAdmin => ({
   userCfg: () => writeUserCfg(pve.store.state.access),
   setFaults: faults => pve.faults.set(faults),
   faults: () => pve.faults.list(),
+  isPassword: (userid, text) => passwordMatches(text, pve.store.state.passwords[userid]),
   settled: () => pve.tasks.settled(),
   console: async vmid => pve.live.get(vmid)?.guest.console(),
 })

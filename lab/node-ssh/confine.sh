@@ -1,0 +1,39 @@
+#!/bin/bash
+# A command on the node, for whom nothing exists but the storages and the machine's programs, read only.
+# Started in a mount, process and network namespace of its own: confine.sh ROOT STORAGES COMMAND. ROOT is an empty
+# folder to put the node's root file system on.
+set -euo pipefail
+root=$1 storages=$2 command=$3
+
+mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs "$root"
+mkdir "$root/usr" "$root/dev" "$root/tmp" "$root/proc"
+for name in bin sbin lib lib32 lib64; do
+  if [ -L "/$name" ]; then
+    cp -P "/$name" "$root/$name"
+  elif [ -d "/$name" ]; then
+    mkdir "$root/$name"
+    mount --bind "/$name" "$root/$name"
+    mount -o remount,bind,ro,nosuid,nodev "$root/$name"
+  fi
+done
+mount --bind /usr "$root/usr"
+mount -o remount,bind,ro,nosuid,nodev "$root/usr"
+for device in null zero full random urandom; do
+  touch "$root/dev/$device"
+  mount --bind "/dev/$device" "$root/dev/$device"
+done
+mkdir -p "$root$storages"
+mount --bind "$storages" "$root$storages"
+mount -o remount,bind,nosuid,nodev "$root$storages"
+
+# For umount alone, and gone with it: root could write to its settings of the kernel.
+mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
+cd "$root"
+pivot_root . .
+umount --lazy .
+umount --lazy /proc
+cd "$storages"
+# What root needs among files, whoever they belong to, and no more: it cannot mount, make devices or leave the root.
+exec env -i HOME="$storages" PATH=/usr/sbin:/usr/bin:/sbin:/bin USER=root LOGNAME=root SHELL=/bin/bash \
+  setpriv --inh-caps=-all --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid --no-new-privs \
+  /bin/bash -c "$command"

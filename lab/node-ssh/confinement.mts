@@ -1,0 +1,88 @@
+/** How a command on the node is kept to the storages. */
+
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { LabNetwork } from '../network/lab-network.mts'
+import { run } from '../process.mts'
+
+export interface Confinement {
+  /** Argv that runs `command` by bash and sees nothing but the storages and programs. */
+  argv(command: string): string[]
+  /** Takes away what was put beside the storages. */
+  end(): Promise<void>
+}
+
+interface Place {
+  /** Absolute; the only files a command can change. */
+  storagesFolder: string
+  /** For an empty folder of its own. */
+  runFolder: string
+}
+
+const script = (name: string) => join(import.meta.dirname, name)
+
+/** By namespaces where the lab has a network of its own, otherwise by chroot. */
+export function confine(network: LabNetwork['kind'], place: Place): Promise<Confinement> {
+  return network === 'bridge' ? confineByNamespaces(place) : confineByChroot(place)
+}
+
+async function confineByNamespaces({ storagesFolder, runFolder }: Place): Promise<Confinement> {
+  const root = join(runFolder, 'node-root')
+  await mkdir(root, { recursive: true })
+  // Without a network: a command on a node has no business in the lab's, and abstract sockets are part of it.
+  const namespaces = ['--mount', '--pid', '--net', '--ipc', '--fork', '--kill-child']
+  return {
+    argv: command => [
+      'unshare',
+      ...namespaces,
+      '--',
+      'bash',
+      script('confine.sh'),
+      root,
+      storagesFolder,
+      command,
+    ],
+    end: async () => undefined,
+  }
+}
+
+/** What the API's clients run, and a little to look around with. */
+const PROGRAMS = [
+  'bash',
+  'env',
+  'setpriv',
+  'tee',
+  'id',
+  'cat',
+  'ls',
+  'cp',
+  'mv',
+  'rm',
+  'mkdir',
+  'chmod',
+  'ln',
+  'wc',
+]
+
+async function confineByChroot({ storagesFolder }: Place): Promise<Confinement> {
+  await run('bash', [script('programs.sh'), storagesFolder, ...PROGRAMS])
+  const drop = [
+    '--inh-caps=-all',
+    '--bounding-set=-all,+chown,+dac_override,+fowner,+fsetid',
+    '--no-new-privs',
+  ]
+  const environment = [`HOME=${storagesFolder}`, 'PATH=/usr/bin:/bin', 'USER=root', 'LOGNAME=root']
+  return {
+    argv: command => [
+      ...['chroot', storagesFolder, '/usr/bin/env', '-i', ...environment],
+      ...['/usr/bin/setpriv', ...drop, '/bin/bash', '-c', command],
+    ],
+    end: () => removePrograms(storagesFolder),
+  }
+}
+
+/** Links are removed, not followed. */
+async function removePrograms(storagesFolder: string): Promise<void> {
+  const own = ['usr', 'bin', 'lib', 'lib64', 'dev', storagesFolder.split('/')[1]!]
+  await Promise.all(own.map(name => rm(join(storagesFolder, name), { recursive: true, force: true })))
+}

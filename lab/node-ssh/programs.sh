@@ -1,0 +1,24 @@
+#!/bin/bash
+# Puts the programs a command on the node can use into STORAGES, which is the whole file system of such a command
+# where namespaces are not allowed: programs.sh STORAGES PROGRAM... As nothing can be mounted there, they are
+# copies, and the folder's own path leads back to itself.
+set -euo pipefail
+storages=$1
+shift
+
+copy() {
+  mkdir -p "$storages${1%/*}"
+  [ -e "$storages$1" ] || cp -L --reflink=auto "$1" "$storages$1"
+}
+
+mkdir -p "$storages/usr/bin" "$storages/usr/lib" "$storages/dev" "$storages${storages%/*}"
+for name in bin lib lib64; do
+  [ ! -L "/$name" ] || { mkdir -p "$storages/usr/$name" && ln -sfn "usr/$name" "$storages/$name"; }
+done
+for program; do
+  file=$(command -v "$program")
+  copy "$file"
+  for library in $(ldd "$file" | grep -o '/[^ ]*'); do copy "$library"; done
+done
+[ -e "$storages/dev/null" ] || mknod -m 666 "$storages/dev/null" c 1 3
+ln -sfn / "$storages$storages"
