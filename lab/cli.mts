@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createLab, type Lab, type LabOptions } from './create.mts'
 import { LabError } from './lab-error.mts'
 import { joiningCommand } from './network/namespace.mts'
+import { sshVariables } from './node-ssh/access.mts'
 import { type LabRecord, removeRecord, runningLab, startTicksOf, writeRecord } from './record.mts'
 
 export interface UpOptions extends Omit<LabOptions, 'userCfg' | 'stateFolder'> {
@@ -59,6 +60,7 @@ async function recordOf(lab: Lab): Promise<LabRecord> {
     url,
     caFile,
     rpcUrl: null,
+    nodeSsh: lab.nodeSsh,
     tokenEnv,
     pid: process.pid,
     startTicks,
@@ -95,9 +97,10 @@ export async function labDown(stateFolder: string): Promise<LabRecord> {
 
 /** Runs a command in the lab's network with the login variables, unless the caller's environment has its own. */
 export async function labExec(stateFolder: string, command: string[], signal: AbortSignal): Promise<number> {
-  const { isolation, namespacePid, tokenEnv } = await requireLab(stateFolder)
+  const { isolation, namespacePid, tokenEnv, nodeSsh } = await requireLab(stateFolder)
+  const login = { ...tokenEnv, ...sshVariables(await readFile(nodeSsh.privateKeyFile, 'utf8')) }
   const [file, ...args] = joiningCommand(isolation, namespacePid, command)
-  const child = spawn(file!, args, { stdio: 'inherit', env: { ...tokenEnv, ...process.env } })
+  const child = spawn(file!, args, { stdio: 'inherit', env: { ...login, ...process.env } })
   // Ctrl-C reaches the child by itself, as it is in the terminal's foreground; a plain kill does not.
   signal.addEventListener('abort', () => child.kill('SIGTERM'))
   const [code, ended] = await once(child, 'exit')

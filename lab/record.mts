@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Isolation } from './network/namespace.mts'
+import type { NodeSshAccess } from './node-ssh/access.mts'
 
 /** What `lab up` leaves in its state folder for the other subcommands while it runs. */
 export interface LabRecord {
@@ -8,6 +9,8 @@ export interface LabRecord {
   caFile: string
   /** Of the lab's chain, which it does not have yet. */
   rpcUrl: null
+  /** Root's SSH on the node. */
+  nodeSsh: NodeSshAccess
   tokenEnv: Record<string, string>
   /** Of the process to signal. */
   pid: number

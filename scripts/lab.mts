@@ -81,16 +81,17 @@ async function upOptions(args: Arguments, stateFolder: string): Promise<UpOption
 }
 
 function print(args: Arguments, record: LabRecord, sentence: (record: LabRecord) => string): void {
-  const { url, tokenEnv, caFile, rpcUrl, pid, imagesUrl, firstSshPort } = record
-  const told = { url, tokenEnv, caFile, rpcUrl, pid, imagesUrl, firstSshPort }
+  const { url, tokenEnv, caFile, rpcUrl, pid, imagesUrl, firstSshPort, nodeSsh } = record
+  const told = { url, tokenEnv, caFile, rpcUrl, pid, imagesUrl, firstSshPort, nodeSsh }
   const line = args.flag('json') ? JSON.stringify(told) : sentence(record)
   process.stdout.write(`${line}\n`)
 }
 
-function describe({ url, caFile, pid, isolation, firstSshPort }: LabRecord): string {
+function describe({ url, caFile, pid, isolation, firstSshPort, nodeSsh }: LabRecord): string {
   return [
     `Proxmox VE API  ${url}`,
     `CA certificate  ${caFile}`,
+    `SSH of the node ${nodeSsh.user}@${nodeSsh.host}, port ${nodeSsh.port}, key ${nodeSsh.privateKeyFile}`,
     `process         ${pid}, in ${isolation.description}`,
     firstSshPort === null
       ? 'Guests are reached with `zx scripts/lab.mts exec -- COMMAND`.'

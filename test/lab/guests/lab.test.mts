@@ -188,6 +188,7 @@ describe('scripts/lab.mts', () => {
       'pid',
       'imagesUrl',
       'firstSshPort',
+      'nodeSsh',
     ])
     expect((await apiOf(ready)('GET', '/version')).status).toBe(200)
     const inside = await execInside('sh', '-c', 'ip -br addr show vmbr0; echo $PROXMOX_USERNAME; exit 7')
