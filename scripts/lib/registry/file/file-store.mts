@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { withLock } from '../../run/lock.mts'
 import { allocate } from '../allocate.mts'
+import { conflictsOf } from '../conflicts.mts'
 import { conflicting, noSuchEntry, revised } from '../revise.mts'
 import type { RegistryStore } from '../store.mts'
 import {
@@ -13,7 +14,7 @@ import {
   readArchive,
   readTail,
 } from './generation.mts'
-import { conflictsOf, heldBy, type JournalRecord, type RegistryState } from './state.mts'
+import { heldBy, type JournalRecord, type RegistryState } from './state.mts'
 
 export interface FileStoreOptions {
   folder: string
@@ -94,7 +95,7 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
     },
     add: (entries, archived) =>
       commit(async state => {
-        const conflicts = conflictsOf(state, entries)
+        const conflicts = conflictsOf([...state.entries.values()], entries)
         if (conflicts.length > 0) throw conflicting(conflicts)
         return { change: { put: entries, archive: archived }, result: undefined }
       }),

@@ -1,4 +1,4 @@
-import { formatAddress, parseAddress } from '../../config/addresses.mts'
+import { formatAddress } from '../../config/addresses.mts'
 import type { Cursors, Held } from '../allocate.mts'
 import type { Entry } from '../entry.mts'
 
@@ -82,27 +82,4 @@ export function heldBy(state: RegistryState): Held {
       return taken
     },
   }
-}
-
-/** Why these entries cannot all be added: two living ones may not share a name, a VMID or an address. */
-export function conflictsOf(state: RegistryState, added: Entry[]): string[] {
-  const seen = {
-    name: new Map([...state.entries.keys()].map(name => [name, name])),
-    vmid: new Map(state.nameOfVmid),
-    address: new Map(state.nameOfAddress),
-  }
-  const conflicts: string[] = []
-  for (const { name, vmid, address } of added) {
-    if (parseAddress(address) === undefined) conflicts.push(`${name}: "${address}" is no address`)
-    if (seen.name.has(name)) conflicts.push(`${name}: the name is there twice`)
-    const sameVmid = seen.vmid.get(vmid)
-    if (sameVmid !== undefined) conflicts.push(`${name}: VMID ${vmid} is also the one of ${sameVmid}`)
-    const sameAddress = seen.address.get(address)
-    if (sameAddress !== undefined)
-      conflicts.push(`${name}: the address ${address} is also the one of ${sameAddress}`)
-    seen.name.set(name, name)
-    seen.vmid.set(vmid, name)
-    seen.address.set(address, name)
-  }
-  return conflicts
 }

@@ -1,0 +1,46 @@
+import type { Pool, PoolClient } from 'pg'
+import { codeOf, exitCodes, ProxmintError } from '../../run/errors.mts'
+
+/** Runs `work` in a transaction of its own, which is undone when it throws. */
+export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch(cause => {
+    throw databaseFailed(cause)
+  })
+  let broken: Error | undefined
+  try {
+    await client.query('BEGIN')
+    const result = await work(client)
+    await client.query('COMMIT')
+    return result
+  } catch (error) {
+    await client.query('ROLLBACK').catch(cause => {
+      broken = cause
+    })
+    throw error instanceof ProxmintError || codeOf(error) === undefined ? error : databaseFailed(error)
+  } finally {
+    // A connection that cannot even roll back is not given to the next.
+    client.release(broken)
+  }
+}
+
+const reasons: Record<string, [why: string, hint: string]> = {
+  ECONNREFUSED: ['nothing listens there', 'start the database, or mend `url` in config/registry.yaml'],
+  ENOENT: ['its socket is not there', 'start the database, or mend `url` in config/registry.yaml'],
+  ENOTFOUND: ['its host name is unknown', 'mend `url` in config/registry.yaml'],
+  '28P01': ['the password is wrong', 'set PGPASSWORD, or the line in ~/.pgpass'],
+  '28000': ['the user may not log in', 'see pg_hba.conf of the database'],
+  '3D000': ['there is no such database', 'createdb, or mend `url` in config/registry.yaml'],
+  '42501': ['the user lacks a privilege', 'let it create tables in its schema'],
+  '53100': ['its disk is full', 'free some space there'],
+}
+
+/** What went wrong between this run and the database, in words that say what to do. */
+export function databaseFailed(cause: unknown): ProxmintError {
+  const [why, hint] = reasons[codeOf(cause) ?? ''] ?? [String(cause), undefined]
+  const denied = ['28P01', '28000'].includes(codeOf(cause) ?? '')
+  return new ProxmintError(`the registry in PostgreSQL cannot be used: ${why}`, {
+    hint: hint ?? 'what was acknowledged before is kept; run the command again',
+    cause,
+    exitCode: denied ? exitCodes.denied : exitCodes.failed,
+  })
+}

@@ -1,0 +1,113 @@
+import type { Pool, PoolClient } from 'pg'
+import { allocate } from '../allocate.mts'
+import { conflictsOf } from '../conflicts.mts'
+import type { Entry } from '../entry.mts'
+import { conflicting, noSuchEntry, revised } from '../revise.mts'
+import type { RegistryStore } from '../store.mts'
+import { databaseFailed, inTransaction } from './database.mts'
+import { heldIn, readCursors, writeCursors } from './held.mts'
+import { ensureTables, lockRegistry } from './schema.mts'
+
+const connectTimeoutMs = 10_000
+
+/**
+ * The registry in a PostgreSQL database, for several people and machines. Constraints of the database keep names,
+ * VMIDs and addresses unique; its transactions keep what was acknowledged.
+ * @param url `postgresql://user@host/database`; the password comes from PGPASSWORD or ~/.pgpass.
+ * @throws ProxmintError where the database cannot be reached, or holds a registry of a newer version.
+ */
+export async function openPostgresStore(url: string): Promise<RegistryStore> {
+  const { default: pg } = await import('pg')
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 4,
+    connectionTimeoutMillis: connectTimeoutMs,
+    allowExitOnIdle: true,
+  })
+  // An idle connection that breaks is replaced by the next query, which tells when it cannot be.
+  pool.on('error', () => undefined)
+  try {
+    await ensureTables(pool)
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
+  return storeOn(pool, url)
+}
+
+function storeOn(pool: Pool, url: string): RegistryStore {
+  return {
+    description: `the registry in PostgreSQL, ${describe(url)}`,
+    list: () => select(pool, 'SELECT entry FROM proxmint_entries ORDER BY name COLLATE "C"', []),
+    find: async name => (await select(pool, 'SELECT entry FROM proxmint_entries WHERE name = $1', [name]))[0],
+    reserve: (wanted, limits) =>
+      inTransaction(pool, async client => {
+        await lockRegistry(client)
+        const cursors = await readCursors(client)
+        const entries = await allocate(wanted, limits, heldIn(client), cursors)
+        await insert(client, entries)
+        await writeCursors(client, cursors)
+        return entries
+      }),
+    change: (name, revise) => inTransaction(pool, client => change(client, name, revise)),
+    listArchived: () => select(pool, 'SELECT entry FROM proxmint_archive ORDER BY id', []),
+    add: (entries, archived) =>
+      inTransaction(pool, async client => {
+        await lockRegistry(client)
+        const living = await client.query<{ entry: Entry }>('SELECT entry FROM proxmint_entries')
+        const conflicts = conflictsOf(
+          living.rows.map(({ entry }) => entry),
+          entries,
+        )
+        if (conflicts.length > 0) throw conflicting(conflicts)
+        await insert(client, entries)
+        await archive(client, archived)
+      }),
+    close: () => pool.end(),
+  }
+}
+
+async function change(client: PoolClient, name: string, revise: (entry: Entry) => Entry): Promise<Entry> {
+  const { rows } = await client.query<{ entry: Entry }>(
+    'SELECT entry FROM proxmint_entries WHERE name = $1 FOR UPDATE',
+    [name],
+  )
+  if (rows[0] === undefined) throw noSuchEntry(name)
+  const changed = revised(rows[0].entry, revise)
+  if (changed.phase === 'destroyed') {
+    await client.query('DELETE FROM proxmint_entries WHERE name = $1', [name])
+    await archive(client, [changed])
+  } else {
+    await client.query('UPDATE proxmint_entries SET entry = $2 WHERE name = $1', [name, changed])
+  }
+  return changed
+}
+
+async function select(pool: Pool, sql: string, values: unknown[]): Promise<Entry[]> {
+  const { rows } = await pool.query<{ entry: Entry }>(sql, values).catch(cause => {
+    throw databaseFailed(cause)
+  })
+  return rows.map(({ entry }) => entry)
+}
+
+async function insert(client: PoolClient, entries: Entry[]): Promise<void> {
+  await client.query(
+    `INSERT INTO proxmint_entries
+     SELECT one->>'name', (one->>'vmid')::integer, (one->>'address')::inet, one
+     FROM jsonb_array_elements($1::jsonb) AS one`,
+    [JSON.stringify(entries)],
+  )
+}
+
+async function archive(client: PoolClient, entries: Entry[]): Promise<void> {
+  await client.query(
+    'INSERT INTO proxmint_archive (entry) SELECT one FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS list(one, place) ORDER BY place',
+    [JSON.stringify(entries)],
+  )
+}
+
+/** Without a password that may stand in it. */
+function describe(url: string): string {
+  const { host, pathname } = new URL(url)
+  return `${pathname.slice(1)} on ${host === '' ? 'this machine' : host}`
+}
