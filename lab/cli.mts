@@ -5,15 +5,19 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { askFaults } from './control.mts'
 import { createLab, type Lab, type LabOptions } from './create.mts'
 import { LabError } from './lab-error.mts'
 import { joiningCommand } from './network/namespace.mts'
+import type { FaultReport } from './pve/faults/fault.mts'
+import { readFaults } from './pve/faults/read-faults.mts'
 import { sshVariables } from './node-ssh/access.mts'
 import { type LabRecord, removeRecord, runningLab, startTicksOf, writeRecord } from './record.mts'
 
 export interface UpOptions extends Omit<LabOptions, 'userCfg' | 'stateFolder'> {
   stateFolder: string
   userCfgFile: string | undefined
+  faultFile: string | undefined
   /** Told once the lab can be used. */
   onReady(record: LabRecord): void
 }
@@ -22,7 +26,7 @@ const DOWN_TIMEOUT_MS = 30_000
 
 /** Runs a lab until `signal` aborts or the lab ends by itself, which is a failure. */
 export async function labUp(options: UpOptions, signal: AbortSignal): Promise<void> {
-  const { stateFolder, userCfgFile, onReady, ...rest } = options
+  const { stateFolder, userCfgFile, faultFile, onReady, ...rest } = options
   const other = await runningLab(stateFolder)
   if (other) {
     throw new LabError(
@@ -31,7 +35,8 @@ export async function labUp(options: UpOptions, signal: AbortSignal): Promise<vo
     )
   }
   const userCfg = userCfgFile === undefined ? undefined : await readUserCfg(userCfgFile)
-  const lab = await createLab({ ...rest, userCfg, stateFolder: resolve(stateFolder) })
+  const faults = faultFile === undefined ? [] : await readFaults(faultFile)
+  const lab = await createLab({ ...rest, userCfg, faults, stateFolder: resolve(stateFolder) })
   try {
     const record = await recordOf(lab)
     await writeRecord(stateFolder, record)
@@ -54,7 +59,7 @@ async function readUserCfg(path: string): Promise<string> {
 }
 
 async function recordOf(lab: Lab): Promise<LabRecord> {
-  const { url, caFile, tokenEnv, isolation, pid: namespacePid, imagesUrl, firstSshPort = null } = lab
+  const { url, caFile, tokenEnv, controlSocket, isolation, pid: namespacePid, imagesUrl, firstSshPort = null } = lab
   const startTicks = (await startTicksOf(process.pid))!
   return {
     url,
@@ -65,6 +70,7 @@ async function recordOf(lab: Lab): Promise<LabRecord> {
     pid: process.pid,
     startTicks,
     namespacePid,
+    controlSocket,
     isolation,
     imagesUrl,
     firstSshPort,
@@ -105,6 +111,16 @@ export async function labExec(stateFolder: string, command: string[], signal: Ab
   signal.addEventListener('abort', () => child.kill('SIGTERM'))
   const [code, ended] = await once(child, 'exit')
   return code ?? (ended === 'SIGINT' ? 130 : 1)
+}
+
+export type FaultAction = { action: 'set'; file: string } | { action: 'clear' | 'list' }
+
+/** Changes or shows what goes wrong in the lab of a state folder. */
+export async function labFault(stateFolder: string, action: FaultAction): Promise<FaultReport[]> {
+  const { controlSocket } = await requireLab(stateFolder)
+  if (action.action === 'set')
+    return askFaults(controlSocket, 'PUT', JSON.stringify(await readFaults(action.file)))
+  return askFaults(controlSocket, action.action === 'clear' ? 'DELETE' : 'GET')
 }
 
 /** The lab that runs on a state folder. Rejects when none does. */

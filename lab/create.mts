@@ -14,6 +14,8 @@ import { sshPortOf } from './network/lab-network.mts'
 import { type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
 import { type NodeSshAccess, sshVariables } from './node-ssh/access.mts'
 import { ensureNodeKeys, type NodeKeys } from './node-ssh/keys.mts'
+import type { Fault, FaultReport } from './pve/faults/fault.mts'
+import { checkFaults } from './pve/faults/read-faults.mts'
 import { type Caller, callerOf } from './rpc.mts'
 
 export interface LabOptions {
@@ -33,6 +35,8 @@ export interface LabOptions {
   isolation?: IsolationMode
   /** 1: work takes about as long as on a small machine; 0: every task ends at once. Default 1. */
   timeScale?: number
+  /** What goes wrong from the start; see docs/lab-faults.md. */
+  faults?: Fault[]
   /** Kept and taken up again. Default: a temporary folder, removed at the end. */
   stateFolder?: string | undefined
   /** One line about what takes its time. */
@@ -79,6 +83,10 @@ export interface Lab {
   spawn(argv: string[], options?: SpawnOptions): ChildProcess
   /** The serial console of a running guest so far. */
   console(vmid: number): Promise<string | undefined>
+  /** What goes wrong on demand. */
+  faults: LabFaults
+  /** For other processes: a Unix socket with `GET`, `PUT` and `DELETE /faults`. */
+  controlSocket: string
   /** Resolves when no task runs. */
   settled(): Promise<void>
   /** Stops every guest and forgets every VM, as on the first day. */
@@ -87,6 +95,14 @@ export interface Lab {
   close(): Promise<void>
   /** Settles when the lab ended, by `close` or by itself. */
   ended: Promise<void>
+}
+
+export interface LabFaults {
+  /** Replaces all faults; counting begins anew. Rejects with a LabUsageError that names the first mistake. */
+  set(faults: Fault[]): Promise<void>
+  clear(): Promise<void>
+  /** With how often each fitted and struck. */
+  list(): Promise<FaultReport[]>
 }
 
 const CLOSE_TIMEOUT_MS = 15_000
@@ -149,6 +165,7 @@ function settingsOf(options: LabOptions, place: Place, images: Image[], secrets:
     guests: options.guests ?? 'sim',
     userCfg: labUserCfg(version, options.userCfg),
     timeScale: options.timeScale ?? 1,
+    faults: checkFaults(options.faults ?? []),
   }
 }
 
@@ -236,6 +253,12 @@ function labOf({ isolation, child, call, doors, ready, secrets, keys }: Parts): 
     exec: (argv, { input, ...options } = {}) => collect(start(argv, options), input),
     spawn: start,
     console: vmid => call('console', vmid),
+    faults: {
+      set: async faults => call('setFaults', checkFaults(faults)),
+      clear: () => call('setFaults', []),
+      list: () => call('faults'),
+    },
+    controlSocket: ready.controlSocket,
     settled: () => call('settled'),
     reset: () => call('reset'),
     close: () => closeLab(child, ended),

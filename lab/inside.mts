@@ -2,6 +2,7 @@
 
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Control, openControl } from './control.mts'
 import type { GuestDriver } from './guests/driver.mts'
 import type { Image } from './guests/image/image.mts'
 import { createNoneDriver } from './guests/none.mts'
@@ -14,6 +15,7 @@ import { forward } from './network/forward.mts'
 import type { LabNetwork } from './network/lab-network.mts'
 import { openLoopback } from './network/loopback.mts'
 import { type NodeSsh, openNodeSsh } from './node-ssh/server.mts'
+import type { Fault } from './pve/faults/fault.mts'
 import { createPveServer, type PveServer } from './pve/server.mts'
 import { answerCalls } from './rpc.mts'
 
@@ -34,6 +36,7 @@ export interface InsideSettings {
   userCfg: string
   secrets: Secrets
   timeScale: number
+  faults: Fault[]
 }
 
 interface NodeSshSettings {
@@ -51,6 +54,8 @@ export type GuestKind = 'sim' | 'none'
 export interface InsideReady {
   url: string
   caFile: string
+  /** See `openControl`. */
+  controlSocket: string
   network: LabNetwork
   nodeSshPort: number
 }
@@ -58,6 +63,7 @@ export interface InsideReady {
 interface Running {
   settings: InsideSettings
   server: PveServer
+  control: Control
   driver: GuestDriver
   nodeSsh: NodeSsh
 }
@@ -75,8 +81,10 @@ async function start(settings: InsideSettings): Promise<InsideReady> {
   if (settings.socketPath !== undefined)
     await forward({ path: settings.socketPath }, { host: '127.0.0.1', port: server.port })
   const nodeSsh = await serveNodeSsh(settings, server)
-  running = { settings, server, driver, nodeSsh }
-  return { url: server.url, caFile: server.caFile, network, nodeSshPort: nodeSsh.ports[0]! }
+  const controlSocket = join(runFolder, 'control.sock')
+  const control = await openControl(controlSocket, server.admin)
+  running = { settings, server, control, driver, nodeSsh }
+  return { url: server.url, caFile: server.caFile, controlSocket, network, nodeSshPort: nodeSsh.ports[0]! }
 }
 
 function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveServer> {
@@ -91,6 +99,7 @@ function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveSer
     passwords: { [LAB_USER]: secrets.userPassword },
     tokenSecrets: { [LAB_TOKEN]: secrets.tokenSecret },
     timeScale: settings.timeScale,
+    faults: settings.faults,
   }).catch(error => {
     throw error.syscall === 'listen' ? cannotListen(listen, error) : error
   })
@@ -118,8 +127,9 @@ async function serveNodeSsh(settings: InsideSettings, server: PveServer): Promis
 
 async function stop(): Promise<void> {
   if (!running) return
-  const { settings, server, driver, nodeSsh } = running
+  const { settings, server, control, driver, nodeSsh } = running
   running = undefined
+  await control.close()
   await nodeSsh.close()
   await server.close()
   await driver.close()
@@ -129,6 +139,8 @@ async function stop(): Promise<void> {
 answerCalls({
   start,
   reset: () => running!.server.reset(),
+  setFaults: async (faults: Fault[]) => running!.server.admin.setFaults(faults),
+  faults: async () => running!.server.admin.faults(),
   settled: () => running!.server.admin.settled(),
   console: (vmid: number) => running!.server.admin.console(vmid),
   stop,

@@ -19,6 +19,8 @@ export interface LabRecord {
   /** Of the process that holds the namespaces. */
   namespacePid: number
   isolation: Isolation
+  /** Where another process sets faults; see `openControl`. */
+  controlSocket: string
   /** For the lab's node and `lab exec`: `SHA512SUMS` and the cloud images are below. */
   imagesUrl: string
   /** The SSH port of VM N is this plus the last three digits of N; null with namespaces: port 22 of its address. */

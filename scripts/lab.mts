@@ -1,4 +1,5 @@
-import type { UpOptions } from '../lab/cli.mts'
+import type { FaultAction, UpOptions } from '../lab/cli.mts'
+import type { FaultReport } from '../lab/pve/faults/fault.mts'
 import { DEFAULT_STATE_FOLDER, type LabRecord } from '../lab/record.mts'
 import { type Arguments, usageError } from './lib/run/command-line.mts'
 import { exitCodes, ProxmintError } from './lib/run/errors.mts'
@@ -9,7 +10,7 @@ const name = 'lab'
 await runMain({
   name,
   summary: 'Runs an embedded Proxmox VE with guests, in a network of its own.',
-  usage: 'up | down | status | exec -- COMMAND',
+  usage: 'up | down | status | exec -- COMMAND | fault set FILE | fault clear | fault list',
   options: {
     state: {
       type: 'string',
@@ -31,6 +32,7 @@ await runMain({
       value: 'MODE',
       help: 'auto (default), namespace, or loopback: all on 127.0.0.1',
     },
+    fault: { type: 'string', value: 'FILE', help: 'what goes wrong, as a YAML list: see docs/lab-faults.md' },
     'time-scale': { type: 'string', value: 'X', help: 'duration of tasks; 0: none (default 1)' },
   },
   positionals: Number.POSITIVE_INFINITY,
@@ -46,6 +48,7 @@ async function dispatch(args: Arguments, signal: AbortSignal): Promise<number | 
     if (rest.length === 0) throw usageError({ name }, 'exec needs a command: lab exec -- COMMAND')
     return labExec(state, rest, signal)
   }
+  if (subcommand === 'fault') return fault(args, state, rest)
   if (rest.length > 0) throw usageError({ name }, `unexpected argument \`${rest[0]}\``)
   switch (subcommand) {
     case 'up':
@@ -57,8 +60,23 @@ async function dispatch(args: Arguments, signal: AbortSignal): Promise<number | 
       print(args, await requireLab(state), describe)
       return exitCodes.done
     default:
-      throw usageError({ name }, `which of up, down, status, exec? Not \`${subcommand ?? ''}\``)
+      throw usageError({ name }, `which of up, down, status, exec, fault? Not \`${subcommand ?? ''}\``)
   }
+}
+
+async function fault(args: Arguments, state: string, words: string[]): Promise<number> {
+  const { labFault } = await import('../lab/cli.mts')
+  const reports = await labFault(state, faultAction(words))
+  const line = ({ fault, seen, struck }: FaultReport) => `${fault.fault}  fitted ${seen}, struck ${struck}`
+  const lines = reports.length === 0 ? ['Nothing goes wrong on demand.'] : reports.map(line)
+  process.stdout.write(`${args.flag('json') ? JSON.stringify({ faults: reports }) : lines.join('\n')}\n`)
+  return exitCodes.done
+}
+
+function faultAction([action, file, ...more]: string[]): FaultAction {
+  if (action === 'set' && file !== undefined && more.length === 0) return { action, file }
+  if ((action === 'clear' || action === 'list') && file === undefined) return { action }
+  throw usageError({ name }, 'fault takes `set FILE`, `clear` or `list`')
 }
 
 async function upOptions(args: Arguments, stateFolder: string): Promise<UpOptions> {
@@ -74,6 +92,7 @@ async function upOptions(args: Arguments, stateFolder: string): Promise<UpOption
     }),
     stateFolder,
     userCfgFile: args.string('user-cfg'),
+    faultFile: args.string('fault'),
     rootPassword: args.string('root-password'),
     onProgress: line => process.stderr.write(`${line}\n`),
     onReady: record => print(args, record, describe),

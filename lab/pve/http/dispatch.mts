@@ -69,10 +69,11 @@ async function handle(pve: Pve, caller: Caller, match: Match, body: Body): Promi
 }
 
 function identify(pve: Pve, request: IncomingMessage, match: Match | undefined): Caller {
-  const { state } = pve.store
   const needsLogin = match === undefined || permissionOf(match.route, pve.version).kind !== 'world'
-  const authid = needsLogin ? authenticate(state, request.method ?? '', request.headers) : ''
-  return { authid, access: state.access, version: pve.version }
+  const { method = '', headers } = request
+  const isUpload = match?.route.path.endsWith('/upload') === true
+  const authid = needsLogin ? authenticate(pve, { method, headers, isUpload }) : ''
+  return { authid, access: pve.store.state.access, version: pve.version }
 }
 
 function toApiError(error: unknown): ApiError {

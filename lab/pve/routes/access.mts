@@ -1,7 +1,7 @@
 /** /access: login, permissions, realms and passwords. */
 
 import { permissionsOn } from '../access/acl.mts'
-import { passwordOrTicketMatches } from '../access/authenticate.mts'
+import { passwordOrTicketMatches, secondsNow } from '../access/authenticate.mts'
 import { hashPassword } from '../access/secrets.mts'
 import { createCsrfToken, createTicket } from '../access/ticket.mts'
 import { ownerOf } from '../access/user-cfg.mts'
@@ -50,8 +50,8 @@ function loginAnswer(pve: Pve, userid: string) {
   const owned = Object.keys(effectivePermissions(caller, userid, TOP_LEVELS)).length > 0
   return {
     username: userid,
-    ticket: createTicket(key, userid),
-    CSRFPreventionToken: createCsrfToken(key, userid),
+    ticket: createTicket(key, userid, secondsNow(pve)),
+    CSRFPreventionToken: createCsrfToken(key, userid, secondsNow(pve)),
     clustername: pve.node,
     cap: owned ? capabilities(caller) : {},
   }
@@ -87,7 +87,7 @@ export const accessRoutes: Route[] = [
     },
     async handle({ pve, params }) {
       const userid = params.realm === undefined ? params.username : `${params.username}@${params.realm}`
-      if (passwordOrTicketMatches(pve.store.state, userid, params.password)) return loginAnswer(pve, userid)
+      if (passwordOrTicketMatches(pve, userid, params.password)) return loginAnswer(pve, userid)
       await pve.pause(FAILED_LOGIN_DELAY)
       throw new ApiError(401, 'authentication failure')
     },
@@ -126,7 +126,7 @@ export const accessRoutes: Route[] = [
       const confirmation = params['confirmation-password'] ?? ''
       if (
         caller.authid !== 'root@pam' &&
-        !passwordOrTicketMatches(pve.store.state, caller.authid, confirmation)
+        !passwordOrTicketMatches(pve, caller.authid, confirmation)
       )
         throw new ApiError(401, 'authentication failure')
       passwords[params.userid] = hashPassword(params.password)

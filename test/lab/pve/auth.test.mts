@@ -61,11 +61,11 @@ describe('tickets', () => {
   })
 
   test('a forged one and one of three hours ago are refused', async () => {
-    const threeHoursAgo = Math.floor(Date.now() / 1000) - 3 * 3600
+    const now = Math.floor(Date.now() / 1000)
     const key = 'not the key of this server'
     for (const ticket of [
-      createTicket(key, 'root@pam'),
-      createTicket(key, 'root@pam', threeHoursAgo),
+      createTicket(key, 'root@pam', now),
+      createTicket(key, 'root@pam', now - 3 * 3600),
       'PVE:x',
     ])
       expect(await lab.get('/version', { authorization: `PVEAuthCookie=${ticket}` })).toMatchObject({
