@@ -85,6 +85,47 @@ export function baseImportNeeds(place: Place, imageStorage: string): Need[] {
   ]
 }
 
+/**
+ * What the acceptance test of a VM template calls for: two clones of it, one booted from an ISO of ours.
+ * @param template VMID of the VM template; undefined where it is not made yet.
+ */
+export function acceptanceNeeds(
+  place: Place,
+  template: number | undefined,
+  family: { login: 'ssh' | 'none'; agent: boolean },
+  imageStorage: string,
+): Need[] {
+  const source = vmAclPath(template)
+  const target = vmAclPath(place.vmid)
+  return [
+    need('find the VM template', source, 'VM.Audit'),
+    need('clone the VM template', source, 'VM.Clone'),
+    ...newVmNeeds(place),
+    ...configNeeds(target, ['Disk', 'Options']),
+    need('start and stop the clones', target, 'VM.PowerMgmt'),
+    ...(family.agent ? [agentNeed(target, place.pveMajor)] : []),
+    ...(family.login === 'ssh' ? seedNeeds(target, `/storage/${imageStorage}`) : []),
+  ]
+}
+
+/** A key by the cloud-init drive, and an ISO instead of it. */
+function seedNeeds(vm: string, storage: string): Need[] {
+  return [
+    ...configNeeds(vm, ['CDROM', 'Cloudinit', 'Network']),
+    need('upload an ISO', storage, 'Datastore.AllocateTemplate'),
+    {
+      purpose: 'boot from the ISO',
+      alternatives: ['Datastore.Audit', 'Datastore.AllocateSpace'].map(privilege => [
+        { path: storage, privilege },
+      ]),
+    },
+    {
+      ...need('delete the ISO of the acceptance test', storage, 'Datastore.Allocate'),
+      without: 'the ISO (under 1 MB, no secret in it) stays on the storage',
+    },
+  ]
+}
+
 function newVmNeeds(place: Place): Need[] {
   const target = vmAclPath(place.vmid)
   const allocate: Need =

@@ -1,0 +1,117 @@
+/** What inspect.sh printed, taken apart. */
+
+export interface CloudInitStatus {
+  exitCode: number
+  /** `done`, `error`, `degraded done`, ... */
+  status: string
+  errors: string[]
+  /** By log level: `DEPRECATED`, `WARNING`, ... */
+  recoverable: Record<string, string[]>
+}
+
+/** Something of the build that was on the disk before the first boot of a clone changed anything. */
+export interface Leftover {
+  kind: string
+  /** The file, or the account of a password. */
+  path: string
+}
+
+/** A clone from inside. */
+export interface Inspection {
+  cloudInit: CloudInitStatus
+  machineId: string
+  hostName: string
+  /** Public keys of the SSH server: `ssh-ed25519 AAAA...`. */
+  hostKeys: string[]
+  /** Size of the root file system. */
+  rootBytes: number
+  /** TCP ports that listen on more than loopback, ascending. */
+  ports: number[]
+  /** What the package manager says is wrong, in its own lines. */
+  packageFaults: string[]
+  /** `NAME VERSION`, one per installed package. */
+  packages: string[]
+  /** Only of the clone whose first boot was looked at. */
+  leftovers: Leftover[]
+}
+
+/** Undefined where the output broke off: nothing is concluded from half of it. */
+export function parseInspection(output: string): Inspection | undefined {
+  const sections = sectionsOf(output)
+  if (!sections.has('end')) return undefined
+  const lines = (name: string): string[] => sections.get(name) ?? []
+  const first = (name: string): string => lines(name)[0]?.trim() ?? ''
+  return {
+    cloudInit: parseCloudInit(lines('cloud-init').join('\n'), Number(first('cloud-init-exit'))),
+    machineId: first('machine-id'),
+    hostName: first('host-name'),
+    hostKeys: lines('host-keys'),
+    rootBytes: Number(first('root-bytes')),
+    ports: listeningPorts(lines('sockets')),
+    packageFaults: lines('package-faults'),
+    packages: lines('packages').toSorted(),
+    leftovers: lines('first-boot').map(parseLeftover),
+  }
+}
+
+function sectionsOf(output: string): Map<string, string[]> {
+  const sections = new Map<string, string[]>()
+  let current: string[] = []
+  for (const line of output.split('\n')) {
+    if (line.startsWith('@')) {
+      current = []
+      sections.set(line.slice(1), current)
+    } else if (line.trim() !== '') current.push(line)
+  }
+  return sections
+}
+
+function parseLeftover(line: string): Leftover {
+  const space = line.indexOf(' ')
+  return { kind: line.slice(0, space), path: line.slice(space + 1) }
+}
+
+/** `cloud-init status --format json`; versions before 23.4 have fewer keys, and not every guest has it. */
+function parseCloudInit(text: string, exitCode: number): CloudInitStatus {
+  const answer = parseJson(text)
+  return {
+    exitCode,
+    status: answer.extended_status ?? answer.status ?? 'no answer',
+    errors: answer.errors ?? [],
+    recoverable: answer.recoverable_errors ?? {},
+  }
+}
+
+interface StatusAnswer {
+  status?: string
+  extended_status?: string
+  errors?: string[]
+  recoverable_errors?: Record<string, string[]>
+}
+
+function parseJson(text: string): StatusAnswer {
+  try {
+    return (JSON.parse(text) ?? {}) as StatusAnswer
+  } catch {
+    return {}
+  }
+}
+
+/**
+ * The TCP ports that listen on more than loopback, from the lines of /proc/net/tcp and tcp6, which every Linux
+ * has: `1: 0100007F:0016 00000000:0000 0A ...`, address and port in hexadecimal, 0A for LISTEN.
+ */
+export function listeningPorts(lines: string[]): number[] {
+  const ports = lines.flatMap(line => {
+    const [, local = '', , state] = line.trim().split(/\s+/)
+    const [address = '', port = ''] = local.split(':')
+    return state === '0A' && !isLoopback(address) ? [Number.parseInt(port, 16)] : []
+  })
+  return [...new Set(ports)].toSorted((a, b) => a - b)
+}
+
+/** The kernel prints each 32 bits of an address in the machine's byte order, on all that Proxmox runs on little-endian. */
+function isLoopback(address: string): boolean {
+  if (address.length === 8) return address.endsWith('7F')
+  return address === '00000000000000000000000001000000' || /^0{16}FFFF0000[0-9A-F]{6}7F$/.test(address)
+}

@@ -1,0 +1,16 @@
+import type { ProxmoxClient } from './client.mts'
+import { type VmRef, vmPath } from './vm-ref.mts'
+
+/**
+ * PUT .../resize of a disk (`scsi0`), which only grows; answers the UPID, or nothing on versions that do it at
+ * once.
+ * @param size `40G`, or `+1G` for one GiB more.
+ */
+export function resizeDisk(
+  client: ProxmoxClient,
+  vm: VmRef,
+  disk: string,
+  size: string,
+): Promise<string | null> {
+  return client.request('PUT', `${vmPath(vm)}/resize`, { disk, size })
+}
