@@ -1,5 +1,6 @@
 /** The lab's own certificate authority and the server certificate it signs. */
 
+import { X509Certificate } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
@@ -54,6 +55,11 @@ async function readCertificate(folder: string) {
   } catch {
     return undefined
   }
+}
+
+/** SHA-256 of the server certificate in `dataDir`: `AB:CD:...`. */
+export async function fingerprintOf(dataDir: string): Promise<string> {
+  return new X509Certificate(await readFile(join(dataDir, 'server.pem'))).fingerprint256
 }
 
 /** The certificate in `dataDir`, made on first use. Clients trust `dataDir/ca.pem`; its key is not kept. */

@@ -1,5 +1,6 @@
 /** /nodes: each node, its load and its bridge. */
 
+import { fingerprintOf } from '../certificates.mts'
 import { nodeEntry, nodeStatus } from '../node.mts'
 import { nodeName, optional, text } from '../parameters.mts'
 import { allOf, anyone, hasAll } from '../permission.mts'
@@ -29,10 +30,14 @@ export const nodeRoutes: Route[] = [
     path: '/nodes',
     permission: anyone,
     parameters: {},
-    handle: ({ pve, caller }) =>
-      pve.store.state.nodes.map(node =>
-        nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')),
-      ),
+    async handle({ pve, caller }) {
+      // Every node shows the certificate of this one, which answers for all of them.
+      const ssl_fingerprint = await fingerprintOf(pve.dataDir)
+      return pve.store.state.nodes.map(node => ({
+        ...nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')),
+        ssl_fingerprint,
+      }))
+    },
   }),
   route({
     method: 'GET',
