@@ -1,0 +1,114 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { reachableAddresses } from '../acceptance/addresses.mts'
+import type { CloneEvidence } from '../acceptance/evidence.mts'
+import { parseInspection } from '../acceptance/inspection.mts'
+import { noLogin, sshCommand, sshServerOf } from '../acceptance/ssh.mts'
+import { cloudInitSlotOf, macOf } from '../acceptance/vm-config.mts'
+import { getGuestAddresses } from '../proxmox/get-guest-addresses.mts'
+import { getVmStatus } from '../proxmox/get-vm-status.mts'
+import { interrupted } from '../run/errors.mts'
+import { runCommand } from '../run/exec.mts'
+import { type CloneRole, defaultUser, type StartedClone, type Testing } from './accept-template-clone.mts'
+
+const pollMs = 500
+/** A guest nobody can ask is looked at for so long: one that cannot boot powers off or panics sooner. */
+const silentMs = 20_000
+/** What is left of the time to boot, but never less. */
+const shortestLookMs = 30_000
+
+/** Waits until a started clone can be looked at, and looks. What goes wrong in the guest is evidence. */
+export async function observeClone(
+  testing: Testing,
+  role: CloneRole,
+  clone: StartedClone,
+): Promise<CloneEvidence> {
+  const { agent, login } = testing.target.family.acceptance
+  const deadline = performance.now() + testing.deadlineMs
+  const { vmid, name } = clone
+  const evidence: CloneEvidence = {
+    vmid,
+    name,
+    down: undefined,
+    agent: undefined,
+    addresses: [],
+    wantedAddress: undefined,
+    refused: undefined,
+    inside: undefined,
+  }
+  if (agent) Object.assign(evidence, await askAgent(testing, clone, deadline))
+  else await pause(testing, silentMs)
+  evidence.down = await whyDown(testing, clone)
+  if (login === 'none' || evidence.down !== undefined || evidence.agent === false) return evidence
+  if (role === 'grown' && cloudInitSlotOf(clone.config) === undefined) {
+    return { ...evidence, refused: 'the VM template has no cloud-init drive that could carry a key' }
+  }
+  return { ...evidence, ...(await lookInside(testing, vmid, evidence.addresses[0], deadline)) }
+}
+
+/** Until it tells an address, or the time is over. */
+async function askAgent(
+  testing: Testing,
+  clone: StartedClone,
+  deadline: number,
+): Promise<Pick<CloneEvidence, 'agent' | 'addresses'>> {
+  const mac = macOf(clone.config)
+  let agent = false
+  while (performance.now() < deadline) {
+    const interfaces = await getGuestAddresses(testing.connection.client, clone)
+    agent ||= interfaces !== undefined
+    const addresses = reachableAddresses(interfaces ?? [], mac)
+    if (addresses.length > 0) return { agent, addresses }
+    if ((await whyDown(testing, clone)) !== undefined) break
+    await pause(testing, pollMs)
+  }
+  return { agent, addresses: [] }
+}
+
+async function whyDown({ connection }: Testing, clone: StartedClone): Promise<string | undefined> {
+  const { status } = await getVmStatus(connection.client, clone)
+  return status === 'running' ? undefined : 'it powered itself off'
+}
+
+async function pause({ signal }: Testing, ms: number): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {
+    throw interrupted('the acceptance test')
+  })
+}
+
+type Look = Pick<CloneEvidence, 'inside' | 'refused'>
+
+/** Tries until the SSH server lets us in; then everything is looked at in one session. */
+async function lookInside(
+  testing: Testing,
+  vmid: number,
+  address: string | undefined,
+  deadline: number,
+): Promise<Look> {
+  if (address === undefined) return { inside: undefined, refused: 'its address is not known' }
+  const { key, target, signal } = testing
+  const { user, packages } = target.family.acceptance
+  const script = `PACKAGES=${packages}\n${await readFile(new URL('../acceptance/inspect.sh', import.meta.url), 'utf8')}`
+  const plan = sshCommand(sshServerOf(vmid, address, process.env), user ?? defaultUser, key.file, script)
+  for (;;) {
+    const timeoutMs = Math.max(deadline - performance.now(), shortestLookMs)
+    const result = await runCommand(plan, { signal, timeoutMs, graceMs: 2000 })
+    if (signal.aborted) throw interrupted('the acceptance test')
+    const inside = parseInspection(result.stdout)
+    if (inside !== undefined) return { inside, refused: undefined }
+    const mayStillCome = result.code === noLogin && performance.now() < deadline
+    if (!mayStillCome) return { inside: undefined, refused: refusal(result, timeoutMs) }
+    await pause(testing, pollMs)
+  }
+}
+
+function refusal(
+  { timedOut, stdout, stderr, code }: { timedOut: boolean; stdout: string; stderr: string; code: number },
+  timeoutMs: number,
+): string {
+  if (timedOut && stdout.includes('@cloud-init')) {
+    return `cloud-init did not end within ${Math.round(timeoutMs / 1000)} s`
+  }
+  const words = stderr.trim().split('\n').at(-1)
+  return words === undefined || words === '' ? `ssh ended with ${code}` : words
+}

@@ -1,0 +1,164 @@
+import type { CheckResult } from '../acceptance/check.mts'
+import { judge } from '../acceptance/checks.mts'
+import type { AcceptanceSettings, Evidence } from '../acceptance/evidence.mts'
+import { createSshKey, guestSshVariable } from '../acceptance/ssh.mts'
+import { disksOf } from '../acceptance/vm-config.mts'
+import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
+import { type Progress, withProgress } from '../run/progress.mts'
+import type { Reservation } from '../templates/reservations.mts'
+import { type CloneRole, grownBytes, makeClone, type Testing } from './accept-template-clone.mts'
+import { observeClone } from './accept-template-observe.mts'
+import { type Connection, cleaningOf } from './connect.mts'
+import { tryRemoveReserved } from './remove-leftovers.mts'
+import { reserveVm } from './reserve.mts'
+
+/** A finished VM template and how it is to be tested. */
+export interface AcceptanceTarget {
+  os: string
+  family: { acceptance: AcceptanceSettings }
+  vmid: number
+  node: string
+  /** Where the disks of the clones go. */
+  storage: string
+  /** Of the VM template. */
+  name: string
+  /** Of the build, which must be gone; undefined where none is known. */
+  buildLogin: { user: string } | undefined
+  /** How long a clone may take from its start until it can be looked at. Default 5 min. */
+  bootTimeoutMs?: number | undefined
+}
+
+export interface AcceptanceReport {
+  passed: boolean
+  /** ISO 8601, UTC: when it began. */
+  at: string
+  seconds: number
+  /** Those there was evidence for, in the order of the documents. */
+  checks: CheckResult[]
+  /** `NAME VERSION` of every package in the VM template, sorted. */
+  packages: string[]
+}
+
+const bootTimeoutMs = 5 * 60_000
+
+/**
+ * Tests a VM template on two full clones of it, which are gone when this returns or throws. A template that fails
+ * is a report, not an error.
+ * @throws ProxmintError where the test could not be made: an operation of Proxmox failed, or it was interrupted.
+ */
+export async function acceptTemplate(
+  connection: Connection,
+  target: AcceptanceTarget,
+  signal: AbortSignal,
+): Promise<AcceptanceReport> {
+  const at = new Date()
+  const evidence = await withProgress(`test ${target.name}, VM ${target.vmid}, on two clones`, progress =>
+    gather(connection, target, signal, progress),
+  )
+  const checks = judge(evidence)
+  return {
+    passed: checks.every(({ passed }) => passed),
+    at: at.toISOString(),
+    seconds: (Date.now() - at.getTime()) / 1000,
+    checks,
+    packages: evidence.clones[0].inside?.packages ?? [],
+  }
+}
+
+async function gather(
+  connection: Connection,
+  target: AcceptanceTarget,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<Evidence> {
+  const template = await getVmConfig(connection.client, target)
+  if (template['template'] !== 1) throw noTemplate(target)
+  await using key = await createSshKey()
+  await using reserved = await reserveClones(connection, target)
+  const testing: Testing = {
+    connection,
+    target,
+    key,
+    signal,
+    deadlineMs: target.bootTimeoutMs ?? bootTimeoutMs,
+  }
+  const clones = await bothOf(reserved.clones, signal, async ([role, reservation], either) => {
+    const made = await makeClone({ ...testing, signal: either }, role, reservation)
+    progress.update(`VM ${reservation.vmid} boots`)
+    return observeClone({ ...testing, signal: either }, role, made)
+  })
+  return {
+    settings: target.family.acceptance,
+    disks: disksOf(template),
+    clones,
+    grownBytes,
+    ownNetwork: !process.env[guestSshVariable],
+    bootSeconds: testing.deadlineMs / 1000,
+  }
+}
+
+function noTemplate({ vmid }: AcceptanceTarget): ProxmintError {
+  return new ProxmintError(`VM ${vmid} is no VM template`, {
+    hint: 'only a finished VM template is tested',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+type Clones = [[CloneRole, Reservation], [CloneRole, Reservation]]
+
+interface ReservedClones extends AsyncDisposable {
+  clones: Clones
+}
+
+/** Both are written down before the first is made, and removed when disposed of. */
+async function reserveClones(
+  connection: Connection,
+  { os, node }: AcceptanceTarget,
+): Promise<ReservedClones> {
+  const { client, config } = connection
+  const made: Reservation[] = []
+  const dispose = async (): Promise<void> => {
+    const told = await Promise.all(made.map(one => tryRemoveReserved(cleaningOf(connection), one)))
+    for (const line of told.filter(text => text.startsWith('warning:'))) process.stderr.write(`${line}\n`)
+  }
+  const reserve = async (role: CloneRole): Promise<[CloneRole, Reservation]> => {
+    const reservation = await reserveVm(client, config.stateDir, {
+      range: config.templateVmidRange,
+      node,
+      name: `proxmint-test-${os}-${role === 'grown' ? 1 : 2}`,
+      tags: [`proxmint-${config.site}`, 'acceptance-test'],
+      purpose: `test ${os}`,
+    })
+    made.push(reservation)
+    return [role, reservation]
+  }
+  try {
+    const clones: Clones = [await reserve('grown'), await reserve('watched')]
+    return { clones, [Symbol.asyncDispose]: dispose }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+}
+
+/** Runs the work on both at once. Where one fails the other is told to stop, and waited for. */
+async function bothOf<T, R>(
+  [first, second]: [T, T],
+  signal: AbortSignal,
+  work: (one: T, signal: AbortSignal) => Promise<R>,
+): Promise<[R, R]> {
+  const failed = new AbortController()
+  const either = AbortSignal.any([signal, failed.signal])
+  const errors: unknown[] = []
+  const guarded = (one: T): Promise<R | undefined> =>
+    work(one, either).catch(error => {
+      errors.push(error)
+      failed.abort()
+      return undefined
+    })
+  const results = await Promise.all([guarded(first), guarded(second)])
+  if (signal.aborted) throw interrupted('the acceptance test')
+  if (errors.length > 0) throw errors[0]
+  return results as [R, R]
+}

@@ -1,0 +1,108 @@
+import { loadFamily } from '../packer/family.mts'
+import { resolveValue } from '../packer/resolve-value.mts'
+import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
+import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { familyIn } from '../templates/channels.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { type AcceptanceReport, type AcceptanceTarget, acceptTemplate } from './accept-template.mts'
+import { needsOfAcceptance } from './acceptance-needs.mts'
+import { type Connection, cleaningOf, connect } from './connect.mts'
+import { checkPermissions, requireGranted } from './permission-check.mts'
+import { removeLeftovers } from './remove-leftovers.mts'
+import { storagesOf } from './work-needs.mts'
+
+export interface TestedTemplate extends AcceptanceReport {
+  os: string
+  name: string
+  vmid: number
+  node: string
+}
+
+/**
+ * Runs the acceptance test alone; no channel changes.
+ * @param named a VMID, or a family: then its candidate, or else its current version.
+ */
+export async function testTemplate(named: string, signal: AbortSignal): Promise<TestedTemplate> {
+  const connection = await connect()
+  const target = await findTarget(connection, named)
+  const { os, name, vmid, node } = target
+  const place = { ...target, pveMajor: connection.version.major }
+  const needs = needsOfAcceptance(connection.config, target.family, place)
+  requireGranted(await checkPermissions(connection.client, connection.version.major, needs), `test ${os}`)
+  for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
+  return { os, name, vmid, node, ...(await acceptTemplate(connection, target, signal)) }
+}
+
+async function findTarget(connection: Connection, named: string): Promise<AcceptanceTarget> {
+  const vmid = /^\d+$/.test(named) ? Number(named) : await vmidOf(named)
+  const vm = (await listVms(connection.client)).find(candidate => candidate.vmid === vmid)
+  if (vm?.template !== 1) throw noTemplate(connection, vmid, vm)
+  const os = await familyOf(vm)
+  const [family, template] = await Promise.all([loadFamily(os), loadTemplate(os)])
+  const [storage] = storagesOf(await getVmConfig(connection.client, vm))
+  return {
+    os,
+    family,
+    vmid,
+    node: vm.node,
+    storage: storage ?? connection.credentials.storagePool,
+    name: vm.name ?? `VM ${vmid}`,
+    buildLogin: buildLoginOf(template, {}),
+  }
+}
+
+async function vmidOf(os: string): Promise<number> {
+  const { candidate, current } = familyIn(await readLockfile(lockfilePath()), os)
+  const version = candidate ?? current
+  if (version?.copies[0] !== undefined) return version.copies[0].vmid
+  throw new ProxmintError(`${os} has no candidate and no current version`, {
+    hint: `zx scripts/build.mts ${os}; or give the VMID of a VM template`,
+    exitCode: exitCodes.usage,
+  })
+}
+
+function noTemplate({ client }: Connection, vmid: number, vm: VmSummary | undefined): ProxmintError {
+  const what =
+    vm === undefined
+      ? `there is no VM ${vmid} that ${client.identity} can see`
+      : `VM ${vmid} is no VM template`
+  return new ProxmintError(what, { hint: 'zx scripts/templates.mts list', exitCode: exitCodes.usage })
+}
+
+/** By the tag `build` gave it, or by its name: `debian-20261122-61c4fd98`. */
+async function familyOf({ vmid, name = '', tags = '' }: VmSummary): Promise<string> {
+  const families = await listFamilies()
+  const tagged = families.find(os => tags.split(/[;,]/).includes(os))
+  const found = tagged ?? families.find(os => new RegExp(`^${os}(-\\d{8}-.*)?$`).test(name))
+  if (found !== undefined) return found
+  throw new ProxmintError(`VM ${vmid} (${name}) belongs to no template family`, {
+    facts: { known: families.join(', ') },
+    hint: 'its tags or the beginning of its name tell the family, whose family.yaml says how it is tested',
+    exitCode: exitCodes.usage,
+  })
+}
+
+/** The user of a build, where its template says it in a way that can be told without Packer. */
+export function buildLoginOf(
+  template: Template,
+  variables: Record<string, string>,
+): AcceptanceTarget['buildLogin'] {
+  for (const { values } of template.sources) {
+    const user = resolveValue(template, values['ssh_username'] ?? values['winrm_username'], variables)
+    if (typeof user === 'string' && user !== '') return { user }
+  }
+  return undefined
+}
+
+/** The report for a person: a line per check. */
+export function formatAcceptance({ name, vmid, passed, seconds, checks }: TestedTemplate): string {
+  const width = Math.max(...checks.map(check => check.name.length))
+  const lines = checks.map(
+    check => `${check.passed ? 'ok    ' : 'FAILED'}  ${check.name.padEnd(width)}  ${check.detail}`,
+  )
+  const failed = checks.filter(check => !check.passed).length
+  const verdict = passed ? 'passed' : `failed ${failed} of ${checks.length} checks`
+  return [...lines, `${name} (VM ${vmid}) ${verdict}, in ${seconds.toFixed(1)} s`].join('\n')
+}
