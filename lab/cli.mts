@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askFaults } from './control.mts'
+import { readCluster } from './cluster/read.mts'
 import { createLab, type Lab, type LabOptions } from './create.mts'
 import { LabError } from './lab-error.mts'
 import { joiningCommand } from './network/namespace.mts'
@@ -14,9 +15,10 @@ import { readFaults } from './pve/faults/read-faults.mts'
 import { sshVariables } from './node-ssh/access.mts'
 import { type LabRecord, removeRecord, runningLab, startTicksOf, writeRecord } from './record.mts'
 
-export interface UpOptions extends Omit<LabOptions, 'userCfg' | 'stateFolder'> {
+export interface UpOptions extends Omit<LabOptions, 'userCfg' | 'stateFolder' | 'cluster'> {
   stateFolder: string
   userCfgFile: string | undefined
+  clusterFile: string | undefined
   faultFile: string | undefined
   /** Told once the lab can be used. */
   onReady(record: LabRecord): void
@@ -26,7 +28,7 @@ const DOWN_TIMEOUT_MS = 30_000
 
 /** Runs a lab until `signal` aborts or the lab ends by itself, which is a failure. */
 export async function labUp(options: UpOptions, signal: AbortSignal): Promise<void> {
-  const { stateFolder, userCfgFile, faultFile, onReady, ...rest } = options
+  const { stateFolder, userCfgFile, clusterFile, faultFile, onReady, ...rest } = options
   const other = await runningLab(stateFolder)
   if (other) {
     throw new LabError(
@@ -36,7 +38,8 @@ export async function labUp(options: UpOptions, signal: AbortSignal): Promise<vo
   }
   const userCfg = userCfgFile === undefined ? undefined : await readUserCfg(userCfgFile)
   const faults = faultFile === undefined ? [] : await readFaults(faultFile)
-  const lab = await createLab({ ...rest, userCfg, faults, stateFolder: resolve(stateFolder) })
+  const cluster = clusterFile === undefined ? undefined : await readCluster(clusterFile)
+  const lab = await createLab({ ...rest, userCfg, cluster, faults, stateFolder: resolve(stateFolder) })
   try {
     const record = await recordOf(lab)
     await writeRecord(stateFolder, record)

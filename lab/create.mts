@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { checkCluster } from './cluster/check.mts'
+import type { ClusterDescription } from './cluster/description.mts'
 import { ensureImage, type Image, type ImageName } from './guests/image/image.mts'
 import { ensureSecrets, labUserCfg, loginVariables, type PveVersion, type Secrets } from './identity.mts'
 import type { GuestKind, InsideReady, InsideSettings } from './inside.mts'
@@ -29,6 +31,11 @@ export interface LabOptions {
   pveVersion?: PveVersion
   /** `none`: VMs are only state. Default `sim`. */
   guests?: GuestKind
+  /**
+   * Nodes and storages. Default: what the state folder holds, or else one node `pve` with `local` and `tank`. A state
+   * folder of another cluster is refused.
+   */
+  cluster?: ClusterDescription | undefined
   /** Cloud images to serve. Default Debian 12; none without sim guests. */
   images?: ImageName[]
   /** Default `auto`: namespaces where they are allowed, otherwise everything on 127.0.0.1. */
@@ -165,6 +172,7 @@ function settingsOf(options: LabOptions, place: Place, images: Image[], secrets:
     guests: options.guests ?? 'sim',
     userCfg: labUserCfg(version, options.userCfg),
     timeScale: options.timeScale ?? 1,
+    cluster: options.cluster && checkCluster(options.cluster),
     faults: checkFaults(options.faults ?? []),
   }
 }
@@ -224,7 +232,7 @@ function labOf({ isolation, child, call, doors, ready, secrets, keys }: Parts): 
   const pid = child.pid!
   const { url, caFile, network, nodeSshPort } = ready
   const firstSshPort = network.kind === 'loopback' ? network.firstSshPort : undefined
-  const tokenEnv = loginVariables(url, caFile, secrets)
+  const tokenEnv = loginVariables({ url, caFile, ...ready.home }, secrets)
   const ended = once(child, 'exit')
     .then(() => closeDoors(doors))
     .then(() => undefined)

@@ -7,8 +7,6 @@ export type PveVersion = 8 | 9
 export const LAB_USER = 'proxmint@pve'
 export const LAB_TOKEN = `${LAB_USER}!lab`
 export const LAB_ROLE = 'Proxmint'
-export const LAB_NODE = 'pve'
-export const LAB_STORAGE = 'tank'
 
 /** Secrets of the lab's own users, made up for each state folder. */
 export interface Secrets {
@@ -54,15 +52,24 @@ export function labUserCfg(version: PveVersion, given = ''): string {
   return `${given.trimEnd()}\n${root}${own.join('\n')}\n`
 }
 
+export interface LoginPlace {
+  url: string
+  caFile: string
+  node: string
+  /** For disks. */
+  storage: string
+}
+
 /** Environment variables that log in to the lab as its user, by API token or password. */
-export function loginVariables(url: string, caFile: string, secrets: Secrets): Record<string, string> {
+export function loginVariables(place: LoginPlace, secrets: Secrets): Record<string, string> {
+  const { url, caFile, node, storage } = place
   return {
     PROXMOX_URL: url,
     PROXMOX_USERNAME: LAB_TOKEN,
     PROXMOX_TOKEN: secrets.tokenSecret,
     PROXMOX_API_TOKEN: `PVEAPIToken=${LAB_TOKEN}=${secrets.tokenSecret}`,
-    PROXMOX_NODE: LAB_NODE,
-    PROXMOX_STORAGE_POOL: LAB_STORAGE,
+    PROXMOX_NODE: node,
+    PROXMOX_STORAGE_POOL: storage,
     PROXMOX_PASSWORD: secrets.userPassword,
     PROXMOX_CA_FILE: caFile,
   }

@@ -16,6 +16,7 @@ import type { LabNetwork } from './network/lab-network.mts'
 import { openLoopback } from './network/loopback.mts'
 import { type NodeSsh, openNodeSsh } from './node-ssh/server.mts'
 import type { Fault } from './pve/faults/fault.mts'
+import type { ClusterSpec, Home } from './pve/cluster.mts'
 import { createPveServer, type PveServer } from './pve/server.mts'
 import { answerCalls } from './rpc.mts'
 
@@ -36,6 +37,7 @@ export interface InsideSettings {
   userCfg: string
   secrets: Secrets
   timeScale: number
+  cluster: ClusterSpec | undefined
   faults: Fault[]
 }
 
@@ -57,6 +59,7 @@ export interface InsideReady {
   /** See `openControl`. */
   controlSocket: string
   network: LabNetwork
+  home: Home
   nodeSshPort: number
 }
 
@@ -83,8 +86,9 @@ async function start(settings: InsideSettings): Promise<InsideReady> {
   const nodeSsh = await serveNodeSsh(settings, server)
   const controlSocket = join(runFolder, 'control.sock')
   const control = await openControl(controlSocket, server.admin)
+  const { url, caFile, home } = server
   running = { settings, server, control, driver, nodeSsh }
-  return { url: server.url, caFile: server.caFile, controlSocket, network, nodeSshPort: nodeSsh.ports[0]! }
+  return { url, caFile, home, controlSocket, network, nodeSshPort: nodeSsh.ports[0]! }
 }
 
 function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveServer> {
@@ -99,6 +103,7 @@ function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveSer
     passwords: { [LAB_USER]: secrets.userPassword },
     tokenSecrets: { [LAB_TOKEN]: secrets.tokenSecret },
     timeScale: settings.timeScale,
+    cluster: settings.cluster,
     faults: settings.faults,
   }).catch(error => {
     throw error.syscall === 'listen' ? cannotListen(listen, error) : error

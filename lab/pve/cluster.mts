@@ -28,7 +28,7 @@ export const singleNode = (name: string): ClusterSpec => ({
 
 export type Cluster = Pick<State, 'nodes' | 'storages'>
 
-/** @param storageFolder absolute; each storage gets a folder below it. */
+/** @param folderOf an absolute folder for the storage of that id. */
 export const clusterOf = ({ nodes, storages }: ClusterSpec, folderOf: (id: string) => string): Cluster => ({
   nodes: structuredClone(nodes),
   storages: Object.fromEntries(storages.map(({ id, ...spec }) => [id, { ...spec, path: folderOf(id) }])),
@@ -93,3 +93,17 @@ export const onNode = (pve: Pve, node: string): Pve =>
   node === pve.node
     ? pve
     : { ...pve, node, tasks: { ...pve.tasks, start: task => pve.tasks.start({ node, ...task }) } }
+
+/** Where a client without preferences puts a VM. */
+export interface Home {
+  /** The node that serves the API. */
+  node: string
+  /** A storage of it that takes disks; empty where it has none. */
+  storage: string
+}
+
+export function homeOf(state: State): Home {
+  const node = firstNode(state).name
+  const storage = storagesOn(state, node).find(([, { content }]) => content.includes('images'))?.[0]
+  return { node, storage: storage ?? '' }
+}

@@ -16,6 +16,8 @@ import {
   type ClusterSpec,
   clusterOf,
   firstNode,
+  type Home,
+  homeOf,
   singleNode,
   storagesOn,
 } from './cluster.mts'
@@ -91,6 +93,7 @@ export interface PveServer {
   port: number
   /** The CA certificate to trust. */
   caFile: string
+  home: Home
   admin: PveAdmin
   /** Stops every guest and forgets everything: as new, with the users it was made with. */
   reset(): Promise<void>
@@ -213,6 +216,7 @@ export async function createPveServer(options: PveServerOptions): Promise<PveSer
     url: `https://127.0.0.1:${port}/api2/json`,
     port,
     caFile,
+    home: homeOf(pve.store.state),
     admin: adminOf(pve),
     reset: () => resetPve(pve, options),
     async close() {

@@ -1,6 +1,5 @@
 /** /nodes/{node}/qemu: listing, creating, cloning and removing VMs. */
 
-import { parameterError } from '../errors.mts'
 import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } from '../parameters.mts'
 import { allOf, and, anyone, hasAll, or, requireAll, requireMaySkipLock } from '../permission.mts'
 import { type Route, route } from '../route.mts'
@@ -76,8 +75,6 @@ export const qemuRoutes: Route[] = [
     },
     handle({ pve, caller, params }) {
       const { name, description, full, storage, format, pool } = params
-      if (params.target !== undefined && params.target !== pve.node)
-        throw parameterError({ target: `no such cluster node '${params.target}'` })
       requirePool(pve, pool)
       const cloning: Cloning = {
         vmid: params.vmid,
@@ -88,6 +85,7 @@ export const qemuRoutes: Route[] = [
         storage,
         format,
         pool,
+        target: [pve.node, 'localhost'].includes(params.target ?? pve.node) ? undefined : params.target,
       }
       requireCloneable(pve, caller, cloning)
       return pve.tasks.start({

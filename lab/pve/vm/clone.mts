@@ -1,10 +1,12 @@
 /** Clones: a full one copies every disk, a linked one builds on its template's. */
 
+import { onNode, requireNode } from '../cluster.mts'
 import { failure, parameterError } from '../errors.mts'
 import { type Caller, requireAll } from '../permission.mts'
 import type { Pve } from '../pve.mts'
 import type { Vm, VmConfig } from '../state.mts'
 import { requireSpace } from '../storage/access.mts'
+import { parseVolumeId, storageOf } from '../storage/storages.mts'
 import { cloneVolume, createCloudInitVolume, type NewVolume } from '../storage/volumes.mts'
 import type { TaskContext } from '../tasks/tasks.mts'
 import { requireBridges } from './change-permissions.mts'
@@ -28,6 +30,8 @@ export interface Cloning {
   /** Of the copied disks; the storage's own by default. */
   format: string | undefined
   pool: string | undefined
+  /** Another node than the source's, which the clone goes to. */
+  target: string | undefined
 }
 
 /** Options that belong to the source alone. */
@@ -35,25 +39,44 @@ const NOT_CLONED = new Set(['lock', 'template', 'protection', 'snapstate', 'pare
 
 const isFull = (cloning: Cloning, config: VmConfig) => cloning.full ?? !isTemplate(config)
 
+/** A cloud-init drive is a CD here: nobody needs a right to the space for it. */
 function requireDriveSpace(pve: Pve, caller: Caller, drive: Drive, storage: string | undefined) {
-  if (isCdrom(drive) && !isCloudInit(drive)) return
-  const own = drive.file.split(':')[0]!
-  requireSpace(pve, caller, storage ?? own)
+  if (drive.file === 'cdrom') return requireAll(caller, '/', 'Sys.Console')
+  if (!isCdrom(drive)) requireSpace(pve, caller, storage ?? drive.file.split(':')[0]!)
+}
+
+/** Every volume, CDs included, is on a storage that other nodes have too. */
+const isOnSharedStorage = (pve: Pve, config: VmConfig) =>
+  drivesOf(config).every(([, { file }]) => {
+    const id = parseVolumeId(file)
+    return id === undefined || storageOf(pve, id.storage).shared === true
+  })
+
+/** A storage for the copies: of disks, on this node, and on the target it must be one and the same. */
+function requireCloneStorage(pve: Pve, id: string, target: string | undefined) {
+  if (!storageOf(pve, id).content.includes('images'))
+    throw parameterError({ storage: `storage '${id}' does not support vm images` })
+  if (target === undefined) return
+  if (!storageOf(onNode(pve, target), id).shared) throw failure(`can't clone to non-shared storage '${id}'`)
 }
 
 /** What is checked when the request comes, and again by the worker once it holds the locks. */
 export function requireCloneable(pve: Pve, caller: Caller, cloning: Cloning): Vm {
+  const { storage, target } = cloning
+  if (target !== undefined) requireNode(pve.store.state, target)
+  if (storage !== undefined) requireCloneStorage(pve, storage, target)
   const source = findVm(pve, cloning.vmid)
+  requireUnlocked(source)
   const full = isFull(cloning, source.config)
   if (!full && !isTemplate(source.config))
     throw parameterError({ full: 'Linked clone feature is not supported for a VM that is no template\n' })
-  if (!full && cloning.storage !== undefined)
-    throw failure("parameter 'storage' not allowed for linked clones")
+  if (!full && storage !== undefined) throw failure("parameter 'storage' not allowed for linked clones")
   if (!full && cloning.format !== undefined) throw failure("parameter 'format' not allowed for linked clones")
-  for (const [, drive] of drivesOf(source.config)) requireDriveSpace(pve, caller, drive, cloning.storage)
+  for (const [, drive] of drivesOf(source.config)) requireDriveSpace(pve, caller, drive, storage)
   requireBridges(caller, source.config)
-  requireUnlocked(source)
-  if (pve.store.state.vms[cloning.newid])
+  if (target !== undefined && !isOnSharedStorage(pve, source.config))
+    throw failure(`can't clone VM to node '${target}' (VM uses local storage)`)
+  if (pve.store.state.vms[cloning.newid]?.node === pve.node)
     throw failure(`unable to create VM ${cloning.newid}: config file already exists`)
   if (cloning.pool !== undefined) requireAll(caller, `/pool/${cloning.pool}`, 'VM.Allocate')
   return source
@@ -98,9 +121,16 @@ async function undo(copy: Copy) {
   releaseVmid(copy.pve, copy.cloning.newid)
 }
 
+/** What the cluster's file system says to a second config of one VMID, which only the worker finds out. */
+function requireFreeInCluster(pve: Pve, vmid: number) {
+  const file = `/etc/pve/nodes/${pve.node}/qemu-server/${vmid}.conf`
+  if (pve.store.state.vms[vmid]) throw failure(`close (rename) atomic file '${file}' failed: File exists`)
+}
+
 /** Holds the target's id and copies into it. The caller holds both locks. */
 async function cloneLocked(pve: Pve, caller: Caller, cloning: Cloning, task: TaskContext) {
   const source = requireCloneable(pve, caller, cloning)
+  requireFreeInCluster(pve, cloning.newid)
   const copy: Copy = { pve, cloning, full: isFull(cloning, source.config), created: [], task }
   const target = claimVmid(pve, cloning.newid, 'clone')
   try {
@@ -108,6 +138,7 @@ async function cloneLocked(pve: Pve, caller: Caller, cloning: Cloning, task: Tas
     await pve.pause(copy.full ? DURATIONS.cloneFull : DURATIONS.cloneLinked)
     if (task.signal.aborted) throw failure('interrupted by signal')
     target.config = await copyConfig(copy, source.config)
+    target.node = cloning.target ?? pve.node
   } catch (error) {
     await undo(copy)
     throw failure(`clone failed: ${(error as Error).message}`)

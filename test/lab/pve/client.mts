@@ -139,7 +139,10 @@ export async function startLab(options: Partial<PveServerOptions> = {}): Promise
 
 async function waitForTask(call: TestLab['call'], upid: string): Promise<string> {
   for (;;) {
-    const { data } = await call('GET', `/nodes/pve/tasks/${encodeURIComponent(upid)}/status`)
+    const { data } = await call(
+      'GET',
+      `/nodes/${upid.split(':')[1]}/tasks/${encodeURIComponent(upid)}/status`,
+    )
     if (data.status === 'stopped') return data.exitstatus
     await new Promise(resolve => setTimeout(resolve, 20))
   }

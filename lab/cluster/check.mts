@@ -1,0 +1,170 @@
+/** Reads a cluster's description: every mistake is named with the path of its key and what is accepted there. */
+
+import { LabUsageError } from '../lab-error.mts'
+import type { ClusterSpec, StorageSpec } from '../pve/cluster.mts'
+import type { NodeConfig } from '../pve/state.mts'
+import {
+  type ClusterDescription,
+  CONTENT_TYPES,
+  type NodeDescription,
+  STORAGE_TYPES,
+  type StorageDescription,
+} from './description.mts'
+import { nearest } from './nearest.mts'
+
+const GIB = 1024 ** 3
+
+/** Undefined when the value is right; otherwise what is accepted. */
+type Check = (value: unknown) => string | undefined
+
+interface Key {
+  check: Check
+  required?: true
+}
+
+const accepted =
+  (accepts: string, isRight: (value: unknown) => boolean): Check =>
+  value =>
+    isRight(value) ? undefined : accepts
+
+const text = (accepts: string, pattern: RegExp) =>
+  accepted(accepts, value => typeof value === 'string' && pattern.test(value))
+
+const oneOf = (words: readonly string[]) =>
+  accepted(words.join(', '), value => words.includes(value as string))
+
+const gib = accepted('a number of GiB above 0', value => typeof value === 'number' && value > 0)
+const boolean = accepted('true or false', value => typeof value === 'boolean')
+
+const NODE_KEYS: Record<keyof NodeDescription, Key> = {
+  name: {
+    check: text('letters, digits and hyphens, such as pve2', /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i),
+    required: true,
+  },
+  cores: {
+    check: accepted('a whole number from 1', value => Number.isInteger(value) && (value as number) >= 1),
+  },
+  memory: { check: gib },
+  online: { check: boolean },
+}
+
+const STORAGE_KEYS: Record<keyof StorageDescription, Key> = {
+  id: {
+    check: text("a storage's id, such as local-zfs", /^[a-z][a-z0-9\-_.]*[a-z0-9]$/i),
+    required: true,
+  },
+  type: { check: oneOf(STORAGE_TYPES), required: true },
+  content: { check: () => undefined, required: true },
+  nodes: { check: () => undefined },
+  shared: { check: boolean },
+  size: { check: gib },
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const refusal = (message: string, hint: string) =>
+  new LabUsageError(`the cluster is not accepted: ${message}`, hint)
+
+const notAccepted = (path: string, value: unknown, accepts: string) =>
+  refusal(`${path} is ${JSON.stringify(value)}`, `it takes ${accepts}`)
+
+function requireKnown(path: string, word: string, known: readonly string[], what: string) {
+  if (known.includes(word)) return
+  const meant = nearest(word, known)
+  throw refusal(
+    `${path} is no ${what}`,
+    meant === undefined
+      ? `known: ${known.join(', ')}`
+      : `did you mean \`${meant}\`? Known: ${known.join(', ')}`,
+  )
+}
+
+/** @param where path of the mapping, without a dot at its end; empty for the whole. */
+function checkKeys(where: string, value: unknown, keys: Record<string, Key>) {
+  if (!isRecord(value)) throw notAccepted(where, value, `keys and values: ${Object.keys(keys).join(', ')}`)
+  const at = (key: string) => (where === '' ? key : `${where}.${key}`)
+  for (const key of Object.keys(value)) requireKnown(at(key), key, Object.keys(keys), 'known key')
+  for (const [key, { check, required }] of Object.entries(keys)) {
+    if (value[key] === undefined && required) throw refusal(`${at(key)} is missing`, `add ${key} there`)
+    const accepts = value[key] === undefined ? undefined : check(value[key])
+    if (accepts !== undefined) throw notAccepted(at(key), value[key], accepts)
+  }
+}
+
+/** A list that is not empty, each of its words known. */
+function checkWords(path: string, value: unknown, known: readonly string[], what: string) {
+  if (!Array.isArray(value) || value.length === 0)
+    throw notAccepted(path, value, `a list of ${known.join(', ')}`)
+  for (const [index, word] of value.entries())
+    requireKnown(`${path}[${index}] \`${word}\``, word, known, what)
+}
+
+function checkUnique(path: string, key: string, names: string[]) {
+  const second = names.findIndex((name, index) => names.indexOf(name) < index)
+  if (second >= 0)
+    throw refusal(`${path}[${second}].${key} \`${names[second]}\` is there twice`, `give each its own ${key}`)
+}
+
+function checkList(path: string, value: unknown) {
+  if (!Array.isArray(value) || value.length === 0) throw notAccepted(path, value, 'a list of at least one')
+}
+
+const holdsFiles = (type: unknown) => type === 'dir' || type === 'nfs'
+
+function checkStorage(where: string, storage: StorageDescription, nodes: string[]) {
+  checkKeys(where, storage, STORAGE_KEYS)
+  const { type, content, shared } = storage
+  const kinds = holdsFiles(type) ? CONTENT_TYPES : ['images', 'rootdir']
+  checkWords(`${where}.content`, content, kinds, `content of a ${type} storage`)
+  if (storage.nodes !== undefined) checkWords(`${where}.nodes`, storage.nodes, nodes, 'node of this cluster')
+  if (shared === true && !holdsFiles(type))
+    throw notAccepted(`${where}.shared`, true, `false for ${type}: each node has a pool of its own`)
+  if (shared === false && type === 'nfs')
+    throw notAccepted(`${where}.shared`, false, 'true for nfs: that is what it is for')
+}
+
+function checkNodes(nodes: NodeDescription[]) {
+  for (const [index, node] of nodes.entries()) checkKeys(`nodes[${index}]`, node, NODE_KEYS)
+  checkUnique(
+    'nodes',
+    'name',
+    nodes.map(node => node.name),
+  )
+  if (nodes[0]!.online === false)
+    throw notAccepted('nodes[0].online', false, 'true: the first node serves the API')
+}
+
+const nodeFrom = ({ name, cores, memory, online }: NodeDescription): NodeConfig => ({
+  name,
+  online: online ?? true,
+  cores,
+  memory: memory === undefined ? undefined : Math.round(memory * GIB),
+})
+
+const storageFrom = ({ id, type, content, nodes, shared, size }: StorageDescription): StorageSpec => ({
+  id,
+  type,
+  content,
+  nodes,
+  shared: shared ?? type === 'nfs',
+  size: size === undefined ? undefined : Math.round(size * GIB),
+})
+
+/** @throws {LabUsageError} that names the path of the first mistake and what is accepted there. */
+export function checkCluster(value: unknown): ClusterSpec {
+  if (!isRecord(value)) throw refusal('it is no mapping', 'give `nodes:` and `storages:`')
+  const lists = { check: () => undefined, required: true } as const
+  checkKeys('', value, { nodes: lists, storages: lists })
+  for (const key of ['nodes', 'storages']) checkList(key, value[key])
+  const { nodes, storages } = value as unknown as ClusterDescription
+  checkNodes(nodes)
+  const names = nodes.map(node => node.name)
+  for (const [index, storage] of storages.entries()) checkStorage(`storages[${index}]`, storage, names)
+  checkUnique(
+    'storages',
+    'id',
+    storages.map(storage => storage.id),
+  )
+  return { nodes: nodes.map(nodeFrom), storages: storages.map(storageFrom) }
+}
