@@ -126,8 +126,8 @@ describe('the image as other programs read it', () => {
 })
 
 describe('the first boot of a base VM', () => {
-  const image = Buffer.from(baseBootIso('proxmint-base-debian-12'))
-  const content = (name: string) => {
+  const content = (name: string, upgrade = false) => {
+    const image = Buffer.from(baseBootIso('proxmint-base-debian-12', upgrade))
     const entry = entries(image, 17).find(candidate => candidate.name === `${name};1`)!
     return image.subarray(entry.start * sector, entry.start * sector + entry.length).toString('utf8')
   }
@@ -143,8 +143,13 @@ describe('the first boot of a base VM', () => {
     expect(content('user-data')).toMatch(/^#cloud-config\n/)
     expect(parse(content('user-data'))).toMatchObject({
       users: [],
+      package_upgrade: false,
       packages: ['qemu-guest-agent'],
       power_state: { mode: 'poweroff', condition: 'test -x /usr/sbin/qemu-ga' },
     })
+  })
+
+  test('of a rolling release brings everything up to date', () => {
+    expect(parse(content('user-data', true))).toMatchObject({ package_update: true, package_upgrade: true })
   })
 })

@@ -16,6 +16,7 @@ const defaults = {
   templateVmidRange: [9000, 9899],
   baseVmidRange: [9900, 9999],
   taskTimeoutSeconds: 600,
+  testBootTimeoutSeconds: 300,
   images: {},
 }
 
@@ -28,7 +29,17 @@ describe('what is accepted', () => {
   test("the repository's own file writes down the defaults", async () => {
     const { images, ...config } = await loadConfig({})
     expect({ ...config, images: {} }).toEqual({ ...defaults, stateDir: resolve('.proxmint') })
-    expect(Object.keys(images)).toEqual(['debian-12', 'debian-13'])
+    expect(Object.keys(images)).toEqual([
+      'debian-12',
+      'debian-13',
+      'debian-12-web3',
+      'ubuntu-24.04',
+      'ubuntu-26.04',
+      'arch',
+      'nixos',
+      'talos',
+    ])
+    expect(images['nixos']).toEqual({ file: resolve('packer/nixos/result/nixos.qcow2'), firstBoot: 'none' })
   })
 
   test('every key, each up to its limit', async () => {
@@ -39,15 +50,24 @@ describe('what is accepted', () => {
       templateVmidRange: [100, 199],
       baseVmidRange: [999999999, 999999999],
       taskTimeoutSeconds: 86400,
+      testBootTimeoutSeconds: 3600,
+      testAddress: '192.168.1.250/24,gw=192.168.1.1',
       stateDir: resolve('test/fixtures/state'),
       images: {
         'debian-12': {
           url: 'https://images.example.net/debian-12.qcow2',
           checksumsUrl: 'http://images.example.net/SHA512SUMS',
+          firstBoot: 'agent',
         },
         'ubuntu-24.04': {
           url: 'https://images.example.net/ubuntu-24.04.img',
           checksumsUrl: 'https://images.example.net/SHA256SUMS',
+          firstBoot: 'upgrade',
+        },
+        nixos: {
+          file: resolve('test/fixtures/valid/nixos.qcow2'),
+          checksum: `sha256:${'ab'.repeat(32)}`,
+          firstBoot: 'none',
         },
       },
     })
@@ -86,13 +106,23 @@ const faults: Record<string, string> = {
   'timeout-fraction': 'line 1: task_timeout_seconds must be integer, not 10.5',
   'timeout-low': 'line 1: task_timeout_seconds must be >= 10, not 9',
   'timeout-high': 'line 1: task_timeout_seconds must be <= 86400, not 86401',
+  'test-boot-timeout-type': 'line 1: test_boot_timeout_seconds must be integer, not "5m"',
+  'test-boot-timeout-low': 'line 1: test_boot_timeout_seconds must be >= 5, not 4',
+  'test-boot-timeout-high': 'line 1: test_boot_timeout_seconds must be <= 3600, not 3601',
+  'test-address-pattern':
+    'line 1: test_address must match pattern "^\\d+(\\.\\d+){3}/\\d+(,gw=\\d+(\\.\\d+){3})?$", not "192.168.1.250"',
   'state-dir-type': 'line 1: state_dir must be string, not null',
   'state-dir-empty': 'line 1: state_dir must NOT have fewer than 1 characters, not ""',
   'images-type': 'line 1: images must be object',
   'image-name': 'line 2: the name images.Debian_12 must match pattern "^[a-z0-9]+(-[a-z0-9.]+)*$"',
   'image-type': 'line 2: images.debian-12 must be object, not "https://images.example.net/debian-12.qcow2"',
-  'image-without-url': "line 2: images.debian-12 must have required property 'url'",
-  'image-without-checksums': "line 2: images.debian-12 must have required property 'checksums_url'",
+  'image-without-url': 'line 2: images.debian-12 must have either a url or a file',
+  'image-twice': 'line 2: images.debian-12 must have either a url or a file',
+  'image-checksum-twice': 'line 2: images.debian-12 must have either a checksum or a checksums_url',
+  'image-checksum-short':
+    'line 4: images.debian-12.checksum must match pattern "^(sha256:[0-9a-fA-F]{64}|sha512:[0-9a-fA-F]{128})$", not "sha512:abcd"',
+  'image-first-boot':
+    'line 4: images.debian-12.first_boot must be equal to one of the allowed values, not "never"',
   'image-url-type': 'line 3: images.debian-12.url must be string, not 12',
   'image-url-scheme':
     'line 3: images.debian-12.url must match pattern "^https?://", not "ftp://images.example.net/debian-12.qcow2"',
@@ -125,7 +155,6 @@ describe('what is refused', () => {
         `${file} is invalid:`,
         '  - line 1: sight is no known key',
         '  - line 2: task_timeout_seconds must be >= 10, not 1',
-        "  - line 4: images.debian-12 must have required property 'url'",
         '  - line 5: images.debian-12.URL is no known key; did you mean url?',
       ].join('\n'),
     )

@@ -9,7 +9,7 @@ import {
   passwordClient,
   tokenClient,
 } from '../../scripts/lib/proxmox/client.mts'
-import { uploadIso } from '../../scripts/lib/proxmox/upload-iso.mts'
+import { uploadFile } from '../../scripts/lib/proxmox/upload-file.mts'
 import { redact } from '../../scripts/lib/run/redact.mts'
 import { failureOf } from './failure.mts'
 import {
@@ -328,18 +328,28 @@ describe('parameters', () => {
   })
 })
 
-test('an upload: multipart, with a length, `content` before the file', async () => {
+test('an upload: multipart, with a length, everything else before the file', async () => {
   const { client, received } = await connected(() => answer('UPID:pve:1:2:3:imgcopy::terraform@pve:'))
-  const image = new TextEncoder().encode('an ISO image')
-  const upid = await uploadIso(client, { node: 'pve', storage: 'local' }, 'seed.iso', image)
+  const upid = await uploadFile(
+    client,
+    { node: 'pve', storage: 'local' },
+    {
+      content: 'iso',
+      filename: 'seed.iso',
+      file: new Blob(['an ISO image']),
+      checksum: { algorithm: 'sha256', value: 'abcd' },
+    },
+  )
   expect(upid).toBe('UPID:pve:1:2:3:imgcopy::terraform@pve:')
   const [{ method, path, headers, body }] = received as [(typeof received)[0]]
   expect([method, path]).toEqual(['POST', '/api2/json/nodes/pve/storage/local/upload'])
   expect(headers['content-type']).toMatch(/^multipart\/form-data; boundary=/)
   expect(headers['content-length']).toBe(String(Buffer.byteLength(body)))
-  const fields = [...body.matchAll(/name="(\w+)"(?:; filename="([^"]+)")?[\s\S]*?\r\n\r\n(.*)\r\n/g)]
+  const fields = [...body.matchAll(/name="([\w-]+)"(?:; filename="([^"]+)")?[\s\S]*?\r\n\r\n(.*)\r\n/g)]
   expect(fields.map(([, name, file, content]) => [name, file, content])).toEqual([
     ['content', undefined, 'iso'],
+    ['checksum-algorithm', undefined, 'sha256'],
+    ['checksum', undefined, 'abcd'],
     ['filename', 'seed.iso', 'an ISO image'],
   ])
 })

@@ -5,14 +5,15 @@ import { isoImage } from './iso9660.mts'
  * Packer asks for the address; takes away what it made for itself alone; and powers off. It stays on where
  * the agent could not be installed, so that a failure never looks like success.
  */
-const userData = `#cloud-config
+const userData = (upgrade: boolean): string => `#cloud-config
 users: []
 package_update: true
+package_upgrade: ${upgrade}
 packages:
   - qemu-guest-agent
 runcmd:
-  - [apt-get, clean]
-  - [sh, -c, "rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*"]
+  - [sh, -c, "if command -v apt-get; then apt-get clean; fi"]
+  - [sh, -c, "rm -rf /var/lib/apt/lists/* /var/cache/pacman/pkg/* /etc/pacman.d/gnupg /etc/ssh/ssh_host_*"]
   - [truncate, -s, "0", /etc/machine-id]
 power_state:
   mode: poweroff
@@ -21,10 +22,14 @@ power_state:
   condition: test -x /usr/sbin/qemu-ga
 `
 
-/** The NoCloud ISO for the first boot of a base VM. @param name becomes the host name of that boot. */
-export function baseBootIso(name: string): Uint8Array<ArrayBuffer> {
+/**
+ * The NoCloud ISO for the first boot of a base VM.
+ * @param name becomes the host name of that boot.
+ * @param upgrade whether every package is brought up to date before: a rolling release is never upgraded in part.
+ */
+export function baseBootIso(name: string, upgrade: boolean): Uint8Array<ArrayBuffer> {
   return isoImage('cidata', {
-    'user-data': userData,
+    'user-data': userData(upgrade),
     'meta-data': `instance-id: ${name}\nlocal-hostname: ${name}\n`,
   })
 }

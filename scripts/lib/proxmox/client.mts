@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { Readable } from 'node:stream'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { registerSecret } from '../run/redact.mts'
 import { apiError, connectionError } from './errors.mts'
+import { type FileForm, multipart } from './multipart.mts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 export type Parameters = Record<string, string | number | boolean | undefined>
@@ -23,11 +25,11 @@ export interface ProxmoxClient {
   /** `data` of the answer. @throws ProxmoxApiError, or ProxmintError where there was no answer. */
   request<T>(method: Method, path: string, parameters?: Parameters): Promise<T>
   /** A multipart POST, for files. */
-  upload<T>(path: string, form: FormData): Promise<T>
+  upload<T>(path: string, form: FileForm): Promise<T>
 }
 
 type Headers = Record<string, string>
-type Body = { content: Buffer; type: string } | undefined
+type Body = { content: Buffer | Readable; length: number; type: string } | undefined
 
 const requestTimeoutMs = 60_000
 
@@ -84,11 +86,7 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
       if (method === 'POST' || method === 'PUT') return call(method, path, formBody(encoded))
       return call(method, encoded === '' ? path : `${path}?${encoded}`, undefined)
     },
-    async upload(path, form) {
-      const response = new Response(form)
-      const content = Buffer.from(await response.arrayBuffer())
-      return call('POST', path, { content, type: response.headers.get('content-type')! })
-    },
+    upload: (path, form) => call('POST', path, multipart(form)),
   }
 }
 
@@ -115,7 +113,8 @@ function encode(parameters: Parameters): string {
 }
 
 function formBody(encoded: string): Body {
-  return { content: Buffer.from(encoded), type: 'application/x-www-form-urlencoded' }
+  const content = Buffer.from(encoded)
+  return { content, length: content.length, type: 'application/x-www-form-urlencoded' }
 }
 
 interface Answer {
@@ -133,7 +132,7 @@ function exchange(
   body: Body,
 ): Promise<Answer> {
   const bodyHeaders: Headers =
-    body === undefined ? {} : { 'Content-Type': body.type, 'Content-Length': String(body.content.length) }
+    body === undefined ? {} : { 'Content-Type': body.type, 'Content-Length': String(body.length) }
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => reject(connectionError(url, cause))
     const options = { method, ...tls, headers: { ...headers, ...bodyHeaders }, timeout: requestTimeoutMs }
@@ -142,8 +141,13 @@ function exchange(
     })
     request.on('timeout', () => request.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })))
     request.on('error', fail)
-    request.end(body?.content)
+    send(body?.content, request)
   })
+}
+
+function send(content: Buffer | Readable | undefined, request: ClientRequest): void {
+  if (!(content instanceof Readable)) request.end(content)
+  else content.on('error', error => request.destroy(error)).pipe(request)
 }
 
 async function read(response: IncomingMessage): Promise<Answer> {

@@ -1,8 +1,12 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, openAsBlob } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
 import type { ImageConfig } from '../config/load.mts'
 import { downloadUrl } from '../proxmox/download-url.mts'
 import { listVolumes } from '../proxmox/list-volumes.mts'
 import { waitForTask } from '../proxmox/task.mts'
-import { messageOf, ProxmintError } from '../run/errors.mts'
+import { uploadFile } from '../proxmox/upload-file.mts'
+import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import type { Progress } from '../run/progress.mts'
 import type { Connection } from './connect.mts'
 
@@ -16,74 +20,169 @@ const listTimeoutMs = 30_000
 
 /** An image as it is, or is to be, on the image storage. */
 export interface PlannedImage {
+  /** Of the config: `debian-12`. */
+  image: string
+  /** A URL, or `file:` and an absolute path. */
+  origin: string
   filename: string
   /** `local:import/...`. The name holds the checksum, so a newer image is a new volume. */
   volid: string
   checksum: Checksum
-  /** Whether it is there: then it was verified when it was downloaded. */
+  /** Whether it is there: then it was verified when it got there. */
   present: boolean
 }
 
-/** Asks the publisher for the checksum and Proxmox whether that very image is there. */
+/** Finds out the checksum, and asks Proxmox whether that very image is there. */
 export async function planImage(
   { client, config, credentials }: Connection,
   image: string,
   source: ImageConfig,
 ): Promise<PlannedImage> {
-  const checksum = await publishedChecksum(source)
-  const filename = `proxmint-${image}-${checksum.value.slice(0, 12)}.qcow2`
+  const format = diskFormat(image, source.url === undefined ? source.file! : new URL(source.url).pathname)
+  const checksum = await checksumOf(image, source)
+  const filename = `proxmint-${image}-${checksum.value.slice(0, 12)}.${format}`
   const volid = `${config.imageStorage}:import/${filename}`
   const storage = { node: credentials.node, storage: config.imageStorage }
   const volumes = await listVolumes(client, storage, 'import')
-  return { filename, volid, checksum, present: volumes.some(volume => volume.volid === volid) }
+  return {
+    image,
+    origin: source.url ?? `file:${source.file}`,
+    filename,
+    volid,
+    checksum,
+    present: volumes.some(volume => volume.volid === volid),
+  }
 }
 
-/** Has the node download the image and verify it against the publisher's list. */
-export async function downloadImage(
-  { client, config, credentials }: Connection,
-  url: string,
-  { filename, checksum }: PlannedImage,
-  { signal, progress }: { signal: AbortSignal; progress: Progress },
-): Promise<void> {
-  const upid = await downloadUrl(
-    client,
-    { node: credentials.node, storage: config.imageStorage },
-    { url, filename, content: 'import', checksum: checksum.value, checksumAlgorithm: checksum.algorithm },
+/** The extension Proxmox wants. Ubuntu calls its qcow2 images `.img`. */
+function diskFormat(image: string, path: string): string {
+  const [, extension = ''] = /\.(\w+)$/.exec(path) ?? []
+  if (['qcow2', 'raw', 'vmdk'].includes(extension)) return extension
+  if (extension === 'img') return 'qcow2'
+  const packed = ['xz', 'zst', 'gz', 'bz2', 'zip'].includes(extension)
+  throw new ProxmintError(
+    `image ${image}: ${packed ? `${path.split('/').at(-1)} is compressed` : `${path} is no qcow2, raw or vmdk`}`,
+    {
+      hint: packed
+        ? 'Proxmox unpacks compressed ISO files, but no disks: take a qcow2 where the publisher has one, or unpack it here and name it in `file`'
+        : 'name a qcow2, raw or vmdk disk in config/proxmint.yaml',
+      exitCode: exitCodes.invalid,
+    },
   )
+}
+
+export interface Transfer {
+  signal: AbortSignal
+  progress: Progress
+}
+
+/** Has the node download the image, or sends it the file; either way Proxmox verifies it. */
+export async function transferImage(
+  connection: Connection,
+  planned: PlannedImage,
+  { signal, progress }: Transfer,
+): Promise<void> {
+  const { client, config } = connection
+  const upid = await startTransfer(connection, planned)
   await waitForTask(client, upid, {
     signal,
     timeoutMs: config.taskTimeoutSeconds * 1000,
     onLog: progress.update,
   }).catch(error => {
-    throw downloadFailed(error)
+    throw transferFailed(error)
   })
 }
 
-/** Says what to do about a download that Proxmox broke off: it keeps nothing of one. */
-function downloadFailed(error: unknown): unknown {
+async function startTransfer(
+  { client, config, credentials }: Connection,
+  { origin, filename, checksum }: PlannedImage,
+): Promise<string> {
+  const storage = { node: credentials.node, storage: config.imageStorage }
+  const content = 'import'
+  if (origin.startsWith('file:')) {
+    const file = await openAsBlob(origin.slice('file:'.length))
+    return uploadFile(client, storage, { content, filename, file, checksum })
+  }
+  return downloadUrl(client, storage, {
+    url: origin,
+    filename,
+    content,
+    checksum: checksum.value,
+    checksumAlgorithm: checksum.algorithm,
+  })
+}
+
+/** Says what to do about a transfer that Proxmox broke off: it keeps nothing of one. */
+function transferFailed(error: unknown): unknown {
   if (!(error instanceof ProxmintError)) return error
   const { message, facts, exitCode } = error
   const hint = /checksum mismatch/.test(message)
-    ? 'nothing was kept; if the publisher is just replacing the image, try again later, otherwise correct `url` and `checksums_url` in config/proxmint.yaml: both of one release'
+    ? 'nothing was kept; if the publisher is just replacing the image, try again later, otherwise correct `url` and `checksums_url` (or `checksum`) in config/proxmint.yaml: both of one release'
     : /download failed/.test(message)
       ? 'nothing was kept; the node itself downloads: check `url` in config/proxmint.yaml and the network of the node'
       : error.hint
   return new ProxmintError(message, { facts, exitCode, hint, cause: error })
 }
 
-/** @throws ProxmintError where the list cannot be had or does not name the image. */
-async function publishedChecksum({ url, checksumsUrl }: ImageConfig): Promise<Checksum> {
+/** @throws ProxmintError (invalid) where there is none: an image nobody vouches for is not imported. */
+async function checksumOf(
+  image: string,
+  { url, file, checksumsUrl, checksum }: ImageConfig,
+): Promise<Checksum> {
+  if (file !== undefined) await requireFile(image, file)
+  if (checksum !== undefined) {
+    const [algorithm, value] = checksum.split(':') as [Checksum['algorithm'], string]
+    return { algorithm, value }
+  }
+  const name = file ?? new URL(url!).pathname
+  if (checksumsUrl !== undefined) return publishedChecksum(checksumsUrl, name.split('/').at(-1)!)
+  if (file !== undefined) return { algorithm: 'sha256', value: await sha256Of(file) }
+  throw new ProxmintError(`image ${image} has no checksum in config/proxmint.yaml`, {
+    facts: { url },
+    hint: `add checksums_url (the publisher's list) or checksum; where the publisher has none, download it twice by different ways, and where \`curl -fsSL ${url} | sha256sum\` agrees: checksum: sha256:...`,
+    exitCode: exitCodes.invalid,
+  })
+}
+
+async function requireFile(image: string, file: string): Promise<void> {
+  await openAsBlob(file).catch(cause => {
+    throw new ProxmintError(`image ${image}: cannot read ${file}: ${codeOf(cause) ?? messageOf(cause)}`, {
+      hint: 'make it, or correct `file` in config/proxmint.yaml; the README of the template family says where it comes from',
+      cause,
+      exitCode: exitCodes.invalid,
+    })
+  })
+}
+
+async function sha256Of(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(file), hash)
+  return hash.digest('hex')
+}
+
+/**
+ * Reads a list as sha256sum writes it, or as its option --tag does.
+ * @throws ProxmintError where the list cannot be had or does not name the file.
+ */
+async function publishedChecksum(checksumsUrl: string, file: string): Promise<Checksum> {
   const list = await fetchText(checksumsUrl)
-  const file = new URL(url).pathname.split('/').at(-1)!
   for (const line of list.split('\n')) {
-    const [value = '', name = ''] = line.trim().split(/\s+\*?/)
-    if (name.replace(/^\.\//, '') !== file) continue
-    if (/^[0-9a-f]{64}$/i.test(value)) return { algorithm: 'sha256', value: value.toLowerCase() }
-    if (/^[0-9a-f]{128}$/i.test(value)) return { algorithm: 'sha512', value: value.toLowerCase() }
+    const [, tagged, value = ''] = /^SHA(?:256|512) \((.+)\) = ([0-9a-f]+)$/i.exec(line.trim()) ?? []
+    const [first = '', name = ''] = line.trim().split(/\s+\*?/)
+    if ((tagged ?? name).replace(/^\.\//, '') !== file) continue
+    const checksum = checksumFrom(tagged === undefined ? first : value)
+    if (checksum !== undefined) return checksum
   }
   throw new ProxmintError(`${checksumsUrl} names no SHA-256 or SHA-512 checksum of ${file}`, {
     hint: 'correct `url` and `checksums_url` of the image in config/proxmint.yaml: both of one release',
   })
+}
+
+function checksumFrom(hexadecimal: string): Checksum | undefined {
+  const value = hexadecimal.toLowerCase()
+  if (/^[0-9a-f]{64}$/.test(value)) return { algorithm: 'sha256', value }
+  if (/^[0-9a-f]{128}$/.test(value)) return { algorithm: 'sha512', value }
+  return undefined
 }
 
 async function fetchText(url: string): Promise<string> {

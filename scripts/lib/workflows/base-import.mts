@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import type { ImageConfig } from '../config/load.mts'
+import type { FirstBoot, ImageConfig } from '../config/load.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'
 import { listStorages } from '../proxmox/list-storages.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
 import { nearest } from '../run/nearest.mts'
 import { withProgress } from '../run/progress.mts'
-import { downloadImage, type PlannedImage, planImage } from './base-image.mts'
+import { type PlannedImage, planImage, transferImage } from './base-image.mts'
 import { makeBase } from './base-vm.mts'
 import { type Connection, cleaningOf, connect } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
@@ -55,38 +55,50 @@ export async function importBase(named: string, dryRun: boolean, signal: AbortSi
     requireImport(connection)
     await requireStorages(connection)
     const planned = await planImage(connection, image, source)
-    if (dryRun) return { ...result, vmid: undefined, plan: describePlan(connection, image, source, planned) }
-    return { ...result, vmid: await importImage(connection, image, source, planned, signal), created: true }
+    if (dryRun)
+      return { ...result, vmid: undefined, plan: describePlan(connection, planned, source.firstBoot) }
+    return {
+      ...result,
+      vmid: await importImage(connection, planned, source.firstBoot, signal),
+      created: true,
+    }
   })
 }
 
 async function importImage(
   connection: Connection,
-  image: string,
-  source: ImageConfig,
   planned: PlannedImage,
+  firstBoot: FirstBoot,
   signal: AbortSignal,
 ): Promise<number> {
   if (!planned.present) {
-    await withProgress(`download ${image}`, progress =>
-      downloadImage(connection, source.url, planned, { signal, progress }),
+    await withProgress(`${verbOf(planned)} ${planned.image}`, progress =>
+      transferImage(connection, planned, { signal, progress }),
     )
   }
-  return makeBase(connection, { image, name: baseName(image), volid: planned.volid }, signal)
+  return makeBase(connection, { name: baseName(planned.image), planned, firstBoot }, signal)
+}
+
+function verbOf({ origin }: PlannedImage): string {
+  return origin.startsWith('file:') ? 'upload' : 'download'
 }
 
 function describePlan(
   { config, credentials }: Connection,
-  image: string,
-  { url }: ImageConfig,
-  { volid, checksum, present }: PlannedImage,
+  planned: PlannedImage,
+  firstBoot: FirstBoot,
 ): string[] {
+  const { image, origin, volid, checksum, present } = planned
   const [first, last] = config.baseVmidRange
-  return [
+  const steps = [
     present
       ? `use ${volid}, which is there`
-      : `download ${url} to ${volid}, ${checksum.algorithm} ${checksum.value}`,
+      : `${verbOf(planned)} ${origin} to ${volid}, ${checksum.algorithm} ${checksum.value}`,
     `create ${baseName(image)} on ${credentials.node} with the first free VMID of ${first}-${last}, its disk on ${credentials.storagePool}`,
+  ]
+  if (firstBoot === 'none') return [...steps, 'convert it to a VM template, without a boot']
+  return [
+    ...steps,
     'boot it once with an ISO that installs the guest agent, until it powers itself off',
     'convert it to a VM template and delete the ISO',
   ]

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { baseBootIso } from '../cloud-init/base-boot.mts'
+import type { FirstBoot } from '../config/load.mts'
 import { convertToTemplate } from '../proxmox/convert-to-template.mts'
 import { createVm } from '../proxmox/create-vm.mts'
 import { getVmStatus } from '../proxmox/get-vm-status.mts'
@@ -10,16 +11,17 @@ import { uploadIso } from '../proxmox/upload-iso.mts'
 import { interrupted, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { dropReservation, type Reservation, updateReservation } from '../templates/reservations.mts'
+import { baseDescription } from './base-description.mts'
+import type { PlannedImage } from './base-image.mts'
 import { type Connection, cleaningOf } from './connect.mts'
 import { removeVolume, tryRemoveReserved } from './remove-leftovers.mts'
 import { reserveVm } from './reserve.mts'
 
 export interface BaseVm {
-  /** `debian-12`. */
-  image: string
   name: string
-  /** The downloaded image: `local:import/...`. */
-  volid: string
+  /** On the image storage by now. */
+  planned: PlannedImage
+  firstBoot: FirstBoot
 }
 
 const firstBootTimeoutMs = 15 * 60_000
@@ -32,20 +34,22 @@ export async function makeBase(connection: Connection, base: BaseVm, signal: Abo
     node: credentials.node,
     name: base.name,
     tags: [`proxmint-${config.site}`, 'proxmint-base'],
-    purpose: `base import ${base.image}`,
+    purpose: `base import ${base.planned.image}`,
   })
-  const iso = `${config.imageStorage}:iso/${base.name}.iso`
-  const made = { ...connection, reservation: { ...reservation, volumes: [iso] }, signal }
-  await updateReservation(config.stateDir, reservation.vmid, { volumes: [iso] })
+  const volumes = base.firstBoot === 'none' ? [] : [`${config.imageStorage}:iso/${base.name}.iso`]
+  const made = { ...connection, reservation: { ...reservation, volumes }, signal }
+  await updateReservation(config.stateDir, reservation.vmid, { volumes })
   try {
-    await withProgress(`create ${base.name}, VM ${reservation.vmid}`, () => create(made, base, iso))
-    await withProgress(`boot ${base.name} once, which installs the guest agent`, () => firstBoot(made))
+    await withProgress(`create ${base.name}, VM ${reservation.vmid}`, () => create(made, base))
+    if (base.firstBoot !== 'none') {
+      await withProgress(`boot ${base.name} once, which installs the guest agent`, () => firstBoot(made))
+    }
     await withProgress(`convert ${base.name} to a VM template`, () => finish(made))
   } catch (error) {
     process.stderr.write(`${await tryRemoveReserved(cleaningOf(connection), made.reservation)}\n`)
     throw error
   }
-  await removeVolume(cleaningOf(connection), credentials.node, iso)
+  for (const volume of volumes) await removeVolume(cleaningOf(connection), credentials.node, volume)
   await dropReservation(config.stateDir, reservation.vmid)
   return reservation.vmid
 }
@@ -55,21 +59,25 @@ interface Making extends Connection {
   signal: AbortSignal
 }
 
-async function create(making: Making, { name, volid }: BaseVm, iso: string): Promise<void> {
+async function create(making: Making, { name, planned, firstBoot }: BaseVm): Promise<void> {
   const { client, config, credentials, reservation } = making
-  const storage = { node: credentials.node, storage: config.imageStorage }
-  await finished(making, await uploadIso(client, storage, `${name}.iso`, baseBootIso(name)))
+  const [iso] = reservation.volumes
+  if (iso !== undefined) {
+    const storage = { node: credentials.node, storage: config.imageStorage }
+    const image = baseBootIso(name, firstBoot === 'upgrade')
+    await finished(making, await uploadIso(client, storage, `${name}.iso`, image))
+  }
   const upid = await createVm(client, credentials.node, {
     vmid: reservation.vmid,
     name,
-    description: `Base VM of proxmint: an official cloud image with the guest agent added. Build ${reservation.buildId}.`,
+    description: baseDescription(planned, reservation.buildId),
     tags: reservation.tags.join(';'),
     ostype: 'l26',
     cores: 1,
     memory: 1024,
     scsihw: 'virtio-scsi-single',
-    scsi0: `${credentials.storagePool}:0,import-from=${volid}`,
-    ide2: `${iso},media=cdrom`,
+    scsi0: `${credentials.storagePool}:0,import-from=${planned.volid}`,
+    ide2: iso === undefined ? undefined : `${iso},media=cdrom`,
     net0: `virtio,bridge=${config.bridge}`,
     // Cloud images log to a serial port, and some do not boot without one.
     serial0: 'socket',
