@@ -24,8 +24,6 @@ export interface Testing {
   target: AcceptanceTarget
   key: SshKey
   signal: AbortSignal
-  /** From the start of a clone until it can be looked at. */
-  deadlineMs: number
 }
 
 /** A clone that was started. */
@@ -79,14 +77,14 @@ interface Cloned {
 }
 
 async function loginSettings(testing: Testing, role: CloneRole, made: Cloned): Promise<VmConfig> {
-  const { key, target } = testing
+  const { key, target, connection } = testing
   if (role === 'watched') {
     return { [cloudInitSlotOf(made.cloned) ?? 'ide2']: `${await uploadSeed(testing, made)},media=cdrom` }
   }
   return {
     ciuser: target.family.acceptance.user ?? defaultUser,
     sshkeys: encodeURIComponent(key.publicKey),
-    ipconfig0: 'ip=dhcp',
+    ipconfig0: `ip=${connection.config.testAddress ?? 'dhcp'}`,
     // Upgrades would take minutes and hide which packages the template has.
     ciupgrade: 0,
   }

@@ -24,7 +24,8 @@ export async function observeClone(
   clone: StartedClone,
 ): Promise<CloneEvidence> {
   const { agent, login } = testing.target.family.acceptance
-  const deadline = performance.now() + testing.deadlineMs
+  const { testBootTimeoutSeconds, testAddress } = testing.connection.config
+  const deadline = performance.now() + testBootTimeoutSeconds * 1000
   const { vmid, name } = clone
   const evidence: CloneEvidence = {
     vmid,
@@ -32,7 +33,7 @@ export async function observeClone(
     down: undefined,
     agent: undefined,
     addresses: [],
-    wantedAddress: undefined,
+    wantedAddress: role === 'grown' && login === 'ssh' ? testAddress?.split(',')[0] : undefined,
     refused: undefined,
     inside: undefined,
   }

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { CheckResult } from '../acceptance/check.mts'
 import { judge } from '../acceptance/checks.mts'
 import type { AcceptanceSettings, Evidence } from '../acceptance/evidence.mts'
@@ -5,6 +6,7 @@ import { createSshKey, guestSshVariable } from '../acceptance/ssh.mts'
 import { disksOf } from '../acceptance/vm-config.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
+import { withLock } from '../run/lock.mts'
 import { type Progress, withProgress } from '../run/progress.mts'
 import type { Reservation } from '../templates/reservations.mts'
 import { type CloneRole, grownBytes, makeClone, type Testing } from './accept-template-clone.mts'
@@ -25,8 +27,6 @@ export interface AcceptanceTarget {
   name: string
   /** Of the build, which must be gone; undefined where none is known. */
   buildLogin: { user: string } | undefined
-  /** How long a clone may take from its start until it can be looked at. Default 5 min. */
-  bootTimeoutMs?: number | undefined
 }
 
 export interface AcceptanceReport {
@@ -40,7 +40,7 @@ export interface AcceptanceReport {
   packages: string[]
 }
 
-const bootTimeoutMs = 5 * 60_000
+const waitForAddressMs = 60 * 60_000
 
 /**
  * Tests a VM template on two full clones of it, which are gone when this returns or throws. A template that fails
@@ -53,8 +53,10 @@ export async function acceptTemplate(
   signal: AbortSignal,
 ): Promise<AcceptanceReport> {
   const at = new Date()
-  const evidence = await withProgress(`test ${target.name}, VM ${target.vmid}, on two clones`, progress =>
-    gather(connection, target, signal, progress),
+  const evidence = await withTestAddress(connection, signal, either =>
+    withProgress(`test ${target.name}, VM ${target.vmid}, on two clones`, progress =>
+      gather(connection, target, either, progress),
+    ),
   )
   const checks = judge(evidence)
   return {
@@ -64,6 +66,21 @@ export async function acceptTemplate(
     checks,
     packages: evidence.clones[0].inside?.packages ?? [],
   }
+}
+
+/** The one address for tests is one clone's at a time; without one, tests do not wait for each other. */
+async function withTestAddress<T>(
+  { config }: Connection,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (config.testAddress === undefined) return work(signal)
+  const lock = {
+    path: join(config.stateDir, 'test-address'),
+    purpose: 'acceptance test',
+    waitMs: waitForAddressMs,
+  }
+  return withLock(lock, lost => work(AbortSignal.any([signal, lost])))
 }
 
 async function gather(
@@ -76,13 +93,7 @@ async function gather(
   if (template['template'] !== 1) throw noTemplate(target)
   await using key = await createSshKey()
   await using reserved = await reserveClones(connection, target)
-  const testing: Testing = {
-    connection,
-    target,
-    key,
-    signal,
-    deadlineMs: target.bootTimeoutMs ?? bootTimeoutMs,
-  }
+  const testing: Testing = { connection, target, key, signal }
   const clones = await bothOf(reserved.clones, signal, async ([role, reservation], either) => {
     const made = await makeClone({ ...testing, signal: either }, role, reservation)
     progress.update(`VM ${reservation.vmid} boots`)
@@ -94,7 +105,7 @@ async function gather(
     clones,
     grownBytes,
     ownNetwork: !process.env[guestSshVariable],
-    bootSeconds: testing.deadlineMs / 1000,
+    bootSeconds: connection.config.testBootTimeoutSeconds,
   }
 }
 
