@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
+import { writeWhole } from './store.mts'
 
 export interface ServerCertificate {
   key: string
@@ -72,6 +73,7 @@ export async function ensureCertificate(dataDir: string, node: string): Promise<
   const leaf = await createLeaf(ca, node)
   await writeFile(caFile, ca.cert)
   await writeFile(join(dataDir, 'server.pem'), leaf.cert)
-  await writeFile(join(dataDir, 'server.key'), leaf.key, { mode: 0o600 })
+  // Last and whole: with the key there, all three are.
+  await writeWhole(join(dataDir, 'server.key'), leaf.key)
   return { ...leaf, caFile }
 }

@@ -1,9 +1,6 @@
 /** An HTTPS server that clients take for one node of Proxmox VE. */
 
 import { rm } from 'node:fs/promises'
-import { createServer as createHttpServer, type Server } from 'node:http'
-import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { GuestDriver } from '../guests/driver.mts'
 import { type MajorVersion, privilegesOf } from './access/privileges.mts'
@@ -26,14 +23,16 @@ import type { Fault, FaultReport } from './faults/fault.mts'
 import { createFaults } from './faults/faults.mts'
 import { lockFaults } from './faults/lock-faults.mts'
 import { midway } from './faults/task-faults.mts'
-import { trackConnections } from './http/connections.mts'
 import { createDispatcher } from './http/dispatch.mts'
+import { listenHttp } from './http/listen.mts'
 import type { Pve } from './pve.mts'
+import { endInterrupted, removeHalfFiles } from './recovery.mts'
 import { routes } from './routes.mts'
 import { initialState, type State, type TaskRecord, type VmConfig } from './state.mts'
 import { createFolders } from './storage/files.mts'
+import { lockState, type StateLock } from './state-lock.mts'
 import { openStore } from './store.mts'
-import { createTasks, markInterrupted } from './tasks/tasks.mts'
+import { createTasks } from './tasks/tasks.mts'
 import { createVmLocks } from './vm/locks.mts'
 
 export interface PveServerOptions {
@@ -60,12 +59,19 @@ export interface PveServerOptions {
   faults?: Fault[] | undefined
   /** The machine's clock, in milliseconds since the epoch. Default: the real one. */
   now?: () => number
+  /** How long a connection may say nothing while a request is expected from it. Default 30; Proxmox waits 5. */
+  idleSeconds?: number
+  /** Process to name to whoever finds the state in use; default: this one. */
+  holderPid?: number
   /**
    * Default: what `dataDir` holds, or else one node `pve` with the storages `local` for files and `tank` for disks.
    * Another than that of a state that is taken up again is a LabError.
    */
   cluster?: ClusterSpec | undefined
 }
+
+/** Proxmox hangs up after 5, which a client of a busy test machine may take to go on with its request. */
+const IDLE_SECONDS = 30
 
 /** What tests and the lab's own commands may see and do beside the API. */
 export interface PveAdmin {
@@ -124,25 +130,33 @@ async function createAllFolders(state: State) {
   for (const { name } of state.nodes) await createFolders(Object.fromEntries(storagesOn(state, name)))
 }
 
+async function recover(state: State, { dataDir, now = Date.now }: PveServerOptions) {
+  endInterrupted(state, Math.floor(now() / 1000))
+  await createAllFolders(state)
+  await removeHalfFiles(
+    dataDir,
+    state.nodes.flatMap(({ name }) => storagesOn(state, name).map(([, storage]) => storage)),
+  )
+}
+
 async function createPve(options: PveServerOptions): Promise<Pve> {
   const store = await openStore(options.dataDir, () => firstState(options, clusterFrom(options)))
-  markInterrupted(store.state.tasks)
   if (options.cluster) adoptCluster(store.state, clusterFrom(options), options.dataDir)
-  await createAllFolders(store.state)
+  await recover(store.state, options)
   await store.save()
   const timeScale = options.timeScale ?? 1
   const node = firstNode(store.state).name
   const faults = createFaults(options.faults)
   const clock = options.now ?? Date.now
   const now = () => clock() + faults.skew() * 1000
-  const startedAt = now()
+  const startedAt = clock()
   return {
     node,
     version: options.version ?? 9,
     dataDir: options.dataDir,
     store,
     driver: diskFaults(options.driver, faults, () => store.state.storages),
-    tasks: createTasks({ store, node, bootedAt: startedAt, endAtOnce: timeScale === 0, faults }),
+    tasks: createTasks({ store, node, bootedAt: startedAt, endAtOnce: timeScale === 0, faults, now }),
     locks: lockFaults(createVmLocks(), faults),
     live: new Map(),
     startedAt,
@@ -153,21 +167,6 @@ async function createPve(options: PveServerOptions): Promise<Pve> {
       await new Promise(resolve => setTimeout(resolve, seconds * timeScale * 1000))
     },
   }
-}
-
-const listen = (server: Server, where: { host: string; port: number } | { path: string }) =>
-  new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(where, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-
-function stopListening(server: Server): Promise<void> {
-  const closed = new Promise<void>(resolve => server.close(() => resolve()))
-  server.closeAllConnections()
-  return closed
 }
 
 async function stopGuests(pve: Pve) {
@@ -203,15 +202,20 @@ const adminOf = (pve: Pve): PveAdmin => ({
 
 /** Starts the server and resolves when it listens. */
 export async function createPveServer(options: PveServerOptions): Promise<PveServer> {
+  const lock = await lockState(options.dataDir, options.holderPid ?? process.pid)
+  return startServer(options, lock).catch(async error => {
+    await lock.release()
+    throw error
+  })
+}
+
+async function startServer(options: PveServerOptions, lock: StateLock): Promise<PveServer> {
   const pve = await createPve(options)
   const { key, cert, caFile } = await ensureCertificate(options.dataDir, pve.node)
-  const dispatch = createDispatcher(pve, routes)
-  const https = createHttpsServer({ key, cert, minVersion: 'TLSv1.3' }, dispatch)
-  trackConnections(https)
-  await listen(https, options.listen)
-  const plain = options.socketPath === undefined ? undefined : createHttpServer(dispatch)
-  if (plain) await listen(plain, { path: options.socketPath! })
-  const { port } = https.address() as AddressInfo
+  const { listen, socketPath, idleSeconds = IDLE_SECONDS } = options
+  const where = { key, cert, listen, socketPath, idleSeconds }
+  const listening = await listenHttp(where, createDispatcher(pve, routes))
+  const { port } = listening
   return {
     url: `https://127.0.0.1:${port}/api2/json`,
     port,
@@ -220,11 +224,12 @@ export async function createPveServer(options: PveServerOptions): Promise<PveSer
     admin: adminOf(pve),
     reset: () => resetPve(pve, options),
     async close() {
-      await Promise.all([https, plain].filter(server => server !== undefined).map(stopListening))
+      await listening.close()
       await pve.tasks.settled()
       await stopGuests(pve)
       await rm(join(options.dataDir, 'uploads'), { recursive: true, force: true })
       await pve.store.save()
+      await lock.release()
     },
   }
 }

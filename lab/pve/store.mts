@@ -9,6 +9,8 @@ export interface Store {
   state: State
   /** Resolves when everything changed before the call is on disk. */
   save(): Promise<void>
+  /** Resolves when everything whose saving was begun before the call is on disk, or could not be written. */
+  durable(): Promise<void>
 }
 
 async function syncFolder(folder: string) {
@@ -16,7 +18,8 @@ async function syncFolder(folder: string) {
   await handle.sync().finally(() => handle.close())
 }
 
-async function writeWhole(file: string, text: string) {
+/** Replaces a file so that it is always the old one or the new one, readable by its owner alone. */
+export async function writeWhole(file: string, text: string): Promise<void> {
   const temporary = `${file}.new`
   const handle = await open(temporary, 'w', 0o600)
   try {
@@ -44,7 +47,8 @@ async function readState(file: string): Promise<State | undefined> {
 export async function openStore(dataDir: string, initial: () => State): Promise<Store> {
   await mkdir(dataDir, { recursive: true })
   const file = join(dataDir, 'state.json')
-  const store: Store = { state: (await readState(file)) ?? initial(), save }
+  const durable = () => (queued ?? writing).catch(() => {})
+  const store: Store = { state: (await readState(file)) ?? initial(), save, durable }
   let writing = Promise.resolve()
   let queued: Promise<void> | undefined
 

@@ -5,8 +5,9 @@ import type { Store } from '../../lab/pve/store.mts'
 import { createTasks } from '../../lab/pve/tasks/tasks.mts'
 
 const tasksOn = (save: Store['save']) => {
-  const store: Store = { state: { tasks: [] } as unknown as State, save }
-  return createTasks({ store, node: 'pve', bootedAt: Date.now(), endAtOnce: false, faults: createFaults() })
+  const store: Store = { state: { tasks: [] } as unknown as State, save, durable: async () => {} }
+  const options = { store, node: 'pve', bootedAt: Date.now(), endAtOnce: false }
+  return createTasks({ ...options, faults: createFaults(), now: Date.now })
 }
 
 const task = { type: 'qmstart', id: '100', authid: 'root@pam' }

@@ -8,11 +8,9 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy } from '@fastify/busboy'
-import { ApiError } from '../errors.mts'
+import { failure, parameterError } from '../errors.mts'
 import type { RawParameters } from '../parameters.mts'
-
-/** Larger bodies than this are uploads and belong in multipart. */
-const MAX_BODY_BYTES = 4 * 1024 * 1024
+import { contentType } from './admission.mts'
 
 export interface Upload {
   /** Temporary; whoever keeps the file moves it away. */
@@ -26,20 +24,15 @@ export interface Body {
   upload: Upload | undefined
 }
 
-async function readText(request: IncomingMessage): Promise<string> {
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > MAX_BODY_BYTES) throw new ApiError(413, 'request body too large')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
 /** Query strings and form bodies. A key that comes twice is a list; `key[]` is how some clients write one. */
 export function parseForm(form: string): RawParameters {
-  const parameters: RawParameters = {}
+  const parameters: RawParameters = Object.create(null)
   for (const [key, value] of new URLSearchParams(form)) {
     const before = parameters[key]
     parameters[key] = before === undefined ? value : [before, value].flat()
@@ -51,18 +44,31 @@ export function parseForm(form: string): RawParameters {
 function scalarText(key: string, value: unknown): string {
   if (typeof value === 'boolean') return value ? '1' : '0'
   if (typeof value === 'number' || typeof value === 'string') return String(value)
-  throw new ApiError(400, `unexpected type of '${key}' in JSON body`)
+  const kind = Array.isArray(value) ? 'ARRAY' : 'HASH'
+  throw parameterError({ [key]: `type check ('string') failed - got ${kind}` })
 }
 
-function parseJson(body: string): RawParameters {
-  let parsed: unknown
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** A body that cannot be read is a 500: Proxmox's parser dies, and nobody catches that. */
+function parseJsonText(body: Buffer): unknown {
+  let text: string
   try {
-    parsed = JSON.parse(body === '' ? '{}' : body)
-  } catch (error) {
-    throw new ApiError(400, `unable to parse JSON body: ${(error as Error).message}`)
+    text = utf8.decode(body)
+  } catch {
+    throw failure('malformed UTF-8 character in JSON string')
   }
+  try {
+    return JSON.parse(text === '' ? '{}' : text)
+  } catch (error) {
+    throw failure(`malformed JSON string: ${(error as Error).message}`)
+  }
+}
+
+function parseJson(body: Buffer): RawParameters {
+  const parsed = parseJsonText(body)
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    throw new ApiError(400, 'JSON body must be an object')
+    throw failure('Not a HASH reference')
   const entries = Object.entries(parsed).filter(([, value]) => value !== null)
   const toRaw = (key: string, value: unknown) =>
     Array.isArray(value) ? value.map(item => scalarText(key, item)) : scalarText(key, value)
@@ -97,8 +103,9 @@ async function readMultipart(request: IncomingMessage, uploadDir: string): Promi
 
 /** Reads a request's body to its end. Uploads land in `uploadDir`. */
 export async function readBody(request: IncomingMessage, uploadDir: string): Promise<Body> {
-  const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+  const type = contentType(request)
   if (type === 'multipart/form-data') return readMultipart(request, uploadDir)
-  const body = await readText(request)
-  return { parameters: type === 'application/json' ? parseJson(body) : parseForm(body), upload: undefined }
+  const body = await readBytes(request)
+  const parameters = type === 'application/json' ? parseJson(body) : parseForm(body.toString('utf8'))
+  return { parameters, upload: undefined }
 }

@@ -21,9 +21,10 @@ import { type RawParameters, validate } from '../parameters.mts'
 import { type Caller, requirePermission } from '../permission.mts'
 import type { Pve } from '../pve.mts'
 import { Answer, permissionOf, type Route } from '../route.mts'
+import { Refused, requireAdmissible, requireAdmissibleBody } from './admission.mts'
 import { type Body, parseForm, readBody } from './body.mts'
 import { reset } from './connections.mts'
-import { sendData, sendError, sendUnauthorized, sendUnreachable } from './respond.mts'
+import { sendData, sendError, sendRefusal, sendUnauthorized, sendUnreachable } from './respond.mts'
 import { createRouter, type Match } from './router.mts'
 
 const PREFIX = '/api2/json'
@@ -68,10 +69,12 @@ async function handle(pve: Pve, caller: Caller, match: Match, body: Body): Promi
   return result instanceof Answer ? result : new Answer(result, {})
 }
 
+const isUploadTo = (match: Match | undefined) => match?.route.path.endsWith('/upload') === true
+
 function identify(pve: Pve, request: IncomingMessage, match: Match | undefined): Caller {
   const needsLogin = match === undefined || permissionOf(match.route, pve.version).kind !== 'world'
   const { method = '', headers } = request
-  const isUpload = match?.route.path.endsWith('/upload') === true
+  const isUpload = isUploadTo(match)
   const authid = needsLogin ? authenticate(pve, { method, headers, isUpload }) : ''
   return { authid, access: pve.store.state.access, version: pve.version }
 }
@@ -93,7 +96,9 @@ async function answer(
   const doing = requestOperation(method, resource ?? path)
   return runAs(doing, () => {
     noteVmids(match?.pathParameters['vmid'])
-    return withRequestFaults(pve.faults, () => serve(pve, request, { match, resource: resource ?? path, query }))
+    return withRequestFaults(pve.faults, () =>
+      serve(pve, request, { match, resource: resource ?? path, query }),
+    )
   })
 }
 
@@ -103,14 +108,24 @@ interface Target {
   query: string
 }
 
-async function serve(pve: Pve, request: IncomingMessage, { match, resource, query }: Target): Promise<Answer> {
+async function serve(
+  pve: Pve,
+  request: IncomingMessage,
+  { match, resource, query }: Target,
+): Promise<Answer> {
   const method = request.method ?? 'GET'
   const caller = identify(pve, request, match)
   if (!match) throw new ApiError(501, `Method '${method} ${resource}' not implemented`)
+  requireAdmissibleBody(request, isUploadTo(match))
   const body = await readBody(request, join(pve.dataDir, 'uploads'))
   try {
-    const parameters = { ...parseForm(query), ...body.parameters }
-    return await handle(pve, caller, match, { ...body, parameters })
+    // What is done now takes as long as it takes.
+    request.socket.setTimeout(0)
+    const parameters = { ...body.parameters, ...parseForm(query) }
+    const result = await handle(pve, caller, match, { ...body, parameters })
+    // Who is told that a task is done may rely on it.
+    if (method === 'GET' && match.route.path.includes('/tasks')) await pve.store.durable()
+    return result
   } finally {
     if (body.upload) await rm(body.upload.path, { force: true })
     // Also after an error: what a handler changed before it failed must not be lost by a restart alone.
@@ -123,11 +138,13 @@ export function createDispatcher(pve: Pve, routes: readonly Route[]) {
   const find = createRouter(routes)
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
+      requireAdmissible(request)
       const { data, extra } = await answer(pve, find, request)
       sendData(response, data, extra)
     } catch (error) {
       if (error instanceof ConnectionReset) return reset(request.socket)
       request.resume()
+      if (error instanceof Refused) return sendRefusal(response, error.status, error.message)
       if (error instanceof NodeUnreachable) return sendUnreachable(response, error.message)
       if (!(error instanceof Unauthorized)) return sendError(response, toApiError(error))
       await pve.pause(UNAUTHORIZED_DELAY)

@@ -35,6 +35,13 @@ export function sendError(response: ServerResponse, error: ApiError) {
 export const sendUnreachable = (response: ServerResponse, reason: string) =>
   send(response, 595, reasonPhrase(reason), '')
 
+/** From the web server, not the API: the reason phrase once more as text. Proxmox closes the connection. */
+export function sendRefusal(response: ServerResponse, status: number, reason: string) {
+  response.shouldKeepAlive = false
+  response.writeHead(status, reasonPhrase(reason), { 'Content-Length': Buffer.byteLength(reason) })
+  response.end(reason)
+}
+
 /** 401 with its reason phrase and nothing else. */
 export const sendUnauthorized = (response: ServerResponse, reason: string) =>
   send(response, 401, reasonPhrase(reason), '')

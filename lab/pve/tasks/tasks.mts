@@ -41,16 +41,6 @@ export interface Tasks {
   settled(): Promise<void>
 }
 
-const now = () => Math.floor(Date.now() / 1000)
-
-/** Tasks that ran when the server went away can never end by themselves. */
-export function markInterrupted(tasks: TaskRecord[]) {
-  for (const task of tasks.filter(each => each.exitstatus === undefined)) {
-    task.exitstatus = 'interrupted by a restart of the server'
-    task.endtime = now()
-  }
-}
-
 function contextOf(record: TaskRecord, controller: AbortController) {
   let warnings = 0
   const context: TaskContext = {
@@ -64,7 +54,15 @@ function contextOf(record: TaskRecord, controller: AbortController) {
   return { context, outcome: () => (warnings === 0 ? 'OK' : `WARNINGS: ${warnings}`) }
 }
 
-async function run(record: TaskRecord, work: TaskStart['work'], controller: AbortController) {
+interface Run {
+  record: TaskRecord
+  work: TaskStart['work']
+  controller: AbortController
+  /** The node's clock, in seconds. */
+  now(): number
+}
+
+async function run({ record, work, controller, now }: Run) {
   const { context, outcome } = contextOf(record, controller)
   let status: string
   try {
@@ -93,11 +91,15 @@ interface TaskOptions {
   bootedAt: number
   endAtOnce: boolean
   faults: Faults
+  /** The node's clock, in milliseconds since the epoch. */
+  now(): number
 }
+
+const secondsOf = ({ now }: TaskOptions) => Math.floor(now() / 1000)
 
 function createRecord(options: TaskOptions, pid: number, task: TaskStart): TaskRecord {
   const pstart = Math.floor((Date.now() - options.bootedAt) / 10)
-  const identity = { pid, pstart, starttime: now(), type: task.type, id: task.id, authid: task.authid }
+  const identity = { pid, pstart, starttime: secondsOf(options), type: task.type, id: task.id, authid: task.authid }
   const upid = formatUpid({ node: task.node ?? options.node, ...identity })
   return { upid, ...identity, endtime: undefined, log: [], exitstatus: undefined }
 }
@@ -126,7 +128,8 @@ export function createTasks(options: TaskOptions): Tasks {
       store.state.tasks.push(record)
       prune(store.state.tasks)
       const controller = new AbortController()
-      const done = run(record, withTaskFaults(options.faults, task), controller)
+      const work = withTaskFaults(options.faults, task)
+      const done = run({ record, work, controller, now: () => secondsOf(options) })
         .then(() => store.save())
         .catch(error => noteUnsaved(record, error))
         .finally(() => running.delete(record.upid))

@@ -1,0 +1,56 @@
+/** What Proxmox's web server refuses before and after the login, whatever the request is about. */
+
+import type { IncomingMessage } from 'node:http'
+import { ConnectionReset } from '../faults/request-faults.mts'
+
+/** Refused by the web server itself: reason and body are the same plain text. */
+export class Refused extends Error {
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+const METHODS = new Set(['GET', 'POST', 'PUT', 'DELETE'])
+const MAX_HEADERS = 64
+/** Of all lines together. */
+const MAX_HEADER_BYTES = 8 * 1024
+/** Larger bodies than this are uploads and belong in multipart. */
+const MAX_BODY_BYTES = 512 * 1024
+
+function isTooLarge({ rawHeaders }: IncomingMessage): boolean {
+  const bytes = rawHeaders.reduce((sum, text) => sum + text.length + 2, 0)
+  return rawHeaders.length / 2 >= MAX_HEADERS || bytes >= MAX_HEADER_BYTES
+}
+
+/** Before anybody is asked who they are. Proxmox hangs up on headers that are too large. */
+export function requireAdmissible(request: IncomingMessage) {
+  if (isTooLarge(request)) throw new ConnectionReset()
+  const { method = '', headers } = request
+  if (!METHODS.has(method)) throw new Refused(501, `method '${method}' not available`)
+  const coding = headers['transfer-encoding']?.toLowerCase()
+  if (coding === 'chunked') throw new Refused(501, 'chunked transfer encoding not supported')
+  if (coding !== undefined) throw new Refused(501, `Unknown transfer encoding '${coding}'`)
+}
+
+/** Without parameters such as a charset. */
+export const contentType = ({ headers }: IncomingMessage) =>
+  (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+
+const FORMS = ['', 'application/x-www-form-urlencoded', 'application/json']
+
+/** Of somebody who may come in. */
+export function requireAdmissibleBody(request: IncomingMessage, isUpload: boolean) {
+  const { method = '', headers } = request
+  const length = Number(headers['content-length'] ?? 0)
+  if (length === 0) return
+  if (method !== 'PUT' && method !== 'POST')
+    throw new Refused(501, `Unexpected content for method '${method}'`)
+  const type = contentType(request)
+  if (isUpload && type === 'multipart/form-data') return
+  if (length > MAX_BODY_BYTES) throw new Refused(501, 'for data too large')
+  if (isUpload || !FORMS.includes(type))
+    throw new Refused(506, `upload 'Content-Type '${headers['content-type']}' not implemented`)
+}
