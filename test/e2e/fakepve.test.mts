@@ -141,16 +141,18 @@ describe.skipIf(missing)('check-permissions', () => {
     const { code, stdout, stderr } = await repository.zx('check-permissions', ['--json'])
     expect(stderr).not.toContain('error:')
     const verdicts = JSON.parse(stdout) as { verdict: { report: { missing: { add: Grant[] }[] } } }[]
-    return { code, missing: verdicts.flatMap(({ verdict }) => verdict.report.missing.flatMap(m => m.add)) }
+    // The packaged Packer logs in as the user, the import with the token: both may lack the same.
+    const missing = verdicts.flatMap(({ verdict }) => verdict.report.missing.flatMap(({ add }) => add))
+    return { code, missing: [...new Map(missing.map(grant => [JSON.stringify(grant), grant])).values()] }
   }
 
   test('finds nothing missing where all is granted', async () => {
-    expect(await check(grantsOfWork(identity))).toEqual({ code: 0, missing: [] })
+    expect(await check(grantsOfWork(user))).toEqual({ code: 0, missing: [] })
   })
 
   test('names the one privilege that is missing, by its path', async () => {
     const lacking = { path: '/storage/local', privilege: 'Datastore.AllocateTemplate' }
-    expect(await check(grantsOfWork(identity, [lacking]))).toEqual({ code: 4, missing: [lacking] })
+    expect(await check(grantsOfWork(user, [lacking]))).toEqual({ code: 4, missing: [lacking] })
   })
 })
 
@@ -211,7 +213,8 @@ describe.skipIf(missing)('the main job, with an API token', () => {
       )
     })
     const reach = ['--var', 'ssh_host=127.0.0.1', '--var', `ssh_port=${guest.port}`]
-    const built = await repository.zx('build', ['debian', '--json', ...reach], packer?.env)
+    const tokenAlone = { ...packer?.env, PROXMOX_PASSWORD: '' }
+    const built = await repository.zx('build', ['debian', '--json', ...reach], tokenAlone)
     expect(built.stderr).not.toContain('error:')
     expect(built.code).toBe(0)
     const { template } = JSON.parse(built.stdout) as { template: { vmid: number } }

@@ -50,6 +50,7 @@ const environmentOf = ({ url, caFile }: FakePve) => ({
   PROXMOX_URL: url,
   PROXMOX_USERNAME: `${fakePve.user}!${fakePve.tokenId}`,
   PROXMOX_TOKEN: fakePve.secret,
+  PROXMOX_PASSWORD: fakePve.password,
   PROXMOX_NODE: fakePve.node,
   PROXMOX_STORAGE_POOL: fakePve.storage,
   PROXMOX_CA_FILE: caFile,

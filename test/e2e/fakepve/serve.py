@@ -18,6 +18,7 @@ def prepare(spec):
     pve = FakePve(user="root@pam", password=spec["password"], host="127.0.0.1", port=0)
     pve.nodes = {spec["node"]: {"online": True}}
     pve.storages["local"]["content"] = "iso,vztmpl,backup,import,snippets"
+    pve.users[spec["token"].partition("!")[0]] = spec["password"]
     pve.apitokens[spec["token"]] = spec["secret"]
     for holder, path, privileges in spec["grants"]:
         pve.grant(holder, path, *privileges)

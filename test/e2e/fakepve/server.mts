@@ -20,6 +20,7 @@ export const fakePve = {
   user: 'ann@pve',
   tokenId: 'build',
   secret: '5f0c0c36-3f2b-4f54-9d2e-0a5b9c1f7d11',
+  /** Of the user and of root@pam. */
   password: 'correct horse',
 } as const
 
