@@ -88,6 +88,10 @@ base: $(installed) ## import the cloud image that templates are built from (OS=d
 build: $(installed) ## build a template (OS=debian)
 	@zx scripts/build.mts $(OS) $(ARGS)
 
+.PHONY: templates
+templates: $(installed) ## list versions and channels (ARGS='prune --dry-run')
+	@zx scripts/templates.mts $(or $(ARGS),list)
+
 .PHONY: lab
 lab: $(installed) ## run the embedded Proxmox VE in the foreground
 	@zx scripts/lab.mts up $(ARGS)

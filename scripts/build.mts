@@ -1,15 +1,27 @@
 import { assignments } from './lib/run/assignments.mts'
-import { usageError } from './lib/run/command-line.mts'
-import { exitCodes } from './lib/run/errors.mts'
+import { type Arguments, usageError } from './lib/run/command-line.mts'
+import { durationMs } from './lib/run/duration.mts'
 import { runMain } from './lib/run/main.mts'
+import type { BuildOptions } from './lib/workflows/build-options.mts'
 
 const name = 'build'
 
 await runMain({
   name,
-  summary: 'Builds the VM template of one family: rules, permissions, packer validate, packer build.',
-  usage: 'OS [--var NAME=VALUE]... [--validate-only | --dry-run]',
+  summary:
+    'Builds VM templates: rules, permissions, packer validate, packer build, acceptance test, promotion.',
+  usage: '[OS]... [--all] [--parallel N] [--if-changed [--max-age D]] [--validate-only | --dry-run]',
   options: {
+    all: { type: 'boolean', help: 'builds every family of packer/' },
+    parallel: { type: 'string', value: 'N', help: 'how many families are built at the same time; default 1' },
+    'if-changed': {
+      type: 'boolean',
+      help: 'leaves a family alone whose inputs are those of its current version',
+    },
+    'max-age': { type: 'string', value: 'D', help: 'with --if-changed: builds anyway after D, such as 30d' },
+    keep: { type: 'string', value: 'N', help: 'prunes what was built, as `templates prune --keep N` does' },
+    'no-promote': { type: 'boolean', help: 'leaves the new version a candidate' },
+    'no-test': { type: 'boolean', help: 'leaves the acceptance test out, and the new version a candidate' },
     var: {
       type: 'string',
       multiple: true,
@@ -19,19 +31,34 @@ await runMain({
     'validate-only': { type: 'boolean', help: 'stop after rules, permissions and `packer validate`' },
     'dry-run': { type: 'boolean', help: 'check, then print the commands instead of running them' },
   },
-  positionals: 1,
+  positionals: 99,
   example: 'zx scripts/build.mts debian --var debian_release=12',
   async run(args, signal) {
-    const [os] = args.positionals
-    if (os === undefined) throw usageError({ name }, 'which OS? A family is a folder of packer/')
-    const variables = assignments({ name }, 'var', args.strings('var'))
+    const options = optionsOf(args)
     const { build } = await import('./lib/workflows/build.mts')
-    const { formatBuild } = await import('./lib/workflows/format-build.mts')
-    const options = { os, variables, validateOnly: args.flag('validate-only'), dryRun: args.flag('dry-run') }
-    const result = await build(options, signal)
-    process.stdout.write(
-      args.flag('json') ? `${JSON.stringify(result, null, 2)}\n` : `${formatBuild(result)}\n`,
-    )
-    return exitCodes.done
+    const { reportBuild } = await import('./lib/workflows/format-build.mts')
+    return reportBuild(await build(options, signal), args.flag('json'))
   },
 })
+
+function optionsOf(args: Arguments): BuildOptions {
+  const all = args.flag('all')
+  if (all === args.positionals.length > 0) {
+    throw usageError(
+      { name },
+      all ? '--all and names exclude each other' : 'which OS? A family is a folder of packer/',
+    )
+  }
+  return {
+    families: args.positionals,
+    variables: assignments({ name }, 'var', args.strings('var')),
+    validateOnly: args.flag('validate-only'),
+    dryRun: args.flag('dry-run'),
+    ifChanged: args.flag('if-changed'),
+    maxAgeMs: durationMs({ name }, 'max-age', args.string('max-age')),
+    promote: !args.flag('no-promote'),
+    test: !args.flag('no-test'),
+    keep: args.integer('keep', { min: 1, max: 1000 }),
+    parallel: args.integer('parallel', { min: 1, max: 100 }) ?? 1,
+  }
+}

@@ -2,7 +2,7 @@ import { chmod, cp, mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Credentials } from '../../scripts/lib/credentials/credentials.mts'
-import { inputDigest } from '../../scripts/lib/packer/input-digest.mts'
+import { changedInputs, inputDigests } from '../../scripts/lib/packer/input-digest.mts'
 import { readManifest } from '../../scripts/lib/packer/manifest.mts'
 import { type PackerRun, planBuild } from '../../scripts/lib/packer/plan.mts'
 import { loadTemplate } from '../../scripts/lib/packer/template.mts'
@@ -172,11 +172,11 @@ describe('the digest of the inputs', () => {
     await mkdir(join(folder, 'scripts'))
     await writeFile(join(folder, 'scripts', 'clean-up.sh'), 'true\n')
     await change(folder)
-    return inputDigest(await loadTemplate('minimal', root), variables)
+    return (await inputDigests(await loadTemplate('minimal', root), variables)).digest
   }
 
-  test('eight hexadecimal digits', async () => {
-    expect(await digest()).toMatch(/^[0-9a-f]{8}$/)
+  test('a SHA-256 in hexadecimal', async () => {
+    expect(await digest()).toMatch(/^[0-9a-f]{64}$/)
   })
 
   test.each<[string, Parameters<typeof digest>]>([
@@ -184,6 +184,7 @@ describe('the digest of the inputs', () => {
     ['variables in another order', [undefined, { b: '2', a: '1' }]],
     ['another time and mode', [folder => touch(join(folder, 'scripts', 'clean-up.sh'))]],
     ['an empty folder', [folder => mkdir(join(folder, 'empty'))]],
+    ['a README', [folder => writeFile(join(folder, 'README.md'), 'words\n')]],
   ])('the same: %s', async (_, parameters) => {
     expect(await digest(...parameters)).toBe(await digest())
   })
@@ -207,6 +208,17 @@ describe('the digest of the inputs', () => {
     ],
   ])('another: %s', async (_, parameters) => {
     expect(await digest(...parameters)).not.toBe(await digest())
+  })
+
+  test('what changed is told by name', () => {
+    const before = { 'file a.sh': '1', 'variable bridge': '2', packer: '3' }
+    const after = { 'file a.sh': '9', packer: '3', 'image debian-12': '4' }
+    expect(changedInputs(before, after)).toEqual([
+      'file a.sh changed',
+      'image debian-12 is new',
+      'variable bridge is gone',
+    ])
+    expect(changedInputs(before, before)).toEqual([])
   })
 
   async function touch(file: string): Promise<void> {

@@ -70,6 +70,14 @@ function parse(text: string): ReservationFile | undefined {
   }
 }
 
+/** Of the reservations this very process made: a process id alone can be that of a run before it. */
+const ownBuildIds = new Set<string>()
+
+/** Whether this process made the reservation. */
+export function isOwnReservation({ buildId }: Reservation): boolean {
+  return ownBuildIds.has(buildId)
+}
+
 /** Adds a reservation; `pick` chooses the VMID while nobody else can, knowing those already taken. */
 export async function addReservation(
   stateDir: string,
@@ -77,6 +85,7 @@ export async function addReservation(
 ): Promise<Reservation> {
   return changing(stateDir, async reservations => {
     const added = await pick(new Set(reservations.map(({ vmid }) => vmid)))
+    ownBuildIds.add(added.buildId)
     return { reservations: [...reservations, added], result: added }
   })
 }

@@ -5,7 +5,7 @@ import { ProxmintError } from '../run/errors.mts'
 import { type CacheEntry, readEntry } from './cache.mts'
 import { type Pin, pins, type ToolName } from './pins.mts'
 import { findProvider } from './provider.mts'
-import type { Candidate, Rejection, Tool } from './tool.mts'
+import type { Candidate, Rejection, Tool, Verdict } from './tool.mts'
 import { examine } from './usable.mts'
 
 export interface Search {
@@ -43,16 +43,17 @@ export async function searchTool(name: ToolName): Promise<Search> {
       rejected.push(`${[place.file, verdict.version].filter(Boolean).join(' ')}: ${verdict.reason}`)
       continue
     }
-    const tool = toolAt(place, verdict.version, verdict.dialect)
+    const tool = toolAt(place, verdict)
     if (tool.dialect !== 'packaged') return { tool, rejected }
     packaged ??= tool
   }
   return { tool: packaged, rejected }
 }
 
-function toolAt(place: Place, version: string, dialect: Tool['dialect']): Tool {
+function toolAt(place: Place, { version, dialect, plugin }: Verdict & { usable: true }): Tool {
   const { tool: name, file, origin, env } = place
-  return { name, file, version, origin, ...(dialect && { dialect }), ...(env && { env }) }
+  const further = { ...(dialect && { dialect }), ...(plugin && { plugin }), ...(env && { env }) }
+  return { name, file, version, origin, ...further }
 }
 
 /** Where to look, best first: PATH, then the cache. */

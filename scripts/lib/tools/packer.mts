@@ -21,22 +21,23 @@ async function examineModern(candidate: Candidate, version: string): Promise<Ver
   if (files.length === 0) return { usable: false, version, reason: `has no plugin ${plugin.source}` }
   const faults: string[] = []
   for (const file of files) {
-    const fault = await pluginFault(file.trim())
-    if (fault === undefined) return { usable: true, version, dialect: 'modern' }
-    faults.push(fault)
+    const found = await examinePlugin(file.trim())
+    if ('version' in found) return { usable: true, version, dialect: 'modern', plugin: found.version }
+    faults.push(found.fault)
   }
   return { usable: false, version, reason: `its plugin ${plugin.source} ${faults.join('; ')}` }
 }
 
 /** `describe` is what Packer itself asks a plugin before it uses it. */
-async function pluginFault(file: string): Promise<string | undefined> {
+async function examinePlugin(file: string): Promise<{ version: string } | { fault: string }> {
   const answer = await ask({ file }, ['describe'])
   try {
     const { version, builders } = JSON.parse(answer.stdout) as { version: string; builders: string[] }
-    if (!builders.includes('clone')) return `${version} has no clone builder`
-    return isAtLeast(version, plugin.minimum) ? undefined : `${version} is older than ${plugin.minimum}`
+    if (!builders.includes('clone')) return { fault: `${version} has no clone builder` }
+    if (isAtLeast(version, plugin.minimum)) return { version }
+    return { fault: `${version} is older than ${plugin.minimum}` }
   } catch {
-    return `does not load (${lastLine(answer)})`
+    return { fault: `does not load (${lastLine(answer)})` }
   }
 }
 

@@ -14,6 +14,8 @@ export interface Tool {
   origin: 'path' | InstallMethod
   /** Packer only. */
   dialect?: Dialect
+  /** Version of its proxmox plugin; a packaged Packer has none. Packer only. */
+  plugin?: string
   /** What its processes need besides the user's environment. */
   env?: Record<string, string>
 }
@@ -29,7 +31,7 @@ export interface Candidate {
 
 /** What trying a candidate showed. */
 export type Verdict =
-  | { usable: true; version: string; dialect?: Dialect }
+  | { usable: true; version: string; dialect?: Dialect; plugin?: string }
   | { usable: false; version?: string; reason: string }
 
 /** A program that was found and will not do, in words: `/usr/bin/sops 3.7.1: older than 3.9.0`. */

@@ -3,6 +3,7 @@ import { type Credentials, requirePassword } from '../credentials/credentials.mt
 import { loadCredentials } from '../credentials/load.mts'
 import { type ProxmoxClient, passwordClient, tokenClient } from '../proxmox/client.mts'
 import { getVersion, type ProxmoxVersion } from '../proxmox/get-version.mts'
+import { lockfilePath } from '../templates/lockfile.mts'
 import type { Cleaning } from './remove-leftovers.mts'
 
 /** What every workflow that talks to Proxmox begins with. */
@@ -30,5 +31,10 @@ function clientFor(credentials: Credentials, login: Login): ProxmoxClient {
 
 /** What removing leftovers needs of a connection. */
 export function cleaningOf({ client, config }: Connection): Cleaning {
-  return { client, stateDir: config.stateDir, taskTimeoutMs: config.taskTimeoutSeconds * 1000 }
+  return {
+    client,
+    stateDir: config.stateDir,
+    lockfile: lockfilePath(),
+    taskTimeoutMs: config.taskTimeoutSeconds * 1000,
+  }
 }

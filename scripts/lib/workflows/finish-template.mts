@@ -3,13 +3,23 @@ import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { ProxmintError } from '../run/errors.mts'
 import type { Reservation } from '../templates/reservations.mts'
+import { storagesOf } from './work-needs.mts'
+
+/** What was found out of the finished VM template. */
+export interface FinishedTemplate {
+  /** Of its disks. */
+  storage: string
+}
 
 /**
  * What Packer leaves to be done: the tags (its packaged version knows none), and whatever of the build's
  * login still stands in the config, from where every clone would inherit it.
  * @throws ProxmintError when the VM is no VM template.
  */
-export async function finishTemplate(client: ProxmoxClient, reservation: Reservation): Promise<void> {
+export async function finishTemplate(
+  client: ProxmoxClient,
+  reservation: Reservation,
+): Promise<FinishedTemplate> {
   const config = await getVmConfig(client, reservation)
   if (config['template'] !== 1) {
     throw new ProxmintError(`VM ${reservation.vmid} is no VM template after the build`, {
@@ -21,6 +31,7 @@ export async function finishTemplate(client: ProxmoxClient, reservation: Reserva
     tags: reservation.tags.join(';'),
     delete: leftover.length > 0 ? leftover.join(',') : undefined,
   })
+  return { storage: storagesOf(config)[0] ?? '' }
 }
 
 function buildLogin(config: VmConfig): string[] {

@@ -1,18 +1,75 @@
-import type { BuildResult } from './build.mts'
+import { exitCodes, formatError, messageOf } from '../run/errors.mts'
+import { redact } from '../run/redact.mts'
+import type { BuildOutcome } from './build.mts'
+import type { BuildResult } from './build-family.mts'
 
 /** What a build did, for a person. */
 export function formatBuild(result: BuildResult): string {
-  const { packer, changes, commands, template } = result
+  const { os, packer, changes, commands, template, reason } = result
   const login = packer.dialect === 'modern' ? 'with the API token' : 'packaged, with a password'
   const lines = [`Packer ${packer.version} (${login}): ${packer.file}`]
   if (changes.length > 0) lines.push(`in a copy of the template: ${changes.join('; ')}`)
   if (commands.length > 0)
     return [...lines, 'would run:', ...commands.map(command => `  ${command}`)].join('\n')
-  if (template === undefined)
-    return [...lines, `${result.os}: rules, permissions and packer validate passed`].join('\n')
+  if (template === undefined) {
+    const said =
+      reason === undefined ? 'rules, permissions and packer validate passed' : `nothing to build: ${reason}`
+    return [...lines, `${os}: ${said}`].join('\n')
+  }
+  const places = template.copies.map(({ vmid, node }) => `${vmid} (${result.name}) on ${node}`)
   return [
     ...lines,
-    `VM template ${template.vmid} (${result.name}) on ${result.node}, in ${result.seconds.toFixed(1)} s`,
+    ...(reason === undefined ? [] : [`built because ${reason}`]),
+    `VM template ${places.join(', ')}, in ${result.seconds.toFixed(1)} s`,
+    channelLine(os, template),
     `log: ${template.log}`,
   ].join('\n')
+}
+
+function channelLine(os: string, { channel, test }: NonNullable<BuildResult['template']>): string {
+  const tested = test === null ? 'not tested' : `${test.checks.length} checks passed`
+  if (channel === 'current') return `it is the current version of ${os}: ${tested}`
+  const flag = test === null ? ' --untested' : ''
+  return `it is the candidate of ${os}, ${tested}; zx scripts/templates.mts promote ${os}${flag} makes it current`
+}
+
+/** A row per family. */
+export function formatOutcomes(outcomes: BuildOutcome[]): string {
+  const width = Math.max(...outcomes.map(({ os }) => os.length))
+  return outcomes.map(outcome => `${outcome.os.padEnd(width)}  ${row(outcome)}`).join('\n')
+}
+
+function row(outcome: BuildOutcome): string {
+  if ('error' in outcome) return `failed       ${messageOf(outcome.error).split('\n')[0]}`
+  const { template, name, reason, seconds } = outcome.result
+  const time = `${seconds.toFixed(1)} s`
+  if (template === undefined)
+    return `${reason === undefined ? 'checked' : 'unchanged'}  ${time}  ${reason ?? ''}`.trimEnd()
+  return `${template.channel.padEnd(9)}  ${time}  ${name}`
+}
+
+/**
+ * Prints what became of the families: of one its result or its error, of several a table or one document.
+ * @returns the exit code.
+ */
+export function reportBuild(outcomes: BuildOutcome[], json: boolean): number {
+  const [only] = outcomes
+  if (outcomes.length === 1 && only !== undefined) {
+    if ('error' in only) throw only.error
+    print(json ? only.result : formatBuild(only.result))
+    return exitCodes.done
+  }
+  for (const outcome of outcomes) {
+    if ('error' in outcome) process.stderr.write(`${outcome.os}: ${redact(formatError(outcome.error))}\n`)
+  }
+  print(json ? { families: outcomes.map(documentOf) } : formatOutcomes(outcomes))
+  return outcomes.some(outcome => 'error' in outcome) ? exitCodes.partial : exitCodes.done
+}
+
+function documentOf(outcome: BuildOutcome): object {
+  return 'error' in outcome ? { os: outcome.os, error: redact(messageOf(outcome.error)) } : outcome.result
+}
+
+function print(output: string | object): void {
+  process.stdout.write(`${typeof output === 'string' ? output : JSON.stringify(output, null, 2)}\n`)
 }

@@ -10,7 +10,14 @@ import { stopVm } from '../proxmox/stop-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { killGroup, processCommand } from '../run/process.mts'
-import { dropReservation, listReservations, type Reservation } from '../templates/reservations.mts'
+import { readLockfile } from '../templates/lockfile.mts'
+import {
+  dropReservation,
+  isOwnReservation,
+  listReservations,
+  type Reservation,
+} from '../templates/reservations.mts'
+import { type Families, versionsOf } from '../templates/version.mts'
 
 /** A clone that Proxmox is still working on shows its VM only after a while. */
 const settleMs = 120_000
@@ -18,6 +25,8 @@ const settleMs = 120_000
 export interface Cleaning {
   client: ProxmoxClient
   stateDir: string
+  /** Of the templates: what stands there is finished, not left behind. */
+  lockfile: string
   taskTimeoutMs: number
 }
 
@@ -36,15 +45,20 @@ export async function removeLeftovers(cleaning: Cleaning): Promise<string[]> {
   return told
 }
 
-async function stillRuns({ pid, host }: Reservation): Promise<boolean> {
+async function stillRuns(reservation: Reservation): Promise<boolean> {
+  const { pid, host } = reservation
   if (host !== hostname()) return true
-  if (pid === process.pid) return false
+  if (pid === process.pid) return isOwnReservation(reservation)
   return (await processCommand(pid))?.includes('.mts') === true
 }
 
 /** Removes the VM of one reservation, its volumes, and then the reservation. */
 export async function removeReserved(cleaning: Cleaning, reservation: Reservation): Promise<string> {
   const { vmid, node, purpose } = reservation
+  if (isRecorded(await readLockfile(cleaning.lockfile), reservation)) {
+    await dropReservation(cleaning.stateDir, vmid)
+    return `VM ${vmid} of an interrupted \`${purpose}\` was finished: it stays`
+  }
   const status = await waitUntilUnlocked(cleaning, reservation)
   if (status === undefined && mayStillAppear(reservation)) {
     return `VM ${vmid} of an interrupted \`${purpose}\` is not there yet; the next run looks again`
@@ -57,6 +71,13 @@ export async function removeReserved(cleaning: Cleaning, reservation: Reservatio
   return status === undefined
     ? `nothing was left of an interrupted \`${purpose}\` (VM ${vmid})`
     : `VM ${vmid} (${status.name}) is not the one of an interrupted \`${purpose}\`: left alone`
+}
+
+function isRecorded(families: Families, { vmid, buildId }: Reservation): boolean {
+  const copies = Object.values(families)
+    .flatMap(versionsOf)
+    .flatMap(version => version.copies)
+  return copies.some(copy => copy.vmid === vmid && copy.buildId === buildId)
 }
 
 /** The same on the way out of a failure, which must not be replaced by one of the removal's own. */

@@ -65,9 +65,15 @@ function bridgeOf(
   return String(resolveValue(template, first?.bridge, variables, env) ?? 'vmbr0')
 }
 
-/** The base VM of a build, as far as the identity can see VMs. */
-export async function findBase(client: ProxmoxClient, name: string): Promise<VmSummary | undefined> {
-  const matches = (await listVms(client)).filter(vm => vm.name === name)
+/** The base VM of a build on one node, or on any, as far as the identity can see VMs. */
+export async function findBase(
+  client: ProxmoxClient,
+  name: string,
+  node?: string,
+): Promise<VmSummary | undefined> {
+  const matches = (await listVms(client)).filter(
+    vm => vm.name === name && (node === undefined || vm.node === node),
+  )
   if (matches.length <= 1) return matches[0]
   throw new ProxmintError(`${matches.length} VMs are named ${name}`, {
     facts: { vmids: matches.map(vm => vm.vmid).join(', ') },
@@ -93,7 +99,7 @@ export async function needsOfBuild(
 }
 
 /** The storages a VM's disks are on. */
-function storagesOf(config: VmConfig): string[] {
+export function storagesOf(config: VmConfig): string[] {
   return Object.entries(config)
     .filter(
       ([key, value]) => /^(scsi|virtio|sata|ide)\d+$/.test(key) && !String(value).includes('media=cdrom'),

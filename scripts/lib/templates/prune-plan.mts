@@ -1,0 +1,60 @@
+import { channelOf, type Families, type TemplateVersion, versionsOf } from './version.mts'
+
+/** Somebody who still needs a version, in words: `VM 105 (web), a linked clone`. */
+export interface VersionUse {
+  version: string
+  by: string
+}
+
+export interface PruneWanted {
+  /** Families to look at. */
+  families: string[]
+  /** How many of the newest versions of each family stay. */
+  keep: number
+  /** What is younger stays. In milliseconds. */
+  minAgeMs: number
+  now: Date
+}
+
+export interface PrunePlan {
+  remove: { os: string; version: TemplateVersion }[]
+  /** What stays, and why. */
+  keep: { os: string; version: string; reason: string }[]
+}
+
+/** Which versions go, and why each other one stays. Decides by what it is given alone; changes nothing. */
+export function planPrune(locked: Families, uses: VersionUse[], wanted: PruneWanted): PrunePlan {
+  const plan: PrunePlan = { remove: [], keep: [] }
+  for (const os of wanted.families) {
+    const family = locked[os]
+    if (family === undefined) continue
+    for (const [index, version] of versionsOf(family).entries()) {
+      const channel = channelOf(family, version.name)
+      const reason =
+        channel === undefined ? reasonToKeep(version, index, uses, wanted) : `it is the ${channel} version`
+      if (reason === undefined) plan.remove.push({ os, version })
+      else plan.keep.push({ os, version: version.name, reason })
+    }
+  }
+  return plan
+}
+
+function reasonToKeep(
+  { name, builtAt }: TemplateVersion,
+  index: number,
+  uses: VersionUse[],
+  { keep, minAgeMs, now }: PruneWanted,
+): string | undefined {
+  const users = uses.filter(use => use.version === name).map(use => use.by)
+  if (users.length > 0) return `used by ${users.join('; ')}`
+  if (index < keep) return keep === 1 ? 'it is the newest' : `it is one of the newest ${keep}`
+  const ageMs = now.getTime() - Date.parse(builtAt)
+  if (ageMs < minAgeMs) return `it is ${days(ageMs)} old, younger than ${days(minAgeMs)}`
+  return undefined
+}
+
+function days(ms: number): string {
+  const count = Math.floor(ms / 86_400_000)
+  if (count === 0) return 'less than a day'
+  return count === 1 ? '1 day' : `${count} days`
+}

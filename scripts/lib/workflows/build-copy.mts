@@ -1,0 +1,151 @@
+import { rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Place } from '../packer/family.mts'
+import { readManifest } from '../packer/manifest.mts'
+import { writePackagedCopy } from '../packer/packaged-copy.mts'
+import { type BuildCommands, planBuild } from '../packer/plan.mts'
+import { checkpoint } from '../run/checkpoint.mts'
+import { ProxmintError } from '../run/errors.mts'
+import { dropReservation, type Reservation, updateReservation } from '../templates/reservations.mts'
+import type { TemplateCopy } from '../templates/version.mts'
+import type { Dialect, Tool } from '../tools/tool.mts'
+import { type BuildJob, connectionAt, type handedOver, manifestPath } from './build-job.mts'
+import { type Connection, cleaningOf } from './connect.mts'
+import { finishTemplate } from './finish-template.mts'
+import { buildWithPacker } from './packer-run.mts'
+import { tryRemoveReserved } from './remove-leftovers.mts'
+import { reserveVm } from './reserve.mts'
+
+/** A job with the folder Packer is run in, at one place. */
+export interface PlacedJob {
+  job: BuildJob
+  name: string
+  place: Place
+  packer: Tool & { dialect: Dialect }
+  folder: string
+}
+
+/** One finished VM template that stands nowhere yet but in its reservation. */
+export interface BuiltCopy {
+  copy: TemplateCopy
+  reservation: Reservation
+  log: string
+}
+
+/** The folder as it is, or its copy for a Packer that does not read today's templates. */
+export async function packerFolder(
+  { template, os }: BuildJob,
+  dialect: Dialect,
+  stateDir: string,
+): Promise<{ folder: string; changes: string[]; copy: string | undefined }> {
+  if (dialect === 'modern') return { folder: resolve(template.folder), changes: [], copy: undefined }
+  const copy = join(stateDir, 'packaged', String(process.pid), os)
+  const { folder, changes } = await writePackagedCopy(template, copy)
+  return { folder: resolve(folder), changes, copy }
+}
+
+/** The commands for what was reserved, or for nothing yet. */
+export function commandsOf(
+  { credentials }: Connection,
+  { job, name, packer, folder }: PlacedJob,
+  { vmid = 0, buildId = 'none', manifest = 'manifest.json' }: Handover = {},
+): BuildCommands {
+  const handed: Record<(typeof handedOver)[number], string> = {
+    template_name: name,
+    manifest,
+    template_vmid: String(vmid),
+    build_id: buildId,
+  }
+  const variables = { ...job.variables, ...handed }
+  return planBuild({ packer, dialect: packer.dialect, credentials, folder, variables })
+}
+
+interface Handover {
+  vmid?: number
+  buildId?: string
+  manifest?: string
+}
+
+/**
+ * Builds one copy under a VMID that was reserved and written down. A failed or interrupted build leaves no VM
+ * behind; of one that succeeded the reservation stays until the version is recorded.
+ */
+export async function buildCopy(
+  anywhere: Connection,
+  placed: PlacedJob,
+  signal: AbortSignal,
+): Promise<BuiltCopy> {
+  const connection = connectionAt(anywhere, placed.place)
+  const { config, client } = connection
+  const { job, name, place } = placed
+  const reservation = await reserveVm(client, config.stateDir, {
+    range: config.templateVmidRange,
+    pinned: job.pinnedVmid,
+    node: place.node,
+    name,
+    tags: [`proxmint-${config.site}`, job.os, job.digests.digest.slice(0, 8)],
+    purpose: `build ${job.os}`,
+  })
+  checkpoint('reserved')
+  try {
+    return await make(connection, placed, reservation, signal)
+  } catch (error) {
+    process.stderr.write(`${await tryRemoveReserved(cleaningOf(connection), reservation)}\n`)
+    throw error
+  }
+}
+
+async function make(
+  connection: Connection,
+  placed: PlacedJob,
+  reservation: Reservation,
+  signal: AbortSignal,
+): Promise<BuiltCopy> {
+  const { client, config } = connection
+  const { vmid, buildId, node } = reservation
+  const manifest = await manifestPath(config.stateDir, placed.name, vmid)
+  try {
+    const log = await buildWithPacker(
+      {
+        os: placed.job.os,
+        vmid,
+        plan: commandsOf(connection, placed, { vmid, buildId, manifest }).build,
+        logFolder: join(config.stateDir, 'logs'),
+        onStart: pid => noteChild(config.stateDir, vmid, pid),
+      },
+      signal,
+    )
+    checkpoint('packer-ended')
+    await requireReserved(manifest, vmid)
+    const { storage } = await finishTemplate(client, reservation)
+    checkpoint('finished')
+    return { copy: { vmid, node, storage: storage || placed.place.storage, buildId }, reservation, log }
+  } finally {
+    await rm(manifest, { force: true })
+  }
+}
+
+async function noteChild(stateDir: string, vmid: number, pid: number): Promise<void> {
+  await updateReservation(stateDir, vmid, { child: { pid, program: 'packer' } })
+  checkpoint('packer-started')
+}
+
+async function requireReserved(manifest: string, vmid: number): Promise<void> {
+  const built = await readManifest(manifest)
+  if (built.vmid === vmid) return
+  throw new ProxmintError(`Packer built VM ${built.vmid}, not the reserved ${vmid}`, {
+    hint: 'set `vm_id = var.template_vmid` in the template; the VM it built is still there',
+  })
+}
+
+/** Its VM is in the lockfile now. */
+export async function releaseCopies({ config }: Connection, built: BuiltCopy[]): Promise<void> {
+  for (const { reservation } of built) await dropReservation(config.stateDir, reservation.vmid)
+}
+
+/** What becomes of copies whose version is not recorded. */
+export async function removeCopies(connection: Connection, built: BuiltCopy[]): Promise<void> {
+  for (const { reservation } of built) {
+    process.stderr.write(`${await tryRemoveReserved(cleaningOf(connection), reservation)}\n`)
+  }
+}

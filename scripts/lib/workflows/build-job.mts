@@ -1,0 +1,172 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Config } from '../config/load.mts'
+import { type Family, loadFamily, type Place } from '../packer/family.mts'
+import { type InputDigests, inputDigests } from '../packer/input-digest.mts'
+import { resolveValue } from '../packer/resolve-value.mts'
+import type { Template } from '../packer/template.mts'
+import type { Need } from '../permissions/needs.mts'
+import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import type { VmSummary } from '../proxmox/list-vms.mts'
+import { writeFailed } from '../run/atomic-file.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import type { TemplateVersion } from '../templates/version.mts'
+import type { Dialect, Tool } from '../tools/tool.mts'
+import { needsOfAcceptance, type TestedPlace } from './acceptance-needs.mts'
+import { imageOf } from './base-description.mts'
+import type { BuildOptions } from './build-options.mts'
+import { loadCheckedTemplate } from './checked-template.mts'
+import type { Connection } from './connect.mts'
+import { checkPermissions, requireGranted } from './permission-check.mts'
+import { type BuildTarget, buildTarget, findBase, needsOfBuild } from './work-needs.mts'
+
+/** One family, checked and ready to be built. */
+export interface BuildJob {
+  os: string
+  template: Template
+  family: Family
+  /** Where it is built; the first is that of the credentials where the family names none. */
+  places: Place[]
+  /** Packer's, without those that are handed over. */
+  variables: Record<string, string>
+  /** The number the family's own variable asks for. */
+  pinnedVmid: number | undefined
+  image: TemplateVersion['image']
+  digests: InputDigests
+}
+
+/** Variables of a template through which a build hands over what it decided. */
+export const handedOver = ['template_vmid', 'template_name', 'build_id', 'manifest'] as const
+
+/** Everything before Proxmox is asked to change anything: rules, permissions, base VMs, inputs. */
+export async function prepareJob(
+  connection: Connection,
+  packer: Tool & { dialect: Dialect },
+  os: string,
+  { variables: given, test }: Pick<BuildOptions, 'variables' | 'test'>,
+): Promise<BuildJob> {
+  const template = await loadCheckedTemplate(os)
+  requireHandover(template, given)
+  const family = await loadFamily(os)
+  const { config, credentials } = connection
+  const places = family.places ?? [{ node: credentials.node, storage: credentials.storagePool }]
+  const pinnedVmid = pinned(template, places)
+  const variables = { ...configured(template, config), ...given }
+  const bases: VmSummary[] = []
+  for (const place of places) {
+    const tested = test ? needsOfAcceptance(config, family, testedPlace(connection, place)) : []
+    bases.push(await checkPlace(connection, template, variables, place, tested))
+  }
+  const image = await imageOfBase(connection, bases[0]!)
+  const tools = { packer: packer.version, ...(packer.plugin && { plugin: packer.plugin }) }
+  const further = { ...tools, [`image ${image.name}`]: image.checksum ?? '' }
+  const digests = await inputDigests(template, { ...environmentOf(template), ...variables }, further)
+  return { os, template, family, places, variables, pinnedVmid, image, digests }
+}
+
+/** The connection of a build at another node and storage than those of the credentials. */
+export function connectionAt(connection: Connection, { node, storage }: Place): Connection {
+  return { ...connection, credentials: { ...connection.credentials, node, storagePool: storage } }
+}
+
+function requireHandover({ folder, variables }: Template, given: Record<string, string>): void {
+  const missing = handedOver.filter(name => !variables.some(variable => variable.name === name))
+  if (missing.length > 0) {
+    throw new ProxmintError(`${folder} declares no variable ${missing.join(', ')}`, {
+      hint: 'proxmint hands over the reserved VMID, the name and the manifest in them; see packer/debian/variables.pkr.hcl',
+      exitCode: exitCodes.invalid,
+    })
+  }
+  const set = handedOver.find(name => given[name] !== undefined)
+  if (set !== undefined) {
+    throw new ProxmintError(`${set} cannot be given: proxmint chooses it and writes it down`, {
+      exitCode: exitCodes.usage,
+    })
+  }
+}
+
+/** What the config decides, for the templates that ask for it. */
+function configured({ variables }: Template, { bridge }: Config): Record<string, string> {
+  return variables.some(variable => variable.name === 'bridge') ? { bridge } : {}
+}
+
+/** What `PKR_VAR_` variables of the environment decide, as far as it is no secret. */
+function environmentOf({ variables }: Template): Record<string, string> {
+  const set = variables.filter(
+    ({ name, sensitive }) => !sensitive && process.env[`PKR_VAR_${name}`] !== undefined,
+  )
+  return Object.fromEntries(set.map(({ name }) => [name, process.env[`PKR_VAR_${name}`]!]))
+}
+
+/** A family pins its VMID by a default such as `env("TEMPLATE_VMID")`, which is 0 or empty where it is not set. */
+function pinned(template: Template, places: Place[]): number | undefined {
+  const declared = template.variables.find(variable => variable.name === 'template_vmid')?.default
+  const value = resolveValue(template, declared)
+  if (value === undefined || value === '' || Number(value) === 0) return undefined
+  const vmid = Number(value)
+  if (!Number.isInteger(vmid) || vmid < 100 || vmid > 999_999_999) {
+    throw new ProxmintError(`TEMPLATE_VMID is ${value}, which is no VMID`, {
+      hint: 'a whole number from 100 to 999999999',
+      exitCode: exitCodes.usage,
+    })
+  }
+  if (places.length > 1) {
+    throw new ProxmintError(
+      `TEMPLATE_VMID pins one VMID, and ${template.os} is built in ${places.length} places`,
+      {
+        hint: 'unset TEMPLATE_VMID',
+        exitCode: exitCodes.usage,
+      },
+    )
+  }
+  return vmid
+}
+
+/** The acceptance test of a VM template that is not there yet. */
+function testedPlace({ version }: Connection, { node, storage }: Place): TestedPlace {
+  return { pveMajor: version.major, node, storage, vmid: undefined }
+}
+
+/** The permissions first: without them a base VM that is there looks like one that is not. */
+async function checkPlace(
+  connection: Connection,
+  template: Template,
+  variables: Record<string, string>,
+  { node, storage }: Place,
+  further: Need[],
+): Promise<VmSummary> {
+  const { client, version } = connection
+  const environment = { ...process.env, PROXMOX_STORAGE_POOL: storage, PROXMOX_NODE: node }
+  const target = buildTarget(template, variables, environment)
+  const base = await findBase(client, target.baseName, node)
+  const own = await needsOfBuild(client, target, { node, pveMajor: version.major }, base)
+  const needs = [...own, ...further]
+  requireGranted(await checkPermissions(client, version.major, needs), `build ${template.os}`)
+  if (base === undefined) throw await noBase(connection, target, node)
+  return base
+}
+
+async function noBase({ client, credentials }: Connection, { baseName }: BuildTarget, node: string) {
+  const elsewhere = await findBase(client, baseName)
+  const image = baseName.replace('proxmint-base-', '')
+  const where = node === credentials.node ? '' : `PROXMOX_NODE=${node} `
+  return new ProxmintError(
+    `the base VM ${baseName} is not there${elsewhere === undefined ? '' : `: it is on ${elsewhere.node}, not on ${node}`}`,
+    { hint: `${where}zx scripts/base.mts import ${image}`, exitCode: exitCodes.invalid },
+  )
+}
+
+/** `base import` writes down in the base VM's description which image it was made from. */
+async function imageOfBase({ client }: Connection, base: VmSummary): Promise<TemplateVersion['image']> {
+  const { description } = await getVmConfig(client, base)
+  return imageOf(String(description ?? '')) ?? { name: base.name ?? '', url: null, checksum: null }
+}
+
+/** Where the manifest of one build goes; its folder is made. */
+export async function manifestPath(stateDir: string, name: string, vmid: number): Promise<string> {
+  const path = join(stateDir, 'manifests', `${name}-${vmid}.json`)
+  await mkdir(dirname(path), { recursive: true }).catch(cause => {
+    throw writeFailed(path, cause)
+  })
+  return path
+}

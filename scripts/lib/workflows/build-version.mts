@@ -1,0 +1,114 @@
+import { checkpoint } from '../run/checkpoint.mts'
+import { revisionOf } from '../templates/git.mts'
+import { lockfilePath } from '../templates/lockfile.mts'
+import { writePackages } from '../templates/packages.mts'
+import type { TemplateCopy, TemplateVersion, TestResult } from '../templates/version.mts'
+import type { AcceptanceReport } from './accept-template.mts'
+import { type BuiltCopy, buildCopy, type PlacedJob, releaseCopies, removeCopies } from './build-copy.mts'
+import type { Builder } from './build-family.mts'
+import { joinReports, testCopy } from './build-test.mts'
+import { mirror, recordVersion } from './promote.mts'
+
+export interface BuiltVersion {
+  /** Of the first copy. */
+  vmid: number
+  /** Packer's, of the first copy. */
+  log: string
+  copies: TemplateCopy[]
+  channel: 'current' | 'candidate'
+  test: TestResult | null
+}
+
+/**
+ * Builds a copy per place, tests each, and writes the version down. Until it is written down its copies are leftovers: a failure removes them
+ * at once, a crash leaves that to the next run.
+ */
+export async function buildVersion(
+  builder: Builder,
+  placed: PlacedJob[],
+  signal: AbortSignal,
+): Promise<BuiltVersion> {
+  const { connection, options } = builder
+  const start = performance.now()
+  const made = await makeCopies(builder, placed, signal)
+  const built = made.map(one => one.built)
+  try {
+    checkpoint('tested')
+    const tested = options.test
+      ? joinReports(
+          placed.map(one => one.place.node),
+          made.flatMap(one => one.report ?? []),
+        )
+      : undefined
+    const test = tested?.result ?? null
+    const seconds = Math.round((performance.now() - start) / 1000)
+    const version = await versionOf(placed[0]!, built, test, seconds)
+    await writePackages(lockfilePath(), version.name, tested?.packages ?? [])
+    const promoted = options.promote && test !== null
+    const families = await recordVersion(placed[0]!.job.os, version, promoted)
+    await releaseCopies(connection, built)
+    checkpoint('released')
+    await mirror(connection, families)
+    const [{ copy, log }] = built as [BuiltCopy]
+    return { vmid: copy.vmid, log, copies: version.copies, channel: promoted ? 'current' : 'candidate', test }
+  } catch (error) {
+    await removeCopies(connection, built)
+    throw error
+  }
+}
+
+/** All or none: where one place fails, what the others made is removed. */
+async function makeCopies(builder: Builder, placed: PlacedJob[], signal: AbortSignal): Promise<MadeCopy[]> {
+  const results = await Promise.allSettled(
+    placed.map(one => builder.atPlace(one.place, () => makeCopy(builder, one, signal))),
+  )
+  const made = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  const failed = results.find(result => result.status === 'rejected')
+  if (failed === undefined) return made
+  await removeCopies(
+    builder.connection,
+    made.map(one => one.built),
+  )
+  throw failed.reason
+}
+
+interface MadeCopy {
+  built: BuiltCopy
+  report: AcceptanceReport | undefined
+}
+
+/** Builds and tests one copy; what fails its test is removed. */
+async function makeCopy(
+  { connection, options }: Builder,
+  placed: PlacedJob,
+  signal: AbortSignal,
+): Promise<MadeCopy> {
+  const built = await buildCopy(connection, placed, signal)
+  if (!options.test) return { built, report: undefined }
+  try {
+    return { built, report: await testCopy(connection, placed, built, signal) }
+  } catch (error) {
+    await removeCopies(connection, [built])
+    throw error
+  }
+}
+
+async function versionOf(
+  { job, name, packer }: PlacedJob,
+  built: BuiltCopy[],
+  test: TestResult | null,
+  buildSeconds: number,
+): Promise<TemplateVersion> {
+  return {
+    name,
+    digest: job.digests.digest,
+    copies: built.map(({ copy }) => copy),
+    image: job.image,
+    revision: await revisionOf([job.template.folder]),
+    inputs: job.digests.inputs,
+    tools: { packer: packer.version, plugin: packer.plugin ?? null },
+    builtAt: new Date().toISOString(),
+    buildSeconds,
+    test,
+  }
+}

@@ -1,0 +1,59 @@
+import { checkpoint } from '../run/checkpoint.mts'
+import { addCandidate, promote, revoke, rollback } from '../templates/channels.mts'
+import { lockfilePath, updateLockfile } from '../templates/lockfile.mts'
+import type { Families, TemplateVersion } from '../templates/version.mts'
+import type { Connection } from './connect.mts'
+import { mirrorLockfile } from './templates-mirror.mts'
+
+/** Changes the lockfile, then what mirrors it; warnings of the mirror go to stderr. */
+async function change(
+  connection: Connection,
+  purpose: string,
+  decide: (families: Families) => Families,
+): Promise<Families> {
+  const path = lockfilePath()
+  const families = await updateLockfile(path, purpose, decide)
+  await mirror(connection, families)
+  return families
+}
+
+/** Brings tags and Terraform's variables up to the lockfile, and says what could not be. */
+export async function mirror(connection: Connection, families: Families): Promise<void> {
+  for (const warning of await mirrorLockfile(connection, lockfilePath(), families)) {
+    process.stderr.write(`${warning}\n`)
+  }
+  checkpoint('mirrored')
+}
+
+/**
+ * Writes a finished version down as candidate, and in the same write as current where that is asked for. From
+ * then on its VMs are no leftovers.
+ */
+export async function recordVersion(
+  os: string,
+  version: TemplateVersion,
+  promoteAtOnce: boolean,
+): Promise<Families> {
+  const families = await updateLockfile(lockfilePath(), `record ${version.name}`, before => {
+    const added = addCandidate(before, os, version)
+    return promoteAtOnce ? promote(added, os, { untested: false }) : added
+  })
+  checkpoint('recorded')
+  return families
+}
+
+/** Makes the candidate of a family current. */
+export function promoteFamily(connection: Connection, os: string, untested: boolean): Promise<Families> {
+  return change(connection, `promote ${os}`, families => promote(families, os, { untested }))
+}
+
+/** Makes the previous version of a family current. */
+export function rollbackFamily(connection: Connection, os: string): Promise<Families> {
+  return change(connection, `roll back ${os}`, families => rollback(families, os))
+}
+
+/** Marks a version as known to be bad. */
+export function revokeVersion(connection: Connection, name: string, reason: string): Promise<Families> {
+  const revoked = { reason, at: new Date().toISOString() }
+  return change(connection, `revoke ${name}`, families => revoke(families, name, revoked))
+}

@@ -1,0 +1,98 @@
+import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
+import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { listVolumes, type Volume } from '../proxmox/list-volumes.mts'
+import { lockfilesOfBranches } from '../templates/git.mts'
+import type { VersionUse } from '../templates/prune-plan.mts'
+import {
+  channels,
+  type Families,
+  type TemplateCopy,
+  type TemplateVersion,
+  versionsOf,
+} from '../templates/version.mts'
+import type { Connection } from './connect.mts'
+
+/** Everybody who still needs a version, as far as this identity and this repository can see. */
+export interface Uses {
+  uses: VersionUse[]
+  /** What could not be looked at, a sentence each. */
+  notSeen: string[]
+}
+
+/** Looks for users of every version: VMs in Proxmox, disks on the storages, branches in Git. */
+export async function findUses(connection: Connection, lockfile: string, families: Families): Promise<Uses> {
+  const versions = Object.values(families).flatMap(versionsOf)
+  const [vms, disks, branches] = [
+    await usesByVms(connection, versions),
+    await usesByDisks(connection, versions),
+    await lockfilesOfBranches(lockfile),
+  ]
+  const notSeen =
+    branches === undefined ? ['there is no Git repository here, so no branch was looked at'] : []
+  const inBranches = (branches ?? []).flatMap(({ branch, families: theirs }) => usesInBranch(branch, theirs))
+  return { uses: [...vms, ...disks, ...inBranches], notSeen }
+}
+
+/** The channels of a branch are what it makes VMs from. */
+function usesInBranch(branch: string, families: Families): VersionUse[] {
+  return Object.values(families).flatMap(family =>
+    channels.flatMap(channel => {
+      const version = family[channel]?.name
+      return version === undefined ? [] : [{ version, by: `the branch ${branch} (${channel})` }]
+    }),
+  )
+}
+
+/** A clone inherits the description of its template, with the build id in it; a linked one its disks too. */
+async function usesByVms({ client }: Connection, versions: TemplateVersion[]): Promise<VersionUse[]> {
+  const copies = new Set(versions.flatMap(version => version.copies.map(copy => copy.vmid)))
+  const others = (await listVms(client)).filter(vm => !copies.has(vm.vmid))
+  const uses: VersionUse[] = []
+  for (const vm of others) {
+    const config = await getVmConfig(client, vm)
+    for (const version of versions) {
+      const how = howUsed(config, version.copies)
+      if (how !== undefined) uses.push({ version: version.name, by: `${vmWords(vm)}, ${how}` })
+    }
+  }
+  return uses
+}
+
+function howUsed(config: VmConfig, copies: TemplateCopy[]): string | undefined {
+  const values = Object.values(config).map(String)
+  if (copies.some(({ vmid }) => values.some(value => isDiskOf(value, vmid)))) return 'a linked clone'
+  const description = String(config['description'] ?? '')
+  return copies.some(({ buildId }) => description.includes(buildId)) ? 'made from it' : undefined
+}
+
+/** Disks of VMs this identity cannot see are in the storage's list all the same. */
+async function usesByDisks({ client }: Connection, versions: TemplateVersion[]): Promise<VersionUse[]> {
+  const copies = versions.flatMap(version => version.copies.map(copy => ({ version: version.name, copy })))
+  const places = new Map(copies.map(({ copy }) => [`${copy.node} ${copy.storage}`, copy]))
+  const uses: VersionUse[] = []
+  for (const place of places.values()) {
+    const volumes = await listVolumes(client, place, 'images')
+    for (const { version, copy } of copies) {
+      if (copy.node !== place.node || copy.storage !== place.storage) continue
+      const linked = volumes.filter(volume => isLinkedTo(volume, copy.vmid))
+      uses.push(...linked.map(({ volid }) => ({ version, by: `the linked disk ${volid}` })))
+    }
+  }
+  return uses
+}
+
+/** `tank:base-9000-disk-0/vm-105-disk-0`, on a directory `local:9000/base-9000-disk-0.qcow2/105/vm-105-disk-0.qcow2`. */
+function isDiskOf(value: string, template: number): boolean {
+  return new RegExp(`(^|[:/])base-${template}-disk-\\d+[^/,]*/`).test(value)
+}
+
+function isLinkedTo(volume: Volume & { parent?: string }, template: number): boolean {
+  return (
+    isDiskOf(volume.volid, template) ||
+    new RegExp(`(^|[:/@])base-${template}-disk-`).test(volume.parent ?? '')
+  )
+}
+
+function vmWords({ vmid, name }: VmSummary): string {
+  return `VM ${vmid}${name === undefined ? '' : ` (${name})`}`
+}

@@ -1,0 +1,134 @@
+import { deleteVm } from '../proxmox/delete-vm.mts'
+import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { findVmStatus } from '../proxmox/get-vm-status.mts'
+import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { waitForTask } from '../proxmox/task.mts'
+import { checkpoint } from '../run/checkpoint.mts'
+import { interrupted, messageOf } from '../run/errors.mts'
+import { familyIn, forget } from '../templates/channels.mts'
+import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfile.mts'
+import { removePackages } from '../templates/packages.mts'
+import { type PrunePlan, planPrune } from '../templates/prune-plan.mts'
+import type { TemplateCopy, TemplateVersion } from '../templates/version.mts'
+import { type Connection, cleaningOf } from './connect.mts'
+import { mirror } from './promote.mts'
+import { findUses } from './prune-uses.mts'
+import { removeLeftovers } from './remove-leftovers.mts'
+
+export interface PruneOptions {
+  /** All that have versions where it is empty. */
+  families: string[]
+  keep: number
+  minAgeMs: number
+  dryRun: boolean
+}
+
+export interface PruneReport {
+  dryRun: boolean
+  /** Versions that are gone, or would be. */
+  removed: { os: string; version: string; vmids: number[] }[]
+  kept: PrunePlan['keep']
+  /** Templates that only look like ours: left alone, a sentence each. */
+  foreign: string[]
+  /** What could not be looked at, a sentence each. */
+  notSeen: string[]
+}
+
+/**
+ * Removes versions in no channel that nobody uses. A version is forgotten only when Proxmox has confirmed that
+ * its VM templates are gone.
+ */
+export async function pruneTemplates(
+  connection: Connection,
+  options: PruneOptions,
+  signal: AbortSignal,
+): Promise<PruneReport> {
+  if (!options.dryRun) {
+    for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
+  }
+  const families = await readLockfile(lockfilePath())
+  for (const os of options.families) familyIn(families, os)
+  const { uses, notSeen } = await findUses(connection, lockfilePath(), families)
+  const names = options.families.length > 0 ? options.families : Object.keys(families)
+  const plan = planPrune(families, uses, { ...options, families: names, now: new Date() })
+  checkpoint('prune-planned')
+  const report: PruneReport = {
+    dryRun: options.dryRun,
+    removed: [],
+    kept: [...plan.keep],
+    foreign: [],
+    notSeen,
+  }
+  for (const { os, version } of plan.remove) {
+    if (signal.aborted) throw interrupted('templates prune')
+    await removeVersion(connection, os, version, report)
+  }
+  if (!options.dryRun) await mirror(connection, await readLockfile(lockfilePath()))
+  return report
+}
+
+async function removeVersion(
+  connection: Connection,
+  os: string,
+  version: TemplateVersion,
+  report: PruneReport,
+): Promise<void> {
+  const vms = await listVms(connection.client)
+  const removed: number[] = []
+  for (const copy of version.copies) {
+    const fault = await notOurs(connection, os, version, copy, vms)
+    if (fault !== undefined) {
+      report.foreign.push(fault)
+      continue
+    }
+    const vm = vms.find(candidate => candidate.vmid === copy.vmid)
+    try {
+      // A privilege that is missing must not look like a VM that is: this throws then.
+      if (vm === undefined && (await findVmStatus(connection.client, copy)) === undefined) continue
+      if (!report.dryRun) await remove(connection, copy)
+      removed.push(copy.vmid)
+    } catch (error) {
+      report.kept.push({ os, version: version.name, reason: messageOf(error) })
+      return
+    }
+  }
+  if (!report.dryRun) await forgetVersion(os, version.name)
+  report.removed.push({ os, version: version.name, vmids: removed })
+}
+
+async function remove({ client, config }: Connection, copy: TemplateCopy): Promise<void> {
+  const timeoutMs = config.taskTimeoutSeconds * 1000
+  await waitForTask(client, await deleteVm(client, copy), { timeoutMs })
+  checkpoint('prune-deleted')
+}
+
+async function forgetVersion(os: string, name: string): Promise<void> {
+  await updateLockfile(lockfilePath(), `forget ${name}`, families => forget(families, os, name))
+  await removePackages(lockfilePath(), name)
+  checkpoint('prune-forgotten')
+}
+
+/** Why the VM under a copy's number is not the one that was built: nothing of it is deleted then. */
+async function notOurs(
+  { client, config }: Connection,
+  os: string,
+  { name }: TemplateVersion,
+  copy: TemplateCopy,
+  vms: VmSummary[],
+): Promise<string | undefined> {
+  const vm = vms.find(candidate => candidate.vmid === copy.vmid)
+  if (vm === undefined) return undefined
+  const found = await getVmConfig(client, vm)
+  const tags = String(found['tags'] ?? '').split(';')
+  const faults = [
+    vm.name === name ? '' : `it is named ${vm.name}`,
+    found['template'] === 1 ? '' : 'it is no VM template',
+    tags.includes(`proxmint-${config.site}`) && tags.includes(os)
+      ? ''
+      : `it lacks the tags proxmint-${config.site} and ${os}`,
+    String(found['description'] ?? '').includes(copy.buildId)
+      ? ''
+      : `its description lacks the build id ${copy.buildId}`,
+  ].filter(fault => fault !== '')
+  return faults.length === 0 ? undefined : `VM ${copy.vmid} is not ${name}: ${faults.join(', ')}; left alone`
+}

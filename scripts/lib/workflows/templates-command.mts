@@ -1,0 +1,106 @@
+import { type Arguments, usageError } from '../run/command-line.mts'
+import { durationMs } from '../run/duration.mts'
+import { exitCodes } from '../run/errors.mts'
+import type { Families } from '../templates/version.mts'
+import { connect } from './connect.mts'
+import { promoteFamily, revokeVersion, rollbackFamily } from './promote.mts'
+import { diffVersions, formatDiff } from './templates-diff.mts'
+import { formatVersions, listForTerraform, listVersions } from './templates-list.mts'
+
+const name = 'templates'
+
+/** What a verb answers: the document of `--json`, and the same for a person. */
+export interface Answer {
+  document: unknown
+  text: string
+  /** Default: done. */
+  exitCode?: number
+}
+
+type Verb = (args: Arguments, signal: AbortSignal) => Promise<Answer>
+
+const byVerb: Record<string, Verb> = {
+  async list(args) {
+    if (args.flag('terraform')) {
+      const document = await listForTerraform()
+      return { document, text: JSON.stringify(document, null, 2) }
+    }
+    const versions = await listVersions(args.positionals[1])
+    return { document: versions, text: formatVersions(versions) }
+  },
+  async promote(args) {
+    const os = wordAfter(args, 'promote', 'a family')
+    return channelsOf(os, await promoteFamily(await connect(), os, args.flag('untested')))
+  },
+  async rollback(args) {
+    const os = wordAfter(args, 'rollback', 'a family')
+    return channelsOf(os, await rollbackFamily(await connect(), os))
+  },
+  async revoke(args) {
+    const version = wordAfter(args, 'revoke', 'a version')
+    const reason = args.string('reason')
+    if (reason === undefined)
+      throw usageError({ name }, 'revoke needs --reason: it is told to whoever uses the version')
+    const families = await revokeVersion(await connect(), version, reason)
+    const [os] = Object.entries(families).find(([, family]) => family.current?.name === version) ?? []
+    const next =
+      os === undefined ? '' : `; it is the current version: zx scripts/templates.mts rollback ${os}`
+    return { document: { version, reason }, text: `${version} is revoked${next}` }
+  },
+  async diff(args) {
+    const [, os, from = 'previous', to = 'current'] = args.positionals
+    if (os === undefined) throw usageError({ name }, 'diff needs a family')
+    const diff = await diffVersions(os, from, to)
+    return { document: diff, text: formatDiff(diff) }
+  },
+  async test(args, signal) {
+    const { formatAcceptance, testTemplate } = await import('./test-template.mts')
+    const report = await testTemplate(wordAfter(args, 'test', 'a family or a VMID'), signal)
+    const exitCode = report.passed ? exitCodes.done : exitCodes.failed
+    return { document: report, text: formatAcceptance(report), exitCode }
+  },
+  async prune(args, signal) {
+    const { pruneTemplates } = await import('./prune.mts')
+    const { formatPrune } = await import('./format-prune.mts')
+    const report = await pruneTemplates(
+      await connect(),
+      {
+        families: args.positionals.slice(1),
+        keep: args.integer('keep', { min: 1, max: 1000 }) ?? 3,
+        minAgeMs: durationMs({ name }, 'min-age', args.string('min-age') ?? '7d')!,
+        dryRun: args.flag('dry-run'),
+      },
+      signal,
+    )
+    return { document: report, text: formatPrune(report) }
+  },
+}
+
+/** The first words `templates` takes. */
+export const verbs = Object.keys(byVerb)
+
+export const templatesUsage =
+  'list [OS] | test OS|VMID | promote OS | rollback OS | revoke VERSION --reason TEXT | prune [OS]... | diff OS [FROM [TO]]'
+
+/** Runs one verb. */
+export function templatesCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
+  return byVerb[verb]!(args, signal)
+}
+
+function wordAfter({ positionals }: Arguments, verb: string, what: string): string {
+  const word = positionals[1]
+  if (word === undefined) throw usageError({ name }, `${verb} needs ${what}`)
+  return word
+}
+
+function channelsOf(os: string, families: Families): Answer {
+  const { current, previous, candidate } = families[os]!
+  const document = {
+    os,
+    current: current?.name ?? null,
+    previous: previous?.name ?? null,
+    candidate: candidate?.name ?? null,
+  }
+  const text = `${os}: current ${document.current ?? 'none'}, previous ${document.previous ?? 'none'}`
+  return { document, text }
+}

@@ -1,0 +1,70 @@
+import { changedInputs } from '../packer/input-digest.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { familyIn } from '../templates/channels.mts'
+import { type PackageChanges, packageChanges } from '../templates/diff.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { readPackages } from '../templates/packages.mts'
+import {
+  type Channel,
+  channels,
+  type FamilyVersions,
+  type TemplateVersion,
+  versionsOf,
+} from '../templates/version.mts'
+
+export interface VersionDiff {
+  os: string
+  from: string
+  to: string
+  /** In words: `file debian.pkr.hcl changed`. */
+  inputs: string[]
+  /** Null where the list of one of the two was not kept. */
+  packages: PackageChanges | null
+}
+
+/** How two versions of a family differ. @param from a channel or the name of a version; so is `to`. */
+export async function diffVersions(os: string, from: string, to: string): Promise<VersionDiff> {
+  const lockfile = lockfilePath()
+  const family = familyIn(await readLockfile(lockfile), os)
+  const [before, after] = [pick(os, family, from), pick(os, family, to)]
+  const [old, now] = [await readPackages(lockfile, before.name), await readPackages(lockfile, after.name)]
+  return {
+    os,
+    from: before.name,
+    to: after.name,
+    inputs: changedInputs(before.inputs, after.inputs),
+    packages: old === undefined || now === undefined ? null : packageChanges(old, now),
+  }
+}
+
+function pick(os: string, family: FamilyVersions, wanted: string): TemplateVersion {
+  const isChannel = (channels as readonly string[]).includes(wanted)
+  const version = isChannel
+    ? family[wanted as Channel]
+    : versionsOf(family).find(candidate => candidate.name === wanted)
+  if (version !== null && version !== undefined) return version
+  throw new ProxmintError(`${os} has no ${isChannel ? `${wanted} version` : `version ${wanted}`}`, {
+    facts: {
+      versions: versionsOf(family)
+        .map(candidate => candidate.name)
+        .join(', '),
+    },
+    hint: `say ${channels.join(', ')} or the name of a version`,
+    exitCode: exitCodes.usage,
+  })
+}
+
+/** A line per difference. */
+export function formatDiff({ from, to, inputs, packages }: VersionDiff): string {
+  const lines = [`${from} -> ${to}`, ...inputs.map(input => `  ${input}`)]
+  if (inputs.length === 0) lines.push('  built from the same inputs')
+  if (packages === null) return [...lines, '  packages: no list was kept of one of them'].join('\n')
+  const { added, removed, changed } = packages
+  lines.push(
+    ...added.map(name => `+ ${name}`),
+    ...removed.map(name => `- ${name}`),
+    ...changed.map(name => `~ ${name}`),
+  )
+  if (added.length + removed.length + changed.length === 0) lines.push('  the same packages')
+  return lines.join('\n')
+}

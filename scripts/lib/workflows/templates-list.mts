@@ -1,0 +1,57 @@
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { type TerraformTemplate, terraformVariables } from '../templates/terraform-variables.mts'
+import { type Families, markOf, type TemplateVersion, versionsOf } from '../templates/version.mts'
+
+/** One version as a table shows it. */
+export interface ListedVersion extends TemplateVersion {
+  os: string
+  /** A channel, `revoked` or `retired`. */
+  mark: string
+}
+
+/** Every version the lockfile holds; Proxmox is not asked. @param os of one family alone. */
+export async function listVersions(os: string | undefined): Promise<ListedVersion[]> {
+  return listed(await readLockfile(lockfilePath())).filter(version => os === undefined || version.os === os)
+}
+
+/** What Terraform is given, as it is written beside the lockfile. */
+export async function listForTerraform(): Promise<{ templates: Record<string, TerraformTemplate> }> {
+  return terraformVariables(await readLockfile(lockfilePath()))
+}
+
+function listed(families: Families): ListedVersion[] {
+  return Object.entries(families).flatMap(([os, family]) =>
+    versionsOf(family).map(version => ({ os, mark: markOf(family, version), ...version })),
+  )
+}
+
+/** A row per version. */
+export function formatVersions(versions: ListedVersion[]): string {
+  if (versions.length === 0) return 'no versions yet; zx scripts/build.mts OS makes one'
+  const rows = versions.map(({ os, mark, name, copies, builtAt, test, revoked }) => [
+    os,
+    mark,
+    name,
+    copies.map(({ vmid, node }) => `${vmid} on ${node}`).join(', '),
+    builtAt.slice(0, 16).replace('T', ' '),
+    revoked?.reason ?? testWord(test),
+  ])
+  return table([['family', 'channel', 'version', 'VM templates', 'built (UTC)', 'test'], ...rows])
+}
+
+function testWord(test: TemplateVersion['test']): string {
+  if (test === null) return 'not tested'
+  return test.passed ? 'passed' : 'failed'
+}
+
+function table(rows: string[][]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
+  return rows
+    .map(row =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
