@@ -1,0 +1,51 @@
+import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
+import type { SchemaFault } from './schema-faults.mts'
+import { readYamlFile } from './yaml-file.mts'
+
+/** Where the registry's place is configured, from the project's root; PROXMINT_REGISTRY names another file. */
+export const registryFile = 'config/registry.yaml'
+
+const schema = new URL('../../../config/registry.schema.json', import.meta.url)
+
+interface RegistryFile {
+  url?: string
+}
+
+/**
+ * The URL of the registry's PostgreSQL database; undefined where it is kept in files. PROXMINT_REGISTRY_URL wins
+ * over the file.
+ * @throws ProxmintError (invalid) for a file that breaks its schema, or that holds a password.
+ */
+export async function loadRegistryUrl(env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
+  const given = env['PROXMINT_REGISTRY_URL']
+  if (given !== undefined && given !== '') return requireUrl(given)
+  const path = env['PROXMINT_REGISTRY'] ?? registryFile
+  const reading = readYamlFile<RegistryFile>({
+    path,
+    sample: registryFile,
+    schema,
+    moreFaults: passwordFaults,
+  })
+  const file = await reading.catch((error): RegistryFile => {
+    if (codeOf(error) === 'ENOENT' && env['PROXMINT_REGISTRY'] === undefined) return {}
+    throw error
+  })
+  return file.url
+}
+
+function requireUrl(url: string): string {
+  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return url
+  throw new ProxmintError('PROXMINT_REGISTRY_URL is no PostgreSQL URL', {
+    hint: 'postgresql://USER@HOST/DATABASE',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+function passwordFaults({ url }: RegistryFile): SchemaFault[] {
+  if (url === undefined) return []
+  if (!URL.canParse(url)) return [{ path: ['url'], sentence: 'url is no URL' }]
+  const { password, searchParams } = new URL(url)
+  if (password === '' && !searchParams.has('password')) return []
+  const sentence = 'url holds a password, which everybody who has the repository would know; set PGPASSWORD'
+  return [{ path: ['url'], sentence }]
+}

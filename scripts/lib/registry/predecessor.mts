@@ -1,0 +1,135 @@
+import { formatAddress, parseAddress } from '../config/addresses.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { type Entry, isVmName, type Phase, type TokenRecord } from './entry.mts'
+
+/** What the predecessor's `vms.json` holds, as far as it is used. */
+interface PredecessorFile {
+  vms?: Record<string, PredecessorVm>
+  nft_tokens?: Record<string, { status?: string; vm_name?: string }>
+}
+
+interface PredecessorVm {
+  vm_name?: string
+  vmid?: number
+  ip_address?: string
+  expires_at?: string
+  owner?: string
+  status?: string
+  created_at?: string
+  purpose?: string
+}
+
+export interface Imported {
+  entries: Entry[]
+  /** One sentence each: what contradicts itself in the file, or cannot be read. */
+  conflicts: string[]
+}
+
+const phaseOf: Record<string, Phase> = {
+  active: 'active',
+  suspended: 'suspended',
+  reserved: 'reserved',
+  pending: 'reserved',
+}
+
+/**
+ * Reads a `vms.json`. Destroyed VMs are left out: all the predecessor kept of them is a name.
+ * @param poolOf the pool an address belongs to.
+ * @throws ProxmintError (invalid) when it is no such file.
+ */
+export function readPredecessor(
+  text: string,
+  poolOf: (address: string) => string | undefined,
+  now: Date,
+): Imported {
+  const file = parse(text)
+  const living = Object.entries(file.vms ?? {}).filter(([, vm]) => vm.status !== 'destroyed')
+  const read = living.map(([name, vm]) => readVm(name, vm, tokenOf(file, name), poolOf, now))
+  return {
+    entries: read.flatMap(({ entry }) => (entry === undefined ? [] : [entry])),
+    conflicts: [...read.flatMap(({ conflicts }) => conflicts), ...tokenConflicts(file)],
+  }
+}
+
+function parse(text: string): PredecessorFile {
+  try {
+    const file = JSON.parse(text) as PredecessorFile | null
+    if (typeof file?.vms === 'object') return file
+  } catch {}
+  throw new ProxmintError('the file is no vms.json of the predecessor: it has no object `vms`', {
+    exitCode: exitCodes.invalid,
+  })
+}
+
+function readVm(
+  name: string,
+  vm: PredecessorVm,
+  token: TokenRecord | null,
+  poolOf: (address: string) => string | undefined,
+  now: Date,
+): { entry: Entry | undefined; conflicts: string[] } {
+  const parsed = parseAddress(vm.ip_address ?? '')
+  const address = parsed === undefined ? undefined : formatAddress(parsed)
+  const pool = address === undefined ? undefined : poolOf(address)
+  const phase = phaseOf[vm.status ?? '']
+  const expiresAt = isoOf(vm.expires_at)
+  const conflicts = [
+    ...(isVmName(name) ? [] : [`"${name}" is no name for a VM`]),
+    ...(vm.vm_name === undefined || vm.vm_name === name ? [] : [`${name}: its vm_name is ${vm.vm_name}`]),
+    ...(Number.isInteger(vm.vmid) ? [] : [`${name}: its vmid is ${vm.vmid}`]),
+    ...(address === undefined ? [`${name}: its ip_address is ${vm.ip_address}`] : []),
+    ...(address !== undefined && pool === undefined
+      ? [`${name}: its address ${address} is in no pool of config/db.yaml`]
+      : []),
+    ...(phase === undefined ? [`${name}: its status is ${vm.status}`] : []),
+    ...(expiresAt === undefined ? [`${name}: its expires_at is ${vm.expires_at}`] : []),
+  ]
+  if (conflicts.length > 0) return { entry: undefined, conflicts }
+  const about = { name, phase: phase!, vmid: vm.vmid!, address: address!, pool: pool!, expiresAt: expiresAt! }
+  return { entry: { ...about, ...restOf(vm, token, now) }, conflicts: [] }
+}
+
+type Rest = 'node' | 'owner' | 'template' | 'token' | 'options' | 'failure' | 'createdAt' | 'history'
+
+function restOf(vm: PredecessorVm, token: TokenRecord | null, now: Date): Pick<Entry, Rest> {
+  return {
+    node: null,
+    owner: vm.owner ?? null,
+    template: null,
+    token,
+    options: vm.purpose === undefined ? {} : { purpose: vm.purpose },
+    failure: null,
+    createdAt: isoOf(vm.created_at) ?? now.toISOString(),
+    history: [{ at: now.toISOString(), what: 'imported from a vms.json' }],
+  }
+}
+
+/** Python's `isoformat()` has no zone; it was written in UTC. */
+function isoOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const date = new Date(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`)
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
+}
+
+/**
+ * The predecessor guessed the token id before the mint: it is taken over as it stands, without a transaction to
+ * prove it.
+ */
+function tokenOf(file: PredecessorFile, name: string): TokenRecord | null {
+  const found = Object.entries(file.nft_tokens ?? {}).find(([, token]) => token.vm_name === name)
+  if (found === undefined) return null
+  const [id, { status }] = found
+  if (status === 'minted') return { status: 'minted', id, transaction: null }
+  return { status: status === 'failed' ? 'failed' : 'reserved', id: null, transaction: null }
+}
+
+function tokenConflicts({ vms = {}, nft_tokens: tokens = {} }: PredecessorFile): string[] {
+  const owners = new Map<string, string[]>()
+  for (const [id, { vm_name: name }] of Object.entries(tokens)) {
+    if (name !== undefined) owners.set(name, [...(owners.get(name) ?? []), id])
+  }
+  return [...owners].flatMap(([name, ids]) => [
+    ...(vms[name] === undefined ? [`token ${ids.join(', ')}: its VM ${name} is not in the file`] : []),
+    ...(ids.length > 1 ? [`${name}: it has the tokens ${ids.join(' and ')}`] : []),
+  ])
+}

@@ -1,0 +1,149 @@
+import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
+import {
+  append,
+  finishSealed,
+  type Generation,
+  openGeneration,
+} from '../../../scripts/lib/registry/file/generation.mts'
+import { encodeLine } from '../../../scripts/lib/registry/file/line.mts'
+import type { JournalRecord } from '../../../scripts/lib/registry/file/state.mts'
+import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import { failureOf } from '../failure.mts'
+import { temporaryFolder } from '../temporary.mts'
+import { entry, limits, wanted } from './entries.mts'
+
+let folder: string
+let store: RegistryStore
+const journal = (number = 0) => join(folder, `journal-${number}.jsonl`)
+
+function open(compactAfter = 1000): RegistryStore {
+  const opened = openFileStore({ folder, purpose: 'test', compactAfter })
+  onTestFinished(() => opened.close())
+  return opened
+}
+
+async function generation(): Promise<Generation> {
+  const opened = await openGeneration(folder)
+  onTestFinished(() => opened.journal?.close())
+  return opened
+}
+
+const reserve = (name: string) => store.reserve([wanted(name)], limits())
+const names = async (from = open()) => (await from.list()).map(({ name }) => name)
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  store = open()
+})
+
+function record({ state }: Generation, changes: Partial<JournalRecord> = {}): JournalRecord {
+  const serial = state.serial + 1
+  return {
+    version: 1,
+    serial,
+    id: `${Math.random()}`,
+    put: [],
+    archive: [],
+    cursors: {},
+    seal: false,
+    ...changes,
+  }
+}
+
+test('a line that its writer did not finish is passed over, and the next commit is not part of it', async () => {
+  await reserve('web-1')
+  await appendFile(journal(), '0123abcd {"version":1,"serial":2,"put":[{"na')
+  store = open()
+  await reserve('web-2')
+  expect(await names()).toEqual(['web-1', 'web-2'])
+})
+
+test('a commit that was acknowledged and cannot be read is told, not passed over', async () => {
+  await reserve('web-1')
+  await reserve('web-2')
+  const text = await readFile(journal(), 'utf8')
+  await writeFile(journal(), text.replace('web-1', 'web-9'))
+  expect(await failureOf(() => names())).toMatchObject({
+    message: `the registry is damaged: ${journal()}: commit 1 cannot be read, though 2 can`,
+    exitCode: 1,
+  })
+})
+
+test('a damaged snapshot is told', async () => {
+  await writeFile(join(folder, 'snapshot-5.json'), '00000000 {}\n')
+  expect(await failureOf(() => names())).toMatchObject({
+    message: `the registry is damaged: ${join(folder, 'snapshot-5.json')}: its checksum is wrong`,
+  })
+})
+
+test('a journal without its snapshot is told', async () => {
+  await writeFile(journal(5), '')
+  expect(await failureOf(() => names())).toMatchObject({
+    message: `the registry is damaged: ${journal(5)}: the snapshot it goes on from is not there`,
+  })
+})
+
+test.each(['journal-0.jsonl', 'snapshot-3.json'])('a newer version of %s is refused', async name => {
+  await writeFile(join(folder, name), encodeLine({ version: 2, serial: 1 }))
+  expect(await failureOf(() => names())).toMatchObject({
+    message: `${join(folder, name)} was written by a newer proxmint (version 2 of the format, not 1)`,
+  })
+})
+
+test('of two writers that both think they hold the lock, the first commit counts and the second knows', async () => {
+  const [slow, fast] = [await generation(), await generation()]
+  const late = record(slow, { put: [entry('late')] })
+  expect(await append(fast, record(fast, { put: [entry('fast')] }))).toBe(true)
+  expect(await append(slow, late)).toBe(false)
+  expect(await names()).toEqual(['fast'])
+})
+
+test('a commit to a journal that was sealed meanwhile does not count, even when it is removed', async () => {
+  const slow = await generation()
+  const late = record(slow, { put: [entry('late')] })
+  const fast = await generation()
+  await append(fast, record(fast, { put: [entry('fast')], seal: true }))
+  await finishSealed(fast)
+  expect(await readdir(folder)).toEqual(['snapshot-1.json'])
+  expect(await append(slow, late)).toBe(false)
+  expect(await names()).toEqual(['fast'])
+})
+
+test('a run that died between seal and snapshot is finished by the next', async () => {
+  await reserve('web-1')
+  const dying = await generation()
+  await append(dying, record(dying, { seal: true }))
+  expect(await names()).toEqual(['web-1'])
+  await reserve('web-2')
+  expect(await names()).toEqual(['web-1', 'web-2'])
+  expect((await readdir(folder)).sort()).toEqual(['journal-2.jsonl', 'snapshot-2.json'])
+})
+
+test('a store that only reads notices a newer snapshot', async () => {
+  await reserve('web-1')
+  const reader = open()
+  expect(await names(reader)).toEqual(['web-1'])
+  const other = open(1)
+  await other.reserve([wanted('web-2')], limits())
+  await other.reserve([wanted('web-3')], limits())
+  expect(await names(reader)).toEqual(['web-1', 'web-2', 'web-3'])
+})
+
+test('no file of older snapshots stays behind, and the archive does', async () => {
+  store = open(1)
+  for (const name of ['a', 'b']) {
+    await reserve(name)
+    await store.change(name, one => ({ ...one, phase: 'destroyed' }))
+  }
+  expect((await readdir(folder)).filter(name => name.startsWith('snapshot'))).toHaveLength(1)
+  expect((await open().listArchived()).map(({ name }) => name)).toEqual(['a', 'b'])
+})
+
+test('a folder that cannot be made says so', async () => {
+  await rm(folder, { recursive: true })
+  await writeFile(folder, '')
+  expect(await failureOf(() => reserve('web-1'))).toMatchObject({ exitCode: 1 })
+})

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest'
+import { readPredecessor } from '../../../scripts/lib/registry/predecessor.mts'
+import { failureOf } from '../failure.mts'
+import { now } from './entries.mts'
+
+const vm = (changes: object = {}) => ({
+  vm_name: 'web-1',
+  vmid: 101,
+  ip_address: '192.168.122.201',
+  expires_at: '2026-02-01T00:00:00',
+  owner: '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266',
+  status: 'active',
+  created_at: '2026-01-01T00:00:00+00:00',
+  purpose: 'web',
+  ...changes,
+})
+
+const read = (file: object) =>
+  readPredecessor(
+    JSON.stringify(file),
+    address => (address.startsWith('192.168.122.') ? 'default' : undefined),
+    now,
+  )
+
+test('takes over a VM with its numbers, its owner and its token', () => {
+  const { entries, conflicts } = read({
+    vms: { 'web-1': vm() },
+    nft_tokens: { '7': { status: 'minted', vm_name: 'web-1' } },
+  })
+  expect(conflicts).toEqual([])
+  expect(entries).toEqual([
+    {
+      name: 'web-1',
+      phase: 'active',
+      vmid: 101,
+      pool: 'default',
+      address: '192.168.122.201',
+      node: null,
+      owner: '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266',
+      expiresAt: '2026-02-01T00:00:00.000Z',
+      template: null,
+      token: { status: 'minted', id: '7', transaction: null },
+      options: { purpose: 'web' },
+      failure: null,
+      createdAt: '2026-01-01T00:00:00.000Z',
+      history: [{ at: now.toISOString(), what: 'imported from a vms.json' }],
+    },
+  ])
+})
+
+test.each([
+  ['reserved', { status: 'reserved', id: null, transaction: null }],
+  ['failed', { status: 'failed', id: null, transaction: null }],
+])('takes the guessed id of a %s token for none', (status, token) => {
+  const { entries } = read({ vms: { 'web-1': vm() }, nft_tokens: { '0': { status, vm_name: 'web-1' } } })
+  expect(entries[0]?.token).toEqual(token)
+})
+
+test('leaves destroyed VMs out, whatever they look like', () => {
+  expect(read({ vms: { old: { status: 'destroyed' } } })).toEqual({ entries: [], conflicts: [] })
+})
+
+test.each([
+  ['web_1', {}, '"web_1" is no name for a VM'],
+  ['web-2', {}, 'web-2: its vm_name is web-1'],
+  ['web-1', { vmid: 'x' }, 'web-1: its vmid is x'],
+  ['web-1', { ip_address: '192.168.122.999' }, 'web-1: its ip_address is 192.168.122.999'],
+  ['web-1', { ip_address: '10.0.0.1' }, 'web-1: its address 10.0.0.1 is in no pool of config/db.yaml'],
+  ['web-1', { status: 'lost' }, 'web-1: its status is lost'],
+  ['web-1', { expires_at: 'soon' }, 'web-1: its expires_at is soon'],
+])('reports a conflict of %s %o', (name, changes, conflict) => {
+  const { entries, conflicts } = read({ vms: { [name]: vm(changes) } })
+  expect(conflicts).toContain(conflict)
+  expect(entries).toEqual([])
+})
+
+test('reports tokens without a VM, and several for one', () => {
+  const { conflicts } = read({
+    vms: { 'web-1': vm() },
+    nft_tokens: { '1': { vm_name: 'web-1' }, '2': { vm_name: 'web-1' }, '3': { vm_name: 'gone' } },
+  })
+  expect(conflicts).toEqual(['web-1: it has the tokens 1 and 2', 'token 3: its VM gone is not in the file'])
+})
+
+test.each(['', '[]', '{}', 'null', '{"vms":3}'])('refuses %s', async text => {
+  expect(await failureOf(async () => readPredecessor(text, () => 'default', now))).toMatchObject({
+    message: 'the file is no vms.json of the predecessor: it has no object `vms`',
+    exitCode: 3,
+  })
+})
