@@ -42,26 +42,41 @@ export async function spaceOf(pve: Pve, id: string): Promise<Space> {
 }
 
 /** Whether files and volumes are more than the storage takes. */
-export async function isOverfull(pve: Pve, id: string): Promise<boolean> {
+async function isOverfull(pve: Pve, id: string): Promise<boolean> {
   const storage = storageOf(pve, id)
   return storage.size !== undefined && (await usedOf(pve, id, storage)) > storage.size
 }
 
+const nameOf = (volid: string, { storage }: Volume) => `${storage}/${volid.split(/[:/]/).at(-1)}`
+
 const copyFailed = (volume: Volume, source: string) =>
   `copy failed: command '/usr/bin/qemu-img convert -p -n -O ${volume.format} ${source} ${volume.path}' failed: exit code 1`
 
-/** What the tools behind each type of storage say when there is no room for a volume. */
-function outOfSpace({ type }: StorageConfig, volid: string, volume: Volume, source: string | undefined) {
-  const name = `${volume.storage}/${volid.split(/[:/]/).at(-1)}`
-  if (type === 'zfspool') return failure(`zfs error: cannot create '${name}': out of space`)
-  if (source !== undefined) return failure(copyFailed(volume, source))
-  return failure(
-    `lvcreate '${name}' error:   Cannot create new thin volume, free space in thin pool ${volume.storage}/data reached threshold.`,
-  )
+const thinPoolFull = (volid: string, volume: Volume) =>
+  `lvcreate '${nameOf(volid, volume)}' error:   Cannot create new thin volume, free space in thin pool ${volume.storage}/data reached threshold.`
+
+/** Whether a blank disk, which takes nothing, is refused by a thin pool that has nothing left. */
+async function isThinPoolFull(pve: Pve, id: string, source: string | undefined) {
+  const isBlankOnThin = storageOf(pve, id).type === 'lvmthin' && source === undefined
+  return isBlankOnThin && (await spaceOf(pve, id)).avail === 0
 }
 
-/** @throws the storage's own error when the volume, which it holds already, is more than there was room for. */
+/**
+ * Looks whether there is room for a volume that the storage holds already.
+ * @throws the error of the tools behind that type of storage.
+ */
 export async function requireRoom(pve: Pve, volid: string, volume: Volume, source: string | undefined) {
+  const { storage: id } = volume
+  if (await isThinPoolFull(pve, id, source)) throw failure(thinPoolFull(volid, volume))
+  if (!(await isOverfull(pve, id))) return
+  if (storageOf(pve, id).type === 'zfspool')
+    throw failure(`zfs error: cannot create '${nameOf(volid, volume)}': out of space`)
+  // Nothing but copies and cloud-init drives writes.
+  throw failure(copyFailed(volume, source ?? 'cloud-init'))
+}
+
+/** The same for a volume that has grown; only a ZFS pool reserves what nobody has written. */
+export async function requireRoomToGrow(pve: Pve, volume: Volume, volid: string) {
   if (await isOverfull(pve, volume.storage))
-    throw outOfSpace(storageOf(pve, volume.storage), volid, volume, source)
+    throw failure(`zfs error: cannot set property for '${nameOf(volid, volume)}': out of space`)
 }

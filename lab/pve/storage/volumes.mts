@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path'
 import { failure } from '../errors.mts'
 import type { Pve } from '../pve.mts'
 import type { StorageConfig, Volume } from '../state.mts'
-import { requireRoom } from './space.mts'
-import { findVolume, isFileBased, parseVolumeId, storageOf } from './storages.mts'
+import { requireRoom, requireRoomToGrow } from './space.mts'
+import { findVolume, isFileBased, storageOf } from './storages.mts'
 
 export interface NewVolume {
   volid: string
@@ -40,6 +40,13 @@ function formatOn(storage: StorageConfig, wanted: string | undefined): Volume['f
   throw failure(`unsupported format '${format}'`)
 }
 
+/** What a volume is called by itself, without the base it may have been cloned from. */
+const ownName = (storage: StorageConfig, volid: string) =>
+  volid
+    .split(/[:/]/)
+    .slice(isFileBased(storage) ? -2 : -1)
+    .join('/')
+
 interface Placement {
   storage: string
   vmid: number
@@ -54,8 +61,7 @@ function reserve(pve: Pve, { storage: storageId, vmid, name, parent, format: wan
   if (!storage.content.includes('images')) throw failure(`storage '${storageId}' does not support vm images`)
   const format = formatOn(storage, wanted)
   const own = volumeName(storage, vmid, name, format)
-  const parentName = parent === undefined ? undefined : parseVolumeId(parent)?.name.split('/').slice(-1)[0]
-  const volid = `${storageId}:${parentName === undefined ? own : `${parentName}/${own}`}`
+  const volid = `${storageId}:${parent === undefined ? own : `${ownName(storage, parent)}/${own}`}`
   const path = volumePath(storage, own)
   const ctime = Math.floor(Date.now() / 1000)
   const node = storage.shared ? undefined : pve.node
@@ -102,7 +108,7 @@ const CLOUD_INIT_SIZE = 4 * 1024 ** 2
 
 /** The cloud-init drive's volume. What is on it is generated anew at each start. */
 export async function createCloudInitVolume(pve: Pve, storageId: string, vmid: number): Promise<NewVolume> {
-  const created = reserve(pve, { storage: storageId, vmid, name: `vm-${vmid}-cloudinit`, format: 'raw' })
+  const created = reserve(pve, { storage: storageId, vmid, name: `vm-${vmid}-cloudinit` })
   return fillVolume(pve, created, async path => {
     await pve.driver.createDisk(path, CLOUD_INIT_SIZE)
     return { size: CLOUD_INIT_SIZE, written: CLOUD_INIT_SIZE }
@@ -145,6 +151,20 @@ export function cloneVolume(
     await pve.driver.cloneDisk(from, path, mode)
     return { size, written, source: from }
   })
+}
+
+/** Grows a disk to `size` bytes where its storage has room for it. */
+export async function growVolume(pve: Pve, volid: string, size: number): Promise<void> {
+  const volume = volumeOf(pve, volid)
+  const before = volume.size
+  volume.size = size
+  try {
+    await requireRoomToGrow(pve, volume, volid)
+    await pve.driver.resizeDisk(volume.path, size)
+  } catch (error) {
+    volume.size = before
+    throw error
+  }
 }
 
 export const isBaseInUse = (pve: Pve, volid: string) =>

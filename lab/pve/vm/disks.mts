@@ -3,7 +3,15 @@
 import { failure, parameterError } from '../errors.mts'
 import type { Pve } from '../pve.mts'
 import type { Vm, VmConfig } from '../state.mts'
-import { cloneVolume, freeVolume, isBaseInUse, renameToBase, volumeOf } from '../storage/volumes.mts'
+import { storageOf } from '../storage/storages.mts'
+import {
+  cloneVolume,
+  freeVolume,
+  growVolume,
+  isBaseInUse,
+  renameToBase,
+  volumeOf,
+} from '../storage/volumes.mts'
 import { type Drive, drivesOf, formatDrive, formatSize, isCdrom, parseDrive, parseSize } from './drive.mts'
 import { DURATIONS } from './durations.mts'
 import {
@@ -48,8 +56,7 @@ export async function resizeDisk(
     const volume = volumeOf(pve, drive.file)
     const size = newSize(volume.size, options.size)
     if (size === volume.size) return
-    await pve.driver.resizeDisk(volume.path, size)
-    volume.size = size
+    await growVolume(pve, drive.file, size)
     drive.options['size'] = formatSize(size)
     vm.config[options.disk] = formatDrive(drive)
   })
@@ -62,7 +69,7 @@ export function requireMovable(pve: Pve, vmid: number, disk: string, storage: st
   if (isCdrom(drive)) throw failure("you can't move a cdrom")
   if (drive.file.startsWith(`${storage}:`))
     throw failure("you can't move to the same storage with same format")
-  if (!pve.store.state.storages[storage]?.content.includes('images'))
+  if (!storageOf(pve, storage).content.includes('images'))
     throw parameterError({ storage: `storage '${storage}' does not support vm images` })
 }
 
