@@ -31,6 +31,9 @@ export interface Config {
   /** First and last VMID of imported base VMs. */
   baseVmidRange: [number, number]
   taskTimeoutSeconds: number
+  /** How many VM templates are built at the same time on one node, and with disks on one storage. */
+  buildsPerNode: number
+  buildsPerStorage: number
   /** Of the acceptance test: from the start of a clone until it can be looked at. */
   testBootTimeoutSeconds: number
   /** `192.168.1.250/24,gw=192.168.1.1`: of one clone in the acceptance test. */
@@ -48,6 +51,8 @@ interface ConfigFile {
   template_vmid_range?: [number, number]
   base_vmid_range?: [number, number]
   task_timeout_seconds?: number
+  builds_per_node?: number
+  builds_per_storage?: number
   test_boot_timeout_seconds?: number
   test_address?: string
   state_dir?: string
@@ -83,6 +88,8 @@ export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<
     templateVmidRange: file.template_vmid_range ?? [9000, 9899],
     baseVmidRange: file.base_vmid_range ?? [9900, 9999],
     taskTimeoutSeconds: file.task_timeout_seconds ?? 600,
+    buildsPerNode: file.builds_per_node ?? 4,
+    buildsPerStorage: file.builds_per_storage ?? 4,
     testBootTimeoutSeconds: file.test_boot_timeout_seconds ?? 300,
     testAddress: file.test_address,
     stateDir: resolve(env['PROXMINT_STATE_DIR'] ?? join(dirname(path), '..', file.state_dir ?? '.proxmint')),
