@@ -29,3 +29,8 @@ export const SSH_PORTS = 1000
 export function sshPortOf({ firstSshPort }: Pick<LoopbackNetwork, 'firstSshPort'>, vmid: number): number {
   return firstSshPort + (vmid % SSH_PORTS)
 }
+
+/** Tells a command in a lab on loopback where the guests' SSH servers are; nothing where each has an address. */
+export function guestSshVariables(firstSshPort: number | null | undefined): Record<string, string> {
+  return firstSshPort == null ? {} : { PROXMINT_GUEST_SSH: `127.0.0.1:${firstSshPort}` }
+}
