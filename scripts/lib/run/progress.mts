@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type Board, createBoard } from './progress-board.mts'
 import { redact } from './redact.mts'
 
 /** A running step that can say what it is doing. */
@@ -5,16 +7,43 @@ export interface Progress {
   update(detail: string): void
 }
 
-const refreshMs = 1000
+/** One of several pieces of work that go on at the same time; its steps share one line. */
+interface Row {
+  name: string
+  step: string
+  detail: string
+  start: number
+}
+
+const board: Board = createBoard(process.stderr)
+const currentRow = new AsyncLocalStorage<Row>()
+
+/**
+ * Runs `work` as one of several at the same time: on a terminal all its steps are one line that shows the name, the
+ * step and the elapsed seconds of the whole; elsewhere each line of its steps begins with the name.
+ */
+export async function withRow<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const row: Row = { name, step: 'waits', detail: '', start: performance.now() }
+  const text = (): string => [row.name, seconds(row.start), row.step, row.detail].filter(Boolean).join('  ')
+  const remove = board.add(text)
+  try {
+    const result = await currentRow.run(row, work)
+    remove(`${name}: done in ${seconds(row.start)}`)
+    return result
+  } catch (error) {
+    remove(`${name}: failed in ${seconds(row.start)}`)
+    throw error
+  }
+}
 
 /**
  * Runs `step` under one line on stderr that shows its label, detail and elapsed seconds. On a terminal the
  * line is redrawn; elsewhere a line is printed at the start and at the end, so that logs stay short.
  */
 export async function withProgress<T>(label: string, step: (progress: Progress) => Promise<T>): Promise<T> {
-  const line = process.stderr.isTTY === true ? terminalLine(label) : plainLine(label)
+  const line = lineFor(label)
   try {
-    const result = await step({ update: line.update })
+    const result = await step({ update: detail => line.update(redact(detail)) })
     line.end('done')
     return result
   } catch (error) {
@@ -23,38 +52,54 @@ export async function withProgress<T>(label: string, step: (progress: Progress) 
   }
 }
 
+/** Prints a line that stays, above those that are redrawn. */
+export function say(text: string): void {
+  const row = currentRow.getStore()
+  board.say(redact(row === undefined ? text : `${row.name}: ${text}`))
+}
+
 interface Line {
   update(detail: string): void
   end(outcome: 'done' | 'failed'): void
 }
 
+function lineFor(label: string): Line {
+  const row = currentRow.getStore()
+  if (!board.isLive) return plainLine(row === undefined ? label : `${row.name}: ${label}`)
+  return row === undefined ? ownLine(label) : rowLine(row, label)
+}
+
 function plainLine(label: string): Line {
   const start = performance.now()
-  process.stderr.write(`${label} ...\n`)
+  board.say(`${label} ...`)
   return {
     update: () => {},
-    end: outcome => process.stderr.write(`${label}: ${outcome} in ${seconds(start)}\n`),
+    end: outcome => board.say(`${label}: ${outcome} in ${seconds(start)}`),
   }
 }
 
-function terminalLine(label: string): Line {
+function ownLine(label: string): Line {
   const start = performance.now()
   let detail = ''
-  const draw = (): void => {
-    const text = `${label}  ${seconds(start)}  ${detail}`
-    process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`)
-  }
-  draw()
-  const timer = setInterval(draw, refreshMs)
+  const remove = board.add(() => `${label}  ${seconds(start)}  ${detail}`)
   return {
     update(next) {
-      detail = redact(next)
-      draw()
+      detail = next
+      board.draw()
     },
-    end(outcome) {
-      clearInterval(timer)
-      process.stderr.write(`\r\x1b[K${label}: ${outcome} in ${seconds(start)}\n`)
+    end: outcome => remove(`${label}: ${outcome} in ${seconds(start)}`),
+  }
+}
+
+function rowLine(row: Row, label: string): Line {
+  Object.assign(row, { step: label, detail: '' })
+  board.draw()
+  return {
+    update(detail) {
+      Object.assign(row, { step: label, detail })
+      board.draw()
     },
+    end: () => Object.assign(row, { step: label, detail: '' }),
   }
 }
 
