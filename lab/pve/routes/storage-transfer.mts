@@ -62,7 +62,7 @@ export const storageTransferRoutes: Route[] = [
     async handle({ pve, caller, params, upload }) {
       if (!upload) throw parameterError({ filename: 'property is missing and it is not optional' })
       const name = params.filename ?? upload.filename
-      const destination = destinationOf(pve, params.storage, params.content as 'iso', name)
+      const destination = await destinationOf(pve, params.storage, params.content as 'iso', name)
       const checksum = checksumOf(params)
       // The request's own file is removed with the request; the worker keeps one of its own.
       const source = `${upload.path}.kept`
@@ -89,9 +89,9 @@ export const storageTransferRoutes: Route[] = [
       'verify-certificates': optional(flag),
       ...checksumParameters,
     },
-    handle({ pve, caller, params }) {
+    async handle({ pve, caller, params }) {
       const checksum = checksumOf(params)
-      const destination = destinationOf(pve, params.storage, params.content as 'iso', params.filename)
+      const destination = await destinationOf(pve, params.storage, params.content as 'iso', params.filename)
       return pve.tasks.start({
         type: 'download',
         id: destination.volid.split('/').at(-1)!,

@@ -1,7 +1,7 @@
 /** ISOs, templates, snippets and import images: plain files in a storage's folders. */
 
-import { mkdir, readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { lstat, mkdir, readdir, realpath } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
 import { failure, parameterError } from '../errors.mts'
 import type { Pve } from '../pve.mts'
 import type { StorageConfig } from '../state.mts'
@@ -65,9 +65,28 @@ export function cleanFilename(content: 'iso' | 'vztmpl' | 'import', filename: st
 const formatOf = (content: FileContent, name: string) =>
   content === 'snippets' ? 'snippet' : (/\.(t[a-z]+|[a-z0-9]+)$/i.exec(name)?.[1]?.toLowerCase() ?? 'raw')
 
+/**
+ * Whether a folder of a storage lies where it should. Who writes over the node's SSH can put a link in its place,
+ * but not in that of the folder all storages lie in.
+ */
+async function isInPlace(storage: StorageConfig, folder: string): Promise<boolean> {
+  const parent = dirname(storage.path)
+  const real = await realpath(folder).catch(() => undefined)
+  return real === join(await realpath(parent), relative(parent, folder))
+}
+
+/** The folder for new files of a kind. Refused where a link leads out of the storage instead. */
+export async function requireFolder(storage: StorageConfig, content: FileContent): Promise<string> {
+  const folder = fileFolder(storage, content)
+  if (await isInPlace(storage, folder)) return folder
+  throw failure(`unable to activate storage - directory '${folder}' does not exist or is unreachable`)
+}
+
+/** Links are no files of a storage, wherever they lead; and a file can be gone before it is looked at. */
 async function readFile(storageId: string, folder: string, content: FileContent, name: string) {
   const path = join(folder, name)
-  const info = await stat(path)
+  const info = await lstat(path).catch(() => undefined)
+  if (!info?.isFile()) return []
   const file: StoredFile = {
     volid: `${storageId}:${content}/${name}`,
     content,
@@ -76,12 +95,16 @@ async function readFile(storageId: string, folder: string, content: FileContent,
     size: info.size,
     ctime: Math.floor(info.ctimeMs / 1000),
   }
-  return info.isFile() ? [file] : []
+  return [file]
 }
+
+/** Not whole yet. */
+const isIncoming = (name: string) => name.endsWith('.tmp_upload') || name.includes('.tmp_dwnl.')
 
 async function listFolder(storageId: string, storage: StorageConfig, content: FileContent) {
   const folder = fileFolder(storage, content)
-  const names = (await readdir(folder)).filter(name => !name.startsWith('.') && !name.includes('.tmp_dwnl.'))
+  if (!(await isInPlace(storage, folder))) return []
+  const names = (await readdir(folder)).filter(name => !name.startsWith('.') && !isIncoming(name))
   return (await Promise.all(names.map(name => readFile(storageId, folder, content, name)))).flat()
 }
 

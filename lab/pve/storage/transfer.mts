@@ -1,7 +1,7 @@
 /** Files that come in by upload or by download-url: checked first, then put in place whole. */
 
-import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createHash, randomUUID } from 'node:crypto'
+import { constants, createReadStream, createWriteStream } from 'node:fs'
 import { access, copyFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -11,7 +11,7 @@ import { failure } from '../errors.mts'
 import type { Pve } from '../pve.mts'
 import type { TaskContext } from '../tasks/tasks.mts'
 import { DURATIONS } from '../vm/durations.mts'
-import { cleanFilename, fileFolder } from './files.mts'
+import { cleanFilename, requireFolder } from './files.mts'
 import { isFileBased, storageOf } from './storages.mts'
 
 export type TransferContent = 'iso' | 'vztmpl' | 'import'
@@ -30,17 +30,17 @@ export interface Destination {
 }
 
 /** Where a file of this kind and name goes; refused when the storage does not take the kind. */
-export function destinationOf(
+export async function destinationOf(
   pve: Pve,
   storageId: string,
   content: TransferContent,
   filename: string,
-): Destination {
+): Promise<Destination> {
   const storage = storageOf(pve, storageId)
   const name = cleanFilename(content, filename)
   if (!isFileBased(storage) || !storage.content.includes(content))
     throw failure(`storage '${storageId}' is not configured for content-type '${content}'`)
-  return { volid: `${storageId}:${content}/${name}`, path: join(fileFolder(storage, content), name) }
+  return { volid: `${storageId}:${content}/${name}`, path: join(await requireFolder(storage, content), name) }
 }
 
 const isThere = (path: string) =>
@@ -71,14 +71,16 @@ export async function storeUpload(
   checksum: Checksum | undefined,
   task: TaskContext,
 ): Promise<void> {
+  // A name of its own, since two uploads can have one target.
+  const temporary = `${destination.path}.${randomUUID()}.tmp_upload`
   try {
     await pve.pause(DURATIONS.transfer)
     task.log(`target file: ${destination.path}`)
     await verify(source, checksum, task)
-    const temporary = `${destination.path}.tmp_upload`
-    await copyFile(source, temporary)
+    await copyFile(source, temporary, constants.COPYFILE_EXCL)
     await rename(temporary, destination.path)
   } finally {
+    await rm(temporary, { force: true })
     await rm(source, { force: true })
   }
 }
@@ -90,7 +92,11 @@ async function fetchTo(url: string, path: string, signal: AbortSignal) {
   })
   if (!response.ok || !response.body)
     throw failure(`download failed: ${url}: ${response.status} ${response.statusText}`)
-  await pipeline(Readable.fromWeb(response.body as ReadableStream), createWriteStream(path), { signal })
+  await pipeline(
+    Readable.fromWeb(response.body as ReadableStream),
+    createWriteStream(path, { flags: 'wx' }),
+    { signal },
+  )
 }
 
 /** With the right checksum a file that is already there is kept; otherwise it is never overwritten. */
@@ -116,7 +122,7 @@ export async function download(
 ): Promise<void> {
   task.log(`downloading ${url} to ${destination.path}`)
   if (await keepExisting(destination.path, checksum, task)) return
-  const temporary = `${destination.path}.tmp_dwnl.${process.pid}`
+  const temporary = `${destination.path}.tmp_dwnl.${randomUUID()}`
   try {
     await pve.pause(DURATIONS.transfer)
     await fetchTo(url, temporary, task.signal)

@@ -1,0 +1,102 @@
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Lab } from '../../lab/create.mts'
+import { openTofu, rootLogin, type Tofu, tokenLogin } from './opentofu.mts'
+import { startLab } from './workspace.mts'
+
+/** Snippets by the node's SSH, ISOs by upload and images by download-url, by the bpg provider. */
+let lab: Lab
+let state: string
+let tofu: Tofu
+
+const stored = (folder: string, name: string) => join(state, 'pve/storage/local', folder, name)
+
+beforeAll(async () => {
+  state = join(tmpdir(), `proxmint-files-${process.pid}`)
+  await mkdir(state)
+  lab = await startLab({ guests: 'none', images: ['debian-12'], stateFolder: state })
+  const sums = await lab.exec(['curl', '-sf', `${lab.imagesUrl}/SHA512SUMS`])
+  const env = {
+    ...tokenLogin(lab),
+    TF_VAR_images_url: lab.imagesUrl,
+    TF_VAR_image_checksum: sums.stdout.split(' ')[0]!,
+  }
+  tofu = await openTofu(lab, 'opentofu-files', env)
+  await writeFile(join(tofu.folder, 'tools.iso'), Buffer.alloc(3_000_000, 'iso'))
+})
+afterAll(async () => {
+  await tofu?.[Symbol.asyncDispose]()
+  await lab?.close()
+  await rm(state, { recursive: true, force: true })
+})
+
+describe.sequential('files by OpenTofu', () => {
+  test('snippet, ISO and image arrive whole', async () => {
+    await tofu.apply()
+    expect(await tofu.output('ids')).toEqual({
+      snippet: 'local:snippets/motd.yaml',
+      iso: 'local:iso/tools.iso',
+      image: 'local:import/debian.qcow2',
+      found: 'local:snippets/motd.yaml',
+      size: 27,
+    })
+    expect(await readFile(stored('snippets', 'motd.yaml'), 'utf8')).toBe("#cloud-config\n# it's first\n")
+    expect((await readFile(stored('template/iso', 'tools.iso'))).length).toBe(3_000_000)
+    expect(await readdir(stored('import', ''))).toEqual(['debian.qcow2'])
+  })
+
+  test('another text replaces the snippet', async () => {
+    expect(await tofu.plan('motd=second')).toEqual({
+      'proxmox_virtual_environment_file.snippet': 'delete create',
+    })
+    await tofu.apply('motd=second')
+    expect(await readFile(stored('snippets', 'motd.yaml'), 'utf8')).toContain('second')
+  })
+
+  test('a snippet that was removed behind its back is made again', async () => {
+    await rm(stored('snippets', 'motd.yaml'))
+    await tofu.apply('motd=second')
+    expect(await readFile(stored('snippets', 'motd.yaml'), 'utf8')).toContain('second')
+  })
+
+  test('destroying removes the files', async () => {
+    await tofu.destroy()
+    expect(await readdir(stored('snippets', ''))).toEqual([])
+    expect(await readdir(stored('template/iso', ''))).toEqual([])
+    expect(await readdir(stored('import', ''))).toEqual([])
+  })
+
+  test('root of the API is root of the node, by its password', async () => {
+    const byPassword = await openTofu(lab, 'opentofu-files', {
+      ...rootLogin(lab),
+      // The keys of the lab stand aside.
+      PROXMOX_VE_SSH_PRIVATE_KEY: '',
+      PROXMOX_VE_SSH_USERNAME: '',
+    })
+    try {
+      const target = [
+        '-target=proxmox_virtual_environment_file.snippet',
+        '-var=images_url=',
+        '-var=image_checksum=',
+      ]
+      const apply = await byPassword.run(['apply', '-auto-approve', '-no-color', ...target])
+      expect(apply, apply.stderr).toMatchObject({ code: 0 })
+      expect(await readFile(stored('snippets', 'motd.yaml'), 'utf8')).toContain('first')
+    } finally {
+      await byPassword[Symbol.asyncDispose]()
+    }
+  })
+
+  test('a link in the snippets folder is no snippet', async () => {
+    await symlink('/etc/hostname', stored('snippets', 'link.yaml'))
+    const list = await lab.exec([
+      ...['curl', '-sf', '--cacert', lab.caFile, '-H', `Authorization: ${lab.tokenEnv['PROXMOX_API_TOKEN']}`],
+      `${lab.url}/nodes/pve/storage/local/content?content=snippets`,
+    ])
+    expect(JSON.parse(list.stdout).data.map((file: { volid: string }) => file.volid)).toEqual([
+      'local:snippets/motd.yaml',
+    ])
+  })
+})
