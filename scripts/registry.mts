@@ -1,0 +1,36 @@
+import { usageError } from './lib/run/command-line.mts'
+import { exitCodes } from './lib/run/errors.mts'
+import { runMain } from './lib/run/main.mts'
+
+const name = 'registry'
+
+await runMain({
+  name,
+  summary: 'The registry of VMs itself: checks it, backs it up, restores it.',
+  usage: 'check | backup FILE | restore FILE [--replace]',
+  options: {
+    replace: { type: 'boolean', help: 'restore: moves a registry in files aside first' },
+  },
+  positionals: 2,
+  example: 'zx scripts/registry.mts backup registry-backup.json',
+  async run(args) {
+    const { backUpRegistry, checkRegistry, formatRegistry, registryVerbs, restoreRegistry } = await import(
+      './lib/workflows/registry-command.mts'
+    )
+    const [word, file] = args.positionals
+    const verb = registryVerbs.find(candidate => candidate === word)
+    if (verb === undefined) throw usageError({ name }, `say one of ${registryVerbs.join(', ')}`)
+    if (verb !== 'check' && file === undefined) throw usageError({ name }, `${verb} needs a file`)
+    const replace = args.flag('replace')
+    const work = {
+      check: () => checkRegistry(),
+      backup: () => backUpRegistry(file!),
+      restore: () => restoreRegistry(file!, replace),
+    }
+    const result = await work[verb]()
+    process.stdout.write(
+      args.flag('json') ? `${JSON.stringify(result, null, 2)}\n` : `${formatRegistry(verb, file, result)}\n`,
+    )
+    return result.faults.length === 0 ? exitCodes.done : exitCodes.failed
+  },
+})

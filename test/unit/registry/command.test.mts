@@ -1,0 +1,87 @@
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeEach, expect, test, vi } from 'vitest'
+import { withRegistry } from '../../../scripts/lib/workflows/open-registry.mts'
+import {
+  backUpRegistry,
+  checkRegistry,
+  formatRegistry,
+  restoreRegistry,
+} from '../../../scripts/lib/workflows/registry-command.mts'
+import { failureOf } from '../failure.mts'
+import { temporaryFolder } from '../temporary.mts'
+import { entry } from './entries.mts'
+
+let folder: string
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  vi.stubEnv('PROXMINT_STATE_DIR', folder)
+  vi.stubEnv('PROXMINT_REGISTRY_URL', '')
+})
+
+const add = (...entries: Parameters<typeof entry>[]) =>
+  withRegistry('test', store =>
+    store.add(
+      entries.map(args => entry(...args)),
+      [entry('old')],
+    ),
+  )
+
+test('a backup holds everything, and comes back', async () => {
+  await add(['web-1'])
+  const file = join(folder, 'backup.json')
+  expect(await backUpRegistry(file)).toMatchObject({ entries: 1, archived: 1 })
+  expect(await failureOf(() => restoreRegistry(file, false))).toMatchObject({
+    message: `the registry in ${folder}/registry is not empty: it holds 1 VMs`,
+    exitCode: 2,
+  })
+  const result = await restoreRegistry(file, true)
+  expect(result).toMatchObject({ entries: 1, archived: 1 })
+  expect(await readdir(result.movedTo!)).toContain('journal-0.jsonl')
+  expect(await withRegistry('test', store => store.find('web-1'))).toEqual(entry('web-1'))
+})
+
+test('a damaged registry is moved aside by a restore', async () => {
+  await add(['web-1'])
+  const file = join(folder, 'backup.json')
+  await backUpRegistry(file)
+  await writeFile(join(folder, 'registry/snapshot-9.json'), 'nonsense')
+  expect((await failureOf(() => checkRegistry())).message).toContain('the registry is damaged')
+  await restoreRegistry(file, true)
+  expect(await checkRegistry()).toMatchObject({ entries: 1, faults: [] })
+})
+
+test.each(['', '{}', 'null', '{"proxmintRegistry":2,"entries":[],"archived":[]}'])(
+  '"%s" is no backup, and changes nothing',
+  async text => {
+    await add(['web-1'])
+    const file = join(folder, 'backup.json')
+    await writeFile(file, text)
+    expect(await failureOf(() => restoreRegistry(file, true))).toMatchObject({
+      message: `${file} is no backup of a registry`,
+      exitCode: 3,
+    })
+    expect(await checkRegistry()).toMatchObject({ entries: 1 })
+  },
+)
+
+test('the check names every fault', async () => {
+  const token = { status: 'minted', id: '4', transaction: null } as const
+  await add(
+    ['a', { vmid: 5, token }],
+    ['b', { address: '10.0.0.1', token }],
+    ['c', { pool: 'gone', vmid: 152, address: '192.168.122.3', phase: 'minted' }],
+  )
+  const result = await checkRegistry()
+  expect(result.faults).toEqual([
+    'a: VMID 5 is not in vmid_range, 100 to 999',
+    'b: the address 10.0.0.1 is not in the pool default',
+    'c: its pool gone is not in config/db.yaml any more',
+    'c: its phase is minted, its token is not',
+    'b: token 4 is also the one of a',
+  ])
+  expect(formatRegistry('check', undefined, result).split('\n')[0]).toBe(
+    `the registry in ${folder}/registry: 3 VMs, 1 destroyed: 5 faults`,
+  )
+})
