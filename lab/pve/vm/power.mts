@@ -1,6 +1,7 @@
 /** A VM's power: starting builds the guest from the config of that moment, and a guest may end by itself. */
 
 import type { GuestStart, RunningGuest } from '../../guests/driver.mts'
+import { findNode } from '../cluster.mts'
 import { failure, messageOf } from '../errors.mts'
 import type { LiveGuest, Pve } from '../pve.mts'
 import type { Vm, VmConfig } from '../state.mts'
@@ -13,7 +14,16 @@ import { drivesOf, isCdrom, isCloudInit } from './drive.mts'
 import { DURATIONS } from './durations.mts'
 import { nicsOf } from './identity.mts'
 import { applyPending } from './update.mts'
-import { coresOf, findVm, hasAgentChannel, isRunning, isTemplate, memoryOf, requireUnlocked } from './vm.mts'
+import {
+  coresOf,
+  findVm,
+  hasAgentChannel,
+  isRunning,
+  isTemplate,
+  memoryOf,
+  requireUnlocked,
+  withPending,
+} from './vm.mts'
 
 const LOCK_SECONDS = 10
 /** Seconds a guest has to power off when the client names none. */
@@ -67,11 +77,19 @@ function follow(pve: Pve, vmid: number, guest: RunningGuest) {
   })
 }
 
+/** Only where the cluster's description says how many a node has: the machine's own number says little of Proxmox's. */
+function requireCpus(pve: Pve, config: VmConfig) {
+  const cpus = findNode(pve.store.state, pve.node)?.cores
+  if (cpus !== undefined && coresOf(config) > cpus)
+    throw failure(`MAX ${cpus} vcpus allowed per VM on this node`)
+}
+
 async function startLocked(pve: Pve, vmid: number) {
   const vm = findVm(pve, vmid)
   requireUnlocked(vm)
   if (isTemplate(vm.config)) throw failure("you can't start a vm if it's a template")
   if (isRunning(pve, vmid)) throw failure(`VM ${vmid} already running`)
+  requireCpus(pve, withPending(vm))
   await applyPending(pve, vm)
   const guest = await describeGuest(pve, vm)
   await pve.pause(DURATIONS.start)

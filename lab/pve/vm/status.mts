@@ -1,5 +1,6 @@
 /** How a VM shows in lists and in its own status. */
 
+import { findNode } from '../cluster.mts'
 import type { Pve } from '../pve.mts'
 import type { Vm } from '../state.mts'
 import { drivesOf, isCdrom, parseSize } from './drive.mts'
@@ -34,9 +35,10 @@ const optionals = ({ config }: Vm) => ({
 
 const nameOf = (vm: Vm) => vm.config['name'] ?? `VM ${vm.vmid}`
 
-/** An entry of `/cluster/resources`. */
+/** An entry of `/cluster/resources`; a node that is offline tells nothing of how its VMs do. */
 export function resourceOf(pve: Pve, vm: Vm) {
   const pool = poolOf(pve, vm.vmid)
+  const isOnline = findNode(pve.store.state, vm.node)!.online
   return {
     id: `qemu/${vm.vmid}`,
     type: 'qemu',
@@ -44,8 +46,7 @@ export function resourceOf(pve: Pve, vm: Vm) {
     vmid: vm.vmid,
     name: nameOf(vm),
     template: isTemplate(vm.config) ? 1 : 0,
-    maxcpu: coresOf(vm.config),
-    ...usage(pve, vm),
+    ...(isOnline ? { maxcpu: coresOf(vm.config), ...usage(pve, vm) } : { status: 'unknown' }),
     ...optionals(vm),
     ...(pool !== undefined && { pool }),
   }
