@@ -13,6 +13,7 @@ import { PACKAGES_URL } from './network/bridge.mts'
 import { type Forwarder, forward } from './network/forward.mts'
 import { chooseIsolation, type IsolationMode } from './network/isolation.mts'
 import { sshPortOf } from './network/lab-network.mts'
+import { requireLocal } from './network/listen-address.mts'
 import { type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
 import { type NodeSshAccess, sshVariables } from './node-ssh/access.mts'
 import { ensureNodeKeys, type NodeKeys } from './node-ssh/keys.mts'
@@ -23,6 +24,8 @@ import { type Caller, callerOf } from './rpc.mts'
 export interface LabOptions {
   /** Where the API is reached from outside the lab's network. Default 127.0.0.1 and a free port. */
   listen?: { host: string; port: number }
+  /** Lets `listen` be an address that other machines reach. Default false. */
+  public?: boolean
   /** Text in the format of Proxmox's user.cfg, in addition to the lab's own user. */
   userCfg?: string | undefined
   /** Of root@pam. Made up when not given. */
@@ -127,6 +130,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     await mkdir(stateFolder, { recursive: true, mode: 0o700 })
     const secrets = await ensureSecrets(stateFolder, options.rootPassword)
     const where = options.listen ?? { host: '127.0.0.1', port: 0 }
+    requireLocal(where, options.public ?? false)
     const keys = await ensureNodeKeys(join(stateFolder, 'node-ssh'))
     const api = await openDoor(isolation, where, join(runFolder, 'api.sock'))
     doors.push(api)
@@ -174,6 +178,7 @@ function settingsOf(options: LabOptions, place: Place, images: Image[], secrets:
     timeScale: options.timeScale ?? 1,
     cluster: options.cluster && checkCluster(options.cluster),
     faults: checkFaults(options.faults ?? []),
+    ownerPid: process.pid,
   }
 }
 

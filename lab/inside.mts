@@ -39,6 +39,8 @@ export interface InsideSettings {
   timeScale: number
   cluster: ClusterSpec | undefined
   faults: Fault[]
+  /** The outer process, which is the one to end. */
+  ownerPid: number
 }
 
 interface NodeSshSettings {
@@ -105,6 +107,7 @@ function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveSer
     timeScale: settings.timeScale,
     cluster: settings.cluster,
     faults: settings.faults,
+    holderPid: settings.ownerPid,
   }).catch(error => {
     throw error.syscall === 'listen' ? cannotListen(listen, error) : error
   })

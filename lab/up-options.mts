@@ -2,9 +2,11 @@ import type { LabOptions } from './create.mts'
 import { IMAGE_NAMES, type ImageName } from './guests/image/image.mts'
 import { LabUsageError } from './lab-error.mts'
 import { ISOLATION_MODES, type IsolationMode } from './network/isolation.mts'
+import { requireLocal } from './network/listen-address.mts'
 
 interface Words {
   listen: string | undefined
+  public: boolean
   guests: string | undefined
   pveVersion: string | undefined
   images: string[]
@@ -16,7 +18,8 @@ interface Words {
 export function parseUpOptions(words: Words): LabOptions {
   const { listen, guests, pveVersion, images, timeScale, isolation } = words
   return {
-    ...(listen !== undefined && { listen: parseListen(listen) }),
+    ...(listen !== undefined && { listen: parseListen(listen, words.public) }),
+    public: words.public,
     ...(guests !== undefined && { guests: parseGuests(guests) }),
     ...(pveVersion !== undefined && { pveVersion: parseVersion(pveVersion) }),
     ...(images.length > 0 && { images: images.map(parseImage) }),
@@ -25,11 +28,13 @@ export function parseUpOptions(words: Words): LabOptions {
   }
 }
 
-function parseListen(text: string): { host: string; port: number } {
+function parseListen(text: string, isPublic: boolean): { host: string; port: number } {
   const [, host, port] = /^(.+):(\d+)$/.exec(text) ?? []
   if (host === undefined || Number(port) > 65535)
     throw refusal('listen', text, 'HOST:PORT, such as 127.0.0.1:8006')
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
+  const where = { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
+  requireLocal(where, isPublic)
+  return where
 }
 
 function parseGuests(text: string): 'sim' | 'none' {

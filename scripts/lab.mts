@@ -22,6 +22,7 @@ await runMain({
       value: 'HOST:PORT',
       help: 'where the API listens (default 127.0.0.1:0, a free port)',
     },
+    public: { type: 'boolean', help: 'let --listen be an address that other machines reach' },
     'user-cfg': { type: 'string', value: 'FILE', help: "users and ACLs in Proxmox's own user.cfg format" },
     cluster: { type: 'string', value: 'FILE', help: 'nodes and storages: see docs/lab.md (default one node)' },
     'root-password': { type: 'string', value: 'TEXT', help: 'of root@pam (default: made up)' },
@@ -85,6 +86,7 @@ async function upOptions(args: Arguments, stateFolder: string): Promise<UpOption
   return {
     ...parseUpOptions({
       listen: args.string('listen'),
+      public: args.flag('public'),
       guests: args.string('guests'),
       pveVersion: args.string('pve-version'),
       images: args.strings('image'),
