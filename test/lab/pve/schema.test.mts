@@ -1,52 +1,16 @@
-/** The lab against Proxmox's own API schema, where that is at hand: PROXMINT_APIDATA, or beside the project. */
+/** The lab's operations against Proxmox's own API schema: names, parameters, privileges. */
 
-import { existsSync, readFileSync } from 'node:fs'
-import { Ajv } from 'ajv'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { type ApiSchema, operationOf } from '../../../lab/pve/coverage-schema.mts'
 import type { Permission } from '../../../lab/pve/permission.mts'
-import { permissionOf, type Route } from '../../../lab/pve/route.mts'
+import { permissionOf } from '../../../lab/pve/route.mts'
 import { routes } from '../../../lab/pve/routes.mts'
-import { startLab, type TestLab } from './client.mts'
+import { findApiSchema } from './api-schema.mts'
 
-interface Schema {
-  type?: string
-  optional?: 0 | 1
-  properties?: Record<string, Schema>
-  items?: Schema
-  enum?: unknown[]
-  additionalProperties?: 0 | 1
-}
-interface Operation {
-  allowtoken?: 0 | 1
-  parameters?: { properties?: Record<string, Schema> }
-  permissions?: { check?: unknown[]; user?: string }
-  returns?: Schema
-}
-interface Node {
-  path: string
-  info?: Record<string, Operation>
-  children?: Node[]
-}
+const schema = await findApiSchema()
+const operations: ApiSchema = schema ?? new Map()
 
-const root = new URL('../../../', import.meta.url)
-const file = process.env['PROXMINT_APIDATA'] ?? new URL('../shared/pve/apidata.json', root).pathname
-
-function collect(nodes: Node[], into = new Map<string, Operation>()): Map<string, Operation> {
-  for (const node of nodes) {
-    for (const [method, operation] of Object.entries(node.info ?? {}))
-      into.set(`${method} ${node.path}`, operation)
-    collect(node.children ?? [], into)
-  }
-  return into
-}
-
-const hasSchema = existsSync(file)
-const operations = hasSchema ? collect(JSON.parse(readFileSync(file, 'utf8'))) : new Map<string, Operation>()
-if (!hasSchema)
-  console.warn(`SKIPPED: no Proxmox API schema at ${file}; set PROXMINT_APIDATA to its apidata.json`)
-
-const nameOf = (route: Route) => `${route.method} ${route.path.replace('*}', '}')}`
-const named = routes.map(route => [nameOf(route), route] as const)
+const named = routes.map(route => [operationOf(route), route] as const)
 
 /** Where Proxmox itself does otherwise than its schema says, or the schema cannot say it. */
 const OPTIONAL_HERE = new Set([
@@ -88,7 +52,7 @@ const withoutOptions = (check: unknown): unknown => {
   return check[0] === 'userid-group' ? check.slice(0, 2) : check.map(withoutOptions)
 }
 
-describe.skipIf(!hasSchema)('every operation', () => {
+describe.skipIf(!schema)('every operation', () => {
   test.each(named)('%s is one of Proxmox', name => {
     expect([...operations.keys()]).toContain(name)
   })
@@ -120,108 +84,4 @@ describe.skipIf(!hasSchema)('every operation', () => {
       )
     },
   )
-})
-
-/** As JSON Schema. Flags are 0 and 1 on the wire. */
-function toJsonSchema(schema: Schema): object {
-  const properties = Object.entries(schema.properties ?? {})
-  switch (schema.type) {
-    case 'boolean':
-      return { enum: [0, 1] }
-    case 'array':
-      return { type: 'array', ...(schema.items && { items: toJsonSchema(schema.items) }) }
-    case 'object':
-      return {
-        type: 'object',
-        properties: Object.fromEntries(properties.map(([key, value]) => [key, toJsonSchema(value)])),
-        required: properties.filter(([, value]) => value.optional !== 1).map(([key]) => key),
-      }
-    case 'string':
-    case 'integer':
-    case 'number':
-      return { type: schema.type, ...(schema.enum && { enum: schema.enum }) }
-    default:
-      return schema.type === 'null' ? { type: 'null' } : {}
-  }
-}
-
-describe.skipIf(!hasSchema)('answers', () => {
-  let lab: TestLab
-  let upid: string
-  beforeAll(async () => {
-    lab = await startLab({
-      userCfg: 'user:ann@pve:1:0::::::\ngroup:g:ann@pve::\npool:lab::100:local:\nacl:1:/vms:@g:PVEVMUser:\n',
-    })
-    const settings = {
-      vmid: 100,
-      name: 'x',
-      cores: 2,
-      scsi0: 'tank:1',
-      ide2: 'tank:cloudinit',
-      net0: 'virtio,bridge=vmbr0',
-    }
-    await lab.task('POST', '/nodes/pve/qemu', { ...settings, agent: 1, ciuser: 'ann', tags: 'a;b', start: 1 })
-    upid = lab.server.admin.tasks()[0]!.upid
-  })
-  afterAll(() => lab.close())
-
-  const values: Record<string, () => string> = {
-    node: () => 'pve',
-    vmid: () => '100',
-    upid: () => upid,
-    storage: () => 'tank',
-    volume: () => 'tank:vm-100-disk-0',
-    userid: () => 'root@pam',
-    tokenid: () => 'test',
-    roleid: () => 'PVEVMUser',
-    groupid: () => 'g',
-    poolid: () => 'lab',
-  }
-
-  const QUERIES: Record<string, string> = { 'GET /nodes/{node}/qemu/{vmid}/cloudinit/dump': '?type=user' }
-
-  /** What the schema says of these is not what Proxmox sends. */
-  const DIFFERENT = new Set([
-    // Integers of the config stay numbers in its table of changes too.
-    'GET /nodes/{node}/qemu/{vmid}/pending',
-    'GET /nodes/{node}/qemu/{vmid}/cloudinit',
-    // A text, on which clients rely.
-    'GET /cluster/nextid',
-  ])
-
-  /** Not answered by a lab with nothing highly available, no URL and a guest without a system in it. */
-  const UNANSWERED = /ha\/resources|query-url-metadata|agent\/(?!network|info|get-host-name)/
-
-  const readable = named.filter(
-    ([name, route]) => route.method === 'GET' && !UNANSWERED.test(route.path) && !DIFFERENT.has(name),
-  )
-
-  test.each(readable)('of %s have the types the schema gives', async (name, route) => {
-    const path = route.path.replace(/\{(\w+)\*?\}/g, (_, key: string) => encodeURIComponent(values[key]!()))
-    const reply = await lab.get(`${path}${QUERIES[name] ?? ''}`)
-    expect(reply.status, reply.reason).toBe(200)
-    const validate = new Ajv({ strict: false, allErrors: true }).compile(
-      toJsonSchema(operations.get(name)!.returns ?? {}),
-    )
-    validate(reply.data)
-    expect(validate.errors ?? [], JSON.stringify(reply.data)).toEqual([])
-  })
-
-  test('of writing operations too', async () => {
-    const token = await lab.call('POST', '/access/users/root@pam/token/fresh', {})
-    const ticket = await lab.call(
-      'POST',
-      '/access/ticket',
-      { username: 'root@pam', password: 'correct horse' },
-      {},
-    )
-    for (const [name, data] of [
-      ['POST /access/users/{userid}/token/{tokenid}', token.data],
-      ['POST /access/ticket', ticket.data],
-    ] as const)
-      expect(
-        new Ajv({ strict: false }).validate(toJsonSchema(operations.get(name)!.returns!), data),
-        name,
-      ).toBe(true)
-  })
 })
