@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
+  acceptanceNeeds,
   agentPrivilege,
   baseImportNeeds,
   cloneBuildNeeds,
@@ -108,6 +109,48 @@ test('the import of a cloud image', () => {
     ...config('/vms'),
     '/vms VM.PowerMgmt',
   ])
+})
+
+describe('the acceptance test of a VM template', () => {
+  const clones = ['/vms VM.Audit', '/vms VM.Allocate', '/storage/tank Datastore.AllocateSpace']
+  const common = [
+    '/vms/9000 VM.Audit',
+    '/vms/9000 VM.Clone',
+    ...clones,
+    '/sdn/zones/localnetwork/vmbr0 SDN.Use',
+    '/vms VM.Config.Disk',
+    '/vms VM.Config.Options',
+    '/vms VM.PowerMgmt',
+  ]
+  const agent = ['/vms VM.GuestAgent.Audit | /vms VM.GuestAgent.Unrestricted']
+  const seed = [
+    '/vms VM.Config.CDROM',
+    '/vms VM.Config.Cloudinit',
+    '/vms VM.Config.Network',
+    '/storage/local Datastore.AllocateTemplate',
+    '/storage/local Datastore.Audit | /storage/local Datastore.AllocateSpace',
+    '[/storage/local Datastore.Allocate]',
+  ]
+
+  test.each([
+    ['ssh', true, [...common, ...agent, ...seed]],
+    ['ssh', false, [...common, ...seed]],
+    ['none', true, [...common, ...agent]],
+    ['none', false, common],
+  ] as const)('with login %s, agent %s', (login, hasAgent, needs) => {
+    expect(told(acceptanceNeeds(place, 9000, { login, agent: hasAgent }, 'local'))).toEqual(needs)
+  })
+
+  test('wants nothing that building and importing do not', () => {
+    const privileges = (needs: Need[]) =>
+      needs.flatMap(need => need.alternatives[0]!.map(grant => grant.privilege))
+    const others = privileges([
+      ...cloneBuildNeeds(place, undefined, true),
+      ...baseImportNeeds(place, 'local'),
+    ])
+    const own = privileges(acceptanceNeeds(place, undefined, { login: 'ssh', agent: true }, 'local'))
+    expect(own.filter(privilege => !others.includes(privilege))).toEqual([])
+  })
 })
 
 test.each([

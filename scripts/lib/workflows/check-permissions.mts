@@ -1,13 +1,15 @@
 import { loadConfig } from '../config/load.mts'
 import { loadCredentials } from '../credentials/load.mts'
+import { loadFamily } from '../packer/family.mts'
 import { listFamilies } from '../packer/template.mts'
 import { loadPermissionTree } from '../permissions/granted.mts'
-import { baseImportNeeds, cloneBuildNeeds, type Need } from '../permissions/needs.mts'
+import { acceptanceNeeds, baseImportNeeds, cloneBuildNeeds, type Need } from '../permissions/needs.mts'
 import { getPermissions, type PermissionTree } from '../proxmox/get-permissions.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { findTool } from '../tools/find.mts'
+import { needsOfAcceptance } from './acceptance-needs.mts'
 import { loadCheckedTemplate } from './checked-template.mts'
-import { connect, type Login } from './connect.mts'
+import { type Connection, connect, type Login } from './connect.mts'
 import { checkPermissions, checkSavedPermissions, type PermissionVerdict } from './permission-check.mts'
 import { buildTarget, findBase, needsOfBaseImport, needsOfBuild } from './work-needs.mts'
 
@@ -40,15 +42,20 @@ export async function checkAll(families: string[], saveTo: string | undefined): 
 }
 
 async function checkBuild(
-  { client, credentials, version }: Awaited<ReturnType<typeof connect>>,
+  { client, config, credentials, version }: Connection,
   os: string,
 ): Promise<PermissionVerdict> {
-  const template = await loadCheckedTemplate(os)
+  const [template, family] = await Promise.all([loadCheckedTemplate(os), loadFamily(os)])
   const environment = { ...process.env, PROXMOX_STORAGE_POOL: credentials.storagePool }
   const target = buildTarget(template, {}, environment)
   const base = await findBase(client, target.baseName)
   const place = { node: credentials.node, pveMajor: version.major }
-  return checkPermissions(client, version.major, await needsOfBuild(client, target, place, base))
+  const tested = { ...place, storage: credentials.storagePool, vmid: undefined }
+  const needs = [
+    ...(await needsOfBuild(client, target, place, base)),
+    ...needsOfAcceptance(config, family, tested),
+  ]
+  return checkPermissions(client, version.major, needs)
 }
 
 async function save(file: string, tree: PermissionTree): Promise<void> {
@@ -66,6 +73,9 @@ export interface SavedCheck {
   storage: string | undefined
 }
 
+/** Of a family that asks for everything its acceptance test can. */
+const anyFamily = { login: 'ssh', agent: true } as const
+
 /** The same checks against a saved answer; Proxmox is not asked. */
 export async function checkSaved(check: SavedCheck): Promise<WorkVerdict[]> {
   const config = await loadConfig()
@@ -73,7 +83,13 @@ export async function checkSaved(check: SavedCheck): Promise<WorkVerdict[]> {
   const pveMajor = check.pveMajor ?? majorOf(await loadPermissionTree(check.file))
   const place = { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge: config.bridge }
   const works: [string, Need[]][] = [
-    ['build', cloneBuildNeeds(place, undefined, true)],
+    [
+      'build',
+      [
+        ...cloneBuildNeeds(place, undefined, true),
+        ...acceptanceNeeds(place, undefined, anyFamily, config.imageStorage),
+      ],
+    ],
     ['base import', baseImportNeeds(place, config.imageStorage)],
   ]
   return Promise.all(
