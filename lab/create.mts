@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { checkCluster } from './cluster/check.mts'
 import type { ClusterDescription } from './cluster/description.mts'
 import { ensureImage, type Image, type ImageName } from './guests/image/image.mts'
+import { ensureMachineImage } from './guests/image/machine.mts'
+import { requireMachines } from './guests/qemu/requirements.mts'
 import { ensureSecrets, labUserCfg, loginVariables, type PveVersion, type Secrets } from './identity.mts'
 import type { GuestKind, InsideReady, InsideSettings } from './inside.mts'
 import { cannotListen } from './lab-error.mts'
@@ -32,14 +34,14 @@ export interface LabOptions {
   rootPassword?: string | undefined
   /** Default 9. */
   pveVersion?: PveVersion
-  /** `none`: VMs are only state. Default `sim`. */
+  /** `qemu`: VMs are real machines. `none`: they are only state. Default `sim`. */
   guests?: GuestKind
   /**
    * Nodes and storages. Default: what the state folder holds, or else one node `pve` with `local` and `tank`. A state
    * folder of another cluster is refused.
    */
   cluster?: ClusterDescription | undefined
-  /** Cloud images to serve. Default Debian 12; none without sim guests. */
+  /** Cloud images to serve. Default Debian 12; none without guests. */
   images?: ImageName[]
   /** Default `auto`: namespaces where they are allowed, otherwise everything on 127.0.0.1. */
   isolation?: IsolationMode
@@ -120,6 +122,7 @@ const CLOSE_TIMEOUT_MS = 15_000
 /** Starts a lab: an embedded Proxmox VE with guests, in a network of its own where the machine allows that. */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const isolation = await chooseIsolation(options.isolation)
+  if (options.guests === 'qemu') await requireMachines(isolation)
   options.onProgress?.(`The lab runs in ${isolation.description}.`)
   const images = await prepareImages(options)
   const runFolder = await mkdtemp(join(tmpdir(), 'proxmint-lab-'))
@@ -209,9 +212,11 @@ async function listen(where: { host: string; port: number }, socketPath: string)
 
 function prepareImages(options: LabOptions): Promise<Image[]> {
   const names = options.images ?? (options.guests === 'none' ? [] : ['debian-12' as const])
+  const [ensure, duration] =
+    options.guests === 'qemu' ? [ensureMachineImage, 'two minutes'] : [ensureImage, 'half a minute']
   const onBuild = (name: ImageName) =>
-    options.onProgress?.(`Making the ${name} image for the guests, which takes half a minute the first time.`)
-  return Promise.all(names.map(name => ensureImage(name, { packageSourceUrl: PACKAGES_URL, onBuild })))
+    options.onProgress?.(`Making the ${name} image for the guests, which takes ${duration} the first time.`)
+  return Promise.all(names.map(name => ensure(name, { packageSourceUrl: PACKAGES_URL, onBuild })))
 }
 
 /** In a session of its own, so that Ctrl-C reaches the lab only by way of this process. */

@@ -6,6 +6,7 @@ import { type Control, openControl } from './control.mts'
 import type { GuestDriver } from './guests/driver.mts'
 import type { Image } from './guests/image/image.mts'
 import { createNoneDriver } from './guests/none.mts'
+import { createQemuDriver } from './guests/qemu/driver.mts'
 import { createSimDriver } from './guests/sim/driver.mts'
 import { LAB_TOKEN, LAB_USER, type PveVersion, type Secrets } from './identity.mts'
 import { cannotListen } from './lab-error.mts'
@@ -53,7 +54,7 @@ interface NodeSshSettings {
   publicKey: string
 }
 
-export type GuestKind = 'sim' | 'none'
+export type GuestKind = 'sim' | 'qemu' | 'none'
 
 export interface InsideReady {
   url: string
@@ -81,7 +82,7 @@ async function start(settings: InsideSettings): Promise<InsideReady> {
   const open = settings.network === 'bridge' ? openBridge : openLoopback
   const network = await open(settings.images)
   const { runFolder } = settings
-  const driver = settings.guests === 'sim' ? createSimDriver({ runFolder, network }) : createNoneDriver()
+  const driver = await createDriver(settings.guests, runFolder, network)
   const server = await serveApi(settings, driver)
   if (settings.socketPath !== undefined)
     await forward({ path: settings.socketPath }, { host: '127.0.0.1', port: server.port })
@@ -91,6 +92,11 @@ async function start(settings: InsideSettings): Promise<InsideReady> {
   const { url, caFile, home } = server
   running = { settings, server, control, driver, nodeSsh }
   return { url, caFile, home, controlSocket, network, nodeSshPort: nodeSsh.ports[0]! }
+}
+
+async function createDriver(guests: GuestKind, runFolder: string, network: LabNetwork): Promise<GuestDriver> {
+  if (guests === 'sim') return createSimDriver({ runFolder, network })
+  return guests === 'qemu' ? createQemuDriver({ runFolder }) : createNoneDriver()
 }
 
 function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveServer> {

@@ -1,5 +1,6 @@
 import type { LabOptions } from './create.mts'
 import { IMAGE_NAMES, type ImageName } from './guests/image/image.mts'
+import type { GuestKind } from './inside.mts'
 import { LabUsageError } from './lab-error.mts'
 import { ISOLATION_MODES, type IsolationMode } from './network/isolation.mts'
 import { requireLocal } from './network/listen-address.mts'
@@ -37,10 +38,9 @@ function parseListen(text: string, isPublic: boolean): { host: string; port: num
   return where
 }
 
-function parseGuests(text: string): 'sim' | 'none' {
-  if (text === 'sim' || text === 'none') return text
-  if (text === 'qemu') throw refusal('guests', text, 'sim or none; real machines are not there yet')
-  throw refusal('guests', text, 'sim or none')
+function parseGuests(text: string): GuestKind {
+  if (text === 'sim' || text === 'qemu' || text === 'none') return text
+  throw refusal('guests', text, 'sim, qemu or none')
 }
 
 function parseVersion(text: string): 8 | 9 {

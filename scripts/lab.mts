@@ -27,7 +27,7 @@ await runMain({
     cluster: { type: 'string', value: 'FILE', help: 'nodes and storages: see docs/lab.md (default one node)' },
     'root-password': { type: 'string', value: 'TEXT', help: 'of root@pam (default: made up)' },
     'pve-version': { type: 'string', value: '8|9', help: 'Proxmox VE to be (default 9)' },
-    guests: { type: 'string', value: 'sim|none', help: 'what runs a VM (default sim)' },
+    guests: { type: 'string', value: 'sim|qemu|none', help: 'what runs a VM (default sim)' },
     image: { type: 'string', multiple: true, value: 'NAME', help: 'debian-12 (default), debian-13' },
     isolation: {
       type: 'string',

@@ -19,6 +19,8 @@ export interface GuestNic {
   slot: string
   mac: string
   bridge: string
+  /** As Proxmox names it: `virtio`, `e1000`, ... */
+  model: string
 }
 
 /** The cloud-init drive as Proxmox generates it from the VM's config (NoCloud file contents). */
@@ -29,6 +31,11 @@ export interface CloudInitDrive {
   networkConfig: string
 }
 
+export interface GuestCloudInit extends CloudInitDrive {
+  /** Config key of the CD it is attached as: `ide2`, ... */
+  slot: string
+}
+
 /** Everything a start needs to know; taken from the VM's config at that moment, as Proxmox does. */
 export interface GuestStart {
   vmid: number
@@ -36,11 +43,14 @@ export interface GuestStart {
   /** In MiB. */
   memory: number
   cores: number
+  /** What `scsiN` disks are attached to: `lsi`, `virtio-scsi-single`, ... */
+  scsiController: string
+  /** The first one is booted. */
   disks: GuestDisk[]
   cdroms: GuestCdrom[]
   nics: GuestNic[]
   /** Undefined when the config has no cloud-init drive. */
-  cloudInit: CloudInitDrive | undefined
+  cloudInit: GuestCloudInit | undefined
   /** Whether the VM's `agent` option gives the guest a channel for the agent. */
   agentChannel: boolean
 }
@@ -63,6 +73,8 @@ export interface RunningGuest {
   agent(command: string, args: Record<string, unknown>): Promise<unknown>
   /** ACPI power button. Resolves when sent, not when the guest is off: see `exited`. */
   shutdown(): Promise<void>
+  /** The reset button, where the machine has one: it stays the same process. Otherwise the plug is pulled. */
+  reset?(): Promise<void>
   /** Pulls the plug. Resolves when the guest is gone. */
   stop(): Promise<void>
   /** The serial console so far. */
@@ -79,7 +91,7 @@ export interface GuestDriver {
   createDisk(target: string, sizeBytes: number): Promise<void>
   /** A full clone is independent of its source; a linked one keeps needing it. */
   cloneDisk(source: string, target: string, mode: 'full' | 'linked'): Promise<void>
-  /** Grows only; the size in the config is the server's business. */
+  /** Grows only, also while a guest uses it; the size in the config is the server's business. */
   resizeDisk(path: string, sizeBytes: number): Promise<void>
   deleteDisk(path: string): Promise<void>
   start(guest: GuestStart): Promise<RunningGuest>

@@ -42,6 +42,12 @@ export async function plugCable({ hostInterface, guestInterface, mac, pid }: Cab
   await ip('link', 'set', hostInterface, 'master', BRIDGE, 'up')
 }
 
+/** Makes a network device that a machine's network card can be attached to, on the bridge. */
+export async function plugTap(name: string): Promise<void> {
+  await ip('tuntap', 'add', 'dev', name, 'mode', 'tap')
+  await ip('link', 'set', name, 'master', BRIDGE, 'up')
+}
+
 /** Removes a cable at once; the kernel takes its time with those of namespaces that ended. */
 export async function unplugCable(hostInterface: string): Promise<void> {
   await ip('link', 'del', hostInterface).catch(error => {

@@ -15,7 +15,7 @@ export type ImageName = (typeof IMAGE_NAMES)[number]
 
 export interface Image {
   name: ImageName
-  /** The image itself: see format.mts. */
+  /** The image itself: for sim guests see format.mts, for real machines a qcow2. */
   path: string
   /** File name it is served under, which is what Debian calls its cloud image. */
   fileName: string
@@ -43,9 +43,19 @@ export async function ensureImage(name: ImageName, options: ImageOptions): Promi
   const folder = await cachedFolder(`images/${name}-${await contentDigest(name, base)}`, work =>
     writeImage(name, base, work),
   )
-  const fileName = `${name}-genericcloud-${process.arch === 'arm64' ? 'arm64' : 'amd64'}.qcow2`
   const sha512 = (await readFile(join(folder, 'sha512'), 'utf8')).trim()
-  return { name, path: join(folder, 'image.tar'), fileName, sha512, packages: base.packages }
+  return {
+    name,
+    path: join(folder, 'image.tar'),
+    fileName: imageFileName(name),
+    sha512,
+    packages: base.packages,
+  }
+}
+
+/** What Debian calls its image for this machine's architecture. */
+export function imageFileName(name: ImageName): string {
+  return `${name}-genericcloud-${process.arch === 'arm64' ? 'arm64' : 'amd64'}.qcow2`
 }
 
 /** The checksum list that stands beside served images, in the format of Debian's own. */
@@ -72,7 +82,8 @@ async function archiveFiles(target: string): Promise<void> {
   await truncate(target, length - END_OF_ARCHIVE_BYTES)
 }
 
-async function fileDigest(path: string): Promise<string> {
+/** SHA-512 in hex. */
+export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha512')
   await pipeline(createReadStream(path), hash)
   return hash.digest('hex')

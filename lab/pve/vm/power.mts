@@ -45,22 +45,30 @@ const disksOf = (pve: Pve, config: VmConfig): GuestStart['disks'] =>
     .filter(([, drive]) => !isCdrom(drive))
     .map(([slot, drive]) => ({ slot, path: volumeOf(pve, drive.file).path }))
 
-/** What the driver is told: the config of this moment, its cloud-init drive generated anew. */
+/** The cloud-init drive, generated anew, and where it is attached. */
+async function cloudInitOf(pve: Pve, { vmid, config }: Vm): Promise<GuestStart['cloudInit']> {
+  const [slot] = drivesOf(config).find(([, drive]) => isCloudInit(drive)) ?? []
+  return slot === undefined ? undefined : { slot, ...(await generateCloudInit(pve, vmid, config)) }
+}
+
+/** What the driver is told: the config of this moment. */
 async function describeGuest(pve: Pve, vm: Vm): Promise<GuestStart> {
   const { vmid, config } = vm
-  const cloudInit = hasCloudInitDrive(config) ? await generateCloudInit(pve, vmid, config) : undefined
+  const cloudInit = await cloudInitOf(pve, vm)
   if (cloudInit) vm.cloudInitApplied = cloudInitOptionsOf(config)
   return {
     vmid,
     name: config['name'] ?? `VM ${vmid}`,
     memory: memoryOf(config),
     cores: coresOf(config),
+    scsiController: config['scsihw'] ?? 'lsi',
     disks: disksOf(pve, config),
     cdroms: await cdromsOf(pve, config),
     nics: nicsOf(config).map(([slot, nic]) => ({
       slot,
       mac: nic.mac!,
       bridge: nic.options['bridge'] ?? '',
+      model: nic.model,
     })),
     cloudInit,
     agentChannel: hasAgentChannel(config),
@@ -167,6 +175,8 @@ export async function resetVm(pve: Pve, vmid: number): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
     const vm = findVm(pve, vmid)
     requireUnlocked(vm)
+    const running = pve.live.get(vmid)?.guest
+    if (running?.reset) return running.reset()
     const guest = await describeGuest(pve, vm)
     await pullPlug(pve, vmid)
     follow(pve, vmid, await boot(pve, guest))

@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { CloudInitDrive, GuestStart } from '../../../lab/guests/driver.mts'
+import type { GuestCloudInit, GuestStart } from '../../../lab/guests/driver.mts'
 import { type DriverClient, guestStart, sshOptions, startDriver } from './driver-client.mts'
 
 let driver: DriverClient
@@ -26,8 +26,9 @@ async function clonedDisk(source = base): Promise<string> {
 }
 
 /** As Proxmox generates it, but with the `users` that is not deprecated. */
-function drive(host: number, userData = '', instance = 'one'): CloudInitDrive {
+function drive(host: number, userData = '', instance = 'one'): GuestCloudInit {
   return {
+    slot: 'ide2',
     userData: `#cloud-config\nhostname: web\nmanage_etc_hosts: true\nssh_authorized_keys: ['${driver.publicKey}']\n${userData}`,
     metaData: `instance-id: ${instance}\n`,
     networkConfig: `version: 1
@@ -366,7 +367,7 @@ test('guests that ask for an address get different ones, and keep theirs', async
     boot(disks[index]!, {
       vmid: 101 + index,
       cloudInit: dhcp(macs[index]!),
-      nics: [{ slot: 'net0', mac: macs[index]!, bridge: 'vmbr0' }],
+      nics: [{ slot: 'net0', mac: macs[index]!, bridge: 'vmbr0', model: 'virtio' }],
     })
   const addressOf = async (vmid: number) => {
     await consoleSays('Cloud-init finished', vmid)

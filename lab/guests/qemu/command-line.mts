@@ -1,0 +1,115 @@
+import type { GuestCdrom, GuestDisk, GuestNic, GuestStart } from '../driver.mts'
+import type { Accelerator } from './accelerator.mts'
+
+/** What a machine is put together from besides its VM's config. */
+export interface MachineParts {
+  accelerator: Accelerator
+  consolePath: string
+  /** The ISO made from the VM's config, in its slot. */
+  seed: GuestCdrom | undefined
+  /** Network devices of the lab, one for each of the guest's. */
+  taps: string[]
+}
+
+/** File descriptors that a machine inherits. */
+export const QMP_FD = 3
+export const AGENT_FD = 4
+
+/** Id of the agent's port, as QEMU's events name it. */
+export const AGENT_PORT = 'qga0'
+
+export const driveIdOf = (slot: string) => `drive-${slot}`
+
+/** Emulated, a fifth level of page tables costs time and is of no use. */
+const PROCESSORS: Record<Accelerator, string> = { kvm: 'host', tcg: 'max,la57=off' }
+
+/** Arguments of qemu-system-x86_64 for a VM: the hardware Proxmox would give it, as far as guests can tell. */
+export function machineArguments(guest: GuestStart, parts: MachineParts): string[] {
+  const { accelerator, consolePath, seed, taps } = parts
+  const cdroms = seed ? [...guest.cdroms, seed] : guest.cdroms
+  return [
+    ...['-name', escaped(guest.name), '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'std'],
+    ...['-machine', 'pc', '-accel', accelerator, '-cpu', PROCESSORS[accelerator]],
+    ...['-m', String(guest.memory), '-smp', String(guest.cores)],
+    ...['-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `file,id=serial0,path=${escaped(consolePath)}`, '-serial', 'chardev:serial0'],
+    ...(guest.agentChannel ? agentDevices() : []),
+    ...controllers(guest, cdroms),
+    ...guest.disks.flatMap(diskDevice),
+    ...cdroms.flatMap(cdromDevice),
+    ...guest.nics.flatMap((nic, index) => networkDevice(nic, taps[index]!)),
+  ]
+}
+
+function agentDevices(): string[] {
+  return [
+    ...['-chardev', `socket,id=agent,fd=${AGENT_FD}`, '-device', 'virtio-serial-pci'],
+    ...['-device', `virtserialport,chardev=agent,id=${AGENT_PORT},name=org.qemu.guest_agent.0`],
+  ]
+}
+
+const SCSI_CONTROLLERS: Record<string, string> = {
+  lsi: 'lsi53c895a',
+  lsi53c810: 'lsi53c810',
+  megasas: 'megasas',
+  pvscsi: 'pvscsi',
+  'virtio-scsi-pci': 'virtio-scsi-pci',
+  'virtio-scsi-single': 'virtio-scsi-pci',
+}
+
+/** IDE is part of the machine. */
+function controllers({ disks, scsiController }: GuestStart, cdroms: GuestCdrom[]): string[] {
+  const slots = [...disks, ...cdroms].map(({ slot }) => slot)
+  const uses = (kind: string) => slots.some(slot => slot.startsWith(kind))
+  return [
+    ...(uses('scsi') ? ['-device', `${SCSI_CONTROLLERS[scsiController] ?? 'lsi53c895a'},id=scsi`] : []),
+    ...(uses('sata') ? ['-device', 'ahci,id=sata'] : []),
+  ]
+}
+
+function diskDevice({ slot, path }: GuestDisk, index: number): string[] {
+  const drive = `file=${escaped(path)},format=qcow2,if=none,id=${driveIdOf(slot)},discard=unmap`
+  return [
+    '-drive',
+    drive,
+    '-device',
+    `${deviceOf(slot, 'hd')},drive=${driveIdOf(slot)},bootindex=${index + 1}`,
+  ]
+}
+
+function cdromDevice({ slot, path }: GuestCdrom): string[] {
+  const drive = `file=${escaped(path)},format=raw,if=none,id=${driveIdOf(slot)},media=cdrom,readonly=on`
+  return ['-drive', drive, '-device', `${deviceOf(slot, 'cd')},drive=${driveIdOf(slot)}`]
+}
+
+function deviceOf(slot: string, kind: 'hd' | 'cd'): string {
+  const [, bus, digits] = /^([a-z]+)(\d+)$/.exec(slot) ?? []
+  const index = Number(digits)
+  switch (bus) {
+    case 'scsi':
+      return `scsi-${kind},bus=scsi.0,scsi-id=${index}`
+    case 'sata':
+      return `ide-${kind},bus=sata.${index}`
+    case 'ide':
+      return `ide-${kind},bus=ide.${Math.floor(index / 2)},unit=${index % 2}`
+    case 'virtio':
+      return 'virtio-blk-pci'
+    default:
+      throw new Error(`a drive cannot be attached as ${slot}`)
+  }
+}
+
+const NETWORK_CARDS: Record<string, string> = { virtio: 'virtio-net-pci' }
+
+/** Most models are called in Proxmox what they are called in QEMU. */
+function networkDevice({ slot, mac, model }: GuestNic, tap: string): string[] {
+  return [
+    ...['-netdev', `tap,id=${slot},ifname=${tap},script=no,downscript=no`],
+    ...['-device', `${NETWORK_CARDS[model] ?? model},netdev=${slot},mac=${mac}`],
+  ]
+}
+
+/** In an option of QEMU a comma ends a value, unless it is doubled. */
+function escaped(value: string): string {
+  return value.replaceAll(',', ',,')
+}

@@ -1,0 +1,71 @@
+import { rm } from 'node:fs/promises'
+import { dirname, relative } from 'node:path'
+import { run } from '../../process.mts'
+
+/** Every disk is a qcow2 file, whatever its storage calls it. A linked clone names its base relative to itself. */
+
+interface ImageInfo {
+  format: string
+  'virtual-size': number
+  'backing-filename'?: string
+  'format-specific'?: { data?: { 'data-file'?: string } }
+}
+
+const qemuImg = (...args: string[]) => run('qemu-img', args)
+
+async function describe(path: string): Promise<ImageInfo> {
+  return JSON.parse(await qemuImg('info', '--output=json', '--force-share', path)) as ImageInfo
+}
+
+/** @returns the size of the disk that the guest sees, in bytes. */
+export async function importImage(imagePath: string, target: string): Promise<number> {
+  const image = await describe(imagePath)
+  requireSelfContained(imagePath, image)
+  await make(target, () => qemuImg('convert', '-f', image.format, '-O', 'qcow2', imagePath, target))
+  return image['virtual-size']
+}
+
+/** A downloaded image decides about itself alone, not about which other file of this machine is read. */
+function requireSelfContained(path: string, image: ImageInfo): void {
+  if (path.endsWith('.qcow2') ? image.format !== 'qcow2' : !['qcow2', 'raw'].includes(image.format))
+    throw new Error(`${path} is in ${image.format} format; a disk is imported from qcow2 or raw`)
+  const other = image['backing-filename'] ?? image['format-specific']?.data?.['data-file']
+  if (other !== undefined) throw new Error(`${path} refers to another file, ${other}`)
+}
+
+export async function createDisk(target: string, sizeBytes: number): Promise<void> {
+  await make(target, () => qemuImg('create', '-q', '-f', 'qcow2', target, String(sizeBytes)))
+}
+
+/** A full clone is read as a whole, so that it needs no other file, also where its source is a linked clone. */
+export async function cloneDisk(source: string, target: string, mode: 'full' | 'linked'): Promise<void> {
+  const base = relative(dirname(target), source)
+  await make(target, () =>
+    mode === 'full'
+      ? qemuImg('convert', '--force-share', '-f', 'qcow2', '-O', 'qcow2', source, target)
+      : qemuImg('create', '-q', '-f', 'qcow2', '-b', base, '-F', 'qcow2', target),
+  )
+}
+
+/** Of a disk that no guest uses. */
+export async function resizeDisk(path: string, sizeBytes: number): Promise<void> {
+  const { 'virtual-size': present } = await describe(path)
+  if (sizeBytes < present) {
+    throw new Error(`disk ${path} has ${present} bytes; shrinking it to ${sizeBytes} is not supported`)
+  }
+  await qemuImg('resize', '-q', '-f', 'qcow2', path, String(sizeBytes))
+}
+
+export async function deleteDisk(path: string): Promise<void> {
+  await rm(path, { force: true })
+}
+
+/** What was made by half is no disk. */
+async function make(target: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    await deleteDisk(target)
+    throw error
+  }
+}

@@ -1,0 +1,46 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { serveDhcp } from '../../network/dhcp.mts'
+import type { GuestDriver } from '../driver.mts'
+import { type Accelerator, chooseAccelerator } from './accelerator.mts'
+import { cloneDisk, createDisk, deleteDisk, importImage, resizeDisk } from './disk.mts'
+import { type Machine, startMachine } from './machine.mts'
+
+export interface QemuDriver extends GuestDriver {
+  /** What guests run under, known some seconds after the start. */
+  accelerator: Promise<Accelerator>
+}
+
+/**
+ * Guests as real machines, each a QEMU process on the lab's bridge: see openBridge. It must be made inside the
+ * lab's namespaces, with which its processes end.
+ */
+export async function createQemuDriver(options: { runFolder: string }): Promise<QemuDriver> {
+  const runFolder = join(options.runFolder, 'guests')
+  await mkdir(runFolder, { recursive: true, mode: 0o700 })
+  const accelerator = chooseAccelerator({ folder: runFolder })
+  const dhcp = await serveDhcp(runFolder)
+  const running = new Set<Machine>()
+  return {
+    name: 'qemu',
+    accelerator,
+    importDisk: importImage,
+    createDisk,
+    cloneDisk,
+    async resizeDisk(path, sizeBytes) {
+      const user = [...running].find(({ paths }) => paths.includes(path))
+      await (user ? user.resizeDisk(path, sizeBytes) : resizeDisk(path, sizeBytes))
+    },
+    deleteDisk,
+    async start(start) {
+      const machine = await startMachine({ runFolder, accelerator }, start)
+      running.add(machine)
+      void machine.guest.exited.then(() => running.delete(machine))
+      return machine.guest
+    },
+    async close() {
+      await Promise.all([...running].map(({ guest }) => guest.stop()))
+      await dhcp.close()
+    },
+  }
+}

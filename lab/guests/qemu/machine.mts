@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { plugTap, unplugCable } from '../../network/bridge.mts'
+import type { GuestExit, GuestStart, RunningGuest } from '../driver.mts'
+import type { Accelerator } from './accelerator.mts'
+import { openAgentChannel } from './agent.mts'
+import { AGENT_FD, AGENT_PORT, driveIdOf, machineArguments, QMP_FD } from './command-line.mts'
+import { connectQmp, type Qmp, type QmpEvent } from './qmp.mts'
+import { writeSeedIso } from './seed-iso.mts'
+
+export interface MachineHost {
+  /** Folder for what belongs to running guests. */
+  runFolder: string
+  accelerator: Promise<Accelerator>
+}
+
+/** A guest that runs, and the disks it holds. */
+export interface Machine {
+  guest: RunningGuest
+  paths: string[]
+  /** Grows a disk in front of the guest's eyes. @param path one of `paths`. */
+  resizeDisk(path: string, sizeBytes: number): Promise<void>
+}
+
+/** How long QEMU may take to end by itself when it is told to. */
+const TERM_TIMEOUT_MS = 5000
+
+/** Powers a VM on. Resolves when its processor runs; rejects with QEMU's own words where that fails. */
+export async function startMachine(host: MachineHost, guest: GuestStart): Promise<Machine> {
+  const folder = join(host.runFolder, String(guest.vmid))
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const seed = guest.cloudInit && {
+    slot: guest.cloudInit.slot,
+    path: await writeSeedIso(guest.cloudInit, folder),
+  }
+  const consolePath = join(folder, 'console.log')
+  const taps = guest.nics.map((_, index) => `tap${guest.vmid}i${index}`)
+  const parts = { accelerator: await host.accelerator, consolePath, seed, taps }
+  const unplug = () => Promise.all(taps.map(unplugCable)).catch(() => undefined)
+  try {
+    for (const tap of taps) await plugTap(tap)
+    return await powerOn(guest, machineArguments(guest, parts), consolePath, unplug)
+  } catch (error) {
+    await unplug()
+    throw error
+  }
+}
+
+async function powerOn(
+  guest: GuestStart,
+  args: string[],
+  consolePath: string,
+  cleanUp: () => Promise<unknown>,
+): Promise<Machine> {
+  const child = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] })
+  const channel = openAgentChannel(child.stdio[AGENT_FD] as Socket)
+  const ended = endOf(child, cleanUp)
+  const onEvent = ({ event, data }: QmpEvent) => {
+    if (event === 'VSERPORT_CHANGE' && data?.['id'] === AGENT_PORT) channel.setOpen(data['open'] === true)
+  }
+  const qmp = await Promise.race([
+    connectQmp(child.stdio[QMP_FD] as Socket, onEvent),
+    ended.exited.then(exit => {
+      throw new Error(exit.reason === 'crashed' ? exit.detail : 'QEMU ended at once')
+    }),
+  ])
+  return {
+    guest: {
+      exited: ended.exited,
+      agent: (command, args) => channel.ask(command, args),
+      shutdown: () => told(qmp, 'system_powerdown'),
+      reset: () => told(qmp, 'system_reset'),
+      stop: ended.pull,
+      console: () => readFile(consolePath, 'utf8'),
+    },
+    paths: guest.disks.map(({ path }) => path),
+    async resizeDisk(path, size) {
+      const { slot } = guest.disks.find(disk => disk.path === path)!
+      await qmp.execute('block_resize', { device: driveIdOf(slot), size })
+    },
+  }
+}
+
+async function told(qmp: Qmp, command: string): Promise<void> {
+  await qmp.execute(command)
+}
+
+interface Ended {
+  exited: Promise<GuestExit>
+  pull(): Promise<void>
+}
+
+/** @param cleanUp what is done before anybody hears of the end. */
+function endOf(child: ChildProcess, cleanUp: () => Promise<unknown>): Ended {
+  let pulled = false
+  let said = ''
+  child.stderr!.setEncoding('utf8').on('data', text => {
+    said = `${said}${text}`.slice(-2000)
+  })
+  const exited = new Promise<GuestExit>(resolve => {
+    child.once('error', error => resolve({ reason: 'crashed', detail: error.message }))
+    child.once('close', async (code, signal) => {
+      await cleanUp()
+      if (pulled) resolve({ reason: 'stopped' })
+      else if (code === 0) resolve({ reason: 'poweroff' })
+      else resolve({ reason: 'crashed', detail: said.trim() || `QEMU ended with ${signal ?? code}` })
+    })
+  })
+  return {
+    exited,
+    async pull() {
+      pulled = true
+      child.kill('SIGTERM')
+      const timer = setTimeout(() => child.kill('SIGKILL'), TERM_TIMEOUT_MS)
+      await exited
+      clearTimeout(timer)
+    },
+  }
+}

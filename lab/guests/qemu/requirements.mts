@@ -1,0 +1,47 @@
+import { access, constants } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { LabError } from '../../lab-error.mts'
+import type { Isolation } from '../../network/namespace.mts'
+
+/** Programs that real machines and their image take, and the Debian packages that have them. */
+const PROGRAMS: Record<string, string> = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  'qemu-img': 'qemu-utils',
+  genisoimage: 'genisoimage',
+  dnsmasq: 'dnsmasq-base',
+  mmdebstrap: 'mmdebstrap',
+  mke2fs: 'e2fsprogs',
+}
+
+/** Rejects where this machine, as it is, cannot run real machines; says everything that is missing at once. */
+export async function requireMachines({ kind }: Isolation): Promise<void> {
+  const missing = await missingPackages()
+  if (missing.length > 0) {
+    throw new LabError(
+      `real machines need packages that are not installed: ${missing.join(', ')}`,
+      `zx scripts/setup.mts --for qemu, or as root: apt-get install --no-install-recommends ${missing.join(' ')}`,
+    )
+  }
+  if (kind === 'loopback') {
+    throw new LabError(
+      'real machines need a network namespace with a bridge, which is not allowed here',
+      'in a container, run it with CAP_SYS_ADMIN and CAP_NET_ADMIN (docker run --privileged); or take --guests sim',
+    )
+  }
+}
+
+/** Empty where nothing is missing; for whoever wants to do without instead of failing. */
+export async function missingPackages(): Promise<string[]> {
+  const found = await Promise.all(Object.keys(PROGRAMS).map(isInstalled))
+  return Object.values(PROGRAMS).filter((_, index) => !found[index])
+}
+
+/** System folders too, which a user who is not root may not have in PATH. */
+async function isInstalled(program: string): Promise<boolean> {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  const tries = folders.map(folder => access(join(folder, program), constants.X_OK))
+  return Promise.any(tries).then(
+    () => true,
+    () => false,
+  )
+}
