@@ -10,6 +10,7 @@ SHELL := bash
 
 OS ?= debian
 ARGS ?=
+GUESTS ?= sim
 
 system_path := $(PATH)
 # The Node.js that runs TypeScript, zx and every other tool of ours come from node_modules.
@@ -36,9 +37,10 @@ setup: $(installed) ## find or install everything proxmint uses
 	@zx scripts/setup.mts $(ARGS)
 
 .PHONY: demo
-demo: $(installed) ## set up and run the main job on the embedded Proxmox VE
+demo: $(installed) ## set up and run the main job on the embedded Proxmox VE (GUESTS=qemu: real machines)
 	@zx scripts/setup.mts --for demo
-	@zx scripts/demo.mts $(ARGS)
+	@if [ $(GUESTS) = qemu ]; then zx scripts/setup.mts --for qemu; fi
+	@zx scripts/demo.mts --guests $(GUESTS) $(ARGS)
 
 .PHONY: test
 test: setup-test lint typecheck vitest bats ## set up, check the code, run every test

@@ -1,16 +1,23 @@
+import { usageError } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
+const name = 'demo'
+
 await runMain({
-  name: 'demo',
+  name,
   summary: 'Does the main job once, with the real tools, on an embedded Proxmox VE of its own.',
   usage: '',
-  options: {},
+  options: {
+    guests: { type: 'string', value: 'sim|qemu', help: 'what VMs are: simulated (default) or real machines' },
+  },
   positionals: 0,
   example: 'make demo',
   async run(args, signal) {
+    const guests = args.string('guests') ?? 'sim'
+    if (guests !== 'sim' && guests !== 'qemu') throw usageError({ name }, 'guests are `sim` or `qemu`')
     const { demonstrate } = await import('./lib/workflows/demo.mts')
-    const steps = await demonstrate(args.flag('json') ? process.stderr : process.stdout, signal)
+    const steps = await demonstrate(args.flag('json') ? process.stderr : process.stdout, guests, signal)
     if (args.flag('json')) {
       process.stdout.write(`${JSON.stringify({ steps })}\n`)
       return exitCodes.done

@@ -31,8 +31,13 @@ const firstTemplateVmid = 9000
  * The main job, once, on a lab of its own: credentials, base image, a permission that is missing, the build
  * with the real Packer, the VM template. Every command is the one a person types.
  * @param output takes what a person reads; it must be one of this process's own streams.
+ * @param guests simulated, or real machines, where it all takes about ten minutes.
  */
-export async function demonstrate(output: Writable, signal: AbortSignal): Promise<DemoStep[]> {
+export async function demonstrate(
+  output: Writable,
+  guests: 'sim' | 'qemu',
+  signal: AbortSignal,
+): Promise<DemoStep[]> {
   const steps: DemoStep[] = []
   const step = async <T,>(name: string, work: () => Promise<T>): Promise<T> => {
     if (signal.aborted) throw interrupted('demo')
@@ -45,7 +50,7 @@ export async function demonstrate(output: Writable, signal: AbortSignal): Promis
     return result
   }
   const workspace = await prepareWorkspace()
-  const lab = await step('start an embedded Proxmox VE', () => startLab(output))
+  const lab = await step('start an embedded Proxmox VE', () => startLab(output, guests))
   try {
     const root = passwordClient(lab, { user: 'root@pam', password: lab.rootPassword })
     await run({ lab, root, workspace, output, signal }, step)
@@ -83,9 +88,9 @@ async function prepareWorkspace(): Promise<string> {
   return workspace
 }
 
-async function startLab(output: Writable): Promise<Lab> {
+async function startLab(output: Writable, guests: 'sim' | 'qemu'): Promise<Lab> {
   const onProgress = (line: string): void => void output.write(`${line}\n`)
-  const lab = await createLab({ onProgress, images: [image] })
+  const lab = await createLab({ onProgress, guests, images: [image] })
   output.write(`${lab.url}\n`)
   return lab
 }
