@@ -107,6 +107,25 @@ export function explainFailure(log: string[]): Explanation | undefined {
   return undefined
 }
 
+/** Words of Proxmox for what passes by itself: a lock somebody else held for too long, a busy or restarting API. */
+const transientWords =
+  /can't lock file .* got timeout|got lock request timeout|got no worker upid|(?:^|[\s:>"'])(?:50[234] (?:Bad|Service|Gateway)|59[5-9] [A-Z])/
+
+/** Whether Proxmox's words tell of something that passes by itself. */
+export function isTransientText(text: string): boolean {
+  return transientWords.test(text)
+}
+
+/**
+ * Whether a failed build may succeed unchanged. What was denied or is invalid never does, whatever else is in the log.
+ * @param log Packer's output, line by line; a failed task's last words are among it.
+ */
+export function isTransientFailure(log: string[]): boolean {
+  const { exitCode } = explainFailure(log) ?? {}
+  if (exitCode === exitCodes.denied || exitCode === exitCodes.invalid) return false
+  return errorLines(log).some(isTransientText)
+}
+
 /** The last words of a script that failed, and the lines of Packer's log that tell of errors, the last few. */
 export function errorLines(log: string[]): string[] {
   const failed = log.findIndex(line => line.includes('Provisioning step had errors'))

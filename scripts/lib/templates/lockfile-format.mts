@@ -36,7 +36,27 @@ export function formatLockfile(families: Families): string {
   const locked = Object.entries(families)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([os, family]) => [os, lockedFamily(family)])
-  return `${JSON.stringify({ version: formatVersion, families: Object.fromEntries(locked) }, null, 2)}\n`
+  return `${layOut({ version: formatVersion, families: Object.fromEntries(locked) })}\n`
+}
+
+/** JSON with a line per value; what is a list's element or small stays on one line, so that diffs stay short. */
+function layOut(value: unknown, indent = ''): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const deeper = `${indent}  `
+  if (Array.isArray(value)) {
+    const items = value.map(item => `\n${deeper}${oneLine(item)}`)
+    return items.length === 0 ? '[]' : `[${items.join(',')}\n${indent}]`
+  }
+  const entries = Object.entries(value).map(
+    ([key, one]) => `\n${deeper}${JSON.stringify(key)}: ${layOut(one, deeper)}`,
+  )
+  return entries.length === 0 ? '{}' : `{${entries.join(',')}\n${indent}}`
+}
+
+function oneLine(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const entries = Object.entries(value).map(([key, one]) => `"${key}": ${oneLine(one)}`)
+  return `{ ${entries.join(', ')} }`
 }
 
 function parseJson(text: string, where: string): unknown {

@@ -6,6 +6,7 @@ import { writePackagedCopy } from '../packer/packaged-copy.mts'
 import { type BuildCommands, planBuild } from '../packer/plan.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { ProxmintError } from '../run/errors.mts'
+import { say } from '../run/progress.mts'
 import { dropReservation, type Reservation, updateReservation } from '../templates/reservations.mts'
 import type { TemplateCopy } from '../templates/version.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
@@ -15,6 +16,7 @@ import { finishTemplate } from './finish-template.mts'
 import { buildWithPacker } from './packer-run.mts'
 import { tryRemoveReserved } from './remove-leftovers.mts'
 import { reserveVm } from './reserve.mts'
+import { withRetries } from './schedule-retry.mts'
 
 /** A job with the folder Packer is run in, at one place. */
 export interface PlacedJob {
@@ -90,7 +92,7 @@ export async function buildCopy(
   try {
     return await make(connection, placed, reservation, signal)
   } catch (error) {
-    process.stderr.write(`${await tryRemoveReserved(cleaningOf(connection), reservation)}\n`)
+    say(await tryRemoveReserved(cleaningOf(connection), reservation))
     throw error
   }
 }
@@ -117,7 +119,9 @@ async function make(
     )
     checkpoint('packer-ended')
     await requireReserved(manifest, vmid)
-    const { storage } = await finishTemplate(client, reservation)
+    // Not the whole build again for an API that was busy for a moment.
+    const finish = () => finishTemplate(client, reservation)
+    const { storage } = await withRetries(reservation.purpose, finish, { signal })
     checkpoint('finished')
     return { copy: { vmid, node, storage: storage || placed.place.storage, buildId }, reservation, log }
   } finally {
@@ -146,6 +150,6 @@ export async function releaseCopies({ config }: Connection, built: BuiltCopy[]):
 /** What becomes of copies whose version is not recorded. */
 export async function removeCopies(connection: Connection, built: BuiltCopy[]): Promise<void> {
   for (const { reservation } of built) {
-    process.stderr.write(`${await tryRemoveReserved(cleaningOf(connection), reservation)}\n`)
+    say(await tryRemoveReserved(cleaningOf(connection), reservation))
   }
 }

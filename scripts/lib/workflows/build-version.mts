@@ -8,6 +8,7 @@ import { type BuiltCopy, buildCopy, type PlacedJob, releaseCopies, removeCopies 
 import type { Builder } from './build-family.mts'
 import { joinReports, testCopy } from './build-test.mts'
 import { mirror, recordVersion } from './promote.mts'
+import { withRetries } from './schedule-retry.mts'
 
 export interface BuiltVersion {
   /** Of the first copy. */
@@ -45,10 +46,10 @@ export async function buildVersion(
     const version = await versionOf(placed[0]!, built, test, seconds)
     await writePackages(lockfilePath(), version.name, tested?.packages ?? [])
     const promoted = options.promote && test !== null
-    const families = await recordVersion(placed[0]!.job.os, version, promoted)
+    await recordVersion(placed[0]!.job.os, version, promoted)
     await releaseCopies(connection, built)
     checkpoint('released')
-    await mirror(connection, families)
+    await mirror(connection)
     const [{ copy, log }] = built as [BuiltCopy]
     return { vmid: copy.vmid, log, copies: version.copies, channel: promoted ? 'current' : 'candidate', test }
   } catch (error) {
@@ -79,14 +80,16 @@ interface MadeCopy {
 
 /** Builds and tests one copy; what fails its test is removed. */
 async function makeCopy(
-  { connection, options }: Builder,
+  { connection, options, oneTest }: Builder,
   placed: PlacedJob,
   signal: AbortSignal,
 ): Promise<MadeCopy> {
-  const built = await buildCopy(connection, placed, signal)
+  const { os } = placed.job
+  const built = await withRetries(`build ${os}`, () => buildCopy(connection, placed, signal), { signal })
   if (!options.test) return { built, report: undefined }
   try {
-    return { built, report: await testCopy(connection, placed, built, signal) }
+    const test = () => oneTest(() => testCopy(connection, placed, built, signal))
+    return { built, report: await withRetries(`test ${os}`, test, { signal }) }
   } catch (error) {
     await removeCopies(connection, [built])
     throw error

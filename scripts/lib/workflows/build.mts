@@ -1,13 +1,17 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Config } from '../config/load.mts'
 import { removeStaleCopies } from '../packer/packaged-copy.mts'
 import { listFamilies } from '../packer/template.mts'
 import { interrupted } from '../run/errors.mts'
+import { say, withRow } from '../run/progress.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { requireTool } from '../tools/find.mts'
 import { type Builder, type BuildResult, buildFamily } from './build-family.mts'
 import type { BuildOptions } from './build-options.mts'
 import { type Connection, cleaningOf, connect } from './connect.mts'
+import { formatPrune } from './format-prune.mts'
+import { defaultMinAgeMs, pruneTemplates } from './prune.mts'
 import { removeLeftovers } from './remove-leftovers.mts'
 import { createSlots, longestFirst, type Slots } from './schedule.mts'
 
@@ -27,30 +31,55 @@ export async function build(options: BuildOptions, signal: AbortSignal): Promise
   const copies = join(config.stateDir, 'packaged')
   await removeStaleCopies(copies)
   if (!options.dryRun && !options.validateOnly) await tellLeftovers(connection)
-  const slots = createSlots(limitOf(options))
+  const slots = createSlots(key => limitOf(key, options, config))
   const builder: Builder = {
     connection,
     packer: { ...packer, dialect },
     options,
-    atPlace: ({ node, storage }, work) => slots.use([`node ${node}`, `storage ${node} ${storage}`], work),
+    atPlace: ({ node, storage }, work) => slots.use([`node ${node}`, `storage ${storage}`], work),
+    oneTest: test => (config.testAddress === undefined ? test() : slots.use(['test address'], test)),
   }
   try {
-    return await buildAll(builder, slots, await namesOf(options), signal)
+    const outcomes = await buildAll(builder, slots, await namesOf(options), signal)
+    await pruneBuilt(connection, options, outcomes, signal)
+    return outcomes
   } finally {
     await rm(join(copies, String(process.pid)), { recursive: true, force: true })
   }
 }
 
 async function tellLeftovers(connection: Connection): Promise<void> {
-  for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
+  for (const told of await removeLeftovers(cleaningOf(connection))) say(told)
+}
+
+/** `--keep N`: the families that were built lose the versions nobody needs. */
+async function pruneBuilt(
+  connection: Connection,
+  { keep }: BuildOptions,
+  outcomes: BuildOutcome[],
+  signal: AbortSignal,
+): Promise<void> {
+  const built = outcomes.flatMap(outcome =>
+    'result' in outcome && outcome.result.template ? [outcome.os] : [],
+  )
+  if (keep === undefined || built.length === 0) return
+  const report = await pruneTemplates(
+    connection,
+    { families: built, keep, minAgeMs: defaultMinAgeMs, dryRun: false },
+    signal,
+  )
+  say(formatPrune(report))
 }
 
 async function namesOf({ families }: BuildOptions): Promise<string[]> {
   return families.length > 0 ? [...new Set(families)] : listFamilies()
 }
 
-function limitOf({ parallel }: BuildOptions): (key: string) => number {
-  return key => (key === 'run' ? parallel : 4)
+/** How much of what `key` names goes on at the same time. */
+function limitOf(key: string, { parallel }: BuildOptions, config: Config): number {
+  if (key === 'run') return parallel
+  if (key === 'test address') return 1
+  return key.startsWith('node ') ? config.buildsPerNode : config.buildsPerStorage
 }
 
 async function buildAll(
@@ -64,8 +93,9 @@ async function buildAll(
   const outcomes = new Map<string, BuildOutcome>()
   const one = async (os: string): Promise<void> => {
     if (signal.aborted) return
+    const build = () => buildFamily(builder, os, signal)
     try {
-      outcomes.set(os, { os, result: await buildFamily(builder, os, signal) })
+      outcomes.set(os, { os, result: await (names.length === 1 ? build() : withRow(os, build)) })
     } catch (error) {
       outcomes.set(os, { os, error })
     }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { errorLines, explainFailure } from '../packer/failures.mts'
-import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
+import { errorLines, explainFailure, isTransientFailure } from '../packer/failures.mts'
+import { type ErrorDetails, exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, runCommand } from '../run/exec.mts'
 import { openLog } from '../run/log-file.mts'
 import { withProgress } from '../run/progress.mts'
@@ -17,6 +17,17 @@ export async function validateWithPacker(os: string, plan: CommandPlan, signal: 
     hint: known?.hint,
     exitCode: exitCodes.invalid,
   })
+}
+
+/** A `packer build` that failed. The same error, for those who may try again. */
+export class PackerError extends ProxmintError {
+  /** Whether the same build may succeed a little later. */
+  readonly isTransient: boolean
+
+  constructor(message: string, details: ErrorDetails, isTransient: boolean) {
+    super(message, details)
+    this.isTransient = isTransient
+  }
 }
 
 export interface BuildRun {
@@ -53,9 +64,9 @@ export async function buildWithPacker(run: BuildRun, signal: AbortSignal): Promi
   return log.path
 }
 
-function buildFailed(os: string, path: string, lines: string[], code: number): ProxmintError {
+function buildFailed(os: string, path: string, lines: string[], code: number): PackerError {
   const known = explainFailure(lines)
-  return new ProxmintError(
+  return new PackerError(
     `packer build ${os} failed (exit code ${code}):\n${errorLines(lines)
       .map(line => `  ${line}`)
       .join('\n')}`,
@@ -64,5 +75,6 @@ function buildFailed(os: string, path: string, lines: string[], code: number): P
       hint: known?.hint ?? `the whole log is in ${path}`,
       exitCode: known?.exitCode,
     },
+    isTransientFailure(lines),
   )
 }

@@ -1,6 +1,7 @@
 import { checkpoint } from '../run/checkpoint.mts'
+import { say } from '../run/progress.mts'
 import { addCandidate, promote, revoke, rollback } from '../templates/channels.mts'
-import { lockfilePath, updateLockfile } from '../templates/lockfile.mts'
+import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../templates/version.mts'
 import type { Connection } from './connect.mts'
 import { mirrorLockfile } from './templates-mirror.mts'
@@ -13,15 +14,25 @@ async function change(
 ): Promise<Families> {
   const path = lockfilePath()
   const families = await updateLockfile(path, purpose, decide)
-  await mirror(connection, families)
+  await mirror(connection)
   return families
 }
 
-/** Brings tags and Terraform's variables up to the lockfile, and says what could not be. */
-export async function mirror(connection: Connection, families: Families): Promise<void> {
-  for (const warning of await mirrorLockfile(connection, lockfilePath(), families)) {
-    process.stderr.write(`${warning}\n`)
-  }
+let lastMirror: Promise<void> = Promise.resolve()
+
+/**
+ * Brings tags and Terraform's variables up to the lockfile, and says what could not be. One after the other, each by
+ * what the lockfile says then: of two builds that end at once neither undoes the other's.
+ */
+export function mirror(connection: Connection): Promise<void> {
+  lastMirror = lastMirror.catch(() => undefined).then(() => mirrorNow(connection))
+  return lastMirror
+}
+
+async function mirrorNow(connection: Connection): Promise<void> {
+  const path = lockfilePath()
+  const warnings = await mirrorLockfile(connection, path, await readLockfile(path))
+  for (const warning of warnings) say(warning)
   checkpoint('mirrored')
 }
 

@@ -5,6 +5,7 @@ import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { interrupted, messageOf } from '../run/errors.mts'
+import { say } from '../run/progress.mts'
 import { familyIn, forget } from '../templates/channels.mts'
 import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfile.mts'
 import { removePackages } from '../templates/packages.mts'
@@ -14,6 +15,9 @@ import { type Connection, cleaningOf } from './connect.mts'
 import { mirror } from './promote.mts'
 import { findUses } from './prune-uses.mts'
 import { removeLeftovers } from './remove-leftovers.mts'
+
+/** What is younger than a week stays. */
+export const defaultMinAgeMs = 7 * 86_400_000
 
 export interface PruneOptions {
   /** All that have versions where it is empty. */
@@ -44,7 +48,7 @@ export async function pruneTemplates(
   signal: AbortSignal,
 ): Promise<PruneReport> {
   if (!options.dryRun) {
-    for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
+    for (const told of await removeLeftovers(cleaningOf(connection))) say(told)
   }
   const families = await readLockfile(lockfilePath())
   for (const os of options.families) familyIn(families, os)
@@ -63,7 +67,7 @@ export async function pruneTemplates(
     if (signal.aborted) throw interrupted('templates prune')
     await removeVersion(connection, os, version, report)
   }
-  if (!options.dryRun) await mirror(connection, await readLockfile(lockfilePath()))
+  if (!options.dryRun) await mirror(connection)
   return report
 }
 
