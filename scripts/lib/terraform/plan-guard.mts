@@ -1,0 +1,91 @@
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { vmAddress } from './vm-configuration.mts'
+
+/** The part of `tofu show -json PLAN` that the guard reads. */
+export interface TerraformPlan {
+  resource_changes?: ResourceChange[]
+}
+
+interface ResourceChange {
+  address: string
+  mode: string
+  change: {
+    actions: Action[]
+    /** What makes a replacement necessary: paths of attributes. */
+    replace_paths?: (string | number)[][]
+  }
+}
+
+type Action = 'no-op' | 'read' | 'create' | 'update' | 'delete'
+
+/** What a run means to do with the VM. */
+export type Intent = 'create' | 'update' | 'destroy'
+
+/** What may be replaced without a word: files that only carry user-data. */
+const fileAddress = /^module\.vm\.proxmox_virtual_environment_file\.(snippet|seed)\[0\]$/
+
+/**
+ * Holds a plan against what the run means to do with one VM.
+ * @param allowReplace the user agreed to lose this VM and get a new one.
+ * @returns whether there is anything to apply.
+ * @throws ProxmintError (invalid) when the plan does anything else.
+ */
+export function guardPlan(name: string, plan: TerraformPlan, intent: Intent, allowReplace: boolean): boolean {
+  const changes = (plan.resource_changes ?? []).filter(
+    ({ mode, change }) => mode === 'managed' && change.actions.some(action => action !== 'no-op'),
+  )
+  const strange = changes.find(({ address }) => address !== vmAddress && !fileAddress.test(address))
+  if (strange !== undefined) throw unexpected(name, strange)
+  const vm = changes.find(({ address }) => address === vmAddress)
+  const action = actionOf(vm)
+  if (action === 'replace' && !allowReplace) throw replaced(name, vm!)
+  if (action === 'delete' && intent !== 'destroy') throw deleted(name)
+  if (action === 'update' && intent === 'destroy') throw unexpected(name, vm!)
+  if (action === undefined && intent !== 'update') throw nothingToDo(name, intent)
+  return changes.length > 0
+}
+
+function actionOf(vm: ResourceChange | undefined): 'create' | 'update' | 'delete' | 'replace' | undefined {
+  const actions = vm?.change.actions ?? []
+  if (actions.includes('create') && actions.includes('delete')) return 'replace'
+  return (['create', 'delete', 'update'] as const).find(action => actions.includes(action))
+}
+
+function unexpected(name: string, { address, change }: ResourceChange): ProxmintError {
+  return new ProxmintError(`the plan for ${name} would ${change.actions.join(' and ')} ${address}`, {
+    hint: 'proxmint only ever changes the VM it was told to; nothing was applied. Is the state that of another VM?',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+function replaced(name: string, { change }: ResourceChange): ProxmintError {
+  const paths = (change.replace_paths ?? []).map(path => path.join('.'))
+  return new ProxmintError(`the plan would destroy ${name} and make a new VM in its place`, {
+    facts: { cause: causeOf(paths), attributes: paths.join(', ') || undefined },
+    hint: `nothing was applied; if its disk may be lost: --allow-replace ${name}`,
+    exitCode: exitCodes.invalid,
+  })
+}
+
+function causeOf(paths: string[]): string {
+  if (paths.some(path => path.startsWith('clone'))) return 'another version of the VM template'
+  if (paths.length === 0) return 'unknown; a newer provider may need it'
+  return 'an attribute that Proxmox cannot change in a VM that exists'
+}
+
+function deleted(name: string): ProxmintError {
+  return new ProxmintError(`the plan would destroy ${name}`, {
+    hint: `nothing was applied; to destroy it: zx scripts/vm.mts destroy ${name}`,
+    exitCode: exitCodes.invalid,
+  })
+}
+
+function nothingToDo(name: string, intent: Intent): ProxmintError {
+  return new ProxmintError(`the plan to ${intent} ${name} does nothing`, {
+    hint:
+      intent === 'create'
+        ? 'the state says that the VM is there already; compare with `zx scripts/reconcile.mts`'
+        : 'the state does not know the VM; compare with `zx scripts/reconcile.mts`',
+    exitCode: exitCodes.invalid,
+  })
+}

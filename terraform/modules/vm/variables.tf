@@ -1,0 +1,109 @@
+variable "name" {
+  type        = string
+  description = "Host name of the VM"
+}
+
+variable "node" {
+  type        = string
+  description = "Node the VM runs on"
+}
+
+variable "vmid" {
+  type        = number
+  description = "VMID. Always set: what a provider picks by itself can be somebody else's by then"
+}
+
+variable "template" {
+  type = object({
+    vmid = number
+    node = string
+  })
+  description = "The VM template that is cloned, and the node it is on"
+}
+
+variable "storage" {
+  type        = string
+  description = "Storage of the disk and the cloud-init drive"
+}
+
+variable "cores" {
+  type        = number
+  description = "CPU cores"
+  default     = 2
+}
+
+variable "memory" {
+  type        = number
+  description = "Memory in MiB"
+  default     = 2048
+}
+
+variable "disk" {
+  type        = number
+  description = "Size of the root disk in GiB; not less than the template's"
+}
+
+variable "address" {
+  type        = string
+  description = "Address with prefix length, IPv4 or IPv6: 192.168.122.200/24"
+}
+
+variable "gateway" {
+  type        = string
+  description = "Default gateway, of the address's family"
+  default     = null
+}
+
+variable "dns" {
+  type        = list(string)
+  description = "Name servers. Empty: the node's"
+  default     = []
+}
+
+variable "bridge" {
+  type        = string
+  description = "Bridge the VM is attached to"
+  default     = "vmbr0"
+}
+
+variable "vlan" {
+  type        = number
+  description = "802.1Q tag"
+  default     = null
+}
+
+variable "tags" {
+  type        = list(string)
+  description = "Tags of the VM, lower case"
+  default     = []
+}
+
+variable "started" {
+  type        = bool
+  description = "Whether the VM is to run"
+  default     = true
+}
+
+variable "user_data" {
+  type        = string
+  description = "Cloud-init user-data, delivered as a snippet over the node's SSH. Null: the template's own"
+  default     = null
+}
+
+variable "seed_iso" {
+  type        = string
+  description = "Path of a NoCloud seed (an ISO) to upload by the API instead, where SSH to the node is not allowed"
+  default     = null
+}
+
+variable "file_storage" {
+  type        = string
+  description = "Storage of the snippet or the ISO; it must allow that content type"
+  default     = "local"
+}
+
+variable "agent_timeout" {
+  type        = string
+  description = "How long to wait for the guest agent to tell its addresses"
+  default     = "10m"
+}

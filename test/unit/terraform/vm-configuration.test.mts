@@ -1,0 +1,50 @@
+import { readFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { type VmSettings, vmConfiguration } from '../../../scripts/lib/terraform/vm-configuration.mts'
+
+const settings: VmSettings = {
+  name: 'web-1',
+  node: 'pve',
+  vmid: 100,
+  template: { vmid: 9000, node: 'pve' },
+  storage: 'tank',
+  cores: 2,
+  memory: 2048,
+  disk: 10,
+  address: '192.168.122.200/24',
+  gateway: null,
+  dns: [],
+  bridge: 'vmbr0',
+  vlan: null,
+  tags: ['proxmint-home'],
+  started: false,
+  user_data: null,
+  seed_iso: null,
+  file_storage: 'local',
+  agent_timeout: '10m',
+}
+
+type Configuration = { terraform: { backend: object }; module: { vm: Record<string, unknown> } }
+const configure = (changes: Partial<VmSettings> = {}) =>
+  vmConfiguration(
+    { ...settings, ...changes },
+    { type: 'pg', settings: { schema_name: 'web-1' } },
+  ) as Configuration
+
+test('every setting is a variable of the module, and every variable of the module is set', async () => {
+  const declared = await readFile(
+    new URL('../../../terraform/modules/vm/variables.tf', import.meta.url),
+    'utf8',
+  )
+  const variables = [...declared.matchAll(/^variable "(\w+)"/gm)].map(([, name]) => name)
+  expect(Object.keys(configure().module.vm).sort()).toEqual(['source', ...variables].sort())
+})
+
+test('the backend is the one that was configured', () => {
+  expect(configure().terraform.backend).toEqual({ pg: { schema_name: 'web-1' } })
+})
+
+test('nothing in a value is taken for a template', () => {
+  const { vm } = configure({ user_data: '#cloud-config\n# ${a} %{b} $ {\n' }).module
+  expect(vm['user_data']).toBe('#cloud-config\n# $${a} %%{b} $ {\n')
+})
