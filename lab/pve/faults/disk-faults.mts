@@ -12,10 +12,11 @@ const storageAt = (storages: Storages, path: string) =>
     [`${storage.path}/`, `${storage.path}@`].some(start => path.startsWith(start)),
   )
 
-const outOfSpace = (id: string, storage: StorageConfig, path: string) =>
-  storage.type === 'zfspool'
-    ? `zfs error: cannot create '${id}/${basename(path)}': out of space`
-    : `unable to create image: qemu-img: ${path}: No space left on device`
+const outOfSpace = (id: string, storage: StorageConfig, path: string) => {
+  if (storage.type === 'zfspool') return `zfs error: cannot create '${id}/${basename(path)}': out of space`
+  const isImage = path.includes('/images/')
+  return `${isImage ? 'unable to create image: qemu-img: ' : 'error writing '}'${path}': No space left on device`
+}
 
 /** Throws what Proxmox says of a full storage when one is to be full. `path` is what would lie on it. */
 export function requireRoom(faults: Faults, storages: Storages, path: string) {

@@ -137,6 +137,7 @@ async function serve(
 export function createDispatcher(pve: Pve, routes: readonly Route[]) {
   const find = createRouter(routes)
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    response.setHeader('Date', new Date(pve.now()).toUTCString())
     try {
       requireAdmissible(request)
       const { data, extra } = await answer(pve, find, request)

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { failure } from '../errors.mts'
+import { requireRoom } from '../faults/disk-faults.mts'
 import type { Pve } from '../pve.mts'
 import type { TaskContext } from '../tasks/tasks.mts'
 import { DURATIONS } from '../vm/durations.mts'
@@ -75,6 +76,7 @@ export async function storeUpload(
   const temporary = `${destination.path}.${randomUUID()}.tmp_upload`
   try {
     await pve.pause(DURATIONS.transfer)
+    requireRoom(pve.faults, pve.store.state.storages, destination.path)
     task.log(`target file: ${destination.path}`)
     await verify(source, checksum, task)
     await copyFile(source, temporary, constants.COPYFILE_EXCL)
@@ -125,6 +127,7 @@ export async function download(
   const temporary = `${destination.path}.tmp_dwnl.${randomUUID()}`
   try {
     await pve.pause(DURATIONS.transfer)
+    requireRoom(pve.faults, pve.store.state.storages, destination.path)
     await fetchTo(url, temporary, task.signal)
     await verify(temporary, checksum, task)
     await rename(temporary, destination.path)

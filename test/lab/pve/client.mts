@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +17,7 @@ export interface Reply {
   status: number
   /** The status line's text. */
   reason: string
+  headers: IncomingHttpHeaders
   body: string
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
   data: any
@@ -54,9 +56,20 @@ export const tokenHeader = (id: string, secret: string): Headers => ({
 
 const rootHeaders = tokenHeader('root@pam!test', ROOT_TOKEN)
 
-function parse(status: number, reason: string, body: string): Reply {
-  const json = body === '' ? undefined : JSON.parse(body)
-  return { status, reason, body, json, data: json?.data, message: json?.message, errors: json?.errors }
+function parse({ statusCode, statusMessage, headers }: IncomingMessage, body: string): Reply {
+  const [status, reason] = [statusCode!, statusMessage!]
+  const isJson = body !== '' && headers['content-type']?.startsWith('application/json') === true
+  const json = isJson ? JSON.parse(body) : undefined
+  return {
+    status,
+    reason,
+    headers,
+    body,
+    json,
+    data: json?.data,
+    message: json?.message,
+    errors: json?.errors,
+  }
 }
 
 const formOf = (body: Record<string, unknown>) =>
@@ -77,9 +90,7 @@ function send(
       response => {
         const chunks: Buffer[] = []
         response.on('data', chunk => chunks.push(chunk))
-        response.on('end', () =>
-          resolve(parse(response.statusCode!, response.statusMessage!, Buffer.concat(chunks).toString())),
-        )
+        response.on('end', () => resolve(parse(response, Buffer.concat(chunks).toString())))
       },
     )
     sent.on('error', reject)
