@@ -45,6 +45,6 @@ test('the backend is the one that was configured', () => {
 })
 
 test('nothing in a value is taken for a template', () => {
-  const { vm } = configure({ user_data: '#cloud-config\n# ${a} %{b} $ {\n' }).module
-  expect(vm['user_data']).toBe('#cloud-config\n# $${a} %%{b} $ {\n')
+  const { vm } = configure({ user_data: `# ${'$'}{a} %{b} $ {` }).module
+  expect(vm['user_data']).toBe(`# $${'$'}{a} %%{b} $ {`)
 })
