@@ -141,9 +141,9 @@ describe('removed from the template, acceptance fails:', () => {
     await finish(await cloneVm(root, base, { newid: vmid, name: 'debian', description: 'linked', full: 0 }))
     const converting = await convertToTemplate(root, { node: 'pve', vmid })
     if (converting !== null) await finish(converting)
-    expect(await acceptanceFaults(workspace, vmid)).toEqual([
+    expect(await acceptanceFaults(workspace, vmid)).toContain(
       `full-clone: scsi0 is tank:base-9900-disk-0/base-${vmid}-disk-0, a linked clone`,
-    ])
+    )
   })
 })
 

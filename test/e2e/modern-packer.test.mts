@@ -5,7 +5,7 @@ import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { findTool } from '../../scripts/lib/tools/find.mts'
-import { templateFaults } from './inspect-template.mts'
+import { acceptanceFaults } from './acceptance-faults.mts'
 import { leftovers } from './leftovers.mts'
 import { initCredentials, labCredentials, sopsEnvironment } from './sops-credentials.mts'
 import { createWorkspace, repository, rootClient, startLab, type Workspace } from './workspace.mts'
@@ -52,10 +52,10 @@ describe.skipIf(!isModern)(`a modern Packer (where it is skipped: ${howToRun})`,
     expect(result.changes).toEqual([])
     const [vmid] = workspace.vmids
     expect(result.template.vmid).toBe(vmid)
-    expect(await templateFaults(root, vmid)).toEqual([])
+    expect(await acceptanceFaults(workspace, vmid, environment())).toEqual([])
     expect(await getVmConfig(root, { node: 'pve', vmid })).toMatchObject({
       template: 1,
-      tags: 'proxmint-test;debian',
+      tags: expect.stringMatching(/^proxmint-test;debian;[0-9a-f]{8};current$/),
       agent: '1',
     })
     expect(await leftovers(root, workspace)).toEqual([
@@ -81,7 +81,7 @@ describe.skipIf(!isModern)(`a modern Packer (where it is skipped: ${howToRun})`,
     expect(stdout).toContain('The configuration is valid.')
     const made = Number(/A template was created: (\d+)/.exec(stdout)![1])
     expect((await listVms(root)).find(vm => vm.vmid === made)).toMatchObject({ name: 'debian', template: 1 })
-    expect(await templateFaults(root, made)).toEqual([])
+    expect(await acceptanceFaults(workspace, made, environment())).toEqual([])
   })
 
   test('a provisioner that ends with 2 where that is not allowed is explained', async () => {

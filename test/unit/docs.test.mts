@@ -4,9 +4,10 @@ import { access, readdir, readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { checks } from '../../scripts/lib/acceptance/checks.mts'
 import { rules } from '../../scripts/lib/packer/rules.mts'
 import { listFamilies } from '../../scripts/lib/packer/template.mts'
-import { baseImportNeeds, cloneBuildNeeds } from '../../scripts/lib/permissions/needs.mts'
+import { acceptanceNeeds, baseImportNeeds, cloneBuildNeeds } from '../../scripts/lib/permissions/needs.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
 
 const repository = resolve(import.meta.dirname, '../..')
@@ -109,12 +110,25 @@ describe('tables', () => {
     const rows = firstColumn(section.split(/^## /m)[0]!).filter(cell => cell !== 'rule')
     expect(rows).toEqual(rules.map(({ name }) => name))
   })
+
+  test('the checks of the acceptance test are those of the code, word by word', () => {
+    const [, section = ''] = documentNamed('docs/templates.md').split(/^## The acceptance test$/m)
+    const rows = section
+      .split(/^## /m)[0]!
+      .split('\n')
+      .filter(line => line.startsWith('| `'))
+    expect(rows).toEqual(checks.map(({ name, says, why }) => `| \`${name}\` | ${says} | ${why} |`))
+  })
 })
 
 /** Everything that building and importing want, also where they could do without. */
 function neededPrivileges(pveMajor: number): string[] {
   const place = { pveMajor, node: 'pve', vmid: undefined, diskStorages: ['tank'], bridge: 'vmbr0' }
-  const needs = [...cloneBuildNeeds(place, undefined, true), ...baseImportNeeds(place, 'local')]
+  const needs = [
+    ...cloneBuildNeeds(place, undefined, true),
+    ...acceptanceNeeds(place, undefined, { login: 'ssh', agent: true }, 'local'),
+    ...baseImportNeeds(place, 'local'),
+  ]
   return [...new Set(needs.flatMap(need => need.alternatives[0]!.map(grant => grant.privilege)))].sort()
 }
 
