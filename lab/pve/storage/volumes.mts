@@ -136,6 +136,9 @@ function writtenIn(pve: Pve, volid: string): number {
   return written + (parent === undefined ? 0 : writtenIn(pve, parent))
 }
 
+/** A snapshot in a thin pool shares blocks, but needs nothing of what it was made from. */
+const isIndependent = ({ type }: StorageConfig) => type === 'lvmthin'
+
 /** A copy for another VM, or for the same one on another storage. A linked copy stays on its base's storage. */
 export function cloneVolume(
   pve: Pve,
@@ -145,10 +148,11 @@ export function cloneVolume(
 ): Promise<NewVolume> {
   const { path: from, size } = volumeOf(pve, source)
   const written = mode === 'full' ? writtenIn(pve, source) : 0
+  const needsBase = mode === 'linked' && !isIndependent(storageOf(pve, target.storage))
   const name = diskName(pve, target.storage, target.vmid)
-  const created = reserve(pve, { ...target, name, parent: mode === 'linked' ? source : undefined })
+  const created = reserve(pve, { ...target, name, parent: needsBase ? source : undefined })
   return fillVolume(pve, created, async path => {
-    await pve.driver.cloneDisk(from, path, mode)
+    await pve.driver.cloneDisk(from, path, needsBase ? 'linked' : 'full')
     return { size, written, source: from }
   })
 }

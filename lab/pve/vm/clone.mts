@@ -108,7 +108,7 @@ async function copyConfig(copy: Copy, source: VmConfig): Promise<VmConfig> {
   const config = withNewIdentity(Object.fromEntries(kept))
   for (const [slot, drive] of drivesOf(source)) config[slot] = await copyDrive(copy, slot, drive)
   const { name, description, vmid } = copy.cloning
-  config['name'] = name ?? `Copy-of-${source['name'] ?? `VM-${vmid}`}`
+  config['name'] = name ?? `Copy-of-VM-${source['name'] ?? vmid}`
   if (description !== undefined) config['description'] = description
   return config
 }

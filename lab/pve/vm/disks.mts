@@ -125,7 +125,7 @@ function forgetVm(pve: Pve, vmid: number) {
 
 export function requireDestroyable(pve: Pve, vmid: number): Vm {
   const vm = findVm(pve, vmid)
-  requireUnprotected(vm, vmid)
+  requireUnprotected(vm, `VM ${vmid}`)
   if (isRunning(pve, vmid)) throw failure(`VM ${vmid} is running - destroy failed`)
   return vm
 }

@@ -12,7 +12,7 @@ import { isCdrom, isCloudInit, isDriveSlot, parseDrive } from './drive.mts'
 import { addMacs } from './identity.mts'
 import { isAppliedAtOnce } from './options.mts'
 import { withHashedPassword } from './password.mts'
-import { findVm, isRunning, keepUnused, requireDigest, requireUnlocked } from './vm.mts'
+import { findVm, isRunning, keepUnused, requireDigest, requireUnlocked, requireUnprotected } from './vm.mts'
 
 const LOCK_SECONDS = 10
 
@@ -114,12 +114,23 @@ async function apply(pve: Pve, vm: Vm, { set, remove, force }: Change, task: Tas
   }
 }
 
+/** A protected VM keeps its drives, and those that left their slot. */
+function requireDrivesUnprotected(vm: Vm, remove: string[]) {
+  for (const key of remove) {
+    const value = vm.config[key] ?? vm.pending[key]
+    if (value === undefined) continue
+    if (isDriveSlot(key)) requireUnprotected(vm, `drive '${key}'`)
+    if (/^unused\d+$/.test(key)) requireUnprotected(vm, `unused disk '${parseDrive(value)!.file}'`)
+  }
+}
+
 /** Locks the VM, checks it is the one the client meant, makes new drives, and changes the config. */
 export async function updateVm(pve: Pve, change: Change, task: TaskContext): Promise<void> {
   await pve.locks.exclusive(change.vmid, LOCK_SECONDS, async () => {
     const vm = findVm(pve, change.vmid)
     requireDigest(vm, change.digest)
     requireUnlocked(vm, change.skiplock)
+    requireDrivesUnprotected(vm, change.remove)
     const wanted = addMacs(resolveCdromAlias(withHashedPassword(change.set)))
     const kept = Object.fromEntries(Object.entries(vm.config).filter(([key]) => !change.remove.includes(key)))
     const attached = await attachDrives(pve, change.vmid, wanted, { ...kept, ...wanted }, task)

@@ -32,8 +32,9 @@ export function requireDigest(vm: Vm, digest: string | undefined) {
     throw failure('checksum mismatch (file change by other user?)')
 }
 
-export function requireUnprotected(vm: Vm, vmid: number) {
-  if (vm.config['protection'] === '1') throw failure(`can't remove VM ${vmid} - protection mode enabled`)
+/** @param what is to be removed: `VM 100`, `drive 'scsi0'`. */
+export function requireUnprotected(vm: Vm, what: string) {
+  if (vm.config['protection'] === '1') throw failure(`can't remove ${what} - protection mode enabled`)
 }
 
 /** Whether the `agent` option gives the guest a channel for the agent. */

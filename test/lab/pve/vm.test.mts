@@ -291,7 +291,7 @@ describe('templates and clones', () => {
   test('without full a template is linked, and stays while it is needed', async () => {
     await act('clone', { newid: 101 })
     expect(await config(101)).toMatchObject({
-      name: 'Copy-of-base',
+      name: 'Copy-of-VM-base',
       scsi0: 'tank:base-100-disk-0/vm-101-disk-0,size=1G',
     })
     expect(await lab.task('DELETE', `${qemu}/100`)).toBe(
