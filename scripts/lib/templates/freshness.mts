@@ -13,21 +13,22 @@ export interface Wanted {
 /**
  * Why a family must be built although only changes were asked for.
  * @param describeChanges says in words which inputs differ.
- * @returns undefined where its current version will do.
+ * @param version that might do: the current one, or a candidate.
+ * @returns undefined where it will do.
  */
 export function reasonToBuild(
-  current: TemplateVersion | null,
+  version: TemplateVersion | null,
   { digest, places, maxAgeMs, now }: Wanted,
   describeChanges: (before: TemplateVersion) => string[],
 ): string | undefined {
-  if (current === null) return 'there is no current version'
-  if (current.revoked !== undefined) return `${current.name} is revoked: ${current.revoked.reason}`
-  if (current.digest !== digest) return describeChanges(current).join(', ')
-  const missing = places.filter(place => !current.copies.some(copy => copy.node === place.node))
+  if (version === null) return 'there is no current version'
+  if (version.revoked !== undefined) return `${version.name} is revoked: ${version.revoked.reason}`
+  if (version.digest !== digest) return describeChanges(current).join(', ')
+  const missing = places.filter(place => !version.copies.some(copy => copy.node === place.node))
   if (missing.length > 0)
-    return `${current.name} has no copy on ${missing.map(place => place.node).join(', ')}`
-  const ageMs = now.getTime() - Date.parse(current.builtAt)
+    return `${version.name} has no copy on ${missing.map(place => place.node).join(', ')}`
+  const ageMs = now.getTime() - Date.parse(version.builtAt)
   if (maxAgeMs !== undefined && ageMs > maxAgeMs)
-    return `${current.name} is ${Math.floor(ageMs / 86_400_000)} days old`
+    return `${version.name} is ${Math.floor(ageMs / 86_400_000)} days old`
   return undefined
 }

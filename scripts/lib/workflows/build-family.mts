@@ -7,7 +7,7 @@ import { reasonToBuild } from '../templates/freshness.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { versionName } from '../templates/names.mts'
 import { listReservations } from '../templates/reservations.mts'
-import { type FamilyVersions, noVersions, versionsOf } from '../templates/version.mts'
+import { type FamilyVersions, noVersions, type TemplateVersion, versionsOf } from '../templates/version.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
 import { commandsOf, type PlacedJob, packerFolder } from './build-copy.mts'
 import { type BuildJob, connectionAt, prepareJob } from './build-job.mts'
@@ -58,12 +58,13 @@ export async function buildFamily(builder: Builder, os: string, signal: AbortSig
     packer: { version: packer.version, dialect: packer.dialect, file: packer.file },
     changes: [],
     commands: [],
-    reason: options.ifChanged ? whyBuild(job, known, options) : undefined,
+    reason: options.ifChanged ? whyBuild(job, known.current, options) : undefined,
     template: undefined,
   }
   const elapsed = () => (performance.now() - start) / 1000
-  if (options.ifChanged && about.reason === undefined) {
-    return { ...about, reason: `${known.current!.name} is built from the same`, seconds: elapsed() }
+  const upToDate = options.ifChanged ? upToDateVersion(job, known, options) : undefined
+  if (upToDate !== undefined) {
+    return { ...about, reason: `${upToDate} is built from the same`, seconds: elapsed() }
   }
   const { folder, changes, copy } = await packerFolder(job, packer.dialect, connection.config.stateDir)
   try {
@@ -75,13 +76,21 @@ export async function buildFamily(builder: Builder, os: string, signal: AbortSig
   }
 }
 
+/** A candidate that waits for a person will do as well: a schedule does not build it again each night. */
+function upToDateVersion(job: BuildJob, known: FamilyVersions, options: BuildOptions): string | undefined {
+  const { current, candidate } = known
+  if (whyBuild(job, current, options) === undefined) return current!.name
+  const waits = candidate?.test?.passed === true && whyBuild(job, candidate, options) === undefined
+  return waits ? `the candidate ${candidate.name}` : undefined
+}
+
 function whyBuild(
   job: BuildJob,
-  { current }: FamilyVersions,
+  version: TemplateVersion | null,
   { maxAgeMs }: BuildOptions,
 ): string | undefined {
   const wanted = { digest: job.digests.digest, places: job.places, maxAgeMs, now: new Date() }
-  return reasonToBuild(current, wanted, before => changedInputs(before.inputs, job.digests.inputs))
+  return reasonToBuild(version, wanted, before => changedInputs(before.inputs, job.digests.inputs))
 }
 
 /** A VM of somebody else's may have the name already: then it is left alone, and this one gets another. */
