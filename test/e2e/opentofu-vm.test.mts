@@ -17,7 +17,7 @@ beforeAll(async () => {
   lab = await startLab()
   workspace = await createWorkspace(lab)
   expect(await workspace.zx('base', ['import', 'debian'])).toMatchObject({ code: 0 })
-  keyFile = join(workspace.folder, 'operator')
+  keyFile = join(workspace.folder, 'jane')
   await lab.exec(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', keyFile])
   const key = (await readFile(`${keyFile}.pub`, 'utf8')).trim()
   tofu = await openTofu(lab, 'opentofu-vm', { ...rootLogin(lab), TF_VAR_ssh_key: key })
@@ -30,7 +30,7 @@ afterAll(async () => {
 
 const config = () => getVmConfig(rootClient(lab), { node: 'pve', vmid: 120 })
 
-const uptime = async () => (await listVms(rootClient(lab))).find(vm => vm.vmid === 120)?.status
+const status = async () => (await listVms(rootClient(lab))).find(vm => vm.vmid === 120)?.status
 
 const options = [
   'StrictHostKeyChecking=no',
@@ -41,11 +41,14 @@ const options = [
 
 /** Over SSH as the user that the snippet made, once the machine has got that far. */
 async function inGuest(command: string): Promise<string> {
-  const ssh = ['ssh', '-i', keyFile, ...options.flatMap(option => ['-o', option]), 'operator@192.168.122.210']
+  const ssh = ['ssh', '-i', keyFile, ...options.flatMap(option => ['-o', option]), 'jane@192.168.122.210']
   const run = () => lab.exec([...ssh, command])
   await expect.poll(run, { timeout: 60_000, interval: 500 }).toMatchObject({ code: 0 })
   return (await run()).stdout
 }
+
+const changed = ['disk_size=10', 'description=changed', 'tags=["proxmint","web","large"]', 'pool=green']
+const withSnippet = [...changed, 'greeting=second']
 
 describe.sequential('a VM by OpenTofu', () => {
   test('is cloned into a pool and boots with the snippet', async () => {
@@ -66,9 +69,8 @@ describe.sequential('a VM by OpenTofu', () => {
   })
 
   test('description, tags, pool and size of its disk change in place', async () => {
-    const changes = ['disk_size=10', 'description=changed', 'tags=["proxmint","web","large"]', 'pool=green']
-    expect(await tofu.plan(...changes)).toEqual({ 'proxmox_virtual_environment_vm.web': 'update' })
-    await tofu.apply(...changes)
+    expect(await tofu.plan(...changed)).toEqual({ 'proxmox_virtual_environment_vm.web': 'update' })
+    await tofu.apply(...changed)
     expect(await config()).toMatchObject({
       description: expect.stringMatching(/^changed\s*$/),
       tags: 'large;proxmint;web',
@@ -77,23 +79,20 @@ describe.sequential('a VM by OpenTofu', () => {
   })
 
   test('another snippet leaves it alone', async () => {
-    const variables = ['disk_size=10', 'greeting=second']
-    expect(await tofu.plan(...variables)).toEqual({
+    expect(await tofu.plan(...withSnippet)).toEqual({
       'proxmox_virtual_environment_file.user_data': 'delete create',
-      'proxmox_virtual_environment_vm.web': 'update',
     })
-    await tofu.apply(...variables)
-    expect(await uptime()).toBe('running')
+    await tofu.apply(...withSnippet)
+    expect(await status()).toBe('running')
   })
 
   test('is stopped, started again with the new snippet, and destroyed', async () => {
-    const variables = ['disk_size=10', 'greeting=second']
-    await tofu.apply(...variables, 'started=false')
-    expect(await uptime()).toBe('stopped')
-    await tofu.apply(...variables)
-    expect(await uptime()).toBe('running')
+    await tofu.apply(...withSnippet, 'started=false')
+    expect(await status()).toBe('stopped')
+    await tofu.apply(...withSnippet)
+    expect(await status()).toBe('running')
     expect(await inGuest('cat /etc/greeting')).toBe('second')
-    await tofu.destroy(...variables)
+    await tofu.destroy(...withSnippet)
     expect((await listVms(rootClient(lab))).map(vm => vm.vmid)).toEqual([9900])
   })
 })
