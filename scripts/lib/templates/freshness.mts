@@ -23,7 +23,7 @@ export function reasonToBuild(
 ): string | undefined {
   if (version === null) return 'there is no current version'
   if (version.revoked !== undefined) return `${version.name} is revoked: ${version.revoked.reason}`
-  if (version.digest !== digest) return describeChanges(current).join(', ')
+  if (version.digest !== digest) return describeChanges(version).join(', ')
   const missing = places.filter(place => !version.copies.some(copy => copy.node === place.node))
   if (missing.length > 0)
     return `${version.name} has no copy on ${missing.map(place => place.node).join(', ')}`
