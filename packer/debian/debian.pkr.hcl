@@ -16,8 +16,9 @@ source "proxmox-clone" "debian" {
   insecure_skip_tls_verify = var.proxmox_skip_tls_verify == "true"
   task_timeout             = var.task_timeout
 
-  clone_vm   = "proxmint-base-debian-${var.debian_release}" # made by `base import`
-  full_clone = true # a linked clone can stop at boot: "PARTUUID does not exist"
+  # `base import` made it. A linked clone of it can stop at boot: "PARTUUID does not exist".
+  clone_vm   = "proxmint-base-debian-${var.debian_release}"
+  full_clone = true
 
   vm_id                = var.template_vmid
   vm_name              = "${var.template_name}-${var.build_id}" # while it is built

@@ -39,18 +39,18 @@ describe('an OS that has no template', () => {
       told(
         exitCodes.usage,
         'error: unknown OS debain; did you mean debian?',
-        '  known: debian',
+        '  known: arch, debian, debian-web3, nixos, talos, ubuntu, windows',
         'hint: a template family is a folder of packer/',
       ),
     )
   })
 
   test('without, where none is near', async () => {
-    expect(await build('windows')).toEqual(
+    expect(await build('freebsd')).toEqual(
       told(
         exitCodes.usage,
-        'error: unknown OS windows',
-        '  known: debian',
+        'error: unknown OS freebsd',
+        '  known: arch, debian, debian-web3, nixos, talos, ubuntu, windows',
         'hint: a template family is a folder of packer/',
       ),
     )
@@ -68,8 +68,10 @@ describe('an OS that has no template', () => {
   })
 
   test('a folder without a template', async () => {
-    await mkdir(join(workspace.folder, 'packer/arch'))
-    expect(await build('arch')).toEqual(told(exitCodes.invalid, 'error: packer/arch holds no *.pkr.hcl file'))
+    await mkdir(join(workspace.folder, 'packer/plan9'))
+    expect(await build('plan9')).toEqual(
+      told(exitCodes.invalid, 'error: packer/plan9 holds no *.pkr.hcl file'),
+    )
   })
 })
 

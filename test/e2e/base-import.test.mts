@@ -23,7 +23,6 @@ let publisher: { url: string; folder: string; server: ChildProcess }
 
 beforeAll(async () => {
   lab = await startLab({ guests: 'none', images: [] })
-  root = rootClient(lab)
   publisher = await publish()
 })
 afterAll(async () => {
@@ -32,6 +31,8 @@ afterAll(async () => {
   await lab.close()
 })
 beforeEach(async () => {
+  // A reset ends every login.
+  root = rootClient(lab)
   workspace = await createWorkspace(lab)
 })
 afterEach(async () => {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Family, loadFamily } from '../../scripts/lib/packer/family.mts'
@@ -6,6 +6,8 @@ import { checkRules } from '../../scripts/lib/packer/rules.mts'
 import { listFamilies, loadTemplate } from '../../scripts/lib/packer/template.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
+
+const families = await listFamilies()
 
 const acceptance = 'acceptance:\n  login: none\n  agent: false\n  ports: []\n  packages: none\n'
 
@@ -92,6 +94,17 @@ describe('family.yaml', () => {
   })
 })
 
+/** The reasons are those of this list, so that a new one is a decision. */
+test('who is exempt from what', async () => {
+  const all = await Promise.all(families.map(os => loadFamily(os)))
+  const exempt = all.flatMap(({ os, exemptions }) => Object.keys(exemptions).map(rule => `${os}: ${rule}`))
+  expect(exempt.sort()).toEqual([
+    'talos: valid-exit-codes',
+    'windows: full-clone',
+    'windows: valid-exit-codes',
+  ])
+})
+
 describe('exemptions', () => {
   const without = (names: string[]) => ({
     file: 'packer/x/family.yaml',
@@ -126,6 +139,45 @@ describe('exemptions', () => {
   })
 })
 
-test.each(await listFamilies())('%s keeps every rule but those it says', async os => {
+test('the seven families', async () => {
+  expect(families.toSorted()).toEqual([
+    'arch',
+    'debian',
+    'debian-web3',
+    'nixos',
+    'talos',
+    'ubuntu',
+    'windows',
+  ])
+})
+
+describe('what several families have', () => {
+  const copies: [string, string[]][] = [
+    ['scripts/check-cloud-init.sh', ['ubuntu', 'debian-web3', 'arch', 'nixos']],
+    ['scripts/clean-up.sh', ['ubuntu', 'debian-web3']],
+  ]
+  const shared = copies.flatMap(([path, holders]) => holders.map(os => [os, path] as const))
+
+  test.each(shared)('%s: %s is a copy of that of debian', async (os, path) => {
+    expect(await readFile(`packer/${os}/${path}`, 'utf8')).toBe(
+      await readFile(`packer/debian/${path}`, 'utf8'),
+    )
+  })
+
+  test.each(families)('%s has all its files', async os => {
+    const files = await readdir(`packer/${os}`)
+    expect(files).toEqual(
+      expect.arrayContaining([
+        `${os}.pkr.hcl`,
+        'variables.pkr.hcl',
+        `${os}.auto.pkrvars.hcl.example`,
+        'README.md',
+        'family.yaml',
+      ]),
+    )
+  })
+})
+
+test.each(families)('%s keeps every rule but those it says', async os => {
   expect(checkRules(await loadTemplate(os), await loadFamily(os))).toEqual([])
 })

@@ -174,9 +174,18 @@ describe('full-clone', () => {
   })
 })
 
+test('full-clone: a source that clones nothing', async () => {
+  expect(await changed('"proxmox-clone" "minimal"', '"proxmox-iso" "minimal"')).toEqual([
+    'full-clone 14: source minimal is proxmox-iso, not proxmox-clone',
+    'known-attribute 17: proxmox-iso knows no `clone_vm`',
+    'known-attribute 18: proxmox-iso knows no `full_clone`',
+  ])
+})
+
 describe('valid-exit-codes', () => {
   const codes = '    valid_exit_codes = [0, 2]\n'
   const what = '`cloud-init status --wait` without the exit codes 0 and 2'
+  const nobody = '14: no provisioner waits for cloud-init'
 
   test.each<[string, string, string, string[]]>([
     ['none', codes, '', [`30: ${what}`]],
@@ -206,12 +215,12 @@ describe('valid-exit-codes', () => {
       '[\n      "true",\n      "cloud-init status --wait",\n    ]\n',
       [`30: ${what}`],
     ],
-    ['without waiting', `["cloud-init status --wait"]\n${codes}`, '["cloud-init status"]\n', []],
+    ['without waiting', `["cloud-init status --wait"]\n${codes}`, '["cloud-init status"]\n', [nobody]],
     [
       'two commands that only look like it',
       `["cloud-init status --wait"]\n${codes}`,
       '["cloud-init status", "snap watch --wait"]\n',
-      [],
+      [nobody],
     ],
   ])('%s', async (_, from, to, expected) => {
     expect(await changed(from, to)).toEqual(expected.map(line => `valid-exit-codes ${line}`))
@@ -337,7 +346,7 @@ test('violations are told by file and line', async () => {
   await writeFile(join(root, 'x', 'b.pkr.hcl'), 'source "proxmox-clone" "x" {\n  ssh_password = "a"\n}\n')
   await writeFile(join(root, 'x', 'a.pkr.hcl'), '\nvariable "x_secret" {}\n')
   const places = (await violationsOf('x', root)).map(({ file, line }) => `${file.split('/').at(-1)}:${line}`)
-  expect(places).toEqual(['a.pkr.hcl:2', 'b.pkr.hcl:1', 'b.pkr.hcl:1', 'b.pkr.hcl:1', 'b.pkr.hcl:2'])
+  expect(places).toEqual(['a.pkr.hcl:2', ...Array(4).fill('b.pkr.hcl:1'), 'b.pkr.hcl:2'])
 })
 
 test('every folder of invalid templates is one of a test', async () => {

@@ -6,13 +6,21 @@ set -eu
 # Host keys: clones that share them can impersonate each other.
 rm -f /etc/ssh/ssh_host_*
 
-# machine-id: it decides about DHCP leases and journal ids. Empty means "make one at boot".
+# machine-id: it decides about DHCP leases and journal ids. Empty means "make one at boot". D-Bus links to it.
 truncate -s 0 /etc/machine-id
+rm -f /var/lib/dbus/machine-id
+
+# Entropy: clones that share a seed begin with the same randomness.
+rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+
+# The network of the build: leases, and name servers where no link leads to another's file.
+rm -rf /var/lib/dhcp/* /var/lib/dhcpcd/*
+[ -L /etc/resolv.conf ] || truncate -s 0 /etc/resolv.conf
 
 # cloud-init must take every clone for a new instance.
 cloud-init clean --logs --seed
 
-# Packages and logs of the build. /tmp needs nothing: Debian empties it at boot.
+# Packages and logs of the build. /tmp needs nothing: it is emptied at boot.
 apt-get clean
 rm -rf /var/lib/apt/lists/*
 rm -rf /var/tmp/*
@@ -20,7 +28,7 @@ rm -rf /var/log/journal/*
 
 # The build's user, its key, its password and its right to sudo.
 rm -f /etc/sudoers.d/90-cloud-init-users
-rm -f /root/.ssh/authorized_keys
+rm -f /root/.ssh/authorized_keys /root/.bash_history
 userdel --force --remove "$BUILD_USER" 2>/dev/null
 
 sync

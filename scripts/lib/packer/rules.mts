@@ -27,13 +27,13 @@ export const rules: Rule[] = [
   },
   {
     name: 'full-clone',
-    summary: 'proxmox-clone sets `full_clone = true`',
-    check: template => template.sources.filter(source => source.type === 'proxmox-clone').flatMap(fullClone),
+    summary: 'the source is proxmox-clone, and sets `full_clone = true`',
+    check: template => [...nothingCloned(template), ...template.sources.filter(isClone).flatMap(fullClone)],
   },
   {
     name: 'valid-exit-codes',
-    summary: 'a provisioner that waits for cloud-init accepts the exit codes 0 and 2',
-    check: template => template.provisioners.flatMap(validExitCodes),
+    summary: 'a provisioner waits for cloud-init, and accepts the exit codes 0 and 2',
+    check: template => [...nobodyWaits(template), ...template.provisioners.flatMap(validExitCodes)],
   },
   {
     name: 'sensitive',
@@ -99,6 +99,10 @@ function isProxmox(source: SourceBlock): boolean {
   return source.type.startsWith('proxmox-')
 }
 
+function isClone(source: SourceBlock): boolean {
+  return source.type === 'proxmox-clone'
+}
+
 function tokenFormat(template: Template, source: SourceBlock): Found {
   return [
     ...fromVariable(template, source, 'username', 'proxmox_username', 'PROXMOX_USERNAME'),
@@ -133,6 +137,22 @@ function fromVariable(
   })
 }
 
+/** Where there is no image to clone, the family says so: a rule that cannot be broken must not look kept. */
+function nothingCloned({ sources }: Template): Found {
+  return sources.filter(isProxmox).flatMap(source => {
+    if (isClone(source)) return []
+    return [
+      {
+        file: source.file,
+        line: source.block.line,
+        what: `source ${source.name} is ${source.type}, not proxmox-clone`,
+        why: 'an installation takes long and ends differently each time; a full clone of a verified image does not',
+        fix: 'clone an imported image with full_clone = true, or state the exemption in family.yaml',
+      },
+    ]
+  })
+}
+
 function fullClone({ block, file, name }: SourceBlock): Found {
   const attribute = attributeOf(block, 'full_clone')
   if (attribute?.value === 'true') return []
@@ -148,9 +168,33 @@ function fullClone({ block, file, name }: SourceBlock): Found {
   ]
 }
 
-function validExitCodes({ file, block, values }: Template['provisioners'][number]): Found {
+type Provisioner = Template['provisioners'][number]
+
+/** The attribute with the command that waits for cloud-init. */
+function waitingCommand({ block }: Provisioner): AttributeNode | undefined {
   const commands = attributeOf(block, 'inline')
-  if (commands === undefined || !/cloud-init\s+status\b[^"]*(?:--wait|\s-w)\b/.test(commands.value)) return []
+  const waits = /cloud-init\s+status\b[^"]*(?:--wait|\s-w)\b/.test(commands?.value ?? '')
+  return waits ? commands : undefined
+}
+
+function nobodyWaits({ sources, provisioners }: Template): Found {
+  const source = sources.find(isProxmox)
+  if (source === undefined || provisioners.some(waitingCommand)) return []
+  return [
+    {
+      file: source.file,
+      line: source.block.line,
+      what: `no provisioner waits for cloud-init`,
+      why: 'a build that does not wait works beside cloud-init, and does not see what it could not do',
+      fix: 'a first shell provisioner with inline = ["cloud-init status --wait"] and valid_exit_codes = [0, 2], or the exemption in family.yaml',
+    },
+  ]
+}
+
+function validExitCodes(provisioner: Provisioner): Found {
+  const { file, block, values } = provisioner
+  const commands = waitingCommand(provisioner)
+  if (commands === undefined) return []
   const accepted: HclValue = values['valid_exit_codes'] ?? []
   if (Array.isArray(accepted) && [0, 2].every(code => accepted.includes(code))) return []
   return [

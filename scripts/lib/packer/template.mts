@@ -56,7 +56,10 @@ export async function listFamilies(root = 'packer'): Promise<string[]> {
       exitCode: exitCodes.usage,
     })
   })
-  return entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
+  return entries
+    .filter(entry => entry.isDirectory())
+    .map(entry => entry.name)
+    .sort()
 }
 
 /**

@@ -38,10 +38,32 @@ export function agentPrivilege(pveMajor: number): string {
  */
 export function cloneBuildNeeds(place: Place, source: number | undefined, usesAgent: boolean): Need[] {
   const base = vmAclPath(source)
-  const target = vmAclPath(place.vmid)
   return [
     need('find the base VM', base, 'VM.Audit'),
     need('clone the base VM', base, 'VM.Clone'),
+    ...packerNeeds(place, usesAgent),
+  ]
+}
+
+/**
+ * What Packer's proxmox-iso builder calls for: media, VM, keys, template.
+ * @param isoStorage takes the media.
+ */
+export function isoBuildNeeds(place: Place, isoStorage: string, usesAgent: boolean): Need[] {
+  const storage = `/storage/${isoStorage}`
+  return [
+    need('download and upload installation media', storage, 'Datastore.AllocateTemplate'),
+    downloadNeed(place),
+    need('delete the medium with the answer file', storage, 'Datastore.Allocate'),
+    need('press a key at the start of the installation', vmAclPath(place.vmid), 'VM.Console'),
+    ...packerNeeds(place, usesAgent),
+  ]
+}
+
+/** From the VM's config to the template, whatever its disk comes from. */
+function packerNeeds(place: Place, usesAgent: boolean): Need[] {
+  const target = vmAclPath(place.vmid)
+  return [
     ...newVmNeeds(place),
     ...configNeeds(target, ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options']),
     need('start and shut down the VM', target, 'VM.PowerMgmt'),
@@ -59,16 +81,7 @@ export function baseImportNeeds(place: Place, imageStorage: string): Need[] {
   const storage = `/storage/${imageStorage}`
   return [
     need('download the image and upload an ISO', storage, 'Datastore.AllocateTemplate'),
-    {
-      purpose: 'let the node download from a URL',
-      alternatives: [
-        [{ path: `/nodes/${place.node}`, privilege: 'Sys.AccessNetwork' }],
-        [
-          { path: '/', privilege: 'Sys.Audit' },
-          { path: '/', privilege: 'Sys.Modify' },
-        ],
-      ],
-    },
+    downloadNeed(place),
     {
       purpose: 'read the image',
       alternatives: ['Datastore.Audit', 'Datastore.AllocateSpace'].map(privilege => [
@@ -124,6 +137,19 @@ function seedNeeds(vm: string, storage: string): Need[] {
       without: 'the ISO (under 1 MB, no secret in it) stays on the storage',
     },
   ]
+}
+
+function downloadNeed({ node }: Place): Need {
+  return {
+    purpose: 'let the node download from a URL',
+    alternatives: [
+      [{ path: `/nodes/${node}`, privilege: 'Sys.AccessNetwork' }],
+      [
+        { path: '/', privilege: 'Sys.Audit' },
+        { path: '/', privilege: 'Sys.Modify' },
+      ],
+    ],
+  }
 }
 
 function newVmNeeds(place: Place): Need[] {

@@ -107,7 +107,11 @@ function describePlan(
 async function imageOf(named: string, images: Record<string, ImageConfig>): Promise<string> {
   if (images[named] !== undefined || !(await listFamilies()).includes(named)) return named
   const { baseName: wanted } = buildTarget(await loadTemplate(named), {}, process.env)
-  return wanted.replace(baseName(''), '')
+  if (wanted !== undefined) return wanted.replace(baseName(''), '')
+  throw new ProxmintError(`${named} is installed from a medium: it has no base VM`, {
+    hint: `zx scripts/build.mts ${named}`,
+    exitCode: exitCodes.usage,
+  })
 }
 
 function knownImage(images: Record<string, ImageConfig>, image: string): ImageConfig {

@@ -18,7 +18,7 @@ import type { BuildOptions } from './build-options.mts'
 import { loadCheckedTemplate } from './checked-template.mts'
 import type { Connection } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
-import { type BuildTarget, buildTarget, findBase, needsOfBuild } from './work-needs.mts'
+import { buildTarget, findBase, type InstallationMedium, needsOfBuild } from './work-needs.mts'
 
 /** One family, checked and ready to be built. */
 export interface BuildJob {
@@ -52,12 +52,12 @@ export async function prepareJob(
   const places = family.places ?? [{ node: credentials.node, storage: credentials.storagePool }]
   const pinnedVmid = pinned(template, places)
   const variables = { ...configured(template, config), ...given }
-  const bases: VmSummary[] = []
+  const origins: Origin[] = []
   for (const place of places) {
     const tested = test ? needsOfAcceptance(config, family, testedPlace(connection, place)) : []
-    bases.push(await checkPlace(connection, template, variables, place, tested))
+    origins.push(await checkPlace(connection, template, variables, place, tested))
   }
-  const image = await imageOfBase(connection, bases[0]!)
+  const image = await imageOfOrigin(connection, origins[0]!)
   const tools = { packer: packer.version, ...(packer.plugin && { plugin: packer.plugin }) }
   const further = { ...tools, [`image ${image.name}`]: image.checksum ?? '' }
   const digests = await inputDigests(template, { ...environmentOf(template), ...variables }, further)
@@ -134,7 +134,7 @@ async function checkPlace(
   variables: Record<string, string>,
   { node, storage }: Place,
   further: Need[],
-): Promise<VmSummary> {
+): Promise<Origin> {
   const { client, version } = connection
   const environment = { ...process.env, PROXMOX_STORAGE_POOL: storage, PROXMOX_NODE: node }
   const target = buildTarget(template, variables, environment)
@@ -142,11 +142,12 @@ async function checkPlace(
   const own = await needsOfBuild(client, target, { node, pveMajor: version.major }, base)
   const needs = [...own, ...further]
   requireGranted(await checkPermissions(client, version.major, needs), `build ${template.os}`)
-  if (base === undefined) throw await noBase(connection, target, node)
+  if (target.medium !== undefined) return { name: template.os, ...target.medium }
+  if (base === undefined) throw await noBase(connection, target.baseName!, node)
   return base
 }
 
-async function noBase({ client, credentials }: Connection, { baseName }: BuildTarget, node: string) {
+async function noBase({ client, credentials }: Connection, baseName: string, node: string) {
   const elsewhere = await findBase(client, baseName)
   const image = baseName.replace('proxmint-base-', '')
   const where = node === credentials.node ? '' : `PROXMOX_NODE=${node} `
@@ -156,10 +157,14 @@ async function noBase({ client, credentials }: Connection, { baseName }: BuildTa
   )
 }
 
+/** What a build begins with: a base VM, or the medium it installs from. */
+type Origin = VmSummary | (InstallationMedium & { name: string })
+
 /** `base import` writes down in the base VM's description which image it was made from. */
-async function imageOfBase({ client }: Connection, base: VmSummary): Promise<TemplateVersion['image']> {
-  const { description } = await getVmConfig(client, base)
-  return imageOf(String(description ?? '')) ?? { name: base.name ?? '', url: null, checksum: null }
+async function imageOfOrigin({ client }: Connection, origin: Origin): Promise<TemplateVersion['image']> {
+  if ('url' in origin) return { name: origin.name, url: origin.url, checksum: origin.checksum }
+  const { description } = await getVmConfig(client, origin)
+  return imageOf(String(description ?? '')) ?? { name: origin.name ?? '', url: null, checksum: null }
 }
 
 /** Where the manifest of one build goes; its folder is made. */

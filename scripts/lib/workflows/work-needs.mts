@@ -1,7 +1,7 @@
 import type { Config } from '../config/load.mts'
 import { resolveValue } from '../packer/resolve-value.mts'
-import type { Template } from '../packer/template.mts'
-import { baseImportNeeds, cloneBuildNeeds, type Need } from '../permissions/needs.mts'
+import type { HclValue, SourceBlock, Template } from '../packer/template.mts'
+import { baseImportNeeds, cloneBuildNeeds, isoBuildNeeds, type Need } from '../permissions/needs.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
@@ -9,16 +9,26 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 
 /** What is known of the VM template a build is to make, before Packer runs. */
 export interface BuildTarget {
-  /** The base VM's name. */
-  baseName: string
+  /** The base VM's name; undefined where the system is installed from a medium. */
+  baseName: string | undefined
+  /** The medium it is installed from. */
+  medium: InstallationMedium | undefined
   diskStorages: string[]
   bridge: string
   pool: string | undefined
   usesAgent: boolean
 }
 
+export interface InstallationMedium {
+  url: string
+  /** `sha256:` and hexadecimal digits, as Packer takes it. */
+  checksum: string
+  /** Storage for ISO files. */
+  storage: string
+}
+
 /**
- * Reads from a template what its proxmox-clone source will ask of Proxmox.
+ * Reads from a template what its proxmox source will ask of Proxmox.
  * @param variables what Packer will be given by `-var`.
  * @throws ProxmintError (invalid) where it has no such source or names its base VM in a way only Packer can tell.
  */
@@ -27,50 +37,75 @@ export function buildTarget(
   variables: Record<string, string>,
   env: NodeJS.ProcessEnv,
 ): BuildTarget {
-  const source = template.sources.find(candidate => candidate.type === 'proxmox-clone')
+  const source = template.sources.find(({ type }) => type === 'proxmox-clone' || type === 'proxmox-iso')
   if (source === undefined) {
     throw new ProxmintError(`${template.folder} has no proxmox-clone source`, { exitCode: exitCodes.invalid })
   }
-  const value = (name: string): string | undefined => {
-    const resolved = resolveValue(template, source.values[name], variables, env)
-    return resolved === undefined || resolved === '' ? undefined : String(resolved)
+  const resolved: Resolve = value => {
+    const known = resolveValue(template, value, variables, env)
+    return known === undefined || known === '' ? undefined : String(known)
   }
-  const baseName = value('clone_vm')
-  if (baseName === undefined) {
-    throw new ProxmintError(
-      `${source.file}:${source.block.line}: the name in \`clone_vm\` cannot be told before the build`,
-      {
-        hint: 'write it as text, with nothing in it but variables that have a default',
-        exitCode: exitCodes.invalid,
-      },
-    )
-  }
-  const storage = value('cloud_init_storage_pool')
+  const { values } = source
+  const installed = source.type === 'proxmox-iso'
+  const storages = [
+    resolved(values['cloud_init_storage_pool']),
+    ...(installed ? ownStorages(values, resolved) : []),
+  ]
   return {
-    baseName,
-    diskStorages: storage === undefined ? [] : [storage],
-    bridge: bridgeOf(template, source.values['network_adapters'], variables, env),
-    pool: value('pool'),
-    usesAgent: value('qemu_agent') !== 'false',
+    baseName: installed ? undefined : requireBaseName(source, resolved),
+    medium: installed ? requireMedium(source, resolved) : undefined,
+    diskStorages: [...new Set(storages.filter(storage => storage !== undefined))],
+    bridge: resolved(blocksOf(values, 'network_adapters')[0]?.['bridge']) ?? 'vmbr0',
+    pool: resolved(values['pool']),
+    usesAgent: resolved(values['qemu_agent']) !== 'false',
   }
 }
 
-function bridgeOf(
-  template: Template,
-  adapters: unknown,
-  variables: Record<string, string>,
-  env: NodeJS.ProcessEnv,
-): string {
-  const [first] = Array.isArray(adapters) ? adapters : []
-  return String(resolveValue(template, first?.bridge, variables, env) ?? 'vmbr0')
+type Resolve = (value: HclValue | undefined) => string | undefined
+
+function blocksOf(values: SourceBlock['values'], type: string): Record<string, HclValue>[] {
+  const blocks = values[type]
+  return Array.isArray(blocks) ? (blocks as Record<string, HclValue>[]) : []
+}
+
+/** The storages of the disks a proxmox-iso source makes. */
+function ownStorages(values: SourceBlock['values'], resolved: Resolve): (string | undefined)[] {
+  return [
+    ...blocksOf(values, 'disks').map(disk => resolved(disk['storage_pool'])),
+    ...blocksOf(values, 'efi_config').map(disk => resolved(disk['efi_storage_pool'])),
+    ...blocksOf(values, 'tpm_config').map(disk => resolved(disk['tpm_storage_pool'])),
+  ]
+}
+
+function requireBaseName({ values, file, block }: SourceBlock, resolved: Resolve): string {
+  const name = resolved(values['clone_vm'])
+  if (name !== undefined) return name
+  throw untold(`${file}:${block.line}: the name in \`clone_vm\``)
+}
+
+function requireMedium({ values, file, block }: SourceBlock, resolved: Resolve): InstallationMedium {
+  const [iso = {}] = blocksOf(values, 'boot_iso')
+  const url = resolved(iso['iso_url'])
+  const checksum = resolved(iso['iso_checksum'])
+  const storage = resolved(iso['iso_storage_pool'])
+  if (url !== undefined && checksum !== undefined && storage !== undefined) return { url, checksum, storage }
+  throw untold(`${file}:${block.line}: iso_url, iso_checksum or iso_storage_pool of \`boot_iso\``)
+}
+
+function untold(what: string): ProxmintError {
+  return new ProxmintError(`${what} cannot be told before the build`, {
+    hint: 'write it as text, with nothing in it but variables that have a default',
+    exitCode: exitCodes.invalid,
+  })
 }
 
 /** The base VM of a build on one node, or on any, as far as the identity can see VMs. */
 export async function findBase(
   client: ProxmoxClient,
-  name: string,
+  name: string | undefined,
   node?: string,
 ): Promise<VmSummary | undefined> {
+  if (name === undefined) return undefined
   const matches = (await listVms(client)).filter(
     vm => vm.name === name && (node === undefined || vm.node === node),
   )
@@ -91,11 +126,9 @@ export async function needsOfBuild(
 ): Promise<Need[]> {
   const config: VmConfig = base === undefined ? {} : await getVmConfig(client, base)
   const diskStorages = [...new Set([...target.diskStorages, ...storagesOf(config)])]
-  return cloneBuildNeeds(
-    { ...place, vmid: undefined, diskStorages, bridge: target.bridge, pool: target.pool },
-    base?.vmid,
-    target.usesAgent,
-  )
+  const made = { ...place, vmid: undefined, diskStorages, bridge: target.bridge, pool: target.pool }
+  if (target.medium !== undefined) return isoBuildNeeds(made, target.medium.storage, target.usesAgent)
+  return cloneBuildNeeds(made, base?.vmid, target.usesAgent)
 }
 
 /** The storages a VM's disks are on. */

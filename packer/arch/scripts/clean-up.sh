@@ -1,0 +1,38 @@
+#!/bin/sh
+# Makes the disk a template: whatever one machine has for itself alone is taken away, so that every clone
+# makes its own at its first boot. Runs as root, last, with the build's user in BUILD_USER.
+set -eu
+
+# Host keys: clones that share them can impersonate each other.
+rm -f /etc/ssh/ssh_host_*
+
+# machine-id: it decides about DHCP leases and journal ids. Empty means "make one at boot". D-Bus links to it.
+truncate -s 0 /etc/machine-id
+rm -f /var/lib/dbus/machine-id
+
+# Entropy: clones that share a seed begin with the same randomness.
+rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+
+# The network of the build: leases, and name servers where no link leads to another's file.
+rm -rf /var/lib/dhcpcd/*
+[ -L /etc/resolv.conf ] || truncate -s 0 /etc/resolv.conf
+
+# cloud-init must take every clone for a new instance.
+cloud-init clean --logs --seed
+
+# Packages and logs of the build. /tmp needs nothing: it is emptied at boot.
+find /var/cache/pacman/pkg -mindepth 1 -delete
+rm -rf /var/lib/pacman/sync/*
+rm -rf /var/tmp/*
+rm -rf /var/log/journal/*
+
+# pacman's own secret key: pacman-init.service makes one at a first boot, which an empty machine-id is.
+gpgconf --homedir /etc/pacman.d/gnupg --kill all || true
+rm -rf /etc/pacman.d/gnupg
+
+# The build's user, its key, its password and its right to sudo.
+rm -f /etc/sudoers.d/90-cloud-init-users
+rm -f /root/.ssh/authorized_keys /root/.bash_history
+userdel --force --remove "$BUILD_USER" 2>/dev/null
+
+sync
