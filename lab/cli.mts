@@ -5,14 +5,15 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { askFaults } from './control.mts'
 import { readCluster } from './cluster/read.mts'
+import { askFaults } from './control.mts'
 import { createLab, type Lab, type LabOptions } from './create.mts'
 import { LabError } from './lab-error.mts'
+import { guestSshVariables } from './network/lab-network.mts'
 import { joiningCommand } from './network/namespace.mts'
+import { sshVariables } from './node-ssh/access.mts'
 import type { FaultReport } from './pve/faults/fault.mts'
 import { readFaults } from './pve/faults/read-faults.mts'
-import { sshVariables } from './node-ssh/access.mts'
 import { type LabRecord, removeRecord, runningLab, startTicksOf, writeRecord } from './record.mts'
 
 export interface UpOptions extends Omit<LabOptions, 'userCfg' | 'stateFolder' | 'cluster'> {
@@ -62,7 +63,16 @@ async function readUserCfg(path: string): Promise<string> {
 }
 
 async function recordOf(lab: Lab): Promise<LabRecord> {
-  const { url, caFile, tokenEnv, controlSocket, isolation, pid: namespacePid, imagesUrl, firstSshPort = null } = lab
+  const {
+    url,
+    caFile,
+    tokenEnv,
+    controlSocket,
+    isolation,
+    pid: namespacePid,
+    imagesUrl,
+    firstSshPort = null,
+  } = lab
   const startTicks = (await startTicksOf(process.pid))!
   return {
     url,
@@ -106,8 +116,12 @@ export async function labDown(stateFolder: string): Promise<LabRecord> {
 
 /** Runs a command in the lab's network with the login variables, unless the caller's environment has its own. */
 export async function labExec(stateFolder: string, command: string[], signal: AbortSignal): Promise<number> {
-  const { isolation, namespacePid, tokenEnv, nodeSsh } = await requireLab(stateFolder)
-  const login = { ...tokenEnv, ...sshVariables(await readFile(nodeSsh.privateKeyFile, 'utf8')) }
+  const { isolation, namespacePid, tokenEnv, nodeSsh, firstSshPort } = await requireLab(stateFolder)
+  const login = {
+    ...tokenEnv,
+    ...guestSshVariables(firstSshPort),
+    ...sshVariables(await readFile(nodeSsh.privateKeyFile, 'utf8')),
+  }
   const [file, ...args] = joiningCommand(isolation, namespacePid, command)
   const child = spawn(file!, args, { stdio: 'inherit', env: { ...login, ...process.env } })
   // Ctrl-C reaches the child by itself, as it is in the terminal's foreground; a plain kill does not.

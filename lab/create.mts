@@ -14,7 +14,7 @@ import { cannotListen } from './lab-error.mts'
 import { PACKAGES_URL } from './network/bridge.mts'
 import { type Forwarder, forward } from './network/forward.mts'
 import { chooseIsolation, type IsolationMode } from './network/isolation.mts'
-import { sshPortOf } from './network/lab-network.mts'
+import { guestSshVariables, sshPortOf } from './network/lab-network.mts'
 import { requireLocal } from './network/listen-address.mts'
 import { type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
 import { type NodeSshAccess, sshVariables } from './node-ssh/access.mts'
@@ -246,7 +246,11 @@ function labOf({ isolation, child, call, doors, ready, secrets, keys }: Parts): 
   const ended = once(child, 'exit')
     .then(() => closeDoors(doors))
     .then(() => undefined)
-  const variables = { ...tokenEnv, ...sshVariables(keys.client.privateKey) }
+  const variables = {
+    ...tokenEnv,
+    ...guestSshVariables(firstSshPort),
+    ...sshVariables(keys.client.privateKey),
+  }
   const start = (argv: string[], options: SpawnOptions = {}) => {
     const [file, ...args] = joiningCommand(isolation, pid, argv)
     return spawn(file!, args, { ...options, env: { ...variables, ...process.env, ...options.env } })
