@@ -33,12 +33,20 @@ export async function ensureNodeKeys(folder: string): Promise<NodeKeys> {
 async function ensureKey(path: string, comment: string): Promise<KeyPair> {
   const known = await readFile(path, 'utf8').catch(unlessAbsent)
   if (known !== undefined) return keyPairOf(known)
-  const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync('ed25519', { comment })
+  const { private: privateKey, public: publicKey } = generateKeyPair(comment)
   await writeFile(`${path}.pub`, `${publicKey}\n`)
   // Whole or not at all: a key that was cut off would refuse every later start.
   await writeFile(`${path}.new`, privateKey, { mode: 0o600 })
   await rename(`${path}.new`, path)
   return keyPairOf(privateKey)
+}
+
+/** Like that of ssh2, of whose keys one in 250 is malformed: such a one would keep the lab from ever starting. */
+export function generateKeyPair(comment: string): { private: string; public: string } {
+  for (;;) {
+    const made = ssh2.utils.generateKeyPairSync('ed25519', { comment })
+    if (!(ssh2.utils.parseKey(made.private) instanceof Error)) return made
+  }
 }
 
 function keyPairOf(privateKey: string): KeyPair {

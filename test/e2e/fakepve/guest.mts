@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import ssh2, { type AuthContext, type ServerChannel } from 'ssh2'
+import { generateKeyPair } from '../../../lab/node-ssh/keys.mts'
 
 /**
  * The SSH server that a VM of fakepve would run: it lets in who has the key that cloud-init would have been given,
@@ -15,7 +16,7 @@ export interface GuestSsh extends AsyncDisposable {
 /** @param authorizedKeys public keys in OpenSSH's format, as they are at that moment. */
 export async function startGuestSsh(authorizedKeys: () => Promise<string[]>): Promise<GuestSsh> {
   const commands: string[] = []
-  const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private
+  const hostKey = generateKeyPair('guest').private
   const server = new ssh2.Server({ hostKeys: [hostKey] }, client => {
     client.on('error', () => undefined)
     client.on('authentication', context => void authenticate(context, authorizedKeys))
