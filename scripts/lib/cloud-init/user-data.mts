@@ -1,0 +1,82 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { nearest } from '../run/nearest.mts'
+
+/** What a cloud-init template may use; a list fills a whole value. */
+export type UserDataVariables = Record<string, string | string[]>
+
+const placeholder = /\{\{\s*([\w-]+)\s*\}\}/g
+
+/** Where cloud-init templates are, from the project's root. */
+export const userDataFolder = 'cloud-init/templates'
+
+/**
+ * Fills a cloud-init template in. It is read as YAML first and filled in value by value, so that no value can
+ * become a key, a list or a second line of the document.
+ * @returns user-data, beginning with `#cloud-config`.
+ * @throws ProxmintError (usage) for an unknown template, (invalid) for one that cannot be filled in.
+ */
+export async function renderUserData(
+  folder: string,
+  name: string,
+  variables: UserDataVariables,
+): Promise<string> {
+  const path = join(folder, `${name}.yaml`)
+  const [{ parse, stringify }, text] = await Promise.all([import('yaml'), readTemplate(folder, name)])
+  let document: unknown
+  try {
+    document = parse(text)
+  } catch (cause) {
+    throw invalid(path, `is no YAML: ${String(cause)}`)
+  }
+  if (typeof document !== 'object' || document === null) throw invalid(path, 'is empty')
+  return `#cloud-config\n${stringify(filled(document, path, variables), { lineWidth: 0 })}`
+}
+
+async function readTemplate(folder: string, name: string): Promise<string> {
+  const known = (await readdir(folder).catch(() => []))
+    .filter(file => file.endsWith('.yaml'))
+    .map(file => file.slice(0, -'.yaml'.length))
+  if (known.includes(name)) return readFile(join(folder, `${name}.yaml`), 'utf8')
+  const close = nearest(name, known)
+  throw new ProxmintError(
+    `unknown cloud-init template ${name}${close === undefined ? '' : `; did you mean ${close}?`}`,
+    {
+      facts: { known: known.sort().join(', ') || 'none' },
+      hint: `a file of ${folder}`,
+      exitCode: exitCodes.usage,
+    },
+  )
+}
+
+function filled(value: unknown, path: string, variables: UserDataVariables): unknown {
+  if (typeof value === 'string') return filledText(value, path, variables)
+  if (Array.isArray(value)) return value.map(one => filled(one, path, variables))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, filled(one, path, variables)]))
+}
+
+function filledText(text: string, path: string, variables: UserDataVariables): string | string[] {
+  const whole = new RegExp(`^${placeholder.source}$`).exec(text)?.[1]
+  if (whole !== undefined) return variableOf(whole, path, variables)
+  return text.replace(placeholder, (_, name: string) => {
+    const value = variableOf(name, path, variables)
+    if (typeof value === 'string') return value
+    throw invalid(path, `uses the list ${name} inside of a text`)
+  })
+}
+
+function variableOf(name: string, path: string, variables: UserDataVariables): string | string[] {
+  const value = variables[name]
+  if (value !== undefined) return value
+  const close = nearest(name, Object.keys(variables))
+  throw invalid(
+    path,
+    `uses the unknown variable ${name}${close === undefined ? '' : `; did you mean ${close}?`}`,
+  )
+}
+
+function invalid(path: string, what: string): ProxmintError {
+  return new ProxmintError(`the cloud-init template ${path} ${what}`, { exitCode: exitCodes.invalid })
+}

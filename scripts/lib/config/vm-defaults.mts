@@ -1,0 +1,77 @@
+import { codeOf } from '../run/errors.mts'
+import { readYamlFile } from './yaml-file.mts'
+
+/** `config/vm.yaml` with defaults filled in. */
+export interface VmDefaults {
+  /** A template family. */
+  template: string
+  cores: number
+  /** MiB. */
+  memory: number
+  /** GiB. */
+  disk: number
+  /** `10m`. */
+  agentTimeout: string
+  cloudInit: {
+    /** A file of `cloud-init/templates/`, without its ending. */
+    template: string
+    delivery: 'snippet' | 'iso'
+    storage: string
+    username: string
+    /** With the break-glass key, where there is one. */
+    sshAuthorizedKeys: string[]
+  }
+}
+
+interface VmFile {
+  template?: string
+  cores?: number
+  memory?: number
+  disk?: number
+  agent_timeout?: string
+  cloud_init?: {
+    template?: string
+    delivery?: 'snippet' | 'iso'
+    storage?: string
+    username?: string
+    ssh_authorized_keys?: string[]
+    break_glass_key?: string
+  }
+}
+
+/** Where the defaults stand, from the project's root; PROXMINT_VM names another file. */
+export const vmFile = 'config/vm.yaml'
+
+const schema = new URL('../../../config/vm.schema.json', import.meta.url)
+
+/**
+ * Without a file, what the commented one says.
+ * @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key.
+ */
+export async function loadVmDefaults(env: NodeJS.ProcessEnv = process.env): Promise<VmDefaults> {
+  const path = env['PROXMINT_VM'] ?? vmFile
+  const reading = readYamlFile<VmFile>({ path, sample: vmFile, schema, moreFaults: () => [] })
+  const file = await reading.catch((error): VmFile => {
+    if (codeOf(error) === 'ENOENT' && env['PROXMINT_VM'] === undefined) return {}
+    throw error
+  })
+  const cloudInit = file.cloud_init ?? {}
+  const breakGlass = cloudInit.break_glass_key
+  return {
+    template: file.template ?? 'debian',
+    cores: file.cores ?? 2,
+    memory: file.memory ?? 2048,
+    disk: file.disk ?? 10,
+    agentTimeout: file.agent_timeout ?? '10m',
+    cloudInit: {
+      template: cloudInit.template ?? 'devbox',
+      delivery: cloudInit.delivery ?? 'snippet',
+      storage: cloudInit.storage ?? 'local',
+      username: cloudInit.username ?? 'admin',
+      sshAuthorizedKeys: [
+        ...(cloudInit.ssh_authorized_keys ?? []),
+        ...(breakGlass === undefined ? [] : [breakGlass]),
+      ],
+    },
+  }
+}
