@@ -7,6 +7,8 @@ export const checkpoints = [
   'packer-started',
   'packer-ended',
   'finished',
+  'test-reserved',
+  'test-started',
   'tested',
   'recorded',
   'released',

@@ -5,6 +5,7 @@ import type { AcceptanceSettings, Evidence } from '../acceptance/evidence.mts'
 import { createSshKey, guestSshVariable } from '../acceptance/ssh.mts'
 import { disksOf } from '../acceptance/vm-config.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
 import { type Progress, withProgress } from '../run/progress.mts'
@@ -93,9 +94,11 @@ async function gather(
   if (template['template'] !== 1) throw noTemplate(target)
   await using key = await createSshKey()
   await using reserved = await reserveClones(connection, target)
+  checkpoint('test-reserved')
   const testing: Testing = { connection, target, key, signal }
   const clones = await bothOf(reserved.clones, signal, async ([role, reservation], either) => {
     const made = await makeClone({ ...testing, signal: either }, role, reservation)
+    checkpoint('test-started')
     progress.update(`VM ${reservation.vmid} boots`)
     return observeClone({ ...testing, signal: either }, role, made)
   })
