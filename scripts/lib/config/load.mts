@@ -72,6 +72,11 @@ export const configFile = 'config/proxmint.yaml'
 
 const schema = new URL('../../../config/proxmint.schema.json', import.meta.url)
 
+/** The project's root, absolute: the folder above that of the config. */
+export function projectRoot(env: NodeJS.ProcessEnv = process.env): string {
+  return resolve(dirname(env['PROXMINT_CONFIG'] ?? configFile), '..')
+}
+
 /** @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key. */
 export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<Config> {
   const path = env['PROXMINT_CONFIG'] ?? configFile
