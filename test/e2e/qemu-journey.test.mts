@@ -1,0 +1,199 @@
+/**
+ * The main job on real machines, one after the other: each boot is emulated here and takes a minute and a half.
+ * Later steps use what earlier ones made. Six boots are the limit; there are four.
+ */
+import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Lab } from '../../lab/create.mts'
+import { run } from '../../lab/process.mts'
+import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
+import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
+import {
+  addressTold,
+  bootTimeoutMs,
+  finish,
+  inGuest,
+  type Keys,
+  machinesCannotRun,
+  makeKeys,
+} from './qemu-guest.mts'
+import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
+
+if (machinesCannotRun !== undefined)
+  console.warn(`SKIPPED: the journey on real machines. ${machinesCannotRun}`)
+
+const GIB = 1024 ** 3
+const templates = '/nodes/pve/qemu'
+
+describe.skipIf(machinesCannotRun !== undefined)('on real machines', { timeout: 2 * bootTimeoutMs }, () => {
+  let lab: Lab
+  let root: ProxmoxClient
+  let workspace: Workspace
+  let keys: Keys
+  let stateFolder: string
+  /** Of the VM template that was built. */
+  let template: number
+
+  beforeAll(async () => {
+    stateFolder = await mkdtemp(join(tmpdir(), 'proxmint-machines-'))
+    lab = await startLab({ guests: 'qemu', stateFolder })
+    root = rootClient(lab)
+    workspace = await createWorkspace(lab)
+    keys = await makeKeys()
+  }, bootTimeoutMs)
+
+  afterAll(async () => {
+    await lab?.close()
+    await workspace?.[Symbol.asyncDispose]()
+    await keys?.[Symbol.asyncDispose]()
+    await rm(stateFolder, { recursive: true, force: true })
+  }, bootTimeoutMs)
+
+  const post = (path: string, data: Record<string, string | number> = {}) =>
+    finish(root, root.request<string>('POST', path, data))
+  const put = (path: string, data: Record<string, string | number>) => root.request('PUT', path, data)
+  const status = async (vmid: number) =>
+    (await root.request<{ status: string }>('GET', `${templates}/${vmid}/status/current`)).status
+  /** `name` of a full or linked clone; its key and its address are given by cloud-init. */
+  async function clone(vmid: number, name: string, full: 0 | 1, settings: Record<string, string | number>) {
+    await post(`${templates}/${template}/clone`, { newid: vmid, name, full })
+    const sshkeys = encodeURIComponent(keys.publicKey)
+    await put(`${templates}/${vmid}/config`, { ciuser: 'ops', sshkeys, ciupgrade: 0, ...settings })
+  }
+  const diskOf = async (vmid: number) => {
+    const disk = (await readdir(join(stateFolder, 'pve'), { recursive: true })).find(path =>
+      path.endsWith(`/vm-${vmid}-disk-0`),
+    )
+    return join(stateFolder, 'pve', disk!)
+  }
+
+  test('base import boots the cloud image once, which installs the agent', async () => {
+    const { code, stderr } = await workspace.zx('base', ['import', 'debian'])
+    expect(stderr, 'base import').not.toContain('error:')
+    expect(code).toBe(0)
+    expect(await getVmConfig(root, { node: 'pve', vmid: 9900 })).toMatchObject({ template: 1 })
+  })
+
+  test('build debian makes a VM template with the real Packer', async () => {
+    // Its acceptance test boots two clones more; those have their own tests, on guests that boot faster.
+    const { code, stdout, stderr } = await workspace.zx('build', ['debian', '--no-test', '--json'])
+    expect(`${stdout}${stderr}`, 'build').not.toContain('error:')
+    expect(code).toBe(0)
+    template = workspace.vmids[0]
+    expect(await getVmConfig(root, { node: 'pve', vmid: template })).toMatchObject({ template: 1 })
+  })
+
+  describe('a full clone', () => {
+    const vmid = 200
+    const address = '192.168.122.60'
+    const ssh = (command: string) => inGuest(lab, keys, `ops@${address}`, command)
+
+    beforeAll(async () => {
+      await clone(vmid, 'web', 1, { ipconfig0: `ip=${address}/24,gw=192.168.122.1` })
+      const grown = root.request<string>('PUT', `${templates}/${vmid}/resize`, { disk: 'scsi0', size: '5G' })
+      await finish(root, grown)
+      await post(`${templates}/${vmid}/status/start`)
+      await addressTold(lab, root, vmid, new RegExp(`^${address}$`))
+    }, bootTimeoutMs)
+
+    test('is reached at its address by the key it was given, under its name', async () => {
+      const { code, stdout } = await ssh(
+        'id -un; hostname; sudo id -un; systemctl is-active systemd-networkd',
+      )
+      expect(stdout).toBe('ops\nweb\nroot\nactive\n')
+      expect(code).toBe(0)
+    })
+
+    test('is done with cloud-init, of which nothing failed', async () => {
+      const { stdout } = await ssh('cloud-init status --wait; systemctl --failed --plain --no-legend')
+      expect(stdout.trim().split('\n').at(-1)).toBe('status: done')
+    })
+
+    test('has grown its root file system to the disk', async () => {
+      const { stdout } = await ssh('df --output=size -B1 / | tail -1')
+      expect(Number(stdout)).toBeGreaterThan(4.5 * GIB)
+    })
+
+    test('sees its disk grow while it runs', async () => {
+      const grown = root.request<string>('PUT', `${templates}/${vmid}/resize`, { disk: 'scsi0', size: '6G' })
+      await finish(root, grown)
+      const { stdout } = await ssh('lsblk --bytes --nodeps --noheadings --output SIZE /dev/sda')
+      expect(Number(stdout)).toBe(6 * GIB)
+    })
+
+    test('has an identity of its own: nothing of the template or its build', async () => {
+      const { stdout } = await ssh('wc -c < /etc/machine-id; ls /etc/ssh/ssh_host_*_key | wc -l; ls /home')
+      expect(stdout).toBe('33\n3\nops\n')
+    })
+
+    test('answers by its agent: name, system, and what a program printed', async () => {
+      const agent = `${templates}/${vmid}/agent`
+      expect(await root.request('GET', `${agent}/get-host-name`)).toEqual({ result: { 'host-name': 'web' } })
+      const system = await root.request('GET', `${agent}/get-osinfo`)
+      expect(system).toMatchObject({
+        result: { id: 'debian', 'kernel-release': expect.stringContaining('cloud') },
+      })
+      const { pid } = await root.request<{ pid: number }>('POST', `${agent}/exec`, { command: 'hostname' })
+      let ended: Record<string, unknown> = {}
+      while (ended['exited'] !== 1) {
+        await sleep(200)
+        ended = await root.request('GET', `${agent}/exec-status`, { pid })
+      }
+      expect(ended).toMatchObject({ exitcode: 0, 'out-data': 'web\n' })
+    })
+
+    test('powers off when it is asked to, by ACPI', async () => {
+      await post(`${templates}/${vmid}/status/shutdown`, { timeout: bootTimeoutMs / 1000 })
+      expect(await status(vmid)).toBe('stopped')
+    })
+  })
+
+  describe('a linked clone', () => {
+    const vmid = 201
+
+    beforeAll(async () => {
+      const { path } = await root.request<{ path: string }>('GET', '/storage/local')
+      await mkdir(join(path, 'snippets'), { recursive: true })
+      const userData = {
+        hostname: 'snippet',
+        ssh_authorized_keys: [keys.publicKey],
+        write_files: [{ path: '/etc/told', content: 'x' }],
+      }
+      await writeFile(join(path, 'snippets/user.yaml'), `#cloud-config\n${JSON.stringify(userData)}\n`)
+      await clone(vmid, 'linked', 0, { cicustom: 'user=local:snippets/user.yaml', ipconfig0: 'ip=dhcp' })
+      await post(`${templates}/${vmid}/status/start`)
+    }, bootTimeoutMs)
+
+    test('boots from the base of its template, with the user-data of a snippet', async () => {
+      const address = await addressTold(lab, root, vmid, /^192\.168\.122\.1\d\d$/)
+      const { stdout } = await inGuest(lab, keys, `debian@${address}`, 'hostname; cat /etc/told')
+      expect(stdout).toBe('snippet\nx')
+    })
+
+    test('takes only the room of what differs, and keeps its template from being deleted', async () => {
+      const disk = await diskOf(vmid)
+      const info = JSON.parse(await run('qemu-img', ['info', '-U', '--output=json', disk]))
+      expect(info['backing-filename']).toContain(`vm-${template}-disk-0`)
+      expect(info['actual-size']).toBeLessThan(GIB / 4)
+      const deletion = finish(root, root.request<string>('DELETE', `${templates}/${template}`))
+      await expect(deletion).rejects.toThrow('is still in use by linked clone')
+    })
+
+    test('boots again on the reset button, in the same process', async () => {
+      const boots = async () => (await lab.console(vmid))!.split('Linux version').length - 1
+      expect(await boots()).toBe(1)
+      await post(`${templates}/${vmid}/status/reset`)
+      while ((await boots()) < 2) await sleep(500)
+    })
+
+    test('is gone when it is destroyed, with its disk', async () => {
+      const disk = await diskOf(vmid)
+      await post(`${templates}/${vmid}/status/stop`)
+      await finish(root, root.request<string>('DELETE', `${templates}/${vmid}`))
+      await expect(access(disk)).rejects.toThrow('ENOENT')
+    })
+  })
+})
