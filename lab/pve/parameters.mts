@@ -123,7 +123,7 @@ const familyOf = (schema: Parameters, key: string) => {
 }
 
 function faultsOf(schema: Parameters, raw: RawParameters): Record<string, string> {
-  const faults: Record<string, string> = {}
+  const faults: Record<string, string> = Object.create(null)
   for (const [key, value] of Object.entries(raw)) {
     const parameter = findParameter(schema, key)
     const fault = parameter ? parameterFault(parameter, value) : UNKNOWN

@@ -31,7 +31,7 @@ import { routes } from './routes.mts'
 import { initialState, type State, type TaskRecord, type VmConfig } from './state.mts'
 import { createFolders } from './storage/files.mts'
 import { lockState, type StateLock } from './state-lock.mts'
-import { openStore } from './store.mts'
+import { openStore, withoutPrototypes } from './store.mts'
 import { createTasks } from './tasks/tasks.mts'
 import { createVmLocks } from './vm/locks.mts'
 
@@ -183,7 +183,7 @@ async function resetPve(pve: Pve, options: PveServerOptions) {
   const { nodes, storages } = pve.store.state
   for (const [, { path }] of nodes.flatMap(({ name }) => storagesOn(pve.store.state, name)))
     await rm(path, { recursive: true, force: true })
-  pve.store.state = firstState(options, { nodes, storages })
+  pve.store.state = withoutPrototypes(firstState(options, { nodes, storages }))
   await createAllFolders(pve.store.state)
   await pve.store.save()
 }

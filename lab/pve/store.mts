@@ -32,6 +32,18 @@ export async function writeWhole(file: string, text: string): Promise<void> {
   await syncFolder(dirname(file))
 }
 
+/**
+ * The same state in objects that have nothing but their own keys: ids come from clients, and a pool called
+ * `constructor` must not be found where there is none.
+ */
+export function withoutPrototypes(state: State): State {
+  return JSON.parse(JSON.stringify(state), (_, value) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.assign(Object.create(null), value)
+      : value,
+  )
+}
+
 async function readState(file: string): Promise<State | undefined> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as State
@@ -48,7 +60,7 @@ export async function openStore(dataDir: string, initial: () => State): Promise<
   await mkdir(dataDir, { recursive: true })
   const file = join(dataDir, 'state.json')
   const durable = () => (queued ?? writing).catch(() => {})
-  const store: Store = { state: (await readState(file)) ?? initial(), save, durable }
+  const store: Store = { state: withoutPrototypes((await readState(file)) ?? initial()), save, durable }
   let writing = Promise.resolve()
   let queued: Promise<void> | undefined
 

@@ -88,7 +88,9 @@ export function builtInRoles(version: MajorVersion): Record<string, string[]> {
     roles[`PVE${name}Admin`] = [...group.admin, ...group.user, ...group.audit]
     if (group.user.length > 0) roles[`PVE${name}User`] = [...group.user, ...group.audit]
   }
-  return Object.fromEntries(Object.entries(roles).map(([name, privileges]) => [name, unique(privileges)]))
+  const named = Object.entries(roles).map(([name, privileges]) => [name, unique(privileges)])
+  // Without a prototype: no role is called `constructor`.
+  return Object.assign(Object.create(null), Object.fromEntries(named))
 }
 
 /** The first of `privileges` this version does not know; PVE 9 no longer knows `VM.Monitor`. */

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -78,27 +78,55 @@ function parseJson(body: Buffer): RawParameters {
 async function receive(stream: Readable, folder: string): Promise<string> {
   await mkdir(folder, { recursive: true })
   const path = join(folder, `pveupload-${randomBytes(16).toString('hex')}`)
-  await pipeline(stream, createWriteStream(path, { flags: 'wx' }))
-  return path
+  try {
+    await pipeline(stream, createWriteStream(path, { flags: 'wx' }))
+    return path
+  } catch (error) {
+    await rm(path, { force: true })
+    throw error
+  }
+}
+
+interface Receiving {
+  body: Body
+  streams: Readable[]
+  /** Of each file; rejects with its stream. */
+  files: Promise<void>[]
+}
+
+function receiveParts(parser: InstanceType<typeof Busboy>, uploadDir: string): Receiving {
+  const receiving: Receiving = {
+    body: { parameters: Object.create(null), upload: undefined },
+    streams: [],
+    files: [],
+  }
+  parser.on('field', (key, value) => {
+    receiving.body.parameters[key] = value
+  })
+  parser.on('file', (_field, stream, filename) => {
+    receiving.streams.push(stream)
+    const received = receive(stream, uploadDir).then(path => {
+      receiving.body.upload = { path, filename }
+    })
+    receiving.files.push(received)
+  })
+  return receiving
 }
 
 async function readMultipart(request: IncomingMessage, uploadDir: string): Promise<Body> {
-  const body: Body = { parameters: {}, upload: undefined }
-  const files: Promise<void>[] = []
   const headers = { ...request.headers, 'content-type': request.headers['content-type']! }
   const parser = new Busboy({ headers })
-  parser.on('field', (key, value) => {
-    body.parameters[key] = value
-  })
-  parser.on('file', (_field, stream, filename) => {
-    const received = receive(stream, uploadDir).then(path => {
-      body.upload = { path, filename }
-    })
-    files.push(received)
-  })
-  await pipeline(request, parser)
-  await Promise.all(files)
-  return body
+  const { body, streams, files } = receiveParts(parser, uploadDir)
+  try {
+    await pipeline(request, parser)
+    await Promise.all(files)
+    return body
+  } catch (error) {
+    for (const stream of streams) stream.destroy()
+    await Promise.allSettled(files)
+    if (body.upload) await rm(body.upload.path, { force: true })
+    throw error
+  }
 }
 
 /** Reads a request's body to its end. Uploads land in `uploadDir`. */

@@ -42,7 +42,7 @@ function mergeParameters(path: Record<string, string>, sent: RawParameters): Raw
 
 /** Some clients write a list as `key[]` or `key[0]`; only array parameters have such names. */
 function joinLists(route: Route, raw: RawParameters): RawParameters {
-  const joined: RawParameters = {}
+  const joined: RawParameters = Object.create(null)
   for (const [key, value] of Object.entries(raw)) {
     const name = key.replace(/\[\d*\]$/, '')
     const isList = name !== key && route.parameters[name]?.type === 'array'

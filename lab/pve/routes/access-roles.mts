@@ -23,7 +23,8 @@ function requireOwnRole(pve: Pve, roleid: string, verb: 'modified' | 'removed'):
   return privileges
 }
 
-const rolesOf = (pve: Pve) => ({ ...pve.store.state.access.roles, ...builtInRoles(pve.version) })
+const rolesOf = (pve: Pve): Record<string, string[]> =>
+  Object.assign(Object.create(null), pve.store.state.access.roles, builtInRoles(pve.version))
 
 function requireGroup(pve: Pve, groupid: string) {
   const group = pve.store.state.access.groups[groupid]

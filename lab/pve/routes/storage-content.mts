@@ -47,7 +47,12 @@ async function listContent(pve: Pve, caller: Caller, storage: string) {
 }
 
 /** Clients name a volume by its whole id or by what follows the storage. */
-const volidOf = (storage: string, volume: string) => (volume.includes(':') ? volume : `${storage}:${volume}`)
+/** Files lie in one folder per kind: a name that leads elsewhere is none. */
+function volidOf(storage: string, volume: string): string {
+  const name = volume.slice(volume.indexOf(':') + 1)
+  if (/(^|\/)\.\.?(\/|$)/.test(name)) throw failure(`unable to parse directory volume name '${name}'`)
+  return volume.includes(':') ? volume : `${storage}:${volume}`
+}
 
 async function describe(pve: Pve, volid: string) {
   const volume = findVolume(pve, volid)
