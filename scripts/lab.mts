@@ -24,7 +24,11 @@ await runMain({
     },
     public: { type: 'boolean', help: 'let --listen be an address that other machines reach' },
     'user-cfg': { type: 'string', value: 'FILE', help: "users and ACLs in Proxmox's own user.cfg format" },
-    cluster: { type: 'string', value: 'FILE', help: 'nodes and storages: see docs/lab.md (default one node)' },
+    cluster: {
+      type: 'string',
+      value: 'FILE',
+      help: 'nodes and storages: see docs/lab.md (default one node)',
+    },
     'root-password': { type: 'string', value: 'TEXT', help: 'of root@pam (default: made up)' },
     'pve-version': { type: 'string', value: '8|9', help: 'Proxmox VE to be (default 9)' },
     guests: { type: 'string', value: 'sim|qemu|none', help: 'what runs a VM (default sim)' },
