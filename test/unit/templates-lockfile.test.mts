@@ -140,7 +140,7 @@ describe('changing it', () => {
         facts: { holder: expect.stringContaining('the other run, process ') },
       })
     })
-  }, 30_000)
+  }, 60_000)
 })
 
 test('it stands beside the config', () => {

@@ -7,7 +7,8 @@ import { withLock } from '../run/lock.mts'
 import { formatLockfile, parseLockfile } from './lockfile-format.mts'
 import type { Families } from './version.mts'
 
-const waitForLockMs = 10_000
+/** Longer than a run that was killed keeps its lock. */
+const waitForLockMs = 20_000
 const lockfileName = 'templates.lock.json'
 
 /** Where the lockfile is: beside the config. */
@@ -31,7 +32,7 @@ export async function readLockfile(path: string): Promise<Families> {
  * Changes the lockfile while nobody else can; what is there is read first, so nothing of another run is lost.
  * @param change may throw, and then nothing is written.
  * @returns what is there now.
- * @throws ProxmintError (locked) when another run holds it for longer than 10 s.
+ * @throws ProxmintError (locked) when another run holds it for longer than 20 s.
  */
 export async function updateLockfile(
   path: string,

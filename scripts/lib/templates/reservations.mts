@@ -38,7 +38,8 @@ interface ReservationFile {
   reservations: Reservation[]
 }
 
-const waitForLockMs = 10_000
+/** Longer than a run that was killed keeps its lock. */
+const waitForLockMs = 20_000
 
 function path(stateDir: string): string {
   return join(stateDir, 'reservations.json')

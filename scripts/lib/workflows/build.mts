@@ -11,6 +11,7 @@ import { type Builder, type BuildResult, buildFamily } from './build-family.mts'
 import type { BuildOptions } from './build-options.mts'
 import { type Connection, cleaningOf, connect } from './connect.mts'
 import { formatPrune } from './format-prune.mts'
+import { mirror } from './promote.mts'
 import { defaultMinAgeMs, pruneTemplates } from './prune.mts'
 import { removeLeftovers } from './remove-leftovers.mts'
 import { createSlots, longestFirst, type Slots } from './schedule.mts'
@@ -42,6 +43,8 @@ export async function build(options: BuildOptions, signal: AbortSignal): Promise
   try {
     const outcomes = await buildAll(builder, slots, await namesOf(options), signal)
     await pruneBuilt(connection, options, outcomes, signal)
+    // What a run before this one could not bring up to the lockfile.
+    if (!options.dryRun && !options.validateOnly && !outcomes.some(isBuilt)) await mirror(connection)
     return outcomes
   } finally {
     await rm(join(copies, String(process.pid)), { recursive: true, force: true })
@@ -52,6 +55,10 @@ async function tellLeftovers(connection: Connection): Promise<void> {
   for (const told of await removeLeftovers(cleaningOf(connection))) say(told)
 }
 
+function isBuilt(outcome: BuildOutcome): boolean {
+  return 'result' in outcome && outcome.result.template !== undefined
+}
+
 /** `--keep N`: the families that were built lose the versions nobody needs. */
 async function pruneBuilt(
   connection: Connection,
@@ -59,9 +66,7 @@ async function pruneBuilt(
   outcomes: BuildOutcome[],
   signal: AbortSignal,
 ): Promise<void> {
-  const built = outcomes.flatMap(outcome =>
-    'result' in outcome && outcome.result.template ? [outcome.os] : [],
-  )
+  const built = outcomes.filter(isBuilt).map(({ os }) => os)
   if (keep === undefined || built.length === 0) return
   const report = await pruneTemplates(
     connection,
