@@ -18,8 +18,9 @@ export async function forward(from: Endpoint, to: Endpoint): Promise<Forwarder> 
     socket.once('close', () => open.delete(socket))
     return socket
   }
-  const server = createServer(client => {
-    const target = track(connect(to))
+  // What comes in goes on at once: neither side waits for more that could fill a packet.
+  const server = createServer({ noDelay: true }, client => {
+    const target = track(connect({ ...to, noDelay: true }))
     // A side that breaks off ends the other; neither is the forwarder's failure.
     pipeline(track(client), target, client, () => undefined)
   })

@@ -4,7 +4,7 @@
  */
 
 import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
@@ -48,6 +48,21 @@ export async function atBeneath<T>(
 }
 
 const entryOf = (folder: FileHandle, name: string) => `/proc/self/fd/${folder.fd}/${name}`
+
+/** The names in a folder, each with a path to it that passes no link. The folder itself must be none either. */
+export async function listBeneath<T>(
+  root: string,
+  path: string,
+  look: (name: string, entry: string) => Promise<T>,
+): Promise<T[]> {
+  const folder = await atBeneath(root, path, entry => open(entry, DIRECTORY))
+  try {
+    const names = await readdir(entryOf(folder, '.'))
+    return await Promise.all(['.', ...names].map(name => look(name, entryOf(folder, name))))
+  } finally {
+    await folder.close()
+  }
+}
 
 /** Opens a plain file; links, sockets and pipes are refused. */
 export async function openBeneath(

@@ -55,7 +55,8 @@ export async function openNodeSsh(options: NodeSshOptions): Promise<NodeSsh> {
 }
 
 function listenOn(endpoint: Endpoint, onConnection: (socket: Socket) => void): Promise<Server> {
-  const server = createServer(onConnection)
+  // A request of SFTP is small, and its answer waits for nothing.
+  const server = createServer({ noDelay: true }, onConnection)
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(endpoint, () => resolve(server))

@@ -1,10 +1,10 @@
 /** SFTP, version 3 of the protocol, on the files below one folder. */
 
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, readdir, rename, rmdir, unlink } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { type FileHandle, lstat, mkdir, rename, rmdir, unlink } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import ssh2, { type Attributes, type FileEntry, type SFTPWrapper } from 'ssh2'
-import { atBeneath, type NodeError, openBeneath } from './beneath.mts'
+import { atBeneath, listBeneath, type NodeError, openBeneath } from './beneath.mts'
 import { attributesOf, longNameOf } from './sftp-attributes.mts'
 
 const { OPEN_MODE, STATUS_CODE } = ssh2.utils.sftp
@@ -117,16 +117,12 @@ async function read(file: FileHandle, offset: number, length: number): Promise<R
   return (sftp, request) => sftp.data(request, buffer.subarray(0, bytesRead))
 }
 
-async function entryOf(folder: string, filename: string): Promise<FileEntry> {
-  const info = await lstat(join(folder, filename))
-  return { filename, longname: longNameOf(filename, info), attrs: attributesOf(info) }
-}
-
-async function list(folder: string): Promise<Listing> {
-  const names = await readdir(folder)
-  const entries = await Promise.all(['.', ...names].map(name => entryOf(folder, name)))
-  return { entries }
-}
+const list = async (root: string, path: string): Promise<Listing> => ({
+  entries: await listBeneath(root, path, async (filename, entry) => {
+    const info = await lstat(entry)
+    return { filename, longname: longNameOf(filename, info), attrs: attributesOf(info) }
+  }),
+})
 
 const LONGEST_READ_BYTES = 256 * 1024
 const NAMES_AT_ONCE = 100
@@ -159,7 +155,7 @@ const OPERATIONS: Record<string, Operation> = {
     if (!isListing(opened)) await opened.close()
     return undefined
   },
-  OPENDIR: async (session, path: string) => keep(session, await atBeneath(session.root, path, list)),
+  OPENDIR: async (session, path: string) => keep(session, await list(session.root, path)),
   READDIR: async (session, handle: Buffer) => {
     const opened = session.opened.get(numberOf(handle))
     if (!opened || !isListing(opened)) throw new Error('no such folder handle')
