@@ -13,6 +13,9 @@ export interface ApiType {
   properties?: Record<string, ApiType>
   items?: ApiType
   enum?: unknown[]
+  /** Some are texts. */
+  minimum?: number | string
+  maximum?: number | string
   additionalProperties?: 0 | 1
 }
 
@@ -51,3 +54,16 @@ export async function loadApiSchema(file: string): Promise<ApiSchema> {
 
 /** A route's name in the schema, which does not know that a last part may take several segments. */
 export const operationOf = ({ method, path }: Route): string => `${method} ${path.replace('*}', '}')}`
+
+/** An operation the lab has. */
+export interface Covered {
+  /** `METHOD /path/{parameter}`. */
+  operation: string
+  /** Names of the parameters it takes. */
+  parameters: string[]
+}
+
+export const coveredBy = (route: Route): Covered => ({
+  operation: operationOf(route),
+  parameters: Object.keys(route.parameters),
+})

@@ -1,6 +1,6 @@
 /** Which of Proxmox's operations the lab has, as a document. */
 
-import type { ApiSchema } from './coverage-schema.mts'
+import type { ApiSchema, Covered } from './coverage-schema.mts'
 
 /** What the operations are grouped by: `/nodes/{node}/qemu`, `/access/users`, `/version`. */
 export function areaOf(operation: string): string {
@@ -28,9 +28,8 @@ function areasOf(covered: readonly string[], all: readonly string[]): Area[] {
 }
 
 /** By path, then by method. */
-function byPath(a: string, b: string): number {
-  const [pathA, pathB] = [a, b].map(operation => operation.slice(operation.indexOf('/')))
-  return pathA === pathB ? compare(a, b) : compare(pathA!, pathB!)
+function byPath({ operation: a }: Covered, { operation: b }: Covered): number {
+  return compare(a.slice(a.indexOf('/')), b.slice(b.indexOf('/'))) || compare(a, b)
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
@@ -40,14 +39,16 @@ const code = (text: string): string => `\`${text}\``
 
 /**
  * The document, in Markdown.
- * @param covered `METHOD /path` of each operation the lab has.
- * @throws where the lab has one that Proxmox has not.
+ * @throws where the lab has an operation that Proxmox has not.
  */
-export function coverageDocument(covered: readonly string[], schema: ApiSchema): string {
-  const unknown = covered.filter(operation => !schema.has(operation))
-  if (unknown.length > 0) throw new Error(`Proxmox's schema does not know ${unknown.join(', ')}`)
-  const areas = areasOf(covered.toSorted(byPath), [...schema.keys()])
-  const without = areas.filter(area => area.covered.length === 0)
+export function coverageDocument(covered: readonly Covered[], schema: ApiSchema): string {
+  const unknown = covered.filter(({ operation }) => !schema.has(operation))
+  if (unknown.length > 0)
+    throw new Error(`Proxmox's schema does not know ${unknown.map(({ operation }) => operation).join(', ')}`)
+  const areas = areasOf(
+    covered.map(({ operation }) => operation),
+    [...schema.keys()],
+  )
   return [
     "# What of Proxmox VE's API the lab covers",
     '',
@@ -57,6 +58,22 @@ export function coverageDocument(covered: readonly string[], schema: ApiSchema):
     '',
     `**${covered.length} of ${schema.size} operations.** Every other one answers 501.`,
     '',
+    ...areaTable(areas),
+    '',
+    '## Covered operations',
+    '',
+    'A parameter that is not taken is a 400, as an unknown one is.',
+    '',
+    row('method', 'path', 'parameters not taken'),
+    '|---|---|---|',
+    ...covered.toSorted(byPath).map(each => operationRow(each, schema)),
+    '',
+  ].join('\n')
+}
+
+function areaTable(areas: Area[]): string[] {
+  const without = areas.filter(area => area.covered.length === 0)
+  return [
     row('area', 'covered', 'of'),
     '|---|---|---|',
     ...areas
@@ -71,24 +88,27 @@ export function coverageDocument(covered: readonly string[], schema: ApiSchema):
     'Nothing is covered of:',
     '',
     `${without.map(({ name, total }) => `${code(name)} (${total})`).join(', ')}.`,
-    '',
-    '## Covered operations',
-    '',
-    row('method', 'path'),
-    '|---|---|',
-    ...covered.toSorted(byPath).map(operation => row(...methodAndPath(operation))),
-    '',
-  ].join('\n')
+  ]
 }
 
-function methodAndPath(operation: string): [string, string] {
+function operationRow({ operation, parameters }: Covered, schema: ApiSchema): string {
   const [method, path] = operation.split(' ')
-  return [method!, code(path!)]
+  const known = Object.keys(schema.get(operation)?.parameters?.properties ?? {})
+  return row(
+    method!,
+    code(path!),
+    known
+      .filter(name => !parameters.includes(name))
+      .map(code)
+      .join(', '),
+  )
 }
 
 /** The operations that a document names, as `METHOD /path`. */
 export function operationsNamed(document: string): string[] {
-  return [...document.matchAll(/^\| (\w+) \| `(.+)` \|$/gm)].map(([, method, path]) => `${method} ${path}`)
+  return [...document.matchAll(/^\| ([A-Z]+) \| `([^`]+)` \|/gm)].map(
+    ([, method, path]) => `${method} ${path}`,
+  )
 }
 
 /** Covered operations by area, as the document's first table has them. */

@@ -2,7 +2,7 @@
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadApiSchema, operationOf } from './coverage-schema.mts'
+import { coveredBy, loadApiSchema } from './coverage-schema.mts'
 import { coverageDocument } from './coverage-table.mts'
 import { routes } from './routes.mts'
 
@@ -15,6 +15,6 @@ if (file === undefined) {
   )
   process.exitCode = 2
 } else {
-  await writeFile(target, coverageDocument(routes.map(operationOf), await loadApiSchema(file)))
+  await writeFile(target, coverageDocument(routes.map(coveredBy), await loadApiSchema(file)))
   process.stdout.write(`${routes.length} operations covered: ${target}\n`)
 }

@@ -72,6 +72,16 @@ describe.skipIf(!schema)('every operation', () => {
     },
   )
 
+  test.each(named)('%s takes no value that Proxmox refuses', (name, route) => {
+    const theirs = operations.get(name)?.parameters?.properties ?? {}
+    for (const [key, ours] of Object.entries(route.parameters)) {
+      const { enum: words, minimum, maximum } = theirs[key] ?? {}
+      if (ours.enum && words) expect(words, `${name} ${key}`).toEqual(expect.arrayContaining([...ours.enum]))
+      if (minimum !== undefined) expect(ours.minimum, `${name} ${key} minimum`).toBe(Number(minimum))
+      if (maximum !== undefined) expect(ours.maximum, `${name} ${key} maximum`).toBe(Number(maximum))
+    }
+  })
+
   test.each(named)('%s takes API tokens where Proxmox does', (name, route) => {
     expect(route.allowToken ?? true).toBe(operations.get(name)?.allowtoken !== 0)
   })
