@@ -17,7 +17,7 @@ import { startPostgres } from '../test/unit/registry/postgres.mts'
 const seconds = Number(process.argv[2] ?? 3)
 const worker = join(import.meta.dirname, 'registry-worker.mts')
 const folder = await mkdtemp(join(tmpdir(), 'proxmint-bench-'))
-const database = await startPostgres()
+const database = await startPostgres({ fsync: 'on' })
 
 function filler(count: number): Entry[] {
   return Array.from({ length: count }, (_, n) =>

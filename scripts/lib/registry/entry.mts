@@ -25,6 +25,31 @@ export interface HistoryEvent {
   what: string
 }
 
+/** What a VM is made of, as it was decided when it was reserved; later defaults change nothing about it. */
+export interface VmDesign {
+  /** The copy of the VM template that is cloned. */
+  template: { vmid: number; node: string }
+  /** Of the disk and the cloud-init drive. */
+  storage: string
+  cores: number
+  /** MiB. */
+  memory: number
+  /** GiB. */
+  disk: number
+  network: { prefix: number; gateway: string | null; dns: string[]; bridge: string; vlan: number | null }
+  tags: string[]
+  cloudInit: {
+    /** A file of cloud-init/templates/, without its ending. */
+    template: string
+    delivery: 'snippet' | 'iso'
+    storage: string
+    username: string
+    sshAuthorizedKeys: string[]
+  }
+  /** `10m`. */
+  agentTimeout: string
+}
+
 /** One VM as the registry knows it. Plain JSON in both stores. */
 export interface Entry {
   name: string
@@ -44,8 +69,9 @@ export interface Entry {
   template: { family: string; version: string } | null
   /** Null without a credential. */
   token: TokenRecord | null
-  /** What `vm create` was told, so that it can go on from here later, on another machine too. */
-  options: Record<string, unknown>
+  /** All that decides what the VM is, so that it can be made from here alone, on another machine too. */
+  design: VmDesign | null
+  purpose: string
   failure: Failure | null
   /** ISO 8601. */
   createdAt: string

@@ -89,7 +89,16 @@ function readVm(
   return { entry: { ...about, ...restOf(vm, token, now) }, conflicts: [] }
 }
 
-type Rest = 'node' | 'owner' | 'template' | 'token' | 'options' | 'failure' | 'createdAt' | 'history'
+type Rest =
+  | 'node'
+  | 'owner'
+  | 'template'
+  | 'token'
+  | 'design'
+  | 'purpose'
+  | 'failure'
+  | 'createdAt'
+  | 'history'
 
 function restOf(vm: PredecessorVm, token: TokenRecord | null, now: Date): Pick<Entry, Rest> {
   return {
@@ -97,7 +106,8 @@ function restOf(vm: PredecessorVm, token: TokenRecord | null, now: Date): Pick<E
     owner: vm.owner ?? null,
     template: null,
     token,
-    options: vm.purpose === undefined ? {} : { purpose: vm.purpose },
+    design: null,
+    purpose: vm.purpose ?? '',
     failure: null,
     createdAt: isoOf(vm.created_at) ?? now.toISOString(),
     history: [{ at: now.toISOString(), what: 'imported from a vms.json' }],

@@ -3,7 +3,7 @@ import type { Entry } from './entry.mts'
 
 /** One VM to reserve. Without `vmid` and `address` the registry picks them. */
 export interface Wanted
-  extends Pick<Entry, 'name' | 'node' | 'owner' | 'expiresAt' | 'template' | 'token' | 'options'> {
+  extends Pick<Entry, 'name' | 'node' | 'owner' | 'expiresAt' | 'template' | 'token' | 'design' | 'purpose'> {
   pool: Pool
   vmid: number | undefined
   /** Canonical notation. */
@@ -49,5 +49,10 @@ export interface RegistryStore {
    * @throws ProxmintError (usage) naming each conflict, with nothing added.
    */
   add(entries: Entry[], archived: Entry[]): Promise<void>
+  /**
+   * Runs `work` on one VM while no other run may, on this machine or, where the store is shared, on any.
+   * @throws ProxmintError (locked) that says who works on it.
+   */
+  exclusively<T>(name: string, purpose: string, work: () => Promise<T>): Promise<T>
   close(): Promise<void>
 }

@@ -1,3 +1,5 @@
+import type { BackendConfig } from '../config/terraform.mts'
+
 /** What the module `terraform/modules/vm` is given for one VM; names and units are the module's. */
 export interface VmSettings {
   name: string
@@ -26,12 +28,6 @@ export interface VmSettings {
   agent_timeout: string
 }
 
-/** Where the state is kept: a `backend` block of Terraform. */
-export interface Backend {
-  type: 'local' | 'pg' | 's3' | 'http'
-  settings: Record<string, unknown>
-}
-
 /** From a VM's folder, `vms/NAME`. */
 const moduleSource = '../../terraform/modules/vm'
 
@@ -42,7 +38,7 @@ export const vmAddress = 'module.vm.proxmox_virtual_environment_vm.this'
  * `main.tf.json` of one VM: all of it follows from its registry entry, so that it can be made again anywhere. It
  * holds no credentials; they come from the environment.
  */
-export function vmConfiguration(settings: VmSettings, { type, settings: backend }: Backend): object {
+export function vmConfiguration(settings: VmSettings, { type, settings: backend }: BackendConfig): object {
   return {
     '//': 'Made by proxmint from the registry. Changes here are lost.',
     terraform: {

@@ -221,6 +221,20 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       expect(await store.list()).toHaveLength(1)
     })
 
+    test('lets one run at a time work on a VM, and says who does', async () => {
+      const other = await place.open()
+      const result = await store.exclusively('web-1', 'vm create', async () => {
+        const failure = await failureOf(() => other.exclusively('web-1', 'gc', async () => 'in'))
+        expect(failure).toMatchObject({ exitCode: 5 })
+        expect(failure.message).toMatch(/^gc web-1: another run /)
+        expect(failure.facts['holder']).toContain(`vm create web-1, process ${process.pid} on `)
+        return other.exclusively('web-2', 'gc', async () => 'beside')
+      })
+      expect(result).toBe('beside')
+      expect(await other.exclusively('web-1', 'gc', async () => 'after')).toBe('after')
+      await other.close()
+    })
+
     test('serves many at once from several stores', async () => {
       const stores = await Promise.all([1, 2, 3, 4].map(() => place.open()))
       const made = await Promise.all(

@@ -10,7 +10,7 @@ let count = 0
 beforeAll(async () => {
   database = await startPostgres()
 }, 120_000)
-afterAll(() => database?.stop())
+afterAll(() => database?.stop(), 60_000)
 
 describeStore('postgres', async () => {
   const url = await database.url(`registry_${count++}`)

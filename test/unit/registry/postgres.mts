@@ -18,7 +18,8 @@ export interface Database {
 /** PostgreSQL refuses to run as root; `nobody` it is then. */
 const unprivileged = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 
-export async function startPostgres(): Promise<Database> {
+/** @param fsync off where nobody measures: the tests kill the clients, never the machine. */
+export async function startPostgres({ fsync = 'off' }: { fsync?: 'on' | 'off' } = {}): Promise<Database> {
   const folder = await mkdtemp(join(tmpdir(), 'proxmint-postgres-'))
   await chmod(folder, 0o755)
   const native = join(folder, 'native')
@@ -28,7 +29,8 @@ export async function startPostgres(): Promise<Database> {
   if (unprivileged.uid !== undefined) await chown(data, unprivileged.uid, unprivileged.gid)
   const bin = (name: string): string => join(native, 'bin', name)
   await run(bin('initdb'), ['-D', data, '-U', 'proxmint', '-A', 'trust', '--no-sync'])
-  const server = spawn(bin('postgres'), ['-D', data, '-k', data, '-c', 'listen_addresses='], {
+  const options = ['-c', 'listen_addresses=', '-c', `fsync=${fsync}`]
+  const server = spawn(bin('postgres'), ['-D', data, '-k', data, ...options], {
     ...unprivileged,
     stdio: 'ignore',
   })
@@ -41,7 +43,8 @@ export async function startPostgres(): Promise<Database> {
     },
     async stop() {
       const exited = once(server, 'exit')
-      server.kill('SIGINT')
+      // Nothing of it is kept: no checkpoint.
+      server.kill('SIGQUIT')
       await exited
       await rm(folder, { recursive: true, force: true })
     },

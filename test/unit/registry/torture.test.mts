@@ -21,7 +21,7 @@ let database: Database
 beforeAll(async () => {
   database = await startPostgres()
 }, 120_000)
-afterAll(() => database?.stop())
+afterAll(() => database?.stop(), 60_000)
 
 /** What the workers said: what they tried and what was acknowledged, by `create NAME` and so on. */
 interface Said {

@@ -99,6 +99,8 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
         if (conflicts.length > 0) throw conflicting(conflicts)
         return { change: { put: entries, archive: archived }, result: undefined }
       }),
+    exclusively: (name, work, run) =>
+      withLock({ path: join(folder, `vm-${name}`), purpose: `${work} ${name}` }, run),
     close: async () => {
       await generation?.journal?.close()
       generation = undefined

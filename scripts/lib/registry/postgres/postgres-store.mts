@@ -5,6 +5,7 @@ import type { Entry } from '../entry.mts'
 import { conflicting, noSuchEntry, revised } from '../revise.mts'
 import type { RegistryStore } from '../store.mts'
 import { databaseFailed, inTransaction } from './database.mts'
+import { exclusively } from './exclusively.mts'
 import { heldIn, readCursors, writeCursors } from './held.mts'
 import { ensureTables, lockRegistry } from './schema.mts'
 
@@ -63,6 +64,7 @@ function storeOn(pool: Pool, url: string): RegistryStore {
         await insert(client, entries)
         await archive(client, archived)
       }),
+    exclusively: (name, purpose, work) => exclusively(pool, name, purpose, work),
     close: () => pool.end(),
   }
 }

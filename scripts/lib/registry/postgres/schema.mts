@@ -25,6 +25,7 @@ export async function ensureTables(pool: Pool): Promise<void> {
         entry jsonb NOT NULL
       );
       CREATE TABLE IF NOT EXISTS proxmint_archive (id bigserial PRIMARY KEY, entry jsonb NOT NULL);
+      CREATE TABLE IF NOT EXISTS proxmint_holders (name text PRIMARY KEY, holder text NOT NULL);
       CREATE TABLE IF NOT EXISTS proxmint_cursors (key text PRIMARY KEY, value text NOT NULL);
       INSERT INTO proxmint_format SELECT ${formatVersion} WHERE NOT EXISTS (SELECT FROM proxmint_format);
     `)

@@ -1,0 +1,54 @@
+import { hostname } from 'node:os'
+import type { Pool, PoolClient } from 'pg'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { databaseFailed } from './database.mts'
+
+/** Apart from the numbers of `lockRegistry`, which has one key, not two. */
+const lockSpace = 7_730
+
+/**
+ * Runs `work` under an advisory lock that lives as long as the connection: a run that dies gives it up at once. Who
+ * holds it is only for whoever finds it taken.
+ */
+export async function exclusively<T>(
+  pool: Pool,
+  name: string,
+  purpose: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect().catch(cause => {
+    throw databaseFailed(cause)
+  })
+  try {
+    await lock(client, name, purpose)
+    return await work()
+  } finally {
+    // Ends the connection, and the lock with it, also when the database does not answer any more.
+    client.release(true)
+  }
+}
+
+async function lock(client: PoolClient, name: string, purpose: string): Promise<void> {
+  const taken = await client.query<{ taken: boolean }>(
+    'SELECT pg_try_advisory_lock($1, hashtext($2)) AS taken',
+    [lockSpace, name],
+  )
+  if (taken.rows[0]?.taken !== true) throw await lockedBy(client, name, purpose)
+  const holder = `${purpose} ${name}, process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}`
+  await client.query(
+    'INSERT INTO proxmint_holders VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder',
+    [name, holder],
+  )
+}
+
+async function lockedBy(client: PoolClient, name: string, purpose: string): Promise<ProxmintError> {
+  const { rows } = await client.query<{ holder: string }>(
+    'SELECT holder FROM proxmint_holders WHERE name = $1',
+    [name],
+  )
+  return new ProxmintError(`${purpose} ${name}: another run works on this VM`, {
+    facts: { holder: rows[0]?.holder ?? 'unknown' },
+    hint: 'wait for it to end',
+    exitCode: exitCodes.locked,
+  })
+}
