@@ -29,8 +29,8 @@ import type { Pve } from './pve.mts'
 import { endInterrupted, removeHalfFiles } from './recovery.mts'
 import { routes } from './routes.mts'
 import { initialState, type State, type TaskRecord, type VmConfig } from './state.mts'
-import { createFolders } from './storage/files.mts'
 import { lockState, type StateLock } from './state-lock.mts'
+import { createFolders } from './storage/files.mts'
 import { openStore, withoutPrototypes } from './store.mts'
 import { createTasks } from './tasks/tasks.mts'
 import { createVmLocks } from './vm/locks.mts'
@@ -81,12 +81,12 @@ export interface PveAdmin {
   tasks(): readonly TaskRecord[]
   /** Users, tokens, roles, pools and ACLs of this moment, in the format of Proxmox's user.cfg. */
   userCfg(): string
+  /** Whether it is the user's password at this moment. */
+  isPassword(userid: string, text: string): boolean
   /** What goes wrong from now on, instead of what did so far. */
   setFaults(faults: Fault[]): void
   /** The faults with how often each fitted and struck. */
   faults(): FaultReport[]
-  /** Whether it is the user's password at this moment. */
-  isPassword(userid: string, text: string): boolean
   /** Resolves when no task runs. */
   settled(): Promise<void>
   /** The serial console of a running guest so far. */
@@ -193,9 +193,9 @@ const adminOf = (pve: Pve): PveAdmin => ({
   vmids: () => Object.keys(pve.store.state.vms).map(Number),
   tasks: () => pve.store.state.tasks,
   userCfg: () => writeUserCfg(pve.store.state.access),
+  isPassword: (userid, text) => passwordMatches(text, pve.store.state.passwords[userid]),
   setFaults: faults => pve.faults.set(faults),
   faults: () => pve.faults.list(),
-  isPassword: (userid, text) => passwordMatches(text, pve.store.state.passwords[userid]),
   settled: () => pve.tasks.settled(),
   console: async vmid => pve.live.get(vmid)?.guest.console(),
 })

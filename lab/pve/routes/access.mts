@@ -124,10 +124,7 @@ export const accessRoutes: Route[] = [
       const { access, passwords } = pve.store.state
       if (!access.users[params.userid]) throw failure(`no such user ('${params.userid}')`)
       const confirmation = params['confirmation-password'] ?? ''
-      if (
-        caller.authid !== 'root@pam' &&
-        !passwordOrTicketMatches(pve, caller.authid, confirmation)
-      )
+      if (caller.authid !== 'root@pam' && !passwordOrTicketMatches(pve, caller.authid, confirmation))
         throw new ApiError(401, 'authentication failure')
       passwords[params.userid] = hashPassword(params.password)
     },
