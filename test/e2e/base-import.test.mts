@@ -61,11 +61,21 @@ async function publish(): Promise<typeof publisher> {
   return { url: `http://127.0.0.1:${port}`, folder, server }
 }
 
-const digest = (algorithm: string, text: string): string => createHash(algorithm).update(text).digest('hex')
+const digest = (algorithm: string, content: Buffer): string =>
+  createHash(algorithm).update(content).digest('hex')
+
+/** The head of a qcow2 of 1 MiB, and something behind it. */
+function qcow2(rest: string): Buffer {
+  const head = Buffer.alloc(72)
+  head.write('QFI\xfb', 'latin1')
+  head.writeUInt32BE(2, 4)
+  head.writeBigUInt64BE(1024n ** 2n, 24)
+  return Buffer.concat([head, Buffer.from(rest)])
+}
 
 /** Publishes a disk of this name and answers what it holds. */
-async function disk(name: string): Promise<string> {
-  const content = `a small disk, ${name}`
+async function disk(name: string): Promise<Buffer> {
+  const content = qcow2(`a small disk, ${name}`)
   await writeFile(join(publisher.folder, name), content)
   return content
 }
@@ -92,7 +102,7 @@ const storedImages = async (): Promise<string[]> =>
   (await listVolumes(root, { node: 'pve', storage: 'local' }, 'import')).map(({ volid }) => volid)
 
 describe('lists of checksums as publishers write them', () => {
-  test.each<[string, string, string, (content: string) => string]>([
+  test.each<[string, string, string, (content: Buffer) => string]>([
     ['Debian: SHA512SUMS', 'debian.qcow2', 'SHA512SUMS', c => `${digest('sha512', c)}  debian.qcow2\n`],
     [
       'Ubuntu: SHA256SUMS with asterisks, an image called .img',
@@ -168,14 +178,14 @@ describe('a checksum in the config', () => {
 })
 
 describe('a file of this machine', () => {
-  const file = async (content: string): Promise<void> => {
+  const file = async (content: Buffer): Promise<void> => {
     await mkdir(join(workspace.folder, 'made'))
     await writeFile(join(workspace.folder, 'made/nixos.qcow2'), content)
   }
 
   test('is uploaded and verified; its checksum is its own', async () => {
     // More than one piece of a stream.
-    const content = 'a disk made here '.repeat(20_000)
+    const content = qcow2('a disk made here '.repeat(20_000))
     await file(content)
     await images('nixos:', '  file: made/nixos.qcow2', '  first_boot: none')
     expect(await importing('nixos')).toMatchObject({ code: exitCodes.done })
@@ -189,7 +199,7 @@ describe('a file of this machine', () => {
   })
 
   test('that is another than it should be: nothing is imported', async () => {
-    await file('tampered with')
+    await file(qcow2('tampered with'))
     await images(
       'nixos:',
       '  file: made/nixos.qcow2',
@@ -264,9 +274,15 @@ describe('a place that cannot take it', () => {
   test('a bridge that does not exist', async () => {
     await good()
     await workspace.edit('config/proxmint.yaml', 'images:', 'bridge: vmbr9\nimages:')
-    const { code, stderr } = await importing('x')
-    expect(code).not.toBe(exitCodes.done)
-    expect(stderr).toContain('vmbr9')
-    expect(await listVms(root)).toEqual([])
+    expect(await importing('x')).toEqual({
+      code: exitCodes.invalid,
+      stdout: '',
+      stderr: [
+        'error: node pve has no bridge vmbr9',
+        '  bridges: vmbr0',
+        'hint: correct `bridge` in config/proxmint.yaml, or what sets it instead (`--var bridge=...`)',
+        '',
+      ].join('\n'),
+    })
   })
 })

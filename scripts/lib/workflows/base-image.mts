@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, openAsBlob } from 'node:fs'
+import { constants, createReadStream, openAsBlob } from 'node:fs'
+import { access } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import type { ImageConfig } from '../config/load.mts'
 import { downloadUrl } from '../proxmox/download-url.mts'
@@ -145,7 +146,7 @@ async function checksumOf(
 }
 
 async function requireFile(image: string, file: string): Promise<void> {
-  await openAsBlob(file).catch(cause => {
+  await access(file, constants.R_OK).catch(cause => {
     throw new ProxmintError(`image ${image}: cannot read ${file}: ${codeOf(cause) ?? messageOf(cause)}`, {
       hint: 'make it, or correct `file` in config/proxmint.yaml; the README of the template family says where it comes from',
       cause,

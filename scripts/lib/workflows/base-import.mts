@@ -11,6 +11,7 @@ import { makeBase } from './base-vm.mts'
 import { type Connection, cleaningOf, connect } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { removeLeftovers } from './remove-leftovers.mts'
+import { requireBridge } from './require-bridge.mts'
 import { buildTarget, findBase, needsOfBaseImport } from './work-needs.mts'
 
 export interface ImportedBase {
@@ -54,6 +55,7 @@ export async function importBase(named: string, dryRun: boolean, signal: AbortSi
     if (existing !== undefined) throw nameTaken(existing.vmid, image)
     requireImport(connection)
     await requireStorages(connection)
+    await requireBridge(client, credentials.node, config.bridge)
     const planned = await planImage(connection, image, source)
     if (dryRun)
       return { ...result, vmid: undefined, plan: describePlan(connection, planned, source.firstBoot) }

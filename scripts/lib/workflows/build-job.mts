@@ -18,6 +18,7 @@ import type { BuildOptions } from './build-options.mts'
 import { loadCheckedTemplate } from './checked-template.mts'
 import type { Connection } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
+import { requireBridge } from './require-bridge.mts'
 import { buildTarget, findBase, type InstallationMedium, needsOfBuild } from './work-needs.mts'
 
 /** One family, checked and ready to be built. */
@@ -142,9 +143,10 @@ async function checkPlace(
   const own = await needsOfBuild(client, target, { node, pveMajor: version.major }, base)
   const needs = [...own, ...further]
   requireGranted(await checkPermissions(client, version.major, needs), `build ${template.os}`)
-  if (target.medium !== undefined) return { name: template.os, ...target.medium }
-  if (base === undefined) throw await noBase(connection, target.baseName!, node)
-  return base
+  if (base === undefined && target.baseName !== undefined)
+    throw await noBase(connection, target.baseName, node)
+  await requireBridge(client, node, target.bridge)
+  return base ?? { name: template.os, ...target.medium! }
 }
 
 async function noBase({ client, credentials }: Connection, baseName: string, node: string) {

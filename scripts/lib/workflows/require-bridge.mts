@@ -1,0 +1,17 @@
+import type { ProxmoxClient } from '../proxmox/client.mts'
+import { listBridges } from '../proxmox/list-bridges.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+
+/**
+ * Proxmox makes a VM with any bridge, and only fails to start it.
+ * @throws ProxmintError (invalid) where the node has no such bridge that the identity may use.
+ */
+export async function requireBridge(client: ProxmoxClient, node: string, bridge: string): Promise<void> {
+  const bridges = await listBridges(client, node)
+  if (bridges.includes(bridge)) return
+  throw new ProxmintError(`node ${node} has no bridge ${bridge}`, {
+    facts: { bridges: bridges.join(', ') || 'none' },
+    hint: 'correct `bridge` in config/proxmint.yaml, or what sets it instead (`--var bridge=...`)',
+    exitCode: exitCodes.invalid,
+  })
+}
