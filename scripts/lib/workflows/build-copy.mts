@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { guestSshVariable, sshServerOf } from '../acceptance/ssh.mts'
 import type { Place } from '../packer/family.mts'
 import { readManifest } from '../packer/manifest.mts'
 import { writePackagedCopy } from '../packer/packaged-copy.mts'
@@ -58,8 +59,18 @@ export function commandsOf(
     template_vmid: String(vmid),
     build_id: buildId,
   }
-  const variables = { ...job.variables, ...handed }
+  const variables = { ...guestSsh(job, vmid), ...job.variables, ...handed }
   return planBuild({ packer, dialect: packer.dialect, credentials, folder, variables })
+}
+
+/** In a lab on loopback a guest has a port of this machine instead of an address of its own. */
+function guestSsh({ template }: BuildJob, vmid: number): Record<string, string> {
+  const declared = ['ssh_host', 'ssh_port'].every(name =>
+    template.variables.some(variable => variable.name === name),
+  )
+  if (!declared || !process.env[guestSshVariable]) return {}
+  const { host, port } = sshServerOf(vmid, '', process.env)
+  return { ssh_host: host, ssh_port: String(port) }
 }
 
 interface Handover {
