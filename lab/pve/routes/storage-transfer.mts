@@ -62,7 +62,7 @@ export const storageTransferRoutes: Route[] = [
     async handle({ pve, caller, params, upload }) {
       if (!upload) throw parameterError({ filename: 'property is missing and it is not optional' })
       const name = params.filename ?? upload.filename
-      const destination = await destinationOf(pve, params.storage, params.content as 'iso', name)
+      const destination = await destinationOf(pve, params.storage, params.content as 'iso', name, 'upload')
       const checksum = checksumOf(params)
       // The request's own file is removed with the request; the worker keeps one of its own.
       const source = `${upload.path}.kept`
@@ -91,7 +91,8 @@ export const storageTransferRoutes: Route[] = [
     },
     async handle({ pve, caller, params }) {
       const checksum = checksumOf(params)
-      const destination = await destinationOf(pve, params.storage, params.content as 'iso', params.filename)
+      const content = params.content as 'iso'
+      const destination = await destinationOf(pve, params.storage, content, params.filename, 'download')
       return pve.tasks.start({
         type: 'download',
         id: destination.volid.split('/').at(-1)!,

@@ -10,6 +10,7 @@ import type { ReadableStream } from 'node:stream/web'
 import { failure } from '../errors.mts'
 import { requireRoom } from '../faults/disk-faults.mts'
 import type { Pve } from '../pve.mts'
+import type { StorageConfig } from '../state.mts'
 import type { TaskContext } from '../tasks/tasks.mts'
 import { DURATIONS } from '../vm/durations.mts'
 import { cleanFilename, requireFolder } from './files.mts'
@@ -30,17 +31,34 @@ export interface Destination {
   path: string
 }
 
+/** How a file comes in. Proxmox has other words for each, and another order of its checks. */
+export type Way = 'upload' | 'download'
+
+function requireFileBased(way: Way, storage: StorageConfig) {
+  if (isFileBased(storage)) return
+  const more = way === 'download' ? ', not a file based storage!' : ''
+  throw failure(`can't upload to storage type '${storage.type}'${more}`)
+}
+
+function requireContent(way: Way, id: string, storage: StorageConfig, content: TransferContent) {
+  if (storage.content.includes(content)) return
+  if (way === 'download') throw failure(`storage '${id}' is not configured for content-type '${content}'`)
+  throw failure(`storage '${id}' does not support '${content}' content`)
+}
+
 /** Where a file of this kind and name goes; refused when the storage does not take the kind. */
 export async function destinationOf(
   pve: Pve,
   storageId: string,
   content: TransferContent,
   filename: string,
+  way: Way,
 ): Promise<Destination> {
   const storage = storageOf(pve, storageId)
+  requireFileBased(way, storage)
+  if (way === 'download') requireContent(way, storageId, storage, content)
   const name = cleanFilename(content, filename)
-  if (!isFileBased(storage) || !storage.content.includes(content))
-    throw failure(`storage '${storageId}' is not configured for content-type '${content}'`)
+  requireContent(way, storageId, storage, content)
   return { volid: `${storageId}:${content}/${name}`, path: join(await requireFolder(storage, content), name) }
 }
 

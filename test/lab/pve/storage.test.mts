@@ -99,13 +99,6 @@ describe('download-url', () => {
     expect((await lab.call('POST', `${local}/download-url`, body)).errors).toEqual(errors)
   })
 
-  test('a storage must take the content', async () => {
-    const body = { content: 'import', filename: 'debian.qcow2', url: imageUrl }
-    expect((await lab.call('POST', '/nodes/pve/storage/tank/download-url', body)).reason).toBe(
-      "storage 'tank' is not configured for content-type 'import'",
-    )
-  })
-
   test('needs a right to reach out, one way or the other', async () => {
     const post = () => lab.call('POST', `${local}/download-url`, { nonsense: 1 }, ann)
     const grant = async (path: string, privs: string) => {
