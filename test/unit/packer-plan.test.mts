@@ -2,11 +2,13 @@ import { chmod, cp, mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Credentials } from '../../scripts/lib/credentials/credentials.mts'
+import { buildPassword } from '../../scripts/lib/packer/build-password.mts'
 import { changedInputs, inputDigests } from '../../scripts/lib/packer/input-digest.mts'
 import { readManifest } from '../../scripts/lib/packer/manifest.mts'
 import { type PackerRun, planBuild } from '../../scripts/lib/packer/plan.mts'
 import { loadTemplate } from '../../scripts/lib/packer/template.mts'
 import { describeCommand } from '../../scripts/lib/run/exec.mts'
+import { redact } from '../../scripts/lib/run/redact.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
 
@@ -84,6 +86,14 @@ describe('the plan of a build', () => {
     expect(build.env).toStrictEqual(validate.env)
   })
 
+  test('secrets of the build: by environment, never in argv', () => {
+    const { validate, build } = planBuild({ ...run, secrets: { build_password: 'aA1-secret' } })
+    expect([validate.env, build.env]).toEqual(
+      Array(2).fill(expect.objectContaining({ PKR_VAR_build_password: 'aA1-secret' })),
+    )
+    expect([...validate.args, ...build.args].join(' ')).not.toContain('aA1-secret')
+  })
+
   test('the packaged Packer without a password', async () => {
     const without = { ...credentials, password: undefined }
     const failure = await failureOf(() => planBuild({ ...run, dialect: 'packaged', credentials: without }))
@@ -96,6 +106,21 @@ describe('the plan of a build', () => {
       expect(shown).not.toContain(secret)
       expect(shown).not.toContain(password)
     }
+  })
+})
+
+describe("the build's password", () => {
+  const variable = { name: 'build_password', file: 'x', line: 1, sensitive: true, default: undefined }
+
+  test('another for each build, and unprintable', () => {
+    const [first, second] = [1, 2].map(() => buildPassword({ variables: [variable] })['build_password']!)
+    expect(first).toMatch(/^aA1-[0-9a-f]{32}$/)
+    expect(second).not.toBe(first)
+    expect(redact(`net user Administrator ${first}`)).toBe('net user Administrator ***')
+  })
+
+  test('none where the template asks for none', () => {
+    expect(buildPassword({ variables: [{ ...variable, name: 'bridge' }] })).toEqual({})
   })
 })
 

@@ -11,6 +11,8 @@ export interface PackerRun {
   folder: string
   /** Values of Packer variables; no secrets, since they stand in argv. */
   variables: Record<string, string>
+  /** Values of sensitive Packer variables: these go by environment. */
+  secrets?: Record<string, string>
 }
 
 /** The two commands of a build, in order. */
@@ -34,7 +36,12 @@ export function planBuild(run: PackerRun): BuildCommands {
   }
 }
 
-function environment({ packer, dialect, credentials: c }: PackerRun): Record<string, string | undefined> {
+function environment({
+  packer,
+  dialect,
+  credentials: c,
+  secrets = {},
+}: PackerRun): Record<string, string | undefined> {
   return {
     ...packer.env,
     ...certificateVariables(c),
@@ -45,6 +52,7 @@ function environment({ packer, dialect, credentials: c }: PackerRun): Record<str
     PROXMOX_NODE: c.node,
     PROXMOX_STORAGE_POOL: c.storagePool,
     PROXMOX_SKIP_TLS_VERIFY: String(c.skipTlsVerify),
+    ...Object.fromEntries(Object.entries(secrets).map(([name, value]) => [`PKR_VAR_${name}`, value])),
     ...login(dialect, c),
   }
 }

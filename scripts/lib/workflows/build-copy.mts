@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { guestSshVariable, sshServerOf } from '../acceptance/ssh.mts'
+import { buildPassword } from '../packer/build-password.mts'
 import type { Place } from '../packer/family.mts'
 import { readManifest } from '../packer/manifest.mts'
 import { writePackagedCopy } from '../packer/packaged-copy.mts'
@@ -60,7 +61,8 @@ export function commandsOf(
     build_id: buildId,
   }
   const variables = { ...guestSsh(job, vmid), ...job.variables, ...handed }
-  return planBuild({ packer, dialect: packer.dialect, credentials, folder, variables })
+  const secrets = buildPassword(job.template)
+  return planBuild({ packer, dialect: packer.dialect, credentials, folder, variables, secrets })
 }
 
 /** In a lab on loopback a guest has a port of this machine instead of an address of its own. */

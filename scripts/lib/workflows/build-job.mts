@@ -91,12 +91,22 @@ function configured({ variables }: Template, { bridge }: Config): Record<string,
   return variables.some(variable => variable.name === 'bridge') ? { bridge } : {}
 }
 
-/** What `PKR_VAR_` variables of the environment decide, as far as it is no secret. */
+/**
+ * What the environment decides, as far as it is no secret and not where it is built: `PKR_VAR_` variables, and
+ * defaults such as `env("PAM_WEB3_PACKAGE_SHA256")`.
+ */
 function environmentOf({ variables }: Template): Record<string, string> {
-  const set = variables.filter(
-    ({ name, sensitive }) => !sensitive && process.env[`PKR_VAR_${name}`] !== undefined,
-  )
-  return Object.fromEntries(set.map(({ name }) => [name, process.env[`PKR_VAR_${name}`]!]))
+  const handed: readonly string[] = handedOver
+  const set = variables
+    .filter(({ name, sensitive }) => !sensitive && !handed.includes(name))
+    .map(({ name, default: fallback }) => {
+      const [, read] = /^\$\{env\("(?!PROXMOX_)(\w+)"\)\}$/.exec(String(fallback)) ?? []
+      return [
+        name,
+        process.env[`PKR_VAR_${name}`] ?? (read === undefined ? undefined : process.env[read]),
+      ] as const
+    })
+  return Object.fromEntries(set.filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
 /** A family pins its VMID by a default such as `env("TEMPLATE_VMID")`, which is 0 or empty where it is not set. */
