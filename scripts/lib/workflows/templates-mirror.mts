@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
@@ -34,6 +35,8 @@ export function terraformFile(lockfile: string): string {
 }
 
 async function writeVariables(lockfile: string, families: Families): Promise<string[]> {
+  // A project that does not use Terraform has no such folder, and needs none.
+  if (!existsSync(dirname(terraformFile(lockfile)))) return []
   const text = `${JSON.stringify(terraformVariables(families), null, 2)}\n`
   try {
     await writeFileAtomic(terraformFile(lockfile), text)
