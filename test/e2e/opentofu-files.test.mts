@@ -68,25 +68,39 @@ describe.sequential('files by OpenTofu', () => {
     expect(await readdir(stored('import', ''))).toEqual([])
   })
 
-  test('root of the API is root of the node, by its password', async () => {
-    const byPassword = await openTofu(lab, 'opentofu-files', {
-      ...rootLogin(lab),
-      // The keys of the lab stand aside.
-      PROXMOX_VE_SSH_PRIVATE_KEY: '',
-      PROXMOX_VE_SSH_USERNAME: '',
-    })
+  const onlySnippet = [
+    '-target=proxmox_virtual_environment_file.snippet',
+    '-var=images_url=',
+    '-var=image_checksum=',
+  ]
+
+  async function snippetBy(other: Tofu, ...more: string[]): Promise<string> {
     try {
-      const target = [
-        '-target=proxmox_virtual_environment_file.snippet',
-        '-var=images_url=',
-        '-var=image_checksum=',
-      ]
-      const apply = await byPassword.run(['apply', '-auto-approve', '-no-color', ...target])
+      const apply = await other.run(['apply', '-auto-approve', '-no-color', ...onlySnippet, ...more])
       expect(apply, apply.stderr).toMatchObject({ code: 0 })
-      expect(await readFile(stored('snippets', 'motd.yaml'), 'utf8')).toContain('first')
+      const text = await readFile(stored('snippets', 'motd.yaml'), 'utf8')
+      await rm(stored('snippets', 'motd.yaml'))
+      return text
     } finally {
-      await byPassword[Symbol.asyncDispose]()
+      await other[Symbol.asyncDispose]()
     }
+  }
+
+  test('root of the API is root of the node, by its password', async () => {
+    // The lab's key stands aside.
+    const env = { ...rootLogin(lab), PROXMOX_VE_SSH_PRIVATE_KEY: '', PROXMOX_VE_SSH_USERNAME: '' }
+    expect(await snippetBy(await openTofu(lab, 'opentofu-files', env))).toContain('first')
+  })
+
+  test('the snippet arrives from outside of the lab too, by the key and port that the lab tells', async () => {
+    const env = {
+      ...tokenLogin(lab),
+      PROXMOX_VE_SSH_USERNAME: lab.nodeSsh.user,
+      PROXMOX_VE_SSH_PRIVATE_KEY: await readFile(lab.nodeSsh.privateKeyFile, 'utf8'),
+      TF_VAR_node_ssh_port: String(lab.nodeSsh.port),
+    }
+    const other = await openTofu(lab, 'opentofu-files', env, 'outside')
+    expect(await snippetBy(other, '-var=motd=outside')).toContain('outside')
   })
 
   test('a link in the snippets folder is no snippet', async () => {
@@ -95,8 +109,6 @@ describe.sequential('files by OpenTofu', () => {
       ...['curl', '-sf', '--cacert', lab.caFile, '-H', `Authorization: ${lab.tokenEnv['PROXMOX_API_TOKEN']}`],
       `${lab.url}/nodes/pve/storage/local/content?content=snippets`,
     ])
-    expect(JSON.parse(list.stdout).data.map((file: { volid: string }) => file.volid)).toEqual([
-      'local:snippets/motd.yaml',
-    ])
+    expect(JSON.parse(list.stdout).data).toEqual([])
   })
 })

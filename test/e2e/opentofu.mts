@@ -1,4 +1,5 @@
 /** OpenTofu (or Terraform) with the real bpg/proxmox provider, on a fixture, against a lab. */
+import { type ExecFileOptions, execFile } from 'node:child_process'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,8 +38,13 @@ export const rootLogin = (lab: Lab): Record<string, string> => ({
   PROXMOX_VE_PASSWORD: lab.rootPassword,
 })
 
-/** A folder with a copy of `test/fixtures/FIXTURE`, initialized. `env` logs in. */
-export async function openTofu(lab: Lab, fixture: string, env: Record<string, string>): Promise<Tofu> {
+/** A folder with a copy of `test/fixtures/FIXTURE`, initialized. `env` logs in; the program runs in the lab's network or not. */
+export async function openTofu(
+  lab: Lab,
+  fixture: string,
+  env: Record<string, string>,
+  where: 'inside' | 'outside' = 'inside',
+): Promise<Tofu> {
   const folder = await mkdtemp(join(tmpdir(), 'proxmint-tofu-'))
   await cp(join(repository, 'test/fixtures', fixture), folder, { recursive: true })
   const [program, provider] = await Promise.all([requireTool('opentofu'), requireTool('proxmox-provider')])
@@ -50,7 +56,10 @@ export async function openTofu(lab: Lab, fixture: string, env: Record<string, st
     TF_IN_AUTOMATION: '1',
     HOME: folder,
   }
-  const run = (args: string[]) => lab.exec([program.file, ...args], { cwd: folder, env: variables })
+  const run = (args: string[]) =>
+    where === 'inside'
+      ? lab.exec([program.file, ...args], { cwd: folder, env: variables })
+      : execute(program.file, args, { cwd: folder, env: { ...process.env, ...variables } })
   const initialized = await run(['init', '-no-color'])
   expect(initialized, initialized.stderr).toMatchObject({ code: 0, stderr: '' })
   const succeed = async (args: string[]) => {
@@ -79,6 +88,13 @@ export async function openTofu(lab: Lab, fixture: string, env: Record<string, st
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }
 }
+
+const execute = (file: string, args: string[], options: ExecFileOptions): Promise<ExecResult> =>
+  new Promise(resolve => {
+    execFile(file, args, { ...options, encoding: 'utf8' }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }),
+    )
+  })
 
 const asFlags = (variables: string[]) => variables.flatMap(variable => ['-var', variable])
 
