@@ -64,7 +64,7 @@ build {
   # Wallet logins. The package is verified in the guest: what is installed is what was checked.
   # A URL is downloaded there; a file must be uploaded all the same, and is any file then.
   provisioner "file" {
-    source      = length(regexall("^https?://", var.web3_package)) > 0 ? "${path.root}/scripts/install-web3.sh" : var.web3_package
+    source      = substr(var.web3_package, 0, 4) == "http" ? "${path.root}/scripts/install-web3.sh" : var.web3_package
     destination = "/tmp/libpam-web3.deb"
   }
 

@@ -20,12 +20,13 @@ export interface WorkVerdict {
 }
 
 /**
- * Checks, with the identities that will do the work, every template family asked for (all where none is) and
- * the base import.
+ * Checks, with the identities that will do the work, every template family asked for and the base import.
+ * @param families where none is named: those that clone an image. Installing from a medium needs more
+ * privileges, which nobody should be told to grant without wanting it.
  * @param saveTo file for Proxmox's whole answer about the API token, which `--from` reads.
  */
 export async function checkAll(families: string[], saveTo: string | undefined): Promise<WorkVerdict[]> {
-  const names = families.length > 0 ? families : await listFamilies()
+  const names = families.length > 0 ? families : await clonedFamilies()
   const packer = await findTool('packer')
   const login: Login = packer?.dialect === 'packaged' ? 'password' : 'token'
   const token = await connect('token')
@@ -39,6 +40,13 @@ export async function checkAll(families: string[], saveTo: string | undefined): 
   const needs = needsOfBaseImport(token.config, place)
   verdicts.push({ work: 'base import', verdict: await checkPermissions(token.client, place.pveMajor, needs) })
   return verdicts
+}
+
+async function clonedFamilies(): Promise<string[]> {
+  const templates = await Promise.all((await listFamilies()).map(os => loadCheckedTemplate(os)))
+  return templates
+    .filter(({ sources }) => sources.some(({ type }) => type === 'proxmox-clone'))
+    .map(({ os }) => os)
 }
 
 async function checkBuild(
