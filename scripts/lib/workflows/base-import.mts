@@ -50,7 +50,7 @@ export async function importBase(named: string, dryRun: boolean, signal: AbortSi
       for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
     }
     const result = { name: baseName(image), image, node: credentials.node, created: false, plan: [] }
-    const existing = await findBase(client, baseName(image))
+    const existing = await findBase(client, baseName(image), credentials.node)
     if (existing?.template === 1) return { ...result, node: existing.node, vmid: existing.vmid }
     if (existing !== undefined) throw nameTaken(existing.vmid, image)
     requireImport(connection)

@@ -7,7 +7,7 @@ import { resolveValue } from '../packer/resolve-value.mts'
 import type { Template } from '../packer/template.mts'
 import type { Need } from '../permissions/needs.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
-import type { VmSummary } from '../proxmox/list-vms.mts'
+import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { writeFailed } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import type { TemplateVersion } from '../templates/version.mts'
@@ -154,17 +154,17 @@ async function checkPlace(
   const needs = [...own, ...further]
   requireGranted(await checkPermissions(client, version.major, needs), `build ${template.os}`)
   if (base === undefined && target.baseName !== undefined)
-    throw await noBase(connection, target.baseName, node)
+    throw await noBase(connection, target.baseName, { node, storage })
   await requireBridge(client, node, target.bridge)
   return base ?? { name: template.os, ...target.medium! }
 }
 
-async function noBase({ client, credentials }: Connection, baseName: string, node: string) {
-  const elsewhere = await findBase(client, baseName)
+async function noBase({ client, credentials }: Connection, baseName: string, { node, storage }: Place) {
+  const elsewhere = (await listVms(client)).filter(vm => vm.name === baseName).map(vm => vm.node)
   const image = baseName.replace('proxmint-base-', '')
-  const where = node === credentials.node ? '' : `PROXMOX_NODE=${node} `
+  const where = node === credentials.node ? '' : `PROXMOX_NODE=${node} PROXMOX_STORAGE_POOL=${storage} `
   return new ProxmintError(
-    `the base VM ${baseName} is not there${elsewhere === undefined ? '' : `: it is on ${elsewhere.node}, not on ${node}`}`,
+    `the base VM ${baseName} is not there${elsewhere.length === 0 ? '' : `: it is on ${elsewhere.join(', ')}, not on ${node}`}`,
     { hint: `${where}zx scripts/base.mts import ${image}`, exitCode: exitCodes.invalid },
   )
 }

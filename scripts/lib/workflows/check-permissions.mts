@@ -56,7 +56,7 @@ async function checkBuild(
   const [template, family] = await Promise.all([loadCheckedTemplate(os), loadFamily(os)])
   const environment = { ...process.env, PROXMOX_STORAGE_POOL: credentials.storagePool }
   const target = buildTarget(template, {}, environment)
-  const base = await findBase(client, target.baseName)
+  const base = await findBase(client, target.baseName, credentials.node)
   const place = { node: credentials.node, pveMajor: version.major }
   const tested = { ...place, storage: credentials.storagePool, vmid: undefined }
   const needs = [
