@@ -75,7 +75,11 @@ async function acquire(path: string, folder: string, holder: Holder): Promise<Se
   return acquire(path, folder, holder)
 }
 
+/** Held here too, since a folder that is collected as garbage is closed. */
+const held = new Set<FileHandle>()
+
 async function release(server: Server, handle: FileHandle) {
+  held.delete(handle)
   await new Promise<void>(resolve => server.close(() => resolve()))
   await handle.close()
 }
@@ -93,6 +97,7 @@ export async function lockState(folder: string, pid: number): Promise<StateLock>
   try {
     const server = await acquire(path, folder, { pid, since: new Date().toISOString() })
     server.unref()
+    held.add(handle)
     return { release: () => release(server, handle) }
   } catch (error) {
     await handle.close()
