@@ -14,6 +14,7 @@ import { qemuRoutes } from './routes/qemu.mts'
 import { qemuAgentRoutes } from './routes/qemu-agent.mts'
 import { qemuConfigRoutes } from './routes/qemu-config.mts'
 import { qemuDiskRoutes } from './routes/qemu-disks.mts'
+import { qemuMigrateRoutes } from './routes/qemu-migrate.mts'
 import { qemuStatusRoutes } from './routes/qemu-status.mts'
 import { storageRoutes } from './routes/storage.mts'
 import { storageContentRoutes } from './routes/storage-content.mts'
@@ -38,5 +39,6 @@ export const routes: readonly Route[] = [
   ...qemuConfigRoutes,
   ...qemuStatusRoutes,
   ...qemuDiskRoutes,
+  ...qemuMigrateRoutes,
   ...qemuAgentRoutes,
 ]

@@ -61,6 +61,13 @@ async function isThinPoolFull(pve: Pve, id: string, source: string | undefined) 
   return isBlankOnThin && (await spaceOf(pve, id)).avail === 0
 }
 
+/** What the tools behind a type of storage say. */
+function outOfSpace({ type }: StorageConfig, volid: string, volume: Volume, source: string | undefined) {
+  if (type === 'zfspool') return failure(`zfs error: cannot create '${nameOf(volid, volume)}': out of space`)
+  // Nothing but copies and cloud-init drives writes.
+  return failure(copyFailed(volume, source ?? 'cloud-init'))
+}
+
 /**
  * Looks whether there is room for a volume that the storage holds already.
  * @throws the error of the tools behind that type of storage.
@@ -68,11 +75,19 @@ async function isThinPoolFull(pve: Pve, id: string, source: string | undefined) 
 export async function requireRoom(pve: Pve, volid: string, volume: Volume, source: string | undefined) {
   const { storage: id } = volume
   if (await isThinPoolFull(pve, id, source)) throw failure(thinPoolFull(volid, volume))
-  if (!(await isOverfull(pve, id))) return
-  if (storageOf(pve, id).type === 'zfspool')
-    throw failure(`zfs error: cannot create '${nameOf(volid, volume)}': out of space`)
-  // Nothing but copies and cloud-init drives writes.
-  throw failure(copyFailed(volume, source ?? 'cloud-init'))
+  if (await isOverfull(pve, id)) throw outOfSpace(storageOf(pve, id), volid, volume, source)
+}
+
+/** The same for several that are still to come, from another node's storages of the same ids. */
+export async function requireRoomForAll(there: Pve, volumes: [volid: string, volume: Volume][]) {
+  const left = new Map<string, number>()
+  for (const [volid, volume] of volumes) {
+    const storage = storageOf(there, volume.storage)
+    const before = left.get(volume.storage) ?? (await spaceOf(there, volume.storage)).avail
+    left.set(volume.storage, before - held(storage, volume))
+    if (storage.size !== undefined && left.get(volume.storage)! < 0)
+      throw outOfSpace(storage, volid, volume, volume.path)
+  }
 }
 
 /** The same for a volume that has grown; only a ZFS pool reserves what nobody has written. */

@@ -171,6 +171,19 @@ export async function growVolume(pve: Pve, volid: string, size: number): Promise
   }
 }
 
+const isBase = (volid: string) => /[:/]base-\d+-disk-\d+[^/]*$/.test(volid)
+
+/** A full copy for the same VM on another node's storage. */
+export function copyOf(here: Pve, there: Pve, volid: string, storage: string): Promise<NewVolume> {
+  const { path: from, size, vmid } = volumeOf(here, volid)
+  const free = diskName(there, storage, vmid)
+  const name = /vm-\d+-cloudinit/.exec(volid)?.[0] ?? (isBase(volid) ? free.replace('vm', 'base') : free)
+  return fillVolume(there, reserve(there, { storage, vmid, name }), async path => {
+    await here.driver.cloneDisk(from, path, 'full')
+    return { size, written: writtenIn(here, volid), source: from }
+  })
+}
+
 export const isBaseInUse = (pve: Pve, volid: string) =>
   Object.values(pve.store.state.volumes).some(volume => volume.parent === volid)
 

@@ -12,5 +12,6 @@ export const DURATIONS = {
   destroy: 1,
   config: 0.2,
   moveDisk: 4,
+  migrate: 2,
   transfer: 1,
 } as const

@@ -1,0 +1,143 @@
+/** A VM moves to another node: disks on shared storage stay where they are, a node's own are copied. */
+
+import { onNode, requireNode } from '../cluster.mts'
+import { failure, parameterError } from '../errors.mts'
+import { type Caller, requireAll } from '../permission.mts'
+import type { Pve } from '../pve.mts'
+import type { Vm, Volume } from '../state.mts'
+import { type Relocation, relocate } from '../storage/relocate.mts'
+import { requireRoomForAll } from '../storage/space.mts'
+import { findVolume, parseVolumeId, storageOf } from '../storage/storages.mts'
+import { isBaseInUse, volumeOf } from '../storage/volumes.mts'
+import type { TaskContext } from '../tasks/tasks.mts'
+import { type Drive, drivesOf, formatDrive, parseDrive } from './drive.mts'
+import { DURATIONS } from './durations.mts'
+import { findVm, isRunning, requireUnlocked } from './vm.mts'
+
+/** Seconds Proxmox waits for another migration of the same guest. */
+const LOCK_SECONDS = 10
+
+export interface Migration {
+  vmid: number
+  target: string
+  online: boolean
+  /** `store`, `from:to,...`, or `1` for each to itself; undefined is the same. */
+  targetstorage: string | undefined
+}
+
+/** Where each storage's volumes go. */
+function storageMap(targetstorage: string | undefined): (storage: string) => string {
+  const entries = (targetstorage ?? '1').split(',').map(entry => entry.split(':'))
+  const named = new Map(entries.filter(entry => entry.length === 2) as [string, string][])
+  const all = entries.find(entry => entry.length === 1)?.[0]
+  return storage => named.get(storage) ?? (all === undefined || all === '1' ? storage : all)
+}
+
+/** Everything attached, and what left its slot. */
+const allDrives = (vm: Vm): [key: string, drive: Drive][] => [
+  ...drivesOf(vm.config),
+  ...Object.entries(vm.config).flatMap(([key, value]): [string, Drive][] =>
+    /^unused\d+$/.test(key) ? [[key, parseDrive(value)!]] : [],
+  ),
+]
+
+function requireTargetStorage(there: Pve, caller: Caller, storage: string) {
+  const { content } = storageOf(there, storage)
+  requireAll(caller, `/storage/${storage}`, 'Datastore.AllocateSpace')
+  if (!content.includes('images')) throw failure(`storage '${storage}' does not support vm images`)
+}
+
+function requireStorages(pve: Pve, caller: Caller, vm: Vm, { target, targetstorage }: Migration) {
+  const there = onNode(pve, target)
+  const mapped = storageMap(targetstorage)
+  const own = allDrives(vm).flatMap(([, { file }]) => parseVolumeId(file)?.storage ?? [])
+  if (targetstorage !== undefined && targetstorage !== '1')
+    requireAll(caller, `/vms/${vm.vmid}`, 'VM.Config.Disk')
+  for (const storage of new Set(own.map(mapped))) {
+    if (targetstorage === undefined) storageOf(there, storage)
+    else requireTargetStorage(there, caller, storage)
+  }
+}
+
+/** What is told before the worker: no other node, a running VM without `online`, storages the target has not. */
+export function requireMigratable(pve: Pve, caller: Caller, migration: Migration): void {
+  if (migration.target === pve.node) throw parameterError({ target: 'target is local node.' })
+  requireNode(pve.store.state, migration.target)
+  const vm = findVm(pve, migration.vmid)
+  requireUnlocked(vm)
+  if (isRunning(pve, vm.vmid) && !migration.online) throw failure("can't migrate running VM without --online")
+  requireStorages(pve, caller, vm, migration)
+}
+
+/** Why a volume of this node cannot be another's; undefined where it can. */
+function obstacle(pve: Pve, vm: Vm, file: string): string | undefined {
+  const volume = findVolume(pve, file)
+  if (!volume) return 'local cdrom image'
+  if (volume.vmid !== vm.vmid) return `owned by other VM (owner = VM ${volume.vmid})`
+  if (isBaseInUse(pve, file)) return 'referenced by linked clone(s)'
+  if (volume.parent !== undefined) return `can't migrate '${file}' as it's a clone of '${volume.parent}'`
+  // What QEMU mirrors while its guest writes, these guests cannot.
+  return isRunning(pve, vm.vmid) ? 'disks of a running VM are not copied by this node' : undefined
+}
+
+/** The drives that are on storage of this node alone. Aborts with what stands in the way in the log. */
+function localDrives(pve: Pve, vm: Vm, task: TaskContext): [key: string, drive: Drive][] {
+  const local = allDrives(vm).filter(([, { file }]) => {
+    const id = parseVolumeId(file)
+    return id !== undefined && storageOf(pve, id.storage).shared !== true
+  })
+  const faults = local.flatMap(([, { file }]) => {
+    const fault = obstacle(pve, vm, file)
+    return fault === undefined ? [] : [`can't migrate local disk '${file}': ${fault}`]
+  })
+  for (const fault of faults) task.log(fault)
+  if (faults.length > 0) throw failure("can't migrate VM - check log")
+  return local
+}
+
+async function moveDrives(pve: Pve, vm: Vm, migration: Migration, task: TaskContext): Promise<void> {
+  const [there, mapped] = [onNode(pve, migration.target), storageMap(migration.targetstorage)]
+  const moved: [key: string, drive: Drive, relocation: Relocation][] = []
+  try {
+    const local = localDrives(pve, vm, task)
+    const volumes = local.map(([, { file }]): [string, Volume] => [file, volumeOf(pve, file)])
+    await requireRoomForAll(
+      there,
+      volumes.filter(([, { storage }]) => mapped(storage) === storage),
+    )
+    for (const [key, drive] of local) {
+      task.log(`copying local disk '${drive.file}'`)
+      const storage = mapped(volumeOf(pve, drive.file).storage)
+      moved.push([key, drive, await relocate(pve, there, drive.file, storage)])
+    }
+  } catch (error) {
+    for (const [, , relocation] of moved) await relocation.undo()
+    throw error
+  }
+  for (const [key, drive, relocation] of moved) {
+    relocation.adopt()
+    vm.config[key] = formatDrive({ ...drive, file: relocation.volid })
+  }
+  vm.node = migration.target
+  for (const [, , relocation] of moved) await relocation.removeSource()
+}
+
+/** The worker. A running VM keeps running: its guest is on the one network of all nodes anyway. */
+export async function migrateVm(pve: Pve, migration: Migration, task: TaskContext): Promise<void> {
+  const { vmid, target } = migration
+  await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
+    const vm = findVm(pve, vmid)
+    requireUnlocked(vm)
+    task.log(`starting migration of VM ${vmid} to node '${target}' (127.0.0.1)`)
+    try {
+      if (!requireNode(pve.store.state, target).online)
+        throw failure("Can't connect to destination address using public key")
+      await pve.pause(DURATIONS.migrate)
+      await moveDrives(pve, vm, migration, task)
+    } catch (error) {
+      task.log(`ERROR: ${(error as Error).message}`)
+      throw failure('migration aborted')
+    }
+    task.log('migration finished successfully')
+  })
+}
