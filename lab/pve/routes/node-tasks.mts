@@ -1,7 +1,7 @@
 /** /nodes/{node}/tasks: what workers did, for those who may know. */
 
 import { isTokenId, ownerOf } from '../access/user-cfg.mts'
-import { failure } from '../errors.mts'
+import { parameterError } from '../errors.mts'
 import { flag, integer, nodeName, optional, text, vmid } from '../parameters.mts'
 import { anyone, type Caller, hasAll, requireAll } from '../permission.mts'
 import type { Pve } from '../pve.mts'
@@ -12,6 +12,9 @@ import type { TaskRecord } from '../state.mts'
 const isOwn = (caller: Caller, task: TaskRecord) =>
   task.authid === caller.authid || ownerOf(task.authid) === caller.authid
 
+const isUpid = (text: string) =>
+  /^UPID:[a-zA-Z0-9-]+:[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:[^:\s/]+:[^:\s/]*:[^:\s/]+:$/i.test(text)
+
 /** The node a task ran on, which its id says. */
 const nodeOf = (task: TaskRecord) => task.upid.split(':')[1]!
 
@@ -20,8 +23,8 @@ export const mayAudit = (caller: Caller, task: TaskRecord) =>
 
 function requireTask(pve: Pve, caller: Caller, upid: string, privilege: 'Sys.Audit' | 'Sys.Modify') {
   const task = pve.tasks.find(upid)
-  if (!task && !upid.startsWith('UPID:')) throw failure(`unable to parse worker upid '${upid}'`)
-  if (!task || nodeOf(task) !== pve.node) throw failure('no such task')
+  if (!task && !isUpid(upid)) throw parameterError({ upid: 'unable to parse worker upid' })
+  if (!task || nodeOf(task) !== pve.node) throw parameterError({ upid: 'no such task' })
   if (!isOwn(caller, task)) requireAll(caller, `/nodes/${pve.node}`, privilege)
   return task
 }

@@ -63,7 +63,7 @@ describe('a VM', () => {
       node: 'pve2',
       exitstatus: 'OK',
     })
-    expect((await lab.get(`/nodes/pve/tasks/${upid}/status`)).reason).toBe('no such task')
+    expect((await lab.get(`/nodes/pve/tasks/${upid}/status`)).errors).toEqual({ upid: 'no such task' })
     const types = async (node: string) =>
       (await lab.get(`/nodes/${node}/tasks`)).data.map((task: { type: string }) => task.type)
     expect([await types('pve'), await types('pve2')]).toEqual([[], ['qmstart', 'qmcreate']])

@@ -74,6 +74,15 @@ describe('tasks take their time, and others see it', () => {
     expect((await lab.get('/nodes/pve/tasks')).data[0]).toMatchObject({ upid, status: 'OK' })
   })
 
+  test('an id that is none, or of no task, is a wrong parameter', async () => {
+    const lab = await start()
+    const faults = async (upid: string) =>
+      (await lab.get(`/nodes/pve/tasks/${encodeURIComponent(upid)}/status`)).errors
+    expect(await faults('UPID:nonsense')).toEqual({ upid: 'unable to parse worker upid' })
+    const forgotten = 'UPID:pve:000003E8:00000001:6B035A25:qmstart:100:root@pam:'
+    expect(await faults(forgotten)).toEqual({ upid: 'no such task' })
+  })
+
   test('a clone that is stopped leaves nothing', async () => {
     const lab = await start({ timeScale: 0.1 })
     await lab.task('POST', qemu, { vmid: 100, scsi0: 'tank:1' })
