@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { isTransientFailure } from '../../scripts/lib/packer/failures.mts'
 import { apiError } from '../../scripts/lib/proxmox/errors.mts'
 import { exitCodes, interrupted, ProxmintError } from '../../scripts/lib/run/errors.mts'
 import { PackerError } from '../../scripts/lib/workflows/packer-run.mts'
@@ -107,6 +108,23 @@ describe('what passes by itself', () => {
     [false, 'a defect of ours', new TypeError('x is not a function')],
   ])('%s: %s', (expected, _, error) => {
     expect(isTransient(error)).toBe(expected)
+  })
+})
+
+describe("what passes by itself in Packer's log", () => {
+  test.each<[boolean, string, string[]]>([
+    [true, 'a lock time-out', ['==> proxmox-clone.debian: cloning', `Error cloning VM: ${lockTimeout}`]],
+    [true, 'the status of the proxy', ['==> Error: 596 Broken pipe']],
+    [false, 'nothing of the kind', ['==> Error: script exited with 1']],
+    [false, 'a time-out of the guest', ['==> Timeout waiting for SSH.']],
+    [
+      false,
+      'a lock time-out beside something that was denied',
+      [`error: ${lockTimeout}`, 'error: 403 Permission check failed (/vms/9000, VM.Clone)'],
+    ],
+    [false, 'a number that only looks like a status', ['error: wrote 503 MiB']],
+  ])('%s: %s', (expected, _, log) => {
+    expect(isTransientFailure(log)).toBe(expected)
   })
 })
 
