@@ -36,7 +36,7 @@ export async function writeWhole(file: string, text: string): Promise<void> {
  * The same state in objects that have nothing but their own keys: ids come from clients, and a pool called
  * `constructor` must not be found where there is none.
  */
-export function withoutPrototypes(state: State): State {
+export function withoutPrototypes<T>(state: T): T {
   return JSON.parse(JSON.stringify(state), (_, value) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.assign(Object.create(null), value)

@@ -1,7 +1,9 @@
 /** /access/acl: who has which role where. */
 
+import { permissionsOn } from '../access/acl.mts'
 import { builtInRoles } from '../access/privileges.mts'
-import { type AclEntry, normalizePath, type SubjectKind } from '../access/user-cfg.mts'
+import { changeAccess } from '../access/transaction.mts'
+import { type AclEntry, normalizePath, ownerOf, type SubjectKind } from '../access/user-cfg.mts'
 import { ApiError, failure, parameterError } from '../errors.mts'
 import { flag, optional, splitList, text } from '../parameters.mts'
 import { anyone, type Caller, hasAll, requireModify } from '../permission.mts'
@@ -16,12 +18,14 @@ const PATHS = [
   /^\/pool(\/[\w.-]+){1,3}$/,
   /^\/vms\/[1-9]\d{2,}$/,
   /^\/mapping\/[\w.-]+\/[\w.-]+$/,
+  /^\/sdn\/(controllers|dns|fabrics|ipams)(\/[\w-]+)?$/,
   /^\/sdn(\/zones(\/[\w.-]+(\/[\w.-]+(\/[1-9]\d{0,3})?)?)?)$/,
 ]
 
-function requireAclPath(path: string): string {
+/** What is not there any more can still lose its entries. */
+function requireAclPath(path: string, remove: boolean): string {
   const normal = normalizePath(path)
-  if (normal === undefined || !PATHS.some(pattern => pattern.test(normal)))
+  if (normal === undefined || !(remove || PATHS.some(pattern => pattern.test(normal))))
     throw parameterError({ path: `invalid ACL path '${path}'` })
   return normal
 }
@@ -42,24 +46,52 @@ function subjectsOf(params: Subjects): Subject[] {
     ...named('group', params.groups),
     ...named('token', params.tokens),
   ]
-  if (subjects.length === 0)
-    throw parameterError({ users: "either 'users', 'groups' or 'tokens' is required." })
+  const needed = "either 'users', 'groups' or 'tokens' is required."
+  if (subjects.length === 0) throw parameterError({ users: needed, groups: needed, tokens: needed })
   return subjects
 }
 
-const exists = (pve: Pve, { kind, subject }: Subject) =>
-  ({
-    user: pve.store.state.access.users,
-    group: pve.store.state.access.groups,
-    token: pve.store.state.access.tokens,
-  })[kind][subject] !== undefined
+const rolesOf = (pve: Pve): Record<string, string[]> => ({
+  ...pve.store.state.access.roles,
+  ...builtInRoles(pve.version),
+})
 
-function requireKnown(pve: Pve, roles: string[], subjects: Subject[]) {
-  const known = { ...pve.store.state.access.roles, ...builtInRoles(pve.version) }
-  const role = roles.find(each => !known[each])
-  if (role !== undefined) throw failure(`role '${role}' does not exist`)
-  const missing = subjects.find(each => !exists(pve, each))
-  if (missing) throw failure(`no such ${missing.kind} ('${missing.subject}')`)
+function requireRole(pve: Pve, role: string): string[] {
+  const roles = rolesOf(pve)
+  if (!Object.hasOwn(roles, role)) throw failure(`role '${role}' does not exist`)
+  return roles[role]!
+}
+
+function requireSubject(pve: Pve, { kind, subject }: Subject) {
+  const { users, groups, tokens } = pve.store.state.access
+  if (kind === 'token') {
+    const userid = ownerOf(subject)
+    if (!Object.hasOwn(users, userid)) throw failure(`no such user ('${userid}')`)
+    if (!Object.hasOwn(tokens, subject))
+      throw failure(`no such token '${subject.split('!')[1] ?? ''}' for user '${userid}'`)
+  } else if (!Object.hasOwn(kind === 'user' ? users : groups, subject))
+    throw failure(`${kind} '${subject}' does not exist`)
+}
+
+/** Who may change permissions only because the object is theirs passes on what they have, and no more. */
+function requireHandedOut(pve: Pve, caller: Caller, role: string, { path, propagate, verb }: Handing) {
+  const own = permissionsOn(caller.access, caller.version, caller.authid, path)
+  if (own.has('Permissions.Modify')) return
+  const refuse = (needed: string) => {
+    throw parameterError({ role: `Cannot ${verb} role '${role}'${needed}` })
+  }
+  for (const privilege of requireRole(pve, role)) {
+    if (!own.has(privilege)) refuse(" - requires 'Permissions.Modify' or superset of privileges.")
+    if (verb === 'add' && propagate && !own.get(privilege))
+      refuse(" with propagation - requires 'Permissions.Modify' or propagated superset of privileges.")
+  }
+  if (role === 'NoAccess') refuse(" - requires 'Permissions.Modify'")
+}
+
+interface Handing {
+  path: string
+  propagate: boolean
+  verb: 'add' | 'remove'
 }
 
 function mayModify(caller: Caller, path: string): boolean {
@@ -105,15 +137,21 @@ export const accessAclRoutes: Route[] = [
       propagate: optional(flag),
       delete: optional(flag),
     },
-    handle({ pve, params }) {
-      const path = requireAclPath(params.path)
-      const [roles, subjects] = [splitList(params.roles), subjectsOf(params)]
-      requireKnown(pve, roles, subjects)
+    handle({ pve, caller, params }) {
+      const { propagate = true, delete: remove = false } = params
+      const subjects = subjectsOf(params)
+      const path = requireAclPath(params.path, remove)
       const { access } = pve.store.state
-      const entries = subjects.flatMap(subject => roles.map(role => ({ path, ...subject, role })))
-      access.acl = access.acl.filter(entry => !entries.some(each => isSame(each, entry)))
-      if (params.delete) return
-      access.acl.push(...entries.map(entry => ({ ...entry, propagate: params.propagate ?? true })))
+      changeAccess(pve, 'ACL update', () => {
+        for (const role of splitList(params.roles)) {
+          requireRole(pve, role)
+          requireHandedOut(pve, caller, role, { path, propagate, verb: remove ? 'remove' : 'add' })
+          for (const subject of subjects) requireSubject(pve, subject)
+          const entries = subjects.map(subject => ({ path, ...subject, role }))
+          access.acl = access.acl.filter(entry => !entries.some(each => isSame(each, entry)))
+          if (!remove) access.acl.push(...entries.map(entry => ({ ...entry, propagate })))
+        }
+      })
     },
   }),
 ]

@@ -1,6 +1,7 @@
 /** /access/roles and /access/groups. */
 
 import { builtInRoles, unknownPrivilege } from '../access/privileges.mts'
+import { changeAccess } from '../access/transaction.mts'
 import { failure, parameterError } from '../errors.mts'
 import { flag, optional, splitList, text } from '../parameters.mts'
 import { allOf, anyOf, anyone, hasAny } from '../permission.mts'
@@ -16,8 +17,12 @@ function requirePrivileges(pve: Pve, privileges: string[]) {
 }
 
 /** Built-in roles are there to be used, not to be changed. */
-function requireOwnRole(pve: Pve, roleid: string, verb: 'modified' | 'removed'): string[] {
-  if (builtInRoles(pve.version)[roleid]) throw failure(`auto-generated role '${roleid}' cannot be ${verb}`)
+function refuseBuiltIn(pve: Pve, roleid: string, verb: 'modified' | 'deleted') {
+  if (Object.hasOwn(builtInRoles(pve.version), roleid))
+    throw failure(`auto-generated role '${roleid}' cannot be ${verb}`)
+}
+
+function requireOwnRole(pve: Pve, roleid: string): string[] {
   const privileges = pve.store.state.access.roles[roleid]
   if (!privileges) throw failure(`role '${roleid}' does not exist`)
   return privileges
@@ -64,10 +69,17 @@ const roleRoutes: Route[] = [
     permission: mayChangeRoles,
     parameters: { roleid: { type: 'string', pattern: /^[A-Za-z0-9.\-_]+$/ }, privs: optional(text) },
     handle({ pve, params }) {
-      if (rolesOf(pve)[params.roleid]) throw failure(`role '${params.roleid}' already exists`)
+      const { roleid } = params
+      if (/^PVE/i.test(roleid))
+        throw parameterError({
+          roleid: "cannot use role ID starting with the (case-insensitive) 'PVE' namespace",
+        })
       const privileges = splitList(params.privs)
       requirePrivileges(pve, privileges)
-      pve.store.state.access.roles[params.roleid] = privileges
+      changeAccess(pve, 'create role', () => {
+        if (rolesOf(pve)[roleid]) throw failure(`role '${roleid}' already exists`)
+        pve.store.state.access.roles[roleid] = privileges
+      })
     },
   }),
   route({
@@ -76,11 +88,14 @@ const roleRoutes: Route[] = [
     permission: mayChangeRoles,
     parameters: { roleid: text, privs: optional(text), append: optional(flag) },
     handle({ pve, params }) {
-      const present = requireOwnRole(pve, params.roleid, 'modified')
+      const { roleid, append } = params
+      refuseBuiltIn(pve, roleid, 'modified')
       const privileges = splitList(params.privs)
       requirePrivileges(pve, privileges)
-      const kept = params.append ? present : []
-      pve.store.state.access.roles[params.roleid] = [...new Set([...kept, ...privileges])]
+      changeAccess(pve, 'update role', () => {
+        const present = requireOwnRole(pve, roleid)
+        pve.store.state.access.roles[roleid] = [...new Set([...(append ? present : []), ...privileges])]
+      })
     },
   }),
   route({
@@ -89,10 +104,15 @@ const roleRoutes: Route[] = [
     permission: mayChangeRoles,
     parameters: { roleid: text },
     handle({ pve, params }) {
-      requireOwnRole(pve, params.roleid, 'removed')
-      const { access } = pve.store.state
-      delete access.roles[params.roleid]
-      access.acl = access.acl.filter(entry => entry.role !== params.roleid)
+      const { roleid } = params
+      refuseBuiltIn(pve, roleid, 'deleted')
+      changeAccess(pve, 'delete role', () => {
+        requireOwnRole(pve, roleid)
+        const { access } = pve.store.state
+        delete access.roles[roleid]
+        // Proxmox passes over entries of roles it does not know when it reads user.cfg.
+        access.acl = access.acl.filter(entry => entry.role !== roleid)
+      })
     },
   }),
 ]
@@ -130,9 +150,12 @@ const groupRoutes: Route[] = [
     permission: mayChangeGroups,
     parameters: { groupid: { type: 'string', pattern: /^[A-Za-z0-9.\-_]+$/ }, comment: optional(text) },
     handle({ pve, params }) {
+      const { groupid, comment = '' } = params
       const { groups } = pve.store.state.access
-      if (groups[params.groupid]) throw failure(`group '${params.groupid}' already exists`)
-      groups[params.groupid] = { users: [], comment: params.comment ?? '' }
+      changeAccess(pve, 'create group', () => {
+        if (groups[groupid]) throw failure(`group '${groupid}' already exists`)
+        groups[groupid] = { users: [], comment }
+      })
     },
   }),
   route({
@@ -141,8 +164,10 @@ const groupRoutes: Route[] = [
     permission: mayChangeGroups,
     parameters: { groupid: text, comment: optional(text) },
     handle({ pve, params }) {
-      const group = requireGroup(pve, params.groupid)
-      group.comment = params.comment ?? group.comment
+      changeAccess(pve, 'update group', () => {
+        const group = requireGroup(pve, params.groupid)
+        group.comment = params.comment ?? group.comment
+      })
     },
   }),
   route({
@@ -151,10 +176,13 @@ const groupRoutes: Route[] = [
     permission: mayChangeGroups,
     parameters: { groupid: text },
     handle({ pve, params }) {
-      requireGroup(pve, params.groupid)
-      const { access } = pve.store.state
-      delete access.groups[params.groupid]
-      access.acl = access.acl.filter(entry => entry.kind !== 'group' || entry.subject !== params.groupid)
+      const { groupid } = params
+      changeAccess(pve, 'delete group', () => {
+        requireGroup(pve, groupid)
+        const { access } = pve.store.state
+        delete access.groups[groupid]
+        access.acl = access.acl.filter(entry => entry.kind !== 'group' || entry.subject !== groupid)
+      })
     },
   }),
 ]

@@ -115,9 +115,8 @@ export const accessUserRoutes: Route[] = [
       const { userid, password, groups, ...rest } = params
       if (!REALMS.includes(userid.split('@')[1]!))
         throw failure(`realm '${userid.split('@')[1]}' does not exist`)
-      if (pve.store.state.access.users[userid])
-        throw failure(`create user failed: user '${userid}' already exists`)
-      changeAccess(pve, () => {
+      changeAccess(pve, 'create user', () => {
+        if (pve.store.state.access.users[userid]) throw failure(`user '${userid}' already exists`)
         const user = emptyUser()
         changeUser(user, rest)
         pve.store.state.access.users[userid] = user
@@ -147,7 +146,7 @@ export const accessUserRoutes: Route[] = [
     parameters: { userid: userId, append: optional(flag), ...userParameters },
     handle({ pve, params }) {
       const { userid, append, groups, ...rest } = params
-      changeAccess(pve, () => {
+      changeAccess(pve, 'update user', () => {
         changeUser(requireUser(pve, userid), rest)
         if (groups !== undefined) joinGroups(pve, userid, splitList(groups), append ?? false)
       })

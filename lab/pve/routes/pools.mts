@@ -55,19 +55,15 @@ interface PoolChange {
   'allow-move'?: boolean
 }
 
-/** One who changes a pool's members must be able to change their permissions, for that is what it does. */
-function requireMembers(caller: Caller, vms: number[], storages: string[]) {
-  for (const id of vms) requireModify(caller, `/vms/${id}`)
-  for (const id of storages) requireModify(caller, `/storage/${id}`)
-}
-
-function addVm(pve: Pve, poolid: string, vmid: number, allowMove: boolean) {
+function addVm(pve: Pve, caller: Caller, poolid: string, vmid: number, allowMove: boolean) {
   const present = poolOf(pve, vmid)
   if (present === poolid) throw failure(`VM ${vmid} is already a pool member`)
   if (present !== undefined && !allowMove)
     throw failure(`VM ${vmid} belongs already to pool '${present}' and 'allow-move' is not set`)
-  if (!pve.store.state.vms[vmid]) throw failure(`VM ${vmid} does not exist`)
-  if (present !== undefined) removeVm(pve, present, vmid)
+  if (present !== undefined) {
+    requireAll(caller, `/pool/${present}`, 'Pool.Allocate')
+    removeVm(pve, present, vmid)
+  }
   requirePool(pve, poolid).vms.push(vmid)
 }
 
@@ -77,37 +73,41 @@ function removeVm(pve: Pve, poolid: string, vmid: number) {
   pool.vms = pool.vms.filter(id => id !== vmid)
 }
 
-function changeStorages(pve: Pve, poolid: string, storages: string[], remove: boolean) {
+function changeStorage(pve: Pve, poolid: string, storage: string, remove: boolean) {
   const pool = requirePool(pve, poolid)
-  for (const id of storages) {
-    if (remove !== pool.storages.includes(id))
-      throw failure(`Storage '${id}' is ${remove ? 'not' : 'already'} a pool member`)
-  }
-  const others = pool.storages.filter(id => !storages.includes(id))
-  pool.storages = remove ? others : [...others, ...storages]
+  if (remove !== pool.storages.includes(storage))
+    throw failure(`Storage '${storage}' is ${remove ? 'not' : 'already'} a pool member`)
+  const others = pool.storages.filter(id => id !== storage)
+  pool.storages = remove ? others : [...others, storage]
 }
 
 function changePool({ pve, caller, params }: Call<PoolChange>) {
-  requirePool(pve, params.poolid)
-  const [vms, storages] = [splitList(params.vms).map(Number), splitList(params.storage)]
-  requireMembers(caller, vms, storages)
-  changeAccess(pve, () => changeMembers(pve, params, vms, storages))
+  changeAccess(pve, 'update pools', () => changeMembers(pve, caller, params))
 }
 
-function changeMembers(pve: Pve, params: PoolChange, vms: number[], storages: string[]) {
-  const pool = requirePool(pve, params.poolid)
-  pool.comment = params.comment ?? pool.comment
-  for (const vmid of vms) {
-    if (params.delete) removeVm(pve, params.poolid, vmid)
-    else addVm(pve, params.poolid, vmid, params['allow-move'] ?? false)
-  }
-  changeStorages(pve, params.poolid, storages, params.delete ?? false)
-}
-
-function deletePool(pve: Pve, poolid: string) {
+/** One who changes a pool's members must be able to change their permissions, for that is what it does. */
+function changeMembers(pve: Pve, caller: Caller, { poolid, delete: remove = false, ...params }: PoolChange) {
   const pool = requirePool(pve, poolid)
-  if (pool.vms.length + pool.storages.length > 0) throw failure(`pool '${poolid}' is not empty`)
-  const { access } = pve.store.state
+  pool.comment = params.comment ?? pool.comment
+  for (const vmid of splitList(params.vms).map(Number)) {
+    requireModify(caller, `/vms/${vmid}`)
+    if (remove) removeVm(pve, poolid, vmid)
+    else addVm(pve, caller, poolid, vmid, params['allow-move'] ?? false)
+  }
+  for (const storage of splitList(params.storage)) {
+    requireModify(caller, `/storage/${storage}`)
+    changeStorage(pve, poolid, storage, remove)
+  }
+}
+
+/** Guests and storages that are gone do not count. */
+function deletePool(pve: Pve, poolid: string) {
+  const { vms, storages } = requirePool(pve, poolid)
+  const { access, vms: guests, storages: configured } = pve.store.state
+  const vmid = vms.find(id => guests[id])
+  if (vmid !== undefined) throw failure(`pool '${poolid}' is not empty (contains VM ${vmid})`)
+  const storage = storages.find(id => configured[id])
+  if (storage !== undefined) throw failure(`pool '${poolid}' is not empty (contains storage '${storage}')`)
   delete access.pools[poolid]
   access.acl = access.acl.filter(entry => entry.path !== `/pool/${poolid}`)
 }
@@ -153,9 +153,13 @@ export const poolRoutes: Route[] = [
     permission: mayAllocate,
     parameters: { poolid: poolId, comment: optional(text) },
     handle({ pve, params }) {
+      const { poolid, comment = '' } = params
       const { pools } = pve.store.state.access
-      if (pools[params.poolid]) throw failure(`create pool failed: pool '${params.poolid}' already exists`)
-      pools[params.poolid] = { comment: params.comment ?? '', vms: [], storages: [] }
+      changeAccess(pve, 'create pool', () => {
+        if (pools[poolid]) throw failure(`pool '${poolid}' already exists`)
+        if (!/^[A-Za-z]/.test(poolid)) throw failure('pool name must start with a letter')
+        pools[poolid] = { comment, vms: [], storages: [] }
+      })
     },
   }),
   ...['/pools', '/pools/{poolid}'].flatMap(path => [
@@ -165,7 +169,7 @@ export const poolRoutes: Route[] = [
       path,
       permission: mayAllocate,
       parameters: { poolid: poolId },
-      handle: ({ pve, params }) => deletePool(pve, params.poolid),
+      handle: ({ pve, params }) => changeAccess(pve, 'delete pool', () => deletePool(pve, params.poolid)),
     }),
   ]),
 ]

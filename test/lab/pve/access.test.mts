@@ -80,7 +80,10 @@ describe('users and groups', () => {
     )
     expect(await reason('POST', '/access/users', { userid: 'bob@ldap' })).toBe("realm 'ldap' does not exist")
     expect(await reason('POST', '/access/users', { userid: 'bob@pve', groups: 'none' })).toBe(
-      "no such group 'none'",
+      "create user failed: no such group 'none'",
+    )
+    expect(await reason('PUT', '/access/users/ann@pve', { groups: 'none' })).toBe(
+      "update user failed: no such group 'none'",
     )
     expect((await lab.get('/access/users/bob@pve')).status).toBe(500)
     expect((await lab.call('POST', '/access/users', { userid: 'bob' })).errors).toEqual({
@@ -104,12 +107,23 @@ describe('roles', () => {
     expect((await lab.get('/access/roles/Own')).data).toEqual({ 'VM.Audit': 1, 'VM.Clone': 1 })
     await lab.call('PUT', '/access/roles/Own', { privs: 'VM.Backup' })
     expect((await lab.get('/access/roles/Own')).data).toEqual({ 'VM.Backup': 1 })
-    expect(await reason('POST', '/access/roles', { roleid: 'Own' })).toBe("role 'Own' already exists")
+    expect(await reason('POST', '/access/roles', { roleid: 'Own' })).toBe(
+      "create role failed: role 'Own' already exists",
+    )
     await lab.call('DELETE', '/access/roles/Own')
     expect(await reason('GET', '/access/roles/Own')).toBe("role 'Own' does not exist")
     expect(await reason('PUT', '/access/roles/PVEAdmin', { privs: 'VM.Audit' })).toBe(
       "auto-generated role 'PVEAdmin' cannot be modified",
     )
+    expect(await reason('DELETE', '/access/roles/PVEAdmin')).toBe(
+      "auto-generated role 'PVEAdmin' cannot be deleted",
+    )
+    expect(await reason('PUT', '/access/roles/Own', { privs: 'VM.Audit' })).toBe(
+      "update role failed: role 'Own' does not exist",
+    )
+    expect((await lab.call('POST', '/access/roles', { roleid: 'pveOwn' })).errors).toEqual({
+      roleid: "cannot use role ID starting with the (case-insensitive) 'PVE' namespace",
+    })
   })
 
   test('a removed one is gone from the ACLs', async () => {
@@ -132,10 +146,12 @@ describe('ACLs', () => {
 
   test.each([
     [{ path: '/vms', roles: 'None', users: 'ann@pve' }, "role 'None' does not exist"],
-    [{ path: '/vms', roles: 'Seed', tokens: 'ann@pve!none' }, "no such token ('ann@pve!none')"],
-    [{ path: '/vms', roles: 'Seed', groups: 'none' }, "no such group ('none')"],
+    [{ path: '/vms', roles: 'Seed', users: 'none@pve' }, "user 'none@pve' does not exist"],
+    [{ path: '/vms', roles: 'Seed', tokens: 'none@pve!none' }, "no such user ('none@pve')"],
+    [{ path: '/vms', roles: 'Seed', tokens: 'ann@pve!none' }, "no such token 'none' for user 'ann@pve'"],
+    [{ path: '/vms', roles: 'Seed', groups: 'none' }, "group 'none' does not exist"],
   ])('%j is refused', async (body, text) => {
-    expect((await put(body)).reason).toBe(text)
+    expect((await put(body)).reason).toBe(`ACL update failed: ${text}`)
   })
 
   test('are changed by who may change permissions there', async () => {
@@ -145,6 +161,29 @@ describe('ACLs', () => {
     )
     await put({ path: '/vms/100', roles: 'PVEVMAdmin', users: 'ann@pve' })
     expect((await lab.call('PUT', '/access/acl', body, ann)).status).toBe(200)
+  })
+
+  test('pass on what one has, unless one may change permissions everywhere below', async () => {
+    await lab.call('POST', '/access/roles', { roleid: 'Owner', privs: 'VM.Allocate,VM.Audit' })
+    await put({ path: '/vms/100', roles: 'Owner', users: 'ann@pve', propagate: 0 })
+    const give = (body: object) =>
+      lab.call('PUT', '/access/acl', { path: '/vms/100', users: 'ann@pve', ...body }, ann)
+    const refused = 'ACL update failed: 400 Parameter verification failed.'
+    expect((await give({ roles: 'PVEVMAdmin', propagate: 0 })).message).toBe(
+      `${refused}\nrole: Cannot add role 'PVEVMAdmin' - requires 'Permissions.Modify' or superset of privileges.\n`,
+    )
+    expect((await give({ roles: 'Owner' })).message).toContain('propagated superset of privileges.')
+    expect((await give({ roles: 'NoAccess', propagate: 0 })).message).toContain(
+      "requires 'Permissions.Modify'\n",
+    )
+    expect((await give({ roles: 'Owner', propagate: 0 })).status).toBe(200)
+    expect((await give({ roles: 'Owner', delete: 1 })).status).toBe(200)
+  })
+
+  test('can be taken from objects whose kind is not known any more', async () => {
+    const body = { path: '/sdn/vnets/old', roles: 'Seed', users: 'ann@pve' }
+    expect((await put(body)).errors).toEqual({ path: "invalid ACL path '/sdn/vnets/old'" })
+    expect((await put({ ...body, delete: 1 })).status).toBe(200)
   })
 })
 
@@ -168,7 +207,7 @@ describe('pools', () => {
 
   test('a VM is in one pool, and moves only when that is said', async () => {
     expect(await reason('PUT', '/pools/other', { vms: 100 })).toBe(
-      "VM 100 belongs already to pool 'lab' and 'allow-move' is not set",
+      "update pools failed: VM 100 belongs already to pool 'lab' and 'allow-move' is not set",
     )
     await lab.call('PUT', '/pools?poolid=other', { vms: 100, 'allow-move': 1 })
     expect([await membersOf('lab'), await membersOf('other')]).toEqual([[], ['qemu/100']])
@@ -178,15 +217,20 @@ describe('pools', () => {
 
   test('a change with one fault changes nothing', async () => {
     await lab.task('POST', '/nodes/pve/qemu', { vmid: 101 })
-    expect(await reason('PUT', '/pools/lab', { vms: '101,999', comment: 'x' })).toBe('VM 999 does not exist')
+    expect(await reason('PUT', '/pools/lab', { vms: '101,100', comment: 'x' })).toBe(
+      'update pools failed: VM 100 is already a pool member',
+    )
     expect((await lab.get('/pools/lab')).data).toMatchObject({
       comment: 'for tests',
       members: [{ vmid: 100 }],
     })
+    expect(await reason('GET', '/pools/constructor')).toBe("pool 'constructor' does not exist")
   })
 
   test('only an empty one can go', async () => {
-    expect(await reason('DELETE', '/pools/lab')).toBe("pool 'lab' is not empty")
+    expect(await reason('DELETE', '/pools/lab')).toBe(
+      "delete pool failed: pool 'lab' is not empty (contains VM 100)",
+    )
     await lab.task('DELETE', '/nodes/pve/qemu/100')
     expect(await reason('DELETE', '/pools/lab')).toBe('OK')
   })
@@ -194,7 +238,7 @@ describe('pools', () => {
   test("a pool's members are changed by who may change their permissions", async () => {
     await lab.call('PUT', '/access/acl', { path: '/pool/other', roles: 'PVEPoolAdmin', users: 'ann@pve' })
     expect((await lab.call('PUT', '/pools/other', { vms: 100, 'allow-move': 1 }, ann)).reason).toBe(
-      'Permission check failed (/vms/100, Permissions.Modify|VM.Allocate)',
+      'update pools failed: 403 Permission check failed (/vms/100, Permissions.Modify|VM.Allocate)',
     )
   })
 })
