@@ -90,7 +90,7 @@ test('a failure says what was found, why it matters and what to do', () => {
   expect(failure).toEqual({
     name: 'machine-id',
     passed: false,
-    detail: `both are ${'b'.repeat(32)}: the VM template keeps /etc/machine-id. Why: machines with one machine-id get the same DHCP lease and mix up their journals. Fix: empty it in the clean-up: \`truncate -s 0 /etc/machine-id\``,
+    detail: `both are ${'b'.repeat(32)}: the VM template keeps /etc/machine-id. Why: machines with one machine-id get the same DHCP lease and mix up their journals. Fix: in the clean-up: \`truncate -s 0 /etc/machine-id\`, \`rm -f /var/lib/dbus/machine-id\``,
   })
 })
 
@@ -156,6 +156,11 @@ describe('fails:', () => {
       { 'cloud-init': 'it ended with 127 (no answer)' },
     ],
     ['no machine-id', firstSeen({ machineId: '' }), { 'machine-id': 'a clone has none' }],
+    [
+      'a machine-id for D-Bus alone',
+      left(['dbus-machine-id', '/var/lib/dbus/machine-id']),
+      { 'machine-id': 'the VM template keeps /var/lib/dbus/machine-id' },
+    ],
     [
       'host keys in common',
       firstSeen({ hostKeys: ['ssh-rsa AAAA0', 'ssh-ed25519 AAAA2'] }),

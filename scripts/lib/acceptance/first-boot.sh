@@ -24,6 +24,30 @@ found_others() {
   done
 }
 
+# When this boot began, in seconds since 1970: when its first process was started, in hundredths of a second.
+boot_time() {
+  read -r uptime _ < /proc/uptime
+  # shellcheck disable=SC2046 # words on purpose
+  set -- $(cat /proc/1/stat)
+  shift 21
+  echo $(($(date +%s) - ${uptime%.*} + $1 / 100))
+}
+
+# found_old KIND PATH...: what this boot may have made too, where it is older than that.
+found_old() {
+  kind=$1
+  shift
+  for path; do
+    [ -f "$path" ] && [ ! -L "$path" ] || continue
+    changed=$(stat -c %Y "$path") made=$(stat -c %W "$path")
+    if [ "$changed" -lt "$booted" ] || { [ "$made" -gt 0 ] && [ "$made" -lt "$booted" ]; }; then
+      echo "$kind $path"
+    fi
+  done
+}
+
+booted=$(boot_time)
+
 found host-keys /etc/ssh/ssh_host_*
 
 instance=$(readlink /var/lib/cloud/instance)
@@ -32,7 +56,14 @@ for log in /var/log/cloud-init-output.log /var/log/cloud-init.log; do
   if grep -qs 'Cloud-init .*finished at' "$log"; then echo "cloud-init-logs $log"; fi
 done
 
-found package-lists /var/lib/apt/lists/*Packages*
+found_old dbus-machine-id /var/lib/dbus/machine-id
+# Not the random seed beside it: systemd saves a new one while the build's machine shuts down.
+found_old host-secret /var/lib/systemd/credential.secret
+found_old leases /var/lib/dhcp/* /var/lib/dhcpcd/*
+if grep -qs '^nameserver' /etc/resolv.conf; then found_old name-servers /etc/resolv.conf; fi
+
+found package-lists /var/lib/apt/lists/*Packages* /var/lib/pacman/sync/*
+found_old package-keys /etc/pacman.d/gnupg/pubring.gpg
 found package-cache /var/cache/apt/archives/*.deb /var/cache/pacman/pkg/*.pkg.tar*
 found_others temporary-files /var/tmp 'systemd-private-*' cloud-init
 found_others journal /var/log/journal "$(cat /etc/machine-id)"

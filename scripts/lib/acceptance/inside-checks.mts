@@ -1,11 +1,15 @@
 import { type Check, inside, listed } from './check.mts'
-import type { CloudInitStatus, Leftover } from './inspection.mts'
+import type { CloudInitStatus, Inspection, Leftover } from './inspection.mts'
 
 /** Of an ext4 file system 1 to 2 % are its own. */
 const shareOfGrowth = 0.9
 
 /** Kinds of first-boot.sh by the check they belong to; `host-keys` has its own. */
 const leftByBuild = [
+  'host-secret',
+  'leases',
+  'name-servers',
+  'package-keys',
   'cloud-init-state',
   'cloud-init-logs',
   'package-lists',
@@ -33,13 +37,8 @@ export const insideChecks: Check[] = [
     says: 'the clones have different machine-ids',
     why: 'machines with one machine-id get the same DHCP lease and mix up their journals',
     judge: inside(([first, second]) => ({
-      fault:
-        first.machineId === '' || second.machineId === ''
-          ? 'a clone has none'
-          : first.machineId === second.machineId
-            ? `both are ${first.machineId}: the VM template keeps /etc/machine-id`
-            : undefined,
-      fix: 'empty it in the clean-up: `truncate -s 0 /etc/machine-id`',
+      fault: machineIdFault(first, second),
+      fix: 'in the clean-up: `truncate -s 0 /etc/machine-id`, `rm -f /var/lib/dbus/machine-id`',
       found: `${first.machineId} and ${second.machineId}`,
     })),
   },
@@ -132,7 +131,7 @@ export const insideChecks: Check[] = [
   },
   {
     name: 'clean',
-    says: 'state, logs, caches, temporary files and histories of the build are gone',
+    says: 'state, logs, leases, keys, caches, temporary files and histories of the build are gone',
     why: 'cloud-init can take a clone for a machine that is set up, and everybody can read what the build did',
     judge: inside(([, second]) => ({
       fault: kept(second.leftovers, leftByBuild),
@@ -141,6 +140,15 @@ export const insideChecks: Check[] = [
     })),
   },
 ]
+
+function machineIdFault(first: Inspection, second: Inspection): string | undefined {
+  if (first.machineId === '' || second.machineId === '') return 'a clone has none'
+  if (first.machineId === second.machineId) {
+    return `both are ${first.machineId}: the VM template keeps /etc/machine-id`
+  }
+  const [copy] = paths(second.leftovers, ['dbus-machine-id'])
+  return copy === undefined ? undefined : `the VM template keeps ${copy}`
+}
 
 function cloudInitFaults({ exitCode, status, errors, recoverable }: CloudInitStatus): string[] {
   const beyond = Object.entries(recoverable).filter(
