@@ -165,6 +165,7 @@ const WRITES: Step[] = [
   step(`POST /${vm}/clone`, { newid: 201, full: 1 }, { at: { vmid: '200' } }),
   step(`POST /${vm}/template`, {}, { at: { vmid: '200' } }),
   step(`DELETE /${vm}`, {}, { at: { vmid: '201' } }),
+  step(`POST /${vm}/migrate`, { target: 'pve2' }, { at: { vmid: '200' } }),
   step('POST /nodes/{node}/storage/{storage}/download-url', {
     content: 'iso',
     filename: 'a.iso',
@@ -223,7 +224,7 @@ describe.skipIf(!schema)('the answer', () => {
       driver: driverWithAgent(),
       userCfg: 'user:ann@pve:1:0::::::\ngroup:g:ann@pve::\npool:lab::100:local:\nacl:1:/vms:@g:PVEVMUser:\n',
       cluster: {
-        nodes: [{ name: 'pve', online: true }],
+        nodes: ['pve', 'pve2'].map(name => ({ name, online: true })),
         storages: [
           { id: 'local', type: 'dir', content: ['iso', 'snippets', 'import'] },
           { id: 'tank', type: 'zfspool', content: ['images'] },
