@@ -163,8 +163,9 @@ const WRITES: Step[] = [
   ),
   step(`POST /${vm}/status/stop`, {}, { at: { vmid: '200' } }),
   step(`POST /${vm}/clone`, { newid: 201, full: 1 }, { at: { vmid: '200' } }),
+  step(`POST /${vm}/migrate`, { target: 'pve2' }, { at: { vmid: '201' } }),
   step(`POST /${vm}/template`, {}, { at: { vmid: '200' } }),
-  step(`DELETE /${vm}`, {}, { at: { vmid: '201' } }),
+  step(`DELETE /${vm}`, {}, { at: { node: 'pve2', vmid: '201' } }),
   step(`POST /${vm}/migrate`, { target: 'pve2' }, { at: { vmid: '200' } }),
   step('POST /nodes/{node}/storage/{storage}/download-url', {
     content: 'iso',
