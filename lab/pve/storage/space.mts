@@ -1,6 +1,6 @@
 /** How full a storage is: as full as the file system it lies on, or of a size of its own that volumes and files fill. */
 
-import { statfs } from 'node:fs/promises'
+import { stat, statfs } from 'node:fs/promises'
 import { failure } from '../errors.mts'
 import type { Pve } from '../pve.mts'
 import type { StorageConfig, Volume } from '../state.mts'
@@ -88,6 +88,19 @@ export async function requireRoomForAll(there: Pve, volumes: [volid: string, vol
     if (storage.size !== undefined && left.get(volume.storage)! < 0)
       throw outOfSpace(storage, volid, volume, volume.path)
   }
+}
+
+/** Whether a storage takes a file that is still to come, in the place of one that is there. */
+export async function hasRoomForFile(pve: Pve, id: string, source: string, replaced: string) {
+  if (storageOf(pve, id).size === undefined) return true
+  const sizes = [source, replaced].map(path =>
+    stat(path).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  )
+  const [size, freed] = await Promise.all(sizes)
+  return size! - freed! <= (await spaceOf(pve, id)).avail
 }
 
 /** The same for a volume that has grown; only a ZFS pool reserves what nobody has written. */

@@ -14,6 +14,7 @@ import type { StorageConfig } from '../state.mts'
 import type { TaskContext } from '../tasks/tasks.mts'
 import { DURATIONS } from '../vm/durations.mts'
 import { cleanFilename, requireFolder } from './files.mts'
+import { hasRoomForFile } from './space.mts'
 import { isFileBased, storageOf } from './storages.mts'
 
 export type TransferContent = 'iso' | 'vztmpl' | 'import'
@@ -30,6 +31,8 @@ export interface Destination {
   /** Absolute. */
   path: string
 }
+
+const storageIn = ({ volid }: Destination) => volid.split(':')[0]!
 
 /** How a file comes in. Proxmox has other words for each, and another order of its checks. */
 export type Way = 'upload' | 'download'
@@ -97,6 +100,8 @@ export async function storeUpload(
     requireRoom(pve.faults, pve.store.state.storages, destination.path)
     task.log(`target file: ${destination.path}`)
     await verify(source, checksum, task)
+    if (!(await hasRoomForFile(pve, storageIn(destination), source, destination.path)))
+      throw failure(`import failed: cp: error writing '${destination.path}': No space left on device`)
     await copyFile(source, temporary, constants.COPYFILE_EXCL)
     await rename(temporary, destination.path)
   } finally {
@@ -147,6 +152,8 @@ export async function download(
     await pve.pause(DURATIONS.transfer)
     requireRoom(pve.faults, pve.store.state.storages, destination.path)
     await fetchTo(url, temporary, task.signal)
+    if (!(await hasRoomForFile(pve, storageIn(destination), temporary, destination.path)))
+      throw failure(`download failed: command '/usr/bin/wget -O ${temporary} ${url}' failed: exit code 3`)
     await verify(temporary, checksum, task)
     await rename(temporary, destination.path)
     task.log('download of file finished successfully')

@@ -1,4 +1,6 @@
 import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ClusterSpec } from '../../../lab/pve/cluster.mts'
@@ -16,6 +18,7 @@ const CLUSTER: ClusterSpec = {
     { id: 'local', type: 'dir', content: ['iso', 'snippets', 'import'] },
     { id: 'tank', type: 'zfspool', content: ['images'], size: 4 * GIB },
     { id: 'thin', type: 'lvmthin', content: ['images'], nodes: ['pve2'], size: 8 * MIB },
+    { id: 'small', type: 'dir', content: ['iso'], size: MIB },
     { id: 'nas', type: 'nfs', content: ['images', 'iso'], shared: true, size: 20 * MIB },
   ],
 }
@@ -67,8 +70,8 @@ describe('storages of a node', () => {
         (entry: { storage: string }) => entry.storage,
       )
     expect([await ids('pve'), await ids('pve2')]).toEqual([
-      ['local', 'tank', 'nas'],
-      ['local', 'tank', 'thin', 'nas'],
+      ['local', 'tank', 'small', 'nas'],
+      ['local', 'tank', 'thin', 'small', 'nas'],
     ])
     expect(await ids('pve', '?target=pve2')).toEqual(['nas'])
     expect(await lab.get('/nodes/pve/storage/thin/status')).toMatchObject({
@@ -207,6 +210,40 @@ describe('space', () => {
     expect(await create('pve2', 101, { scsi0: 'thin:1' })).toBe(
       "unable to create VM 101 - lvcreate 'thin/vm-101-disk-0' error:   Cannot create new thin volume, free space in thin pool thin/data reached threshold.",
     )
+  })
+
+  test('of files is their own, also of those that come in', async () => {
+    const web = createServer((_, response) => response.end(Buffer.alloc(MIB / 2 + 1)))
+    await new Promise<void>(resolve => web.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}/x.iso`
+    const small = '/nodes/pve/storage/small'
+    const download = (filename: string) =>
+      lab.task('POST', `${small}/download-url`, { content: 'iso', filename, url })
+    const upload = async (filename: string, bytes: number) => {
+      const form = new FormData()
+      form.set('content', 'iso')
+      form.set('filename', new Blob([Buffer.alloc(bytes)]), filename)
+      const encoded = new Response(form)
+      const headers = { ...lab.rootHeaders, 'content-type': encoded.headers.get('content-type')! }
+      await lab.call('POST', `${small}/upload`, Buffer.from(await encoded.arrayBuffer()), headers)
+      await lab.server.admin.settled()
+      return lab.server.admin.tasks().at(-1)!.exitstatus
+    }
+    try {
+      expect(await download('a.iso')).toBe('OK')
+      expect(await download('b.iso')).toMatch(
+        /^download failed: command '\/usr\/bin\/wget .*' failed: exit code 3$/,
+      )
+      expect(await upload('c.iso', MIB / 2)).toMatch(
+        /^import failed: cp: error writing '.*c\.iso': No space left on device$/,
+      )
+      expect(await upload('a.iso', MIB)).toBe('OK')
+      expect(await volids('pve', 'small')).toEqual(['small:iso/a.iso'])
+      expect(await statusOf('pve', 'small')).toMatchObject({ avail: 0 })
+      expect(await statusOf('pve2', 'small')).toMatchObject({ used: 0 })
+    } finally {
+      web.close()
+    }
   })
 
   test('moves with a disk', async () => {
