@@ -61,12 +61,11 @@ async function powerOn(
   const onEvent = ({ event, data }: QmpEvent) => {
     if (event === 'VSERPORT_CHANGE' && data?.['id'] === AGENT_PORT) channel.setOpen(data['open'] === true)
   }
-  const qmp = await Promise.race([
-    connectQmp(child.stdio[QMP_FD] as Socket, onEvent),
-    ended.exited.then(exit => {
-      throw new Error(exit.reason === 'crashed' ? exit.detail : 'QEMU ended at once')
-    }),
-  ])
+  const qmp = await connectQmp(child.stdio[QMP_FD] as Socket, onEvent).catch(async error => {
+    // The socket only ends with QEMU, which says why.
+    const exit = await ended.exited
+    throw exit.reason === 'crashed' ? new Error(exit.detail) : error
+  })
   return {
     guest: {
       exited: ended.exited,

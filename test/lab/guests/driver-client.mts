@@ -17,10 +17,13 @@ export interface Ran {
   stderr: string
 }
 
-export interface DriverClient {
+export interface DriverClient extends DriverHost {
+  image: Image
+}
+
+export interface DriverHost {
   /** For volumes and keys; removed at the end. */
   folder: string
-  image: Image
   /** Public key that `ssh` logs in with. */
   publicKey: string
   call: Caller
@@ -28,6 +31,8 @@ export interface DriverClient {
   exec(argv: string[], input?: string): Promise<Ran>
   /** Logs in by key as soon as the guest answers. */
   ssh(address: string, command: string, user?: string): Promise<Ran>
+  /** Ends the process that the driver is in, and with it the namespace, at once. */
+  kill(): Promise<void>
   close(): Promise<void>
 }
 
@@ -47,6 +52,11 @@ export const sshOptions = (folder: string): string[] =>
 /** The sim driver in a namespace of its own. */
 export async function startDriver(): Promise<DriverClient> {
   const image = await ensureImage('debian-12', { packageSourceUrl: PACKAGES_URL })
+  return { ...(await startHost('sim', [image])), image }
+}
+
+/** A driver in a namespace of its own, on a bridge. */
+export async function startHost(kind: 'sim' | 'qemu', images: Image[]): Promise<DriverHost> {
   const isolation = await chooseIsolation()
   const folder = await mkdtemp(join(tmpdir(), 'proxmint-driver-'))
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'key')])
@@ -54,22 +64,28 @@ export async function startDriver(): Promise<DriverClient> {
   const [file, ...args] = isolatedCommand(isolation, [
     process.execPath,
     host,
-    JSON.stringify([folder, image]),
+    JSON.stringify([kind, folder, images]),
   ])
   const child = spawn(file!, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const exec = (argv: string[], input?: string) => collect(joiningCommand(isolation, child.pid!, argv), input)
   return {
     folder,
-    image,
     publicKey: (await readFile(join(folder, 'key.pub'), 'utf8')).trim(),
     call: callerOf(child),
     exec,
     ssh: (address, command, user = 'debian') =>
       exec(['ssh', ...sshOptions(folder), `${user}@${address}`, command]),
-    async close() {
+    async kill() {
       const ended = once(child, 'exit')
-      child.disconnect()
+      child.kill('SIGKILL')
       await ended
+    },
+    async close() {
+      if (child.connected) {
+        const ended = once(child, 'exit')
+        child.disconnect()
+        await ended
+      }
       await rm(folder, { recursive: true, force: true })
     },
   }

@@ -1,13 +1,16 @@
-/** Runs the sim driver inside a namespace, for tests of the driver without the API server. */
+/** Runs a driver inside a namespace, for tests of the driver without the API server. */
 
 import type { GuestStart, RunningGuest } from '../../../lab/guests/driver.mts'
 import type { Image } from '../../../lab/guests/image/image.mts'
+import { createQemuDriver } from '../../../lab/guests/qemu/driver.mts'
 import { createSimDriver } from '../../../lab/guests/sim/driver.mts'
 import { openBridge } from '../../../lab/network/bridge.mts'
 import { answerCalls } from '../../../lab/rpc.mts'
 
-const [runFolder, image] = JSON.parse(process.argv[2]!) as [string, Image]
-const driver = createSimDriver({ runFolder, network: await openBridge([image]) })
+const [kind, runFolder, images] = JSON.parse(process.argv[2]!) as ['sim' | 'qemu', string, Image[]]
+const network = await openBridge(images)
+const driver =
+  kind === 'sim' ? createSimDriver({ runFolder, network }) : await createQemuDriver({ runFolder })
 const guests = new Map<number, RunningGuest>()
 
 process.once('disconnect', () => process.exit())
@@ -23,6 +26,7 @@ answerCalls({
   exited: vmid => guests.get(vmid)!.exited,
   agent: (vmid, command, args = {}) => guests.get(vmid)!.agent(command, args),
   shutdown: vmid => guests.get(vmid)!.shutdown(),
+  reset: vmid => guests.get(vmid)!.reset!(),
   stop: vmid => guests.get(vmid)!.stop(),
   console: vmid => guests.get(vmid)!.console(),
 })
