@@ -40,8 +40,6 @@ export interface Builder {
   options: BuildOptions
   /** Waits until node and storage can bear another build. */
   atPlace<T>(place: Place, work: () => Promise<T>): Promise<T>
-  /** Waits for its turn where all tests share one address. */
-  oneTest<T>(test: () => Promise<T>): Promise<T>
 }
 
 /** Builds one family: checks, `packer validate`, a copy per place, the acceptance test, the lockfile. */

@@ -80,7 +80,7 @@ interface MadeCopy {
 
 /** Builds and tests one copy; what fails its test is removed. */
 async function makeCopy(
-  { connection, options, oneTest }: Builder,
+  { connection, options }: Builder,
   placed: PlacedJob,
   signal: AbortSignal,
 ): Promise<MadeCopy> {
@@ -88,7 +88,7 @@ async function makeCopy(
   const built = await withRetries(`build ${os}`, () => buildCopy(connection, placed, signal), { signal })
   if (!options.test) return { built, report: undefined }
   try {
-    const test = () => oneTest(() => testCopy(connection, placed, built, signal))
+    const test = () => testCopy(connection, placed, built, signal)
     return { built, report: await withRetries(`test ${os}`, test, { signal }) }
   } catch (error) {
     await removeCopies(connection, [built])

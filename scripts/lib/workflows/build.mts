@@ -38,7 +38,6 @@ export async function build(options: BuildOptions, signal: AbortSignal): Promise
     packer: { ...packer, dialect },
     options,
     atPlace: ({ node, storage }, work) => slots.use([`node ${node}`, `storage ${storage}`], work),
-    oneTest: test => (config.testAddress === undefined ? test() : slots.use(['test address'], test)),
   }
   try {
     const outcomes = await buildAll(builder, slots, await namesOf(options), signal)
@@ -83,7 +82,6 @@ async function namesOf({ families }: BuildOptions): Promise<string[]> {
 /** How much of what `key` names goes on at the same time. */
 function limitOf(key: string, { parallel }: BuildOptions, config: Config): number {
   if (key === 'run') return parallel
-  if (key === 'test address') return 1
   return key.startsWith('node ') ? config.buildsPerNode : config.buildsPerStorage
 }
 
