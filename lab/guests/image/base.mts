@@ -26,8 +26,6 @@ export async function ensureBase(name: ImageName, options: ImageOptions): Promis
   const installation: Installation = {
     name,
     packages: [...IN_IMAGE, ...ALSO_IN_IMAGE[name]],
-    // As in Debian's own images, the agent is not there at first.
-    offered: ['qemu-guest-agent'],
     prepare: join(import.meta.dirname, 'prepare.sh'),
   }
   const folder = await cachedFolder(

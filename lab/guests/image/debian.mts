@@ -5,15 +5,19 @@ import { LabError } from '../../lab-error.mts'
 import { run } from '../../process.mts'
 import type { ImageName, ImageOptions } from './image.mts'
 
-/** What is installed for an image, and what its guests can install later. */
+/** What is installed for an image. */
 export interface Installation {
   name: ImageName
   packages: string[]
-  /** Kept out of the image; guests find them in the lab's package source, with what they depend on. */
-  offered: string[]
   /** Bash script run as mmdebstrap's customize hook; it finds `packages.sh` beside it. */
   prepare: string
 }
+
+/**
+ * Kept out of the images, as in Debian's own; guests find them in the lab's package source, with what they
+ * depend on.
+ */
+const OFFERED = ['qemu-guest-agent']
 
 const SUITES: Record<ImageName, string> = { 'debian-12': 'bookworm', 'debian-13': 'trixie' }
 
@@ -32,13 +36,13 @@ export async function installDebian(
   options: ImageOptions,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const { name, offered } = installation
+  const { name } = installation
   await mkdir(join(work, 'packages'))
   await run('mmdebstrap', mmdebstrapArguments(installation, work), {
     env: {
       ...process.env,
       ...env,
-      PACKAGES: offered.join(' '),
+      PACKAGES: OFFERED.join(' '),
       PACKAGE_SOURCE: `${options.packageSourceUrl}/${name}`,
     },
     missing: 'the lab makes its images with mmdebstrap; install the package mmdebstrap',
@@ -71,9 +75,9 @@ export async function recipeDigest(
   { packageSourceUrl }: ImageOptions,
   files: string[] = [],
 ): Promise<string> {
-  const { name, packages, offered, prepare } = installation
+  const { name, packages, prepare } = installation
   const hash = createHash('sha256').update(
-    JSON.stringify([name, packages, offered, LEFT_OUT, packageSourceUrl]),
+    JSON.stringify([name, packages, OFFERED, LEFT_OUT, packageSourceUrl]),
   )
   for (const file of [prepare, PACKAGES_SCRIPT, ...files]) hash.update(await readFile(file))
   return hash.digest('hex').slice(0, 16)

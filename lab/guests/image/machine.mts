@@ -24,7 +24,6 @@ export async function ensureMachineImage(name: ImageName, options: ImageOptions)
   const installation: Installation = {
     name,
     packages: IN_IMAGE,
-    offered: ['qemu-guest-agent'],
     prepare: join(import.meta.dirname, 'prepare-machine.sh'),
   }
   const digest = await recipeDigest(installation, options, [MAKE_DISK])
