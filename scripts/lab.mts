@@ -108,8 +108,8 @@ async function upOptions(args: Arguments, stateFolder: string): Promise<UpOption
 }
 
 function print(args: Arguments, record: LabRecord, sentence: (record: LabRecord) => string): void {
-  const { url, tokenEnv, caFile, rpcUrl, pid, imagesUrl, firstSshPort, nodeSsh } = record
-  const told = { url, tokenEnv, caFile, rpcUrl, pid, imagesUrl, firstSshPort, nodeSsh }
+  const { url, tokenEnv, caFile, rpcUrl, pid, imagesUrl, firstSshPort, nodeSsh, controlSocket } = record
+  const told = { url, tokenEnv, caFile, rpcUrl, pid, imagesUrl, firstSshPort, nodeSsh, controlSocket }
   const line = args.flag('json') ? JSON.stringify(told) : sentence(record)
   process.stdout.write(`${line}\n`)
 }
