@@ -13,6 +13,8 @@ const PROGRAMS: Record<string, string> = {
   mke2fs: 'e2fsprogs',
 }
 
+const TUN = '/dev/net/tun'
+
 /** Rejects where this machine, as it is, cannot run real machines; says everything that is missing at once. */
 export async function requireMachines({ kind }: Isolation): Promise<void> {
   const missing = await missingPackages()
@@ -20,6 +22,12 @@ export async function requireMachines({ kind }: Isolation): Promise<void> {
     throw new LabError(
       `real machines need packages that are not installed: ${missing.join(', ')}`,
       `zx scripts/setup.mts --for qemu, or as root: apt-get install --no-install-recommends ${missing.join(' ')}`,
+    )
+  }
+  if (!(await isAccessible(TUN, constants.R_OK | constants.W_OK))) {
+    throw new LabError(
+      `real machines have their network cards by ${TUN}, which cannot be opened here`,
+      'modprobe tun, or as root: chmod 666 /dev/net/tun; in a container: docker run --device /dev/net/tun',
     )
   }
   if (kind === 'loopback') {
@@ -39,8 +47,12 @@ export async function missingPackages(): Promise<string[]> {
 /** System folders too, which a user who is not root may not have in PATH. */
 async function isInstalled(program: string): Promise<boolean> {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
-  const tries = folders.map(folder => access(join(folder, program), constants.X_OK))
-  return Promise.any(tries).then(
+  const found = await Promise.all(folders.map(folder => isAccessible(join(folder, program), constants.X_OK)))
+  return found.includes(true)
+}
+
+function isAccessible(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
     () => true,
     () => false,
   )
