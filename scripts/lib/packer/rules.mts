@@ -7,8 +7,9 @@ import type { Found, Violation } from './violation.mts'
 
 export interface Rule {
   name: string
-  /** One sentence for the table in the docs. */
+  /** For the table in the docs: what it says, and why. */
   summary: string
+  why: string
   check(template: Template): Found
 }
 
@@ -22,27 +23,33 @@ const credentialVariables = /^proxmox_(username|token|password)$|_(secret|passwo
 export const rules: Rule[] = [
   {
     name: 'token-format',
-    summary: '`token` is the bare secret and `username` the full token id, both from variables',
+    summary:
+      '`username` is `var.proxmox_username`, `token` is `var.proxmox_token`; they read `PROXMOX_USERNAME` and `PROXMOX_TOKEN`',
+    why: 'Packer wants `user@realm!tokenid` and the bare secret; the full `PVEAPIToken=...` is refused with a 401',
     check: template => template.sources.filter(isProxmox).flatMap(source => tokenFormat(template, source)),
   },
   {
     name: 'full-clone',
-    summary: 'the source is proxmox-clone, and sets `full_clone = true`',
+    summary: 'the source is `proxmox-clone`, and sets `full_clone = true`',
+    why: 'a linked clone can stop at boot: `PARTUUID ... does not exist`',
     check: template => [...nothingCloned(template), ...template.sources.filter(isClone).flatMap(fullClone)],
   },
   {
     name: 'valid-exit-codes',
-    summary: 'a provisioner waits for cloud-init, and accepts the exit codes 0 and 2',
+    summary: 'a provisioner runs `cloud-init status --wait`, and accepts 0 and 2',
+    why: 'cloud-init 23.4 and newer end with 2 for a deprecation',
     check: template => [...nobodyWaits(template), ...template.provisioners.flatMap(validExitCodes)],
   },
   {
     name: 'sensitive',
-    summary: 'variables that hold credentials are `sensitive`',
+    summary: 'variables with credentials are `sensitive`',
+    why: 'Packer prints the others',
     check: template => template.variables.filter(holdsCredential).flatMap(sensitive),
   },
   {
     name: 'no-literal-secret',
-    summary: 'no credential is written into a template',
+    summary: 'no credential stands in a template',
+    why: 'whoever cloned the repository knows it',
     check: template => [
       ...template.sources.flatMap(literalSecrets),
       ...template.variables.flatMap(literalDefault),
@@ -50,7 +57,8 @@ export const rules: Rule[] = [
   },
   {
     name: 'known-attribute',
-    summary: 'every attribute of a proxmox source is one the plugin knows, with a value of its type',
+    summary: 'attributes and their types are those of the plugin',
+    why: 'a typo is found before Proxmox is asked',
     check: template => template.sources.flatMap(unknownAttributes),
   },
 ]
@@ -88,6 +96,12 @@ function staleExemptions({ file, exemptions, exemptionLines }: Exemptions, broke
         fix: close === undefined ? 'take the exemption away' : `write \`${close}\``,
       }
     })
+}
+
+/** The table of the rules in docs/templates.md. */
+export function rulesTable(): string {
+  const rows = rules.map(({ name, summary, why }) => `| \`${name}\` | ${summary} | ${why} |`)
+  return ['| rule | says | why |', '|---|---|---|', ...rows].join('\n')
 }
 
 /** One violation for a person: where and what, then why and how to mend it. */
