@@ -5,6 +5,7 @@ import { parameterError } from '../errors.mts'
 import { flag, integer, nodeName, optional, text, vmid } from '../parameters.mts'
 import { anyone, type Caller, hasAll, requireAll } from '../permission.mts'
 import type { Pve } from '../pve.mts'
+import { UNEXPECTED_STATUS } from '../recovery.mts'
 import { Answer, type Route, route } from '../route.mts'
 import type { TaskRecord } from '../state.mts'
 
@@ -53,10 +54,11 @@ const statusOf = (task: TaskRecord) => ({
   ...(task.exitstatus !== undefined && { exitstatus: task.exitstatus }),
 })
 
-const STATUS_KINDS: Record<string, (status: string) => boolean> = {
-  ok: status => status === 'OK',
-  warning: status => status.startsWith('WARNINGS'),
-  error: status => status !== 'OK' && !status.startsWith('WARNINGS'),
+/** What a worker that died left is neither a success nor an error. */
+function kindOfStatus(status: string): string {
+  if (status === 'OK') return 'ok'
+  if (status.startsWith('WARNINGS')) return 'warning'
+  return status === UNEXPECTED_STATUS ? 'unknown' : 'error'
 }
 
 interface TaskFilter {
@@ -72,12 +74,13 @@ interface TaskFilter {
 
 function fits(task: TaskRecord, filter: TaskFilter): boolean {
   const { exitstatus } = task
-  const kinds = filter.errors ? ['error', 'warning'] : (filter.statusfilter?.split(/[,;\s]+/) ?? [])
+  const kinds = filter.errors
+    ? ['error', 'warning', 'unknown']
+    : (filter.statusfilter?.split(/[,;\s]+/) ?? [])
   const source = filter.source ?? 'archive'
   return (
     (source === 'all' || (source === 'active') === (exitstatus === undefined)) &&
-    (kinds.length === 0 ||
-      (exitstatus !== undefined && kinds.some(kind => STATUS_KINDS[kind]?.(exitstatus)))) &&
+    (kinds.length === 0 || (exitstatus !== undefined && kinds.includes(kindOfStatus(exitstatus)))) &&
     (filter.typefilter === undefined || task.type === filter.typefilter) &&
     (filter.userfilter === undefined || task.authid.includes(filter.userfilter)) &&
     (filter.vmid === undefined || task.id === String(filter.vmid)) &&

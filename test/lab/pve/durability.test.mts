@@ -155,6 +155,13 @@ describe('what a killed server leaves', () => {
       status: 'stopped',
       exitstatus: 'unexpected status',
     })
+    const listed = (filter: Record<string, string>) =>
+      client
+        .request<{ upid: string }[]>('GET', '/nodes/pve/tasks', filter)
+        .then(tasks => tasks.some(task => task.upid === upid))
+    expect(await listed({ statusfilter: 'unknown' })).toBe(true)
+    expect(await listed({ statusfilter: 'error' })).toBe(false)
+    expect(await listed({ errors: '1' })).toBe(true)
     expect(await configOf(client, 101)).toMatchObject({ lock: 'clone' })
     const starting = await client.request<string>('POST', `${qemu}/101/status/start`)
     expect(await finish(client, starting)).toBe('VM is locked (clone)')
