@@ -14,10 +14,10 @@ export interface BranchVersions {
  * The commit of the work tree, with `-dirty` where a file below these paths differs from it.
  * @returns null outside of a Git repository.
  */
-export async function revisionOf(paths: string[]): Promise<string | null> {
-  const head = await git(process.cwd(), ['rev-parse', '--verify', '--quiet', 'HEAD'])
+export async function revisionOf(paths: string[], folder = process.cwd()): Promise<string | null> {
+  const head = await git(folder, ['rev-parse', '--verify', '--quiet', 'HEAD'])
   if (head?.code !== 0) return null
-  const status = await git(process.cwd(), ['status', '--porcelain', '--', ...paths])
+  const status = await git(folder, ['status', '--porcelain', '--', ...paths])
   return `${head.stdout.trim()}${status?.stdout === '' ? '' : '-dirty'}`
 }
 
