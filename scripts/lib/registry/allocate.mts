@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type Address, contains, formatAddress, parseAddress } from '../config/addresses.mts'
 import type { Pool } from '../config/pools.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
@@ -51,6 +52,7 @@ function entryOf({ pool, ...about }: Wanted, vmid: number, address: string, now:
   const history = [{ at, what: 'reserved' }]
   return {
     ...about,
+    id: randomUUID(),
     phase: 'reserved',
     vmid,
     address,

@@ -53,6 +53,8 @@ export interface VmDesign {
 /** One VM as the registry knows it. Plain JSON in both stores. */
 export interface Entry {
   name: string
+  /** Random. It stands in the VM's description: a VM without it is somebody else's, whatever its VMID and name. */
+  id: string
   phase: Phase
   vmid: number
   /** Of the pool the address is from. */
@@ -79,7 +81,7 @@ export interface Entry {
 }
 
 /** What a revision of an entry may not touch: they are what the registry hands out. */
-export const fixedKeys = ['name', 'vmid', 'pool', 'address', 'createdAt'] as const
+export const fixedKeys = ['name', 'id', 'vmid', 'pool', 'address', 'createdAt'] as const
 
 const hostname = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 

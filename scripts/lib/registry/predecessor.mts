@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { formatAddress, parseAddress } from '../config/addresses.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type Entry, isVmName, type Phase, type TokenRecord } from './entry.mts'
@@ -90,6 +91,7 @@ function readVm(
 }
 
 type Rest =
+  | 'id'
   | 'node'
   | 'owner'
   | 'template'
@@ -102,6 +104,7 @@ type Rest =
 
 function restOf(vm: PredecessorVm, token: TokenRecord | null, now: Date): Pick<Entry, Rest> {
   return {
+    id: randomUUID(),
     node: null,
     owner: vm.owner ?? null,
     template: null,

@@ -159,10 +159,13 @@ function finish(
 function collect(stream: NodeJS.ReadableStream | null, onLine: RunOptions['onLine']): string[] {
   const lines: string[] = []
   if (stream !== null) {
-    createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', line => {
+    const reader = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
+    reader.on('line', line => {
       lines.push(line)
       onLine?.(redact(line))
     })
+    // A pipe that breaks ends the output; how the child ended tells the rest.
+    reader.on('error', () => reader.close())
   }
   return lines
 }

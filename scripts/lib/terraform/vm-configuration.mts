@@ -3,6 +3,7 @@ import type { BackendConfig } from '../config/terraform.mts'
 /** What the module `terraform/modules/vm` is given for one VM; names and units are the module's. */
 export interface VmSettings {
   name: string
+  description: string
   node: string
   vmid: number
   template: { vmid: number; node: string }

@@ -35,6 +35,7 @@ resource "proxmox_virtual_environment_vm" "this" {
   depends_on = [proxmox_virtual_environment_file.snippet, proxmox_virtual_environment_file.seed]
 
   name            = var.name
+  description     = var.description
   node_name       = var.node
   vm_id           = var.vmid
   tags            = sort(var.tags)

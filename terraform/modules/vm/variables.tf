@@ -3,6 +3,12 @@ variable "name" {
   description = "Host name of the VM"
 }
 
+variable "description" {
+  type        = string
+  description = "Notes of the VM, set by the clone itself"
+  default     = ""
+}
+
 variable "node" {
   type        = string
   description = "Node the VM runs on"

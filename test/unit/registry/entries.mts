@@ -45,6 +45,7 @@ export function entry(name: string, changes: Partial<Entry> = {}): Entry {
   const { pool: _, vmid: __, address: ___, ...about } = wanted(name)
   return {
     ...about,
+    id: `id of ${name}`,
     phase: 'active',
     vmid: 150,
     pool: 'default',

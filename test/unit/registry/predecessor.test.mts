@@ -31,6 +31,7 @@ test('takes over a VM with its numbers, its owner and its token', () => {
   expect(entries).toEqual([
     {
       name: 'web-1',
+      id: expect.any(String),
       phase: 'active',
       vmid: 101,
       pool: 'default',

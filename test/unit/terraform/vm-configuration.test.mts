@@ -4,6 +4,7 @@ import { type VmSettings, vmConfiguration } from '../../../scripts/lib/terraform
 
 const settings: VmSettings = {
   name: 'web-1',
+  description: '',
   node: 'pve',
   vmid: 100,
   template: { vmid: 9000, node: 'pve' },

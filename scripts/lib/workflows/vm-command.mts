@@ -1,0 +1,139 @@
+import { readFile } from 'node:fs/promises'
+import { contains, formatAddress, parseAddress } from '../config/addresses.mts'
+import { loadPools } from '../config/pools.mts'
+import { type Entry, withEvent } from '../registry/entry.mts'
+import { readPredecessor } from '../registry/predecessor.mts'
+import { noSuchEntry } from '../registry/revise.mts'
+import type { RegistryStore } from '../registry/store.mts'
+import { type Arguments, usageError } from '../run/command-line.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { withRegistry } from './open-registry.mts'
+import { createVm } from './vm-create.mts'
+import type { VmWishes } from './vm-design.mts'
+import { destroyVm } from './vm-destroy.mts'
+import { formatVm, formatVms } from './vm-list.mts'
+
+const name = 'vm'
+const dayMs = 24 * 60 * 60 * 1000
+
+/** What a verb answers: the document of `--json`, and the same for a person. */
+export interface Answer {
+  document: unknown
+  text: string
+}
+
+type Verb = (store: RegistryStore, args: Arguments, signal: AbortSignal) => Promise<Answer>
+
+const byVerb: Record<string, Verb> = {
+  async create(store, args, signal) {
+    const entry = await createVm(store, nameAfter(args, 'create'), wishesOf(args), signal)
+    return { document: entry, text: formatVm(entry, new Date()) }
+  },
+  async list(store) {
+    const entries = await store.list()
+    return { document: entries, text: formatVms(entries, new Date()) }
+  },
+  async show(store, args) {
+    const entry = await requireEntry(store, nameAfter(args, 'show'))
+    return { document: entry, text: formatVm(entry, new Date()) }
+  },
+  async extend(store, args) {
+    const days = args.integer('days', { min: 1, max: 36_500 })
+    if (days === undefined) throw usageError({ name }, 'extend needs --days N')
+    const entry = await store.change(nameAfter(args, 'extend'), one => extended(one, days, new Date()))
+    return { document: entry, text: `${entry.name} expires ${entry.expiresAt}` }
+  },
+  async destroy(store, args, signal) {
+    const vm = nameAfter(args, 'destroy')
+    await confirm(await requireEntry(store, vm), args.flag('yes'))
+    const entry = await destroyVm(store, vm, signal)
+    return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
+  },
+  async import(store, args) {
+    const { entries, conflicts } = await importPredecessor(store, args)
+    const lines = conflicts.map(conflict => `  - ${conflict}`)
+    const text = [`${entries.length} VMs are imported, ${conflicts.length} conflicts`, ...lines].join('\n')
+    return { document: { imported: entries, conflicts }, text }
+  },
+}
+
+/** The first words `vm` takes. */
+export const vmVerbs = Object.keys(byVerb)
+
+/** Runs one verb. */
+export function vmCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
+  const purpose = ['vm', ...args.positionals].join(' ')
+  return withRegistry(purpose, store => byVerb[verb]!(store, args, signal))
+}
+
+function nameAfter({ positionals }: Arguments, verb: string): string {
+  const word = positionals[1]
+  if (word === undefined) throw usageError({ name }, `${verb} needs a name`)
+  return word
+}
+
+async function requireEntry(store: RegistryStore, vm: string): Promise<Entry> {
+  const entry = await store.find(vm)
+  if (entry === undefined) throw noSuchEntry(vm)
+  return entry
+}
+
+function wishesOf(args: Arguments): VmWishes {
+  const address = args.string('ip')
+  const parsed = address === undefined ? undefined : parseAddress(address)
+  if (address !== undefined && parsed === undefined)
+    throw usageError({ name }, `--ip ${address} is no address`)
+  return {
+    owner: undefined,
+    purpose: args.string('purpose'),
+    cores: args.integer('cpu', { min: 1, max: 1024 }),
+    memory: args.integer('memory', { min: 64, max: 16_777_216 }),
+    disk: args.integer('disk', { min: 1, max: 1_048_576 }),
+    tags: args.strings('tags').flatMap(text => text.split(/[\s,]+/).filter(Boolean)),
+    expiryDays: args.integer('expiry-days', { min: 1, max: 36_500 }),
+    username: args.string('username'),
+    node: args.string('node'),
+    pool: args.string('pool'),
+    address: parsed === undefined ? undefined : formatAddress(parsed),
+    vmid: args.integer('vmid', { min: 100, max: 999_999_999 }),
+    template: args.string('template'),
+    templateVmid: args.integer('template-vmid', { min: 100, max: 999_999_999 }),
+    cloudInitTemplate: args.string('cloud-init'),
+  }
+}
+
+/** From the expiry on, or from now where that is past: nobody wants a VM that is expired again at once. */
+function extended(entry: Entry, days: number, now: Date): Entry {
+  const from = Math.max(Date.parse(entry.expiresAt), now.getTime())
+  const expiresAt = new Date(from + days * dayMs).toISOString()
+  return withEvent({ ...entry, expiresAt }, `extended by ${days} days`, now)
+}
+
+/** A person types the name; a script says --yes. */
+async function confirm({ name: vm, vmid }: Entry, yes: boolean): Promise<void> {
+  if (yes) return
+  if (!process.stdin.isTTY) throw usageError({ name }, `destroy ${vm} needs --yes where nobody can be asked`)
+  const { createInterface } = await import('node:readline/promises')
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await terminal.question(
+    `VM ${vmid} and its disk will be gone. Type its name to destroy it: `,
+  )
+  terminal.close()
+  if (answer.trim() !== vm) throw new ProxmintError(`${vm} is kept: "${answer}" is not its name`)
+}
+
+async function importPredecessor(
+  store: RegistryStore,
+  args: Arguments,
+): Promise<{ entries: Entry[]; conflicts: string[] }> {
+  const file = nameAfter(args, 'import')
+  const text = await readFile(file, 'utf8').catch(cause => {
+    throw new ProxmintError(`cannot read ${file}`, { cause, exitCode: exitCodes.usage })
+  })
+  const { pools } = await loadPools()
+  const poolOf = (address: string): string | undefined =>
+    Object.values(pools).find(pool => contains(pool.range, parseAddress(address)!))?.name
+  const read = readPredecessor(text, poolOf, new Date())
+  await store.add(read.entries, [])
+  return read
+}

@@ -1,0 +1,79 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { renderUserData, userDataFolder } from '../cloud-init/user-data.mts'
+import { projectRoot } from '../config/load.mts'
+import { backendOf, loadBackend } from '../config/terraform.mts'
+import type { Entry, VmDesign } from '../registry/entry.mts'
+import { descriptionOf } from '../registry/identity.mts'
+import { writeFileAtomic } from '../run/atomic-file.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { type VmSettings, vmConfiguration } from '../terraform/vm-configuration.mts'
+
+/** Where the configuration of a VM and, by default, its state are. */
+export function vmFolder(name: string): string {
+  return join(projectRoot(), 'vms', name)
+}
+
+/**
+ * Writes the configuration of a VM; all of it follows from the entry.
+ * @param started whether the VM is to run.
+ * @returns the folder.
+ */
+export async function writeVmFolder(entry: Entry, started: boolean): Promise<string> {
+  const folder = vmFolder(entry.name)
+  const design = requireDesign(entry)
+  const settings = settingsOf(entry, design, started, await userDataOf(entry, design))
+  const configuration = vmConfiguration(settings, backendOf(await loadBackend(), entry.name))
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await writeFileAtomic(join(folder, 'main.tf.json'), `${JSON.stringify(configuration, null, 2)}\n`, 0o600)
+  return folder
+}
+
+/** Removes the configuration and, where it is kept there, the state of a VM that is gone. */
+export async function removeVmFolder(name: string): Promise<void> {
+  await rm(vmFolder(name), { recursive: true, force: true })
+}
+
+/** @throws ProxmintError (invalid) for a VM that was imported: nobody knows what it was made of. */
+export function requireDesign({ name, design }: Entry): VmDesign {
+  if (design !== null) return design
+  throw new ProxmintError(`proxmint does not know what ${name} was made of: it was imported`, {
+    hint: 'it can be listed, extended and destroyed, and not changed',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+async function userDataOf(entry: Entry, { cloudInit }: VmDesign): Promise<string> {
+  return renderUserData(join(projectRoot(), userDataFolder), cloudInit.template, {
+    hostname: entry.name,
+    username: cloudInit.username,
+    purpose: entry.purpose,
+    ssh_authorized_keys: cloudInit.sshAuthorizedKeys,
+  })
+}
+
+function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: string): VmSettings {
+  const { network, cloudInit } = design
+  return {
+    name: entry.name,
+    description: descriptionOf(entry),
+    node: entry.node!,
+    vmid: entry.vmid,
+    template: design.template,
+    storage: design.storage,
+    cores: design.cores,
+    memory: design.memory,
+    disk: design.disk,
+    address: `${entry.address}/${network.prefix}`,
+    gateway: network.gateway,
+    dns: network.dns,
+    bridge: network.bridge,
+    vlan: network.vlan,
+    tags: design.tags,
+    started,
+    user_data: userData,
+    seed_iso: null,
+    file_storage: cloudInit.storage,
+    agent_timeout: design.agentTimeout,
+  }
+}

@@ -1,0 +1,51 @@
+import type { Entry } from '../registry/entry.mts'
+import { formatTable } from '../run/table.mts'
+
+const dayMs = 24 * 60 * 60 * 1000
+
+/** Living VMs as a table for a person. */
+export function formatVms(entries: Entry[], now: Date): string {
+  if (entries.length === 0) return 'there are no VMs; make one: zx scripts/vm.mts create NAME'
+  const rows = entries.map(entry => [
+    entry.name,
+    entry.failure === null ? entry.phase : `${entry.phase} (${entry.failure.step} failed)`,
+    String(entry.vmid),
+    entry.node ?? '',
+    entry.address,
+    expiryOf(entry, now),
+    entry.template?.version ?? '',
+    entry.owner ?? '',
+  ])
+  return formatTable(['name', 'phase', 'VMID', 'node', 'address', 'expires', 'template', 'owner'], rows)
+}
+
+/** `2026-12-22, in 30 days`. */
+function expiryOf({ expiresAt }: Entry, now: Date): string {
+  const days = Math.floor((Date.parse(expiresAt) - now.getTime()) / dayMs)
+  const when = days < 0 ? `${-days} days ago` : `in ${days} days`
+  return `${expiresAt.slice(0, 10)}, ${when}`
+}
+
+/** One VM with all that the registry knows. */
+export function formatVm(entry: Entry, now: Date): string {
+  const { failure, design } = entry
+  const facts: [string, string | undefined][] = [
+    ['phase', entry.phase],
+    ['failed', failure === null ? undefined : `${failure.step}, ${failure.at}: ${failure.why}`],
+    ['VMID', `${entry.vmid} on ${entry.node}`],
+    ['address', `${entry.address} (pool ${entry.pool})`],
+    ['expires', expiryOf(entry, now)],
+    ['template', entry.template?.version],
+    ['owner', entry.owner ?? undefined],
+    ['purpose', entry.purpose || undefined],
+    ['cloud-init', design?.cloudInit.template],
+    ['size', design === null ? undefined : `${design.cores} cores, ${design.memory} MiB, ${design.disk} GiB`],
+  ]
+  const known = facts.filter((fact): fact is [string, string] => fact[1] !== undefined)
+  return [
+    entry.name,
+    ...known.map(([label, value]) => `  ${label.padEnd(10)} ${value}`),
+    '  history',
+    ...entry.history.map(({ at, what }) => `    ${at}  ${what}`),
+  ].join('\n')
+}

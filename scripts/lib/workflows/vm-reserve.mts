@@ -1,0 +1,118 @@
+import { loadPools, type Pool, type PoolConfig } from '../config/pools.mts'
+import { loadVmDefaults, type VmDefaults } from '../config/vm-defaults.mts'
+import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { isVmidFree } from '../proxmox/is-vmid-free.mts'
+import { listVms } from '../proxmox/list-vms.mts'
+import type { Entry } from '../registry/entry.mts'
+import type { RegistryStore, Wanted } from '../registry/store.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { nearest } from '../run/nearest.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import type { Connection } from './connect.mts'
+import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
+
+const dayMs = 24 * 60 * 60 * 1000
+
+/**
+ * Takes a name, a VMID and an address for a new VM, and writes down all that it is to be.
+ * @throws ProxmintError (usage) for what cannot be had, (invalid) where there is no VM template to make it from.
+ */
+export async function reserveNewVm(
+  store: RegistryStore,
+  connection: Connection,
+  name: string,
+  wishes: VmWishes,
+): Promise<Entry> {
+  const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
+  const wanted = await wantedVm(connection, pools, defaults, name, wishes)
+  const takenVmids = new Set((await listVms(connection.client)).map(vm => vm.vmid))
+  for (;;) {
+    const limits = {
+      vmidRange: pools.vmidRange,
+      takenVmids,
+      takenAddresses: new Set<string>(),
+      now: new Date(),
+    }
+    const [entry] = await store.reserve([wanted], limits)
+    if (await isVmidFree(connection.client, entry!.vmid)) return entry!
+    // It exists, and the API token may not see it.
+    takenVmids.add(entry!.vmid)
+    await store.change(name, one => ({ ...one, phase: 'destroyed' }))
+  }
+}
+
+async function wantedVm(
+  connection: Connection,
+  pools: PoolConfig,
+  defaults: VmDefaults,
+  name: string,
+  wishes: VmWishes,
+): Promise<Wanted> {
+  const { config, credentials } = connection
+  const node = wishes.node ?? credentials.node
+  const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
+  const { template, version } = await templateFor(defaults, wishes, node)
+  const place = { config, pool, template, storage: credentials.storagePool }
+  const design = designVm(wishes, defaults, place)
+  await requireDisk(connection, template, design.disk)
+  const days = wishes.expiryDays ?? pools.expiryDays
+  return {
+    name,
+    node,
+    owner: wishes.owner ?? null,
+    expiresAt: new Date(Date.now() + days * dayMs).toISOString(),
+    template: version,
+    token: null,
+    design,
+    purpose: wishes.purpose ?? '',
+    pool,
+    vmid: wishes.vmid,
+    address: wishes.address,
+  }
+}
+
+function poolNamed({ pools }: PoolConfig, name: string): Pool {
+  const pool = pools[name]
+  if (pool !== undefined) return pool
+  const close = nearest(name, Object.keys(pools))
+  throw new ProxmintError(`unknown pool ${name}${close === undefined ? '' : `; did you mean ${close}?`}`, {
+    facts: { known: Object.keys(pools).join(', ') },
+    hint: 'pools are in config/db.yaml',
+    exitCode: exitCodes.usage,
+  })
+}
+
+async function templateFor(
+  defaults: VmDefaults,
+  wishes: VmWishes,
+  node: string,
+): Promise<{ template: { vmid: number; node: string }; version: Wanted['template'] }> {
+  if (wishes.templateVmid !== undefined)
+    return { template: { vmid: wishes.templateVmid, node }, version: null }
+  const family = wishes.template ?? defaults.template
+  const version = currentVersion(await readLockfile(lockfilePath()), family)
+  return { template: copyFor(version, node), version: { family, version: version.name } }
+}
+
+/** A disk can grow, never shrink: better said before anything is made. */
+async function requireDisk(
+  { client }: Connection,
+  template: { vmid: number; node: string },
+  disk: number,
+): Promise<void> {
+  const config = await getVmConfig(client, template)
+  if (config['template'] !== 1) {
+    throw new ProxmintError(`VM ${template.vmid} is no VM template`, { exitCode: exitCodes.usage })
+  }
+  const [, size, unit] = /(?:^|,)size=(\d+)([MGT])/.exec(String(config['scsi0'])) ?? []
+  if (size === undefined) return
+  const gib = Number(size) * { M: 1 / 1024, G: 1, T: 1024 }[unit as 'M' | 'G' | 'T']
+  if (disk >= gib) return
+  throw new ProxmintError(
+    `a disk of ${disk} GiB is smaller than that of VM template ${template.vmid}, ${gib} GiB`,
+    {
+      hint: `--disk ${Math.ceil(gib)}, or \`disk\` in config/vm.yaml`,
+      exitCode: exitCodes.usage,
+    },
+  )
+}

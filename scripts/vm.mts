@@ -1,0 +1,39 @@
+import { usageError } from './lib/run/command-line.mts'
+import { exitCodes } from './lib/run/errors.mts'
+import { runMain } from './lib/run/main.mts'
+
+const name = 'vm'
+
+await runMain({
+  name,
+  summary: 'Virtual machines: makes them from VM templates, keeps their registry, destroys them.',
+  usage: 'create NAME | list | show NAME | extend NAME --days N | destroy NAME | import FILE',
+  options: {
+    purpose: { type: 'string', value: 'TEXT', help: 'create: what it is for' },
+    cpu: { type: 'string', value: 'N', help: 'create: cores' },
+    memory: { type: 'string', value: 'MIB', help: 'create: memory in MiB' },
+    disk: { type: 'string', value: 'GIB', help: 'create: root disk in GiB' },
+    tags: { type: 'string', multiple: true, value: 'TAG', help: 'create: further tags in Proxmox' },
+    'expiry-days': { type: 'string', value: 'N', help: 'create: how long it is opened' },
+    username: { type: 'string', value: 'NAME', help: 'create: its login account' },
+    node: { type: 'string', value: 'NODE', help: 'create: where it runs' },
+    pool: { type: 'string', value: 'POOL', help: 'create: where its address comes from' },
+    ip: { type: 'string', value: 'ADDRESS', help: 'create: this very address of the pool' },
+    vmid: { type: 'string', value: 'N', help: 'create: this very VMID' },
+    template: { type: 'string', value: 'OS', help: 'create: the template family it is made from' },
+    'template-vmid': { type: 'string', value: 'N', help: 'create: a VM template that is in no lockfile' },
+    'cloud-init': { type: 'string', value: 'NAME', help: 'create: a file of cloud-init/templates/' },
+    days: { type: 'string', value: 'N', help: 'extend: by how many days' },
+    yes: { type: 'boolean', help: 'destroy: without asking' },
+  },
+  positionals: 2,
+  example: 'zx scripts/vm.mts create web-1 --cpu 2 --memory 2048 --expiry-days 30',
+  async run(args, signal) {
+    const { vmCommand, vmVerbs } = await import('./lib/workflows/vm-command.mts')
+    const [verb = ''] = args.positionals
+    if (!vmVerbs.includes(verb)) throw usageError({ name }, `say one of ${vmVerbs.join(', ')}`)
+    const { document, text } = await vmCommand(verb, args, signal)
+    process.stdout.write(`${args.flag('json') ? JSON.stringify(document, null, 2) : text}\n`)
+    return exitCodes.done
+  },
+})
