@@ -225,6 +225,7 @@ async function startServer(options: PveServerOptions, lock: StateLock): Promise<
     reset: () => resetPve(pve, options),
     async close() {
       await listening.close()
+      pve.faults.end()
       await pve.tasks.settled()
       await stopGuests(pve)
       await rm(join(options.dataDir, 'uploads'), { recursive: true, force: true })

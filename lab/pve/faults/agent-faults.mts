@@ -1,6 +1,5 @@
 /** The guest agent's faults: silence, and a bridge of containers in front of the guest's own card. */
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { AgentNotRunning } from '../../guests/driver.mts'
 import type { Faults } from './faults.mts'
 
@@ -31,7 +30,7 @@ export async function withAgentFaults(
 ): Promise<unknown> {
   const silent = faults.due('silent-agent', { vmid })
   if (silent) {
-    await sleep((silent.seconds ?? PING_SECONDS) * 1000)
+    await faults.wait(silent.seconds ?? PING_SECONDS)
     throw new AgentNotRunning()
   }
   const answer = await ask()

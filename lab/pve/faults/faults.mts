@@ -1,5 +1,6 @@
 /** The faults of one server: which of them is due, and how often each was. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault, FaultKind, FaultOf, FaultReport, Match } from './fault.mts'
 import { operation } from './operation.mts'
 import { pathPattern } from './path-pattern.mts'
@@ -19,6 +20,10 @@ export interface Faults {
   due<K extends FaultKind>(kind: K, occasion?: Occasion): FaultOf<K> | undefined
   /** Seconds the node's clock is ahead of the machine's. */
   skew(): number
+  /** Lets a fault take its time: rejects when the task is stopped meanwhile, or the server closes. */
+  wait(seconds: number, signal?: AbortSignal): Promise<void>
+  /** Ends all waiting, for a server that closes. */
+  end(): void
 }
 
 /** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
@@ -72,6 +77,7 @@ function strikes(armed: Armed): boolean {
 
 export function createFaults(initial: Fault[] = []): Faults {
   let armed = initial.map(arm)
+  const closing = new AbortController()
   return {
     set(faults) {
       armed = faults.map(arm)
@@ -85,5 +91,8 @@ export function createFaults(initial: Fault[] = []): Faults {
       const skews = armed.map(({ fault }) => (fault.fault === 'clock-skew' ? fault.seconds : 0))
       return skews.reduce((sum, seconds) => sum + seconds, 0)
     },
+    wait: (seconds, signal = closing.signal) =>
+      sleep(seconds * 1000, undefined, { signal: AbortSignal.any([closing.signal, signal]) }),
+    end: () => closing.abort(),
   }
 }

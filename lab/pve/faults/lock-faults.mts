@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { lockTimeout, type VmLocks } from '../vm/locks.mts'
 import type { Faults } from './faults.mts'
 import { operation } from './operation.mts'
@@ -12,7 +11,7 @@ export function lockFaults(locks: VmLocks, faults: Faults): VmLocks {
     async (vmid, seconds, work) => {
       const fault = faults.due('lock-timeout', { vmid })
       if (fault) {
-        await sleep((fault.seconds ?? seconds) * 1000)
+        await faults.wait(fault.seconds ?? seconds)
         throw lockTimeout(vmid)
       }
       return lock(vmid, seconds, () => {

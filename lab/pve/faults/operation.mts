@@ -4,7 +4,6 @@
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { FaultOf } from './fault.mts'
 
 export interface Operation {
   method: string
@@ -14,9 +13,8 @@ export interface Operation {
   vmids: Set<number>
   /** Type of the task; undefined in the request itself. */
   task: string | undefined
-  /** A worker that is to fail, until it did. */
-  failing: FaultOf<'failing-task'> | undefined
-  log(line: string): void
+  /** A worker that is to fail: fails it. Undefined for others, and when it did. */
+  fail: (() => Promise<never>) | undefined
   /** Whether it holds a VM's lock by now. */
   locked: boolean
 }
@@ -30,8 +28,7 @@ export const requestOperation = (method: string, path: string): Operation => ({
   path,
   vmids: new Set(),
   task: undefined,
-  failing: undefined,
-  log: () => {},
+  fail: undefined,
   locked: false,
 })
 

@@ -209,6 +209,20 @@ describe('failing-task', () => {
   })
 })
 
+test('a task that stands still is stopped at once, and keeps no server from closing', async () => {
+  const own = await startLab({
+    faults: [{ fault: 'failing-task', seconds: 600, match: { task: 'qmcreate' } }],
+  })
+  const create = (vmid: number) => own.call('POST', qemu, { vmid, scsi0: 'tank:1' })
+  const { data: upid } = await create(100)
+  await own.call('DELETE', `/nodes/pve/tasks/${encodeURIComponent(upid)}`)
+  await own.server.admin.settled()
+  expect(own.server.admin.tasks()[0]!.exitstatus).toBe('interrupted by signal')
+  expect(own.server.admin.vmids()).toEqual([])
+  await create(101)
+  expect(await secondsOf(() => own.close())).toBeLessThan(60)
+})
+
 describe('the guest agent', () => {
   const interfaces = () => lab.get(`${qemu}/100/agent/network-get-interfaces`)
   beforeEach(() => lab.task('POST', `${qemu}/100/status/start`))
