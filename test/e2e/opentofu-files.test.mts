@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
+import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { openTofu, rootLogin, type Tofu, tokenLogin } from './opentofu.mts'
-import { startLab } from './workspace.mts'
+import { rootClient, startLab } from './workspace.mts'
 
 /** Snippets by the node's SSH, ISOs by upload and images by download-url, by the bpg provider. */
 let lab: Lab
@@ -25,12 +26,22 @@ beforeAll(async () => {
   }
   tofu = await openTofu(lab, 'opentofu-files', env)
   await writeFile(join(tofu.folder, 'tools.iso'), Buffer.alloc(3_000_000, 'iso'))
+  await writeFile(join(tofu.folder, 'disk.qcow2'), qcow2Header(8 * 2 ** 30))
 })
 afterAll(async () => {
   await tofu?.[Symbol.asyncDispose]()
   await lab?.close()
   await rm(state, { recursive: true, force: true })
 })
+
+/** As much of an image as tells what it is and how large its disk is, in bytes. */
+function qcow2Header(diskSize: number): Buffer {
+  const header = Buffer.alloc(512)
+  header.write('QFI\xfb', 'latin1')
+  header.writeUInt32BE(3, 4)
+  header.writeBigUInt64BE(BigInt(diskSize), 24)
+  return header
+}
 
 describe.sequential('files by OpenTofu', () => {
   test('snippet, ISO and image arrive whole', async () => {
@@ -44,12 +55,30 @@ describe.sequential('files by OpenTofu', () => {
     })
     expect(await readFile(stored('snippets', 'motd.yaml'), 'utf8')).toBe("#cloud-config\n# it's first\n")
     expect((await readFile(stored('template/iso', 'tools.iso'))).length).toBe(3_000_000)
-    expect(await readdir(stored('import', ''))).toEqual(['debian.qcow2'])
+    expect(await readdir(stored('import', ''))).toEqual(['debian.qcow2', 'disk.qcow2'])
   })
 
-  test('another text replaces the snippet', async () => {
+  test('a VM is made of them', async () => {
+    expect(await getVmConfig(rootClient(lab), { node: 'pve', vmid: 130 })).toMatchObject({
+      ide2: 'local:iso/tools.iso,media=cdrom,size=3000000',
+      scsi0: expect.stringMatching(/^tank:vm-130-disk-0,.*size=12G/),
+      cicustom: 'vendor=local:snippets/motd.yaml',
+      ciuser: 'me',
+      searchdomain: 'example.com',
+    })
+  })
+
+  test('it is stopped and started in place', async () => {
+    const address = 'proxmox_virtual_environment_vm.appliance'
+    expect(await tofu.plan('started=false')).toEqual({ [address]: 'update' })
+    await tofu.apply('started=false')
+    await tofu.apply()
+  })
+
+  test('another text replaces the snippet, and the VM that took its id from it', async () => {
     expect(await tofu.plan('motd=second')).toEqual({
       'proxmox_virtual_environment_file.snippet': 'delete create',
+      'proxmox_virtual_environment_vm.appliance': 'delete create',
     })
     await tofu.apply('motd=second')
     expect(await readFile(stored('snippets', 'motd.yaml'), 'utf8')).toContain('second')
