@@ -29,6 +29,6 @@ export function reasonToBuild(
     return `${version.name} has no copy on ${missing.map(place => place.node).join(', ')}`
   const ageMs = now.getTime() - Date.parse(version.builtAt)
   if (maxAgeMs !== undefined && ageMs > maxAgeMs)
-    return `${version.name} is ${Math.floor(ageMs / 86_400_000)} days old`
+    return `${version.name} was built on ${version.builtAt.slice(0, 10)}, longer ago than it may be`
   return undefined
 }
