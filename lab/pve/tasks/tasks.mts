@@ -99,7 +99,14 @@ const secondsOf = ({ now }: TaskOptions) => Math.floor(now() / 1000)
 
 function createRecord(options: TaskOptions, pid: number, task: TaskStart): TaskRecord {
   const pstart = Math.floor((Date.now() - options.bootedAt) / 10)
-  const identity = { pid, pstart, starttime: secondsOf(options), type: task.type, id: task.id, authid: task.authid }
+  const identity = {
+    pid,
+    pstart,
+    starttime: secondsOf(options),
+    type: task.type,
+    id: task.id,
+    authid: task.authid,
+  }
   const upid = formatUpid({ node: task.node ?? options.node, ...identity })
   return { upid, ...identity, endtime: undefined, log: [], exitstatus: undefined }
 }
