@@ -271,6 +271,19 @@ describe('a place that cannot take it', () => {
     expect(stderr).toContain('error: every VMID from 300 to 300 is taken\n')
   })
 
+  test.each([
+    ['for images', 'local'],
+    ['for disks', 'tank'],
+  ])('no space on the storage %s: nothing is left', async (_, storage) => {
+    await good()
+    await lab.faults.set([{ fault: 'disk-full', match: { storage } }])
+    const { code, stderr } = await importing('x').finally(() => lab.faults.set([]))
+    expect(code).toBe(exitCodes.failed)
+    expect(stderr).toMatch(/error: task .* failed: .*(?:space|full)/)
+    expect(stderr).toContain(`hint: make room on the storage ${storage}`)
+    expect(await listVms(root)).toEqual([])
+  })
+
   test('a bridge that does not exist', async () => {
     await good()
     await workspace.edit('config/proxmint.yaml', 'images:', 'bridge: vmbr9\nimages:')

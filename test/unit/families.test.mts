@@ -151,6 +151,19 @@ test('the seven families', async () => {
   ])
 })
 
+/** Windows' installer breaks off at a longer one, without saying why. */
+test.each(['autounattend.xml.pkrtpl', 'cloudbase-init/unattend.xml'])(
+  "no command of windows' %s is longer than 259 characters",
+  async file => {
+    const text = await readFile(`packer/windows/${file}`, 'utf8')
+    const commands = [...text.matchAll(/<Path>(.*)<\/Path>/g)].map(([, path]) =>
+      path!.replaceAll('&amp;', '&'),
+    )
+    expect(commands).not.toEqual([])
+    expect(commands.filter(command => command.length > 259)).toEqual([])
+  },
+)
+
 describe('what several families have', () => {
   const copies: [string, string[]][] = [
     ['scripts/check-cloud-init.sh', ['ubuntu', 'debian-web3', 'arch', 'nixos']],

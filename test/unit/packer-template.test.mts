@@ -111,6 +111,23 @@ describe('what cannot be read', () => {
     })
   })
 
+  test('a source that two files define', async () => {
+    const source = 'source "proxmox-clone" "x" {\n}\n'
+    const root = await family({ 'a.pkr.hcl': source, 'b.pkr.hcl': `# a copy\n${source}` })
+    expect(await failureOf(() => loadTemplate('x', root))).toEqual({
+      message: `${root}/x defines the source proxmox-clone.x 2 times`,
+      facts: { places: `${root}/x/a.pkr.hcl:1, ${root}/x/b.pkr.hcl:2` },
+      hint: 'keep one: Packer reads every *.pkr.hcl of the folder as one template; a copy of a file needs another ending',
+      exitCode: 3,
+    })
+  })
+
+  test('sources of one name and two kinds are two', async () => {
+    const both = 'source "proxmox-clone" "x" {\n}\nsource "proxmox-iso" "x" {\n}\n'
+    const { sources } = await loadTemplate('x', await family({ 'a.pkr.hcl': both }))
+    expect(sources.map(({ type, name }) => `${type}.${name}`)).toEqual(['proxmox-clone.x', 'proxmox-iso.x'])
+  })
+
   test('a folder without a template', async () => {
     expect(await failureOf(() => loadTemplate('no-template', invalid))).toEqual({
       message: `${invalid}/no-template holds no *.pkr.hcl file`,

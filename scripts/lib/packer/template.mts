@@ -64,20 +64,35 @@ export async function listFamilies(root = 'packer'): Promise<string[]> {
 
 /**
  * Reads a template folder.
- * @throws ProxmintError (invalid) for a syntax error, with file and line.
+ * @throws ProxmintError (invalid) for a syntax error, with file and line, and for a source that is defined twice.
  */
 export async function loadTemplate(os: string, root = 'packer'): Promise<Template> {
   const folder = join(root, os)
   const files = await readFiles(folder)
   const documents = await Promise.all(files.map(async file => ({ file, json: await toJson(file) })))
+  const sources = documents.flatMap(({ file, json }) => sourcesOf(file, json))
+  requireOneOfEach(folder, sources)
   return {
     os,
     folder,
     files,
     overrides: await readOverrides(folder),
     variables: documents.flatMap(({ file, json }) => variablesOf(file, json)),
-    sources: documents.flatMap(({ file, json }) => sourcesOf(file, json)),
+    sources,
     provisioners: documents.flatMap(({ file, json }) => provisionersOf(file, json)),
+  }
+}
+
+/** Packer reads all files as one; which of two sources of one name was meant, nobody can tell. */
+function requireOneOfEach(folder: string, sources: SourceBlock[]): void {
+  const places = Map.groupBy(sources, ({ type, name }) => `${type}.${name}`)
+  for (const [source, defined] of places) {
+    if (defined.length === 1) continue
+    throw new ProxmintError(`${folder} defines the source ${source} ${defined.length} times`, {
+      facts: { places: defined.map(({ file, block }) => `${file}:${block.line}`).join(', ') },
+      hint: 'keep one: Packer reads every *.pkr.hcl of the folder as one template; a copy of a file needs another ending',
+      exitCode: exitCodes.invalid,
+    })
   }
 }
 

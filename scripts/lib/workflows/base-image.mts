@@ -10,6 +10,7 @@ import { uploadFile } from '../proxmox/upload-file.mts'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import type { Progress } from '../run/progress.mts'
 import type { Connection } from './connect.mts'
+import { explainFullStorage } from './no-space.mts'
 
 interface Checksum {
   algorithm: 'sha256' | 'sha512'
@@ -90,7 +91,7 @@ export async function transferImage(
     timeoutMs: config.taskTimeoutSeconds * 1000,
     onLog: progress.update,
   }).catch(error => {
-    throw transferFailed(error)
+    throw transferFailed(explainFullStorage(error, config.imageStorage))
   })
 }
 

@@ -14,6 +14,7 @@ import { dropReservation, type Reservation, updateReservation } from '../templat
 import { baseDescription } from './base-description.mts'
 import type { PlannedImage } from './base-image.mts'
 import { type Connection, cleaningOf } from './connect.mts'
+import { explainFullStorage } from './no-space.mts'
 import { removeVolume, tryRemoveReserved } from './remove-leftovers.mts'
 import { reserveVm } from './reserve.mts'
 
@@ -47,7 +48,7 @@ export async function makeBase(connection: Connection, base: BaseVm, signal: Abo
     await withProgress(`convert ${base.name} to a VM template`, () => finish(made))
   } catch (error) {
     process.stderr.write(`${await tryRemoveReserved(cleaningOf(connection), made.reservation)}\n`)
-    throw error
+    throw explainFullStorage(error, credentials.storagePool)
   }
   for (const volume of volumes) await removeVolume(cleaningOf(connection), credentials.node, volume)
   await dropReservation(config.stateDir, reservation.vmid)

@@ -1,0 +1,216 @@
+/** Every family is valid for the Packers there are; debian-web3, with a package made here, is really built. */
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { ExecResult, Lab } from '../../lab/create.mts'
+import { writePackagedCopy } from '../../scripts/lib/packer/packaged-copy.mts'
+import { listFamilies, loadTemplate } from '../../scripts/lib/packer/template.mts'
+import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
+import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
+import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
+import { exitCodes } from '../../scripts/lib/run/errors.mts'
+import { leftovers } from './leftovers.mts'
+import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
+
+const run = promisify(execFile)
+const families = await listFamilies()
+
+/** What a direnv shell and `build` set. */
+const environment = {
+  CHECKPOINT_DISABLE: '1',
+  PROXMOX_URL: 'https://127.0.0.1:1/api2/json',
+  PROXMOX_USERNAME: 'terraform@pve!terraform-token',
+  PROXMOX_TOKEN: 'c0ffee00-1111-4222-8333-444455556666',
+  PROXMOX_PASSWORD: 'planted-password',
+  PROXMOX_NODE: 'pve',
+  PROXMOX_STORAGE_POOL: 'tank',
+  PKR_VAR_build_password: 'aA1-planted',
+  PAM_WEB3_PACKAGE: resolve('package.json'),
+  PAM_WEB3_PACKAGE_SHA256: '0'.repeat(64),
+}
+
+async function validate(packer: string, cwd: string): Promise<string> {
+  const options = { cwd, env: { ...process.env, ...environment } }
+  const failed = (error: { stdout: string; stderr: string }): string => `${error.stdout}${error.stderr}`
+  return run(packer, ['validate', '.'], options).then(() => 'valid', failed)
+}
+
+const modern = process.env['PROXMINT_TEST_MODERN_PACKER_PATH']
+const skipped =
+  'put a Packer 1.10 or newer in PROXMINT_TEST_MODERN_PACKER_PATH (and its plugins in PACKER_PLUGIN_PATH)'
+if (modern === undefined)
+  process.stderr.write(`SKIPPED: families on a modern Packer; to run them, ${skipped}\n`)
+
+describe.skipIf(modern === undefined)(`a modern Packer (where it is skipped: ${skipped})`, () => {
+  test.each(families)('takes %s as it is', async os => {
+    expect(await validate(join(modern!, 'packer'), join('packer', os))).toBe('valid')
+  })
+
+  test.each(families)('finds %s formatted', async os => {
+    const { stdout } = await run(join(modern!, 'packer'), ['fmt', '-check', '-diff', join('packer', os)])
+    expect(stdout).toBe('')
+  })
+})
+
+const packaged = '/usr/bin/packer'
+const version = await run(packaged, ['version']).then(
+  ({ stdout }) => stdout,
+  () => '',
+)
+const noPackaged = version.startsWith('Packer v1.6.') ? undefined : "install Debian's package packer"
+if (noPackaged) process.stderr.write(`SKIPPED: families on the packaged Packer; to run them, ${noPackaged}\n`)
+
+describe.skipIf(noPackaged)(`the packaged Packer (where it is skipped: ${noPackaged})`, () => {
+  const inCopy = async (os: string): Promise<string> => {
+    const target = await mkdtemp(join(tmpdir(), 'proxmint-copy-'))
+    onTestFinished(() => rm(target, { recursive: true, force: true }))
+    const { folder } = await writePackagedCopy(await loadTemplate(os), join(target, 'packer'))
+    return validate(packaged, folder)
+  }
+
+  test.each(families.filter(os => os !== 'windows'))('takes the translated %s', async os => {
+    expect(await inCopy(os)).toBe('valid')
+  })
+
+  test('says that windows needs a newer one', async () => {
+    expect(await inCopy('windows')).toContain('This configuration does not support Packer version 1.6.')
+  })
+})
+
+describe('debian-web3', () => {
+  let lab: Lab
+  let root: ProxmoxClient
+  let workspace: Workspace
+  let web3: { file: string; sha256: string }
+
+  beforeAll(async () => {
+    lab = await startLab()
+    root = rootClient(lab)
+    workspace = await createWorkspace(lab)
+    await workspace.edit('config/proxmint.yaml', '  debian-12:', '  debian-12-web3:')
+    web3 = await makePackage(workspace.folder, 'libpam-web3')
+    expect(await workspace.zx('base', ['import', 'debian-web3'])).toMatchObject({ code: exitCodes.done })
+  })
+  afterAll(async () => {
+    await workspace?.[Symbol.asyncDispose]()
+    await lab?.close()
+  })
+
+  const build = (file: string, sha256: string, ...options: string[]): Promise<ExecResult> =>
+    workspace.zx('build', ['debian-web3', '--json', ...options], {
+      PAM_WEB3_PACKAGE: file,
+      PAM_WEB3_PACKAGE_SHA256: sha256,
+    })
+
+  /** Logs stay, to be read. */
+  const left = async (): Promise<string[]> =>
+    (await leftovers(root, workspace)).filter(what => !what.startsWith('logs/'))
+
+  test('of a package that is another than it should be is not built', async () => {
+    const { code, stderr } = await build(web3.file, '0'.repeat(64))
+    expect(code).toBe(exitCodes.failed)
+    expect(stderr).toContain(`the package has the SHA-256 ${web3.sha256}, not ${'0'.repeat(64)}`)
+    expect(await left()).toEqual([])
+  })
+
+  test('of a package by another name is not built', async () => {
+    const other = await makePackage(workspace.folder, 'libpam-web2')
+    const { code, stderr } = await build(other.file, other.sha256)
+    expect(code).toBe(exitCodes.failed)
+    expect(stderr).toContain('the package is libpam-web2, not libpam-web3')
+    expect(await left()).toEqual([])
+  })
+
+  test('is built, tested and promoted; its clones have the service enabled, and the package is gone', async () => {
+    const { code, stdout, stderr } = await build(web3.file, web3.sha256)
+    expect(stderr).not.toContain('error:')
+    expect(code).toBe(exitCodes.done)
+    const { vmid } = (JSON.parse(stdout) as { template: { vmid: number } }).template
+    expect(await getVmConfig(root, { node: 'pve', vmid })).toMatchObject({ template: 1 })
+    const said = await askClone(vmid, [
+      'systemctl is-enabled web3-auth-svc',
+      'dpkg -s libpam-web3 | grep -E "^(Status|Version)"',
+      'ls /tmp/libpam-web3.deb 2>/dev/null || echo no package left',
+    ])
+    expect(said).toEqual(['enabled', 'Status: install ok installed\nVersion: 0.4.0', 'no package left'])
+  })
+
+  /** What these commands print, as root in a clone of a VM template. */
+  async function askClone(template: number, commands: string[]): Promise<string[]> {
+    const vmid = 700
+    const finish = (upid: string) => waitForTask(root, upid, { timeoutMs: 120_000 })
+    const vm = `/nodes/pve/qemu/${vmid}`
+    await finish(await root.request('POST', `/nodes/pve/qemu/${template}/clone`, { newid: vmid, full: 1 }))
+    try {
+      await finish(await root.request('POST', `${vm}/status/start`))
+      await expect
+        .poll(() => root.request('POST', `${vm}/agent/ping`).then(() => 'up', String), slow)
+        .toBe('up')
+      return await Promise.all(commands.map(command => execInGuest(vm, command)))
+    } finally {
+      await finish(await root.request('POST', `${vm}/status/stop`))
+      await finish(await root.request('DELETE', vm))
+    }
+  }
+
+  const slow = { timeout: 120_000, interval: 500 }
+
+  async function execInGuest(vm: string, command: string): Promise<string> {
+    const started = { command: '/bin/sh', 'input-data': command }
+    const { pid } = await root.request<{ pid: number }>('POST', `${vm}/agent/exec`, started)
+    type Status = { exited: 0 | 1; 'out-data'?: string }
+    let status: Status | undefined
+    await expect
+      .poll(async () => {
+        status = await root.request<Status>('GET', `${vm}/agent/exec-status`, { pid })
+        return Boolean(status.exited)
+      }, slow)
+      .toBe(true)
+    return (status?.['out-data'] ?? '').trim()
+  }
+})
+
+/** A package of libpam-web3's layout: module, service, its unit and both configurations. */
+async function makePackage(folder: string, name: string): Promise<{ file: string; sha256: string }> {
+  const tree = join(folder, `${name}-tree`)
+  const files: Record<string, string> = {
+    'DEBIAN/control': [
+      `Package: ${name}`,
+      'Version: 0.4.0',
+      'Architecture: amd64',
+      'Maintainer: proxmint tests <tests@example.net>',
+      'Description: stands in for the real one in a test',
+      '',
+    ].join('\n'),
+    'DEBIAN/conffiles': '/etc/pam_web3/config.toml\n/etc/web3-auth/config.toml\n',
+    'lib/x86_64-linux-gnu/security/libpam_web3.so': 'not a module',
+    'usr/bin/web3-auth-svc': '#!/bin/sh\nexec sleep infinity\n',
+    'usr/lib/systemd/system/web3-auth-svc.service': [
+      '[Unit]',
+      'Description=web3 authentication service',
+      '[Service]',
+      'ExecStart=/usr/bin/web3-auth-svc',
+      '[Install]',
+      'WantedBy=multi-user.target',
+      '',
+    ].join('\n'),
+    'etc/pam_web3/config.toml': '[machine]\nid = "my-server"\n',
+    'etc/web3-auth/config.toml': 'backend = "jsonrpc"\n',
+  }
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(join(tree, path, '..'), { recursive: true })
+    await writeFile(join(tree, path), text, { mode: path.startsWith('usr/bin/') ? 0o755 : 0o644 })
+  }
+  const file = join(folder, `${name}_0.4.0_amd64.deb`)
+  await run('dpkg-deb', ['--root-owner-group', '--build', tree, file])
+  return {
+    file,
+    sha256: createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex'),
+  }
+}
