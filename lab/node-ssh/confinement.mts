@@ -62,6 +62,7 @@ const PROGRAMS = [
   'chmod',
   'ln',
   'wc',
+  'rmdir',
 ]
 
 async function confineByChroot({ storagesFolder }: Place): Promise<Confinement> {

@@ -1,4 +1,7 @@
-/** The node's SSH server: commands and SFTP, for root, on the lab's storages alone. */
+/**
+ * The node's SSH server: commands and SFTP, for root, on the lab's storages alone. No sshd: not every machine has
+ * one, it would have to be told who root of the node is, and its SFTP follows links.
+ */
 
 import { createServer, type Server, type Socket } from 'node:net'
 import ssh2, { type Connection, type Session } from 'ssh2'

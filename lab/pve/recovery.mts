@@ -3,7 +3,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { State, StorageConfig } from './state.mts'
-import { fileFolder } from './storage/files.mts'
+import { fileFolder, isInPlace } from './storage/files.mts'
 import { isFileBased } from './storage/storages.mts'
 
 /** What Proxmox reads from the log of a worker that did not come to write its last line. */
@@ -24,14 +24,15 @@ export function endInterrupted({ tasks }: State, now: number) {
 export async function removeHalfFiles(dataDir: string, storages: StorageConfig[]): Promise<void> {
   await rm(join(dataDir, 'uploads'), { recursive: true, force: true })
   for (const storage of storages.filter(isFileBased))
-    await Promise.all(INCOMING.map(content => removeHalfIn(fileFolder(storage, content))))
+    await Promise.all(INCOMING.map(content => removeHalfIn(storage, fileFolder(storage, content))))
 }
 
 const INCOMING = ['iso', 'vztmpl', 'import'] as const
 
 const isHalf = (name: string) => name.endsWith('.tmp_upload') || name.includes('.tmp_dwnl.')
 
-async function removeHalfIn(folder: string) {
+async function removeHalfIn(storage: StorageConfig, folder: string) {
+  if (!(await isInPlace(storage, folder))) return
   const names = await readdir(folder).catch(() => [])
   await Promise.all(names.filter(isHalf).map(name => rm(join(folder, name), { force: true })))
 }

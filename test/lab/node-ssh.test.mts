@@ -221,11 +221,14 @@ describe.each(['namespace', 'loopback'] as const)("the node's SSH, isolation %s"
 
   test('a lab that is taken up again has the keys and the snippets it had, and nothing else on its storages', async () => {
     const before = lab.nodeSsh
+    const dangling = 'rmdir import && ln -s /nowhere/at/all import'
+    expect(await execute(client, `cd ${storages}/local && ${dangling}`)).toMatchObject({ code: 0 })
     client.end()
     await lab.close()
     expect((await readdir(storages)).sort()).toEqual(['local', 'tank'])
     lab = await startLab(state, isolation)
     expect(lab.nodeSsh.hostKey).toBe(before.hostKey)
+    expect(await content('import')).toEqual([])
     client = await connect(lab)
     expect((await execute(client, `cat ${snippets}/hook.sh`)).stdout).toBe('#!/bin/sh\n')
   })

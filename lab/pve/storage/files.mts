@@ -40,8 +40,15 @@ export async function createFolders(storages: Record<string, StorageConfig>): Pr
   for (const storage of Object.values(storages)) {
     const kinds = isFileBased(storage) ? storage.content.filter(isFileContent) : []
     const folders = [storage.path, ...kinds.map(kind => fileFolder(storage, kind))]
-    await Promise.all(folders.map(folder => mkdir(folder, { recursive: true })))
+    await Promise.all(folders.map(makeFolder))
   }
+}
+
+/** A link that leads nowhere stays: the storage then has no such folder, as one that is not mounted. */
+async function makeFolder(path: string) {
+  await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST' && error.code !== 'ENOENT') throw error
+  })
 }
 
 /** The extensions Proxmox accepts, each kind's own fault text included. */
@@ -69,7 +76,7 @@ const formatOf = (content: FileContent, name: string) =>
  * Whether a folder of a storage lies where it should. Who writes over the node's SSH can put a link in its place,
  * but not in that of the folder all storages lie in.
  */
-async function isInPlace(storage: StorageConfig, folder: string): Promise<boolean> {
+export async function isInPlace(storage: StorageConfig, folder: string): Promise<boolean> {
   const parent = dirname(storage.path)
   const real = await realpath(folder).catch(() => undefined)
   return real === join(await realpath(parent), relative(parent, folder))

@@ -191,9 +191,13 @@ describe('scripts/lab.mts', () => {
       'nodeSsh',
     ])
     expect((await apiOf(ready)('GET', '/version')).status).toBe(200)
-    const inside = await execInside('sh', '-c', 'ip -br addr show vmbr0; echo $PROXMOX_USERNAME; exit 7')
+    const inside = await execInside(
+      'sh',
+      '-c',
+      'ip -br addr show vmbr0; echo $PROXMOX_USERNAME $PROXMOX_VE_SSH_USERNAME; exit 7',
+    )
     expect(inside.code).toBe(7)
-    expect(inside.stdout).toMatch(/192\.168\.122\.1\/24[\s\S]*proxmint@pve!lab\n$/)
+    expect(inside.stdout).toMatch(/192\.168\.122\.1\/24[\s\S]*proxmint@pve!lab root\n$/)
     expect((await run('up')).output).toContain(`a lab runs on ${state} already`)
     expect((await run('down')).code).toBe(0)
     expect(await ended).toEqual([0, null])
