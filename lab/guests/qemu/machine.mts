@@ -7,7 +7,7 @@ import type { GuestExit, GuestStart, RunningGuest } from '../driver.mts'
 import type { Accelerator } from './accelerator.mts'
 import { openAgentChannel } from './agent.mts'
 import { AGENT_FD, AGENT_PORT, driveIdOf, machineArguments, QMP_FD } from './command-line.mts'
-import { connectQmp, type Qmp, type QmpEvent } from './qmp.mts'
+import { connectQmp, MachineGone, type Qmp, type QmpEvent } from './qmp.mts'
 import { writeSeedIso } from './seed-iso.mts'
 
 export interface MachineHost {
@@ -70,8 +70,8 @@ async function powerOn(
     guest: {
       exited: ended.exited,
       agent: (command, args) => channel.ask(command, args),
-      shutdown: () => told(qmp, 'system_powerdown'),
-      reset: () => told(qmp, 'system_reset'),
+      shutdown: () => press(qmp, 'system_powerdown'),
+      reset: () => press(qmp, 'system_reset'),
       stop: ended.pull,
       console: () => readFile(consolePath, 'utf8'),
     },
@@ -83,8 +83,11 @@ async function powerOn(
   }
 }
 
-async function told(qmp: Qmp, command: string): Promise<void> {
-  await qmp.execute(command)
+/** A machine that is off already needs no button. */
+async function press(qmp: Qmp, command: 'system_powerdown' | 'system_reset'): Promise<void> {
+  await qmp.execute(command).catch(error => {
+    if (!(error instanceof MachineGone)) throw error
+  })
 }
 
 interface Ended {

@@ -24,6 +24,13 @@ interface Waiting {
   reject(error: Error): void
 }
 
+/** The answer to a command that QEMU ended without answering. */
+export class MachineGone extends Error {
+  constructor() {
+    super('the machine is gone')
+  }
+}
+
 /** Resolves when QEMU takes commands. */
 export async function connectQmp(socket: Socket, onEvent: (event: QmpEvent) => void): Promise<Qmp> {
   const waiting = new Map<number, Waiting>()
@@ -31,7 +38,7 @@ export async function connectQmp(socket: Socket, onEvent: (event: QmpEvent) => v
   const greeting = Promise.withResolvers<void>()
   socket.on('error', () => undefined)
   socket.once('close', () => {
-    const gone = new Error('the machine is gone')
+    const gone = new MachineGone()
     greeting.reject(gone)
     for (const { reject } of waiting.values()) reject(gone)
     waiting.clear()
@@ -45,7 +52,7 @@ export async function connectQmp(socket: Socket, onEvent: (event: QmpEvent) => v
   const execute = (command: string, args: Record<string, unknown> = {}) =>
     new Promise<unknown>((resolve, reject) => {
       if (socket.destroyed) {
-        reject(new Error('the machine is gone'))
+        reject(new MachineGone())
         return
       }
       last += 1

@@ -92,6 +92,7 @@ const origins: Record<Tool['origin'], string> = {
 
 /** One row per tool: name, version, where it came from, file. */
 export function formatTools(tools: Tool[]): string {
+  if (tools.length === 0) return 'nothing is missing'
   const rows = tools.map(({ name, version, origin, dialect, file }) => {
     const source = dialect === 'packaged' ? `${origins[origin]}, 1.6 dialect` : origins[origin]
     return [name, version, source, file]
