@@ -28,9 +28,12 @@ describe('tasks take their time, and others see it', () => {
     const lab = await start({ timeScale: 0.1 })
     await lab.task('POST', qemu, { vmid: 100, name: 'base', scsi0: 'tank:1' })
     await lab.task('POST', `${qemu}/100/template`)
+    // Both workers begin when both requests are answered, however slow this machine is.
+    lab.server.admin.setFaults([{ fault: 'slow-task', seconds: 1, match: { task: 'qmclone' } }])
     const clone = () => lab.call('POST', `${qemu}/100/clone`, { newid: 101, full: 1 })
     const upids = (await Promise.all([clone(), clone()])).map(reply => reply.data as string)
-    await expect.poll(async () => (await lab.get('/cluster/resources?type=vm')).data[1]?.lock).toBe('clone')
+    const lock = async () => (await lab.get('/cluster/resources?type=vm')).data[1]?.lock
+    await expect.poll(lock, { timeout: 20_000 }).toBe('clone')
     await lab.server.admin.settled()
     const outcomes = lab.server.admin.tasks().filter(task => upids.includes(task.upid))
     expect(outcomes.map(task => task.exitstatus).sort()).toEqual([
