@@ -1,6 +1,6 @@
 /** Versions and channels of templates, on a lab: what is kept, what goes, and what is refused. */
 import { execFile } from 'node:child_process'
-import { appendFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -9,6 +9,8 @@ import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
+import type { Entry } from '../../scripts/lib/registry/entry.mts'
+import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
 import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
 
@@ -67,6 +69,25 @@ async function clone(index: number, newid: number, full: 0 | 1): Promise<void> {
   )
   onTestFinished(async () => finish(await root.request('DELETE', `${path}/${newid}`)))
 }
+
+const promisedVm = (template: Entry['template']): Entry => ({
+  name: 'web-1',
+  id: 'a1b2c3d4',
+  phase: 'reserved',
+  vmid: 7010,
+  pool: 'lab',
+  address: '192.168.122.201',
+  node: 'pve',
+  owner: null,
+  expiresAt: '2027-01-01T00:00:00.000Z',
+  template,
+  token: null,
+  design: null,
+  purpose: 'web',
+  failure: null,
+  createdAt: '2026-11-22T10:00:00.000Z',
+  history: [],
+})
 
 const prune = (...args: string[]) => templates('prune', '--keep', '1', '--min-age', '0s', ...args)
 
@@ -143,6 +164,16 @@ describe.sequential('versions of debian', () => {
     const { code, stdout } = await prune()
     expect(stdout).toMatch(told)
     expect(code).toBe(0)
+    expect(await channels()).toMatchObject({ retired: 0 })
+  })
+
+  test('prune keeps what a VM of the registry was promised', async () => {
+    const folder = join(workspace.stateDir, 'registry')
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const store = await openFileStore({ folder, purpose: 'a test' })
+    await store.add([promisedVm({ family: 'debian', version: names[0]! })], [])
+    await store.close()
+    expect((await prune()).stdout).toContain(`kept ${names[0]}: used by web-1 (reserved) of the registry`)
     expect(await channels()).toMatchObject({ retired: 0 })
   })
 

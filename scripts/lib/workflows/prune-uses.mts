@@ -11,6 +11,7 @@ import {
   versionsOf,
 } from '../templates/version.mts'
 import type { Connection } from './connect.mts'
+import { withRegistry } from './open-registry.mts'
 
 /** Everybody who still needs a version, as far as this identity and this repository can see. */
 export interface Uses {
@@ -22,15 +23,22 @@ export interface Uses {
 /** Looks for users of every version: VMs in Proxmox, disks on the storages, branches in Git. */
 export async function findUses(connection: Connection, lockfile: string, families: Families): Promise<Uses> {
   const versions = Object.values(families).flatMap(versionsOf)
-  const [vms, disks, branches] = [
-    await usesByVms(connection, versions),
-    await usesByDisks(connection, versions),
-    await lockfilesOfBranches(lockfile),
-  ]
+  const visible = await listVms(connection.client)
+  const byVms = await usesByVms(connection, versions, visible)
+  const byDisks = await usesByDisks(connection, versions, visible)
+  const branches = await lockfilesOfBranches(lockfile)
   const notSeen =
     branches === undefined ? ['there is no Git repository here, so no branch was looked at'] : []
   const inBranches = (branches ?? []).flatMap(({ branch, families: theirs }) => usesInBranch(branch, theirs))
-  return { uses: [...vms, ...disks, ...inBranches], notSeen }
+  return { uses: [...byVms, ...(await usesByRegistry()), ...byDisks, ...inBranches], notSeen }
+}
+
+/** A VM that is only reserved yet, or is to be made anew, needs the version it was promised. */
+async function usesByRegistry(): Promise<VersionUse[]> {
+  const entries = await withRegistry('templates prune', store => store.list())
+  return entries.flatMap(({ name, phase, template }) =>
+    template === null ? [] : [{ version: template.version, by: `${name} (${phase}) of the registry` }],
+  )
 }
 
 /** The channels of a branch are what it makes VMs from. */
@@ -44,9 +52,13 @@ function usesInBranch(branch: string, families: Families): VersionUse[] {
 }
 
 /** A clone inherits the description of its template, with the build id in it; a linked one its disks too. */
-async function usesByVms({ client }: Connection, versions: TemplateVersion[]): Promise<VersionUse[]> {
+async function usesByVms(
+  { client }: Connection,
+  versions: TemplateVersion[],
+  visible: VmSummary[],
+): Promise<VersionUse[]> {
   const copies = new Set(versions.flatMap(version => version.copies.map(copy => copy.vmid)))
-  const others = (await listVms(client)).filter(vm => !copies.has(vm.vmid))
+  const others = visible.filter(vm => !copies.has(vm.vmid))
   const uses: VersionUse[] = []
   for (const vm of others) {
     const config = await getVmConfig(client, vm)
@@ -66,7 +78,11 @@ function howUsed(config: VmConfig, copies: TemplateCopy[]): string | undefined {
 }
 
 /** Disks of VMs this identity cannot see are in the storage's list all the same. */
-async function usesByDisks({ client }: Connection, versions: TemplateVersion[]): Promise<VersionUse[]> {
+async function usesByDisks(
+  { client }: Connection,
+  versions: TemplateVersion[],
+  visible: VmSummary[],
+): Promise<VersionUse[]> {
   const copies = versions.flatMap(version => version.copies.map(copy => ({ version: version.name, copy })))
   const places = new Map(copies.map(({ copy }) => [`${copy.node} ${copy.storage}`, copy]))
   const uses: VersionUse[] = []
@@ -74,7 +90,9 @@ async function usesByDisks({ client }: Connection, versions: TemplateVersion[]):
     const volumes = await listVolumes(client, place, 'images')
     for (const { version, copy } of copies) {
       if (copy.node !== place.node || copy.storage !== place.storage) continue
-      const linked = volumes.filter(volume => isLinkedTo(volume, copy.vmid))
+      const linked = volumes.filter(
+        volume => isLinkedTo(volume, copy.vmid) && !visible.some(vm => isOwn(volume, vm.vmid)),
+      )
       uses.push(...linked.map(({ volid }) => ({ version, by: `the linked disk ${volid}` })))
     }
   }
@@ -91,6 +109,10 @@ function isLinkedTo(volume: Volume & { parent?: string }, template: number): boo
     isDiskOf(volume.volid, template) ||
     new RegExp(`(^|[:/@])base-${template}-disk-`).test(volume.parent ?? '')
   )
+}
+
+function isOwn({ volid }: Volume, vmid: number): boolean {
+  return new RegExp(`/vm-${vmid}-disk-`).test(volid)
 }
 
 function vmWords({ vmid, name }: VmSummary): string {
