@@ -81,7 +81,7 @@ describe.skipIf(noPackaged)(`the packaged Packer (where it is skipped: ${noPacka
   })
 })
 
-describe('debian-web3', () => {
+describe('on simulated guests: debian-web3', () => {
   let lab: Lab
   let root: ProxmoxClient
   let workspace: Workspace
@@ -139,6 +139,20 @@ describe('debian-web3', () => {
     expect(said).toEqual(['enabled', 'Status: install ok installed\nVersion: 0.4.0', 'no package left'])
   })
 
+  // The same scripts and the same first boot; the lab has no Ubuntu, so its Debian stands in.
+  test('and so is ubuntu, on a Debian guest', async () => {
+    await workspace.edit('config/proxmint.yaml', '  debian-12-web3:', '  ubuntu-26.04:')
+    expect(await workspace.zx('base', ['import', 'ubuntu'])).toMatchObject({ code: exitCodes.done })
+    const { code, stdout, stderr } = await workspace.zx('build', ['ubuntu', '--json'])
+    expect(stderr).not.toContain('error:')
+    expect(code).toBe(exitCodes.done)
+    const { vmid } = (JSON.parse(stdout) as { template: { vmid: number } }).template
+    expect(await getVmConfig(root, { node: 'pve', vmid })).toMatchObject({
+      template: 1,
+      name: expect.stringMatching(/^ubuntu-\d{8}-[0-9a-f]{8}$/),
+    })
+  })
+
   /** What these commands print, as root in a clone of a VM template. */
   async function askClone(template: number, commands: string[]): Promise<string[]> {
     const vmid = 700
@@ -173,6 +187,34 @@ describe('debian-web3', () => {
     return (status?.['out-data'] ?? '').trim()
   }
 })
+
+describe('talos', () => {
+  test('is built without a login, from an image that was never booted', async () => {
+    await using lab = asyncDisposable(await startLab({ guests: 'none', images: [] }))
+    await using workspace = await createWorkspace(lab)
+    const head = Buffer.alloc(72)
+    head.write('QFI\xfb', 'latin1')
+    head.writeUInt32BE(2, 4)
+    head.writeBigUInt64BE(1024n ** 3n, 24)
+    await writeFile(join(workspace.folder, 'talos.qcow2'), head)
+    const config = join(workspace.folder, 'config/proxmint.yaml')
+    const [start] = (await readFile(config, 'utf8')).split('images:')
+    await writeFile(config, `${start}images:\n  talos:\n    file: talos.qcow2\n    first_boot: none\n`)
+    expect(await workspace.zx('base', ['import', 'talos'])).toMatchObject({ code: exitCodes.done })
+    const built = await workspace.zx('build', ['talos', '--no-test', '--json', '--var', 'boot_wait=1s'])
+    expect(built.stderr).not.toContain('error:')
+    expect(built.code).toBe(exitCodes.done)
+    const { vmid } = (JSON.parse(built.stdout) as { template: { vmid: number } }).template
+    const made = await getVmConfig(rootClient(lab), { node: 'pve', vmid })
+    expect(made).toMatchObject({ template: 1, ide2: expect.stringContaining('cloudinit') })
+    expect(String(made['agent'])).toMatch(/^0\b|^enabled=0/)
+    expect(made).not.toHaveProperty('sshkeys')
+  })
+})
+
+function asyncDisposable(lab: Lab): Lab & AsyncDisposable {
+  return Object.assign(lab, { [Symbol.asyncDispose]: () => lab.close() })
+}
 
 /** A package of libpam-web3's layout: module, service, its unit and both configurations. */
 async function makePackage(folder: string, name: string): Promise<{ file: string; sha256: string }> {
