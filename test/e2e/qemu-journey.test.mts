@@ -79,7 +79,8 @@ describe.skipIf(machinesCannotRun !== undefined)('on real machines', { timeout: 
 
   test('build debian makes a VM template with the real Packer', async () => {
     // Its acceptance test boots two clones more; those have their own tests, on guests that boot faster.
-    const { code, stdout, stderr } = await workspace.zx('build', ['debian', '--no-test', '--json'])
+    const slow = ['--var', 'ssh_timeout=30m']
+    const { code, stdout, stderr } = await workspace.zx('build', ['debian', '--no-test', '--json', ...slow])
     expect(`${stdout}${stderr}`, 'build').not.toContain('error:')
     expect(code).toBe(0)
     template = workspace.vmids[0]

@@ -39,6 +39,8 @@ export async function startLab(output: Writable, guests: 'sim' | 'qemu'): Promis
 export function labConfig({ imagesUrl }: Lab): string {
   return [
     'site: demo',
+    // A real machine that is emulated on a busy one boots for minutes.
+    'test_boot_timeout_seconds: 1800',
     'images:',
     `  ${image}:`,
     `    url: ${imagesUrl}/debian-12-genericcloud-amd64.qcow2`,
@@ -82,6 +84,7 @@ function environment(workspace: string): NodeJS.ProcessEnv {
     ...Object.fromEntries(variables.map(name => [`PROXMOX_${name}`, ''])),
     PROXMINT_CONFIG: join(workspace, 'config/proxmint.yaml'),
     PROXMINT_STATE_DIR: join(workspace, '.proxmint'),
+    PKR_VAR_ssh_timeout: '30m',
     SOPS_AGE_KEY_FILE: join(workspace, 'age-identity.txt'),
   }
 }

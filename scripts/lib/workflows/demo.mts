@@ -17,7 +17,7 @@ export interface DemoStep {
  * The main job, once, on a lab of its own: credentials, base image, a permission that is missing, the build
  * with the real Packer, and the versions of the VM template. Every command is the one a person types.
  * @param output takes what a person reads; it must be one of this process's own streams.
- * @param guests simulated, or real machines, where it all takes about ten minutes.
+ * @param guests simulated, or real machines, where it all takes a quarter of an hour.
  */
 export async function demonstrate(
   output: Writable,
