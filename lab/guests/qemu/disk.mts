@@ -27,7 +27,8 @@ export async function importImage(imagePath: string, target: string): Promise<nu
 
 /** A downloaded image decides about itself alone, not about which other file of this machine is read. */
 function requireSelfContained(path: string, image: ImageInfo): void {
-  if (path.endsWith('.qcow2') ? image.format !== 'qcow2' : !['qcow2', 'raw'].includes(image.format))
+  if (path.endsWith('.qcow2') && image.format !== 'qcow2') throw new Error(`${path} is no qcow2 image`)
+  if (!['qcow2', 'raw'].includes(image.format))
     throw new Error(`${path} is in ${image.format} format; a disk is imported from qcow2 or raw`)
   const other = image['backing-filename'] ?? image['format-specific']?.data?.['data-file']
   if (other !== undefined) throw new Error(`${path} refers to another file, ${other}`)

@@ -69,7 +69,7 @@ describe.skipIf(missing.length > 0)('disks', () => {
   test('a file that is no qcow2 but says so is refused, and nothing is left', async () => {
     const [liar, disk] = [inFolder('liar.qcow2'), inFolder('from-liar')]
     await writeFile(liar, 'an error page')
-    await expect(importImage(liar, disk)).rejects.toThrow('in raw format')
+    await expect(importImage(liar, disk)).rejects.toThrow(`${liar} is no qcow2 image`)
     expect(await exists(disk)).toBe(false)
   })
 
