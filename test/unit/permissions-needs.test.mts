@@ -4,6 +4,7 @@ import {
   agentPrivilege,
   baseImportNeeds,
   cloneBuildNeeds,
+  isoBuildNeeds,
   type Need,
   type Place,
 } from '../../scripts/lib/permissions/needs.mts'
@@ -94,6 +95,17 @@ describe('a build of a VM template by clone', () => {
       '/vms VM.Clone',
     ])
   })
+})
+
+test('a build that installs from a medium wants the medium and a key besides', () => {
+  const clone = told(cloneBuildNeeds(place, 9900, true))
+  expect(told(isoBuildNeeds(place, 'local', true))).toEqual([
+    '/storage/local Datastore.AllocateTemplate',
+    '/nodes/pve Sys.AccessNetwork | / Sys.Audit + / Sys.Modify',
+    '/storage/local Datastore.Allocate',
+    '/vms VM.Console',
+    ...clone.slice(2),
+  ])
 })
 
 test('the import of a cloud image', () => {
