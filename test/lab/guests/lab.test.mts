@@ -189,6 +189,7 @@ describe('scripts/lab.mts', () => {
       'imagesUrl',
       'firstSshPort',
       'nodeSsh',
+      'controlSocket',
     ])
     expect((await apiOf(ready)('GET', '/version')).status).toBe(200)
     const inside = await execInside(
