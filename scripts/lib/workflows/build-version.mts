@@ -6,6 +6,7 @@ import type { TemplateCopy, TemplateVersion, TestResult } from '../templates/ver
 import type { AcceptanceReport } from './accept-template.mts'
 import { type BuiltCopy, buildCopy, type PlacedJob, releaseCopies, removeCopies } from './build-copy.mts'
 import type { Builder } from './build-family.mts'
+import type { BuildOptions } from './build-options.mts'
 import { joinReports, testCopy } from './build-test.mts'
 import { mirror, recordVersion } from './promote.mts'
 import { withRetries } from './schedule-retry.mts'
@@ -21,8 +22,8 @@ export interface BuiltVersion {
 }
 
 /**
- * Builds a copy per place, tests each, and writes the version down. Until it is written down its copies are leftovers: a failure removes them
- * at once, a crash leaves that to the next run.
+ * Builds a copy per place, tests each, and writes the version down. Until then its copies are leftovers: a failure
+ * removes them at once, a crash leaves that to the next run.
  */
 export async function buildVersion(
   builder: Builder,
@@ -35,27 +36,40 @@ export async function buildVersion(
   const built = made.map(one => one.built)
   try {
     checkpoint('tested')
-    const tested = options.test
-      ? joinReports(
-          placed.map(one => one.place.node),
-          made.flatMap(one => one.report ?? []),
-        )
-      : undefined
-    const test = tested?.result ?? null
     const seconds = Math.round((performance.now() - start) / 1000)
-    const version = await versionOf(placed[0]!, built, test, seconds)
-    await writePackages(lockfilePath(), version.name, tested?.packages ?? [])
-    const promoted = options.promote && test !== null
-    await recordVersion(placed[0]!.job.os, version, promoted)
+    const version = await record(builder, placed, made, seconds)
     await releaseCopies(connection, built)
     checkpoint('released')
     await mirror(connection)
     const [{ copy, log }] = built as [BuiltCopy]
-    return { vmid: copy.vmid, log, copies: version.copies, channel: promoted ? 'current' : 'candidate', test }
+    const channel = isPromoted(options, version) ? 'current' : 'candidate'
+    return { vmid: copy.vmid, log, copies: version.copies, channel, test: version.test }
   } catch (error) {
     await removeCopies(connection, built)
     throw error
   }
+}
+
+/** What was not tested is never promoted here. */
+function isPromoted({ promote }: BuildOptions, { test }: TemplateVersion): boolean {
+  return promote && test !== null
+}
+
+/** Writes the packages, then the version. */
+async function record(
+  { options }: Builder,
+  placed: PlacedJob[],
+  made: MadeCopy[],
+  seconds: number,
+): Promise<TemplateVersion> {
+  const nodes = placed.map(one => one.place.node)
+  const reports = made.flatMap(one => one.report ?? [])
+  const tested = options.test ? joinReports(nodes, reports) : undefined
+  const built = made.map(one => one.built)
+  const version = await versionOf(placed[0]!, built, tested?.result ?? null, seconds)
+  await writePackages(lockfilePath(), version.name, tested?.packages ?? [])
+  await recordVersion(placed[0]!.job.os, version, isPromoted(options, version))
+  return version
 }
 
 /** All or none: where one place fails, what the others made is removed. */

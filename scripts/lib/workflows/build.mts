@@ -20,7 +20,8 @@ import { createSlots, longestFirst, type Slots } from './schedule.mts'
 export type BuildOutcome = { os: string; result: BuildResult } | { os: string; error: unknown }
 
 /**
- * Builds families, several at once where that is asked for. A family that fails does not keep the others from being built.
+ * Builds families, several at once where that is asked for. A family that fails does not keep the others from
+ * being built.
  * @returns an outcome per family, in the order they were named.
  * @throws ProxmintError for what concerns all of them: no Packer, no connection, an interruption.
  */

@@ -31,7 +31,8 @@ export interface Cleaning {
 }
 
 /**
- * Removes what runs that died left behind: the VMs they had written down, where those carry the build id. Reservations of runs that still go on, here or elsewhere, are left alone.
+ * Removes what runs that died left behind: the VMs they had written down, where those carry the build id.
+ * Reservations of runs that still go on, here or elsewhere, are left alone.
  * @returns one sentence per leftover.
  */
 export async function removeLeftovers(cleaning: Cleaning): Promise<string[]> {

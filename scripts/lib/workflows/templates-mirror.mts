@@ -17,8 +17,8 @@ import {
 import type { Connection } from './connect.mts'
 
 /**
- * Brings what is derived from the lockfile up to it: the tags in Proxmox, and the variables of Terraform. The lockfile is the
- * truth, so a mirror that fails undoes nothing; the next run mends it.
+ * Brings what is derived from the lockfile up to it: the tags in Proxmox, and the variables of Terraform. The
+ * lockfile is the truth, so a mirror that fails undoes nothing; the next run mends it.
  * @returns a warning per copy whose tags could not be set.
  */
 export async function mirrorLockfile(
