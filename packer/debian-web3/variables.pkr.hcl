@@ -44,12 +44,22 @@ variable "web3_package" {
   type        = string
   description = "The libpam-web3 .deb: an absolute path on this machine, or a URL the guest downloads"
   default     = env("PAM_WEB3_PACKAGE")
+
+  validation {
+    condition     = length(var.web3_package) > 0
+    error_message = "Name the libpam-web3 package: PAM_WEB3_PACKAGE, an absolute path or a URL."
+  }
 }
 
 variable "web3_package_sha256" {
   type        = string
   description = "SHA-256 of the .deb; the guest verifies it before it installs"
   default     = env("PAM_WEB3_PACKAGE_SHA256")
+
+  validation {
+    condition     = length(var.web3_package_sha256) == 64
+    error_message = "Give the SHA-256 of the libpam-web3 package: PAM_WEB3_PACKAGE_SHA256, 64 hexadecimal digits."
+  }
 }
 
 variable "template_vmid" {

@@ -33,8 +33,8 @@ const environment = {
   PAM_WEB3_PACKAGE_SHA256: '0'.repeat(64),
 }
 
-async function validate(packer: string, cwd: string): Promise<string> {
-  const options = { cwd, env: { ...process.env, ...environment } }
+async function validate(packer: string, cwd: string, changes: NodeJS.ProcessEnv = {}): Promise<string> {
+  const options = { cwd, env: { ...process.env, ...environment, ...changes } }
   const failed = (error: { stdout: string; stderr: string }): string => `${error.stdout}${error.stderr}`
   return run(packer, ['validate', '.'], options).then(() => 'valid', failed)
 }
@@ -48,6 +48,11 @@ if (modern === undefined)
 describe.skipIf(modern === undefined)(`a modern Packer (where it is skipped: ${skipped})`, () => {
   test.each(families)('takes %s as it is', async os => {
     expect(await validate(join(modern!, 'packer'), join('packer', os))).toBe('valid')
+  })
+
+  test.each(['PAM_WEB3_PACKAGE', 'PAM_WEB3_PACKAGE_SHA256'])('asks for %s', async name => {
+    const said = await validate(join(modern!, 'packer'), 'packer/debian-web3', { [name]: '' })
+    expect(said).toMatch(new RegExp(`libpam-web3 package: ${name},`))
   })
 
   test.each(families)('finds %s formatted', async os => {
@@ -65,15 +70,19 @@ const noPackaged = version.startsWith('Packer v1.6.') ? undefined : "install Deb
 if (noPackaged) process.stderr.write(`SKIPPED: families on the packaged Packer; to run them, ${noPackaged}\n`)
 
 describe.skipIf(noPackaged)(`the packaged Packer (where it is skipped: ${noPackaged})`, () => {
-  const inCopy = async (os: string): Promise<string> => {
+  const inCopy = async (os: string, changes?: NodeJS.ProcessEnv): Promise<string> => {
     const target = await mkdtemp(join(tmpdir(), 'proxmint-copy-'))
     onTestFinished(() => rm(target, { recursive: true, force: true }))
     const { folder } = await writePackagedCopy(await loadTemplate(os), join(target, 'packer'))
-    return validate(packaged, folder)
+    return validate(packaged, folder, changes)
   }
 
   test.each(families.filter(os => os !== 'windows'))('takes the translated %s', async os => {
     expect(await inCopy(os)).toBe('valid')
+  })
+
+  test.each(['PAM_WEB3_PACKAGE', 'PAM_WEB3_PACKAGE_SHA256'])('asks for %s', async name => {
+    expect(await inCopy('debian-web3', { [name]: '' })).toMatch(new RegExp(`libpam-web3 package: ${name},`))
   })
 
   test('says that windows needs a newer one', async () => {
