@@ -1,0 +1,26 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { LabError } from '../lab-error.mts'
+
+/** As npm names them; the wrapper's own postinstall need not have run. */
+const platforms: Record<string, string> = {
+  'linux-x64': 'linux-amd64',
+  'linux-arm64': 'linux-arm64',
+  'darwin-x64': 'darwin-amd64',
+  'darwin-arm64': 'darwin-arm64',
+}
+
+/** The program itself, inside the npm package of this platform. Rejects where npm installed none. */
+export function anvilPath(): string {
+  const platform = platforms[`${process.platform}-${process.arch}`]
+  const require = createRequire(import.meta.url)
+  try {
+    return join(dirname(require.resolve(`@foundry-rs/anvil-${platform}/package.json`)), 'bin', 'anvil')
+  } catch (error) {
+    throw new LabError(
+      `the lab's chain is not installed for ${process.platform} on ${process.arch}`,
+      'run `npm install` with optional dependencies; @foundry-rs/anvil brings it',
+      error as Error,
+    )
+  }
+}
