@@ -1,8 +1,9 @@
 import { nearest } from '../run/nearest.mts'
+import { holdsCredential, literalDefault, literalSecrets, sensitive } from './credential-rules.mts'
 import type { Family } from './family.mts'
 import type { AttributeNode } from './hcl-source.mts'
 import { unknownAttributes } from './known-attributes.mts'
-import { attributeOf, type HclValue, type SourceBlock, type Template, type Variable } from './template.mts'
+import { attributeOf, type HclValue, type SourceBlock, type Template } from './template.mts'
 import type { Found, Violation } from './violation.mts'
 
 export interface Rule {
@@ -15,9 +16,6 @@ export interface Rule {
 
 /** Of a family: the reasons by the rule's name, and where they stand. */
 export type Exemptions = Pick<Family, 'file' | 'exemptions' | 'exemptionLines'>
-
-const credentialAttributes = ['username', 'token', 'password', 'ssh_password', 'winrm_password']
-const credentialVariables = /^proxmox_(username|token|password)$|_(secret|password)$/
 
 /** The rules of the documented fixes, in the order they are reported. */
 export const rules: Rule[] = [
@@ -218,55 +216,6 @@ function validExitCodes(provisioner: Provisioner): Found {
       what: '`cloud-init status --wait` without the exit codes 0 and 2',
       why: 'cloud-init 23.4 and newer end with 2 (degraded done) for a mere deprecation, and Proxmox writes a deprecated `user:` into its cloud-init drive',
       fix: 'valid_exit_codes = [0, 2]',
-    },
-  ]
-}
-
-function holdsCredential({ name }: Variable): boolean {
-  return credentialVariables.test(name)
-}
-
-function sensitive({ name, file, line, sensitive: isSensitive }: Variable): Found {
-  if (isSensitive) return []
-  return [
-    {
-      file,
-      line,
-      what: `variable ${name} is not sensitive`,
-      why: 'Packer prints the value of an ordinary variable in its log',
-      fix: 'sensitive = true',
-    },
-  ]
-}
-
-const literalSecretWhy = 'whatever is in the repository is known to everybody who ever cloned it'
-
-function literalSecrets({ block, file }: SourceBlock): Found {
-  return credentialAttributes.flatMap(name => {
-    const attribute = attributeOf(block, name)
-    if (attribute === undefined || !isLiteral(attribute)) return []
-    const fix = `${name} = var.<variable>, and the value into the SOPS file; make a new secret, this one is known`
-    return [
-      { file, line: attribute.line, what: `\`${name}\` holds a literal value`, why: literalSecretWhy, fix },
-    ]
-  })
-}
-
-function isLiteral({ value }: AttributeNode): boolean {
-  return /^"[^"]+"$/.test(value) && !value.includes('${')
-}
-
-function literalDefault(variable: Variable): Found {
-  const value = variable.default
-  if (!holdsCredential(variable) || typeof value !== 'string' || value === '' || value.includes('${'))
-    return []
-  return [
-    {
-      file: variable.file,
-      line: variable.line,
-      what: `variable ${variable.name} has a literal default`,
-      why: literalSecretWhy,
-      fix: 'default = env("..."), and the value into the SOPS file; make a new secret, this one is known',
     },
   ]
 }
