@@ -7,7 +7,12 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { checks } from '../../scripts/lib/acceptance/checks.mts'
 import { rulesTable } from '../../scripts/lib/packer/rules.mts'
 import { listFamilies } from '../../scripts/lib/packer/template.mts'
-import { acceptanceNeeds, baseImportNeeds, cloneBuildNeeds } from '../../scripts/lib/permissions/needs.mts'
+import {
+  acceptanceNeeds,
+  baseImportNeeds,
+  cloneBuildNeeds,
+  vmNeeds,
+} from '../../scripts/lib/permissions/needs.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
 
 const repository = resolve(import.meta.dirname, '../..')
@@ -119,13 +124,14 @@ describe('tables', () => {
   })
 })
 
-/** Everything that building and importing want, also where they could do without. */
+/** Everything that building, importing and VMs want, also where they could do without. */
 function neededPrivileges(pveMajor: number): string[] {
   const place = { pveMajor, node: 'pve', vmid: undefined, diskStorages: ['tank'], bridge: 'vmbr0' }
   const needs = [
     ...cloneBuildNeeds(place, undefined, true),
     ...acceptanceNeeds(place, undefined, { login: 'ssh', agent: true }, 'local'),
     ...baseImportNeeds(place, 'local'),
+    ...(['snippet', 'iso'] as const).flatMap(kind => vmNeeds(place, undefined, { kind, storage: 'local' })),
   ]
   return [...new Set(needs.flatMap(need => need.alternatives[0]!.map(grant => grant.privilege)))].sort()
 }

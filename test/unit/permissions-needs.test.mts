@@ -7,6 +7,7 @@ import {
   isoBuildNeeds,
   type Need,
   type Place,
+  vmNeeds,
 } from '../../scripts/lib/permissions/needs.mts'
 
 const place: Place = { pveMajor: 9, node: 'pve', vmid: undefined, diskStorages: ['tank'], bridge: 'vmbr0' }
@@ -163,6 +164,26 @@ describe('the acceptance test of a VM template', () => {
     const own = privileges(acceptanceNeeds(place, undefined, { login: 'ssh', agent: true }, 'local'))
     expect(own.filter(privilege => !others.includes(privilege))).toEqual([])
   })
+})
+
+test.each([
+  ['snippet', []],
+  ['iso', ['/storage/local Datastore.AllocateTemplate']],
+] as const)('the life of a VM, its user-data delivered as %s', (kind, upload) => {
+  expect(told(vmNeeds(place, 9000, { kind, storage: 'local' }))).toEqual([
+    '/vms/9000 VM.Audit',
+    '/vms/9000 VM.Clone',
+    '/vms VM.Audit',
+    '/vms VM.Allocate',
+    '/storage/tank Datastore.AllocateSpace',
+    '/sdn/zones/localnetwork/vmbr0 SDN.Use',
+    ...config('/vms'),
+    '/vms VM.PowerMgmt',
+    '/vms VM.GuestAgent.Audit | /vms VM.GuestAgent.Unrestricted',
+    '/storage/local Datastore.Audit',
+    ...upload,
+    '/storage/local Datastore.Allocate',
+  ])
 })
 
 test.each([

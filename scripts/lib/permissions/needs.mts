@@ -121,6 +121,40 @@ export function acceptanceNeeds(
   ]
 }
 
+/** How user-data reaches a VM, and the storage it is put on. */
+export interface Delivery {
+  kind: 'snippet' | 'iso'
+  storage: string
+}
+
+/**
+ * What the life of a VM calls for, from the clone to its destruction, by proxmint and by the Terraform provider.
+ * @param template VMID of the VM template; undefined where it is not known yet.
+ */
+export function vmNeeds(place: Place, template: number | undefined, delivery: Delivery): Need[] {
+  const source = vmAclPath(template)
+  const target = vmAclPath(place.vmid)
+  return [
+    need('find the VM template', source, 'VM.Audit'),
+    need('clone the VM template', source, 'VM.Clone'),
+    ...newVmNeeds(place),
+    ...configNeeds(target, ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options']),
+    need('start and shut down the VM', target, 'VM.PowerMgmt'),
+    agentNeed(target, place.pveMajor),
+    ...deliveryNeeds(delivery),
+  ]
+}
+
+/** A snippet travels over the node's SSH; its storage is looked up, and what is there listed, by the API. */
+function deliveryNeeds({ kind, storage }: Delivery): Need[] {
+  const path = `/storage/${storage}`
+  return [
+    need('list the user-data', path, 'Datastore.Audit'),
+    ...(kind === 'iso' ? [need('upload the user-data', path, 'Datastore.AllocateTemplate')] : []),
+    need(`find the folder of the ${kind} and remove it`, path, 'Datastore.Allocate'),
+  ]
+}
+
 /** A key by the cloud-init drive, and an ISO instead of it. */
 function seedNeeds(vm: string, storage: string): Need[] {
   return [

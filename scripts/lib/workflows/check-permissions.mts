@@ -1,4 +1,6 @@
 import { loadConfig } from '../config/load.mts'
+import { loadPools } from '../config/pools.mts'
+import { loadVmDefaults } from '../config/vm-defaults.mts'
 import { loadCredentials } from '../credentials/load.mts'
 import { loadFamily } from '../packer/family.mts'
 import { listFamilies } from '../packer/template.mts'
@@ -11,7 +13,7 @@ import { needsOfAcceptance } from './acceptance-needs.mts'
 import { loadCheckedTemplate } from './checked-template.mts'
 import { type Connection, connect, type Login } from './connect.mts'
 import { checkPermissions, checkSavedPermissions, type PermissionVerdict } from './permission-check.mts'
-import { buildTarget, findBase, needsOfBaseImport, needsOfBuild } from './work-needs.mts'
+import { buildTarget, findBase, needsOfBaseImport, needsOfBuild, needsOfVms } from './work-needs.mts'
 
 /** One kind of work and what was found about it. */
 export interface WorkVerdict {
@@ -20,7 +22,8 @@ export interface WorkVerdict {
 }
 
 /**
- * Checks, with the identities that will do the work, every template family asked for and the base import.
+ * Checks, with the identities that will do the work, every template family asked for and the base import; VMs too
+ * where no family is asked for.
  * @param families where none is named: those that clone an image. Installing from a medium needs more
  * privileges, which nobody should be told to grant without wanting it.
  * @param saveTo file for Proxmox's whole answer about the API token, which `--from` reads.
@@ -39,6 +42,10 @@ export async function checkAll(families: string[], saveTo: string | undefined): 
   const place = { ...token.credentials, pveMajor: token.version.major }
   const needs = needsOfBaseImport(token.config, place)
   verdicts.push({ work: 'base import', verdict: await checkPermissions(token.client, place.pveMajor, needs) })
+  if (families.length === 0) {
+    const vms = needsOfVms(token.config, await loadPools(), await loadVmDefaults(), place)
+    verdicts.push({ work: 'vm create', verdict: await checkPermissions(token.client, place.pveMajor, vms) })
+  }
   return verdicts
 }
 
@@ -86,7 +93,7 @@ const anyFamily = { login: 'ssh', agent: true } as const
 
 /** The same checks against a saved answer; Proxmox is not asked. */
 export async function checkSaved(check: SavedCheck): Promise<WorkVerdict[]> {
-  const config = await loadConfig()
+  const [config, pools, defaults] = await Promise.all([loadConfig(), loadPools(), loadVmDefaults()])
   const { node, storagePool } = await placeOf(check)
   const pveMajor = check.pveMajor ?? majorOf(await loadPermissionTree(check.file))
   const place = { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge: config.bridge }
@@ -99,6 +106,7 @@ export async function checkSaved(check: SavedCheck): Promise<WorkVerdict[]> {
       ],
     ],
     ['base import', baseImportNeeds(place, config.imageStorage)],
+    ['vm create', needsOfVms(config, pools, defaults, { pveMajor, node, storagePool })],
   ]
   return Promise.all(
     works.map(async ([work, needs]) => ({

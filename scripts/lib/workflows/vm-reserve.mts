@@ -1,14 +1,16 @@
 import { loadPools, type Pool, type PoolConfig } from '../config/pools.mts'
 import { loadVmDefaults, type VmDefaults } from '../config/vm-defaults.mts'
+import { type Place, vmNeeds } from '../permissions/needs.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { isVmidFree } from '../proxmox/is-vmid-free.mts'
 import { listVms } from '../proxmox/list-vms.mts'
-import type { Entry } from '../registry/entry.mts'
+import type { Entry, VmDesign } from '../registry/entry.mts'
 import type { RegistryStore, Wanted } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { nearest } from '../run/nearest.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Connection } from './connect.mts'
+import { checkPermissions, requireGranted } from './permission-check.mts'
 import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
@@ -54,6 +56,7 @@ async function wantedVm(
   const { template, version } = await templateFor(defaults, wishes, node)
   const place = { config, pool, template, storage: credentials.storagePool }
   const design = designVm(wishes, defaults, place)
+  await requirePrivileges(connection, `vm create ${name}`, node, design)
   await requireDisk(connection, template, design.disk)
   const days = wishes.expiryDays ?? pools.expiryDays
   return {
@@ -92,6 +95,26 @@ async function templateFor(
   const family = wishes.template ?? defaults.template
   const version = currentVersion(await readLockfile(lockfilePath()), family)
   return { template: copyFor(version, node), version: { family, version: version.name } }
+}
+
+/** @throws ProxmintError (denied) with the lines that add what is missing: better before anything is reserved. */
+async function requirePrivileges(
+  { client, version }: Connection,
+  work: string,
+  node: string,
+  { template, storage, network, cloudInit }: VmDesign,
+): Promise<void> {
+  const { bridge, vlan } = network
+  const place: Place = {
+    pveMajor: version.major,
+    node,
+    vmid: undefined,
+    diskStorages: [storage],
+    bridge,
+    vlanTag: vlan ?? undefined,
+  }
+  const needs = vmNeeds(place, template.vmid, { kind: cloudInit.delivery, storage: cloudInit.storage })
+  requireGranted(await checkPermissions(client, version.major, needs), work)
 }
 
 /** A disk can grow, never shrink: better said before anything is made. */

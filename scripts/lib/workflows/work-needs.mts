@@ -1,7 +1,9 @@
 import type { Config } from '../config/load.mts'
+import type { PoolConfig } from '../config/pools.mts'
+import type { VmDefaults } from '../config/vm-defaults.mts'
 import { resolveValue } from '../packer/resolve-value.mts'
 import type { HclValue, SourceBlock, Template } from '../packer/template.mts'
-import { baseImportNeeds, cloneBuildNeeds, isoBuildNeeds, type Need } from '../permissions/needs.mts'
+import { baseImportNeeds, cloneBuildNeeds, isoBuildNeeds, type Need, vmNeeds } from '../permissions/needs.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
@@ -150,4 +152,23 @@ export function needsOfBaseImport(
     { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge: config.bridge },
     config.imageStorage,
   )
+}
+
+/** Needs of `vm create`, `apply`, `gc` and `vm destroy` in the default pool, before a VM is designed. */
+export function needsOfVms(
+  config: Config,
+  pools: PoolConfig,
+  { cloudInit }: VmDefaults,
+  place: { node: string; storagePool: string; pveMajor: number },
+): Need[] {
+  const pool = pools.pools[pools.defaultPool]
+  const made = {
+    pveMajor: place.pveMajor,
+    node: place.node,
+    vmid: undefined,
+    diskStorages: [place.storagePool],
+    bridge: pool?.bridge ?? config.bridge,
+    vlanTag: pool?.vlan,
+  }
+  return vmNeeds(made, undefined, { kind: cloudInit.delivery, storage: cloudInit.storage })
 }
