@@ -6,8 +6,6 @@ import { LabError } from '../lab-error.mts'
 const platforms: Record<string, string> = {
   'linux-x64': 'linux-amd64',
   'linux-arm64': 'linux-arm64',
-  'darwin-x64': 'darwin-amd64',
-  'darwin-arm64': 'darwin-arm64',
 }
 
 /** The program itself, inside the npm package of this platform. Rejects where npm installed none. */

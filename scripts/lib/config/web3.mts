@@ -1,0 +1,102 @@
+import { resolve } from 'node:path'
+import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
+import { projectRoot } from './load.mts'
+import type { SchemaFault } from './schema-faults.mts'
+import { readYamlFile } from './yaml-file.mts'
+
+/** `config/web3-defaults.yaml` with defaults filled in. */
+export interface Web3Config {
+  chainId: number
+  /** As written; whoever uses it checks its checksum. */
+  nftContract: string | undefined
+  /** In the order they are tried; may be empty. */
+  rpcUrls: string[]
+  profile: 'auto' | 'v0.2' | 'v0.4'
+  /** Blocks that must hold a transaction, its own included. */
+  confirmations: number
+  /** Absolute. */
+  privateKeyFile: string | undefined
+  /** Hex of a secp256k1 point. */
+  serverPublicKey: string | undefined
+  signingPagePort: number
+  otpLength: number
+  otpTtlSeconds: number
+}
+
+interface Web3File {
+  chain_id?: number
+  nft_contract?: string
+  rpc_url?: string | string[]
+  profile?: Web3Config['profile']
+  confirmations?: number
+  deployer?: { private_key_file?: string }
+  server?: { public_key?: string }
+  signing_page?: { port?: number }
+  auth?: { otp_length?: number; otp_ttl_seconds?: number }
+}
+
+/** Where it stands, from the project's root; PROXMINT_WEB3 names another file. */
+export const web3File = 'config/web3-defaults.yaml'
+
+/** The file of this run. */
+export function web3FilePath(env: NodeJS.ProcessEnv = process.env): string {
+  return env['PROXMINT_WEB3'] ?? web3File
+}
+
+const schema = new URL('../../../config/web3-defaults.schema.json', import.meta.url)
+
+/**
+ * PROXMINT_RPC_URL wins over the file; without a file there are the defaults of the commented one.
+ * @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key.
+ */
+export async function loadWeb3(env: NodeJS.ProcessEnv = process.env): Promise<Web3Config> {
+  const reading = readYamlFile<Web3File>({
+    path: web3FilePath(env),
+    sample: web3File,
+    schema,
+    moreFaults: file => urlFaults(listOf(file.rpc_url)),
+  })
+  const file = await reading.catch((error): Web3File => {
+    if (codeOf(error) === 'ENOENT' && env['PROXMINT_WEB3'] === undefined) return {}
+    throw error
+  })
+  const keyFile = file.deployer?.private_key_file
+  return {
+    chainId: file.chain_id ?? 11155111,
+    nftContract: file.nft_contract,
+    rpcUrls: environmentUrls(env) ?? listOf(file.rpc_url),
+    profile: file.profile ?? 'auto',
+    confirmations: file.confirmations ?? 2,
+    privateKeyFile: keyFile === undefined ? undefined : resolve(projectRoot(env), keyFile),
+    serverPublicKey: file.server?.public_key?.replace(/^0x/, ''),
+    signingPagePort: file.signing_page?.port ?? 8080,
+    otpLength: file.auth?.otp_length ?? 6,
+    otpTtlSeconds: file.auth?.otp_ttl_seconds ?? 300,
+  }
+}
+
+function listOf(urls: string | string[] | undefined): string[] {
+  return urls === undefined ? [] : [urls].flat()
+}
+
+function environmentUrls(env: NodeJS.ProcessEnv): string[] | undefined {
+  const text = env['PROXMINT_RPC_URL']?.trim() ?? ''
+  if (text === '') return undefined
+  const urls = text.split(',').map(url => url.trim())
+  if (urls.every(isHttpUrl)) return urls
+  throw new ProxmintError('PROXMINT_RPC_URL holds something else than http and https URLs', {
+    hint: 'separate several with commas',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** The message leaves the URL out: it can hold an API key. */
+function urlFaults(urls: string[]): SchemaFault[] {
+  return urls.every(isHttpUrl)
+    ? []
+    : [{ path: ['rpc_url'], sentence: 'rpc_url must be an http or https URL, or a list of them' }]
+}
+
+function isHttpUrl(url: string): boolean {
+  return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
+}
