@@ -33,7 +33,7 @@ export function serveSftp(sftp: SFTPWrapper, root: string): void {
   const session: Session = { root, opened: new Map(), last: 0 }
   for (const [name, operation] of Object.entries(OPERATIONS))
     sftp.on(name, (request: number, ...args: unknown[]) =>
-      answer(sftp, request, operation(session, ...(args as never[]))),
+      answer(sftp, request, () => operation(session, ...(args as never[]))),
     )
   // What is no SFTP ends the channel; without a listener it would end the lab.
   sftp.on('error', () => sftp.end())
@@ -44,10 +44,10 @@ export function serveSftp(sftp: SFTPWrapper, root: string): void {
 async function answer(
   sftp: SFTPWrapper,
   request: number,
-  outcome: Promise<Reply | undefined>,
+  operate: () => Promise<Reply | undefined>,
 ): Promise<void> {
   try {
-    const reply = await outcome
+    const reply = await operate()
     if (reply) reply(sftp, request)
     else sftp.status(request, STATUS_CODE.OK)
   } catch (error) {

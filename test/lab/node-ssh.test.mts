@@ -192,6 +192,16 @@ describe.each(['namespace', 'loopback'] as const)("the node's SSH, isolation %s"
     })
   })
 
+  test('a handle that was never given is refused', async () => {
+    const handle = Buffer.from([0, 0, 200, 1])
+    const buffer = Buffer.alloc(10)
+    expect(await asked(done => sftp.read(handle, buffer, 0, 10, 0, done))).toBe('no such file handle')
+    expect(await asked(done => sftp.write(handle, buffer, 0, 10, 0, done))).toBe('no such file handle')
+    expect(await asked(done => sftp.fstat(Buffer.from('no number'), done))).toBe('no such file handle')
+    expect(await asked(done => sftp.close(handle, done))).toBe('no such handle')
+    expect(await execute(client, 'echo still here')).toMatchObject({ stdout: 'still here\n' })
+  })
+
   test('what is no SSH ends its own connection and no other', async () => {
     const socket = connectSocket(lab.nodeSsh.port, lab.nodeSsh.host)
     socket.on('error', () => undefined)
