@@ -49,13 +49,17 @@ function optionsOf(args: Arguments): BuildOptions {
       all ? '--all and names exclude each other' : 'which OS? A family is a folder of packer/',
     )
   }
+  const maxAgeMs = durationMs({ name }, 'max-age', args.string('max-age'))
+  if (maxAgeMs !== undefined && !args.flag('if-changed')) {
+    throw usageError({ name }, '--max-age goes with --if-changed: without it everything is built anyway')
+  }
   return {
     families: args.positionals,
     variables: assignments({ name }, 'var', args.strings('var')),
     validateOnly: args.flag('validate-only'),
     dryRun: args.flag('dry-run'),
     ifChanged: args.flag('if-changed'),
-    maxAgeMs: durationMs({ name }, 'max-age', args.string('max-age')),
+    maxAgeMs,
     promote: !args.flag('no-promote'),
     test: !args.flag('no-test'),
     keep: args.integer('keep', { min: 1, max: 1000 }),

@@ -258,6 +258,19 @@ describe('bad input', () => {
     expect(result.code).toBe(code)
   })
 
+  test.each<[string[], string]>([
+    [[], 'error: which OS?'],
+    [['debian', '--all'], 'error: --all and names exclude each other'],
+    [['debian', '--max-age', '30d'], 'error: --max-age goes with --if-changed'],
+    [['debian', '--if-changed', '--max-age', '30'], 'error: option `--max-age` takes a duration'],
+    [['debian', '--parallel', '0'], 'error: option `--parallel` takes a whole number from 1'],
+    [['debain'], 'error: unknown OS debain; did you mean debian?'],
+  ])('build %s', async (args, message) => {
+    const result = await workspace.zx('build', args)
+    expect(result.stderr).toContain(message)
+    expect(result.code).toBe(exitCodes.usage)
+  })
+
   test('a VMID that is pinned and taken', async () => {
     await using own = await createWorkspace(lab)
     const variables = join(own.folder, 'packer/debian/variables.pkr.hcl')
