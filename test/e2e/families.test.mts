@@ -215,7 +215,9 @@ describe('talos', () => {
     expect(built.code).toBe(exitCodes.done)
     const { vmid } = (JSON.parse(built.stdout) as { template: { vmid: number } }).template
     const made = await getVmConfig(rootClient(lab), { node: 'pve', vmid })
-    expect(made).toMatchObject({ template: 1, ide2: expect.stringContaining('cloudinit') })
+    expect(made).toMatchObject({ template: 1 })
+    // Where it hangs is the plugin's choice.
+    expect(Object.values(made).filter(value => String(value).includes('cloudinit'))).toHaveLength(1)
     expect(String(made['agent'])).toMatch(/^0\b|^enabled=0/)
     expect(made).not.toHaveProperty('sshkeys')
   })
