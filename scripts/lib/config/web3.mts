@@ -23,16 +23,17 @@ export interface Web3Config {
   otpTtlSeconds: number
 }
 
+/** A group whose keys are all commented out is null. */
 interface Web3File {
   chain_id?: number
   nft_contract?: string
   rpc_url?: string | string[]
   profile?: Web3Config['profile']
   confirmations?: number
-  deployer?: { private_key_file?: string }
-  server?: { public_key?: string }
-  signing_page?: { port?: number }
-  auth?: { otp_length?: number; otp_ttl_seconds?: number }
+  deployer?: { private_key_file?: string } | null
+  server?: { public_key?: string } | null
+  signing_page?: { port?: number } | null
+  auth?: { otp_length?: number; otp_ttl_seconds?: number } | null
 }
 
 /** Where it stands, from the project's root; PROXMINT_WEB3 names another file. */
