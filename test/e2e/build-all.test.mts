@@ -64,6 +64,7 @@ describe.sequential('on one node', () => {
     expect(code).toBe(exitCodes.partial)
     const rows = stdout.trimEnd().split('\n')
     expect(rows.map(row => row.split(/ {2,}/).slice(0, 2).join(' '))).toEqual([
+      'family result',
       'debian candidate',
       'debian-broken failed',
       'debian-b candidate',

@@ -1,5 +1,6 @@
 import { exitCodes, formatError, messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
+import { table } from '../run/table.mts'
 import type { BuildOutcome } from './build.mts'
 import type { BuildResult } from './build-family.mts'
 
@@ -35,17 +36,15 @@ function channelLine(os: string, { channel, test }: NonNullable<BuildResult['tem
 
 /** A row per family. */
 export function formatOutcomes(outcomes: BuildOutcome[]): string {
-  const width = Math.max(...outcomes.map(({ os }) => os.length))
-  return outcomes.map(outcome => `${outcome.os.padEnd(width)}  ${row(outcome)}`).join('\n')
+  return table([['family', 'result', 'time', 'version'], ...outcomes.map(row)])
 }
 
-function row(outcome: BuildOutcome): string {
-  if ('error' in outcome) return `failed       ${messageOf(outcome.error).split('\n')[0]}`
-  const { template, name, reason, seconds } = outcome.result
+function row(outcome: BuildOutcome): string[] {
+  if ('error' in outcome) return [outcome.os, 'failed', '', messageOf(outcome.error).split('\n')[0]!]
+  const { os, template, name, reason, seconds } = outcome.result
   const time = `${seconds.toFixed(1)} s`
-  if (template === undefined)
-    return `${reason === undefined ? 'checked' : 'unchanged'}  ${time}  ${reason ?? ''}`.trimEnd()
-  return `${template.channel.padEnd(9)}  ${time}  ${name}`
+  if (template !== undefined) return [os, template.channel, time, name]
+  return reason === undefined ? [os, 'checked', time, ''] : [os, 'unchanged', time, reason]
 }
 
 /**

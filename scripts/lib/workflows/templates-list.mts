@@ -1,3 +1,4 @@
+import { table } from '../run/table.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type TerraformTemplate, terraformVariables } from '../templates/terraform-variables.mts'
 import { type Families, markOf, type TemplateVersion, versionsOf } from '../templates/version.mts'
@@ -42,16 +43,4 @@ export function formatVersions(versions: ListedVersion[]): string {
 function testWord(test: TemplateVersion['test']): string {
   if (test === null) return 'not tested'
   return test.passed ? 'passed' : 'failed'
-}
-
-function table(rows: string[][]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
-  return rows
-    .map(row =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
 }
