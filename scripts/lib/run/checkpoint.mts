@@ -18,7 +18,32 @@ export const checkpoints = [
   'prune-forgotten',
 ] as const
 
-export type Checkpoint = (typeof checkpoints)[number]
+/** The same in the life of a VM. */
+export const vmCheckpoints = [
+  'vm-reserved',
+  'vm-create-planned',
+  'vm-create-applied',
+  'vm-created',
+  'vm-boot-planned',
+  'vm-boot-applied',
+  'vm-verified',
+  'vm-active',
+  'vm-suspended',
+  'vm-stopped',
+  'vm-destroy-planned',
+  'vm-destroy-applied',
+  'vm-destroyed',
+  'vm-folder-removed',
+  'vm-forgotten',
+] as const
+
+/** The same of a transaction: nothing signed; signed and stored; sent; its receipt seen. */
+export const mintCheckpoints = ['mint-unsigned', 'mint-stored', 'mint-sent', 'mint-mined'] as const
+
+export type Checkpoint =
+  | (typeof checkpoints)[number]
+  | (typeof vmCheckpoints)[number]
+  | (typeof mintCheckpoints)[number]
 
 /** Dies here, as by `kill -9`, where a test asks for it; does nothing otherwise. */
 export function checkpoint(name: Checkpoint): void {

@@ -1,0 +1,54 @@
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { credentialInterface } from './contract.mts'
+import type { Rpc, RpcFault } from './rpc.mts'
+
+/** EIP-7825: no transaction may have more. */
+export const TRANSACTION_GAS_CAP = 2n ** 24n
+
+export interface Call {
+  from: string
+  to: string | null
+  data: string
+}
+
+/**
+ * Gas with a quarter to spare, since other mints may come first.
+ * @param what the transaction is, for the message of a failure.
+ * @throws ProxmintError that says why the contract would revert.
+ */
+export async function estimateGas(rpc: Rpc, { from, to, data }: Call, what: string): Promise<bigint> {
+  const call = to === null ? { from, data } : { from, to, data }
+  const answer = await rpc.ask<string>('eth_estimateGas', [call])
+  if ('fault' in answer) throw wouldFail(what, answer.fault)
+  const gas = BigInt(answer.result)
+  if (gas > TRANSACTION_GAS_CAP) {
+    throw new ProxmintError(`${what} needs more gas than a transaction may have`, {
+      facts: { gas: String(gas), limit: String(TRANSACTION_GAS_CAP) },
+    })
+  }
+  const spare = (gas * 5n) / 4n
+  return spare > TRANSACTION_GAS_CAP ? TRANSACTION_GAS_CAP : spare
+}
+
+const hints: Record<string, string> = {
+  OwnableUnauthorizedAccount:
+    "sign with the contract's owner: deployer.private_key_file in config/web3-defaults.yaml",
+  ERC721InvalidReceiver: 'the wallet is a contract that takes no tokens; give one that does, or a person’s',
+  InvalidAccessData: 'profile v0.2 wants a machine id',
+  SigningPageTooLarge: 'make the page smaller; docs/access.md tells why there is a limit',
+}
+
+function wouldFail(what: string, fault: RpcFault): ProxmintError {
+  const revert = revertOf(fault)
+  return new ProxmintError(`the contract would revert: ${what}: ${revert?.text ?? fault.message}`, {
+    hint: revert === undefined ? 'nothing was signed' : hints[revert.name],
+    exitCode: revert?.name === 'OwnableUnauthorizedAccount' ? exitCodes.denied : exitCodes.failed,
+  })
+}
+
+/** The custom error in a fault's data, where the contract has it. */
+function revertOf({ data }: RpcFault): { name: string; text: string } | undefined {
+  if (typeof data !== 'string' || !/^0x[0-9a-f]{8}/i.test(data)) return undefined
+  const error = credentialInterface.parseError(data)
+  return error === null ? undefined : { name: error.name, text: `${error.name}(${error.args.join(', ')})` }
+}
