@@ -1,6 +1,6 @@
 import { exitCodes, formatError, messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
-import { table } from '../run/table.mts'
+import { formatTable } from '../run/table.mts'
 import type { BuildOutcome } from './build.mts'
 import type { BuildResult } from './build-family.mts'
 
@@ -36,7 +36,7 @@ function channelLine(os: string, { channel, test }: NonNullable<BuildResult['tem
 
 /** A row per family. */
 export function formatOutcomes(outcomes: BuildOutcome[]): string {
-  return table([['family', 'result', 'time', 'version'], ...outcomes.map(row)])
+  return formatTable(['family', 'result', 'time', 'version'], outcomes.map(row))
 }
 
 function row(outcome: BuildOutcome): string[] {

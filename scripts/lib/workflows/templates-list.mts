@@ -1,4 +1,4 @@
-import { table } from '../run/table.mts'
+import { formatTable } from '../run/table.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type TerraformTemplate, terraformVariables } from '../templates/terraform-variables.mts'
 import { type Families, markOf, type TemplateVersion, versionsOf } from '../templates/version.mts'
@@ -37,7 +37,7 @@ export function formatVersions(versions: ListedVersion[]): string {
     builtAt.slice(0, 16).replace('T', ' '),
     revoked?.reason ?? testWord(test),
   ])
-  return table([['family', 'channel', 'version', 'VM templates', 'built (UTC)', 'test'], ...rows])
+  return formatTable(['family', 'channel', 'version', 'VM templates', 'built (UTC)', 'test'], rows)
 }
 
 function testWord(test: TemplateVersion['test']): string {
