@@ -62,6 +62,11 @@ build {
   }
 
   provisioner "shell" {
+    script          = "${path.root}/scripts/close-ports.sh"
+    execute_command = "sudo sh '{{ .Path }}'"
+  }
+
+  provisioner "shell" {
     script          = "${path.root}/scripts/clean-up.sh"
     execute_command = "sudo env BUILD_USER='${var.ssh_username}' sh '{{ .Path }}'"
     # The build's user is gone when the script ends, and the script with it.

@@ -36,6 +36,13 @@
     settings.PermitRootLogin = "no";
   };
 
+  # Nothing but SSH is to listen: systemd-resolved also answers to its whole network, by LLMNR and mDNS.
+  environment.etc."systemd/resolved.conf.d/proxmint.conf".text = ''
+    [Resolve]
+    LLMNR=no
+    MulticastDNS=no
+  '';
+
   # cloud-init makes accounts on each clone; none has a password.
   users.mutableUsers = true;
   security.sudo.wheelNeedsPassword = false;

@@ -44,11 +44,11 @@ describe.skipIf(machinesCannotRun !== undefined)('on real machines', { timeout: 
 
   test('without two steps of its clean-up it fails the two checks', async () => {
     const script = 'packer/debian/scripts/clean-up.sh'
-    await workspace.edit(script, '\ntruncate -s 0 /etc/machine-id\n', '\n')
     await workspace.edit(script, '\nrm -f /etc/ssh/ssh_host_*\n', '\n')
+    await workspace.edit(script, '\nrm -f /etc/sudoers.d/90-cloud-init-users\n', '\n')
     expect(await acceptanceFaults(workspace, await build())).toEqual([
-      expect.stringMatching(/^machine-id: both are [0-9a-f]{32}: the VM template keeps \/etc\/machine-id$/),
       expect.stringMatching(/^host-keys: the VM template keeps \/etc\/ssh\/ssh_host_/),
+      expect.stringMatching(/^build-login: build-sudo \(\/etc\/sudoers\.d\/90-cloud-init-users\)$/),
     ])
   })
 })

@@ -112,7 +112,7 @@ const steps: [line: string, faults: RegExp[]][] = [
   ['apt-get clean', [/^clean: package-cache \(.*\)$/]],
   ['rm -rf /var/lib/apt/lists/*', [/^clean: package-lists \(.*\)$/]],
   ['rm -rf /var/tmp/*', [/^clean: temporary-files \(.*\)$/]],
-  ['rm -rf /var/log/journal/*', [/^clean: journal \(.*\)$/]],
+  ['journalctl --relinquish-var 2>/dev/null || true; rm -rf /var/log/journal/*', [/^clean: journal \(.*\)$/]],
   ['rm -f /etc/sudoers.d/90-cloud-init-users', [/^build-login: build-sudo \(.*\)$/]],
   [
     'rm -f /root/.ssh/authorized_keys /root/.bash_history',

@@ -38,6 +38,7 @@ const first = clone()
 const second = clone({
   vmid: 9002,
   name: 'test-2',
+  addresses: ['192.168.1.6/24'],
   inside: inspection({
     machineId: 'b'.repeat(32),
     hostName: 'test-2',
@@ -128,6 +129,11 @@ describe('fails:', () => {
       'no address',
       { clones: [{ ...first, addresses: [] }, second] },
       { address: 'VM 9001 has none, wanted one by DHCP' },
+    ],
+    [
+      'one address for both',
+      { clones: [first, { ...second, addresses: ['10.0.0.1/8', '192.168.1.5/24'], inside: undefined }] },
+      { address: 'both have 192.168.1.5/24, as by DHCP machines with one machine-id do' },
     ],
     [
       'another address than it was given',

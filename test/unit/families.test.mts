@@ -188,6 +188,7 @@ describe('what several families have', () => {
   const copies: [string, string[]][] = [
     ['scripts/check-cloud-init.sh', ['ubuntu', 'debian-web3', 'arch', 'nixos']],
     ['scripts/clean-up.sh', ['ubuntu', 'debian-web3']],
+    ['scripts/close-ports.sh', ['ubuntu', 'debian-web3', 'arch']],
   ]
   const shared = copies.flatMap(([path, holders]) => holders.map(os => [os, path] as const))
 

@@ -24,7 +24,8 @@ cloud-init clean --logs --seed
 find /var/cache/pacman/pkg -mindepth 1 -delete
 rm -rf /var/lib/pacman/sync/*
 rm -rf /var/tmp/*
-rm -rf /var/log/journal/*
+# journald must not begin a new file there until the machine is off.
+journalctl --relinquish-var 2>/dev/null || true; rm -rf /var/log/journal/*
 
 # pacman's own secret key: pacman-init.service makes one at a first boot, which an empty machine-id is.
 gpgconf --homedir /etc/pacman.d/gnupg --kill all || true

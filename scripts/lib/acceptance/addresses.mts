@@ -1,3 +1,5 @@
+import type { CloneEvidence } from './evidence.mts'
+
 interface GuestInterface {
   mac: string | undefined
   addresses: string[]
@@ -13,4 +15,9 @@ export function reachableAddresses(interfaces: GuestInterface[], mac: string | u
     .flatMap(card => card.addresses)
     .filter(address => !/^(127\.|169\.254\.|fe80:|::1\/)/i.test(address))
   return addresses.toSorted((a, b) => Number(a.includes(':')) - Number(b.includes(':')))
+}
+
+/** An address that both clones say they have: then it is one machine that answers for both. */
+export function sharedAddress([first, second]: [CloneEvidence, CloneEvidence]): string | undefined {
+  return first.addresses.find(address => second.addresses.includes(address))
 }

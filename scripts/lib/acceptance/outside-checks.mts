@@ -1,3 +1,4 @@
+import { sharedAddress } from './addresses.mts'
 import { type Check, listed } from './check.mts'
 import type { CloneEvidence } from './evidence.mts'
 
@@ -48,14 +49,18 @@ export const outsideChecks: Check[] = [
   },
   {
     name: 'address',
-    says: 'each has the address it was given, by cloud-init or by DHCP',
+    says: 'each has the address it was given, by cloud-init or by DHCP, and no other has it',
     why: 'nobody can reach a VM whose network is not set up at its first boot',
-    judge({ clones }) {
+    judge({ clones, ownNetwork }) {
       const asked = clones.filter(({ agent }) => agent === true)
       if (asked.length === 0) return undefined
+      const shared = ownNetwork ? sharedAddress(clones) : undefined
       return {
-        fault: listed(asked.filter(clone => !hasAddress(clone)).map(addressFault)),
-        fix: 'leave the network to cloud-init: no settings for the network card of the build may stay; DHCP must answer on the bridge',
+        fault:
+          shared === undefined
+            ? listed(asked.filter(clone => !hasAddress(clone)).map(addressFault))
+            : `both have ${shared}, as by DHCP machines with one machine-id do`,
+        fix: 'empty the machine-id in the clean-up, `truncate -s 0 /etc/machine-id`; leave the network to cloud-init: no settings for the network card of the build may stay; DHCP must answer on the bridge',
         found: asked.map(({ addresses }) => addresses.join(' ')).join(', '),
       }
     },
