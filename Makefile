@@ -96,6 +96,18 @@ build: $(installed) ## build a template (OS=debian)
 templates: $(installed) ## list versions and channels (ARGS='prune --dry-run')
 	@zx scripts/templates.mts $(or $(ARGS),list)
 
+.PHONY: vm
+vm: $(installed) ## list VMs (ARGS='create web-1 --apply')
+	@zx scripts/vm.mts $(or $(ARGS),list)
+
+.PHONY: apply
+apply: $(installed) ## make VMs that are only reserved, apply what differs (ARGS=web-1)
+	@zx scripts/apply.mts $(ARGS)
+
+.PHONY: gc
+gc: $(installed) ## tell which VMs expired (ARGS=--execute: suspend or destroy them)
+	@zx scripts/gc.mts $(ARGS)
+
 .PHONY: lab
 lab: $(installed) ## run the embedded Proxmox VE in the foreground
 	@zx scripts/lab.mts up $(ARGS)

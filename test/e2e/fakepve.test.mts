@@ -8,7 +8,12 @@ import { readFile } from 'node:fs/promises'
 import { get } from 'node:https'
 import { delimiter } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { baseImportNeeds, cloneBuildNeeds, type Grant } from '../../scripts/lib/permissions/needs.mts'
+import {
+  baseImportNeeds,
+  cloneBuildNeeds,
+  type Grant,
+  vmNeeds,
+} from '../../scripts/lib/permissions/needs.mts'
 import { type ProxmoxClient, passwordClient, tokenClient } from '../../scripts/lib/proxmox/client.mts'
 import { convertToTemplate } from '../../scripts/lib/proxmox/convert-to-template.mts'
 import { createVm } from '../../scripts/lib/proxmox/create-vm.mts'
@@ -125,7 +130,12 @@ describe.skipIf(missing)("the toolkit's client", () => {
 /** Everything that building and importing want, on just the paths that are asked. */
 function grantsOfWork(holder: string, without: Grant[] = []): FakeGrant[] {
   const place = { pveMajor: 9, node, diskStorages: [storage], bridge: 'vmbr0', vmid: undefined }
-  const needs = [...cloneBuildNeeds(place, 9900, true), ...baseImportNeeds(place, 'local')]
+  const delivery = { kind: 'snippet', storage: 'local' } as const
+  const needs = [
+    ...cloneBuildNeeds(place, 9900, true),
+    ...baseImportNeeds(place, 'local'),
+    ...vmNeeds(place, undefined, delivery),
+  ]
   const grants = needs.flatMap(need => need.alternatives.flat())
   const before = cloneBuildNeeds(place, undefined, true).flatMap(need => need.alternatives.flat())
   const wanted = [...grants, ...before].filter(

@@ -1,58 +1,134 @@
-import { cp } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
-import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
-import { createWorkspace, repository, rootClient, startLab, type Workspace } from './workspace.mts'
+import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
+import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
+import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
+import { rootClient, startLab } from './workspace.mts'
 
-/** The life of a VM with the real OpenTofu and its provider, on a VM template that Packer built. */
+/** The life of VMs with the real OpenTofu and its provider, on a VM template that Packer built. */
 let lab: Lab
-let workspace: Workspace
+let vms: VmWorkspace
 
 beforeAll(async () => {
   lab = await startLab()
-  workspace = await createWorkspace(lab)
-  for (const folder of ['terraform', 'cloud-init']) {
-    await cp(join(repository, folder), join(workspace.folder, folder), { recursive: true })
-  }
-  expect(await workspace.zx('base', ['import', 'debian'])).toMatchObject({ code: 0 })
-  expect(await workspace.zx('build', ['debian'])).toMatchObject({ code: 0 })
+  vms = await createVmWorkspace(lab)
 })
 afterAll(async () => {
-  await workspace?.[Symbol.asyncDispose]()
+  await vms?.[Symbol.asyncDispose]()
   await lab?.close()
 })
 
-/** The provider keeps the node's host key in the home folder, and every lab has another. */
-const vm = (...args: string[]) =>
-  workspace.zx('vm', [...args, '--json'], {
-    HOME: workspace.folder,
-    XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+const web = { node: 'pve', vmid: 100 }
+const config = () => getVmConfig(rootClient(lab), web)
+const power = async () => (await getVmStatus(rootClient(lab), web)).status
+const expire = (name: string) =>
+  vms.registry.change(name, entry => ({ ...entry, expiresAt: new Date(Date.now() - 60_000).toISOString() }))
+
+describe.sequential('the life of a VM', () => {
+  test('--mock shows what would be made, and touches nothing', async () => {
+    const { entry, configuration } = await vms.json('vm', 'create', 'web-1', '--mock', '--cpu', '3')
+    expect(entry).toMatchObject({ name: 'web-1', vmid: 100, phase: 'reserved' })
+    expect(configuration.module.vm).toMatchObject({ name: 'web-1', cores: 3, started: false })
+    expect(await vms.json('vm', 'list')).toEqual([])
+    expect(await vms.left()).toEqual([])
   })
-const vmids = async () => (await listVms(rootClient(lab))).map(one => one.vmid).filter(vmid => vmid < 9000)
 
-test('a VM is made, listed, extended and destroyed', async () => {
-  const created = await vm('create', 'web-1', '--purpose', 'shop', '--tags', 'web', '--cpu', '1')
-  expect(created.code, created.stderr).toBe(0)
-  const entry = JSON.parse(created.stdout)
-  expect(entry).toMatchObject({ phase: 'active', vmid: 100, address: '192.168.122.200', failure: null })
-  const config = await getVmConfig(rootClient(lab), { node: 'pve', vmid: 100 })
-  expect(config).toMatchObject({ name: 'web-1', cores: 1, tags: 'proxmint-test;web', onboot: 1 })
-  expect(config['cicustom']).toBe('user=local:snippets/proxmint-web-1.yaml')
+  test('created without --apply it is reserved only, and its plan can be looked at', async () => {
+    const { code, stdout, stderr } = await vms.run('vm', [
+      ...['create', 'web-1', '--purpose', 'shop', '--tags', 'web', '--cpu', '1'],
+    ])
+    expect(code, stderr).toBe(0)
+    expect(stdout).toContain('web-1 is reserved, and its configuration is written')
+    expect(await vms.left()).toEqual(['vms/web-1'])
+    const [planned] = await vms.json('apply', 'web-1', '--plan-only')
+    expect(planned).toMatchObject({ did: 'planned', entry: { phase: 'reserved' } })
+    expect(planned.plan).toContain('proxmox_virtual_environment_vm.this will be created')
+    expect(await vms.left()).toEqual(['vms/web-1'])
+  })
 
-  const again = await vm('create', 'web-1')
-  expect(JSON.parse(again.stdout)).toEqual(entry)
+  test('apply makes it, boots it and looks at it', async () => {
+    const [made] = await vms.json('apply', 'web-1')
+    expect(made).toMatchObject({ did: 'made', entry: { phase: 'active', vmid: 100, failure: null } })
+    expect(await config()).toMatchObject({ name: 'web-1', cores: 1, tags: 'proxmint-test;web', onboot: 1 })
+    expect((await config())['cicustom']).toBe('user=local:snippets/proxmint-web-1.yaml')
+    expect(await vms.json('vm', 'create', 'web-1', '--apply')).toEqual(made.entry)
+  })
 
-  const extended = await vm('extend', 'web-1', '--days', '10')
-  expect(Date.parse(JSON.parse(extended.stdout).expiresAt) - Date.parse(entry.expiresAt)).toBe(864_000_000)
-  expect(JSON.parse((await vm('list')).stdout)).toMatchObject([{ name: 'web-1' }])
+  test('apply of an active VM applies what differs, or says that nothing does', async () => {
+    expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
+    await updateVmConfig(rootClient(lab), web, { tags: 'proxmint-test' })
+    expect(await vms.json('apply')).toMatchObject([{ did: 'changed' }])
+    expect(await config()).toMatchObject({ tags: 'proxmint-test;web' })
+  })
 
-  const refused = await vm('destroy', 'web-1')
-  expect(refused).toMatchObject({ code: 2 })
-  const destroyed = await vm('destroy', 'web-1', '--yes')
-  expect(destroyed.code, destroyed.stderr).toBe(0)
-  expect(await vmids()).toEqual([])
-  expect(JSON.parse((await vm('list')).stdout)).toEqual([])
+  test('gc tells what is due, and does nothing', async () => {
+    expect(await vms.json('gc')).toEqual([])
+    await expire('web-1')
+    expect(await vms.json('gc')).toMatchObject([{ name: 'web-1', due: 'suspend', result: 'due' }])
+    expect(await power()).toBe('running')
+  })
+
+  test('gc suspends what expired; no apply wakes it, and neither does its node', async () => {
+    expect(await vms.json('gc', '--execute')).toMatchObject([{ due: 'suspend', result: 'done' }])
+    expect(await power()).toBe('stopped')
+    expect(await vms.json('apply', 'web-1')).toMatchObject([
+      { did: 'nothing', entry: { phase: 'suspended' } },
+    ])
+    expect(await power()).toBe('stopped')
+    expect(await config()).toMatchObject({ onboot: 0 })
+    expect(await vms.json('gc', '--execute')).toEqual([])
+  })
+
+  test('resume refuses what is expired, and takes days', async () => {
+    expect(await vms.run('vm', ['resume', 'web-1'])).toMatchObject({ code: 2 })
+    expect(await power()).toBe('stopped')
+    expect(await vms.json('vm', 'resume', 'web-1', '--days', '10')).toMatchObject({ phase: 'active' })
+    expect(await power()).toBe('running')
+    const expiry = Date.parse((await vms.json('vm', 'show', 'web-1')).expiresAt)
+    expect(expiry - Date.now()).toBeGreaterThan(9.9 * 86_400_000)
+    await vms.json('vm', 'extend', 'web-1', '--days', '10')
+    expect(Date.parse((await vms.json('vm', 'show', 'web-1')).expiresAt) - expiry).toBe(864_000_000)
+  })
+
+  test('gc destroys after the grace, and leaves nothing', async () => {
+    await expire('web-1')
+    await vms.json('gc', '--execute')
+    expect(await vms.json('gc', '--grace-days', '0')).toMatchObject([{ due: 'destroy' }])
+    expect(await vms.json('gc', '--execute', '--grace-days', '0')).toMatchObject([{ result: 'done' }])
+    expect(await vms.left()).toEqual([])
+    expect(await vms.registry.list()).toEqual([])
+  })
+})
+
+describe.sequential('user-data in an ISO', () => {
+  test('gives the VM its address too', async () => {
+    await writeFile(join(vms.workspace.folder, 'vm.yaml'), 'cloud_init:\n  delivery: iso\n')
+    const file = { PROXMINT_VM: join(vms.workspace.folder, 'vm.yaml') }
+    const made = await vms.run('vm', ['create', 'seed-1', '--apply', '--json'], file)
+    expect(made.code, made.stderr).toBe(0)
+    const { vmid, phase } = JSON.parse(made.stdout)
+    expect(phase).toBe('active')
+    const found = await getVmConfig(rootClient(lab), { node: 'pve', vmid })
+    expect(found['ide2']).toContain('local:iso/proxmint-seed-1.iso')
+    expect(await vms.json('apply', 'seed-1')).toMatchObject([{ did: 'nothing' }])
+  })
+
+  test('is gone with the VM', async () => {
+    expect(await vms.run('vm', ['destroy', 'seed-1'])).toMatchObject({ code: 2 })
+    await vms.json('vm', 'destroy', 'seed-1', '--yes')
+    expect(await vms.left()).toEqual([])
+  })
+})
+
+test('a failure before the boot is rolled back where that was asked for', async () => {
+  const file = join(vms.workspace.folder, 'vm.yaml')
+  await writeFile(file, 'cloud_init:\n  storage: tank\n')
+  const failed = await vms.run('vm', ['create', 'bad-1', '--apply', '--rollback'], { PROXMINT_VM: file })
+  expect(failed.code).toBe(1)
+  expect(failed.stderr).toContain('rolled back: VM')
+  expect(await vms.left()).toEqual([])
+  expect(await vms.registry.list()).toEqual([])
 })

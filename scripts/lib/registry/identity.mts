@@ -7,5 +7,22 @@ export function descriptionOf({ id, purpose }: Entry): string {
 
 /** Whether a VM in Proxmox is the one of the entry, by name and description. */
 export function isVmOf(entry: Entry, config: Record<string, string | number>): boolean {
-  return config['name'] === entry.name && String(config['description'] ?? '').includes(`Entry ${entry.id}.`)
+  return differencesFrom(entry, config, undefined).length === 0
+}
+
+/**
+ * Why a VM in Proxmox is not the one of the entry; nothing where it is.
+ * @param siteTag the tag it must carry as well.
+ */
+export function differencesFrom(
+  { name, id }: Entry,
+  config: Record<string, string | number>,
+  siteTag: string | undefined,
+): string[] {
+  const tags = String(config['tags'] ?? '').split(/[;, ]/)
+  return [
+    config['name'] === name ? '' : `its name is ${config['name'] ?? 'not set'}`,
+    String(config['description'] ?? '').includes(`Entry ${id}.`) ? '' : `its notes lack "Entry ${id}."`,
+    siteTag === undefined || tags.includes(siteTag) ? '' : `it lacks the tag ${siteTag}`,
+  ].filter(difference => difference !== '')
 }

@@ -11,6 +11,8 @@ export interface TerraformSetting {
 }
 
 const planFile = 'tfplan'
+/** A run that was killed leaves OpenTofu at work, which gives the state back when it ends. */
+const lockArgument = '-lock-timeout=5m'
 
 export function planInit(setting: TerraformSetting): CommandPlan {
   return command(setting, ['init', '-input=false', '-reconfigure'])
@@ -18,7 +20,13 @@ export function planInit(setting: TerraformSetting): CommandPlan {
 
 /** Refreshes, and writes the plan that `planApply` applies: what was looked at and nothing else. */
 export function planPlan(setting: TerraformSetting, destroy: boolean): CommandPlan {
-  return command(setting, ['plan', '-input=false', `-out=${planFile}`, ...(destroy ? ['-destroy'] : [])])
+  return command(setting, [
+    'plan',
+    '-input=false',
+    lockArgument,
+    `-out=${planFile}`,
+    ...(destroy ? ['-destroy'] : []),
+  ])
 }
 
 /** Prints the plan as JSON. */
@@ -26,8 +34,13 @@ export function planShow(setting: TerraformSetting): CommandPlan {
   return command(setting, ['show', '-json', planFile])
 }
 
+/** Prints the plan for a person. */
+export function planShowText(setting: TerraformSetting): CommandPlan {
+  return command(setting, ['show', planFile])
+}
+
 export function planApply(setting: TerraformSetting): CommandPlan {
-  return command(setting, ['apply', '-input=false', planFile])
+  return command(setting, ['apply', '-input=false', lockArgument, planFile])
 }
 
 /** Prints the whole state as JSON; `{}` in substance where there is none. */

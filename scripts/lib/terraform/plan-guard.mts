@@ -41,7 +41,8 @@ export function guardPlan(name: string, plan: TerraformPlan, intent: Intent, all
   if (action === 'replace' && !allowReplace) throw replaced(name, vm!)
   if (action === 'delete' && intent !== 'destroy') throw deleted(name)
   if (action === 'update' && intent === 'destroy') throw unexpected(name, vm!)
-  if (action === undefined && intent !== 'update') throw nothingToDo(name, intent)
+  if (action === undefined && intent === 'create') throw nothingToDo(name, intent)
+  if (changes.length === 0 && intent === 'destroy') throw nothingToDo(name, intent)
   return changes.length > 0
 }
 

@@ -10,6 +10,11 @@ interface StateModule {
   child_modules?: StateModule[]
 }
 
+/** Whether the state has anything: of an apply that died early, the user-data alone. */
+export function knowsAnything({ values }: TerraformState): boolean {
+  return values?.root_module !== undefined && addressesIn(values.root_module).length > 0
+}
+
 /** Whether the state has the VM. */
 export function knowsVm({ values }: TerraformState): boolean {
   return values?.root_module !== undefined && addressesIn(values.root_module).includes(vmAddress)

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { certificateVariables, exportedVariables } from '../credentials/export.mts'
+import { checkpoint } from '../run/checkpoint.mts'
 import { interrupted, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, runCommand } from '../run/exec.mts'
 import { openLog } from '../run/log-file.mts'
@@ -10,10 +11,11 @@ import {
   planPlan,
   planReadState,
   planShow,
+  planShowText,
   type TerraformSetting,
 } from '../terraform/commands.mts'
 import { guardPlan, type Intent, type TerraformPlan } from '../terraform/plan-guard.mts'
-import { knowsVm, type TerraformState } from '../terraform/state.mts'
+import { knowsAnything, knowsVm, type TerraformState } from '../terraform/state.mts'
 import { requireTool } from '../tools/find.mts'
 import type { Connection } from './connect.mts'
 
@@ -21,13 +23,24 @@ import type { Connection } from './connect.mts'
 export interface VmTerraform {
   /** Whether the state has the VM. */
   knowsVm(): Promise<boolean>
+  /** Whether the state has anything at all. */
+  knowsAnything(): Promise<boolean>
+  /**
+   * Plans and holds the plan against what is meant; nothing is applied.
+   * @returns the plan for a person; undefined where there is nothing to apply.
+   * @throws ProxmintError (invalid) where the guard refuses.
+   */
+  plan(intent: Intent, options?: { allowReplace: boolean }): Promise<string | undefined>
   /**
    * Plans, holds the plan against what is meant, and applies that very plan.
    * @returns whether anything was applied.
    * @throws ProxmintError (invalid) where the guard refuses.
    */
-  apply(intent: Intent, options?: { allowReplace: boolean }): Promise<boolean>
+  apply(intent: Intent, options?: { allowReplace: boolean; step?: TerraformStep }): Promise<boolean>
 }
+
+/** Of the life of a VM; tests kill a run by it. */
+export type TerraformStep = 'create' | 'boot' | 'destroy'
 
 /**
  * Runs `work` with Terraform in a VM's folder. All that it prints is in `logs/vm-NAME.log`.
@@ -58,14 +71,24 @@ export async function withTerraform<T>(
     if (result.code !== 0) throw terraformFailed('show', vm.name, result.stderr, log.path)
     return JSON.parse(result.stdout) as J
   }
+  const state = () => read<TerraformState>(planReadState(setting))
+  const guarded = async (intent: Intent, allowReplace: boolean): Promise<boolean> => {
+    await run('plan', planPlan(setting, intent === 'destroy'))
+    return guardPlan(vm.name, await read<TerraformPlan>(planShow(setting)), intent, allowReplace)
+  }
   await run('init', planInit(setting))
   return work({
-    knowsVm: async () => knowsVm(await read<TerraformState>(planReadState(setting))),
-    async apply(intent, { allowReplace } = { allowReplace: false }) {
-      await run('plan', planPlan(setting, intent === 'destroy'))
-      const plan = await read<TerraformPlan>(planShow(setting))
-      if (!guardPlan(vm.name, plan, intent, allowReplace)) return false
+    knowsVm: async () => knowsVm(await state()),
+    knowsAnything: async () => knowsAnything(await state()),
+    async plan(intent, { allowReplace } = { allowReplace: false }) {
+      if (!(await guarded(intent, allowReplace))) return undefined
+      return (await runCommand(planShowText(setting), { signal })).stdout
+    },
+    async apply(intent, { allowReplace, step } = { allowReplace: false }) {
+      if (!(await guarded(intent, allowReplace))) return false
+      if (step !== undefined) checkpoint(`vm-${step}-planned`)
       await run('apply', planApply(setting))
+      if (step !== undefined) checkpoint(`vm-${step}-applied`)
       return true
     },
   })
@@ -88,5 +111,20 @@ function terraformFailed(step: string, name: string, stderr: string, log: string
     .filter(line => line !== '')
   return new ProxmintError(`${step} of ${name} failed:\n${words.map(line => `  ${line}`).join('\n')}`, {
     facts: { log },
+    hint: hintFor(stderr),
   })
+}
+
+/** The provider keeps the host keys of nodes in the home folder, as ssh does. */
+function hintFor(stderr: string): string | undefined {
+  if (/REMOTE HOST IDENTIFICATION HAS CHANGED|knownhosts: key mismatch/.test(stderr)) {
+    return (
+      'the node has another SSH host key than the last time. If it was installed anew: ssh-keygen -R ADDRESS, with the ' +
+      'address above; if not, somebody may stand between you and the node'
+    )
+  }
+  if (/unable to authenticate|failed to open SSH client/i.test(stderr)) {
+    return 'snippets go over the SSH of the node: set proxmox_ssh_user and proxmox_ssh_private_key in the credentials, or `cloud_init.delivery: iso` in config/vm.yaml'
+  }
+  return undefined
 }

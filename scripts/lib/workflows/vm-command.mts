@@ -1,20 +1,25 @@
 import { readFile } from 'node:fs/promises'
 import { contains, formatAddress, parseAddress } from '../config/addresses.mts'
 import { loadPools } from '../config/pools.mts'
-import { type Entry, withEvent } from '../registry/entry.mts'
+import type { Entry } from '../registry/entry.mts'
 import { readPredecessor } from '../registry/predecessor.mts'
 import { noSuchEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { type Arguments, usageError } from '../run/command-line.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { connect } from './connect.mts'
 import { withRegistry } from './open-registry.mts'
+import type { Applied } from './vm-apply.mts'
 import { createVm } from './vm-create.mts'
 import type { VmWishes } from './vm-design.mts'
 import { destroyVm } from './vm-destroy.mts'
 import { formatVm, formatVms } from './vm-list.mts'
+import { mockCreate } from './vm-mock.mts'
+import { withVmRegistry } from './vm-registry.mts'
+import { extended, resumeVm } from './vm-suspend.mts'
 
 const name = 'vm'
-const dayMs = 24 * 60 * 60 * 1000
+const dayRange = { min: 1, max: 36_500 }
 
 /** What a verb answers: the document of `--json`, and the same for a person. */
 export interface Answer {
@@ -24,11 +29,8 @@ export interface Answer {
 
 type Verb = (store: RegistryStore, args: Arguments, signal: AbortSignal) => Promise<Answer>
 
+/** Those that change nothing but the registry. */
 const byVerb: Record<string, Verb> = {
-  async create(store, args, signal) {
-    const entry = await createVm(store, nameAfter(args, 'create'), wishesOf(args), signal)
-    return { document: entry, text: formatVm(entry, new Date()) }
-  },
   async list(store) {
     const entries = await store.list()
     return { document: entries, text: formatVms(entries, new Date()) }
@@ -38,16 +40,14 @@ const byVerb: Record<string, Verb> = {
     return { document: entry, text: formatVm(entry, new Date()) }
   },
   async extend(store, args) {
-    const days = args.integer('days', { min: 1, max: 36_500 })
+    const days = args.integer('days', dayRange)
     if (days === undefined) throw usageError({ name }, 'extend needs --days N')
-    const entry = await store.change(nameAfter(args, 'extend'), one => extended(one, days, new Date()))
+    const vm = nameAfter(args, 'extend')
+    // Under its lock: a renewal comes before `gc` looks at the VM, or after it.
+    const entry = await store.exclusively(vm, 'vm extend', () =>
+      store.change(vm, one => extended(one, days, new Date())),
+    )
     return { document: entry, text: `${entry.name} expires ${entry.expiresAt}` }
-  },
-  async destroy(store, args, signal) {
-    const vm = nameAfter(args, 'destroy')
-    await confirm(await requireEntry(store, vm), args.flag('yes'))
-    const entry = await destroyVm(store, vm, signal)
-    return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
   },
   async import(store, args) {
     const { entries, conflicts } = await importPredecessor(store, args)
@@ -57,13 +57,53 @@ const byVerb: Record<string, Verb> = {
   },
 }
 
+/** Those that work on the VMs themselves. */
+const onVms: Record<string, Verb> = {
+  async create(store, args, signal) {
+    const options = { apply: args.flag('apply'), rollback: args.flag('rollback') }
+    const created = await createVm(store, nameAfter(args, 'create'), wishesOf(args), options, signal)
+    return { document: created.entry, text: formatCreated(created) }
+  },
+  async resume(store, args, signal) {
+    const days = args.integer('days', dayRange)
+    const vm = nameAfter(args, 'resume')
+    const entry = await resumeVm(vm, days, { store, connection: await connect(), signal })
+    return { document: entry, text: `${vm} is active again, and expires ${entry.expiresAt}` }
+  },
+  async destroy(store, args, signal) {
+    const vm = nameAfter(args, 'destroy')
+    await confirm(await requireEntry(store, vm), args.flag('yes'))
+    const entry = await destroyVm(vm, { store, connection: await connect(), signal })
+    return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
+  },
+}
+
 /** The first words `vm` takes. */
-export const vmVerbs = Object.keys(byVerb)
+export const vmVerbs = [...Object.keys(onVms), ...Object.keys(byVerb)]
 
 /** Runs one verb. */
 export function vmCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
+  if (args.flag('mock')) return mockVm(verb, args)
   const purpose = ['vm', ...args.positionals].join(' ')
+  const work = onVms[verb]
+  if (work !== undefined) return withVmRegistry(purpose, store => work(store, args, signal))
   return withRegistry(purpose, store => byVerb[verb]!(store, args, signal))
+}
+
+/** `--mock`: what would be made, without asking Proxmox. */
+async function mockVm(verb: string, args: Arguments): Promise<Answer> {
+  if (verb !== 'create') throw usageError({ name }, '--mock is for `create`')
+  const mocked = await mockCreate(nameAfter(args, 'create'), wishesOf(args))
+  const text = [formatVm(mocked.entry, new Date()), JSON.stringify(mocked.configuration, null, 2), mockNote]
+  return { document: mocked, text: text.join('\n\n') }
+}
+
+const mockNote = 'This was --mock: its registry is gone, and nothing else was touched.'
+
+function formatCreated({ entry, did }: Applied): string {
+  const text = formatVm(entry, new Date())
+  if (did !== 'reserved') return text
+  return `${text}\n\n${entry.name} is reserved, and its configuration is written. To make it: zx scripts/apply.mts ${entry.name}`
 }
 
 function nameAfter({ positionals }: Arguments, verb: string): string {
@@ -100,13 +140,6 @@ function wishesOf(args: Arguments): VmWishes {
     templateVmid: args.integer('template-vmid', { min: 100, max: 999_999_999 }),
     cloudInitTemplate: args.string('cloud-init'),
   }
-}
-
-/** From the expiry on, or from now where that is past: nobody wants a VM that is expired again at once. */
-function extended(entry: Entry, days: number, now: Date): Entry {
-  const from = Math.max(Date.parse(entry.expiresAt), now.getTime())
-  const expiresAt = new Date(from + days * dayMs).toISOString()
-  return withEvent({ ...entry, expiresAt }, `extended by ${days} days`, now)
 }
 
 /** A person types the name; a script says --yes. */

@@ -1,5 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { seedIso } from '../cloud-init/seed.mts'
 import { renderUserData, userDataFolder } from '../cloud-init/user-data.mts'
 import { projectRoot } from '../config/load.mts'
 import { backendOf, loadBackend } from '../config/terraform.mts'
@@ -14,6 +15,30 @@ export function vmFolder(name: string): string {
   return join(projectRoot(), 'vms', name)
 }
 
+/** The files of a VM's folder; all of them follow from the entry. */
+export interface VmFiles {
+  configuration: object
+  /** A NoCloud seed, where the user-data is not delivered as a snippet. */
+  seed: Uint8Array<ArrayBuffer> | undefined
+}
+
+const seedFile = 'seed.iso'
+
+/**
+ * What `writeVmFolder` writes.
+ * @param started whether the VM is to run.
+ */
+export async function renderVm(entry: Entry, started: boolean): Promise<VmFiles> {
+  const design = requireDesign(entry)
+  const userData = await userDataOf(entry, design)
+  const settings = settingsOf(entry, design, started, userData)
+  const configuration = vmConfiguration(settings, backendOf(await loadBackend(), entry.name))
+  if (design.cloudInit.delivery === 'snippet') return { configuration, seed: undefined }
+  const { address, gateway, dns } = settings
+  const seed = { instanceId: entry.id, hostname: entry.name, userData, address, gateway, dns }
+  return { configuration, seed: await seedIso(seed) }
+}
+
 /**
  * Writes the configuration of a VM; all of it follows from the entry.
  * @param started whether the VM is to run.
@@ -21,12 +46,18 @@ export function vmFolder(name: string): string {
  */
 export async function writeVmFolder(entry: Entry, started: boolean): Promise<string> {
   const folder = vmFolder(entry.name)
-  const design = requireDesign(entry)
-  const settings = settingsOf(entry, design, started, await userDataOf(entry, design))
-  const configuration = vmConfiguration(settings, backendOf(await loadBackend(), entry.name))
+  const { configuration, seed } = await renderVm(entry, started)
   await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (seed !== undefined) await writeSeed(join(folder, seedFile), seed, entry.createdAt)
   await writeFileAtomic(join(folder, 'main.tf.json'), `${JSON.stringify(configuration, null, 2)}\n`, 0o600)
   return folder
+}
+
+/** Its time is the entry's: the provider uploads a file again whose time has changed. */
+async function writeSeed(path: string, seed: Uint8Array, createdAt: string): Promise<void> {
+  await writeFile(path, seed, { mode: 0o600 })
+  const time = new Date(createdAt)
+  await utimes(path, time, time)
 }
 
 /** Removes the configuration and, where it is kept there, the state of a VM that is gone. */
@@ -71,8 +102,8 @@ function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: 
     vlan: network.vlan,
     tags: design.tags,
     started,
-    user_data: userData,
-    seed_iso: null,
+    user_data: cloudInit.delivery === 'snippet' ? userData : null,
+    seed_iso: cloudInit.delivery === 'iso' ? `./${seedFile}` : null,
     file_storage: cloudInit.storage,
     agent_timeout: design.agentTimeout,
   }

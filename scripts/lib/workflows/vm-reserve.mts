@@ -1,3 +1,4 @@
+import type { Config } from '../config/load.mts'
 import { loadPools, type Pool, type PoolConfig } from '../config/pools.mts'
 import { loadVmDefaults, type VmDefaults } from '../config/vm-defaults.mts'
 import { type Place, vmNeeds } from '../permissions/needs.mts'
@@ -27,6 +28,9 @@ export async function reserveNewVm(
 ): Promise<Entry> {
   const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
   const wanted = await wantedVm(connection, pools, defaults, name, wishes)
+  const { node, design } = wanted
+  await requirePrivileges(connection, `vm create ${name}`, node, design)
+  await requireDisk(connection, design.template, design.disk)
   const takenVmids = new Set((await listVms(connection.client)).map(vm => vm.vmid))
   for (;;) {
     const limits = {
@@ -43,21 +47,25 @@ export async function reserveNewVm(
   }
 }
 
-async function wantedVm(
-  connection: Connection,
+/** Where VMs are made unless somebody wishes otherwise. */
+export interface VmPlace {
+  config: Config
+  credentials: { node: string; storagePool: string }
+}
+
+/** Everything about a VM that can be told without asking Proxmox. */
+export async function wantedVm(
+  { config, credentials }: VmPlace,
   pools: PoolConfig,
   defaults: VmDefaults,
   name: string,
   wishes: VmWishes,
-): Promise<Wanted> {
-  const { config, credentials } = connection
+): Promise<Wanted & { node: string; design: VmDesign }> {
   const node = wishes.node ?? credentials.node
   const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
   const { template, version } = await templateFor(defaults, wishes, node)
   const place = { config, pool, template, storage: credentials.storagePool }
   const design = designVm(wishes, defaults, place)
-  await requirePrivileges(connection, `vm create ${name}`, node, design)
-  await requireDisk(connection, template, design.disk)
   const days = wishes.expiryDays ?? pools.expiryDays
   return {
     name,

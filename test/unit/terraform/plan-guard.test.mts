@@ -21,6 +21,7 @@ test.each<[Intent, Record<string, Change['actions']>, boolean]>([
   ['update', { [vmAddress]: ['no-op'] }, false],
   ['update', {}, false],
   ['destroy', { [vmAddress]: ['delete'], [snippet]: ['delete'] }, true],
+  ['destroy', { [snippet]: ['delete'] }, true],
 ])('%s: %o may be applied', (intent, changes, something) => {
   expect(guardPlan('web-1', plan(changes), intent, false)).toBe(something)
 })

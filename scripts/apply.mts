@@ -1,0 +1,32 @@
+import { runMain } from './lib/run/main.mts'
+
+const name = 'apply'
+
+await runMain({
+  name,
+  summary: 'Makes VMs that are only reserved, and applies what differs of those that are there.',
+  usage: '[NAME]... [--plan-only] [--allow-replace NAME]',
+  options: {
+    'plan-only': { type: 'boolean', help: 'shows the plan and applies nothing' },
+    'allow-replace': {
+      type: 'string',
+      multiple: true,
+      value: 'NAME',
+      help: 'this VM may be made anew: its disk is lost',
+    },
+    parallel: { type: 'string', value: 'N', help: 'how many VMs at the same time; default 2' },
+  },
+  positionals: 1000,
+  example: 'zx scripts/apply.mts web-1 --plan-only',
+  async run(args, signal) {
+    const options = {
+      planOnly: args.flag('plan-only'),
+      allowReplace: args.strings('allow-replace'),
+      parallel: args.integer('parallel', { min: 1, max: 100 }) ?? 2,
+    }
+    const { applyVms, reportApply } = await import('./lib/workflows/apply.mts')
+    const { withVms } = await import('./lib/workflows/vm-registry.mts')
+    const outcomes = await withVms(name, signal, working => applyVms(args.positionals, options, working))
+    return reportApply(outcomes, args.flag('json'))
+  },
+})

@@ -1,0 +1,29 @@
+import { exitCodes } from './lib/run/errors.mts'
+import { runMain } from './lib/run/main.mts'
+
+const name = 'gc'
+
+await runMain({
+  name,
+  summary:
+    'Suspends VMs that expired, and destroys those that have been suspended for longer than the grace.',
+  usage: '[--execute] [--grace-days N]',
+  options: {
+    execute: { type: 'boolean', help: 'does it; otherwise only tells what is due' },
+    'grace-days': { type: 'string', value: 'N', help: 'default: grace_days of config/db.yaml' },
+  },
+  positionals: 0,
+  example: 'zx scripts/gc.mts --execute',
+  async run(args, signal) {
+    const graceDays = args.integer('grace-days', { min: 0, max: 36_500 })
+    const execute = args.flag('execute')
+    const { collectGarbage, gcOptions } = await import('./lib/workflows/gc.mts')
+    const { formatGc } = await import('./lib/workflows/format-gc.mts')
+    const { withVms } = await import('./lib/workflows/vm-registry.mts')
+    const options = await gcOptions(execute, graceDays)
+    const outcomes = await withVms(name, signal, working => collectGarbage(options, working))
+    const output = args.flag('json') ? JSON.stringify(outcomes, null, 2) : formatGc(outcomes, execute)
+    process.stdout.write(`${output}\n`)
+    return outcomes.some(({ result }) => result === 'failed') ? exitCodes.partial : exitCodes.done
+  },
+})

@@ -1,0 +1,35 @@
+import { isoImage } from './iso9660.mts'
+
+/** What a VM is told about itself by its seed. */
+export interface Seed {
+  /** Another one makes cloud-init begin again. */
+  instanceId: string
+  hostname: string
+  userData: string
+  /** With prefix length. */
+  address: string
+  gateway: string | null
+  dns: string[]
+}
+
+/** A NoCloud seed: user-data, meta-data, and a network configuration of version 2 for its only network card. */
+export async function seedIso(seed: Seed): Promise<Uint8Array<ArrayBuffer>> {
+  const { stringify } = await import('yaml')
+  return isoImage('cidata', {
+    'user-data': seed.userData,
+    'meta-data': stringify({ 'instance-id': seed.instanceId, 'local-hostname': seed.hostname }),
+    'network-config': stringify({ version: 2, ethernets: { lan: networkOf(seed) } }),
+  })
+}
+
+function networkOf({ address, gateway, dns }: Seed): object {
+  return {
+    // Kernels call the first card eth0, ens18, enp6s18 ...
+    match: { name: 'e*' },
+    addresses: [address],
+    ...(gateway === null
+      ? {}
+      : { routes: [{ to: address.includes(':') ? '::/0' : '0.0.0.0/0', via: gateway }] }),
+    ...(dns.length === 0 ? {} : { nameservers: { addresses: dns } }),
+  }
+}

@@ -1,0 +1,28 @@
+import type { Entry } from './entry.mts'
+
+/** What `gc` is to do with a VM. */
+export type Due = 'suspend' | 'power off' | 'destroy'
+
+/** Whether its time is over. */
+export function isExpired({ expiresAt }: Entry, now: Date): boolean {
+  return Date.parse(expiresAt) <= now.getTime()
+}
+
+/**
+ * What is due for an entry, if anything. Expired ones are suspended first, and destroyed when they have been for
+ * longer than the grace; those that never ran have nothing to suspend, and keep their address for as long.
+ * @param runs whether its VM is running in Proxmox.
+ */
+export function dueFor(entry: Entry, runs: boolean, now: Date, graceMs: number): Due | undefined {
+  if (!isExpired(entry, now)) return undefined
+  if (entry.phase === 'active') return 'suspend'
+  const since = entry.phase === 'suspended' ? suspendedAt(entry) : Date.parse(entry.expiresAt)
+  if (now.getTime() - since >= graceMs) return 'destroy'
+  return entry.phase === 'suspended' && runs ? 'power off' : undefined
+}
+
+/** When it was suspended the last time, in ms; of an imported entry without history, its expiry. */
+function suspendedAt({ history, expiresAt }: Entry): number {
+  const event = history.findLast(({ what }) => what === 'suspended')
+  return Date.parse(event?.at ?? expiresAt)
+}

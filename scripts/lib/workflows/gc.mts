@@ -1,0 +1,95 @@
+import { loadPools } from '../config/pools.mts'
+import { listVms } from '../proxmox/list-vms.mts'
+import { type Due, dueFor } from '../registry/due.mts'
+import type { Entry } from '../registry/entry.mts'
+import { messageOf } from '../run/errors.mts'
+import { withRow } from '../run/progress.mts'
+import { removeVm } from './vm-destroy.mts'
+import type { Working } from './vm-steps.mts'
+import { powerOff, suspendVm } from './vm-suspend.mts'
+
+const dayMs = 24 * 60 * 60 * 1000
+/** No VM can have this name. */
+const runLock = '_gc'
+
+export interface GcOptions {
+  execute: boolean
+  graceDays: number
+  /** Asked anew for each VM. */
+  now: () => Date
+}
+
+/** @param graceDays undefined: those of config/db.yaml. */
+export async function gcOptions(execute: boolean, graceDays: number | undefined): Promise<GcOptions> {
+  return { execute, graceDays: graceDays ?? (await loadPools()).graceDays, now: () => new Date() }
+}
+
+/** What is due for one VM, and what became of it. */
+export interface GcOutcome {
+  name: string
+  vmid: number
+  address: string
+  expiresAt: string
+  due: Due
+  result: 'due' | 'done' | 'renewed' | 'failed'
+  /** Why it failed. */
+  error: string | undefined
+}
+
+/**
+ * Suspends expired VMs and destroys those that have been suspended for longer than the grace. Only one run at a time.
+ * One VM that cannot be dealt with does not keep the others waiting.
+ * @returns an outcome for each VM that something is due for; without `execute` nothing is changed.
+ */
+export async function collectGarbage(options: GcOptions, working: Working): Promise<GcOutcome[]> {
+  const work = async (): Promise<GcOutcome[]> => {
+    const candidates = await candidatesOf(options, working)
+    if (!options.execute) return candidates
+    const outcomes: GcOutcome[] = []
+    for (const candidate of candidates) {
+      if (working.signal.aborted) break
+      outcomes.push(await collect(candidate, options, working))
+    }
+    return outcomes
+  }
+  return options.execute ? working.store.exclusively(runLock, 'gc', work) : work()
+}
+
+async function candidatesOf(options: GcOptions, { store, connection }: Working): Promise<GcOutcome[]> {
+  const [entries, vms] = await Promise.all([store.list(), listVms(connection.client)])
+  const running = new Set(vms.filter(vm => vm.status === 'running').map(vm => vm.vmid))
+  return entries.flatMap(entry => {
+    const due = dueNow(entry, running.has(entry.vmid), options)
+    const { name, vmid, address, expiresAt } = entry
+    return due === undefined
+      ? []
+      : [{ name, vmid, address, expiresAt, due, result: 'due' as const, error: undefined }]
+  })
+}
+
+function dueNow(entry: Entry, runs: boolean, { now, graceDays }: GcOptions): Due | undefined {
+  return dueFor(entry, runs, now(), graceDays * dayMs)
+}
+
+/** Reads the entry again under its lock, so that a renewal wins, and does what is due. */
+async function collect(candidate: GcOutcome, options: GcOptions, working: Working): Promise<GcOutcome> {
+  const { name, due } = candidate
+  const work = async (): Promise<boolean> => {
+    const entry = await working.store.find(name)
+    if (entry === undefined || dueNow(entry, due === 'power off', options) !== due) return false
+    await deal[due](entry, working)
+    return true
+  }
+  try {
+    const done = await withRow(name, () => working.store.exclusively(name, 'gc', work))
+    return { ...candidate, result: done ? 'done' : 'renewed' }
+  } catch (error) {
+    return { ...candidate, result: 'failed', error: messageOf(error) }
+  }
+}
+
+const deal: Record<Due, (entry: Entry, working: Working) => Promise<unknown>> = {
+  suspend: suspendVm,
+  'power off': powerOff,
+  destroy: (entry, working) => removeVm(working, entry),
+}

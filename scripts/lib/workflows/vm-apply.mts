@@ -1,0 +1,84 @@
+import type { Entry } from '../registry/entry.mts'
+import { noSuchEntry } from '../registry/revise.mts'
+import { withTerraform } from './terraform-run.mts'
+import { writeVmFolder } from './vm-folder.mts'
+import { locateVm } from './vm-locate.mts'
+import { gone, isUnfinished, resumable, takeStep, type Working } from './vm-steps.mts'
+
+/** What an apply did to one VM. */
+export interface Applied {
+  entry: Entry
+  did: 'reserved' | 'made' | 'changed' | 'nothing' | 'planned'
+  /** Of a run that only plans: the plan for a person. */
+  plan?: string
+}
+
+export interface ApplyOptions {
+  planOnly: boolean
+  /** Its disk may be lost. */
+  allowReplace: boolean
+}
+
+type OnFailure = (entry: Entry, error: unknown) => unknown
+
+/**
+ * Takes a VM through all its steps to active; nothing is done to one that is further. The caller holds its lock.
+ * @param onFailure makes the failure that is thrown, after it has cleared up what it wants to.
+ */
+export async function finishVm(name: string, working: Working, onFailure: OnFailure): Promise<Applied> {
+  let entry = await requireEntry(name, working)
+  if (!isUnfinished(entry)) return { entry, did: 'nothing' }
+  while (isUnfinished(entry)) {
+    const before = entry
+    entry = await takeStep(before, working).catch(async error => {
+      throw await onFailure((await working.store.find(name)) ?? before, error)
+    })
+  }
+  return { entry, did: 'made' }
+}
+
+/**
+ * Finishes what was only reserved, and applies what differs of what is there: all of it follows from the entry. A
+ * suspended VM stays powered off.
+ * @throws ProxmintError, also where the plan would lose the VM's disk and nobody agreed to that.
+ */
+export async function applyVm(name: string, options: ApplyOptions, working: Working): Promise<Applied> {
+  return working.store.exclusively(name, 'apply', async () => {
+    const entry = await requireEntry(name, working)
+    if (options.planOnly) return planVm(entry, options, working)
+    if (isUnfinished(entry)) return finishVm(name, working, resumable)
+    return { entry, did: (await applyChanges(entry, options, working)) ? 'changed' : 'nothing' }
+  })
+}
+
+async function requireEntry(name: string, { store }: Working): Promise<Entry> {
+  const entry = await store.find(name)
+  if (entry === undefined) throw noSuchEntry(name)
+  return entry
+}
+
+async function applyChanges(entry: Entry, options: ApplyOptions, working: Working): Promise<boolean> {
+  const { connection, signal } = working
+  // Without this Terraform would make it anew, with an empty disk.
+  if ((await locateVm(connection, entry)) === undefined && !options.allowReplace) throw gone(entry)
+  const folder = await writeVmFolder(entry, runs(entry))
+  const { allowReplace } = options
+  return withTerraform(connection, { name: entry.name, folder }, signal, terraform =>
+    terraform.apply('update', { allowReplace }),
+  )
+}
+
+async function planVm(entry: Entry, { allowReplace }: ApplyOptions, working: Working): Promise<Applied> {
+  const { connection, signal } = working
+  const exists = (await locateVm(connection, entry)) !== undefined
+  const folder = await writeVmFolder(entry, runs(entry))
+  const plan = await withTerraform(connection, { name: entry.name, folder }, signal, terraform =>
+    terraform.plan(exists ? 'update' : 'create', { allowReplace }),
+  )
+  return { entry, did: 'planned', plan: plan ?? 'nothing differs' }
+}
+
+/** Whether the VM is to run follows the phase, so that no apply wakes a suspended one. */
+function runs({ phase }: Entry): boolean {
+  return phase === 'active'
+}

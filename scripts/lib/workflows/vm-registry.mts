@@ -1,0 +1,41 @@
+import { loadBackend } from '../config/terraform.mts'
+import type { RegistryStore } from '../registry/store.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { connect } from './connect.mts'
+import { registryPlace, withRegistry } from './open-registry.mts'
+import type { Working } from './vm-steps.mts'
+
+/**
+ * Opens the registry for work on VMs themselves.
+ * @throws ProxmintError (invalid) where other machines share the registry and not the states.
+ */
+export async function withVmRegistry<T>(
+  purpose: string,
+  work: (store: RegistryStore) => Promise<T>,
+): Promise<T> {
+  await requireSharedStates()
+  return withRegistry(purpose, work)
+}
+
+/** The same, logged in to Proxmox. */
+export async function withVms<T>(
+  purpose: string,
+  signal: AbortSignal,
+  work: (working: Working) => Promise<T>,
+): Promise<T> {
+  return withVmRegistry(purpose, async store => work({ store, connection: await connect(), signal }))
+}
+
+async function requireSharedStates(): Promise<void> {
+  const [place, backend] = await Promise.all([registryPlace(), loadBackend()])
+  if (place.kind === 'file' || backend.type !== 'local') return
+  throw new ProxmintError(
+    'the registry is in PostgreSQL, and the states of Terraform are on this machine alone',
+    {
+      hint:
+        'another machine would find a VM in the registry that its Terraform does not know. Set a backend in ' +
+        'config/terraform.yaml: pg, s3 or http',
+      exitCode: exitCodes.invalid,
+    },
+  )
+}

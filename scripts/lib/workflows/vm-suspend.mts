@@ -1,0 +1,88 @@
+import { shutdownVm } from '../proxmox/shutdown-vm.mts'
+import { waitForTask } from '../proxmox/task.mts'
+import { updateVmConfig } from '../proxmox/update-vm-config.mts'
+import { isExpired } from '../registry/due.mts'
+import { advance, type Entry, failed, withEvent } from '../registry/entry.mts'
+import { noSuchEntry } from '../registry/revise.mts'
+import { checkpoint } from '../run/checkpoint.mts'
+import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { locateVm } from './vm-locate.mts'
+import { bootVm, resumable, type Working } from './vm-steps.mts'
+
+const dayMs = 24 * 60 * 60 * 1000
+/** A guest has this long to shut down before the plug is pulled. */
+const shutdownSeconds = 120
+
+/**
+ * Powers an active VM off. The phase is written first: whoever dies in between leaves a suspended entry whose VM
+ * runs, and the next `gc` stops it. The caller holds the VM's lock.
+ */
+export async function suspendVm(entry: Entry, working: Working): Promise<Entry> {
+  const { store } = working
+  await locateVm(working.connection, entry)
+  const suspended = await store.change(entry.name, one => advance(one, 'suspended', new Date()))
+  checkpoint('vm-suspended')
+  await powerOff(suspended, working)
+  return suspended
+}
+
+/** Powers the VM of a suspended entry off, and keeps a restart of its node from waking it. */
+export async function powerOff(entry: Entry, { store, connection }: Working): Promise<void> {
+  const { client, config } = connection
+  try {
+    const vm = await locateVm(connection, entry)
+    if (vm === undefined) return
+    await updateVmConfig(client, vm, { onboot: 0 })
+    if (vm.status === 'stopped') return
+    const upid = await shutdownVm(client, vm, shutdownSeconds)
+    await waitForTask(client, upid, { timeoutMs: (shutdownSeconds + config.taskTimeoutSeconds) * 1000 })
+    checkpoint('vm-stopped')
+  } catch (error) {
+    await store.change(entry.name, one => failed(one, 'suspend', messageOf(error), new Date()))
+    throw error
+  }
+}
+
+/**
+ * Boots a suspended VM again.
+ * @param days by how many it is extended first; undefined: it must not be expired any more.
+ */
+export async function resumeVm(name: string, days: number | undefined, working: Working): Promise<Entry> {
+  const { store } = working
+  return store.exclusively(name, 'vm resume', async () => {
+    const found = await store.find(name)
+    if (found === undefined) throw noSuchEntry(name)
+    if (found.phase !== 'suspended') throw notSuspended(found)
+    const entry =
+      days === undefined ? found : await store.change(name, one => extended(one, days, new Date()))
+    if (isExpired(entry, new Date())) throw expired(entry)
+    try {
+      await bootVm(entry, working)
+    } catch (error) {
+      const after = await store.change(name, one => failed(one, 'resume', messageOf(error), new Date()))
+      throw resumable(after, error)
+    }
+    return store.change(name, one => advance(one, 'active', new Date()))
+  })
+}
+
+/** From the expiry on, or from now where that is past: nobody wants a VM that is expired again at once. */
+export function extended(entry: Entry, days: number, now: Date): Entry {
+  const from = Math.max(Date.parse(entry.expiresAt), now.getTime())
+  const expiresAt = new Date(from + days * dayMs).toISOString()
+  return withEvent({ ...entry, expiresAt }, `extended by ${days} days`, now)
+}
+
+function notSuspended({ name, phase }: Entry): ProxmintError {
+  return new ProxmintError(`${name} is ${phase}, not suspended`, {
+    hint: `zx scripts/vm.mts show ${name}`,
+    exitCode: exitCodes.usage,
+  })
+}
+
+function expired({ name, expiresAt }: Entry): ProxmintError {
+  return new ProxmintError(`${name} expired on ${expiresAt.slice(0, 10)}: gc would suspend it again`, {
+    hint: `zx scripts/vm.mts resume ${name} --days N`,
+    exitCode: exitCodes.usage,
+  })
+}

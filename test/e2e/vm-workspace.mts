@@ -1,0 +1,79 @@
+/** A workspace in which VMs are made of a VM template that Packer built, and what must not be left of them. */
+import { cp, readdir, utimes } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import type { ExecResult, Lab } from '../../lab/create.mts'
+import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
+import { listVolumes } from '../../scripts/lib/proxmox/list-volumes.mts'
+import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
+import type { RegistryStore } from '../../scripts/lib/registry/store.mts'
+import { createWorkspace, repository, rootClient, type Workspace } from './workspace.mts'
+
+export interface VmWorkspace extends AsyncDisposable {
+  workspace: Workspace
+  /** Runs a command about VMs; the provider keeps host keys in the home folder, and every lab has another. */
+  run(name: string, args: string[], env?: NodeJS.ProcessEnv): Promise<ExecResult>
+  /** The same with `--json`: what it printed. Fails where the command does. */
+  // biome-ignore lint/suspicious/noExplicitAny: what a command printed
+  json(name: string, ...args: string[]): Promise<any>
+  /** The registry itself, for what a test prepares. */
+  registry: RegistryStore
+  /** Everything of VMs that is outside of the registry, in words. */
+  left(): Promise<string[]>
+  /** Makes the locks of a run that was killed as old as they are 15 s later. */
+  ageLocks(): Promise<void>
+}
+
+export async function createVmWorkspace(lab: Lab): Promise<VmWorkspace> {
+  const workspace = await createWorkspace(lab)
+  for (const folder of ['terraform', 'cloud-init']) {
+    await cp(join(repository, folder), join(workspace.folder, folder), { recursive: true })
+  }
+  expect(await workspace.zx('base', ['import', 'debian'])).toMatchObject({ code: 0 })
+  expect(await workspace.zx('build', ['debian', '--no-test'])).toMatchObject({ code: 0 })
+  expect(await workspace.zx('templates', ['promote', 'debian', '--untested'])).toMatchObject({ code: 0 })
+  const folder = join(workspace.stateDir, 'registry')
+  const home = {
+    HOME: workspace.folder,
+    XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+  }
+  const run: VmWorkspace['run'] = (name, args, env) => workspace.zx(name, args, { ...home, ...env })
+  return {
+    workspace,
+    run,
+    async json(name, ...args) {
+      const { code, stdout, stderr } = await run(name, [...args, '--json'])
+      expect(code, stderr).toBe(0)
+      return JSON.parse(stdout)
+    },
+    registry: openFileStore({ folder, purpose: 'test' }),
+    left: () => leftOutside(lab, workspace),
+    ageLocks: () => ageLocks(folder),
+    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
+  }
+}
+
+async function leftOutside(lab: Lab, workspace: Workspace): Promise<string[]> {
+  const root = rootClient(lab)
+  const storage = { node: 'pve', storage: 'local' }
+  const [vms, snippets, isos, folders] = await Promise.all([
+    listVms(root),
+    listVolumes(root, storage, 'snippets'),
+    listVolumes(root, storage, 'iso'),
+    readdir(join(workspace.folder, 'vms')).catch(() => []),
+  ])
+  return [
+    ...vms.filter(({ vmid }) => vmid < 9000).map(({ vmid, name }) => `VM ${vmid} ${name}`),
+    ...[...snippets, ...isos]
+      .map(({ volid }) => volid)
+      .filter(volid => /proxmint-[\w-]+\.(yaml|iso)$/.test(volid)),
+    ...folders.map(name => `vms/${name}`),
+  ].sort()
+}
+
+async function ageLocks(folder: string): Promise<void> {
+  const locks = (await readdir(folder)).filter(name => name.endsWith('.lock'))
+  const past = new Date(Date.now() - 60_000)
+  await Promise.all(locks.map(name => utimes(join(folder, name), past, past)))
+}
