@@ -8,12 +8,14 @@ import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { listVolumes } from '../../scripts/lib/proxmox/list-volumes.mts'
 import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
 import type { RegistryStore } from '../../scripts/lib/registry/store.mts'
-import { createWorkspace, repository, rootClient, type Workspace } from './workspace.mts'
+import { createWorkspace, repository, rootClient, type Started, type Workspace } from './workspace.mts'
 
 export interface VmWorkspace extends AsyncDisposable {
   workspace: Workspace
   /** Runs a command about VMs; the provider keeps host keys in the home folder, and every lab has another. */
   run(name: string, args: string[], env?: NodeJS.ProcessEnv): Promise<ExecResult>
+  /** The same without waiting for its end. */
+  start(name: string, args: string[]): Started
   /** The same with `--json`: what it printed. Fails where the command does. */
   // biome-ignore lint/suspicious/noExplicitAny: what a command printed
   json(name: string, ...args: string[]): Promise<any>
@@ -39,18 +41,23 @@ export async function createVmWorkspace(lab: Lab): Promise<VmWorkspace> {
     XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
   }
   const run: VmWorkspace['run'] = (name, args, env) => workspace.zx(name, args, { ...home, ...env })
+  const registry = openFileStore({ folder, purpose: 'test' })
   return {
     workspace,
     run,
+    start: (name, args) => workspace.start(name, args, home),
     async json(name, ...args) {
       const { code, stdout, stderr } = await run(name, [...args, '--json'])
       expect(code, stderr).toBe(0)
       return JSON.parse(stdout)
     },
-    registry: openFileStore({ folder, purpose: 'test' }),
+    registry,
     left: () => leftOutside(lab, workspace),
     ageLocks: () => ageLocks(folder),
-    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await registry.close()
+      await workspace[Symbol.asyncDispose]()
+    },
   }
 }
 

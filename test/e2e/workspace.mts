@@ -18,7 +18,7 @@ export interface Workspace extends AsyncDisposable {
   /** Runs `zx scripts/NAME.mts ARGS` from the workspace, inside the lab's network. */
   zx(name: string, args: string[], env?: NodeJS.ProcessEnv): Promise<ExecResult>
   /** The same without waiting for its end. */
-  start(name: string, args: string[]): Started
+  start(name: string, args: string[], env?: Record<string, string>): Started
   /** Replaces text in a file of the workspace. @throws when the text is not there. */
   edit(path: string, from: string | RegExp, to: string): Promise<void>
 }
@@ -56,7 +56,8 @@ export async function createWorkspace(lab: Lab): Promise<Workspace> {
         cwd: folder,
         env: { ...env, ...extra },
       }),
-    start: (name, args) => start(lab, [join(repository, `scripts/${name}.mts`), ...args], folder, env),
+    start: (name, args, extra) =>
+      start(lab, [join(repository, `scripts/${name}.mts`), ...args], folder, { ...env, ...extra }),
     async edit(path, from, to) {
       const text = await readFile(join(folder, path), 'utf8')
       const edited = text.replace(from, to)

@@ -9,7 +9,7 @@ import { type Connection, cleaningOf } from './connect.mts'
 import { removeVolume } from './remove-leftovers.mts'
 import { withTerraform } from './terraform-run.mts'
 import { removeVmFolder, writeVmFolder } from './vm-folder.mts'
-import { type LocatedVm, locateVm } from './vm-locate.mts'
+import { type LocatedVm, locateVm, lookAtVm } from './vm-locate.mts'
 import type { Working } from './vm-steps.mts'
 
 /**
@@ -44,6 +44,9 @@ export async function removeVm({ store, connection, signal }: Working, entry: En
 }
 
 async function removeFromProxmox(connection: Connection, entry: Entry, signal: AbortSignal): Promise<void> {
+  // Whoever made a VM of this number before ours was made keeps it.
+  const { differences } = await lookAtVm(connection, entry)
+  if (entry.phase === 'reserved' && differences.length > 0) return
   await locateVm(connection, entry)
   if (entry.design !== null) await destroyByTerraform(connection, entry, signal)
   const left = await locateVm(connection, entry)

@@ -1,0 +1,160 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
+import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
+import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import { collectGarbage, type GcOutcome } from '../../../scripts/lib/workflows/gc.mts'
+import type { Working } from '../../../scripts/lib/workflows/vm-steps.mts'
+import { extended } from '../../../scripts/lib/workflows/vm-suspend.mts'
+import { failureOf } from '../failure.mts'
+import { entry } from '../registry/entries.mts'
+import { temporaryFolder } from '../temporary.mts'
+import { type FakeProxmox, type FakeVm, fakeProxmox } from './fake-proxmox.mts'
+
+const day = 86_400_000
+const now = new Date('2026-03-10T00:00:00.000Z')
+const ago = (days: number) => new Date(now.getTime() - days * day).toISOString()
+
+let store: RegistryStore
+let proxmox: FakeProxmox
+let working: Working
+
+beforeEach(async () => {
+  store = openFileStore({ folder: await temporaryFolder(), purpose: 'test' })
+  await store.add(
+    [
+      // Without a design no Terraform is asked.
+      entry('old', { node: 'pve', vmid: 100, address: '192.168.122.200', expiresAt: ago(1) }),
+      entry('older', {
+        node: 'pve',
+        vmid: 101,
+        address: '192.168.122.201',
+        phase: 'suspended',
+        expiresAt: ago(9),
+        history: [{ at: ago(5), what: 'suspended' }],
+      }),
+      entry('paid', { node: 'pve', vmid: 102, address: '192.168.122.202', expiresAt: ago(-1) }),
+    ],
+    [],
+  )
+  proxmox = fakeProxmox({ 100: vm('old', 'running'), 101: vm('older'), 102: vm('paid', 'running') })
+  working = { store, connection: proxmox.connection, signal: new AbortController().signal }
+})
+
+afterEach(() => store.close())
+
+function vm(name: string, status: FakeVm['status'] = 'stopped', changes: Partial<FakeVm> = {}): FakeVm {
+  const config = { name, description: descriptionOf(entry(name)), tags: 'proxmint-test;web' }
+  return { node: 'pve', status, config, ...changes }
+}
+
+const gc = (execute: boolean, graceDays = 3) =>
+  collectGarbage({ execute, graceDays, now: () => now }, working)
+const results = (outcomes: GcOutcome[]) =>
+  Object.fromEntries(outcomes.map(({ name, due, result }) => [name, `${due}: ${result}`]))
+
+test('a dry run tells what is due, and changes nothing', async () => {
+  const before = await store.list()
+  expect(results(await gc(false))).toEqual({ old: 'suspend: due', older: 'destroy: due' })
+  expect(proxmox.changes).toEqual([])
+  expect(await store.list()).toEqual(before)
+})
+
+test('what expired is suspended, what was suspended for the grace is destroyed, the rest is left alone', async () => {
+  expect(results(await gc(true))).toEqual({ old: 'suspend: done', older: 'destroy: done' })
+  expect(proxmox.vms.get(100)).toMatchObject({ status: 'stopped', config: { onboot: 0 } })
+  expect([...proxmox.vms.keys()]).toEqual([100, 102])
+  expect((await store.list()).map(({ name, phase }) => `${name} ${phase}`)).toEqual([
+    'old suspended',
+    'paid active',
+  ])
+})
+
+test('a suspended VM that runs is stopped', async () => {
+  await store.change('older', one => ({ ...one, history: [{ at: ago(1), what: 'suspended' }] }))
+  proxmox.vms.get(101)!.status = 'running'
+  expect(results(await gc(true))).toMatchObject({ older: 'power off: done' })
+  expect(proxmox.vms.get(101)!.status).toBe('stopped')
+})
+
+test('one that fails does not keep the others waiting', async () => {
+  proxmox.before = async change => {
+    if (change.includes('/100/')) throw new Error('no connection')
+  }
+  const outcomes = await gc(true)
+  expect(results(outcomes)).toEqual({ old: 'suspend: failed', older: 'destroy: done' })
+  expect(outcomes[0]!.error).toBe('no connection')
+  expect(await store.find('old')).toMatchObject({ failure: { step: 'suspend', why: 'no connection' } })
+})
+
+test('of a VM that was never made, the VM that somebody else made under its number is left alone', async () => {
+  await store.change('older', one => ({ ...one, phase: 'reserved' }))
+  proxmox.vms.get(101)!.config = { name: 'db' }
+  expect(results(await gc(true))).toMatchObject({ older: 'destroy: done' })
+  expect([...proxmox.vms.keys()]).toContain(101)
+  expect(await store.find('older')).toBeUndefined()
+})
+
+describe('defects of the predecessor that must not return', () => {
+  test.each<[string, (found: FakeVm) => void, string]>([
+    ['its name', found => Object.assign(found.config, { name: 'db' }), 'its name is db'],
+    [
+      'its entry id',
+      found => Object.assign(found.config, { description: '' }),
+      'its notes lack "Entry id of older."',
+    ],
+    ['the tag of the site', found => Object.assign(found.config, { tags: 'web' }), 'it lacks the tag'],
+  ])("gc acted on another VM's id: refused by %s", async (_, change, why) => {
+    change(proxmox.vms.get(100)!)
+    change(proxmox.vms.get(101)!)
+    expect(results(await gc(true))).toEqual({ old: 'suspend: failed', older: 'destroy: failed' })
+    expect(proxmox.changes).toEqual([])
+    expect(await store.find('old')).toMatchObject({ phase: 'active', vmid: 100 })
+    expect((await store.find('older'))?.failure?.why).toContain(`VM 101 is not older: ${why}`)
+  })
+
+  test('a renewal raced the destroy: renewed while gc is at another VM, it wins', async () => {
+    let renewed = false
+    proxmox.before = async () => {
+      if (!renewed) await store.change('older', one => extended(one, 30, now))
+      renewed = true
+    }
+    expect(results(await gc(true))).toEqual({ old: 'suspend: done', older: 'destroy: renewed' })
+    expect([...proxmox.vms.keys()]).toContain(101)
+  })
+
+  test('gc freed an address while the VM may still run: not where the token cannot see the VM', async () => {
+    proxmox.vms.get(101)!.hidden = true
+    expect(results(await gc(true))).toMatchObject({ older: 'destroy: failed' })
+    expect(await store.find('older')).toMatchObject({ address: '192.168.122.201' })
+  })
+
+  test('gc freed an address while the VM may still run: it is found on the node it was migrated to', async () => {
+    proxmox.vms.get(101)!.node = 'pve2'
+    expect(results(await gc(true))).toMatchObject({ older: 'destroy: done' })
+    expect(proxmox.changes).toContain('DELETE /nodes/pve2/qemu/101')
+    expect(await store.find('older')).toBeUndefined()
+  })
+
+  test('gc freed an address while the VM may still run: not where Proxmox fails to delete it', async () => {
+    proxmox.before = async change => {
+      if (change.startsWith('DELETE')) throw new Error('storage is busy')
+    }
+    expect(results(await gc(true))).toMatchObject({ older: 'destroy: failed' })
+    expect(await store.find('older')).toMatchObject({ failure: { step: 'destroy', why: 'storage is busy' } })
+  })
+
+  test('gc had no run lock: a second run is refused', async () => {
+    let second: Promise<unknown> | undefined
+    proxmox.before = async () => {
+      second ??= failureOf(() => gc(true))
+      await second
+    }
+    await gc(true)
+    expect(await second).toMatchObject({ exitCode: 5 })
+  })
+
+  test('the configured grace was ignored', async () => {
+    expect(results(await gc(false, 6))).toEqual({ old: 'suspend: due' })
+    expect(results(await gc(false, 5))).toEqual({ old: 'suspend: due', older: 'destroy: due' })
+  })
+})
