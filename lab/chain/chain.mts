@@ -7,7 +7,7 @@ import { anvilPath } from './anvil.mts'
 
 export interface ChainOptions {
   /** Between two blocks. Without it every transaction is a block at once. */
-  blockTimeSeconds?: number
+  blockTimeSeconds?: number | undefined
   /** Default 31337. */
   chainId?: number
   /** Default 0, a free one. */

@@ -122,6 +122,7 @@ function credentialOf(target: MintTarget, request: MintRequest, receipt: Receipt
   }
   return {
     ...request,
+    expiresAt: Number(minted[0]!['expiresAt']),
     contract: target.contract,
     tokenId: String(minted[0]!['tokenId']),
     transactionHash: receipt.transactionHash,

@@ -1,0 +1,50 @@
+import { AbiCoder, getAddress } from 'ethers'
+import { readBuild } from './contract.mts'
+import { execute } from './execute.mts'
+import type { Settling } from './settle.mts'
+import type { Intent } from './submit.mts'
+
+export interface Deployment {
+  name: string
+  symbol: string
+  /** The page every token carries; at most 12288 bytes, which are 16384 in Base64. */
+  signingPage: Uint8Array
+}
+
+export interface DeployedContract {
+  /** EIP-55. */
+  address: string
+  transactionHash: string
+  gasUsed: string
+}
+
+const DEPLOY_KEY = 'deploy'
+
+/** Data of the transaction that deploys the contract. */
+export async function deploymentData({ name, symbol, signingPage }: Deployment): Promise<string> {
+  const { bytecode } = await readBuild()
+  const values = [name, symbol, Buffer.from(signingPage).toString('base64'), '']
+  const encoded = AbiCoder.defaultAbiCoder().encode(['string', 'string', 'string', 'string'], values)
+  return bytecode + encoded.slice(2)
+}
+
+/**
+ * Deploys the contract, or finds the one that an interrupted run deployed; call `forgetDeployment` once its address is
+ * written down.
+ */
+export async function deployContract(settling: Settling, deployment: Deployment): Promise<DeployedContract> {
+  const data = await deploymentData(deployment)
+  const intent: Intent = { key: DEPLOY_KEY, what: 'the deployment', terms: {}, to: null, data: () => data }
+  const [receipt] = await execute(settling, [intent])
+  return {
+    address: getAddress(receipt!.contractAddress!),
+    transactionHash: receipt!.transactionHash,
+    gasUsed: String(BigInt(receipt!.gasUsed)),
+  }
+}
+
+/** The next deployment is another one. */
+export async function forgetDeployment({ journal }: Settling): Promise<void> {
+  const deployed = await journal.get(DEPLOY_KEY)
+  if (deployed !== undefined) await journal.drop(deployed)
+}

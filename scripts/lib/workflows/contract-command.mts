@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises'
+import { formatEther } from 'ethers'
+import { readView } from '../access/contract.mts'
+import { type DeployedContract, deployContract, deploymentData, forgetDeployment } from '../access/deploy.mts'
+import { currentFees } from '../access/fees.mts'
+import { estimateGas } from '../access/gas.mts'
+import { createRpc } from '../access/rpc.mts'
+import { setYamlValue } from '../config/set-yaml-value.mts'
+import { loadWeb3, web3FilePath } from '../config/web3.mts'
+import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
+import { withProgress } from '../run/progress.mts'
+import { openChainView, openSettling } from './web3-context.mts'
+
+export const contractVerbs = ['deploy', 'show'] as const
+
+/** Collections are shown by these in wallets. */
+const NAME = 'Access Credential'
+const SYMBOL = 'ACCESS'
+
+export interface DeployOptions {
+  /** An HTML file; without it tokens carry no page. */
+  signingPage: string | undefined
+  /** Although the config names a contract already. */
+  replace: boolean
+}
+
+/** Deploys the contract and writes its address to `config/web3-defaults.yaml`. */
+export async function deploy(options: DeployOptions, signal: AbortSignal): Promise<DeployedContract> {
+  const web3 = await loadWeb3()
+  requireNoContract(web3.nftContract, options)
+  const rpc = createRpc({ urls: web3.rpcUrls, chainId: web3.chainId })
+  const settling = await openSettling({ web3, rpc }, signal)
+  const deployment = await deploymentOf(options)
+  const deployed = await withProgress('deploying the contract', () => deployContract(settling, deployment))
+  await setYamlValue(web3FilePath(), ['nft_contract'], deployed.address)
+  await forgetDeployment(settling)
+  return deployed
+}
+
+function requireNoContract(contract: string | undefined, { replace }: DeployOptions): void {
+  if (contract === undefined || replace) return
+  throw new ProxmintError(`${web3FilePath()} names a contract already: ${contract}`, {
+    hint: 'tokens of the old one open no VM that asks a new one; if that is meant, add --replace',
+    exitCode: exitCodes.usage,
+  })
+}
+
+async function deploymentOf({ signingPage: file }: DeployOptions) {
+  const signingPage = file === undefined ? new Uint8Array() : await readPage(file)
+  return { name: NAME, symbol: SYMBOL, signingPage }
+}
+
+function readPage(file: string): Promise<Uint8Array> {
+  return readFile(file).catch(cause => {
+    throw new ProxmintError(`cannot read the signing page ${file}: ${codeOf(cause)}`, {
+      cause,
+      exitCode: exitCodes.usage,
+    })
+  })
+}
+
+export interface DeploymentPlan {
+  chainId: number
+  gas: string
+  /** Wei. */
+  maxFee: string
+}
+
+/** What deploying would cost; needs no key. */
+export async function planDeploy(options: DeployOptions): Promise<DeploymentPlan> {
+  const web3 = await loadWeb3()
+  requireNoContract(web3.nftContract, options)
+  const rpc = createRpc({ urls: web3.rpcUrls, chainId: web3.chainId })
+  const data = await deploymentData(await deploymentOf(options))
+  // Whoever deploys needs the same gas.
+  const from = '0x0000000000000000000000000000000000000001'
+  const gas = await estimateGas(rpc, { from, to: null, data }, 'the deployment')
+  const { maxFeePerGas } = await currentFees(rpc)
+  return { chainId: rpc.chainId, gas: String(gas), maxFee: String(gas * maxFeePerGas) }
+}
+
+export interface ContractView {
+  chainId: number
+  address: string
+  profile: string
+  name: string
+  symbol: string
+  owner: string
+  /** Tokens minted; none is ever burned. */
+  tokens: string
+}
+
+/** What the chain says of the configured contract. */
+export async function showContract(): Promise<ContractView> {
+  const { rpc, target, contractOwner } = await openChainView()
+  const [name, symbol, tokens] = await Promise.all([
+    readView<string>(rpc, target.contract, 'name'),
+    readView<string>(rpc, target.contract, 'symbol'),
+    readView<bigint>(rpc, target.contract, 'totalSupply'),
+  ])
+  return {
+    chainId: rpc.chainId,
+    address: target.contract,
+    profile: target.profile,
+    name,
+    symbol,
+    owner: contractOwner,
+    tokens: String(tokens),
+  }
+}
+
+export function formatContract(view: ContractView): string {
+  return [
+    `${view.name} (${view.symbol}) at ${view.address} on chain ${view.chainId}`,
+    `profile ${view.profile}, owner ${view.owner}, ${view.tokens} tokens`,
+  ].join('\n')
+}
+
+export function formatDeployed({ address, transactionHash, gasUsed }: DeployedContract): string {
+  return `deployed ${address}, now in ${web3FilePath()}\ntransaction ${transactionHash}, ${gasUsed} gas`
+}
+
+export function formatDeploymentPlan({ chainId, gas, maxFee }: DeploymentPlan): string {
+  return `would deploy the contract to chain ${chainId}: ${gas} gas at most, ${formatEther(maxFee)} ETH at most`
+}

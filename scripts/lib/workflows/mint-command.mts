@@ -1,0 +1,82 @@
+import { formatEther } from 'ethers'
+import { currentFees } from '../access/fees.mts'
+import { estimateGas } from '../access/gas.mts'
+import {
+  checkedMachineId,
+  type MintedCredential,
+  type MintRequest,
+  mintCredentials,
+  mintData,
+} from '../access/mint.mts'
+import { checkedAddress } from '../access/wallet.mts'
+import { withProgress } from '../run/progress.mts'
+import { openChainView, openSettling, requireOwner } from './web3-context.mts'
+
+/** What `mint --dry-run` tells: what would be sent, and what it would cost at most. */
+export interface MintPlan extends MintRequest {
+  chainId: number
+  contract: string
+  profile: string
+  signer: string
+  gas: string
+  /** Wei. */
+  maxFee: string
+}
+
+/** Checks what was typed. @param days until the token says that it is expired; undefined: never. */
+export function mintRequest(wallet: string, machineId: string, days: number | undefined): MintRequest {
+  return {
+    wallet: checkedAddress('--owner-wallet', wallet),
+    machineId: checkedMachineId(machineId),
+    expiresAt: days === undefined ? 0 : Math.floor(Date.now() / 1000) + days * 86_400,
+  }
+}
+
+/** Mints one credential and waits until it is certain; the one that is there already, where it was minted before. */
+export async function mintOne(request: MintRequest, signal: AbortSignal): Promise<MintedCredential> {
+  const view = await openChainView()
+  const settling = await openSettling(view, signal)
+  requireOwner(view, settling)
+  const [credential] = await withProgress(`minting for ${request.machineId}`, () =>
+    mintCredentials(settling, view.target, [request]),
+  )
+  return credential!
+}
+
+/** Everything but signing; needs no key. */
+export async function planMint(request: MintRequest): Promise<MintPlan> {
+  const { rpc, target, contractOwner } = await openChainView()
+  const data = mintData(target, request)
+  const call = { from: contractOwner, to: target.contract, data }
+  const gas = await estimateGas(rpc, call, `the mint for ${request.machineId}`)
+  const { maxFeePerGas } = await currentFees(rpc)
+  return {
+    ...request,
+    chainId: rpc.chainId,
+    contract: target.contract,
+    profile: target.profile,
+    signer: contractOwner,
+    gas: String(gas),
+    maxFee: String(gas * maxFeePerGas),
+  }
+}
+
+export function formatMinted({ tokenId, wallet, machineId, contract, ...at }: MintedCredential): string {
+  return [
+    `token ${tokenId} of ${contract} opens ${machineId} for ${wallet}`,
+    `transaction ${at.transactionHash}, block ${at.blockNumber}, ${at.gasUsed} gas`,
+  ].join('\n')
+}
+
+export function formatMintPlan(plan: MintPlan): string {
+  return [
+    `would mint a token for ${plan.machineId} to ${plan.wallet}, expiry ${expiryText(plan.expiresAt)}`,
+    `  contract: ${plan.contract} on chain ${plan.chainId}, profile ${plan.profile}`,
+    `  signer:   ${plan.signer}, the contract's owner`,
+    `  gas:      ${plan.gas} at most, ${formatEther(plan.maxFee)} ETH at most`,
+  ].join('\n')
+}
+
+function expiryText(expiresAt: number): string {
+  return expiresAt === 0 ? 'never' : new Date(expiresAt * 1000).toISOString()
+}

@@ -1,0 +1,70 @@
+import { findProfile, readView } from '../access/contract.mts'
+import { openJournal } from '../access/journal.mts'
+import type { MintTarget } from '../access/mint.mts'
+import { createRpc, type Rpc } from '../access/rpc.mts'
+import type { Settling } from '../access/settle.mts'
+import { loadSigner } from '../access/signer.mts'
+import { checkedAddress } from '../access/wallet.mts'
+import { loadConfig } from '../config/load.mts'
+import { loadWeb3, type Web3Config } from '../config/web3.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+
+const STUCK_MS = 60_000
+const TIMEOUT_MS = 900_000
+const POLL_MS = 1000
+
+/** The chain and the contract on it, to be read. */
+export interface ChainView {
+  web3: Web3Config
+  rpc: Rpc
+  target: MintTarget
+  /** Who may mint. */
+  contractOwner: string
+}
+
+/** Loads the config and proves that the servers are of its chain and the contract is one of credentials. */
+export async function openChainView(): Promise<ChainView> {
+  const web3 = await loadWeb3()
+  const rpc = createRpc({ urls: web3.rpcUrls, chainId: web3.chainId })
+  const contract = requireContract(web3)
+  const profile = await findProfile(rpc, contract, web3.profile)
+  const contractOwner = await readView<string>(rpc, contract, 'owner')
+  return { web3, rpc, target: { contract, profile, serverPublicKey: web3.serverPublicKey }, contractOwner }
+}
+
+function requireContract({ nftContract }: Web3Config): string {
+  if (nftContract !== undefined) return checkedAddress('nft_contract', nftContract, exitCodes.invalid)
+  throw new ProxmintError('no contract of access credentials is configured', {
+    hint: 'run `zx scripts/contract.mts deploy`, or set nft_contract in config/web3-defaults.yaml',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** What signing and sending needs: the signer's key and the journal of what was signed. */
+export async function openSettling(
+  { web3, rpc }: Pick<ChainView, 'web3' | 'rpc'>,
+  signal: AbortSignal,
+): Promise<Settling> {
+  const signer = await loadSigner(web3.privateKeyFile)
+  const { stateDir } = await loadConfig()
+  return {
+    rpc,
+    signer,
+    journal: await openJournal(stateDir, rpc),
+    confirmations: web3.confirmations,
+    stuckMs: STUCK_MS,
+    timeoutMs: TIMEOUT_MS,
+    pollMs: POLL_MS,
+    signal,
+  }
+}
+
+/** @throws ProxmintError (denied): the contract lets its owner alone mint. */
+export function requireOwner({ target, contractOwner }: ChainView, { signer }: Settling): void {
+  if (signer.address === contractOwner) return
+  throw new ProxmintError(`the signer does not own the contract ${target.contract}`, {
+    facts: { signer: signer.address, owner: contractOwner },
+    hint: "only the owner may mint: set deployer.private_key_file to the owner's key",
+    exitCode: exitCodes.denied,
+  })
+}

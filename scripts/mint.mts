@@ -1,0 +1,46 @@
+import { usageError } from './lib/run/command-line.mts'
+import { exitCodes } from './lib/run/errors.mts'
+import { runMain } from './lib/run/main.mts'
+
+const name = 'mint'
+
+await runMain({
+  name,
+  summary:
+    'Mints one access credential: a token that opens one machine for one wallet. Never twice for a machine id.',
+  usage: '--owner-wallet ADDRESS --machine-id NAME',
+  options: {
+    'owner-wallet': {
+      type: 'string',
+      value: 'ADDRESS',
+      help: 'who gets the token, with the checksum of EIP-55',
+    },
+    'machine-id': { type: 'string', value: 'NAME', help: 'the machine it opens' },
+    'expiry-days': { type: 'string', value: 'N', help: 'what the token says of its expiry; default: never' },
+    'dry-run': { type: 'boolean', help: 'check everything and tell the cost; sign nothing, need no key' },
+  },
+  positionals: 0,
+  example: 'zx scripts/mint.mts --owner-wallet 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 --machine-id web-1',
+  async run(args, signal) {
+    const wallet = args.string('owner-wallet')
+    const machineId = args.string('machine-id')
+    if (wallet === undefined || machineId === undefined) {
+      throw usageError({ name }, 'give --owner-wallet and --machine-id')
+    }
+    const workflow = await import('./lib/workflows/mint-command.mts')
+    const request = workflow.mintRequest(
+      wallet,
+      machineId,
+      args.integer('expiry-days', { min: 1, max: 36_500 }),
+    )
+    const json = (value: object): string => JSON.stringify(value, null, 2)
+    if (args.flag('dry-run')) {
+      const plan = await workflow.planMint(request)
+      process.stdout.write(`${args.flag('json') ? json(plan) : workflow.formatMintPlan(plan)}\n`)
+      return exitCodes.done
+    }
+    const minted = await workflow.mintOne(request, signal)
+    process.stdout.write(`${args.flag('json') ? json(minted) : workflow.formatMinted(minted)}\n`)
+    return exitCodes.done
+  },
+})
