@@ -225,7 +225,7 @@ describe('scripts/lab.mts', () => {
   }, 60_000)
 
   test.each([
-    ['--guests', 'qemu', 'real machines are not there yet'],
+    ['--guests', 'kvm', 'it takes sim, qemu or none'],
     ['--pve-version', '7', 'it takes 8 or 9'],
     ['--listen', '8006', 'it takes HOST:PORT'],
     ['--time-scale', 'fast', 'it takes a number from 0'],
