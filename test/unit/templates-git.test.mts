@@ -25,8 +25,7 @@ async function repository(): Promise<Repository> {
   const folder = await temporaryFolder()
   const project = join(folder, 'infra')
   const lockfile = join(project, 'config/templates.lock.json')
-  const git = async (...args: string[]): Promise<string> =>
-    (await run('git', ['-C', folder, ...args])).stdout
+  const git = async (...args: string[]): Promise<string> => (await run('git', ['-C', folder, ...args])).stdout
   await mkdir(join(project, 'config'), { recursive: true })
   await git('init', '-q', '-b', 'main')
   await git('config', 'user.name', 'test')
