@@ -108,6 +108,10 @@ apply: $(installed) ## make VMs that are only reserved, apply what differs (ARGS
 gc: $(installed) ## tell which VMs expired (ARGS=--execute: suspend or destroy them)
 	@zx scripts/gc.mts $(ARGS)
 
+.PHONY: reconcile
+reconcile: $(installed) ## hold registry, folders and Proxmox against each other
+	@zx scripts/reconcile.mts $(ARGS)
+
 .PHONY: lab
 lab: $(installed) ## run the embedded Proxmox VE in the foreground
 	@zx scripts/lab.mts up $(ARGS)

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
@@ -55,6 +55,14 @@ describe.sequential('the life of a VM', () => {
     expect(await config()).toMatchObject({ name: 'web-1', cores: 1, tags: 'proxmint-test;web', onboot: 1 })
     expect((await config())['cicustom']).toBe('user=local:snippets/proxmint-web-1.yaml')
     expect(await vms.json('vm', 'create', 'web-1', '--apply')).toEqual(made.entry)
+  })
+
+  test('reconcile finds that all agree, and mends an empty folder', async () => {
+    expect(await vms.json('reconcile')).toEqual([])
+    await mkdir(join(vms.workspace.folder, 'vms/ghost'))
+    expect(await vms.run('reconcile', [])).toMatchObject({ code: 1 })
+    expect(await vms.json('reconcile', '--fix')).toMatchObject([{ name: 'ghost', fixed: true }])
+    expect(await vms.json('reconcile')).toEqual([])
   })
 
   test('apply of an active VM applies what differs, or says that nothing does', async () => {
@@ -123,10 +131,13 @@ describe.sequential('user-data in an ISO', () => {
   })
 })
 
-test('a failure before the boot is rolled back where that was asked for', async () => {
+test('defect of the predecessor: a failed apply left an active record, an address and a file', async () => {
   const file = join(vms.workspace.folder, 'vm.yaml')
   await writeFile(file, 'cloud_init:\n  storage: tank\n')
-  const failed = await vms.run('vm', ['create', 'bad-1', '--apply', '--rollback'], { PROXMINT_VM: file })
+  const stopped = await vms.run('vm', ['create', 'bad-1', '--apply'], { PROXMINT_VM: file })
+  expect(stopped.stderr).toContain('bad-1 is kept; to go on: zx scripts/apply.mts bad-1')
+  expect(await vms.registry.find('bad-1')).toMatchObject({ phase: 'reserved', failure: { step: 'create' } })
+  const failed = await vms.run('vm', ['create', 'bad-1', '--apply', '--rollback'])
   expect(failed.code).toBe(1)
   expect(failed.stderr).toContain('rolled back: VM')
   expect(await vms.left()).toEqual([])

@@ -1,0 +1,91 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { projectRoot } from '../config/load.mts'
+import { loadPools } from '../config/pools.mts'
+import { loadBackend } from '../config/terraform.mts'
+import { listVms } from '../proxmox/list-vms.mts'
+import { type Divergence, divergencesOf, type Fix, type Views } from '../registry/divergence.mts'
+import { isVmName } from '../registry/entry.mts'
+import { codeOf } from '../run/errors.mts'
+import { formatTable } from '../run/table.mts'
+import { removeVmFolder } from './vm-folder.mts'
+import type { Working } from './vm-steps.mts'
+import { powerOff } from './vm-suspend.mts'
+
+export interface Finding extends Divergence {
+  fixed: boolean
+}
+
+/**
+ * Finds where registry, folders and Proxmox contradict each other, with one request to Proxmox for all VMs.
+ * @param fix mends what has only one meaning.
+ */
+export async function reconcile(working: Working, fix: boolean): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const divergence of divergencesOf(await viewsOf(working))) {
+    const fixed = fix && divergence.fix !== undefined && (await mend(divergence, divergence.fix, working))
+    findings.push({ ...divergence, fixed })
+  }
+  return findings
+}
+
+async function viewsOf({ store, connection }: Working): Promise<Views> {
+  const [entries, vms, folders, { vmidRange }] = await Promise.all([
+    store.list(),
+    listVms(connection.client),
+    listFolders(),
+    loadPools(),
+  ])
+  return { entries, vms, folders, vmidRange, siteTag: `proxmint-${connection.config.site}`, now: new Date() }
+}
+
+async function listFolders(): Promise<Views['folders']> {
+  const root = join(projectRoot(), 'vms')
+  const [names, backend] = await Promise.all([
+    readdir(root).catch(error => {
+      if (codeOf(error) === 'ENOENT') return []
+      throw error
+    }),
+    loadBackend(),
+  ])
+  const isTold = backend.type === 'local' && Object.keys(backend.settings).length === 0
+  const known = names
+    .filter(isVmName)
+    .map(
+      async name => [name, { holdsState: isTold ? await holdsState(join(root, name)) : undefined }] as const,
+    )
+  return new Map(await Promise.all(known))
+}
+
+/** Undefined where the state cannot be read. */
+async function holdsState(folder: string): Promise<boolean | undefined> {
+  const text = await readFile(join(folder, 'terraform.tfstate'), 'utf8').catch(error =>
+    codeOf(error) === 'ENOENT' ? '{}' : undefined,
+  )
+  try {
+    return text === undefined ? undefined : (JSON.parse(text).resources ?? []).length > 0
+  } catch {
+    return undefined
+  }
+}
+
+/** Looks again under the VM's lock. @returns false where it is not so any more. */
+async function mend({ name }: Divergence, fix: Fix, working: Working): Promise<boolean> {
+  return working.store.exclusively(name, 'reconcile', async () => {
+    const entry = await working.store.find(name)
+    if (fix === 'remove the folder' && entry === undefined) {
+      await removeVmFolder(name)
+      return true
+    }
+    if (fix !== 'power it off' || entry?.phase !== 'suspended') return false
+    await powerOff(entry, working)
+    return true
+  })
+}
+
+/** For a person. */
+export function formatReconcile(findings: Finding[]): string {
+  if (findings.length === 0) return 'registry, folders and Proxmox agree'
+  const rows = findings.map(({ name, what, hint, fixed }) => [name, what, fixed ? 'fixed' : hint])
+  return formatTable(['name', 'found', 'what to do'], rows)
+}

@@ -1,0 +1,23 @@
+import { exitCodes } from './lib/run/errors.mts'
+import { runMain } from './lib/run/main.mts'
+
+const name = 'reconcile'
+
+await runMain({
+  name,
+  summary: 'Holds the registry, the folders of vms/ and Proxmox against each other.',
+  usage: '[--fix]',
+  options: {
+    fix: { type: 'boolean', help: 'mends what has only one meaning; the rest is told' },
+  },
+  positionals: 0,
+  example: 'zx scripts/reconcile.mts --fix',
+  async run(args, signal) {
+    const { formatReconcile, reconcile } = await import('./lib/workflows/reconcile.mts')
+    const { withVms } = await import('./lib/workflows/vm-registry.mts')
+    const findings = await withVms(name, signal, working => reconcile(working, args.flag('fix')))
+    const output = args.flag('json') ? JSON.stringify(findings, null, 2) : formatReconcile(findings)
+    process.stdout.write(`${output}\n`)
+    return findings.every(({ fixed }) => fixed) ? exitCodes.done : exitCodes.failed
+  },
+})

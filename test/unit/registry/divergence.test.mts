@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest'
+import { divergencesOf, type SeenVm, type Views } from '../../../scripts/lib/registry/divergence.mts'
+import type { Phase } from '../../../scripts/lib/registry/entry.mts'
+import { entry, now } from './entries.mts'
+
+const vm = (changes: Partial<SeenVm> = {}): SeenVm => ({
+  vmid: 150,
+  name: 'web-1',
+  node: 'pve',
+  status: 'running',
+  tags: 'proxmint-test;web',
+  ...changes,
+})
+
+const views = (changes: Partial<Views> = {}): Views => ({
+  entries: [entry('web-1')],
+  vms: [vm()],
+  folders: new Map([['web-1', { holdsState: true }]]),
+  siteTag: 'proxmint-test',
+  vmidRange: [100, 999],
+  now,
+  ...changes,
+})
+
+const inPhase = (phase: Phase, createdAt = now.toISOString()) => [entry('web-1', { phase, createdAt })]
+const yesterday = '2026-01-04T09:00:00.000Z'
+
+test.each<[string, Partial<Views>, string[]]>([
+  ['all agree', {}, []],
+  ['a VM is gone', { vms: [] }, ['web-1: VM 150 is not in Proxmox, or cannot be seen']],
+  ['another VM has the number', { vms: [vm({ name: 'db' })] }, ['web-1: VM 150 on pve is named db']],
+  ['the tag is gone', { vms: [vm({ tags: '' })] }, ['web-1: VM 150 on pve lacks the tag proxmint-test']],
+  ['it was stopped', { vms: [vm({ status: 'stopped' })] }, ['web-1: it is active, and VM 150 is stopped']],
+  ['just reserved', { entries: inPhase('reserved'), vms: [] }, []],
+  [
+    'an address that leaks',
+    { entries: inPhase('reserved', yesterday), vms: [] },
+    ['web-1: it is only reserved for more than a day, and holds 192.168.122.230'],
+  ],
+  ['created, and off', { entries: inPhase('created'), vms: [vm({ status: 'stopped' })] }, []],
+  ['suspended, and off', { entries: inPhase('suspended'), vms: [vm({ status: 'stopped' })] }, []],
+  [
+    'suspended, and running',
+    { entries: inPhase('suspended') },
+    ['web-1: it is suspended, and VM 150 is running (power it off)'],
+  ],
+  [
+    'an orphan',
+    { vms: [vm(), vm({ vmid: 151, name: 'lost' })] },
+    ['lost: VM 151 on pve has the tag of this site and is in no registry'],
+  ],
+  [
+    'templates, other sites and other numbers are no orphans',
+    {
+      vms: [
+        vm(),
+        vm({ vmid: 152, template: 1 }),
+        vm({ vmid: 153, tags: 'proxmint-home' }),
+        vm({ vmid: 9000 }),
+      ],
+    },
+    [],
+  ],
+  [
+    'an empty folder',
+    { folders: new Map([['old', { holdsState: false }]]) },
+    ['old: vms/old is in no registry (remove the folder)'],
+  ],
+  [
+    'a folder whose state has something, or cannot be read',
+    {
+      folders: new Map([
+        ['a', { holdsState: true }],
+        ['b', { holdsState: undefined }],
+      ]),
+    },
+    [
+      'a: vms/a is in no registry, and its state may have a VM',
+      'b: vms/b is in no registry, and its state may have a VM',
+    ],
+  ],
+])('%s', (_, changes, expected) => {
+  const found = divergencesOf(views(changes)).map(
+    ({ name, what, fix }) => `${name}: ${what}${fix === undefined ? '' : ` (${fix})`}`,
+  )
+  expect(found).toEqual(expected)
+})
