@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 
 export interface RpcOptions {
   /** Tried in order. */
@@ -137,10 +137,9 @@ function serverName(url: string): string {
   return new URL(url).host
 }
 
+/** `ECONNREFUSED` where the system says so; fetch keeps it in the cause. */
 function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined
-  return code ?? messageOf(cause)
+  return codeOf(error instanceof DOMException ? undefined : error) ?? messageOf(error)
 }
 
 function noServers(): ProxmintError {
