@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { LabError } from '../lab-error.mts'
 
-/** As npm names them; the wrapper's own postinstall need not have run. */
+/** As npm names them. */
 const platforms: Record<string, string> = {
   'linux-x64': 'linux-amd64',
   'linux-arm64': 'linux-arm64',
@@ -17,7 +17,9 @@ export function anvilPath(): string {
   } catch (error) {
     throw new LabError(
       `the lab's chain is not installed for ${process.platform} on ${process.arch}`,
-      'run `npm install` with optional dependencies; @foundry-rs/anvil brings it',
+      platform === undefined
+        ? 'Foundry has no anvil for this platform in npm'
+        : `npm install --no-save @foundry-rs/anvil-${platform}@1.7.1`,
       error as Error,
     )
   }
