@@ -16,7 +16,7 @@ await runMain({
     tags: { type: 'string', multiple: true, value: 'TAG', help: 'create: further tags in Proxmox' },
     'expiry-days': { type: 'string', value: 'N', help: 'create: how long it is opened' },
     username: { type: 'string', value: 'NAME', help: 'create: its login account' },
-    node: { type: 'string', value: 'NODE', help: 'create: where it runs' },
+    node: { type: 'string', value: 'NODE', help: 'create: where it runs; auto: where most memory is free' },
     pool: { type: 'string', value: 'POOL', help: 'create: where its address comes from' },
     ip: { type: 'string', value: 'ADDRESS', help: 'create: this very address of the pool' },
     vmid: { type: 'string', value: 'N', help: 'create: this very VMID' },

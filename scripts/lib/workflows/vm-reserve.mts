@@ -13,6 +13,7 @@ import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Connection } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
+import { pickNode } from './vm-node.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
 
@@ -27,7 +28,8 @@ export async function reserveNewVm(
   wishes: VmWishes,
 ): Promise<Entry> {
   const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
-  const wanted = await wantedVm(connection, pools, defaults, name, wishes)
+  const placed = await withNode(connection, defaults, wishes)
+  const wanted = await wantedVm(connection, pools, defaults, name, placed)
   const { node, design } = wanted
   await requirePrivileges(connection, `vm create ${name}`, node, design)
   await requireDisk(connection, design.template, design.disk)
@@ -45,6 +47,15 @@ export async function reserveNewVm(
     takenVmids.add(entry!.vmid)
     await store.change(name, one => ({ ...one, phase: 'destroyed' }))
   }
+}
+
+async function withNode(
+  { client, credentials }: Connection,
+  { template }: VmDefaults,
+  wishes: VmWishes,
+): Promise<VmWishes> {
+  if (wishes.node !== 'auto') return wishes
+  return { ...wishes, node: await pickNode(client, credentials.storagePool, wishes, template) }
 }
 
 /** Where VMs are made unless somebody wishes otherwise. */

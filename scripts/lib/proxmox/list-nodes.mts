@@ -1,0 +1,26 @@
+import type { ProxmoxClient } from './client.mts'
+
+export interface NodeSummary {
+  node: string
+  status: string
+  /** Bytes in use and in all; left out without Sys.Audit on the node. */
+  mem?: number
+  maxmem?: number
+}
+
+/** GET /cluster/resources: every node of the cluster. */
+export function listNodes(client: ProxmoxClient): Promise<NodeSummary[]> {
+  return client.request('GET', '/cluster/resources', { type: 'node' })
+}
+
+export interface NodeStorage {
+  storage: string
+  node: string
+  /** `available`, or something else. */
+  status: string
+}
+
+/** GET /cluster/resources: the storages of each node that the identity may see. */
+export function listNodeStorages(client: ProxmoxClient): Promise<NodeStorage[]> {
+  return client.request('GET', '/cluster/resources', { type: 'storage' })
+}
