@@ -10,7 +10,11 @@ await runMain({
     'The contract of access credentials: deploys it and writes its address to the config, or shows it.',
   usage: 'deploy | show',
   options: {
-    'signing-page': { type: 'string', value: 'FILE', help: 'deploy: the HTML page every token carries' },
+    'signing-page': {
+      type: 'string',
+      value: 'FILE',
+      help: "deploy: the HTML page every token carries, instead of proxmint's",
+    },
     replace: { type: 'boolean', help: 'deploy: although the config names a contract already' },
     'dry-run': { type: 'boolean', help: 'deploy: tell the cost; sign nothing, need no key' },
   },

@@ -137,6 +137,8 @@ test('the largest page fits in a transaction of a chain with a cap, and no large
   expect(BigInt(gas)).toBeLessThan(TRANSACTION_GAS_CAP)
 })
 
+const ownPage = new URL('../../contracts/signing-page/index.html', import.meta.url)
+
 /** Rounded, as the table in the docs has it; the table is right to a twentieth. */
 test('the gas table of the docs is so', async () => {
   const site = await openQuickSite()
@@ -160,6 +162,7 @@ test('the gas table of the docs is so', async () => {
   }
   const measured = {
     'deployment without a page': await estimate(new Uint8Array()),
+    "deployment with proxmint's page": await estimate(await readFile(ownPage)),
     'deployment with the largest page': await estimate(Buffer.alloc(largest, 0x80)),
     'first mint': await send(site, 'mint', mint(1)),
     mint: await send(site, 'mint', mint(1)),

@@ -34,7 +34,7 @@ export type Outcome = { receipt: Receipt } | { replaced: true }
 
 /** With higher fees so often at most: about five times the first fee. */
 const MOST_ATTEMPTS = 8
-/** A server behind others may not know a receipt yet. So often in a row it must be missing to be believed. */
+/** A server behind others may not know a receipt yet. For so many blocks in a row it must be missing to be believed. */
 const MISSING_LOOKS = 5
 
 /**
@@ -45,10 +45,13 @@ const MISSING_LOOKS = 5
 export async function settle(settling: Settling, transactions: StoredTransaction[]): Promise<Outcome[]> {
   const deadline = Date.now() + settling.timeoutMs
   const waits: Wait[] = transactions.map(transaction => ({ transaction, missing: 0, outcome: undefined }))
+  let looked: number | undefined
   for (;;) {
     const head = Number(await settling.rpc.call<string>('eth_blockNumber'))
     const open = waits.filter(({ outcome }) => outcome === undefined)
-    await Promise.all(open.map(wait => look(settling, wait, head)))
+    // Nothing changes between two blocks.
+    if (head !== looked) await Promise.all(open.map(wait => look(settling, wait, head)))
+    looked = head
     const waiting = open.find(({ outcome }) => outcome === undefined)
     if (waiting === undefined) return waits.map(({ outcome }) => outcome!)
     if (Date.now() > deadline) throw await tooLong(settling, waiting.transaction)

@@ -17,8 +17,10 @@ export const contractVerbs = ['deploy', 'show'] as const
 const NAME = 'Access Credential'
 const SYMBOL = 'ACCESS'
 
+const ownPage = new URL('../../../contracts/signing-page/index.html', import.meta.url)
+
 export interface DeployOptions {
-  /** An HTML file; without it tokens carry no page. */
+  /** An HTML file instead of proxmint's own page. */
   signingPage: string | undefined
   /** Although the config names a contract already. */
   replace: boolean
@@ -46,11 +48,10 @@ function requireNoContract(contract: string | undefined, { replace }: DeployOpti
 }
 
 async function deploymentOf({ signingPage: file }: DeployOptions) {
-  const signingPage = file === undefined ? new Uint8Array() : await readPage(file)
-  return { name: NAME, symbol: SYMBOL, signingPage }
+  return { name: NAME, symbol: SYMBOL, signingPage: await readPage(file ?? ownPage) }
 }
 
-function readPage(file: string): Promise<Uint8Array> {
+function readPage(file: string | URL): Promise<Uint8Array> {
   return readFile(file).catch(cause => {
     throw new ProxmintError(`cannot read the signing page ${file}: ${codeOf(cause)}`, {
       cause,
