@@ -24,9 +24,11 @@ await runMain({
       allowReplace: args.strings('allow-replace'),
       parallel: args.integer('parallel', { min: 1, max: 100 }) ?? 2,
     }
-    const { applyVms, reportApply } = await import('./lib/workflows/apply.mts')
+    const { answerFor, applyVms } = await import('./lib/workflows/apply.mts')
     const { withVms } = await import('./lib/workflows/vm-registry.mts')
     const outcomes = await withVms(name, signal, working => applyVms(args.positionals, options, working))
-    return reportApply(outcomes, args.flag('json'))
+    const { document, text, exitCode } = answerFor(outcomes)
+    process.stdout.write(`${args.flag('json') ? JSON.stringify(document, null, 2) : text}\n`)
+    return exitCode
   },
 })

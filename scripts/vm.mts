@@ -1,5 +1,4 @@
 import { usageError } from './lib/run/command-line.mts'
-import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'vm'
@@ -7,7 +6,8 @@ const name = 'vm'
 await runMain({
   name,
   summary: 'Virtual machines: makes them from VM templates, keeps their registry, destroys them.',
-  usage: 'create NAME | list | show NAME | extend NAME --days N | resume NAME | destroy NAME | import FILE',
+  usage:
+    'create NAME... [--from FILE] | list | show NAME | extend NAME --days N | resume NAME | destroy NAME | import FILE',
   options: {
     purpose: { type: 'string', value: 'TEXT', help: 'create: what it is for' },
     cpu: { type: 'string', value: 'N', help: 'create: cores' },
@@ -23,20 +23,22 @@ await runMain({
     template: { type: 'string', value: 'OS', help: 'create: the template family it is made from' },
     'template-vmid': { type: 'string', value: 'N', help: 'create: a VM template that is in no lockfile' },
     'cloud-init': { type: 'string', value: 'NAME', help: 'create: a file of cloud-init/templates/' },
+    from: { type: 'string', value: 'FILE', help: 'create: all VMs of a fleet file' },
+    parallel: { type: 'string', value: 'N', help: 'create: how many VMs at the same time; default 2' },
     apply: { type: 'boolean', help: 'create: makes and boots it; without, it is reserved only' },
     rollback: { type: 'boolean', help: 'create: gives all up again when a step before the boot fails' },
     mock: { type: 'boolean', help: 'create: shows what would be made, and touches nothing' },
     days: { type: 'string', value: 'N', help: 'extend, resume: by how many days' },
     yes: { type: 'boolean', help: 'destroy: without asking' },
   },
-  positionals: 2,
+  positionals: 1000,
   example: 'zx scripts/vm.mts create web-1 --cpu 2 --memory 2048 --apply',
   async run(args, signal) {
     const { vmCommand, vmVerbs } = await import('./lib/workflows/vm-command.mts')
     const [verb = ''] = args.positionals
     if (!vmVerbs.includes(verb)) throw usageError({ name }, `say one of ${vmVerbs.join(', ')}`)
-    const { document, text } = await vmCommand(verb, args, signal)
+    const { document, text, exitCode } = await vmCommand(verb, args, signal)
     process.stdout.write(`${args.flag('json') ? JSON.stringify(document, null, 2) : text}\n`)
-    return exitCodes.done
+    return exitCode
   },
 })

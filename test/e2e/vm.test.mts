@@ -143,3 +143,14 @@ test('defect of the predecessor: a failed apply left an active record, an addres
   expect(await vms.left()).toEqual([])
   expect(await vms.registry.list()).toEqual([])
 })
+
+test('a fleet is made, with one that fails, and reconciled', async () => {
+  const file = join(vms.workspace.folder, 'fleet.yaml')
+  await writeFile(file, 'vms:\n  a-1: { cpu: 1, node: auto }\n  a-2: { node: nowhere }\n')
+  const { code, stdout, stderr } = await vms.run('vm', ['create', '--from', file, '--apply'])
+  expect(code, stderr).toBe(7)
+  expect(stdout).toMatch(/^a-1 +active .* made$/m)
+  expect(stdout).toMatch(/^a-2 .* failed: unknown node nowhere/m)
+  expect(await vms.json('vm', 'list')).toMatchObject([{ name: 'a-1', node: 'pve', phase: 'active' }])
+  expect(await vms.json('reconcile')).toEqual([])
+})

@@ -59,19 +59,28 @@ async function designedVms({ store }: Working): Promise<string[]> {
   return entries.filter(({ design }) => design !== null).map(({ name }) => name)
 }
 
+/** What a command says of several VMs, and its exit code. */
+export interface Answer {
+  /** Of `--json`. */
+  document: unknown
+  /** For a person. */
+  text: string
+  exitCode?: number
+}
+
 /**
- * Prints what became of the VMs: of one its result or its error, of several a table or one document.
- * @returns the exit code.
+ * What became of the VMs: a row or an element for each. Failures are told on standard error as well.
+ * @throws what failed, where there is one VM only.
  */
-export function reportApply(outcomes: ApplyOutcome[], json: boolean): number {
+export function answerFor(outcomes: ApplyOutcome[]): Answer {
   const [only] = outcomes
   if (outcomes.length === 1 && only !== undefined && 'error' in only) throw only.error
-  for (const outcome of outcomes) {
-    if ('error' in outcome) process.stderr.write(`${outcome.name}: ${redact(formatError(outcome.error))}\n`)
+  const failures = outcomes.filter(outcome => 'error' in outcome)
+  for (const { name, error } of failures) {
+    process.stderr.write(`${name}: ${redact(formatError(error))}\n`)
   }
-  const output = json ? JSON.stringify(outcomes.map(documentOf), null, 2) : formatApply(outcomes)
-  process.stdout.write(`${output}\n`)
-  return outcomes.some(outcome => 'error' in outcome) ? exitCodes.partial : exitCodes.done
+  const exitCode = failures.length > 0 ? exitCodes.partial : exitCodes.done
+  return { document: outcomes.map(documentOf), text: formatApply(outcomes), exitCode }
 }
 
 function documentOf(outcome: ApplyOutcome): object {

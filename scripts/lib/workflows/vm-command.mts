@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { contains, formatAddress, parseAddress } from '../config/addresses.mts'
+import { type FleetVm, loadFleet } from '../config/fleet.mts'
 import { loadPools } from '../config/pools.mts'
 import type { Entry } from '../registry/entry.mts'
 import { readPredecessor } from '../registry/predecessor.mts'
@@ -7,6 +8,8 @@ import { noSuchEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { type Arguments, usageError } from '../run/command-line.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { withRow } from '../run/progress.mts'
+import { type Answer, answerFor, atOnce } from './apply.mts'
 import { connect } from './connect.mts'
 import { withRegistry } from './open-registry.mts'
 import type { Applied } from './vm-apply.mts'
@@ -16,16 +19,11 @@ import { destroyVm } from './vm-destroy.mts'
 import { formatVm, formatVms } from './vm-list.mts'
 import { mockCreate } from './vm-mock.mts'
 import { withVmRegistry } from './vm-registry.mts'
+import type { Working } from './vm-steps.mts'
 import { extended, resumeVm } from './vm-suspend.mts'
 
 const name = 'vm'
 const dayRange = { min: 1, max: 36_500 }
-
-/** What a verb answers: the document of `--json`, and the same for a person. */
-export interface Answer {
-  document: unknown
-  text: string
-}
 
 type Verb = (store: RegistryStore, args: Arguments, signal: AbortSignal) => Promise<Answer>
 
@@ -60,9 +58,14 @@ const byVerb: Record<string, Verb> = {
 /** Those that work on the VMs themselves. */
 const onVms: Record<string, Verb> = {
   async create(store, args, signal) {
+    const wanted = await wantedVms(args)
     const options = { apply: args.flag('apply'), rollback: args.flag('rollback') }
-    const created = await createVm(store, nameAfter(args, 'create'), wishesOf(args), options, signal)
-    return { document: created.entry, text: formatCreated(created) }
+    const working: Working = { store, connection: await connect(), signal }
+    const create = (vm: string) => createVm(vm, wanted.get(vm)!, options, working)
+    const [only] = wanted.keys()
+    if (wanted.size === 1) return answerForOne(await create(only!))
+    const parallel = args.integer('parallel', { min: 1, max: 100 }) ?? 2
+    return answerFor(await atOnce([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))))
   },
   async resume(store, args, signal) {
     const days = args.integer('days', dayRange)
@@ -82,7 +85,10 @@ const onVms: Record<string, Verb> = {
 export const vmVerbs = [...Object.keys(onVms), ...Object.keys(byVerb)]
 
 /** Runs one verb. */
-export function vmCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
+export async function vmCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
+  if (verb !== 'create' && args.positionals.length > 2) {
+    throw usageError({ name }, `unexpected argument \`${args.positionals[2]}\``)
+  }
   if (args.flag('mock')) return mockVm(verb, args)
   const purpose = ['vm', ...args.positionals].join(' ')
   const work = onVms[verb]
@@ -100,10 +106,45 @@ async function mockVm(verb: string, args: Arguments): Promise<Answer> {
 
 const mockNote = 'This was --mock: its registry is gone, and nothing else was touched.'
 
-function formatCreated({ entry, did }: Applied): string {
+function answerForOne({ entry, did }: Applied): Answer {
   const text = formatVm(entry, new Date())
-  if (did !== 'reserved') return text
-  return `${text}\n\n${entry.name} is reserved, and its configuration is written. To make it: zx scripts/apply.mts ${entry.name}`
+  if (did !== 'reserved') return { document: entry, text }
+  const next = `${entry.name} is reserved, and its configuration is written. To make it: zx scripts/apply.mts ${entry.name}`
+  return { document: entry, text: `${text}\n\n${next}` }
+}
+
+/** The VMs that are named, and those of a fleet file, whose own words count more than the options. */
+async function wantedVms(args: Arguments): Promise<Map<string, VmWishes>> {
+  const general = wishesOf(args)
+  const from = args.string('from')
+  const names = from === undefined ? [nameAfter(args, 'create')] : []
+  const wanted = new Map([...names, ...args.positionals.slice(1)].map(vm => [vm, general]))
+  const fleet = from === undefined ? [] : await loadFleet(from)
+  for (const [vm, own] of fleet) wanted.set(vm, wishesWith(general, own))
+  if (wanted.size > 1 && (general.address ?? general.vmid) !== undefined) {
+    throw usageError({ name }, '--ip and --vmid are for one VM')
+  }
+  return wanted
+}
+
+function wishesWith(general: VmWishes, own: FleetVm): VmWishes {
+  return {
+    owner: general.owner,
+    purpose: own.purpose ?? general.purpose,
+    cores: own.cpu ?? general.cores,
+    memory: own.memory ?? general.memory,
+    disk: own.disk ?? general.disk,
+    tags: [...general.tags, ...(own.tags ?? [])],
+    expiryDays: own.expiry_days ?? general.expiryDays,
+    username: own.username ?? general.username,
+    node: own.node ?? general.node,
+    pool: own.pool ?? general.pool,
+    address: own.ip,
+    vmid: own.vmid,
+    template: own.template ?? general.template,
+    templateVmid: own.template_vmid ?? general.templateVmid,
+    cloudInitTemplate: own.cloud_init ?? general.cloudInitTemplate,
+  }
 }
 
 function nameAfter({ positionals }: Arguments, verb: string): string {

@@ -1,8 +1,6 @@
 import type { Entry } from '../registry/entry.mts'
-import type { RegistryStore } from '../registry/store.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { ProxmintError } from '../run/errors.mts'
-import { connect } from './connect.mts'
 import { type Applied, finishVm } from './vm-apply.mts'
 import type { VmWishes } from './vm-design.mts'
 import { removeVm } from './vm-destroy.mts'
@@ -22,16 +20,14 @@ export interface CreateOptions {
  * @throws ProxmintError that says what is kept and how to go on, or that nothing is.
  */
 export async function createVm(
-  store: RegistryStore,
   name: string,
   wishes: VmWishes,
   { apply, rollback }: CreateOptions,
-  signal: AbortSignal,
+  working: Working,
 ): Promise<Applied> {
-  const connection = await connect()
+  const { store, connection } = working
   const found = (await store.find(name)) ?? (await reserveNewVm(store, connection, name, wishes))
   checkpoint('vm-reserved')
-  const working: Working = { store, connection, signal }
   return store.exclusively(found.name, 'vm create', async () => {
     if (apply) return finishVm(found.name, working, (entry, error) => giveUp(entry, error, working, rollback))
     const entry = (await store.find(name)) ?? found

@@ -20,12 +20,14 @@ export async function mockCreate(
   wishes: VmWishes,
 ): Promise<{ entry: Entry; configuration: object }> {
   const [config, pools, defaults] = await Promise.all([loadConfig(), loadPools(), loadVmDefaults()])
+  // Only Proxmox knows where most memory is free.
+  const placed = wishes.node === 'auto' ? { ...wishes, node: undefined } : wishes
   const wanted = await wantedVm(
     { config, credentials: await loadCredentials() },
     pools,
     defaults,
     name,
-    wishes,
+    placed,
   )
   const folder = await mkdtemp(join(tmpdir(), 'proxmint-mock-'))
   const store = await openRegistry('vm create --mock', { kind: 'file', folder })

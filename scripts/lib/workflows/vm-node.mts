@@ -1,7 +1,8 @@
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { listNodeStorages, listNodes, type NodeStorage, type NodeSummary } from '../proxmox/list-nodes.mts'
 import { listVms } from '../proxmox/list-vms.mts'
-import { ProxmintError } from '../run/errors.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { nearest } from '../run/nearest.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { currentVersion, type VmWishes } from './vm-design.mts'
 
@@ -25,6 +26,17 @@ export async function pickNode(
     nodesWithTemplate(client, wishes, family),
   ])
   return chooseNode(nodes, storages, { storage, templateNodes })
+}
+
+/** @throws ProxmintError (usage) for a node that the cluster has not. */
+export async function requireNode(client: ProxmoxClient, name: string): Promise<void> {
+  const names = (await listNodes(client)).map(({ node }) => node)
+  if (names.includes(name)) return
+  const close = nearest(name, names)
+  throw new ProxmintError(`unknown node ${name}${close === undefined ? '' : `; did you mean ${close}?`}`, {
+    facts: { known: names.sort().join(', ') },
+    exitCode: exitCodes.usage,
+  })
 }
 
 async function nodesWithTemplate(

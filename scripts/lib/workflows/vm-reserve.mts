@@ -13,7 +13,7 @@ import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Connection } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
-import { pickNode } from './vm-node.mts'
+import { pickNode, requireNode } from './vm-node.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
 
@@ -54,6 +54,7 @@ async function withNode(
   { template }: VmDefaults,
   wishes: VmWishes,
 ): Promise<VmWishes> {
+  if (wishes.node !== undefined && wishes.node !== 'auto') await requireNode(client, wishes.node)
   if (wishes.node !== 'auto') return wishes
   return { ...wishes, node: await pickNode(client, credentials.storagePool, wishes, template) }
 }

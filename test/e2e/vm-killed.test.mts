@@ -1,0 +1,112 @@
+/** A run that is killed at each step in the life of a VM, and what the next run makes of it. */
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Lab } from '../../lab/create.mts'
+import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
+import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
+import { vmCheckpoints } from '../../scripts/lib/run/checkpoint.mts'
+import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
+import { rootClient, startLab } from './workspace.mts'
+
+let lab: Lab
+let vms: VmWorkspace
+
+beforeAll(async () => {
+  lab = await startLab()
+  vms = await createVmWorkspace(lab)
+})
+afterAll(async () => {
+  await vms?.[Symbol.asyncDispose]()
+  await lab?.close()
+})
+
+const destroyedAt = vmCheckpoints.slice(vmCheckpoints.indexOf('vm-destroy-planned'))
+const suspendedAt = ['vm-suspended', 'vm-stopped'] as const
+const createdAt = vmCheckpoints.slice(0, vmCheckpoints.indexOf('vm-suspended'))
+
+/** As `kill -9` at that step. */
+async function killed(step: string, command: string, args: string[]): Promise<void> {
+  const { code, stdout } = await vms.run(command, args, { PROXMINT_TEST_KILL_AT: step })
+  expect(code, `${step}: it must have been reached`).not.toBe(0)
+  expect(stdout).toBe('')
+  await vms.ageLocks()
+}
+
+async function again(command: string, args: string[]): Promise<void> {
+  const { code, stderr } = await vms.run(command, args)
+  expect(stderr).not.toContain('error:')
+  expect(code).toBe(0)
+}
+
+const expire = (name: string) =>
+  vms.registry.change(name, entry => ({ ...entry, expiresAt: new Date(Date.now() - 60_000).toISOString() }))
+
+/** Exactly one VM, one entry and one folder, and nothing else. */
+async function expectOne(name: string, phase: 'active' | 'suspended'): Promise<void> {
+  const entries = await vms.registry.list()
+  expect(entries).toMatchObject([{ name, phase, vmid: 100, address: '192.168.122.200', failure: null }])
+  expect(await vms.left()).toEqual([`VM 100 ${name}`, `local:snippets/proxmint-${name}.yaml`, `vms/${name}`])
+  const { status } = await getVmStatus(rootClient(lab), { node: 'pve', vmid: 100 })
+  expect(status).toBe(phase === 'active' ? 'running' : 'stopped')
+}
+
+/** No VM, no entry, no address, no user-data, no folder. */
+async function expectNothing(): Promise<void> {
+  expect(await vms.registry.list()).toEqual([])
+  expect(await vms.left()).toEqual([])
+}
+
+/** Each step of create with one of those of the destruction, as far as there are. */
+const pairs = createdAt.map(
+  (step, index) => [step, destroyedAt[index], index % 2 === 0 ? 'gc' : 'vm'] as const,
+)
+
+const create = ['create', 'web-1', '--apply', '--vmid', '100', '--ip', '192.168.122.200']
+const destroy = ['destroy', 'web-1', '--yes']
+const collect = ['--execute', '--grace-days', '0']
+
+describe.sequential('the next run converges after kill -9 at', () => {
+  test.each(pairs)('%s of create, then %s of the destruction by %s', async (step, last, command) => {
+    await killed(step, 'vm', create)
+    await again('vm', create)
+    await expectOne('web-1', 'active')
+    const args = command === 'gc' ? collect : destroy
+    if (command === 'gc') {
+      await expire('web-1')
+      await again('gc', ['--execute'])
+    }
+    if (last !== undefined) await killed(last, command, args)
+    // Killed after the last step there is nothing left to destroy.
+    if ((await vms.registry.list()).length > 0) await again(command, args)
+    await expectNothing()
+  })
+
+  test.each(suspendedAt)('%s of gc', async step => {
+    if ((await vms.registry.list()).length === 0) await again('vm', create)
+    await expire('web-1')
+    await killed(step, 'gc', ['--execute'])
+    await again('gc', ['--execute'])
+    await expectOne('web-1', 'suspended')
+    await again('vm', ['resume', 'web-1', '--days', '5'])
+    await expectOne('web-1', 'active')
+  })
+})
+
+test('killed while OpenTofu makes the VM, which goes on without it', async () => {
+  if ((await vms.registry.list()).length > 0) await again('vm', destroy)
+  const run = vms.start('vm', create)
+  await vi.waitUntil(async () => (await listVms(rootClient(lab))).some(({ vmid }) => vmid === 100), {
+    timeout: 60_000,
+    interval: 20,
+  })
+  run.signal('SIGKILL')
+  await run.ended
+  await vms.ageLocks()
+  await again('vm', create)
+  await expectOne('web-1', 'active')
+  await again('vm', destroy)
+  await expectNothing()
+})
+
+test('every step was tried', () => {
+  expect([...createdAt, ...suspendedAt, ...destroyedAt]).toEqual([...vmCheckpoints])
+})
