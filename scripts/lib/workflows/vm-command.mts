@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { contains, formatAddress, parseAddress } from '../config/addresses.mts'
-import { type FleetVm, loadFleet } from '../config/fleet.mts'
+import { contains, parseAddress } from '../config/addresses.mts'
 import { loadPools } from '../config/pools.mts'
 import type { Entry } from '../registry/entry.mts'
 import { readPredecessor } from '../registry/predecessor.mts'
@@ -14,13 +13,13 @@ import { connect } from './connect.mts'
 import { withRegistry } from './open-registry.mts'
 import type { Applied } from './vm-apply.mts'
 import { createVm } from './vm-create.mts'
-import type { VmWishes } from './vm-design.mts'
 import { destroyVm } from './vm-destroy.mts'
 import { formatVm, formatVms } from './vm-list.mts'
 import { mockCreate } from './vm-mock.mts'
 import { withVmRegistry } from './vm-registry.mts'
 import type { Working } from './vm-steps.mts'
 import { extended, resumeVm } from './vm-suspend.mts'
+import { nameAfter, wantedVms, wishesOf } from './vm-wishes.mts'
 
 const name = 'vm'
 const dayRange = { min: 1, max: 36_500 }
@@ -113,74 +112,10 @@ function answerForOne({ entry, did }: Applied): Answer {
   return { document: entry, text: `${text}\n\n${next}` }
 }
 
-/** The VMs that are named, and those of a fleet file, whose own words count more than the options. */
-async function wantedVms(args: Arguments): Promise<Map<string, VmWishes>> {
-  const general = wishesOf(args)
-  const from = args.string('from')
-  const names = from === undefined ? [nameAfter(args, 'create')] : []
-  const wanted = new Map([...names, ...args.positionals.slice(1)].map(vm => [vm, general]))
-  const fleet = from === undefined ? [] : await loadFleet(from)
-  for (const [vm, own] of fleet) wanted.set(vm, wishesWith(general, own))
-  if (wanted.size > 1 && (general.address ?? general.vmid) !== undefined) {
-    throw usageError({ name }, '--ip and --vmid are for one VM')
-  }
-  return wanted
-}
-
-function wishesWith(general: VmWishes, own: FleetVm): VmWishes {
-  return {
-    owner: general.owner,
-    purpose: own.purpose ?? general.purpose,
-    cores: own.cpu ?? general.cores,
-    memory: own.memory ?? general.memory,
-    disk: own.disk ?? general.disk,
-    tags: [...general.tags, ...(own.tags ?? [])],
-    expiryDays: own.expiry_days ?? general.expiryDays,
-    username: own.username ?? general.username,
-    node: own.node ?? general.node,
-    pool: own.pool ?? general.pool,
-    address: own.ip,
-    vmid: own.vmid,
-    template: own.template ?? general.template,
-    templateVmid: own.template_vmid ?? general.templateVmid,
-    cloudInitTemplate: own.cloud_init ?? general.cloudInitTemplate,
-  }
-}
-
-function nameAfter({ positionals }: Arguments, verb: string): string {
-  const word = positionals[1]
-  if (word === undefined) throw usageError({ name }, `${verb} needs a name`)
-  return word
-}
-
 async function requireEntry(store: RegistryStore, vm: string): Promise<Entry> {
   const entry = await store.find(vm)
   if (entry === undefined) throw noSuchEntry(vm)
   return entry
-}
-
-function wishesOf(args: Arguments): VmWishes {
-  const address = args.string('ip')
-  const parsed = address === undefined ? undefined : parseAddress(address)
-  if (address !== undefined && parsed === undefined)
-    throw usageError({ name }, `--ip ${address} is no address`)
-  return {
-    owner: undefined,
-    purpose: args.string('purpose'),
-    cores: args.integer('cpu', { min: 1, max: 1024 }),
-    memory: args.integer('memory', { min: 64, max: 16_777_216 }),
-    disk: args.integer('disk', { min: 1, max: 1_048_576 }),
-    tags: args.strings('tags').flatMap(text => text.split(/[\s,]+/).filter(Boolean)),
-    expiryDays: args.integer('expiry-days', { min: 1, max: 36_500 }),
-    username: args.string('username'),
-    node: args.string('node'),
-    pool: args.string('pool'),
-    address: parsed === undefined ? undefined : formatAddress(parsed),
-    vmid: args.integer('vmid', { min: 100, max: 999_999_999 }),
-    template: args.string('template'),
-    templateVmid: args.integer('template-vmid', { min: 100, max: 999_999_999 }),
-    cloudInitTemplate: args.string('cloud-init'),
-  }
 }
 
 /** A person types the name; a script says --yes. */
