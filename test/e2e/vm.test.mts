@@ -36,6 +36,19 @@ describe.sequential('the life of a VM', () => {
     expect(await vms.left()).toEqual([])
   })
 
+  test('a privilege that is missing is found before anything is reserved', async () => {
+    const root = rootClient(lab)
+    const roles = await root.request<{ roleid: string; privs: string }[]>('GET', '/access/roles')
+    const { privs } = roles.find(({ roleid }) => roleid === 'Proxmint')!
+    const without = privs.split(',').filter(privilege => privilege !== 'Datastore.Allocate')
+    await root.request('PUT', '/access/roles/Proxmint', { privs: without.join(',') })
+    const refused = await vms.run('vm', ['create', 'web-1'])
+    await root.request('PUT', '/access/roles/Proxmint', { privs })
+    expect(refused.code).toBe(4)
+    expect(refused.stderr).toContain('/storage/local: Datastore.Allocate (find the folder of the snippet')
+    expect(await vms.registry.list()).toEqual([])
+  })
+
   test('created without --apply it is reserved only, and its plan can be looked at', async () => {
     const { code, stdout, stderr } = await vms.run('vm', [
       ...['create', 'web-1', '--purpose', 'shop', '--tags', 'web', '--cpu', '1'],

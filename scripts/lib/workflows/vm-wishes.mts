@@ -1,0 +1,72 @@
+import { formatAddress, parseAddress } from '../config/addresses.mts'
+import { type FleetVm, loadFleet } from '../config/fleet.mts'
+import { type Arguments, usageError } from '../run/command-line.mts'
+import type { VmWishes } from './vm-design.mts'
+
+const name = 'vm'
+
+/** The word after the verb. */
+export function nameAfter({ positionals }: Arguments, verb: string): string {
+  const word = positionals[1]
+  if (word === undefined) throw usageError({ name }, `${verb} needs a name`)
+  return word
+}
+
+/** The VMs that are named, and those of a fleet file, whose own words count more than the options. */
+export async function wantedVms(args: Arguments): Promise<Map<string, VmWishes>> {
+  const general = wishesOf(args)
+  const from = args.string('from')
+  const names = from === undefined ? [nameAfter(args, 'create')] : []
+  const wanted = new Map([...names, ...args.positionals.slice(1)].map(vm => [vm, general]))
+  const fleet = from === undefined ? [] : await loadFleet(from)
+  for (const [vm, own] of fleet) wanted.set(vm, wishesWith(general, own))
+  if (wanted.size > 1 && (general.address ?? general.vmid) !== undefined) {
+    throw usageError({ name }, '--ip and --vmid are for one VM')
+  }
+  return wanted
+}
+
+function wishesWith(general: VmWishes, own: FleetVm): VmWishes {
+  return {
+    owner: general.owner,
+    purpose: own.purpose ?? general.purpose,
+    cores: own.cpu ?? general.cores,
+    memory: own.memory ?? general.memory,
+    disk: own.disk ?? general.disk,
+    tags: [...general.tags, ...(own.tags ?? [])],
+    expiryDays: own.expiry_days ?? general.expiryDays,
+    username: own.username ?? general.username,
+    node: own.node ?? general.node,
+    pool: own.pool ?? general.pool,
+    address: own.ip,
+    vmid: own.vmid,
+    template: own.template ?? general.template,
+    templateVmid: own.template_vmid ?? general.templateVmid,
+    cloudInitTemplate: own.cloud_init ?? general.cloudInitTemplate,
+  }
+}
+
+/** What the options say. */
+export function wishesOf(args: Arguments): VmWishes {
+  const address = args.string('ip')
+  const parsed = address === undefined ? undefined : parseAddress(address)
+  if (address !== undefined && parsed === undefined)
+    throw usageError({ name }, `--ip ${address} is no address`)
+  return {
+    owner: undefined,
+    purpose: args.string('purpose'),
+    cores: args.integer('cpu', { min: 1, max: 1024 }),
+    memory: args.integer('memory', { min: 64, max: 16_777_216 }),
+    disk: args.integer('disk', { min: 1, max: 1_048_576 }),
+    tags: args.strings('tags').flatMap(text => text.split(/[\s,]+/).filter(Boolean)),
+    expiryDays: args.integer('expiry-days', { min: 1, max: 36_500 }),
+    username: args.string('username'),
+    node: args.string('node'),
+    pool: args.string('pool'),
+    address: parsed === undefined ? undefined : formatAddress(parsed),
+    vmid: args.integer('vmid', { min: 100, max: 999_999_999 }),
+    template: args.string('template'),
+    templateVmid: args.integer('template-vmid', { min: 100, max: 999_999_999 }),
+    cloudInitTemplate: args.string('cloud-init'),
+  }
+}
