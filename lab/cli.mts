@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { chainVariables } from './chain/lab-chain.mts'
 import { readCluster } from './cluster/read.mts'
 import { askFaults } from './control.mts'
 import { createLab, type Lab, type LabOptions } from './create.mts'
@@ -77,7 +78,8 @@ async function recordOf(lab: Lab): Promise<LabRecord> {
   return {
     url,
     caFile,
-    rpcUrl: null,
+    rpcUrl: lab.chain?.rpcUrl ?? null,
+    web3File: lab.chain?.configFile ?? null,
     nodeSsh: lab.nodeSsh,
     tokenEnv,
     pid: process.pid,
@@ -116,11 +118,12 @@ export async function labDown(stateFolder: string): Promise<LabRecord> {
 
 /** Runs a command in the lab's network with the login variables, unless the caller's environment has its own. */
 export async function labExec(stateFolder: string, command: string[], signal: AbortSignal): Promise<number> {
-  const { isolation, namespacePid, tokenEnv, nodeSsh, firstSshPort } = await requireLab(stateFolder)
+  const { isolation, namespacePid, tokenEnv, nodeSsh, firstSshPort, web3File } = await requireLab(stateFolder)
   const login = {
     ...tokenEnv,
     ...guestSshVariables(firstSshPort),
     ...sshVariables(await readFile(nodeSsh.privateKeyFile, 'utf8')),
+    ...chainVariables(web3File),
   }
   const [file, ...args] = joiningCommand(isolation, namespacePid, command)
   const child = spawn(file!, args, { stdio: 'inherit', env: { ...login, ...process.env } })

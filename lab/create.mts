@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { chainVariables, type LabChain, writeChainFiles } from './chain/lab-chain.mts'
 import { checkCluster } from './cluster/check.mts'
 import type { ClusterDescription } from './cluster/description.mts'
 import { ensureImage, type Image, type ImageName } from './guests/image/image.mts'
@@ -47,6 +48,8 @@ export interface LabOptions {
   isolation?: IsolationMode
   /** 1: work takes about as long as on a small machine; 0: every task ends at once. Default 1. */
   timeScale?: number
+  /** With a chain, a block a second, and the contract of access credentials on it. Default false. */
+  chain?: boolean
   /** What goes wrong from the start; see docs/lab-faults.md. */
   faults?: Fault[]
   /** Kept and taken up again. Default: a temporary folder, removed at the end. */
@@ -77,6 +80,8 @@ export interface Lab {
   rootPassword: string
   /** Root's SSH on the node, which reaches the lab's storages alone; the same inside and outside. */
   nodeSsh: NodeSshAccess
+  /** Undefined where none was asked for. */
+  chain: LabChain | undefined
   /** For the lab's node and `exec`: `SHA512SUMS` and `debian-12-genericcloud-amd64.qcow2` are below. */
   imagesUrl: string
   /** Of the process that holds the lab's namespaces, or of the lab itself where it has none. */
@@ -139,6 +144,10 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     doors.push(api)
     const ssh = await openDoor(isolation, { host: where.host, port: 0 }, join(runFolder, 'ssh.sock'))
     doors.push(ssh)
+    const chainDoor = options.chain
+      ? await openDoor(isolation, { host: '127.0.0.1', port: 0 }, join(runFolder, 'chain.sock'))
+      : undefined
+    if (chainDoor !== undefined) doors.push(chainDoor)
     child = spawnInside(isolation)
     const call = callerOf(child)
     const place: Place = {
@@ -153,9 +162,11 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
         hostKey: keys.host.privateKey,
         publicKey: keys.client.publicKey,
       },
+      chain: chainDoor && { listen: chainDoor.listen, socketPath: chainDoor.socketPath },
     }
     const ready: InsideReady = await call('start', settingsOf(options, place, images, secrets))
-    return labOf({ isolation, child, call, doors, ready, secrets, keys })
+    const chain = ready.chain && (await writeChainFiles(stateFolder, ready.chain))
+    return labOf({ isolation, child, call, doors, ready, secrets, keys, chain })
   } catch (error) {
     child?.kill('SIGKILL')
     await closeDoors(doors)
@@ -166,7 +177,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
 
 type Place = Pick<
   InsideSettings,
-  'network' | 'listen' | 'socketPath' | 'runFolder' | 'dataFolder' | 'nodeSsh'
+  'network' | 'listen' | 'socketPath' | 'runFolder' | 'dataFolder' | 'nodeSsh' | 'chain'
 >
 
 function settingsOf(options: LabOptions, place: Place, images: Image[], secrets: Secrets): InsideSettings {
@@ -236,9 +247,10 @@ interface Parts {
   ready: InsideReady
   secrets: Secrets
   keys: NodeKeys
+  chain: LabChain | undefined
 }
 
-function labOf({ isolation, child, call, doors, ready, secrets, keys }: Parts): Lab {
+function labOf({ isolation, child, call, doors, ready, secrets, keys, chain }: Parts): Lab {
   const pid = child.pid!
   const { url, caFile, network, nodeSshPort } = ready
   const firstSshPort = network.kind === 'loopback' ? network.firstSshPort : undefined
@@ -250,6 +262,7 @@ function labOf({ isolation, child, call, doors, ready, secrets, keys }: Parts): 
     ...tokenEnv,
     ...guestSshVariables(firstSshPort),
     ...sshVariables(keys.client.privateKey),
+    ...chainVariables(chain?.configFile),
   }
   const start = (argv: string[], options: SpawnOptions = {}) => {
     const [file, ...args] = joiningCommand(isolation, pid, argv)
@@ -267,6 +280,7 @@ function labOf({ isolation, child, call, doors, ready, secrets, keys }: Parts): 
       privateKeyFile: keys.clientKeyFile,
       hostKey: keys.host.publicKey,
     },
+    chain,
     imagesUrl: network.imagesUrl,
     pid,
     isolation,

@@ -2,6 +2,7 @@
 
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type LabChainReady, type LabChainSettings, openLabChain } from './chain/lab-chain.mts'
 import { type Control, openControl } from './control.mts'
 import type { GuestDriver } from './guests/driver.mts'
 import type { Image } from './guests/image/image.mts'
@@ -30,6 +31,8 @@ export interface InsideSettings {
   socketPath: string | undefined
   dataFolder: string
   nodeSsh: NodeSshSettings
+  /** Undefined: the lab has no chain. */
+  chain: LabChainSettings | undefined
   /** For what lives as long as the lab; removed from in here, since with mapped user ids nobody else may. */
   runFolder: string
   guests: GuestKind
@@ -64,6 +67,7 @@ export interface InsideReady {
   network: LabNetwork
   home: Home
   nodeSshPort: number
+  chain: LabChainReady | undefined
 }
 
 interface Running {
@@ -72,6 +76,7 @@ interface Running {
   control: Control
   driver: GuestDriver
   nodeSsh: NodeSsh
+  chain: Awaited<ReturnType<typeof openLabChain>> | undefined
 }
 
 const CLOSE_TIMEOUT_MS = 10_000
@@ -87,11 +92,12 @@ async function start(settings: InsideSettings): Promise<InsideReady> {
   if (settings.socketPath !== undefined)
     await forward({ path: settings.socketPath }, { host: '127.0.0.1', port: server.port })
   const nodeSsh = await serveNodeSsh(settings, server)
+  const chain = settings.chain && (await openLabChain(settings.chain))
   const controlSocket = join(runFolder, 'control.sock')
   const control = await openControl(controlSocket, server.admin)
   const { url, caFile, home } = server
-  running = { settings, server, control, driver, nodeSsh }
-  return { url, caFile, home, controlSocket, network, nodeSshPort: nodeSsh.ports[0]! }
+  running = { settings, server, control, driver, nodeSsh, chain }
+  return { url, caFile, home, controlSocket, network, nodeSshPort: nodeSsh.ports[0]!, chain: chain?.ready }
 }
 
 async function createDriver(guests: GuestKind, runFolder: string, network: LabNetwork): Promise<GuestDriver> {
@@ -141,10 +147,11 @@ async function serveNodeSsh(settings: InsideSettings, server: PveServer): Promis
 
 async function stop(): Promise<void> {
   if (!running) return
-  const { settings, server, control, driver, nodeSsh } = running
+  const { settings, server, control, driver, nodeSsh, chain } = running
   running = undefined
   await control.close()
   await nodeSsh.close()
+  await chain?.close()
   await server.close()
   await driver.close()
   await rm(settings.runFolder, { recursive: true, force: true })

@@ -7,8 +7,10 @@ import type { NodeSshAccess } from './node-ssh/access.mts'
 export interface LabRecord {
   url: string
   caFile: string
-  /** Of the lab's chain, which it does not have yet. */
-  rpcUrl: null
+  /** Of the lab's chain; null where it has none. */
+  rpcUrl: string | null
+  /** What PROXMINT_WEB3 names there. */
+  web3File: string | null
   /** Root's SSH on the node. */
   nodeSsh: NodeSshAccess
   tokenEnv: Record<string, string>

@@ -39,6 +39,7 @@ await runMain({
       help: 'auto (default), namespace, or loopback: all on 127.0.0.1',
     },
     fault: { type: 'string', value: 'FILE', help: 'what goes wrong, as a YAML list: see docs/lab-faults.md' },
+    chain: { type: 'boolean', help: 'with a chain and the contract of access credentials on it' },
     'time-scale': { type: 'string', value: 'X', help: 'duration of tasks; 0: none (default 1)' },
   },
   positionals: Number.POSITIVE_INFINITY,
@@ -102,6 +103,7 @@ async function upOptions(args: Arguments, stateFolder: string): Promise<UpOption
     clusterFile: args.string('cluster'),
     faultFile: args.string('fault'),
     rootPassword: args.string('root-password'),
+    chain: args.flag('chain'),
     onProgress: line => process.stderr.write(`${line}\n`),
     onReady: record => print(args, record, describe),
   }
@@ -114,11 +116,21 @@ function print(args: Arguments, record: LabRecord, sentence: (record: LabRecord)
   process.stdout.write(`${line}\n`)
 }
 
-function describe({ url, caFile, pid, isolation, firstSshPort, nodeSsh }: LabRecord): string {
+function describe({
+  url,
+  caFile,
+  rpcUrl,
+  web3File,
+  pid,
+  isolation,
+  firstSshPort,
+  nodeSsh,
+}: LabRecord): string {
   return [
     `Proxmox VE API  ${url}`,
     `CA certificate  ${caFile}`,
     `SSH of the node ${nodeSsh.user}@${nodeSsh.host}, port ${nodeSsh.port}, key ${nodeSsh.privateKeyFile}`,
+    ...(rpcUrl === null ? [] : [`chain           ${rpcUrl}, PROXMINT_WEB3=${web3File}`]),
     `process         ${pid}, in ${isolation.description}`,
     firstSshPort === null
       ? 'Guests are reached with `zx scripts/lab.mts exec -- COMMAND`.'
