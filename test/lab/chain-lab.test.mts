@@ -5,7 +5,7 @@ import { createLab, type LabOptions } from '../../lab/create.mts'
 const repository = resolve(import.meta.dirname, '../..')
 const mint = ['scripts/mint.mts', '--owner-wallet', '0x70997970C51812dc3A010C7d01b50e0d17dc79C8']
 
-test.each<LabOptions['isolation']>(['auto', 'loopback'])(
+test.each<NonNullable<LabOptions['isolation']>>(['auto', 'loopback'])(
   'a lab with a chain (%s) mints inside it, and its chain is reached from outside',
   async isolation => {
     const lab = await createLab({ guests: 'none', timeScale: 0, chain: true, isolation })

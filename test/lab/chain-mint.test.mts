@@ -45,6 +45,20 @@ test('a batch is minted in pipelined transactions, each with the id of its own r
   for (const { tokenId, wallet } of minted) expect(await site.contract['ownerOf']!(tokenId)).toBe(wallet)
 })
 
+test('two VMs of one name have a token each; the entry of a VM never has two', async () => {
+  const site = await openSite()
+  const request = (entryId: string, machineId = 'web-1') => ({ ...requestFor(site, machineId), entryId })
+  const mint = (...requests: ReturnType<typeof request>[]) =>
+    mintCredentials(site.settling, site.target, requests)
+  const minted = await mint(request('aaaa'), request('bbbb'))
+  expect(minted.map(({ tokenId }) => tokenId)).toEqual(['0', '1'])
+  expect((await mint(request('bbbb')))[0]?.tokenId).toBe('1')
+  const other = await failureOf(() => mint(request('bbbb', 'web-2')))
+  expect(other).toMatchObject({ exitCode: 2, message: expect.stringContaining('with another machineId') })
+  expect(await failureOf(() => mint(request('cccc'), request('cccc')))).toMatchObject({ exitCode: 2 })
+  expect(await tokensOf(site)).toBe(2n)
+})
+
 test('eight processes with one signer mint forty tokens without a gap', async () => {
   const site = await openSite()
   const worker = [

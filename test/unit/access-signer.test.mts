@@ -58,7 +58,12 @@ test('neither a missing file nor a missing setting is a defect', async () => {
     exitCode: 4,
     hint: 'set deployer.private_key_file in config/web3-defaults.yaml',
   })
-  expect((await failureOf(() => loadSigner('/nowhere/key', {}))).message).toContain('ENOENT')
+  for (const path of ['/nowhere/key', '/nowhere/key.enc.yaml']) {
+    expect(await failureOf(() => loadSigner(path, {}))).toMatchObject({
+      message: `cannot read the signer's key: ${path}: ENOENT`,
+      exitCode: 4,
+    })
+  }
 })
 
 /** As cheap as the format allows, for the sake of the machine. */

@@ -11,8 +11,13 @@ import type { Intent } from './submit.mts'
 export interface MintRequest {
   /** EIP-55. */
   wallet: string
-  /** Names the machine for ever: one token each. It goes on the chain in profile v0.2 alone, and encrypted. */
+  /** Names the machine to its owner. It goes on the chain in profile v0.2 alone, and encrypted. */
   machineId: string
+  /**
+   * What has one token for ever, where it is not the machine id: the random id of a VM's entry, so that a later VM of
+   * the same name has a token of its own.
+   */
+  entryId?: string
   /** Unix seconds; 0 is never. */
   expiresAt: number
 }
@@ -64,21 +69,27 @@ export async function mintCredentials(
 }
 
 function requireDistinct(requests: MintRequest[]): void {
-  const ids = requests.map(({ machineId }) => machineId)
+  const ids = requests.map(({ machineId, entryId }) => (entryId === undefined ? machineId : `@${entryId}`))
   const twice = ids.find((id, index) => ids.indexOf(id) !== index)
   if (twice === undefined) return
-  throw new ProxmintError(`two tokens are wanted for the machine id ${twice}`, { exitCode: exitCodes.usage })
+  throw new ProxmintError(`two tokens are wanted for ${twice}`, { exitCode: exitCodes.usage })
 }
 
 function mintIntent(target: MintTarget, request: MintRequest): Intent {
-  const { wallet, machineId } = request
+  const { wallet, machineId, entryId } = request
   return {
-    key: `mint-${target.contract.slice(2, 10).toLowerCase()}-${checkedMachineId(machineId)}`,
+    key: mintKey(target, request),
     what: `the mint for ${machineId}`,
-    terms: { wallet },
+    terms: { wallet, ...(entryId !== undefined && { machineId }) },
     to: target.contract,
     data: () => mintData(target, request),
   }
+}
+
+/** An `@` is in no machine id. */
+function mintKey({ contract }: MintTarget, { machineId, entryId }: MintRequest): string {
+  const subject = entryId === undefined ? checkedMachineId(machineId) : `@${checkedMachineId(entryId)}`
+  return `mint-${contract.slice(2, 10).toLowerCase()}-${subject}`
 }
 
 /** No host name is in it: everybody can read the chain. */

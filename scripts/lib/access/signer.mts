@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { access, readFile, stat } from 'node:fs/promises'
 import { isKeystoreJson, Wallet } from 'ethers'
 import { decryptFile } from '../credentials/sops.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
@@ -46,6 +46,14 @@ async function readWallet(
   env: NodeJS.ProcessEnv,
 ): Promise<Pick<Wallet, 'address' | 'signTransaction'>> {
   if (/\.enc\.ya?ml$/.test(path)) {
+    await access(path).catch(cause => {
+      throw denied(
+        `cannot read the signer's key: ${path}: ${codeOf(cause)}`,
+        undefined,
+        exitCodes.denied,
+        cause,
+      )
+    })
     return walletOf(path, String((await decryptFile(path))['signer_private_key'] ?? ''))
   }
   const text = await readPrivateFile(path, "the signer's key")
