@@ -1,10 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
+import { filesBelow } from './leftovers.mts'
 import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
 import { rootClient, startLab } from './workspace.mts'
 
@@ -70,6 +71,26 @@ describe.sequential('the life of a VM', () => {
     expect(await vms.json('vm', 'create', 'web-1', '--apply')).toEqual(made.entry)
   })
 
+  test('no secret is left in its folder or in its log', async () => {
+    const { folder, stateDir } = vms.workspace
+    const files = (await filesBelow(join(folder, 'vms/web-1'))).filter(
+      file => !file.startsWith('.terraform/'),
+    )
+    const paths = [...files.map(file => join(folder, 'vms/web-1', file)), join(stateDir, 'logs/vm-web-1.log')]
+    expect(files).toEqual(expect.arrayContaining(['main.tf.json', 'terraform.tfstate', 'tfplan']))
+    const secrets = [
+      lab.tokenEnv['PROXMOX_TOKEN']!,
+      (await readFile(lab.nodeSsh.privateKeyFile, 'utf8')).split('\n')[1]!,
+    ]
+    for (const path of paths) {
+      const text = await readFile(path, 'latin1')
+      expect(
+        secrets.filter(secret => text.includes(secret)),
+        path,
+      ).toEqual([])
+    }
+  })
+
   test('reconcile finds that all agree, and mends an empty folder', async () => {
     expect(await vms.json('reconcile')).toEqual([])
     await mkdir(join(vms.workspace.folder, 'vms/ghost'))
@@ -83,6 +104,21 @@ describe.sequential('the life of a VM', () => {
     await updateVmConfig(rootClient(lab), web, { tags: 'proxmint-test' })
     expect(await vms.json('apply')).toMatchObject([{ did: 'changed' }])
     expect(await config()).toMatchObject({ tags: 'proxmint-test;web' })
+  })
+
+  test('a plan that would make it anew is refused with its cause, and shown where that was agreed to', async () => {
+    const { design } = (await vms.registry.find('web-1'))!
+    const another = { ...design!, template: { ...design!.template, vmid: design!.template.vmid + 1 } }
+    await vms.registry.change('web-1', entry => ({ ...entry, design: another }))
+    const { code, stderr } = await vms.run('apply', ['web-1'])
+    expect(code).toBe(3)
+    expect(stderr).toContain('the plan would destroy web-1 and make a new VM in its place')
+    expect(stderr).toContain('cause: another version of the VM template')
+    const [planned] = await vms.json('apply', 'web-1', '--plan-only', '--allow-replace', 'web-1')
+    expect(planned.plan).toContain('must be replaced')
+    await vms.registry.change('web-1', entry => ({ ...entry, design }))
+    expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
+    expect(await power()).toBe('running')
   })
 
   test('gc tells what is due, and does nothing', async () => {

@@ -14,6 +14,7 @@ import {
   planShowText,
   type TerraformSetting,
 } from '../terraform/commands.mts'
+import { hintForFailure } from '../terraform/failure-hint.mts'
 import { guardPlan, type Intent, type TerraformPlan } from '../terraform/plan-guard.mts'
 import { knowsAnything, knowsVm, type TerraformState } from '../terraform/state.mts'
 import { requireTool } from '../tools/find.mts'
@@ -111,20 +112,6 @@ function terraformFailed(step: string, name: string, stderr: string, log: string
     .filter(line => line !== '')
   return new ProxmintError(`${step} of ${name} failed:\n${words.map(line => `  ${line}`).join('\n')}`, {
     facts: { log },
-    hint: hintFor(stderr),
+    hint: hintForFailure(stderr),
   })
-}
-
-/** The provider keeps the host keys of nodes in the home folder, as ssh does. */
-function hintFor(stderr: string): string | undefined {
-  if (/REMOTE HOST IDENTIFICATION HAS CHANGED|knownhosts: key mismatch/.test(stderr)) {
-    return (
-      'the node has another SSH host key than the last time. If it was installed anew: ssh-keygen -R ADDRESS, with the ' +
-      'address above; if not, somebody may stand between you and the node'
-    )
-  }
-  if (/unable to authenticate|failed to open SSH client/i.test(stderr)) {
-    return 'snippets go over the SSH of the node: set proxmox_ssh_user and proxmox_ssh_private_key in the credentials, or `cloud_init.delivery: iso` in config/vm.yaml'
-  }
-  return undefined
 }

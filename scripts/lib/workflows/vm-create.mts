@@ -1,6 +1,7 @@
 import type { Entry } from '../registry/entry.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { ProxmintError } from '../run/errors.mts'
+import { say } from '../run/progress.mts'
 import { type Applied, finishVm } from './vm-apply.mts'
 import type { VmWishes } from './vm-design.mts'
 import { removeVm } from './vm-destroy.mts'
@@ -26,7 +27,10 @@ export async function createVm(
   working: Working,
 ): Promise<Applied> {
   const { store, connection } = working
-  const found = (await store.find(name)) ?? (await reserveNewVm(store, connection, name, wishes))
+  const known = await store.find(name)
+  if (known !== undefined)
+    say(`${name} is ${known.phase}; what it is made of was decided when it was reserved`)
+  const found = known ?? (await reserveNewVm(store, connection, name, wishes))
   checkpoint('vm-reserved')
   return store.exclusively(found.name, 'vm create', async () => {
     if (apply) return finishVm(found.name, working, (entry, error) => giveUp(entry, error, working, rollback))

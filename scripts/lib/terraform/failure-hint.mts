@@ -1,0 +1,23 @@
+/** What to do about a failure of Terraform or its provider, where that is known from its words. */
+export function hintForFailure(stderr: string): string | undefined {
+  return known.find(([pattern]) => pattern.test(stderr))?.[1]
+}
+
+/** The provider keeps the host keys of nodes in the home folder, as ssh does. */
+const changedHostKey =
+  'the node has another SSH host key than the last time. If it was installed anew: `ssh-keygen -R ADDRESS`, with the ' +
+  'address above; if not, somebody may stand between you and the node'
+
+const noLogin =
+  'snippets travel by the SSH of the node: set proxmox_ssh_user and proxmox_ssh_private_key in the credentials, or ' +
+  '`cloud_init.delivery: iso` in config/vm.yaml'
+
+const locked =
+  'another run has the state. One that was killed on another machine gives it up never: `tofu force-unlock ID` in the ' +
+  "VM's folder, with the ID above"
+
+const known: [RegExp, string][] = [
+  [/REMOTE HOST IDENTIFICATION HAS CHANGED/, changedHostKey],
+  [/unable to authenticate user|failed to open SSH client/, noLogin],
+  [/Error acquiring the state lock/, locked],
+]
