@@ -104,6 +104,14 @@ vm: $(installed) ## list VMs (ARGS='create web-1 --apply')
 apply: $(installed) ## make VMs that are only reserved, apply what differs (ARGS=web-1)
 	@zx scripts/apply.mts $(ARGS)
 
+.PHONY: contract
+contract: $(installed) ## the contract of access credentials: ARGS=deploy or ARGS=show
+	@zx scripts/contract.mts $(ARGS)
+
+.PHONY: mint
+mint: $(installed) ## mint an access credential: ARGS='--owner-wallet 0x... --machine-id NAME'
+	@zx scripts/mint.mts $(ARGS)
+
 .PHONY: gc
 gc: $(installed) ## tell which VMs expired (ARGS=--execute: suspend or destroy them)
 	@zx scripts/gc.mts $(ARGS)
