@@ -14,7 +14,7 @@ export interface SeenVm {
 export interface Views {
   entries: Entry[]
   vms: SeenVm[]
-  /** VM folders, and whether a local state in it has anything; undefined where it cannot be told from here. */
+  /** Folders of vms/ without an entry, and whether a local state in it has anything; undefined: nobody can tell. */
   folders: Map<string, { holdsState: boolean | undefined }>
   siteTag: string
   /** Of VMs; templates and base VMs have other numbers. */

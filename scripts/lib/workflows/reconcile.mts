@@ -30,16 +30,17 @@ export async function reconcile(working: Working, fix: boolean): Promise<Finding
 }
 
 async function viewsOf({ store, connection }: Working): Promise<Views> {
-  const [entries, vms, folders, { vmidRange }] = await Promise.all([
+  const [entries, vms, { vmidRange }] = await Promise.all([
     store.list(),
     listVms(connection.client),
-    listFolders(),
     loadPools(),
   ])
+  const folders = await orphanFolders(new Set(entries.map(({ name }) => name)))
   return { entries, vms, folders, vmidRange, siteTag: `proxmint-${connection.config.site}`, now: new Date() }
 }
 
-async function listFolders(): Promise<Views['folders']> {
+/** States are read of folders without an entry only: there may be thousands of the others. */
+async function orphanFolders(known: Set<string>): Promise<Views['folders']> {
   const root = join(projectRoot(), 'vms')
   const [names, backend] = await Promise.all([
     readdir(root).catch(error => {
@@ -49,12 +50,12 @@ async function listFolders(): Promise<Views['folders']> {
     loadBackend(),
   ])
   const isTold = backend.type === 'local' && Object.keys(backend.settings).length === 0
-  const known = names
-    .filter(isVmName)
+  const told = names
+    .filter(name => isVmName(name) && !known.has(name))
     .map(
       async name => [name, { holdsState: isTold ? await holdsState(join(root, name)) : undefined }] as const,
     )
-  return new Map(await Promise.all(known))
+  return new Map(await Promise.all(told))
 }
 
 /** Undefined where the state cannot be read. */
