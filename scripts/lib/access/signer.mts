@@ -72,7 +72,7 @@ function walletOf(path: string, text: string): Wallet {
   }
   throw denied(
     `${path} holds no private key`,
-    'it takes 64 hex digits, an encrypted keystore (JSON), or a SOPS file *.enc.yaml with signer_private_key',
+    'it takes 64 hex digits, an encrypted keystore (JSON), or a SOPS file *.enc.yaml with signer_private_key in quotes',
     exitCodes.invalid,
   )
 }
