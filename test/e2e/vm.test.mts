@@ -130,6 +130,9 @@ describe.sequential('the life of a VM', () => {
 
   test('gc suspends what expired; no apply wakes it, and neither does its node', async () => {
     expect(await vms.json('gc', '--execute')).toMatchObject([{ due: 'suspend', result: 'done' }])
+    expect(await vms.json('vm', 'list', '--phase', 'active')).toEqual([])
+    expect(await vms.json('vm', 'list', '--phase', 'suspended')).toMatchObject([{ name: 'web-1' }])
+    expect(await vms.run('vm', ['list', '--phase', 'asleep'])).toMatchObject({ code: 2 })
     expect(await power()).toBe('stopped')
     expect(await vms.json('apply', 'web-1')).toMatchObject([
       { did: 'nothing', entry: { phase: 'suspended' } },

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { contains, parseAddress } from '../config/addresses.mts'
 import { loadPools } from '../config/pools.mts'
-import type { Entry } from '../registry/entry.mts'
+import { type Entry, phases } from '../registry/entry.mts'
 import { readPredecessor } from '../registry/predecessor.mts'
 import { noSuchEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
@@ -28,8 +28,8 @@ type Verb = (store: RegistryStore, args: Arguments, signal: AbortSignal) => Prom
 
 /** Those that change nothing but the registry. */
 const byVerb: Record<string, Verb> = {
-  async list(store) {
-    const entries = await store.list()
+  async list(store, args) {
+    const entries = (await store.list()).filter(matching(args))
     return { document: entries, text: formatVms(entries, new Date()) }
   },
   async show(store, args) {
@@ -110,6 +110,15 @@ function answerForOne({ entry, did }: Applied): Answer {
   if (did !== 'reserved') return { document: entry, text }
   const next = `${entry.name} is reserved, and its configuration is written. To make it: zx scripts/apply.mts ${entry.name}`
   return { document: entry, text: `${text}\n\n${next}` }
+}
+
+/** The filters of `list`. */
+function matching(args: Arguments): (entry: Entry) => boolean {
+  const [phase, pool] = [args.string('phase'), args.string('pool')]
+  if (phase !== undefined && !phases.some(known => known === phase)) {
+    throw usageError({ name }, `--phase ${phase} is none of ${phases.join(', ')}`)
+  }
+  return entry => entry.phase === (phase ?? entry.phase) && entry.pool === (pool ?? entry.pool)
 }
 
 async function requireEntry(store: RegistryStore, vm: string): Promise<Entry> {

@@ -5,7 +5,7 @@ const dayMs = 24 * 60 * 60 * 1000
 
 /** Living VMs as a table for a person. */
 export function formatVms(entries: Entry[], now: Date): string {
-  if (entries.length === 0) return 'there are no VMs; make one: zx scripts/vm.mts create NAME'
+  if (entries.length === 0) return 'there are no such VMs; to make one: zx scripts/vm.mts create NAME'
   const rows = entries.map(entry => [
     entry.name,
     entry.failure === null ? entry.phase : `${entry.phase} (${entry.failure.step} failed)`,
