@@ -57,7 +57,7 @@ async function expectNothing(): Promise<void> {
 
 /** Each step of create with one of those of the destruction, as far as there are. */
 const pairs = createdAt.map(
-  (step, index) => [step, destroyedAt[index], index % 2 === 0 ? 'gc' : 'vm'] as const,
+  (step, index) => [step, destroyedAt[index] ?? 'nowhere', index % 2 === 0 ? 'gc' : 'vm'] as const,
 )
 
 const create = ['create', 'web-1', '--apply', '--vmid', '100', '--ip', '192.168.122.200']
@@ -65,7 +65,7 @@ const destroy = ['destroy', 'web-1', '--yes']
 const collect = ['--execute', '--grace-days', '0']
 
 describe.sequential('the next run converges after kill -9 at', () => {
-  test.each(pairs)('%s of create, then %s of the destruction by %s', async (step, last, command) => {
+  test.each(pairs)('%s of create, and %s in its destruction by %s', async (step, last, command) => {
     await killed(step, 'vm', create)
     await again('vm', create)
     await expectOne('web-1', 'active')
@@ -74,7 +74,7 @@ describe.sequential('the next run converges after kill -9 at', () => {
       await expire('web-1')
       await again('gc', ['--execute'])
     }
-    if (last !== undefined) await killed(last, command, args)
+    if (last !== 'nowhere') await killed(last, command, args)
     // Killed after the last step there is nothing left to destroy.
     if ((await vms.registry.list()).length > 0) await again(command, args)
     await expectNothing()
