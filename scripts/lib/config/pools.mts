@@ -1,4 +1,3 @@
-import { codeOf } from '../run/errors.mts'
 import {
   type Address,
   type AddressRange,
@@ -11,7 +10,7 @@ import {
   parseRange,
 } from './addresses.mts'
 import type { SchemaFault } from './schema-faults.mts'
-import { readYamlFile } from './yaml-file.mts'
+import { readOptionalYamlFile } from './yaml-file.mts'
 
 /** Where VMs get their addresses from. */
 export interface Pool {
@@ -74,12 +73,10 @@ const defaultPools: Record<string, PoolEntry> = {
  * @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key.
  */
 export async function loadPools(env: NodeJS.ProcessEnv = process.env): Promise<PoolConfig> {
-  const path = env['PROXMINT_POOLS'] ?? poolFile
-  const reading = readYamlFile<PoolFile>({ path, sample: poolFile, schema, moreFaults: poolFaults })
-  const file = await reading.catch((error): PoolFile => {
-    if (codeOf(error) === 'ENOENT' && env['PROXMINT_POOLS'] === undefined) return {}
-    throw error
-  })
+  const file = await readOptionalYamlFile<PoolFile>(
+    { variable: 'PROXMINT_POOLS', sample: poolFile, schema, moreFaults: poolFaults },
+    env,
+  )
   const entries = file.pools ?? defaultPools
   return {
     expiryDays: file.expiry_days ?? 30,

@@ -1,6 +1,6 @@
-import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
 import type { SchemaFault } from './schema-faults.mts'
-import { readYamlFile } from './yaml-file.mts'
+import { readOptionalYamlFile } from './yaml-file.mts'
 
 /** Where the registry's place is configured, from the project's root; PROXMINT_REGISTRY names another file. */
 export const registryFile = 'config/registry.yaml'
@@ -19,17 +19,10 @@ interface RegistryFile {
 export async function loadRegistryUrl(env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
   const given = env['PROXMINT_REGISTRY_URL']
   if (given !== undefined && given !== '') return requireUrl(given)
-  const path = env['PROXMINT_REGISTRY'] ?? registryFile
-  const reading = readYamlFile<RegistryFile>({
-    path,
-    sample: registryFile,
-    schema,
-    moreFaults: passwordFaults,
-  })
-  const file = await reading.catch((error): RegistryFile => {
-    if (codeOf(error) === 'ENOENT' && env['PROXMINT_REGISTRY'] === undefined) return {}
-    throw error
-  })
+  const file = await readOptionalYamlFile<RegistryFile>(
+    { variable: 'PROXMINT_REGISTRY', sample: registryFile, schema, moreFaults: passwordFaults },
+    env,
+  )
   return file.url
 }
 

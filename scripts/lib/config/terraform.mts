@@ -1,6 +1,5 @@
-import { codeOf } from '../run/errors.mts'
 import type { SchemaFault } from './schema-faults.mts'
-import { readYamlFile } from './yaml-file.mts'
+import { readOptionalYamlFile } from './yaml-file.mts'
 
 /** A `backend` block of Terraform. */
 export interface BackendConfig {
@@ -20,17 +19,10 @@ const schema = new URL('../../../config/terraform.schema.json', import.meta.url)
 
 /** @throws ProxmintError (invalid) for a file that breaks its schema, or gives all VMs one state. */
 export async function loadBackend(env: NodeJS.ProcessEnv = process.env): Promise<BackendConfig> {
-  const path = env['PROXMINT_TERRAFORM'] ?? terraformFile
-  const reading = readYamlFile<TerraformFile>({
-    path,
-    sample: terraformFile,
-    schema,
-    moreFaults: sharedState,
-  })
-  const file = await reading.catch((error): TerraformFile => {
-    if (codeOf(error) === 'ENOENT' && env['PROXMINT_TERRAFORM'] === undefined) return {}
-    throw error
-  })
+  const file = await readOptionalYamlFile<TerraformFile>(
+    { variable: 'PROXMINT_TERRAFORM', sample: terraformFile, schema, moreFaults: sharedState },
+    env,
+  )
   const [[type, settings] = ['local', {}]] = Object.entries(file.backend ?? {})
   return { type: type as BackendConfig['type'], settings: settings ?? {} }
 }

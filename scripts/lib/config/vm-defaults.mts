@@ -1,5 +1,4 @@
-import { codeOf } from '../run/errors.mts'
-import { readYamlFile } from './yaml-file.mts'
+import { readOptionalYamlFile } from './yaml-file.mts'
 
 /** `config/vm.yaml` with defaults filled in. */
 export interface VmDefaults {
@@ -49,12 +48,10 @@ const schema = new URL('../../../config/vm.schema.json', import.meta.url)
  * @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key.
  */
 export async function loadVmDefaults(env: NodeJS.ProcessEnv = process.env): Promise<VmDefaults> {
-  const path = env['PROXMINT_VM'] ?? vmFile
-  const reading = readYamlFile<VmFile>({ path, sample: vmFile, schema, moreFaults: () => [] })
-  const file = await reading.catch((error): VmFile => {
-    if (codeOf(error) === 'ENOENT' && env['PROXMINT_VM'] === undefined) return {}
-    throw error
-  })
+  const file = await readOptionalYamlFile<VmFile>(
+    { variable: 'PROXMINT_VM', sample: vmFile, schema, moreFaults: () => [] },
+    env,
+  )
   const cloudInit = file.cloud_init ?? {}
   const breakGlass = cloudInit.break_glass_key
   return {

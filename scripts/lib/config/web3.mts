@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
-import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { projectRoot } from './load.mts'
 import type { SchemaFault } from './schema-faults.mts'
-import { readYamlFile } from './yaml-file.mts'
+import { readOptionalYamlFile } from './yaml-file.mts'
 
 /** `config/web3-defaults.yaml` with defaults filled in. */
 export interface Web3Config {
@@ -51,16 +51,15 @@ const schema = new URL('../../../config/web3-defaults.schema.json', import.meta.
  * @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key.
  */
 export async function loadWeb3(env: NodeJS.ProcessEnv = process.env): Promise<Web3Config> {
-  const reading = readYamlFile<Web3File>({
-    path: web3FilePath(env),
-    sample: web3File,
-    schema,
-    moreFaults: file => urlFaults(listOf(file.rpc_url)),
-  })
-  const file = await reading.catch((error): Web3File => {
-    if (codeOf(error) === 'ENOENT' && env['PROXMINT_WEB3'] === undefined) return {}
-    throw error
-  })
+  const file = await readOptionalYamlFile<Web3File>(
+    {
+      variable: 'PROXMINT_WEB3',
+      sample: web3File,
+      schema,
+      moreFaults: file => urlFaults(listOf(file.rpc_url)),
+    },
+    env,
+  )
   const keyFile = file.deployer?.private_key_file
   return {
     chainId: file.chain_id ?? 11155111,

@@ -44,6 +44,22 @@ export async function readYamlFile<T extends object>({
   )
 }
 
+/**
+ * Reads a file that need not be there: without it there are the defaults. One that is named by its variable must be.
+ * @param variable the environment variable that names another file than the sample's own.
+ * @throws ProxmintError (invalid), as `readYamlFile`.
+ */
+export async function readOptionalYamlFile<T extends object>(
+  { variable, ...file }: Omit<YamlFile<T>, 'path'> & { variable: string },
+  env: NodeJS.ProcessEnv,
+): Promise<Partial<T>> {
+  const given = env[variable]
+  return readYamlFile<T>({ ...file, path: given ?? file.sample }).catch((error): Partial<T> => {
+    if (given === undefined && codeOf(error) === 'ENOENT') return {}
+    throw error
+  })
+}
+
 async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
