@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
@@ -47,6 +47,13 @@ describe.sequential('the life of a VM', () => {
     await root.request('PUT', '/access/roles/Proxmint', { privs })
     expect(refused.code).toBe(4)
     expect(refused.stderr).toContain('/storage/local: Datastore.Allocate (find the folder of the snippet')
+    expect(await vms.registry.list()).toEqual([])
+  })
+
+  test('a cloud-init template that is not there is found before anything is reserved', async () => {
+    const refused = await vms.run('vm', ['create', 'web-1', '--cloud-init', 'devbx'])
+    expect(refused.stderr).toContain('unknown cloud-init template devbx; did you mean devbox?')
+    expect(refused.code).toBe(2)
     expect(await vms.registry.list()).toEqual([])
   })
 
@@ -194,6 +201,19 @@ test('defect of the predecessor: a failed apply left an active record, an addres
   expect(failed.stderr).toContain('rolled back: VM')
   expect(await vms.left()).toEqual([])
   expect(await vms.registry.list()).toEqual([])
+})
+
+test('a VM whose cloud-init template is gone by now can be destroyed', async () => {
+  const template = join(vms.workspace.folder, 'cloud-init/templates/mine.yaml')
+  await writeFile(template, 'hostname: "{{ hostname }}"\n')
+  expect(await vms.run('vm', ['create', 'mine-1', '--cloud-init', 'mine', '--apply'])).toMatchObject({
+    code: 0,
+  })
+  await rm(template)
+  const destroyed = await vms.run('vm', ['destroy', 'mine-1', '--yes'])
+  expect(destroyed.code, destroyed.stderr).toBe(0)
+  expect(await vms.registry.list()).toEqual([])
+  expect(await vms.left()).toEqual([])
 })
 
 test('a fleet is made, with one that fails, and reconciled', async () => {

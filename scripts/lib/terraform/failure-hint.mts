@@ -12,12 +12,17 @@ const noLogin =
   'snippets travel by the SSH of the node: set proxmox_ssh_user and proxmox_ssh_private_key in the credentials, or ' +
   '`cloud_init.delivery: iso` in config/vm.yaml'
 
+const unreachable =
+  'snippets travel by the SSH of the node, which cannot be reached from here: look at the address above, the firewall ' +
+  'and, in a lab, `zx scripts/lab.mts exec`; or set `cloud_init.delivery: iso` in config/vm.yaml'
+
 const locked =
   'another run has the state. One that was killed on another machine gives it up never: `tofu force-unlock ID` in the ' +
   "VM's folder, with the ID above"
 
 const known: [RegExp, string][] = [
   [/REMOTE HOST IDENTIFICATION HAS CHANGED/, changedHostKey],
+  [/SSH[\s\S]*dial tcp .*(refused|time(d )?-?out|no route|unreachable)/, unreachable],
   [/unable to authenticate user|failed to open SSH client/, noLogin],
   [/Error acquiring the state lock/, locked],
 ]

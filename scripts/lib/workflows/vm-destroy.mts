@@ -8,7 +8,7 @@ import { messageOf, ProxmintError } from '../run/errors.mts'
 import { type Connection, cleaningOf } from './connect.mts'
 import { removeVolume } from './remove-leftovers.mts'
 import { withTerraform } from './terraform-run.mts'
-import { removeVmFolder, writeVmFolder } from './vm-folder.mts'
+import { removeVmFolder, writeFolderToDestroy } from './vm-folder.mts'
 import { type LocatedVm, locateVm, lookAtVm } from './vm-locate.mts'
 import type { Working } from './vm-steps.mts'
 
@@ -57,7 +57,7 @@ async function removeFromProxmox(connection: Connection, entry: Entry, signal: A
 }
 
 async function destroyByTerraform(connection: Connection, entry: Entry, signal: AbortSignal): Promise<void> {
-  const folder = await writeVmFolder(entry, false)
+  const folder = await writeFolderToDestroy(entry)
   await withTerraform(connection, { name: entry.name, folder }, signal, async terraform => {
     if (await terraform.knowsAnything()) {
       await terraform.apply('destroy', { allowReplace: false, step: 'destroy' })

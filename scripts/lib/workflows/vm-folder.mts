@@ -49,8 +49,24 @@ export async function writeVmFolder(entry: Entry, started: boolean): Promise<str
   const { configuration, seed } = await renderVm(entry, started)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   if (seed !== undefined) await writeSeed(join(folder, seedFile), seed, entry.createdAt)
-  await writeFileAtomic(join(folder, 'main.tf.json'), `${JSON.stringify(configuration, null, 2)}\n`, 0o600)
+  await writeConfiguration(folder, configuration)
   return folder
+}
+
+/**
+ * Writes as little as it takes to destroy what the state has: without user-data, whose template can be gone by now.
+ * @returns the folder.
+ */
+export async function writeFolderToDestroy(entry: Entry): Promise<string> {
+  const folder = vmFolder(entry.name)
+  const settings = { ...settingsOf(entry, requireDesign(entry), false, null), seed_iso: null }
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await writeConfiguration(folder, vmConfiguration(settings, backendOf(await loadBackend(), entry.name)))
+  return folder
+}
+
+function writeConfiguration(folder: string, configuration: object): Promise<void> {
+  return writeFileAtomic(join(folder, 'main.tf.json'), `${JSON.stringify(configuration, null, 2)}\n`, 0o600)
 }
 
 /** Its time is the entry's: the provider uploads a file again whose time has changed. */
@@ -74,7 +90,11 @@ export function requireDesign({ name, design }: Entry): VmDesign {
   })
 }
 
-async function userDataOf(entry: Entry, { cloudInit }: VmDesign): Promise<string> {
+/** @throws ProxmintError where the cloud-init template is not there or cannot be filled in. */
+export async function userDataOf(
+  entry: Pick<Entry, 'name' | 'purpose'>,
+  { cloudInit }: VmDesign,
+): Promise<string> {
   return renderUserData(join(projectRoot(), userDataFolder), cloudInit.template, {
     hostname: entry.name,
     username: cloudInit.username,
@@ -83,7 +103,7 @@ async function userDataOf(entry: Entry, { cloudInit }: VmDesign): Promise<string
   })
 }
 
-function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: string): VmSettings {
+function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: string | null): VmSettings {
   const { network, cloudInit } = design
   return {
     name: entry.name,

@@ -21,8 +21,8 @@ export function formatVms(entries: Entry[], now: Date): string {
 
 /** `2026-12-22, in 30 days`. */
 function expiryOf({ expiresAt }: Entry, now: Date): string {
-  const days = Math.floor((Date.parse(expiresAt) - now.getTime()) / dayMs)
-  const when = days < 0 ? `${-days} days ago` : `in ${days} days`
+  const days = (Date.parse(expiresAt) - now.getTime()) / dayMs
+  const when = days < 0 ? `${Math.ceil(-days)} days ago` : `in ${Math.ceil(days)} days`
   return `${expiresAt.slice(0, 10)}, ${when}`
 }
 

@@ -9,10 +9,12 @@ import type { Entry, VmDesign } from '../registry/entry.mts'
 import type { RegistryStore, Wanted } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { nearest } from '../run/nearest.mts'
+import { say } from '../run/progress.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Connection } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
+import { userDataOf } from './vm-folder.mts'
 import { pickNode, requireNode } from './vm-node.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
@@ -33,6 +35,10 @@ export async function reserveNewVm(
   const { node, design } = wanted
   await requirePrivileges(connection, `vm create ${name}`, node, design)
   await requireDisk(connection, design.template, design.disk)
+  await userDataOf(wanted, design)
+  if (design.cloudInit.sshAuthorizedKeys.length === 0) {
+    say(`warning: ${name} gets no SSH key, so nobody can log in: set ssh_authorized_keys in config/vm.yaml`)
+  }
   const takenVmids = new Set((await listVms(connection.client)).map(vm => vm.vmid))
   for (;;) {
     const limits = {

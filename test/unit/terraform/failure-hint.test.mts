@@ -6,6 +6,10 @@ test.each([
     'REMOTE HOST IDENTIFICATION HAS CHANGED for host 127.0.0.1:2222! This may indicate a MitM attack',
     'ssh-keygen -R',
   ],
+  [
+    'failed to open SSH client: failed to dial pve:22: dial tcp 10.0.0.1:22: connect: connection refused',
+    'cannot be reached from here',
+  ],
   ['unable to authenticate user "root" over SSH to "pve:22"', 'proxmox_ssh_user'],
   ['Error: Error acquiring the state lock', 'force-unlock'],
 ])('%s', (words, hint) => {
