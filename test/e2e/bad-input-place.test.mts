@@ -34,7 +34,8 @@ const config = 'config/proxmint.yaml'
 const base = (env: NodeJS.ProcessEnv = {}): Promise<ExecResult> =>
   zxOutside(workspace, 'base', ['import', 'debian-12'], { env })
 
-const build = (): Promise<ExecResult> => zxOutside(workspace, 'build', ['debian'])
+const build = (env: NodeJS.ProcessEnv = {}): Promise<ExecResult> =>
+  zxOutside(workspace, 'build', ['debian'], { env })
 
 const told = (code: number, ...lines: string[]): ExecResult => ({
   code,
@@ -136,17 +137,36 @@ describe('a storage', () => {
       ),
     )
   })
+
+  test('for the VM template of a build that does not exist', async () => {
+    await makeVm(100, 'proxmint-base-debian-12', 1)
+    expect(await build({ PROXMOX_STORAGE_POOL: 'nas' })).toEqual(
+      told(
+        exitCodes.invalid,
+        'error: node pve has no storage nas that proxmint@pve can see',
+        '  visible: local, tank',
+        'hint: correct proxmox_storage_pool in the credentials, or give the identity Datastore.Audit on /storage/nas',
+      ),
+    )
+  })
 })
 
-test('a node that does not exist', async () => {
-  expect(await base({ PROXMOX_NODE: 'pve2' })).toEqual(
-    told(
-      exitCodes.invalid,
-      "error: GET /nodes/pve2/storage: 500 hostname lookup 'pve2' failed - failed to get address info: pve2: Name or service not known",
-      '  identity: proxmint@pve!lab',
-      'hint: check proxmox_node: it is the name of a node as Proxmox shows it under Datacenter',
-    ),
+describe('a node that does not exist', () => {
+  const unknown = told(
+    exitCodes.invalid,
+    'error: unknown node pve7; did you mean pve?',
+    '  known: pve',
+    'hint: correct proxmox_node in the credentials',
   )
+
+  test('for a base VM', async () => {
+    expect(await base({ PROXMOX_NODE: 'pve7' })).toEqual(unknown)
+  })
+
+  test('for a build', async () => {
+    await makeVm(100, 'proxmint-base-debian-12', 1)
+    expect(await build({ PROXMOX_NODE: 'pve7' })).toEqual(unknown)
+  })
 })
 
 describe('the image', () => {

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import type { FirstBoot, ImageConfig } from '../config/load.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'
-import { listStorages } from '../proxmox/list-storages.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
 import { nearest } from '../run/nearest.mts'
@@ -12,6 +11,8 @@ import { type Connection, cleaningOf, connect } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { removeLeftovers } from './remove-leftovers.mts'
 import { requireBridge } from './require-bridge.mts'
+import { requireStorages } from './require-storages.mts'
+import { requireNode } from './vm-node.mts'
 import { buildTarget, findBase, needsOfBaseImport } from './work-needs.mts'
 
 export interface ImportedBase {
@@ -42,6 +43,7 @@ export async function importBase(named: string, dryRun: boolean, signal: AbortSi
   const image = await imageOf(named, config.images)
   const source = knownImage(config.images, image)
   const place = { ...credentials, pveMajor: connection.version.major }
+  await requireNode(client, place.node, 'proxmox_node in the credentials')
   const needs = needsOfBaseImport(config, place)
   requireGranted(await checkPermissions(client, place.pveMajor, needs), `base import ${image}`)
   const lock = { path: join(config.stateDir, `base-${image}`), purpose: `base import ${image}` }
@@ -54,7 +56,18 @@ export async function importBase(named: string, dryRun: boolean, signal: AbortSi
     if (existing?.template === 1) return { ...result, node: existing.node, vmid: existing.vmid }
     if (existing !== undefined) throw nameTaken(existing.vmid, image)
     requireImport(connection)
-    await requireStorages(connection)
+    await requireStorages(client, credentials.node, [
+      {
+        storage: config.imageStorage,
+        contents: ['import', 'iso'],
+        setBy: 'image_storage in config/proxmint.yaml',
+      },
+      {
+        storage: credentials.storagePool,
+        contents: ['images'],
+        setBy: 'proxmox_storage_pool in the credentials',
+      },
+    ])
     await requireBridge(client, credentials.node, config.bridge)
     const planned = await planImage(connection, image, source)
     if (dryRun)
@@ -140,33 +153,4 @@ function requireImport({ version }: Connection): void {
   throw new ProxmintError(`Proxmox VE ${version.version} cannot import a disk image by its API`, {
     hint: 'update to 8.4 or newer; or make the base VM by hand with `qm importdisk` and name it as the template says',
   })
-}
-
-async function requireStorages({ client, config, credentials }: Connection): Promise<void> {
-  const storages = await listStorages(client, credentials.node)
-  const wanted: [string, string[], string][] = [
-    [config.imageStorage, ['import', 'iso'], 'image_storage in config/proxmint.yaml'],
-    [credentials.storagePool, ['images'], 'proxmox_storage_pool in the credentials'],
-  ]
-  for (const [name, contents, key] of wanted) {
-    const storage = storages.find(candidate => candidate.storage === name)
-    if (storage === undefined) {
-      throw new ProxmintError(
-        `node ${credentials.node} has no storage ${name} that ${client.identity} can see`,
-        {
-          facts: { visible: storages.map(candidate => candidate.storage).join(', ') || 'none' },
-          hint: `correct ${key}, or give the identity Datastore.Audit on /storage/${name}`,
-          exitCode: exitCodes.invalid,
-        },
-      )
-    }
-    const lacking = contents.filter(content => !storage.content.split(',').includes(content))
-    if (lacking.length > 0) {
-      throw new ProxmintError(`storage ${name} does not allow the content ${lacking.join(' and ')}`, {
-        facts: { allows: storage.content },
-        hint: `as root on a node: pvesm set ${name} --content ${[storage.content, ...lacking].join(',')}`,
-        exitCode: exitCodes.invalid,
-      })
-    }
-  }
 }

@@ -19,6 +19,8 @@ import { loadCheckedTemplate } from './checked-template.mts'
 import type { Connection } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { requireBridge } from './require-bridge.mts'
+import { requireStorages } from './require-storages.mts'
+import { requireNode } from './vm-node.mts'
 import { buildTarget, findBase, type InstallationMedium, needsOfBuild } from './work-needs.mts'
 
 /** One family, checked and ready to be built. */
@@ -55,8 +57,11 @@ export async function prepareJob(
   const variables = { ...configured(template, config), ...given }
   const origins: Origin[] = []
   for (const place of places) {
+    await requireNode(connection.client, place.node, setBy(family, 'node'))
     const tested = test ? needsOfAcceptance(config, family, testedPlace(connection, place)) : []
     origins.push(await checkPlace(connection, template, variables, place, tested))
+    const disks = { storage: place.storage, contents: ['images'], setBy: setBy(family, 'storage') }
+    await requireStorages(connection.client, place.node, [disks])
   }
   const image = await imageOfOrigin(connection, origins[0]!)
   const tools = { packer: packer.version, ...(packer.plugin && { plugin: packer.plugin }) }
@@ -131,6 +136,12 @@ function pinned(template: Template, places: Place[]): number | undefined {
     )
   }
   return vmid
+}
+
+/** Where a node or storage of the family's places is named, for a person. */
+function setBy({ file, places }: Family, what: keyof Place): string {
+  if (places !== undefined) return `\`${what}\` of \`places\` in ${file}`
+  return `${what === 'node' ? 'proxmox_node' : 'proxmox_storage_pool'} in the credentials`
 }
 
 /** The acceptance test of a VM template that is not there yet. */

@@ -28,14 +28,18 @@ export async function pickNode(
   return chooseNode(nodes, storages, { storage, templateNodes })
 }
 
-/** @throws ProxmintError (usage) for a node that the cluster has not. */
-export async function requireNode(client: ProxmoxClient, name: string): Promise<void> {
+/**
+ * @param setBy where its name is set, for a person; undefined: on the command line.
+ * @throws ProxmintError (usage; invalid where it is set elsewhere) for a node that the cluster has not.
+ */
+export async function requireNode(client: ProxmoxClient, name: string, setBy?: string): Promise<void> {
   const names = (await listNodes(client)).map(({ node }) => node)
   if (names.includes(name)) return
   const close = nearest(name, names)
   throw new ProxmintError(`unknown node ${name}${close === undefined ? '' : `; did you mean ${close}?`}`, {
     facts: { known: names.sort().join(', ') },
-    exitCode: exitCodes.usage,
+    hint: setBy && `correct ${setBy}`,
+    exitCode: setBy === undefined ? exitCodes.usage : exitCodes.invalid,
   })
 }
 
