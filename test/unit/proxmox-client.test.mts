@@ -401,3 +401,55 @@ describe('errors of the API', () => {
     )
   })
 })
+
+describe('a proxy without an answer of the API', () => {
+  const hint =
+    'a node is busy, restarting or out of reach: try again; if it stays, look at pveproxy and pvedaemon on the node'
+  const fails = (status: number): Reply => ({
+    status,
+    reason: 'Service Unavailable',
+    body: '<html>no</html>',
+  })
+
+  /** Replies in their order; the last one again and again. */
+  async function replying(...replies: Reply[]) {
+    const rest = [...replies]
+    const { url, received } = await httpsServer(selfSigned, () =>
+      rest.length > 1 ? rest.shift()! : rest[0]!,
+    )
+    const endpoint = { url, skipTlsVerify: true, retryDelays: [1, 1] }
+    return { received, client: tokenClient(endpoint, token) }
+  }
+
+  test.each([502, 503, 504, 595, 596, 599])('%i: a GET is asked up to three times', async status => {
+    const { client, received } = await replying(fails(status), fails(status), answer({ version: '9.1.2' }))
+    expect(await version(client)).toEqual({ version: '9.1.2' })
+    expect(received).toHaveLength(3)
+  })
+
+  test('for good: told after the third time', async () => {
+    const { client, received } = await replying(fails(503))
+    expect(await failureOf(() => version(client))).toEqual({
+      message: 'GET /version: 503 Service Unavailable',
+      hint,
+      exitCode: 1,
+      facts: { identity },
+    })
+    expect(received).toHaveLength(3)
+  })
+
+  test.each(['POST', 'PUT', 'DELETE'] as const)('a %s is asked once', async method => {
+    const { client, received } = await replying(fails(595), answer(null))
+    expect(await failureOf(() => client.request(method, '/x'))).toMatchObject({
+      message: `${method} /x: 595 Service Unavailable`,
+      hint,
+    })
+    expect(received).toHaveLength(1)
+  })
+
+  test.each([400, 401, 403, 500, 501])('%i is an answer: asked once', async status => {
+    const { client, received } = await replying({ status, reason: 'no', body: '' })
+    expect((await failureOf(() => version(client))).message).toBe(`GET /version: ${status} no`)
+    expect(received).toHaveLength(1)
+  })
+})

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { registerSecret } from '../run/redact.mts'
-import { apiError, connectionError } from './errors.mts'
+import { apiError, connectionError, isGatewayStatus } from './errors.mts'
 import { type FileForm, multipart } from './multipart.mts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -15,6 +16,8 @@ export interface Endpoint {
   url: string
   caFile?: string | undefined
   skipTlsVerify?: boolean | undefined
+  /** Milliseconds before each further try of a GET that Proxmox's proxy could not pass on. */
+  retryDelays?: number[] | undefined
 }
 
 /** One identity's way to one Proxmox VE. Actions take it as their first parameter. */
@@ -32,6 +35,7 @@ type Headers = Record<string, string>
 type Body = { content: Buffer | Readable; length: number; type: string } | undefined
 
 const requestTimeoutMs = 60_000
+const standardRetryDelays = [500, 2000]
 
 /** Logs in with an API token: no round trip. */
 export function tokenClient(
@@ -71,10 +75,13 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
   const tls = { ca: certificateAuthority(endpoint), rejectUnauthorized: endpoint.skipTlsVerify !== true }
   const call = async <T,>(method: Method, path: string, body: Body): Promise<T> => {
     const headers = await authenticate()
-    const response = await exchange(endpoint.url, tls, method, path, headers, body)
+    const ask = () => exchange(endpoint.url, tls, method, path, headers, body)
+    // Anything but a GET may have been done, although its answer was lost.
+    const response = method === 'GET' ? await persistently(ask, endpoint.retryDelays) : await ask()
     const succeeded = response.status >= 200 && response.status < 300
-    // Proxmox refuses some requests without a body, but never with one that is no such document.
-    if (succeeded || response.body !== '') requireDocument(endpoint.url, response)
+    // Proxmox refuses some requests without a body, but never with one that is no such document; a proxy before it may.
+    const ofProxy = isGatewayStatus(response.status)
+    if (succeeded || (response.body !== '' && !ofProxy)) requireDocument(endpoint.url, response)
     if (!succeeded) throw apiError({ method, path, identity, ...response })
     return (JSON.parse(response.body) as { data: T }).data
   }
@@ -88,6 +95,17 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
     },
     upload: (path, form) => call('POST', path, multipart(form)),
   }
+}
+
+/** Asks again where a proxy had no answer of the API: a node that is busy or restarting. */
+async function persistently(ask: () => Promise<Answer>, delays = standardRetryDelays): Promise<Answer> {
+  let answer = await ask()
+  for (const delay of delays) {
+    if (!isGatewayStatus(answer.status)) break
+    await sleep(delay)
+    answer = await ask()
+  }
+  return answer
 }
 
 function certificateAuthority({ caFile }: Endpoint): string | undefined {

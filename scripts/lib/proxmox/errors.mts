@@ -58,6 +58,11 @@ export function parseDenied(text: string): DeniedPrivilege | undefined {
   return { path: match[1]!, privileges: match[2]!.split('|') }
 }
 
+/** 502 to 504, and 595 to 599 of Proxmox's own proxy: the node that was to answer did not. */
+export function isGatewayStatus(status: number): boolean {
+  return (status >= 502 && status <= 504) || (status >= 595 && status <= 599)
+}
+
 export function apiError(request: FailedRequest): ProxmoxApiError {
   if (request.status === 401) {
     return new ProxmoxApiError(request, { hint: refusedLogin(request), exitCode: exitCodes.denied })
@@ -65,6 +70,11 @@ export function apiError(request: FailedRequest): ProxmoxApiError {
   if (/hostname lookup '\S+' failed/.test(request.reason)) {
     const hint = 'check proxmox_node: it is the name of a node as Proxmox shows it under Datacenter'
     return new ProxmoxApiError(request, { hint, exitCode: exitCodes.invalid })
+  }
+  if (isGatewayStatus(request.status)) {
+    const hint =
+      'a node is busy, restarting or out of reach: try again; if it stays, look at pveproxy and pvedaemon on the node'
+    return new ProxmoxApiError(request, { hint })
   }
   if (request.status !== 403) return new ProxmoxApiError(request)
   const denied = parseDenied(`${request.reason} ${request.body}`)
