@@ -13,6 +13,7 @@ import { dropReservation, type Reservation, updateReservation } from '../templat
 import type { TemplateCopy } from '../templates/version.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
 import { type BuildJob, connectionAt, type handedOver, manifestPath } from './build-job.mts'
+import { withCloneFailure } from './clone-failure.mts'
 import { type Connection, cleaningOf } from './connect.mts'
 import { finishTemplate } from './finish-template.mts'
 import { buildWithPacker } from './packer-run.mts'
@@ -120,6 +121,7 @@ async function make(
   const { vmid, buildId, node } = reservation
   const manifest = await manifestPath(config.stateDir, placed.name, vmid)
   try {
+    const since = Date.now()
     const log = await buildWithPacker(
       {
         os: placed.job.os,
@@ -129,7 +131,9 @@ async function make(
         onStart: pid => noteChild(config.stateDir, vmid, pid),
       },
       signal,
-    )
+    ).catch(async error => {
+      throw await withCloneFailure(client, node, since, error)
+    })
     checkpoint('packer-ended')
     await requireReserved(manifest, vmid)
     // Not the whole build again for an API that was busy for a moment.
