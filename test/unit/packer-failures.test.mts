@@ -167,6 +167,29 @@ describe('the lines of a log that tell of errors', () => {
       ],
       ['b', 'c', 'no such mirror', 'Provisioning step had errors: x', 'exit status 1 (error)'],
     ],
+    [
+      'what the last provisioner called an error, also before its last words',
+      [
+        '==> proxmox-clone.debian: Provisioning with shell script: a.sh',
+        '    proxmox-clone.debian: E: told by another script',
+        '==> proxmox-clone.debian: Provisioning with shell script: b.sh',
+        '    proxmox-clone.debian: Building dependency tree...',
+        '==> proxmox-clone.debian: E: Unable to locate package htop',
+        '    proxmox-clone.debian: make: error: no rule',
+        '    proxmox-clone.debian: one',
+        '    proxmox-clone.debian: two',
+        '    proxmox-clone.debian: three',
+        '==> proxmox-clone.debian: Provisioning step had errors: Running the cleanup provisioner, if present...',
+      ],
+      [
+        '==> proxmox-clone.debian: E: Unable to locate package htop',
+        '    proxmox-clone.debian: make: error: no rule',
+        '    proxmox-clone.debian: one',
+        '    proxmox-clone.debian: two',
+        '    proxmox-clone.debian: three',
+        '==> proxmox-clone.debian: Provisioning step had errors: Running the cleanup provisioner, if present...',
+      ],
+    ],
     ['nothing of nothing', [], []],
   ])('%s', (_, log, expected) => {
     expect(errorLines(log)).toEqual(expected)

@@ -126,12 +126,26 @@ export function isTransientFailure(log: string[]): boolean {
   return errorLines(log).some(isTransientText)
 }
 
+/** How apt, and many other programs, begin the line that matters; Packer's name of the build comes before it. */
+const toldByProgram = /(?:^|: )E: | error: /
+
+/** Packer's words at the start of a provisioner. */
+const provisionerStart = /==> \S+: (?:Provisioning with|Uploading) /
+
 /** The last words of a script that failed, and the lines of Packer's log that tell of errors, the last few. */
 export function errorLines(log: string[]): string[] {
   const failed = log.findIndex(line => line.includes('Provisioning step had errors'))
-  const lastWords = failed < 0 ? [] : log.slice(Math.max(failed - 3, 0), failed)
   const errors = log
     .slice(Math.max(failed, 0))
     .filter(line => /error|fail|timeout/i.test(line) && !/^==> Wait completed/.test(line))
-  return errors.length > 0 ? [...lastWords, ...errors.slice(-6)] : log.slice(-6)
+  return errors.length > 0 ? [...lastWords(log, failed), ...errors.slice(-6)] : log.slice(-6)
+}
+
+/** The end of what the last provisioner printed, and before it what it called an error. */
+function lastWords(log: string[], failed: number): string[] {
+  if (failed < 0) return []
+  const end = Math.max(failed - 3, 0)
+  const start = log.findLastIndex((line, index) => index < failed && provisionerStart.test(line))
+  const told = log.slice(Math.max(start, 0), end).filter(line => toldByProgram.test(line))
+  return [...told.slice(-3), ...log.slice(end, failed)]
 }
