@@ -146,6 +146,15 @@ test.each([
 ])('%s of an unknown family: the nearest', async (_, change) => {
   expect(await failureOf(async () => change(debian({ current: version(1) })))).toMatchObject({
     message: 'there is no version of debain; did you mean debian?',
+    hint: 'zx scripts/build.mts debian',
+    exitCode: 2,
+  })
+})
+
+test('a family unlike any with versions: where they are listed, not a build of what may not exist', async () => {
+  expect(await failureOf(async () => rollback(debian({ current: version(1) }), 'ubunut'))).toMatchObject({
+    message: 'there is no version of ubunut',
+    hint: 'zx scripts/templates.mts list',
     exitCode: 2,
   })
 })

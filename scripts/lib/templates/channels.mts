@@ -17,7 +17,7 @@ export function familyIn(families: Families, os: string): FamilyVersions {
     `there is no version of ${os}${close === undefined ? '' : `; did you mean ${close}?`}`,
     {
       facts: { 'families with versions': Object.keys(families).join(', ') || 'none' },
-      hint: `zx scripts/build.mts ${close ?? os}`,
+      hint: close === undefined ? 'zx scripts/templates.mts list' : `zx scripts/build.mts ${close}`,
       exitCode: exitCodes.usage,
     },
   )
