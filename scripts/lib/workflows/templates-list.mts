@@ -1,13 +1,22 @@
 import { formatTable } from '../run/table.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type TerraformTemplate, terraformVariables } from '../templates/terraform-variables.mts'
-import { type Families, markOf, type TemplateVersion, versionsOf } from '../templates/version.mts'
+import {
+  type Channel,
+  channelOf,
+  type Families,
+  markOf,
+  type TemplateVersion,
+  versionsOf,
+} from '../templates/version.mts'
 
 /** One version as a table shows it. */
 export interface ListedVersion extends TemplateVersion {
   os: string
   /** A channel, `revoked` or `retired`. */
   mark: string
+  /** Which it stays in when it is revoked; null: in none. */
+  channel: Channel | null
 }
 
 /** Every version the lockfile holds; Proxmox is not asked. @param os of one family alone. */
@@ -22,16 +31,21 @@ export async function listForTerraform(): Promise<{ templates: Record<string, Te
 
 function listed(families: Families): ListedVersion[] {
   return Object.entries(families).flatMap(([os, family]) =>
-    versionsOf(family).map(version => ({ os, mark: markOf(family, version), ...version })),
+    versionsOf(family).map(version => ({
+      os,
+      mark: markOf(family, version),
+      channel: channelOf(family, version.name) ?? null,
+      ...version,
+    })),
   )
 }
 
 /** A row per version. */
 export function formatVersions(versions: ListedVersion[]): string {
   if (versions.length === 0) return 'no versions yet; zx scripts/build.mts OS makes one'
-  const rows = versions.map(({ os, mark, name, copies, builtAt, test, revoked }) => [
+  const rows = versions.map(({ os, mark, channel, name, copies, builtAt, test, revoked }) => [
     os,
-    mark,
+    channel === null || channel === mark ? mark : `${channel}, ${mark}`,
     name,
     copies.map(({ vmid, node }) => `${vmid} on ${node}`).join(', '),
     builtAt.slice(0, 16).replace('T', ' '),
