@@ -196,6 +196,36 @@ describe('a file that SOPS cannot open', () => {
   })
 })
 
+test('an age identity whose file is not there', async () => {
+  const identity = join(workspace.folder, 'no-such-identity.txt')
+  expect(await check(standardFile, { SOPS_AGE_KEY_FILE: identity })).toEqual({
+    code: exitCodes.denied,
+    stdout: '',
+    stderr: [
+      `error: cannot decrypt ${standardFile}: the file of your age identity does not exist`,
+      `  identity: ${identity}`,
+      'hint: put your copy of it there, or name another file in SOPS_AGE_KEY_FILE; without a copy, make one with age-keygen and ask someone who can open the credentials to add its recipient',
+      '',
+    ].join('\n'),
+  })
+})
+
+test('init makes nothing of YAML that SOPS does not take', async () => {
+  await using other = await createWorkspace(lab)
+  const before = await filesBelow(other.folder)
+  const lines = Object.entries(labCredentials(lab)).map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
+  // A line of a single tab: YAML for some readers, a fault for SOPS.
+  const input = `${lines.join('\n')}\n\t\n`
+  const { code, stdout, stderr } = await zxOutside(other, 'credentials', ['init'], {
+    env: sopsEnvironment(other),
+    input,
+  })
+  expect({ code, stdout }).toEqual({ code: exitCodes.invalid, stdout: '' })
+  expect(stderr).toMatch(/^error: SOPS cannot encrypt what it was given\n {2}sops: .*yaml: line 9: found /)
+  expect(stderr).toContain('\nhint: correct the YAML on standard input; nothing was made\n')
+  expect(await filesBelow(other.folder)).toEqual(before)
+})
+
 test('init refuses faulty values and makes nothing', async () => {
   await using other = await createWorkspace(lab)
   const before = await filesBelow(other.folder)

@@ -2,7 +2,7 @@ import { access, chmod, mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { runCommand } from '../run/exec.mts'
+import { type CommandResult, runCommand } from '../run/exec.mts'
 import { identityLocation } from './sops.mts'
 
 export interface InitTools {
@@ -25,10 +25,11 @@ export interface InitResult {
  * Makes what is missing: an age identity where SOPS looks for one, `.sops.yaml` for its recipient, and the
  * encrypted credentials. An encrypted file that is there is never touched.
  * @param content YAML in the clear; it reaches SOPS by a pipe and no disk.
- * @throws ProxmintError when the encrypted file exists.
+ * @throws ProxmintError when the encrypted file exists, or SOPS does not take the content; then nothing is made.
  */
 export async function initCredentials(tools: InitTools, file: string, content: string): Promise<InitResult> {
   await refuseExisting(file)
+  await requireEncryptable(tools, file, content)
   const identity = identityLocation()
   const identityCreated = await ensureIdentity(tools, identity)
   const recipient = await recipientOf(tools, identity)
@@ -104,19 +105,50 @@ async function ensureSopsConfig(recipient: string): Promise<boolean> {
   return true
 }
 
-async function encrypt({ sops }: InitTools, file: string, content: string): Promise<string> {
-  // By `cat`, because SOPS opens /dev/stdin and that fails on the sockets Node uses for pipes.
-  const script = 'cat | "$0" encrypt --filename-override "$1" --input-type yaml --output-type yaml /dev/stdin'
-  const { code, stdout, stderr } = await runCommand({
-    file: 'sh',
-    args: ['-c', script, sops, file],
-    input: content,
+/** SOPS is stricter than YAML: a trial for a recipient made for it alone, whose identity nobody keeps. */
+async function requireEncryptable(tools: InitTools, file: string, content: string): Promise<void> {
+  const made = await runCommand({ file: tools.ageKeygen, args: [] })
+  const [recipient = ''] = /age1\w+/.exec(made.stdout) ?? []
+  const { code, stderr } = await runSops(tools, file, content, ['--age', recipient])
+  if (code === 0) return
+  throw new ProxmintError('SOPS cannot encrypt what it was given', {
+    facts: { sops: lastLines(stderr) },
+    hint: 'correct the YAML on standard input; nothing was made',
+    exitCode: exitCodes.invalid,
   })
+}
+
+async function encrypt(tools: InitTools, file: string, content: string): Promise<string> {
+  const { code, stdout, stderr } = await runSops(tools, file, content, [])
   if (code === 0) return `${stdout}\n`
   throw new ProxmintError(`cannot encrypt ${file}`, {
-    facts: { sops: stderr.trim().split('\n').slice(-2).join(' | ') },
+    facts: { sops: lastLines(stderr) },
     hint: '.sops.yaml needs a creation rule for secrets/*.enc.yaml with your recipient',
   })
+}
+
+/** By `cat`, because SOPS opens /dev/stdin and that fails on the sockets Node uses for pipes. */
+function runSops(
+  { sops }: InitTools,
+  file: string,
+  content: string,
+  further: string[],
+): Promise<CommandResult> {
+  const args = [
+    'encrypt',
+    '--filename-override',
+    file,
+    '--input-type',
+    'yaml',
+    '--output-type',
+    'yaml',
+    ...further,
+  ]
+  return runCommand({ file: 'sh', args: ['-c', 'cat | "$0" "$@" /dev/stdin', sops, ...args], input: content })
+}
+
+function lastLines(text: string): string {
+  return text.trim().split('\n').slice(-2).join(' | ')
 }
 
 /** The commented template of the repository. */

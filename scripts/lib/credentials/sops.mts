@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type CommandResult, runCommand } from '../run/exec.mts'
@@ -36,6 +37,7 @@ function cannotDecrypt(path: string, { stderr, stdout }: CommandResult): Proxmin
   const noKey =
     /no identity matched|failed to (open|load) (file|age identities)|did not find keys|0 successful groups/i
   if (noKey.test(output)) {
+    if (identityIsMissing()) return noIdentity(path)
     return new ProxmintError(`cannot decrypt ${path}: none of your age identities is among its recipients`, {
       facts: { identity: identityLocation() },
       hint: 'ask someone who can open it to add your recipient (`age-keygen -y FILE`) to .sops.yaml and run `sops updatekeys`',
@@ -44,6 +46,20 @@ function cannotDecrypt(path: string, { stderr, stdout }: CommandResult): Proxmin
   }
   return new ProxmintError(`cannot decrypt ${path}`, {
     facts: { sops: output.trim().split('\n').filter(Boolean).slice(-3).join(' | ') },
+    exitCode: exitCodes.denied,
+  })
+}
+
+/** Whether the one file is not there in which SOPS is to look. */
+function identityIsMissing(env: NodeJS.ProcessEnv = process.env): boolean {
+  const others = ['SOPS_AGE_KEY', 'SOPS_AGE_KEY_CMD', 'SOPS_AGE_SSH_PRIVATE_KEY_FILE']
+  return others.every(name => env[name] === undefined) && !existsSync(identityLocation(env))
+}
+
+function noIdentity(path: string): ProxmintError {
+  return new ProxmintError(`cannot decrypt ${path}: the file of your age identity does not exist`, {
+    facts: { identity: identityLocation() },
+    hint: 'put your copy of it there, or name another file in SOPS_AGE_KEY_FILE; without a copy, make one with age-keygen and ask someone who can open the credentials to add its recipient',
     exitCode: exitCodes.denied,
   })
 }
