@@ -212,7 +212,7 @@ describe('an interrupted test', () => {
     ])
     const { code, stderr } = await workspace.zx('templates', ['test', String(template)])
     for (const { vmid } of left) {
-      expect(stderr).toContain(`removed VM ${vmid}, left by an interrupted \`test debian\``)
+      expect(stderr).toContain(`removed VM ${vmid}, left by \`test debian\``)
     }
     expect(code).toBe(0)
     expect(await leftBehind(workspace)).toEqual([])

@@ -58,20 +58,20 @@ export async function removeReserved(cleaning: Cleaning, reservation: Reservatio
   const { vmid, node, purpose } = reservation
   if (isRecorded(await readLockfile(cleaning.lockfile), reservation)) {
     await dropReservation(cleaning.stateDir, vmid)
-    return `VM ${vmid} of an interrupted \`${purpose}\` was finished: it stays`
+    return `VM ${vmid} of \`${purpose}\` was finished: it stays`
   }
   const status = await waitUntilUnlocked(cleaning, reservation)
   if (status === undefined && mayStillAppear(reservation)) {
-    return `VM ${vmid} of an interrupted \`${purpose}\` is not there yet; the next run looks again`
+    return `VM ${vmid} of \`${purpose}\` is not there yet; the next run looks again`
   }
   const isOurs = status !== undefined && (await carriesBuildId(cleaning.client, reservation))
   if (isOurs) await removeVm(cleaning, reservation, status)
   for (const volid of reservation.volumes) await removeVolume(cleaning, node, volid)
   await dropReservation(cleaning.stateDir, vmid)
-  if (isOurs) return `removed VM ${vmid}, left by an interrupted \`${purpose}\``
+  if (isOurs) return `removed VM ${vmid}, left by \`${purpose}\``
   return status === undefined
-    ? `nothing was left of an interrupted \`${purpose}\` (VM ${vmid})`
-    : `VM ${vmid} (${status.name}) is not the one of an interrupted \`${purpose}\`: left alone`
+    ? `nothing is left of \`${purpose}\` (VM ${vmid})`
+    : `VM ${vmid} (${status.name}) is not the one of \`${purpose}\`: left alone`
 }
 
 function isRecorded(families: Families, { vmid, buildId }: Reservation): boolean {
