@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { nearest } from '../run/nearest.mts'
+import { didYouMean } from '../run/nearest.mts'
 
 /** What a cloud-init template may use; a list fills a whole value. */
 export type UserDataVariables = Record<string, string | string[]>
@@ -39,15 +39,11 @@ async function readTemplate(folder: string, name: string): Promise<string> {
     .filter(file => file.endsWith('.yaml'))
     .map(file => file.slice(0, -'.yaml'.length))
   if (known.includes(name)) return readFile(join(folder, `${name}.yaml`), 'utf8')
-  const close = nearest(name, known)
-  throw new ProxmintError(
-    `unknown cloud-init template ${name}${close === undefined ? '' : `; did you mean ${close}?`}`,
-    {
-      facts: { known: known.sort().join(', ') || 'none' },
-      hint: `a file of ${folder}`,
-      exitCode: exitCodes.usage,
-    },
-  )
+  throw new ProxmintError(`unknown cloud-init template ${name}${didYouMean(name, known)}`, {
+    facts: { known: known.sort().join(', ') || 'none' },
+    hint: `a file of ${folder}`,
+    exitCode: exitCodes.usage,
+  })
 }
 
 function filled(value: unknown, path: string, variables: UserDataVariables): unknown {
@@ -70,11 +66,7 @@ function filledText(text: string, path: string, variables: UserDataVariables): s
 function variableOf(name: string, path: string, variables: UserDataVariables): string | string[] {
   const value = variables[name]
   if (value !== undefined) return value
-  const close = nearest(name, Object.keys(variables))
-  throw invalid(
-    path,
-    `uses the unknown variable ${name}${close === undefined ? '' : `; did you mean ${close}?`}`,
-  )
+  throw invalid(path, `uses the unknown variable ${name}${didYouMean(name, Object.keys(variables))}`)
 }
 
 function invalid(path: string, what: string): ProxmintError {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { ErrorObject } from 'ajv'
-import { nearest } from '../run/nearest.mts'
+import { didYouMean } from '../run/nearest.mts'
 
 export interface SchemaFault {
   /** Keys and indices from the top to what is wrong; empty for the whole document. */
@@ -42,8 +42,7 @@ function pathOf({ instancePath }: ErrorObject): string[] {
 
 function unknownKey(parent: string[], error: ErrorObject): SchemaFault {
   const key = String((error.params as { additionalProperty: string }).additionalProperty)
-  const known = nearest(key, Object.keys((error.parentSchema?.['properties'] as object | undefined) ?? {}))
+  const known = Object.keys((error.parentSchema?.['properties'] as object | undefined) ?? {})
   const path = [...parent, key]
-  const hint = known === undefined ? '' : `; did you mean ${known}?`
-  return { path, sentence: `${path.join('.')} is no known key${hint}` }
+  return { path, sentence: `${path.join('.')} is no known key${didYouMean(key, known)}` }
 }

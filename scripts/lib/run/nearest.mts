@@ -12,6 +12,12 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best
 }
 
+/** `; did you mean web?` for the end of a sentence, or nothing where no candidate is close. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const close = nearest(word, candidates)
+  return close === undefined ? '' : `; did you mean ${close}?`
+}
+
 function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {

@@ -1,5 +1,5 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { nearest } from '../run/nearest.mts'
+import { didYouMean, nearest } from '../run/nearest.mts'
 import {
   type Families,
   type FamilyVersions,
@@ -104,11 +104,11 @@ export function familyOfVersion(families: Families, name: string): string {
   )
   const found = names.find(known => known.name === name)
   if (found !== undefined) return found.os
-  const close = nearest(
+  const meant = didYouMean(
     name,
     names.map(known => known.name),
   )
-  throw new ProxmintError(`unknown version ${name}${close === undefined ? '' : `; did you mean ${close}?`}`, {
+  throw new ProxmintError(`unknown version ${name}${meant}`, {
     hint: 'zx scripts/templates.mts list',
     exitCode: exitCodes.usage,
   })

@@ -3,7 +3,7 @@ import type { FirstBoot, ImageConfig } from '../config/load.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
-import { nearest } from '../run/nearest.mts'
+import { didYouMean } from '../run/nearest.mts'
 import { withProgress } from '../run/progress.mts'
 import { type PlannedImage, planImage, transferImage } from './base-image.mts'
 import { makeBase } from './base-vm.mts'
@@ -133,8 +133,7 @@ function knownImage(images: Record<string, ImageConfig>, image: string): ImageCo
   const source = images[image]
   if (source !== undefined) return source
   const names = Object.keys(images)
-  const close = nearest(image, names)
-  throw new ProxmintError(`unknown image ${image}${close === undefined ? '' : `; did you mean ${close}?`}`, {
+  throw new ProxmintError(`unknown image ${image}${didYouMean(image, names)}`, {
     facts: { known: names.join(', ') || 'none' },
     hint: 'images are named under `images` in config/proxmint.yaml',
     exitCode: exitCodes.usage,

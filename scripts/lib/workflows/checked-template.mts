@@ -2,7 +2,7 @@ import { loadFamily } from '../packer/family.mts'
 import { checkRules, formatViolation } from '../packer/rules.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { nearest } from '../run/nearest.mts'
+import { didYouMean } from '../run/nearest.mts'
 
 /**
  * A template family by name, read and held against the rules of the documented fixes.
@@ -22,8 +22,7 @@ export async function loadCheckedTemplate(os: string): Promise<Template> {
 }
 
 function unknownFamily(os: string, families: string[]): ProxmintError {
-  const close = nearest(os, families)
-  return new ProxmintError(`unknown OS ${os}${close === undefined ? '' : `; did you mean ${close}?`}`, {
+  return new ProxmintError(`unknown OS ${os}${didYouMean(os, families)}`, {
     facts: { known: families.join(', ') },
     hint: 'a template family is a folder of packer/',
     exitCode: exitCodes.usage,

@@ -2,7 +2,7 @@ import type { ProxmoxClient } from '../proxmox/client.mts'
 import { listNodeStorages, listNodes, type NodeStorage, type NodeSummary } from '../proxmox/list-nodes.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { nearest } from '../run/nearest.mts'
+import { didYouMean } from '../run/nearest.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { currentVersion, type VmWishes } from './vm-design.mts'
 
@@ -35,8 +35,7 @@ export async function pickNode(
 export async function requireNode(client: ProxmoxClient, name: string, setBy?: string): Promise<void> {
   const names = (await listNodes(client)).map(({ node }) => node)
   if (names.includes(name)) return
-  const close = nearest(name, names)
-  throw new ProxmintError(`unknown node ${name}${close === undefined ? '' : `; did you mean ${close}?`}`, {
+  throw new ProxmintError(`unknown node ${name}${didYouMean(name, names)}`, {
     facts: { known: names.sort().join(', ') },
     hint: setBy && `correct ${setBy}`,
     exitCode: setBy === undefined ? exitCodes.usage : exitCodes.invalid,

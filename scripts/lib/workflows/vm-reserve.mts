@@ -8,7 +8,7 @@ import { listVms } from '../proxmox/list-vms.mts'
 import type { Entry, VmDesign } from '../registry/entry.mts'
 import type { RegistryStore, Wanted } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { nearest } from '../run/nearest.mts'
+import { didYouMean } from '../run/nearest.mts'
 import { say } from '../run/progress.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Connection } from './connect.mts'
@@ -103,8 +103,7 @@ export async function wantedVm(
 function poolNamed({ pools }: PoolConfig, name: string): Pool {
   const pool = pools[name]
   if (pool !== undefined) return pool
-  const close = nearest(name, Object.keys(pools))
-  throw new ProxmintError(`unknown pool ${name}${close === undefined ? '' : `; did you mean ${close}?`}`, {
+  throw new ProxmintError(`unknown pool ${name}${didYouMean(name, Object.keys(pools))}`, {
     facts: { known: Object.keys(pools).join(', ') },
     hint: 'pools are in config/db.yaml',
     exitCode: exitCodes.usage,
