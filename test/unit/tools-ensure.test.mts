@@ -26,6 +26,13 @@ describe('releases', () => {
     expect(plan.env).toMatchObject({ MISE_DATA_DIR: '/cache/partial/mise/data', MISE_NO_CONFIG: '1' })
   })
 
+  test('npm is given both bounds of its pauses: its own shortest is longer than our longest, and it refuses that', () => {
+    const { env } = misePlan(['install', 'sops@3.13.3'], '/cache/partial')
+    const { npm_config_fetch_retry_mintimeout: shortest, npm_config_fetch_retry_maxtimeout: longest } = env!
+    expect(Number(shortest)).toBeGreaterThan(0)
+    expect(Number(longest)).toBeGreaterThanOrEqual(Number(shortest))
+  })
+
   test('what mise installed is copied into the cache, and nothing else of it', async () => {
     const machine = await bareMachine()
     await machine.program(

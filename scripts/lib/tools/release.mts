@@ -106,6 +106,7 @@ export function misePlan(args: string[], folder: string): CommandPlan {
       MISE_USE_VERSIONS_HOST: '0',
       // And npm, which fetches mise itself, would wait a minute between its tries.
       npm_config_fetch_retries: '1',
+      npm_config_fetch_retry_mintimeout: '1000',
       npm_config_fetch_retry_maxtimeout: '2000',
     },
   }
