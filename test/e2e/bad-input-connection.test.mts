@@ -133,7 +133,6 @@ describe('a TLS server that is no Proxmox VE', () => {
   test.each([
     [200, 'OK'],
     [404, 'Not Found'],
-    [502, 'Bad Gateway'],
   ])('a page with status %i', async (status, reason) => {
     const url = await notProxmox((_request, response) => void response.writeHead(status).end(page))
     expect(await base({ PROXMOX_URL: url, PROXMOX_CA_FILE: certificate.caFile })).toEqual(
@@ -143,6 +142,15 @@ describe('a TLS server that is no Proxmox VE', () => {
         `  answer: ${status} ${reason}: <!doctype html> <title>It works</title>`,
         'hint: check proxmox_url: it is the API of a node, https://HOST:8006/api2/json',
       ),
+    )
+  })
+
+  test('a page of a proxy that has no answer of the API', async () => {
+    const url = await notProxmox((_request, response) => void response.writeHead(502).end(page))
+    const answer = await base({ PROXMOX_URL: url, PROXMOX_CA_FILE: certificate.caFile })
+    expect(answer).toMatchObject({ code: exitCodes.failed, stdout: '' })
+    expect(answer.stderr).toMatch(
+      /^error: GET \/version: 502 Bad Gateway\n {2}identity: \S+\nhint: a node is busy, restarting or out of reach: /,
     )
   })
 
