@@ -1,3 +1,4 @@
+import { printAnswer } from './lib/run/answer.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'apply'
@@ -27,8 +28,6 @@ await runMain({
     const { answerFor, applyVms } = await import('./lib/workflows/apply.mts')
     const { withVms } = await import('./lib/workflows/vm-registry.mts')
     const outcomes = await withVms(name, signal, working => applyVms(args.positionals, options, working))
-    const { document, text, exitCode } = answerFor(outcomes)
-    process.stdout.write(`${args.flag('json') ? JSON.stringify(document, null, 2) : text}\n`)
-    return exitCode
+    return printAnswer(args, answerFor(outcomes))
   },
 })

@@ -1,3 +1,4 @@
+import { printAnswer } from './lib/run/answer.mts'
 import { usageError } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
@@ -48,13 +49,11 @@ await runMain({
             node: args.string('node'),
             storage: args.string('storage'),
           })
-    if (args.flag('json')) process.stdout.write(`${JSON.stringify(verdicts, null, 2)}\n`)
-    else
-      process.stdout.write(
-        `${verdicts.map(({ work, verdict }) => formatVerdict(verdict, work)).join('\n\n')}\n`,
-      )
-    return verdicts.some(({ verdict }) => verdict.report.missing.length > 0)
-      ? exitCodes.denied
-      : exitCodes.done
+    const isMissing = verdicts.some(({ verdict }) => verdict.report.missing.length > 0)
+    return printAnswer(args, {
+      document: verdicts,
+      text: verdicts.map(({ work, verdict }) => formatVerdict(verdict, work)).join('\n\n'),
+      exitCode: isMissing ? exitCodes.denied : exitCodes.done,
+    })
   },
 })

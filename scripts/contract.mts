@@ -1,5 +1,5 @@
-import { usageError } from './lib/run/command-line.mts'
-import { exitCodes } from './lib/run/errors.mts'
+import { printAnswer } from './lib/run/answer.mts'
+import { verbOf } from './lib/run/command-line.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'contract'
@@ -22,15 +22,12 @@ await runMain({
   example: 'zx scripts/contract.mts show',
   async run(args, signal) {
     const workflow = await import('./lib/workflows/contract-command.mts')
-    const print = <T extends object>(value: T, format: (value: T) => string): void => {
-      process.stdout.write(`${args.flag('json') ? JSON.stringify(value, null, 2) : format(value)}\n`)
-    }
-    const [verb] = args.positionals
+    const print = <T extends object>(document: T, format: (value: T) => string): number =>
+      printAnswer(args, { document, text: format(document) })
+    const verb = verbOf({ name }, args, workflow.contractVerbs)
     const options = { signingPage: args.string('signing-page'), replace: args.flag('replace') }
-    if (verb === 'show') print(await workflow.showContract(), workflow.formatContract)
-    else if (verb !== 'deploy') throw usageError({ name }, `say one of ${workflow.contractVerbs.join(', ')}`)
-    else if (args.flag('dry-run')) print(await workflow.planDeploy(options), workflow.formatDeploymentPlan)
-    else print(await workflow.deploy(options, signal), workflow.formatDeployed)
-    return exitCodes.done
+    if (verb === 'show') return print(await workflow.showContract(), workflow.formatContract)
+    if (args.flag('dry-run')) return print(await workflow.planDeploy(options), workflow.formatDeploymentPlan)
+    return print(await workflow.deploy(options, signal), workflow.formatDeployed)
   },
 })

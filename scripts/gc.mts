@@ -1,3 +1,4 @@
+import { printAnswer } from './lib/run/answer.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
@@ -22,8 +23,11 @@ await runMain({
     const { withVms } = await import('./lib/workflows/vm-registry.mts')
     const options = await gcOptions(execute, graceDays)
     const outcomes = await withVms(name, signal, working => collectGarbage(options, working))
-    const output = args.flag('json') ? JSON.stringify(outcomes, null, 2) : formatGc(outcomes, execute)
-    process.stdout.write(`${output}\n`)
-    return outcomes.some(({ result }) => result === 'failed') ? exitCodes.partial : exitCodes.done
+    const hasFailed = outcomes.some(({ result }) => result === 'failed')
+    return printAnswer(args, {
+      document: outcomes,
+      text: formatGc(outcomes, execute),
+      exitCode: hasFailed ? exitCodes.partial : exitCodes.done,
+    })
   },
 })

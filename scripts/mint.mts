@@ -1,5 +1,5 @@
+import { printAnswer } from './lib/run/answer.mts'
 import { usageError } from './lib/run/command-line.mts'
-import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'mint'
@@ -33,14 +33,11 @@ await runMain({
       machineId,
       args.integer('expiry-days', { min: 1, max: 36_500 }),
     )
-    const json = (value: object): string => JSON.stringify(value, null, 2)
     if (args.flag('dry-run')) {
       const plan = await workflow.planMint(request)
-      process.stdout.write(`${args.flag('json') ? json(plan) : workflow.formatMintPlan(plan)}\n`)
-      return exitCodes.done
+      return printAnswer(args, { document: plan, text: workflow.formatMintPlan(plan) })
     }
     const minted = await workflow.mintOne(request, signal)
-    process.stdout.write(`${args.flag('json') ? json(minted) : workflow.formatMinted(minted)}\n`)
-    return exitCodes.done
+    return printAnswer(args, { document: minted, text: workflow.formatMinted(minted) })
   },
 })

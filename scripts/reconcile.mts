@@ -1,3 +1,4 @@
+import { printAnswer } from './lib/run/answer.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
@@ -16,8 +17,10 @@ await runMain({
     const { formatReconcile, reconcile } = await import('./lib/workflows/reconcile.mts')
     const { withVms } = await import('./lib/workflows/vm-registry.mts')
     const findings = await withVms(name, signal, working => reconcile(working, args.flag('fix')))
-    const output = args.flag('json') ? JSON.stringify(findings, null, 2) : formatReconcile(findings)
-    process.stdout.write(`${output}\n`)
-    return findings.every(({ fixed }) => fixed) ? exitCodes.done : exitCodes.failed
+    return printAnswer(args, {
+      document: findings,
+      text: formatReconcile(findings),
+      exitCode: findings.every(({ fixed }) => fixed) ? exitCodes.done : exitCodes.failed,
+    })
   },
 })

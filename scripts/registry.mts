@@ -1,4 +1,5 @@
-import { usageError } from './lib/run/command-line.mts'
+import { printAnswer } from './lib/run/answer.mts'
+import { verbOf, wordAfterVerb } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
@@ -17,10 +18,8 @@ await runMain({
     const { backUpRegistry, checkRegistry, formatRegistry, registryVerbs, restoreRegistry } = await import(
       './lib/workflows/registry-command.mts'
     )
-    const [word, file] = args.positionals
-    const verb = registryVerbs.find(candidate => candidate === word)
-    if (verb === undefined) throw usageError({ name }, `say one of ${registryVerbs.join(', ')}`)
-    if (verb !== 'check' && file === undefined) throw usageError({ name }, `${verb} needs a file`)
+    const verb = verbOf({ name }, args, registryVerbs)
+    const file = verb === 'check' ? undefined : wordAfterVerb({ name }, args, 'a file')
     const replace = args.flag('replace')
     const work = {
       check: () => checkRegistry(),
@@ -28,9 +27,10 @@ await runMain({
       restore: () => restoreRegistry(file!, replace),
     }
     const result = await work[verb]()
-    process.stdout.write(
-      args.flag('json') ? `${JSON.stringify(result, null, 2)}\n` : `${formatRegistry(verb, file, result)}\n`,
-    )
-    return result.faults.length === 0 ? exitCodes.done : exitCodes.failed
+    return printAnswer(args, {
+      document: result,
+      text: formatRegistry(verb, file, result),
+      exitCode: result.faults.length === 0 ? exitCodes.done : exitCodes.failed,
+    })
   },
 })

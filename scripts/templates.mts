@@ -1,14 +1,14 @@
-import { type Arguments, usageError } from './lib/run/command-line.mts'
-import { exitCodes } from './lib/run/errors.mts'
+import { printAnswer } from './lib/run/answer.mts'
+import { verbOf } from './lib/run/command-line.mts'
 import { runMain } from './lib/run/main.mts'
-import { templatesCommand, templatesUsage, verbs } from './lib/workflows/templates-command.mts'
 
 const name = 'templates'
 
 await runMain({
   name,
   summary: 'Versions and channels of VM templates, as config/templates.lock.json holds them.',
-  usage: templatesUsage,
+  usage:
+    'list [OS] | test OS|VMID | promote OS | rollback OS | revoke VERSION --reason TEXT | prune [OS]... | diff OS [FROM [TO]]',
   options: {
     untested: { type: 'boolean', help: 'promote: also what was never tested' },
     reason: { type: 'string', value: 'TEXT', help: 'revoke: why the version is known to be bad' },
@@ -19,11 +19,9 @@ await runMain({
   },
   positionals: 4,
   example: 'zx scripts/templates.mts prune --keep 3 --min-age 7d --dry-run',
-  async run(args: Arguments, signal) {
-    const [verb = ''] = args.positionals
-    if (!verbs.includes(verb)) throw usageError({ name }, `say one of ${verbs.join(', ')}`)
-    const { document, text, exitCode } = await templatesCommand(verb, args, signal)
-    process.stdout.write(`${args.flag('json') ? JSON.stringify(document, null, 2) : text}\n`)
-    return exitCode ?? exitCodes.done
+  async run(args, signal) {
+    const { templatesCommand, verbs } = await import('./lib/workflows/templates-command.mts')
+    const verb = verbOf({ name }, args, verbs)
+    return printAnswer(args, await templatesCommand(verb, args, signal))
   },
 })

@@ -1,4 +1,5 @@
-import { usageError } from './lib/run/command-line.mts'
+import { printAnswer } from './lib/run/answer.mts'
+import { verbOf } from './lib/run/command-line.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'vm'
@@ -40,10 +41,7 @@ await runMain({
   example: 'zx scripts/vm.mts create web-1 --cpu 2 --memory 2048 --apply',
   async run(args, signal) {
     const { vmCommand, vmVerbs } = await import('./lib/workflows/vm-command.mts')
-    const [verb = ''] = args.positionals
-    if (!vmVerbs.includes(verb)) throw usageError({ name }, `say one of ${vmVerbs.join(', ')}`)
-    const { document, text, exitCode } = await vmCommand(verb, args, signal)
-    process.stdout.write(`${args.flag('json') ? JSON.stringify(document, null, 2) : text}\n`)
-    return exitCode
+    const verb = verbOf({ name }, args, vmVerbs)
+    return printAnswer(args, await vmCommand(verb, args, signal))
   },
 })

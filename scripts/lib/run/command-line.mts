@@ -104,6 +104,27 @@ export function usageError(spec: Pick<CommandSpec, 'name'>, message: string): Pr
   })
 }
 
+/** The word that says what to do. @throws ProxmintError (usage) where it is none of `verbs`. */
+export function verbOf<V extends string>(
+  spec: Pick<CommandSpec, 'name'>,
+  { positionals }: Arguments,
+  verbs: readonly V[],
+): V {
+  const verb = verbs.find(known => known === positionals[0])
+  if (verb === undefined) throw usageError(spec, `say one of ${verbs.join(', ')}`)
+  return verb
+}
+
+/** The word after the verb. @throws ProxmintError (usage) where there is none. @param what it is: `a name`. */
+export function wordAfterVerb(
+  spec: Pick<CommandSpec, 'name'>,
+  { positionals: [verb, word] }: Arguments,
+  what: string,
+): string {
+  if (word === undefined) throw usageError(spec, `${verb} needs ${what}`)
+  return word
+}
+
 type Values = Record<string, string | boolean | (string | boolean)[] | undefined>
 
 function accessors(spec: CommandSpec, values: Values, positionals: string[]): Arguments {

@@ -1,4 +1,5 @@
 import type { Entry } from '../registry/entry.mts'
+import type { Answer } from '../run/answer.mts'
 import { exitCodes, formatError, interrupted, messageOf } from '../run/errors.mts'
 import { withRow } from '../run/progress.mts'
 import { redact } from '../run/redact.mts'
@@ -57,15 +58,6 @@ export async function atOnce(
 async function designedVms({ store }: Working): Promise<string[]> {
   const entries: Entry[] = await store.list()
   return entries.filter(({ design }) => design !== null).map(({ name }) => name)
-}
-
-/** What a command says of several VMs, and its exit code. */
-export interface Answer {
-  /** Of `--json`. */
-  document: unknown
-  /** For a person. */
-  text: string
-  exitCode?: number
 }
 
 /**

@@ -1,4 +1,5 @@
-import { type Arguments, usageError } from '../run/command-line.mts'
+import type { Answer } from '../run/answer.mts'
+import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
 import { durationMs } from '../run/duration.mts'
 import { exitCodes } from '../run/errors.mts'
 import type { Families } from '../templates/version.mts'
@@ -8,14 +9,6 @@ import { diffVersions, formatDiff } from './templates-diff.mts'
 import { formatVersions, listForTerraform, listVersions } from './templates-list.mts'
 
 const name = 'templates'
-
-/** What a verb answers: the document of `--json`, and the same for a person. */
-export interface Answer {
-  document: unknown
-  text: string
-  /** Default: done. */
-  exitCode?: number
-}
 
 type Verb = (args: Arguments, signal: AbortSignal) => Promise<Answer>
 
@@ -29,15 +22,15 @@ const byVerb: Record<string, Verb> = {
     return { document: versions, text: formatVersions(versions) }
   },
   async promote(args) {
-    const os = wordAfter(args, 'promote', 'a family')
+    const os = wordAfterVerb({ name }, args, 'a family')
     return channelsOf(os, await promoteFamily(await connect(), os, args.flag('untested')))
   },
   async rollback(args) {
-    const os = wordAfter(args, 'rollback', 'a family')
+    const os = wordAfterVerb({ name }, args, 'a family')
     return channelsOf(os, await rollbackFamily(await connect(), os))
   },
   async revoke(args) {
-    const version = wordAfter(args, 'revoke', 'a version')
+    const version = wordAfterVerb({ name }, args, 'a version')
     const reason = args.string('reason')
     if (reason === undefined)
       throw usageError({ name }, 'revoke needs --reason: it is told to whoever uses the version')
@@ -48,14 +41,14 @@ const byVerb: Record<string, Verb> = {
     return { document: { version, reason }, text: `${version} is revoked${next}` }
   },
   async diff(args) {
-    const [, os, from = 'previous', to = 'current'] = args.positionals
-    if (os === undefined) throw usageError({ name }, 'diff needs a family')
+    const os = wordAfterVerb({ name }, args, 'a family')
+    const [, , from = 'previous', to = 'current'] = args.positionals
     const diff = await diffVersions(os, from, to)
     return { document: diff, text: formatDiff(diff) }
   },
   async test(args, signal) {
     const { formatAcceptance, testTemplate } = await import('./test-template.mts')
-    const report = await testTemplate(wordAfter(args, 'test', 'a family or a VMID'), signal)
+    const report = await testTemplate(wordAfterVerb({ name }, args, 'a family or a VMID'), signal)
     const exitCode = report.passed ? exitCodes.done : exitCodes.failed
     return { document: report, text: formatAcceptance(report), exitCode }
   },
@@ -79,18 +72,9 @@ const byVerb: Record<string, Verb> = {
 /** The first words `templates` takes. */
 export const verbs = Object.keys(byVerb)
 
-export const templatesUsage =
-  'list [OS] | test OS|VMID | promote OS | rollback OS | revoke VERSION --reason TEXT | prune [OS]... | diff OS [FROM [TO]]'
-
 /** Runs one verb. */
 export function templatesCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
   return byVerb[verb]!(args, signal)
-}
-
-function wordAfter({ positionals }: Arguments, verb: string, what: string): string {
-  const word = positionals[1]
-  if (word === undefined) throw usageError({ name }, `${verb} needs ${what}`)
-  return word
 }
 
 function channelsOf(os: string, families: Families): Answer {

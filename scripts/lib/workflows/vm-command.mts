@@ -5,10 +5,11 @@ import { type Entry, phases } from '../registry/entry.mts'
 import { readPredecessor } from '../registry/predecessor.mts'
 import { noSuchEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
-import { type Arguments, usageError } from '../run/command-line.mts'
+import type { Answer } from '../run/answer.mts'
+import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withRow } from '../run/progress.mts'
-import { type Answer, answerFor, atOnce } from './apply.mts'
+import { answerFor, atOnce } from './apply.mts'
 import { connect } from './connect.mts'
 import { withRegistry } from './open-registry.mts'
 import type { Applied } from './vm-apply.mts'
@@ -19,7 +20,7 @@ import { mockCreate } from './vm-mock.mts'
 import { withVmRegistry } from './vm-registry.mts'
 import type { Working } from './vm-steps.mts'
 import { extended, resumeVm } from './vm-suspend.mts'
-import { nameAfter, wantedVms, wishesOf } from './vm-wishes.mts'
+import { wantedVms, wishesOf } from './vm-wishes.mts'
 
 const name = 'vm'
 const dayRange = { min: 1, max: 36_500 }
@@ -33,13 +34,13 @@ const byVerb: Record<string, Verb> = {
     return { document: entries, text: formatVms(entries, new Date()) }
   },
   async show(store, args) {
-    const entry = await requireEntry(store, nameAfter(args, 'show'))
+    const entry = await requireEntry(store, wordAfterVerb({ name }, args, 'a name'))
     return { document: entry, text: formatVm(entry, new Date()) }
   },
   async extend(store, args) {
     const days = args.integer('days', dayRange)
     if (days === undefined) throw usageError({ name }, 'extend needs --days N')
-    const vm = nameAfter(args, 'extend')
+    const vm = wordAfterVerb({ name }, args, 'a name')
     // Under its lock: a renewal comes before `gc` looks at the VM, or after it.
     const entry = await store.exclusively(vm, 'vm extend', () =>
       store.change(vm, one => extended(one, days, new Date())),
@@ -68,12 +69,12 @@ const onVms: Record<string, Verb> = {
   },
   async resume(store, args, signal) {
     const days = args.integer('days', dayRange)
-    const vm = nameAfter(args, 'resume')
+    const vm = wordAfterVerb({ name }, args, 'a name')
     const entry = await resumeVm(vm, days, { store, connection: await connect(), signal })
     return { document: entry, text: `${vm} is active again, and expires ${entry.expiresAt}` }
   },
   async destroy(store, args, signal) {
-    const vm = nameAfter(args, 'destroy')
+    const vm = wordAfterVerb({ name }, args, 'a name')
     await confirm(await requireEntry(store, vm), args.flag('yes'))
     const entry = await destroyVm(vm, { store, connection: await connect(), signal })
     return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
@@ -98,7 +99,7 @@ export async function vmCommand(verb: string, args: Arguments, signal: AbortSign
 /** `--mock`: what would be made, without asking Proxmox. */
 async function mockVm(verb: string, args: Arguments): Promise<Answer> {
   if (verb !== 'create') throw usageError({ name }, '--mock is for `create`')
-  const mocked = await mockCreate(nameAfter(args, 'create'), wishesOf(args))
+  const mocked = await mockCreate(wordAfterVerb({ name }, args, 'a name'), wishesOf(args))
   const text = [formatVm(mocked.entry, new Date()), JSON.stringify(mocked.configuration, null, 2), mockNote]
   return { document: mocked, text: text.join('\n\n') }
 }
@@ -144,7 +145,7 @@ async function importPredecessor(
   store: RegistryStore,
   args: Arguments,
 ): Promise<{ entries: Entry[]; conflicts: string[] }> {
-  const file = nameAfter(args, 'import')
+  const file = wordAfterVerb({ name }, args, 'a file')
   const text = await readFile(file, 'utf8').catch(cause => {
     throw new ProxmintError(`cannot read ${file}`, { cause, exitCode: exitCodes.usage })
   })

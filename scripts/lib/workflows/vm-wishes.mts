@@ -1,22 +1,15 @@
 import { formatAddress, parseAddress } from '../config/addresses.mts'
 import { type FleetVm, loadFleet } from '../config/fleet.mts'
-import { type Arguments, usageError } from '../run/command-line.mts'
+import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
 import type { VmWishes } from './vm-design.mts'
 
 const name = 'vm'
-
-/** The word after the verb. */
-export function nameAfter({ positionals }: Arguments, verb: string): string {
-  const word = positionals[1]
-  if (word === undefined) throw usageError({ name }, `${verb} needs a name`)
-  return word
-}
 
 /** The VMs that are named, and those of a fleet file, whose own words count more than the options. */
 export async function wantedVms(args: Arguments): Promise<Map<string, VmWishes>> {
   const general = wishesOf(args)
   const from = args.string('from')
-  const names = from === undefined ? [nameAfter(args, 'create')] : []
+  const names = from === undefined ? [wordAfterVerb({ name }, args, 'a name')] : []
   const wanted = new Map([...names, ...args.positionals.slice(1)].map(vm => [vm, general]))
   const fleet = from === undefined ? [] : await loadFleet(from)
   for (const [vm, own] of fleet) wanted.set(vm, wishesWith(general, own))
