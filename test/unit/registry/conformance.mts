@@ -246,6 +246,30 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       expect(await store.list()).toHaveLength(20)
       await Promise.all(stores.map(one => one.close()))
     })
+
+    test('commits each change once while the same store is read', async () => {
+      const names = Array.from({ length: 12 }, (_, index) => `vm-${index}`)
+      let isDone = false
+      const reading = (async () => {
+        while (!isDone) await Promise.all([store.list(), ...names.map(name => store.find(name))])
+      })()
+      const working = names.map(async name => {
+        await store.reserve([wanted(name)], limits())
+        for (const what of ['first', 'second']) {
+          await store.change(name, one => ({
+            ...one,
+            history: [...one.history, { at: now.toISOString(), what }],
+          }))
+        }
+      })
+      await Promise.all(working).finally(() => {
+        isDone = true
+      })
+      await reading
+      for (const { history } of await store.list()) {
+        expect(history.map(({ what }) => what)).toEqual(['reserved', 'first', 'second'])
+      }
+    })
   })
 }
 

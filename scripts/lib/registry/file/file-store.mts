@@ -34,9 +34,11 @@ const maxTries = 5
 /** The registry in a folder of this machine. It must be on a local file system, where appending is atomic. */
 export function openFileStore(options: FileStoreOptions): RegistryStore {
   const { folder } = options
+  // Two that take up the journal's tail at once would each take it for their own news.
+  const inTurn = turns()
   let generation: Generation | undefined
 
-  /** The state as of now. */
+  /** The state as of now. Only in turn. */
   const refresh = async (): Promise<Generation> => {
     if (generation !== undefined) await readTail(generation)
     if (generation === undefined || generation.sealed || generation.replaced) {
@@ -49,32 +51,35 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
   /** Runs `decide` on the state under the lock and commits what it wants changed. */
   const commit = async <T,>(
     decide: (state: RegistryState) => Promise<{ change: Change; result: T }>,
-  ): Promise<T> =>
-    withLock(lockOf(options), async () => {
-      for (let tries = 0; tries < maxTries; tries++) {
-        const current = await writable(refresh)
-        const { change, result } = await decide(current.state)
-        if (await append(current, recordOf(current.state, change))) {
-          await compactIfLong(current, options)
-          return result
-        }
+  ): Promise<T> => withLock(lockOf(options), () => inTurn(() => commitOnce(decide)))
+
+  const commitOnce = async <T,>(
+    decide: (state: RegistryState) => Promise<{ change: Change; result: T }>,
+  ): Promise<T> => {
+    for (let tries = 0; tries < maxTries; tries++) {
+      const current = await writable(refresh)
+      const { change, result } = await decide(current.state)
+      if (await append(current, recordOf(current.state, change))) {
+        await compactIfLong(current, options)
+        return result
       }
-      throw new ProxmintError(
-        `${folder} was changed by others ${maxTries} times while this run held its lock`,
-        {
-          hint: 'the lock is lost again and again: is the machine suspended, or the folder on a network file system?',
-          exitCode: exitCodes.locked,
-        },
-      )
-    })
+    }
+    throw new ProxmintError(
+      `${folder} was changed by others ${maxTries} times while this run held its lock`,
+      {
+        hint: 'the lock is lost again and again: is the machine suspended, or the folder on a network file system?',
+        exitCode: exitCodes.locked,
+      },
+    )
+  }
 
   return {
     description: `the registry in ${folder}`,
     list: async () => {
-      const { state } = await refresh()
+      const { state } = await inTurn(refresh)
       return [...state.entries.values()].sort((a, b) => a.name.localeCompare(b.name))
     },
-    find: async name => (await refresh()).state.entries.get(name),
+    find: async name => (await inTurn(refresh)).state.entries.get(name),
     reserve: (wanted, limits) =>
       commit(async state => {
         const cursors = { ...state.cursors }
@@ -89,10 +94,11 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
         const change: Change = changed.phase === 'destroyed' ? { archive: [changed] } : { put: [changed] }
         return { change, result: changed }
       }),
-    listArchived: async () => {
-      const current = await refresh()
-      return [...(await readArchive(current)), ...current.state.archived]
-    },
+    listArchived: () =>
+      inTurn(async () => {
+        const current = await refresh()
+        return [...(await readArchive(current)), ...current.state.archived]
+      }),
     add: (entries, archived) =>
       commit(async state => {
         const conflicts = conflictsOf([...state.entries.values()], entries)
@@ -101,10 +107,21 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
       }),
     exclusively: (name, work, run) =>
       withLock({ path: join(folder, `vm-${name}`), purpose: `${work} ${name}` }, run),
-    close: async () => {
-      await generation?.journal?.close()
-      generation = undefined
-    },
+    close: () =>
+      inTurn(async () => {
+        await generation?.journal?.close()
+        generation = undefined
+      }),
+  }
+}
+
+/** Runs one piece of work after the other, however the one before ended. */
+function turns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve()
+  return work => {
+    const mine = last.then(work, work)
+    last = mine
+    return mine
   }
 }
 
