@@ -32,7 +32,7 @@ export interface InsideSettings {
   dataFolder: string
   nodeSsh: NodeSshSettings
   /** Undefined: the lab has no chain. */
-  chain: LabChainSettings | undefined
+  chain: Omit<LabChainSettings, 'guestHost'> | undefined
   /** For what lives as long as the lab; removed from in here, since with mapped user ids nobody else may. */
   runFolder: string
   guests: GuestKind
@@ -92,7 +92,8 @@ async function start(settings: InsideSettings): Promise<InsideReady> {
   if (settings.socketPath !== undefined)
     await forward({ path: settings.socketPath }, { host: '127.0.0.1', port: server.port })
   const nodeSsh = await serveNodeSsh(settings, server)
-  const chain = settings.chain && (await openLabChain(settings.chain))
+  const guestHost = settings.network === 'bridge' ? BRIDGE_ADDRESS : undefined
+  const chain = settings.chain && (await openLabChain({ ...settings.chain, guestHost }))
   const controlSocket = join(runFolder, 'control.sock')
   const control = await openControl(controlSocket, server.admin)
   const { url, caFile, home } = server

@@ -9,10 +9,14 @@ export interface LabChainSettings {
   listen: { host: string; port: number }
   /** Of the forwarder outside; undefined where outside and inside are one. */
   socketPath: string | undefined
+  /** Where guests reach it; undefined where they share the lab's loopback. */
+  guestHost: string | undefined
 }
 
 export interface LabChainReady {
   rpcUrl: string
+  /** The same chain for guests. */
+  guestRpcUrl: string
   chainId: number
   /** Of the contract of access credentials; the chain's first account owns it. */
   contract: string
@@ -28,6 +32,7 @@ const BLOCK_TIME_SECONDS = 1
 export async function openLabChain({
   listen,
   socketPath,
+  guestHost,
 }: LabChainSettings): Promise<{ ready: LabChainReady; close(): Promise<void> }> {
   // Loaded only where there is a chain: every lab would start later otherwise.
   const [{ startChain }, { deployCredentials }] = await Promise.all([
@@ -36,9 +41,12 @@ export async function openLabChain({
   ])
   const chain = await startChain({ blockTimeSeconds: BLOCK_TIME_SECONDS, port: listen.port })
   const { rpcUrl, chainId } = chain
-  if (socketPath !== undefined)
-    await forward({ path: socketPath }, { host: '127.0.0.1', port: Number(new URL(rpcUrl).port) })
-  return { ready: { rpcUrl, chainId, contract: await deployCredentials(chain) }, close: chain.close }
+  const own = { host: '127.0.0.1', port: Number(new URL(rpcUrl).port) }
+  if (socketPath !== undefined) await forward({ path: socketPath }, own)
+  if (guestHost !== undefined) await forward({ host: guestHost, port: own.port }, own)
+  const guestRpcUrl = guestHost === undefined ? rpcUrl : `http://${guestHost}:${own.port}`
+  const contract = await deployCredentials(chain)
+  return { ready: { rpcUrl, guestRpcUrl, chainId, contract }, close: chain.close }
 }
 
 /** The key that mints and the config that names it, in the lab's state folder; each lab has a new chain. */
@@ -53,6 +61,7 @@ export async function writeChainFiles(stateFolder: string, ready: LabChainReady)
     chain_id: ready.chainId,
     nft_contract: ready.contract,
     rpc_url: ready.rpcUrl,
+    guest_rpc_url: ready.guestRpcUrl,
     confirmations: 1,
     deployer: { private_key_file: keyFile },
   }
