@@ -1,7 +1,6 @@
 /** Every family is valid for the Packers there are; debian-web3, with a package made here, is really built. */
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -13,7 +12,9 @@ import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
+import { inGuestByAgent, slowly } from './guest-agent.mts'
 import { leftovers } from './leftovers.mts'
+import { makePackage } from './web3-package.mts'
 import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
 
 const run = promisify(execFile)
@@ -171,29 +172,13 @@ describe('on simulated guests: debian-web3', () => {
     try {
       await finish(await root.request('POST', `${vm}/status/start`))
       await expect
-        .poll(() => root.request('POST', `${vm}/agent/ping`).then(() => 'up', String), slow)
+        .poll(() => root.request('POST', `${vm}/agent/ping`).then(() => 'up', String), slowly)
         .toBe('up')
-      return await Promise.all(commands.map(command => execInGuest(vm, command)))
+      return await Promise.all(commands.map(command => inGuestByAgent(root, vmid, command)))
     } finally {
       await finish(await root.request('POST', `${vm}/status/stop`))
       await finish(await root.request('DELETE', vm))
     }
-  }
-
-  const slow = { timeout: 120_000, interval: 500 }
-
-  async function execInGuest(vm: string, command: string): Promise<string> {
-    const started = { command: '/bin/sh', 'input-data': command }
-    const { pid } = await root.request<{ pid: number }>('POST', `${vm}/agent/exec`, started)
-    type Status = { exited: 0 | 1; 'out-data'?: string }
-    let status: Status | undefined
-    await expect
-      .poll(async () => {
-        status = await root.request<Status>('GET', `${vm}/agent/exec-status`, { pid })
-        return Boolean(status.exited)
-      }, slow)
-      .toBe(true)
-    return (status?.['out-data'] ?? '').trim()
   }
 })
 
@@ -225,45 +210,4 @@ describe('talos', () => {
 
 function asyncDisposable(lab: Lab): Lab & AsyncDisposable {
   return Object.assign(lab, { [Symbol.asyncDispose]: () => lab.close() })
-}
-
-/** A package of libpam-web3's layout: module, service, its unit and both configurations. */
-async function makePackage(folder: string, name: string): Promise<{ file: string; sha256: string }> {
-  const tree = join(folder, `${name}-tree`)
-  const files: Record<string, string> = {
-    'DEBIAN/control': [
-      `Package: ${name}`,
-      'Version: 0.4.0',
-      'Architecture: amd64',
-      'Maintainer: proxmint tests <tests@example.net>',
-      'Description: stands in for the real one in a test',
-      '',
-    ].join('\n'),
-    'DEBIAN/conffiles': '/etc/pam_web3/config.toml\n/etc/web3-auth/config.toml\n',
-    'lib/x86_64-linux-gnu/security/libpam_web3.so': 'not a module',
-    'usr/bin/web3-auth-svc': '#!/bin/sh\nexec sleep infinity\n',
-    'usr/lib/systemd/system/web3-auth-svc.service': [
-      '[Unit]',
-      'Description=web3 authentication service',
-      '[Service]',
-      'ExecStart=/usr/bin/web3-auth-svc',
-      '[Install]',
-      'WantedBy=multi-user.target',
-      '',
-    ].join('\n'),
-    'etc/pam_web3/config.toml': '[machine]\nid = "my-server"\n',
-    'etc/web3-auth/config.toml': 'backend = "jsonrpc"\n',
-  }
-  for (const [path, text] of Object.entries(files)) {
-    await mkdir(join(tree, path, '..'), { recursive: true })
-    await writeFile(join(tree, path), text, { mode: path.startsWith('usr/bin/') ? 0o755 : 0o644 })
-  }
-  const file = join(folder, `${name}_0.4.0_amd64.deb`)
-  await run('dpkg-deb', ['--root-owner-group', '--build', tree, file])
-  return {
-    file,
-    sha256: createHash('sha256')
-      .update(await readFile(file))
-      .digest('hex'),
-  }
 }
