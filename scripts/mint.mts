@@ -8,7 +8,7 @@ await runMain({
   name,
   summary:
     'Mints one access credential: a token that opens one machine for one wallet. Never twice for a machine id.',
-  usage: '--owner-wallet ADDRESS --machine-id NAME',
+  usage: '--owner-wallet ADDRESS --machine-id NAME | --vm NAME | --update NAME --user-signature HEX|FILE',
   options: {
     'owner-wallet': {
       type: 'string',
@@ -17,15 +17,31 @@ await runMain({
     },
     'machine-id': { type: 'string', value: 'NAME', help: 'the machine it opens' },
     'expiry-days': { type: 'string', value: 'N', help: 'what the token says of its expiry; default: never' },
+    vm: {
+      type: 'string',
+      value: 'NAME',
+      help: 'mints the token of a VM that was made without, and gives it the id',
+    },
+    update: { type: 'string', value: 'NAME', help: 'encrypts where the VM is for the owner of its token' },
+    'user-signature': {
+      type: 'string',
+      value: 'HEX|FILE',
+      help: "update: the owner's signature of the token's decrypt message; - reads it from standard input",
+    },
     'dry-run': { type: 'boolean', help: 'check everything and tell the cost; sign nothing, need no key' },
   },
   positionals: 0,
   example: 'zx scripts/mint.mts --owner-wallet 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 --machine-id web-1',
   async run(args, signal) {
+    const vm = args.string('vm') ?? args.string('update')
+    if (vm !== undefined) {
+      const { mintVmCommand } = await import('./lib/workflows/mint-vm-command.mts')
+      return printAnswer(args, await mintVmCommand(vm, args, signal))
+    }
     const wallet = args.string('owner-wallet')
     const machineId = args.string('machine-id')
     if (wallet === undefined || machineId === undefined) {
-      throw usageError({ name }, 'give --owner-wallet and --machine-id')
+      throw usageError({ name }, 'give --owner-wallet and --machine-id, or --vm, or --update')
     }
     const workflow = await import('./lib/workflows/mint-command.mts')
     const request = workflow.mintRequest(

@@ -10,6 +10,21 @@ await runMain({
   usage:
     'create NAME... [--from FILE] | list | show NAME | extend NAME --days N | resume NAME | destroy NAME | import FILE',
   options: {
+    'owner-wallet': {
+      type: 'string',
+      value: 'ADDRESS',
+      help: 'create: the wallet that opens it, with the checksum of EIP-55',
+    },
+    'no-web3': { type: 'boolean', help: 'create: no access credential; SSH keys alone open it' },
+    'skip-mint': {
+      type: 'boolean',
+      help: 'create: boots it without a token; no wallet opens it until `mint --vm NAME`',
+    },
+    'user-signature': {
+      type: 'string',
+      value: 'HEX|FILE',
+      help: 'create: what the owner signed, to encrypt the address for them; `vm show` tells the text',
+    },
     purpose: { type: 'string', value: 'TEXT', help: 'create: what it is for' },
     cpu: { type: 'string', value: 'N', help: 'create: cores' },
     memory: { type: 'string', value: 'MIB', help: 'create: memory in MiB' },
@@ -38,7 +53,7 @@ await runMain({
     yes: { type: 'boolean', help: 'destroy: without asking' },
   },
   positionals: 1000,
-  example: 'zx scripts/vm.mts create web-1 --cpu 2 --memory 2048 --apply',
+  example: 'zx scripts/vm.mts create web-1 --no-web3 --cpu 2 --memory 2048 --apply',
   async run(args, signal) {
     const { vmCommand, vmVerbs } = await import('./lib/workflows/vm-command.mts')
     const verb = verbOf({ name }, args, vmVerbs)

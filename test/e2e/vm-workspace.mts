@@ -27,14 +27,22 @@ export interface VmWorkspace extends AsyncDisposable {
   ageLocks(): Promise<void>
 }
 
-export async function createVmWorkspace(lab: Lab): Promise<VmWorkspace> {
+/** @param family whose VM template is built and current; `env` is what its build wants. */
+export async function createVmWorkspace(
+  lab: Lab,
+  family = 'debian',
+  env: Record<string, string> = {},
+): Promise<VmWorkspace> {
   const workspace = await createWorkspace(lab)
   for (const folder of ['terraform', 'cloud-init']) {
     await cp(join(repository, folder), join(workspace.folder, folder), { recursive: true })
   }
-  expect(await workspace.zx('base', ['import', 'debian'])).toMatchObject({ code: 0 })
-  expect(await workspace.zx('build', ['debian', '--no-test'])).toMatchObject({ code: 0 })
-  expect(await workspace.zx('templates', ['promote', 'debian', '--untested'])).toMatchObject({ code: 0 })
+  if (family === 'debian-web3') {
+    await workspace.edit('config/proxmint.yaml', '  debian-12:', '  debian-12-web3:')
+  }
+  expect(await workspace.zx('base', ['import', family])).toMatchObject({ code: 0 })
+  expect(await workspace.zx('build', [family, '--no-test'], env)).toMatchObject({ code: 0 })
+  expect(await workspace.zx('templates', ['promote', family, '--untested'])).toMatchObject({ code: 0 })
   const folder = join(workspace.stateDir, 'registry')
   const home = {
     HOME: workspace.folder,
@@ -53,7 +61,7 @@ export async function createVmWorkspace(lab: Lab): Promise<VmWorkspace> {
     },
     registry,
     left: () => leftOutside(lab, workspace),
-    ageLocks: () => ageLocks(folder),
+    ageLocks: () => ageLocks(workspace.stateDir),
     async [Symbol.asyncDispose]() {
       await registry.close()
       await workspace[Symbol.asyncDispose]()
@@ -79,8 +87,10 @@ async function leftOutside(lab: Lab, workspace: Workspace): Promise<string[]> {
   ].sort()
 }
 
-async function ageLocks(folder: string): Promise<void> {
-  const locks = (await readdir(folder)).filter(name => name.endsWith('.lock'))
+async function ageLocks(stateDir: string): Promise<void> {
+  const names = await readdir(stateDir, { recursive: true })
   const past = new Date(Date.now() - 60_000)
-  await Promise.all(locks.map(name => utimes(join(folder, name), past, past)))
+  await Promise.all(
+    names.filter(name => name.endsWith('.lock')).map(name => utimes(join(stateDir, name), past, past)),
+  )
 }

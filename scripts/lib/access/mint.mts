@@ -20,6 +20,10 @@ export interface MintRequest {
   entryId?: string
   /** Unix seconds; 0 is never. */
   expiresAt: number
+  /** What the owner signs to get the key to `userEncrypted`; one of its own where it is left out. */
+  decryptMessage?: string
+  /** Hex with 0x. Default: nothing. */
+  userEncrypted?: string
 }
 
 export interface MintTarget {
@@ -92,18 +96,22 @@ function mintKey({ contract }: MintTarget, { machineId, entryId }: MintRequest):
   return `mint-${contract.slice(2, 10).toLowerCase()}-${subject}`
 }
 
+/** Unlike any other: a signature of it is the key to what is encrypted for the owner. */
+export function newDecryptMessage(wallet: string): string {
+  return `libpam-web3:${wallet}:${randomBytes(16).toString('hex')}`
+}
+
 /** No host name is in it: everybody can read the chain. */
 export function mintData({ profile, serverPublicKey }: MintTarget, request: MintRequest): string {
-  const { wallet, machineId, expiresAt } = request
-  const message = `libpam-web3:${wallet}:${randomBytes(16).toString('hex')}`
+  const { wallet, machineId, expiresAt, userEncrypted = '0x' } = request
+  const message = request.decryptMessage ?? newDecryptMessage(wallet)
   const description = 'Opens one virtual machine for its owner'
-  const nothing = '0x'
   if (profile === 'v0.4') {
-    const values = [wallet, nothing, message, description, '', '', expiresAt]
+    const values = [wallet, userEncrypted, message, description, '', '', expiresAt]
     return credentialInterface.encodeFunctionData(mintSignatures[profile], values)
   }
   const encrypted = encryptFor(requireServerKey(serverPublicKey), machineId)
-  const values = [wallet, encrypted, nothing, message, description, '', expiresAt]
+  const values = [wallet, encrypted, userEncrypted, message, description, '', expiresAt]
   return credentialInterface.encodeFunctionData(mintSignatures[profile], values)
 }
 

@@ -14,6 +14,7 @@ export const userDataFolder = 'cloud-init/templates'
 /**
  * Fills a cloud-init template in. It is read as YAML first and filled in value by value, so that no value can
  * become a key, a list or a second line of the document.
+ * @param required variables without which the template is of no use here.
  * @returns user-data, beginning with `#cloud-config`.
  * @throws ProxmintError (usage) for an unknown template, (invalid) for one that cannot be filled in.
  */
@@ -21,9 +22,13 @@ export async function renderUserData(
   folder: string,
   name: string,
   variables: UserDataVariables,
+  required: string[] = [],
 ): Promise<string> {
   const path = join(folder, `${name}.yaml`)
   const [{ parse, stringify }, text] = await Promise.all([import('yaml'), readTemplate(folder, name)])
+  const used = new Set(Array.from(text.matchAll(placeholder), match => match[1]))
+  const unused = required.find(variable => !used.has(variable))
+  if (unused !== undefined) throw lacks(path, name, unused)
   let document: unknown
   try {
     document = parse(text)
@@ -66,9 +71,29 @@ function filledText(text: string, path: string, variables: UserDataVariables): s
 function variableOf(name: string, path: string, variables: UserDataVariables): string | string[] {
   const value = variables[name]
   if (value !== undefined) return value
-  throw invalid(path, `uses the unknown variable ${name}${didYouMean(name, Object.keys(variables))}`)
+  throw invalid(
+    path,
+    `uses the unknown variable ${name}${didYouMean(name, Object.keys(variables))}`,
+    accessHint(name),
+  )
 }
 
-function invalid(path: string, what: string): ProxmintError {
-  return new ProxmintError(`the cloud-init template ${path} ${what}`, { exitCode: exitCodes.invalid })
+function lacks(path: string, name: string, variable: string): ProxmintError {
+  return new ProxmintError(
+    `the cloud-init template ${name} has no {{ ${variable} }}: no wallet would open the VM`,
+    {
+      facts: { template: path },
+      hint: 'take one that sets libpam-web3 up, such as nft-auth, or make the VM with --no-web3',
+      exitCode: exitCodes.usage,
+    },
+  )
+}
+
+/** Of a variable that only VMs with an access credential have. */
+function accessHint(name: string): string | undefined {
+  return name === 'gecos' ? 'only a VM that opens with a wallet has it: --owner-wallet 0x...' : undefined
+}
+
+function invalid(path: string, what: string, hint?: string): ProxmintError {
+  return new ProxmintError(`the cloud-init template ${path} ${what}`, { hint, exitCode: exitCodes.invalid })
 }

@@ -6,6 +6,10 @@ import { readYamlFile } from './yaml-file.mts'
 /** One VM of a fleet file; the keys are the options of `vm create`. */
 export interface FleetVm {
   purpose?: string
+  /** As written; whoever uses it checks its checksum. */
+  owner_wallet?: string
+  /** False: without an access credential. */
+  web3?: boolean
   cpu?: number
   /** MiB. */
   memory?: number

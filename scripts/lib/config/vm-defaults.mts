@@ -4,6 +4,8 @@ import { readOptionalYamlFile } from './yaml-file.mts'
 export interface VmDefaults {
   /** A template family. */
   template: string
+  /** What a VM with an access credential takes in the place of `template` and `cloudInit.template`. */
+  credential: { template: string; cloudInitTemplate: string }
   cores: number
   /** MiB. */
   memory: number
@@ -24,6 +26,7 @@ export interface VmDefaults {
 
 interface VmFile {
   template?: string
+  credential?: { template?: string; cloud_init?: string }
   cores?: number
   memory?: number
   disk?: number
@@ -56,6 +59,10 @@ export async function loadVmDefaults(env: NodeJS.ProcessEnv = process.env): Prom
   const breakGlass = cloudInit.break_glass_key
   return {
     template: file.template ?? 'debian',
+    credential: {
+      template: file.credential?.template ?? 'debian-web3',
+      cloudInitTemplate: file.credential?.cloud_init ?? 'nft-auth',
+    },
     cores: file.cores ?? 2,
     memory: file.memory ?? 2048,
     disk: file.disk ?? 10,

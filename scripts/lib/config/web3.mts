@@ -11,6 +11,8 @@ export interface Web3Config {
   nftContract: string | undefined
   /** In the order they are tried; may be empty. */
   rpcUrls: string[]
+  /** What VMs ask; every one of them gets to know it. */
+  guestRpcUrl: string | undefined
   profile: 'auto' | 'v0.2' | 'v0.4'
   /** Blocks that must hold a transaction, its own included. */
   confirmations: number
@@ -28,6 +30,7 @@ interface Web3File {
   chain_id?: number
   nft_contract?: string
   rpc_url?: string | string[]
+  guest_rpc_url?: string
   profile?: Web3Config['profile']
   confirmations?: number
   deployer?: { private_key_file?: string } | null
@@ -56,7 +59,10 @@ export async function loadWeb3(env: NodeJS.ProcessEnv = process.env): Promise<We
       variable: 'PROXMINT_WEB3',
       sample: web3File,
       schema,
-      moreFaults: file => urlFaults(listOf(file.rpc_url)),
+      moreFaults: file => [
+        ...urlFaults('rpc_url', listOf(file.rpc_url)),
+        ...urlFaults('guest_rpc_url', listOf(file.guest_rpc_url)),
+      ],
     },
     env,
   )
@@ -65,6 +71,7 @@ export async function loadWeb3(env: NodeJS.ProcessEnv = process.env): Promise<We
     chainId: file.chain_id ?? 11155111,
     nftContract: file.nft_contract,
     rpcUrls: environmentUrls(env) ?? listOf(file.rpc_url),
+    guestRpcUrl: file.guest_rpc_url ?? listOf(file.rpc_url)[0],
     profile: file.profile ?? 'auto',
     confirmations: file.confirmations ?? 2,
     privateKeyFile: keyFile === undefined ? undefined : resolve(projectRoot(env), keyFile),
@@ -91,10 +98,10 @@ function environmentUrls(env: NodeJS.ProcessEnv): string[] | undefined {
 }
 
 /** The message leaves the URL out: it can hold an API key. */
-function urlFaults(urls: string[]): SchemaFault[] {
-  return urls.every(isHttpUrl)
-    ? []
-    : [{ path: ['rpc_url'], sentence: 'rpc_url must be an http or https URL, or a list of them' }]
+function urlFaults(key: string, urls: string[]): SchemaFault[] {
+  if (urls.every(isHttpUrl)) return []
+  const what = key === 'rpc_url' ? 'an http or https URL, or a list of them' : 'an http or https URL'
+  return [{ path: [key], sentence: `${key} must be ${what}` }]
 }
 
 function isHttpUrl(url: string): boolean {

@@ -22,7 +22,7 @@ export interface Views {
   now: Date
 }
 
-export type Fix = 'remove the folder' | 'power it off'
+export type Fix = 'remove the folder' | 'power it off' | 'take the owner over' | 'tell the chain'
 
 export interface Divergence {
   /** Of the VM or its folder. */

@@ -4,7 +4,8 @@ export type Phase = (typeof phases)[number]
 
 /** What is known of the access credential of a VM. */
 export interface TokenRecord {
-  status: 'reserved' | 'minted' | 'failed'
+  /** `expired`: the chain says that it opens nothing any more, since its VM is destroyed. */
+  status: 'reserved' | 'minted' | 'failed' | 'expired'
   /** The token id from the receipt, decimal; null before there is one. `0` is a token id. */
   id: string | null
   /** Hash of the transaction that minted it. */
@@ -48,6 +49,26 @@ export interface VmDesign {
   }
   /** `10m`. */
   agentTimeout: string
+  /** Null for a VM without an access credential. */
+  access: AccessDesign | null
+}
+
+/** How a VM opens with a token. Its chain and contract stay its own, whatever the config says later. */
+export interface AccessDesign {
+  chainId: number
+  /** EIP-55. */
+  contract: string
+  /** The JSON-RPC server that the VM asks. */
+  rpcUrl: string
+  signingPagePort: number
+  otpLength: number
+  otpTtlSeconds: number
+  /** What the owner signs to get the key to `userEncrypted`. */
+  decryptMessage: string
+  /** Hex with 0x; `0x` is nothing. */
+  userEncrypted: string
+  /** Its token is minted when somebody asks for it, and the VM boots without one. */
+  mintLater: boolean
 }
 
 /** One VM as the registry knows it. Plain JSON in both stores. */

@@ -24,6 +24,7 @@ export const vmCheckpoints = [
   'vm-create-planned',
   'vm-create-applied',
   'vm-created',
+  'vm-minted',
   'vm-boot-planned',
   'vm-boot-applied',
   'vm-verified',

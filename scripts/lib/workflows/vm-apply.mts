@@ -47,7 +47,7 @@ export async function applyVm(name: string, options: ApplyOptions, working: Work
     const entry = await requireEntry(name, working)
     if (options.planOnly) return planVm(entry, options, working)
     if (isUnfinished(entry)) return finishVm(name, working, resumable)
-    return { entry, did: (await applyChanges(entry, options, working)) ? 'changed' : 'nothing' }
+    return { entry, did: (await applyEntry(entry, options, working)) ? 'changed' : 'nothing' }
   })
 }
 
@@ -57,8 +57,12 @@ async function requireEntry(name: string, { store }: Working): Promise<Entry> {
   return entry
 }
 
-async function applyChanges(entry: Entry, options: ApplyOptions, working: Working): Promise<boolean> {
-  const { connection, signal } = working
+/** Applies what differs of a VM that is there. @returns whether anything did. The caller holds its lock. */
+export async function applyEntry(
+  entry: Entry,
+  options: Pick<ApplyOptions, 'allowReplace'>,
+  { connection, signal }: Working,
+): Promise<boolean> {
   // Without this Terraform would make it anew, with an empty disk.
   if ((await locateVm(connection, entry)) === undefined && !options.allowReplace) throw gone(entry)
   const folder = await writeVmFolder(entry, runs(entry))

@@ -10,16 +10,17 @@ import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.m
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withRow } from '../run/progress.mts'
 import { answerFor, atOnce } from './apply.mts'
-import { connect } from './connect.mts'
+import { issuers } from './credential-issuer.mts'
 import { withRegistry } from './open-registry.mts'
 import type { Applied } from './vm-apply.mts'
 import { createVm } from './vm-create.mts'
 import { destroyVm } from './vm-destroy.mts'
+import { extendVm } from './vm-expiry.mts'
 import { formatVm, formatVms } from './vm-list.mts'
 import { mockCreate } from './vm-mock.mts'
-import { withVmRegistry } from './vm-registry.mts'
-import type { Working } from './vm-steps.mts'
-import { extended, resumeVm } from './vm-suspend.mts'
+import { withVmRegistry, workingOn } from './vm-registry.mts'
+import { resumeVm } from './vm-suspend.mts'
+import { factsOf, viewsOf } from './vm-views.mts'
 import { wantedVms, wishesOf } from './vm-wishes.mts'
 
 const name = 'vm'
@@ -35,16 +36,14 @@ const byVerb: Record<string, Verb> = {
   },
   async show(store, args) {
     const entry = await requireEntry(store, wordAfterVerb({ name }, args, 'a name'))
-    return { document: entry, text: formatVm(entry, new Date()) }
+    const views = await viewsOf(entry)
+    return { document: { ...entry, views }, text: formatVm(entry, new Date(), factsOf(views)) }
   },
-  async extend(store, args) {
+  async extend(store, args, signal) {
     const days = args.integer('days', dayRange)
     if (days === undefined) throw usageError({ name }, 'extend needs --days N')
     const vm = wordAfterVerb({ name }, args, 'a name')
-    // Under its lock: a renewal comes before `gc` looks at the VM, or after it.
-    const entry = await store.exclusively(vm, 'vm extend', () =>
-      store.change(vm, one => extended(one, days, new Date())),
-    )
+    const entry = await extendVm(vm, days, { store, issuer: issuers(signal) })
     return { document: entry, text: `${entry.name} expires ${entry.expiresAt}` }
   },
   async import(store, args) {
@@ -59,8 +58,12 @@ const byVerb: Record<string, Verb> = {
 const onVms: Record<string, Verb> = {
   async create(store, args, signal) {
     const wanted = await wantedVms(args)
-    const options = { apply: args.flag('apply'), rollback: args.flag('rollback') }
-    const working: Working = { store, connection: await connect(), signal }
+    const userSignature = args.string('user-signature')
+    if (userSignature !== undefined && wanted.size > 1) {
+      throw usageError({ name }, '--user-signature is for one VM')
+    }
+    const options = { apply: args.flag('apply'), rollback: args.flag('rollback'), userSignature }
+    const working = await workingOn(store, signal)
     const create = (vm: string) => createVm(vm, wanted.get(vm)!, options, working)
     const [only] = wanted.keys()
     if (wanted.size === 1) return answerForOne(await create(only!))
@@ -70,13 +73,13 @@ const onVms: Record<string, Verb> = {
   async resume(store, args, signal) {
     const days = args.integer('days', dayRange)
     const vm = wordAfterVerb({ name }, args, 'a name')
-    const entry = await resumeVm(vm, days, { store, connection: await connect(), signal })
+    const entry = await resumeVm(vm, days, await workingOn(store, signal))
     return { document: entry, text: `${vm} is active again, and expires ${entry.expiresAt}` }
   },
   async destroy(store, args, signal) {
     const vm = wordAfterVerb({ name }, args, 'a name')
     await confirm(await requireEntry(store, vm), args.flag('yes'))
-    const entry = await destroyVm(vm, { store, connection: await connect(), signal })
+    const entry = await destroyVm(vm, await workingOn(store, signal))
     return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
   },
 }

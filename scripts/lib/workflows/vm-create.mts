@@ -1,19 +1,25 @@
-import type { Entry } from '../registry/entry.mts'
+import type { Entry, Phase } from '../registry/entry.mts'
 import { checkpoint } from '../run/checkpoint.mts'
-import { ProxmintError } from '../run/errors.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
 import { type Applied, finishVm } from './vm-apply.mts'
+import { signatureFrom, withUserSignature } from './vm-credential.mts'
 import type { VmWishes } from './vm-design.mts'
 import { removeVm } from './vm-destroy.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { reserveNewVm } from './vm-reserve.mts'
 import { resumable, type Working } from './vm-steps.mts'
 
+/** In these a VM is powered off, and has never been anything else, unless a first boot failed. */
+const neverBooted: Phase[] = ['reserved', 'created', 'minted']
+
 export interface CreateOptions {
   /** Makes and boots it; otherwise it is reserved and its configuration written, no more. */
   apply: boolean
   /** Gives everything up again when a step before the boot fails. */
   rollback: boolean
+  /** What the owner signed of a VM that is reserved. */
+  userSignature: string | undefined
 }
 
 /**
@@ -23,16 +29,18 @@ export interface CreateOptions {
 export async function createVm(
   name: string,
   wishes: VmWishes,
-  { apply, rollback }: CreateOptions,
+  { apply, rollback, userSignature }: CreateOptions,
   working: Working,
 ): Promise<Applied> {
-  const { store, connection } = working
+  const { store } = working
   const known = await store.find(name)
   if (known !== undefined)
     say(`${name} is ${known.phase}; what it is made of was decided when it was reserved`)
-  const found = known ?? (await reserveNewVm(store, connection, name, wishes))
+  if (known === undefined && userSignature !== undefined) throw unsigned(name)
+  const found = known ?? (await reserveNewVm(name, wishes, working))
   checkpoint('vm-reserved')
   return store.exclusively(found.name, 'vm create', async () => {
+    if (userSignature !== undefined) await keepSignature(name, userSignature, working)
     if (apply) return finishVm(found.name, working, (entry, error) => giveUp(entry, error, working, rollback))
     const entry = (await store.find(name)) ?? found
     if (entry.phase === 'reserved') await writeVmFolder(entry, false)
@@ -40,9 +48,28 @@ export async function createVm(
   })
 }
 
+async function keepSignature(name: string, text: string, { store }: Working): Promise<void> {
+  const signature = await signatureFrom(text)
+  await store.change(name, entry => {
+    if (entry.phase === 'reserved' || entry.phase === 'created') return withUserSignature(entry, signature)
+    throw new ProxmintError(`${name} is ${entry.phase}: its token says already what it says`, {
+      hint: `zx scripts/mint.mts --update ${name} --user-signature ... changes it`,
+      exitCode: exitCodes.usage,
+    })
+  })
+}
+
+/** Each token has a text of its own, so that no signature opens another's. */
+function unsigned(name: string): ProxmintError {
+  return new ProxmintError(`there is nothing yet that the owner of ${name} could have signed`, {
+    hint: `reserve it first: zx scripts/vm.mts create ${name} --owner-wallet 0x...; then \`vm show ${name}\` tells the text`,
+    exitCode: exitCodes.usage,
+  })
+}
+
 async function giveUp(entry: Entry, error: unknown, working: Working, rollback: boolean): Promise<unknown> {
-  if (!rollback || entry.phase !== 'reserved' || !(error instanceof ProxmintError))
-    return resumable(entry, error)
+  const hasBooted = entry.failure?.step === 'boot' || !neverBooted.includes(entry.phase)
+  if (!rollback || hasBooted || !(error instanceof ProxmintError)) return resumable(entry, error)
   // Ctrl-C ended the step, not what takes it back.
   const signal = new AbortController().signal
   await removeVm({ ...working, signal }, entry)

@@ -1,14 +1,20 @@
+import { createHash } from 'node:crypto'
 import type { Config } from '../config/load.mts'
 import type { Pool } from '../config/pools.mts'
 import type { VmDefaults } from '../config/vm-defaults.mts'
-import type { VmDesign } from '../registry/entry.mts'
+import type { AccessDesign, VmDesign } from '../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { familyIn } from '../templates/channels.mts'
 import type { Families, TemplateCopy, TemplateVersion } from '../templates/version.mts'
 
 /** What a person may say about a VM beside its name; undefined takes the default of config/vm.yaml. */
 export interface VmWishes {
+  /** A wallet, checked; its VM gets an access credential. */
   owner: string | undefined
+  /** Without an access credential, although a contract is configured. */
+  noCredential: boolean
+  /** The token is minted some time after the first boot. */
+  mintLater: boolean
   purpose: string | undefined
   cores: number | undefined
   /** MiB. */
@@ -56,10 +62,17 @@ export function copyFor(version: TemplateVersion, node: string): TemplateCopy {
 export function designVm(
   wishes: VmWishes,
   defaults: VmDefaults,
-  place: { config: Config; pool: Pool; template: { vmid: number; node: string }; storage: string },
+  place: {
+    config: Config
+    pool: Pool
+    template: { vmid: number; node: string }
+    storage: string
+    access: AccessDesign | null
+  },
 ): VmDesign {
-  const { config, pool, template, storage } = place
-  const { cloudInit } = defaults
+  const { config, pool, template, storage, access } = place
+  const { cloudInit, credential } = defaults
+  const userData = access === null ? cloudInit.template : credential.cloudInitTemplate
   return {
     template: { vmid: template.vmid, node: template.node },
     storage,
@@ -73,12 +86,19 @@ export function designVm(
       bridge: pool.bridge ?? config.bridge,
       vlan: pool.vlan ?? null,
     },
-    tags: [...new Set([`proxmint-${config.site}`, ...wishes.tags])],
+    tags: [...new Set([`proxmint-${config.site}`, ...walletTag(wishes), ...wishes.tags])],
     cloudInit: {
       ...cloudInit,
-      template: wishes.cloudInitTemplate ?? cloudInit.template,
+      template: wishes.cloudInitTemplate ?? userData,
       username: wishes.username ?? cloudInit.username,
     },
     agentTimeout: defaults.agentTimeout,
+    access,
   }
+}
+
+/** For whoever looks for an owner's VMs in Proxmox; not the wallet itself, which is nobody's business there. */
+function walletTag({ owner }: VmWishes): string[] {
+  if (owner === undefined) return []
+  return [`wallet-${createHash('sha256').update(owner.toLowerCase()).digest('hex').slice(0, 12)}`]
 }

@@ -8,6 +8,7 @@ import { messageOf, ProxmintError } from '../run/errors.mts'
 import { type Connection, cleaningOf } from './connect.mts'
 import { removeVolume } from './remove-leftovers.mts'
 import { withTerraform } from './terraform-run.mts'
+import { expireToken } from './vm-expiry.mts'
 import { removeVmFolder, writeFolderToDestroy } from './vm-folder.mts'
 import { type LocatedVm, locateVm, lookAtVm } from './vm-locate.mts'
 import type { Working } from './vm-steps.mts'
@@ -26,7 +27,7 @@ export async function destroyVm(name: string, working: Working): Promise<Entry> 
 }
 
 /** The same for who holds the VM's lock. Its folder goes first: once the entry is gone, nobody would look for it. */
-export async function removeVm({ store, connection, signal }: Working, entry: Entry): Promise<Entry> {
+export async function removeVm({ store, connection, issuer, signal }: Working, entry: Entry): Promise<Entry> {
   const { name } = entry
   try {
     await removeFromProxmox(connection, entry, signal)
@@ -38,7 +39,8 @@ export async function removeVm({ store, connection, signal }: Working, entry: En
     await store.change(name, one => failed(one, 'destroy', messageOf(error), new Date()))
     throw error
   }
-  const destroyed = await store.change(name, one => advance(one, 'destroyed', new Date()))
+  const token = await expireToken(entry, issuer)
+  const destroyed = await store.change(name, one => advance({ ...one, token }, 'destroyed', new Date()))
   checkpoint('vm-forgotten')
   return destroyed
 }

@@ -9,6 +9,7 @@ import { descriptionOf } from '../registry/identity.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type VmSettings, vmConfiguration } from '../terraform/vm-configuration.mts'
+import { accessVariables } from './vm-access.mts'
 
 /** Where the configuration of a VM and, by default, its state are. */
 export function vmFolder(name: string): string {
@@ -35,8 +36,13 @@ export async function renderVm(entry: Entry, started: boolean): Promise<VmFiles>
   const configuration = vmConfiguration(settings, backendOf(await loadBackend(), entry.name))
   if (design.cloudInit.delivery === 'snippet') return { configuration, seed: undefined }
   const { address, gateway, dns } = settings
-  const seed = { instanceId: entry.id, hostname: entry.name, userData, address, gateway, dns }
+  const seed = { instanceId: instanceOf(entry), hostname: entry.name, userData, address, gateway, dns }
   return { configuration, seed: await seedIso(seed) }
+}
+
+/** Another one makes cloud-init do its work again: after a token that was minted while the VM ran. */
+function instanceOf({ id, design, token }: Entry): string {
+  return design?.access?.mintLater && token?.id != null ? `${id}-nft-${token.id}` : id
 }
 
 /**
@@ -92,15 +98,19 @@ export function requireDesign({ name, design }: Entry): VmDesign {
 
 /** @throws ProxmintError where the cloud-init template is not there or cannot be filled in. */
 export async function userDataOf(
-  entry: Pick<Entry, 'name' | 'purpose'>,
-  { cloudInit }: VmDesign,
+  entry: Pick<Entry, 'name' | 'purpose' | 'token'> & { address: string | undefined },
+  { cloudInit, access }: VmDesign,
 ): Promise<string> {
-  return renderUserData(join(projectRoot(), userDataFolder), cloudInit.template, {
+  const variables = {
     hostname: entry.name,
     username: cloudInit.username,
     purpose: entry.purpose,
     ssh_authorized_keys: cloudInit.sshAuthorizedKeys,
-  })
+  }
+  const folder = join(projectRoot(), userDataFolder)
+  if (access === null) return renderUserData(folder, cloudInit.template, variables)
+  const own = await accessVariables(access, entry.address, entry.token)
+  return renderUserData(folder, cloudInit.template, { ...variables, ...own }, ['gecos'])
 }
 
 function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: string | null): VmSettings {

@@ -26,8 +26,8 @@ function expiryOf({ expiresAt }: Entry, now: Date): string {
   return `${expiresAt.slice(0, 10)}, ${when}`
 }
 
-/** One VM with all that the registry knows. */
-export function formatVm(entry: Entry, now: Date): string {
+/** One VM with all that the registry knows. @param more facts of where else it was looked for. */
+export function formatVm(entry: Entry, now: Date, more: [string, string | undefined][] = []): string {
   const { failure, design } = entry
   const facts: [string, string | undefined][] = [
     ['phase', entry.phase],
@@ -37,9 +37,12 @@ export function formatVm(entry: Entry, now: Date): string {
     ['expires', expiryOf(entry, now)],
     ['template', entry.template?.version],
     ['owner', entry.owner ?? undefined],
+    ['token', entry.token === null ? undefined : tokenText(entry)],
+    ['to sign', entry.phase === 'reserved' ? design?.access?.decryptMessage : undefined],
     ['purpose', entry.purpose || undefined],
     ['cloud-init', design?.cloudInit.template],
     ['size', design === null ? undefined : `${design.cores} cores, ${design.memory} MiB, ${design.disk} GiB`],
+    ...more,
   ]
   const known = facts.filter((fact): fact is [string, string] => fact[1] !== undefined)
   return [
@@ -48,4 +51,13 @@ export function formatVm(entry: Entry, now: Date): string {
     '  history',
     ...entry.history.map(({ at, what }) => `    ${at}  ${what}`),
   ].join('\n')
+}
+
+function tokenText({ token, design }: Entry): string {
+  const { status, id } = token!
+  const where =
+    design?.access == null ? '' : ` of ${design.access.contract} on chain ${design.access.chainId}`
+  return id === null
+    ? `${status === 'failed' ? 'its mint failed' : 'not minted yet'}${where}`
+    : `${id}${where}, ${status}`
 }

@@ -2,6 +2,7 @@ import { loadBackend } from '../config/terraform.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { connect } from './connect.mts'
+import { issuers } from './credential-issuer.mts'
 import { registryPlace, withRegistry } from './open-registry.mts'
 import type { Working } from './vm-steps.mts'
 
@@ -23,7 +24,12 @@ export async function withVms<T>(
   signal: AbortSignal,
   work: (working: Working) => Promise<T>,
 ): Promise<T> {
-  return withVmRegistry(purpose, async store => work({ store, connection: await connect(), signal }))
+  return withVmRegistry(purpose, async store => work(await workingOn(store, signal)))
+}
+
+/** Logs in to Proxmox. */
+export async function workingOn(store: RegistryStore, signal: AbortSignal): Promise<Working> {
+  return { store, connection: await connect(), issuer: issuers(signal), signal }
 }
 
 async function requireSharedStates(): Promise<void> {

@@ -6,16 +6,20 @@ import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { isVmidFree } from '../proxmox/is-vmid-free.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import type { Entry, VmDesign } from '../registry/entry.mts'
-import type { RegistryStore, Wanted } from '../registry/store.mts'
+import type { Wanted } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import { say } from '../run/progress.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Connection } from './connect.mts'
+import type { OpenIssuer } from './credential-issuer.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
+import { accessDesign, requireWebPackage } from './vm-access.mts'
 import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
 import { userDataOf } from './vm-folder.mts'
+import { mintRequestOf } from './vm-mint.mts'
 import { pickNode, requireNode } from './vm-node.mts'
+import type { Working } from './vm-steps.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
 
@@ -23,12 +27,8 @@ const dayMs = 24 * 60 * 60 * 1000
  * Takes a name, a VMID and an address for a new VM, and writes down all that it is to be.
  * @throws ProxmintError (usage) for what cannot be had, (invalid) where there is no VM template to make it from.
  */
-export async function reserveNewVm(
-  store: RegistryStore,
-  connection: Connection,
-  name: string,
-  wishes: VmWishes,
-): Promise<Entry> {
+export async function reserveNewVm(name: string, wishes: VmWishes, working: Working): Promise<Entry> {
+  const { store, connection, issuer } = working
   const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
   const placed = await withNode(connection, defaults, wishes)
   const wanted = await wantedVm(connection, pools, defaults, name, placed)
@@ -36,9 +36,8 @@ export async function reserveNewVm(
   await requirePrivileges(connection, `vm create ${name}`, node, design)
   await requireDisk(connection, design.template, design.disk)
   await userDataOf(wanted, design)
-  if (design.cloudInit.sshAuthorizedKeys.length === 0) {
-    say(`warning: ${name} gets no SSH key, so nobody can log in: set ssh_authorized_keys in config/vm.yaml`)
-  }
+  await requireMintable(wanted, issuer)
+  warnOfLogins(wanted)
   const takenVmids = new Set((await listVms(connection.client)).map(vm => vm.vmid))
   for (;;) {
     const limits = {
@@ -55,11 +54,33 @@ export async function reserveNewVm(
   }
 }
 
+/** Better before anything is made: a key that is missing, a contract of somebody else's, a wallet that takes no tokens. */
+async function requireMintable(wanted: WantedVm, issuer: OpenIssuer): Promise<void> {
+  const { access } = wanted.design
+  if (access === null) return
+  await requireWebPackage(wanted.template)
+  const open = await issuer(access)
+  // Of the right length; the entry has no id yet.
+  const request = mintRequestOf({ ...wanted, id: '0'.repeat(16) }, access, wanted.owner!)
+  if (!access.mintLater) await open.rehearse(request)
+}
+
+function warnOfLogins({ name, template, design }: WantedVm): void {
+  const { access, cloudInit } = design
+  if (access === null && cloudInit.sshAuthorizedKeys.length === 0) {
+    say(`warning: ${name} gets no SSH key, so nobody can log in: set ssh_authorized_keys in config/vm.yaml`)
+  }
+  if (access === null) return
+  if (template === null) say(`warning: nobody can tell whether that VM template has libpam-web3 in it`)
+  if (access.mintLater) say(`no wallet opens ${name} until it has a token: zx scripts/mint.mts --vm ${name}`)
+}
+
 async function withNode(
   { client, credentials }: Connection,
-  { template }: VmDefaults,
+  defaults: VmDefaults,
   wishes: VmWishes,
 ): Promise<VmWishes> {
+  const template = wishes.owner === undefined ? defaults.template : defaults.credential.template
   if (wishes.node !== undefined && wishes.node !== 'auto') await requireNode(client, wishes.node)
   if (wishes.node !== 'auto') return wishes
   return { ...wishes, node: await pickNode(client, credentials.storagePool, wishes, template) }
@@ -71,6 +92,9 @@ export interface VmPlace {
   credentials: { node: string; storagePool: string }
 }
 
+/** What is reserved, with all that it is to be. */
+export type WantedVm = Wanted & { node: string; design: VmDesign }
+
 /** Everything about a VM that can be told without asking Proxmox. */
 export async function wantedVm(
   { config, credentials }: VmPlace,
@@ -78,11 +102,13 @@ export async function wantedVm(
   defaults: VmDefaults,
   name: string,
   wishes: VmWishes,
-): Promise<Wanted & { node: string; design: VmDesign }> {
+): Promise<WantedVm> {
   const node = wishes.node ?? credentials.node
   const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
-  const { template, version } = await templateFor(defaults, wishes, node)
-  const place = { config, pool, template, storage: credentials.storagePool }
+  const access = await accessDesign(name, wishes)
+  const family = access === null ? defaults.template : defaults.credential.template
+  const { template, version } = await templateFor(family, wishes, node)
+  const place = { config, pool, template, storage: credentials.storagePool, access }
   const design = designVm(wishes, defaults, place)
   const days = wishes.expiryDays ?? pools.expiryDays
   return {
@@ -91,7 +117,7 @@ export async function wantedVm(
     owner: wishes.owner ?? null,
     expiresAt: new Date(Date.now() + days * dayMs).toISOString(),
     template: version,
-    token: null,
+    token: access === null ? null : { status: 'reserved', id: null, transaction: null },
     design,
     purpose: wishes.purpose ?? '',
     pool,
@@ -111,13 +137,13 @@ function poolNamed({ pools }: PoolConfig, name: string): Pool {
 }
 
 async function templateFor(
-  defaults: VmDefaults,
+  usual: string,
   wishes: VmWishes,
   node: string,
 ): Promise<{ template: { vmid: number; node: string }; version: Wanted['template'] }> {
   if (wishes.templateVmid !== undefined)
     return { template: { vmid: wishes.templateVmid, node }, version: null }
-  const family = wishes.template ?? defaults.template
+  const family = wishes.template ?? usual
   const version = currentVersion(await readLockfile(lockfilePath()), family)
   return { template: copyFor(version, node), version: { family, version: version.name } }
 }

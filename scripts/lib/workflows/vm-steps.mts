@@ -2,38 +2,47 @@ import { deleteVm } from '../proxmox/delete-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { advance, type Entry, failed, type Phase } from '../registry/entry.mts'
 import type { RegistryStore } from '../registry/store.mts'
-import { checkpoint } from '../run/checkpoint.mts'
+import { type Checkpoint, checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import type { Connection } from './connect.mts'
+import type { OpenIssuer } from './credential-issuer.mts'
 import { withTerraform } from './terraform-run.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
+import { mintsBeforeBoot, mintToken, requireOwnToken } from './vm-mint.mts'
 import { verifyVm } from './vm-verify.mts'
 
 export interface Working {
   store: RegistryStore
   connection: Connection
+  /** The chain is asked only for VMs that have a token, or are to get one. */
+  issuer: OpenIssuer
   signal: AbortSignal
 }
 
 interface Step {
   name: string
   next: Phase
-  /** May be done again, wholly or in part. */
-  act(entry: Entry, working: Working): Promise<void>
+  reached: Checkpoint
+  /** May be done again, wholly or in part. @returns what else is known of the VM then. */
+  act(entry: Entry, working: Working): Promise<Partial<Entry> | undefined>
 }
 
-/** What takes a VM from one phase to the next. */
-const steps: Partial<Record<Phase, Step>> = {
-  reserved: { name: 'create', next: 'created', act: createOff },
-  created: { name: 'boot', next: 'active', act: bootVm },
-  minted: { name: 'boot', next: 'active', act: bootVm },
+const create: Step = { name: 'create', next: 'created', reached: 'vm-created', act: createOff }
+const mint: Step = { name: 'mint', next: 'minted', reached: 'vm-minted', act: mintToken }
+const boot: Step = { name: 'boot', next: 'active', reached: 'vm-active', act: bootVm }
+
+/** What takes a VM to its next phase; undefined where it is done. */
+function stepOf(entry: Entry): Step | undefined {
+  if (entry.phase === 'reserved') return create
+  if (entry.phase === 'created') return mintsBeforeBoot(entry) ? mint : boot
+  return entry.phase === 'minted' ? boot : undefined
 }
 
 /** Whether `takeStep` brings it further. */
-export function isUnfinished({ phase }: Entry): boolean {
-  return steps[phase] !== undefined
+export function isUnfinished(entry: Entry): boolean {
+  return stepOf(entry) !== undefined
 }
 
 /**
@@ -41,16 +50,19 @@ export function isUnfinished({ phase }: Entry): boolean {
  * @throws ProxmintError; the entry keeps its phase, with where and why it stopped.
  */
 export async function takeStep(entry: Entry, working: Working): Promise<Entry> {
-  const step = steps[entry.phase]!
+  const step = stepOf(entry)!
   const { store } = working
+  let learned: Partial<Entry> | undefined
   try {
-    await step.act(entry, working)
+    learned = await step.act(entry, working)
   } catch (error) {
     await store.change(entry.name, one => failed(one, step.name, messageOf(error), new Date()))
     throw error
   }
-  const advanced = await store.change(entry.name, one => advance(one, step.next, new Date()))
-  checkpoint(step.next === 'created' ? 'vm-created' : 'vm-active')
+  const advanced = await store.change(entry.name, one =>
+    advance({ ...one, ...learned }, step.next, new Date()),
+  )
+  checkpoint(step.reached)
   return advanced
 }
 
@@ -67,7 +79,7 @@ export function resumable({ name, phase, vmid, address }: Entry, cause: unknown)
 }
 
 /** Makes the VM, powered off. */
-async function createOff(entry: Entry, { connection, signal }: Working): Promise<void> {
+async function createOff(entry: Entry, { connection, signal }: Working): Promise<undefined> {
   const found = await locateVm(connection, entry)
   const folder = await writeVmFolder(entry, false)
   await withTerraform(connection, { name: entry.name, folder }, signal, async terraform => {
@@ -90,7 +102,8 @@ async function removeHalfMade(
 }
 
 /** Starts the VM, and holds what runs then against the entry. */
-export async function bootVm(entry: Entry, { connection, signal }: Working): Promise<void> {
+export async function bootVm(entry: Entry, { connection, signal }: Working): Promise<undefined> {
+  requireOwnToken(entry)
   if ((await locateVm(connection, entry)) === undefined) throw gone(entry)
   const folder = await writeVmFolder(entry, true)
   await withTerraform(connection, { name: entry.name, folder }, signal, terraform =>

@@ -2,14 +2,14 @@ import { shutdownVm } from '../proxmox/shutdown-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { isExpired } from '../registry/due.mts'
-import { advance, type Entry, failed, withEvent } from '../registry/entry.mts'
+import { advance, type Entry, failed } from '../registry/entry.mts'
 import { noSuchEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { extended, tellExpiry } from './vm-expiry.mts'
 import { locateVm } from './vm-locate.mts'
 import { bootVm, resumable, type Working } from './vm-steps.mts'
 
-const dayMs = 24 * 60 * 60 * 1000
 /** A guest has this long to shut down before the plug is pulled. */
 const shutdownSeconds = 120
 
@@ -48,7 +48,7 @@ export async function powerOff(entry: Entry, { store, connection }: Working): Pr
  * @param days by how many it is extended first; undefined: it must not be expired any more.
  */
 export async function resumeVm(name: string, days: number | undefined, working: Working): Promise<Entry> {
-  const { store } = working
+  const { store, issuer } = working
   return store.exclusively(name, 'vm resume', async () => {
     const found = await store.find(name)
     if (found === undefined) throw noSuchEntry(name)
@@ -62,15 +62,10 @@ export async function resumeVm(name: string, days: number | undefined, working: 
       const after = await store.change(name, one => failed(one, 'resume', messageOf(error), new Date()))
       throw resumable(after, error)
     }
-    return store.change(name, one => advance(one, 'active', new Date()))
+    const active = await store.change(name, one => advance(one, 'active', new Date()))
+    if (days !== undefined) await tellExpiry(active, issuer)
+    return active
   })
-}
-
-/** From the expiry on, or from now where that is past: nobody wants a VM that is expired again at once. */
-export function extended(entry: Entry, days: number, now: Date): Entry {
-  const from = Math.max(Date.parse(entry.expiresAt), now.getTime())
-  const expiresAt = new Date(from + days * dayMs).toISOString()
-  return withEvent({ ...entry, expiresAt }, `extended by ${days} days`, now)
 }
 
 function notSuspended({ name, phase }: Entry): ProxmintError {

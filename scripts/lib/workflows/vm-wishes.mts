@@ -1,6 +1,8 @@
+import { checkedAddress } from '../access/wallet.mts'
 import { formatAddress, parseAddress } from '../config/addresses.mts'
 import { type FleetVm, loadFleet } from '../config/fleet.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
+import { exitCodes } from '../run/errors.mts'
 import type { VmWishes } from './vm-design.mts'
 
 const name = 'vm'
@@ -21,7 +23,9 @@ export async function wantedVms(args: Arguments): Promise<Map<string, VmWishes>>
 
 function wishesWith(general: VmWishes, own: FleetVm): VmWishes {
   return {
-    owner: general.owner,
+    owner: ownerOf(general, own),
+    noCredential: own.web3 === false || (general.noCredential && own.owner_wallet === undefined),
+    mintLater: general.mintLater,
     purpose: own.purpose ?? general.purpose,
     cores: own.cpu ?? general.cores,
     memory: own.memory ?? general.memory,
@@ -39,14 +43,22 @@ function wishesWith(general: VmWishes, own: FleetVm): VmWishes {
   }
 }
 
+function ownerOf({ owner }: VmWishes, { owner_wallet: wallet, web3 }: FleetVm): string | undefined {
+  if (web3 === false) return undefined
+  return wallet === undefined ? owner : checkedAddress('owner_wallet', wallet, exitCodes.invalid)
+}
+
 /** What the options say. */
 export function wishesOf(args: Arguments): VmWishes {
   const address = args.string('ip')
+  const wallet = args.string('owner-wallet')
   const parsed = address === undefined ? undefined : parseAddress(address)
   if (address !== undefined && parsed === undefined)
     throw usageError({ name }, `--ip ${address} is no address`)
   return {
-    owner: undefined,
+    owner: wallet === undefined ? undefined : checkedAddress('--owner-wallet', wallet),
+    noCredential: args.flag('no-web3'),
+    mintLater: args.flag('skip-mint'),
     purpose: args.string('purpose'),
     cores: args.integer('cpu', { min: 1, max: 1024 }),
     memory: args.integer('memory', { min: 64, max: 16_777_216 }),

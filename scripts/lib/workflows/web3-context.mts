@@ -22,17 +22,37 @@ export interface ChainView {
   contractOwner: string
 }
 
-/** Loads the config and proves that the servers are of its chain and the contract is one of credentials. */
-export async function openChainView(): Promise<ChainView> {
+/** Where a token is. */
+export interface TokenPlace {
+  chainId: number
+  /** EIP-55. */
+  contract: string
+}
+
+/**
+ * Loads the config and proves that the servers are of its chain and the contract is one of credentials.
+ * @param place of tokens that were minted before; default: where the config says.
+ */
+export async function openChainView(place?: TokenPlace): Promise<ChainView> {
   const web3 = await loadWeb3()
+  if (place !== undefined && place.chainId !== web3.chainId) throw otherChain(place, web3)
   const rpc = createRpc({ urls: web3.rpcUrls, chainId: web3.chainId })
-  const contract = requireContract(web3)
+  const contract = place?.contract ?? requireContract(web3)
   const profile = await findProfile(rpc, contract, web3.profile)
   const contractOwner = await readView<string>(rpc, contract, 'owner')
   return { web3, rpc, target: { contract, profile, serverPublicKey: web3.serverPublicKey }, contractOwner }
 }
 
-function requireContract({ nftContract }: Web3Config): string {
+function otherChain(place: TokenPlace, { chainId }: Web3Config): ProxmintError {
+  return new ProxmintError(`the token is on chain ${place.chainId}, and chain ${chainId} is configured`, {
+    facts: { contract: place.contract },
+    hint: 'set chain_id and rpc_url in config/web3-defaults.yaml, or in the file that PROXMINT_WEB3 names, to that chain',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** @throws ProxmintError (invalid) where the config names no contract. */
+export function requireContract({ nftContract }: Web3Config): string {
   if (nftContract !== undefined) return checkedAddress('nft_contract', nftContract, exitCodes.invalid)
   throw new ProxmintError('no contract of access credentials is configured', {
     hint: 'run `zx scripts/contract.mts deploy`, or set nft_contract in config/web3-defaults.yaml',

@@ -3,14 +3,16 @@ import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { collectGarbage, type GcOutcome } from '../../../scripts/lib/workflows/gc.mts'
+import { extended } from '../../../scripts/lib/workflows/vm-expiry.mts'
 import type { Working } from '../../../scripts/lib/workflows/vm-steps.mts'
-import { extended } from '../../../scripts/lib/workflows/vm-suspend.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { type FakeProxmox, type FakeVm, fakeProxmox } from './fake-proxmox.mts'
 
 const day = 86_400_000
+/** No VM here has a token. */
+const noIssuer = () => Promise.reject(new Error('the chain is not asked'))
 const now = new Date('2026-03-10T00:00:00.000Z')
 const ago = (days: number) => new Date(now.getTime() - days * day).toISOString()
 
@@ -37,7 +39,7 @@ beforeEach(async () => {
     [],
   )
   proxmox = fakeProxmox({ 100: vm('old', 'running'), 101: vm('older'), 102: vm('paid', 'running') })
-  working = { store, connection: proxmox.connection, signal: new AbortController().signal }
+  working = { store, connection: proxmox.connection, issuer: noIssuer, signal: new AbortController().signal }
 })
 
 afterEach(() => store.close())

@@ -1,0 +1,19 @@
+import { runMain } from './lib/run/main.mts'
+
+await runMain({
+  name: 'events',
+  summary:
+    'Mints and transfers of access credentials, as the chain tells them, with the VM each token opens.',
+  usage: '[--from-block N] [--follow]',
+  options: {
+    'from-block': { type: 'string', value: 'N', help: 'the first block; default: the last 10000 blocks' },
+    follow: { type: 'boolean', help: 'goes on until it is stopped; with --json one document a line' },
+  },
+  positionals: 0,
+  example: 'zx scripts/events.mts --from-block 0',
+  async run(args, signal) {
+    const { eventsCommand } = await import('./lib/workflows/events.mts')
+    const fromBlock = args.integer('from-block', { min: 0, max: Number.MAX_SAFE_INTEGER })
+    return eventsCommand({ fromBlock, follow: args.flag('follow'), json: args.flag('json') }, signal)
+  },
+})

@@ -1,0 +1,65 @@
+import { credentialInterface, readView } from './contract.mts'
+import type { Rpc } from './rpc.mts'
+
+/** What the chain says of a token. */
+export interface Credential {
+  /** Decimal. */
+  tokenId: string
+  /** EIP-55. Whoever this is opens the VM. */
+  owner: string
+  /** Unix seconds; 0 is never. */
+  expiresAt: number
+}
+
+/** So many at a time: RPC servers limit what one client may ask at once. */
+const AT_ONCE = 16
+
+/** Reads one token. @throws ProxmintError where the contract has no such token. */
+export async function readCredential(rpc: Rpc, contract: string, tokenId: string): Promise<Credential> {
+  const [owner, access] = await Promise.all([
+    readView<string>(rpc, contract, 'ownerOf', [tokenId]),
+    readAccessData(rpc, contract, tokenId),
+  ])
+  return { tokenId, owner, expiresAt: access.expiresAt }
+}
+
+/** Reads tokens by their id; undefined for one that the contract does not have. Two requests for each. */
+export async function readCredentials(
+  rpc: Rpc,
+  contract: string,
+  tokenIds: string[],
+): Promise<Map<string, Credential | undefined>> {
+  const found = new Map<string, Credential | undefined>()
+  for (let first = 0; first < tokenIds.length; first += AT_ONCE) {
+    const some = tokenIds.slice(first, first + AT_ONCE)
+    const read = await Promise.all(some.map(tokenId => credentialIfAny(rpc, contract, tokenId)))
+    for (const [index, tokenId] of some.entries()) found.set(tokenId, read[index])
+  }
+  return found
+}
+
+async function credentialIfAny(rpc: Rpc, contract: string, tokenId: string): Promise<Credential | undefined> {
+  const data = credentialInterface.encodeFunctionData('ownerOf', [tokenId])
+  const answer = await rpc.ask<string>('eth_call', [{ to: contract, data }, 'latest'])
+  // A revert: nobody owns it, since it was never minted.
+  return 'fault' in answer ? undefined : readCredential(rpc, contract, tokenId)
+}
+
+/** What only the owner can read, and what they sign for that. */
+export interface AccessData {
+  /** Hex with 0x. */
+  userEncrypted: string
+  decryptMessage: string
+  /** Unix seconds; 0 is never. */
+  expiresAt: number
+}
+
+export async function readAccessData(rpc: Rpc, contract: string, tokenId: string): Promise<AccessData> {
+  const data = credentialInterface.encodeFunctionData('getAccessData', [tokenId])
+  const answer = await rpc.call<string>('eth_call', [{ to: contract, data }, 'latest'])
+  const [userEncrypted, decryptMessage, , expiresAt] = credentialInterface.decodeFunctionResult(
+    'getAccessData',
+    answer,
+  )
+  return { userEncrypted, decryptMessage, expiresAt: Number(expiresAt) }
+}

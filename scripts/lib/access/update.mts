@@ -1,0 +1,62 @@
+import { keccak256, toUtf8Bytes } from 'ethers'
+import { credentialInterface } from './contract.mts'
+import { readAccessData } from './credential.mts'
+import { execute } from './execute.mts'
+import type { MintTarget } from './mint.mts'
+import type { Settling } from './settle.mts'
+import type { Intent } from './submit.mts'
+import { encryptForUser } from './user-encrypted.mts'
+
+/**
+ * Makes the chain say when a token expires; sends nothing where it says so already.
+ * @param expiresAt Unix seconds.
+ * @returns whether anything was sent.
+ */
+export async function updateExpiration(
+  settling: Settling,
+  { contract }: MintTarget,
+  tokenId: string,
+  expiresAt: number,
+): Promise<boolean> {
+  const { expiresAt: found } = await readAccessData(settling.rpc, contract, tokenId)
+  if (found === expiresAt) return false
+  await send(settling, contract, {
+    key: `expiration-${tokenId}-${expiresAt}`,
+    what: `the expiry of token ${tokenId}`,
+    data: () => credentialInterface.encodeFunctionData('updateExpiration', [tokenId, expiresAt]),
+  })
+  return true
+}
+
+/**
+ * Puts what only the owner can read on the chain.
+ * @param signature of the token's decrypt message; the key to it.
+ */
+export async function updateUserEncrypted(
+  settling: Settling,
+  { contract }: MintTarget,
+  tokenId: string,
+  { signature, text }: { signature: string; text: string },
+): Promise<void> {
+  const subject = keccak256(toUtf8Bytes(`${signature} ${text}`)).slice(2, 18)
+  const encrypted = encryptForUser(signature, text)
+  await send(settling, contract, {
+    key: `user-${tokenId}-${subject}`,
+    what: `what token ${tokenId} tells its owner`,
+    data: () => credentialInterface.encodeFunctionData('updateUserEncrypted', [tokenId, encrypted]),
+  })
+}
+
+/** Unlike a mint, an update may be wanted once more later: only one that is under way is gone on with. */
+async function send(
+  settling: Settling,
+  contract: string,
+  { key, ...about }: Pick<Intent, 'key' | 'what' | 'data'>,
+): Promise<void> {
+  const own = `${contract.slice(2, 10).toLowerCase()}-${key}`
+  const { journal } = settling
+  const pending = await journal.listPending()
+  const stored = await journal.get(own)
+  if (stored !== undefined && pending.every(one => one.key !== own)) await journal.drop(stored)
+  await execute(settling, [{ key: own, terms: {}, to: contract, ...about }])
+}

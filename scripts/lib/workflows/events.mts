@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readTransfers, type TokenEvent } from '../access/transfers.mts'
+import { exitCodes } from '../run/errors.mts'
+import { formatTable } from '../run/table.mts'
+import { withRegistry } from './open-registry.mts'
+import { type ChainView, openChainView } from './web3-context.mts'
+
+export interface EventsOptions {
+  fromBlock: number | undefined
+  follow: boolean
+  json: boolean
+}
+
+/** An event and the VM that the token opens; null for none that is known. */
+export interface VmTokenEvent extends TokenEvent {
+  vm: string | null
+}
+
+const USUAL_BLOCKS = 10_000
+const POLL_MS = 2000
+
+/** Prints events; with `follow` each as soon as it is certain, until somebody stops it. */
+export async function eventsCommand(
+  { fromBlock, follow, json }: EventsOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const view = await openChainView()
+  const head = await certainBlock(view)
+  const first = fromBlock ?? Math.max(0, head - USUAL_BLOCKS + 1)
+  const found = await eventsBetween(view, first, head)
+  if (!follow) {
+    process.stdout.write(`${json ? JSON.stringify(found, null, 2) : formatEvents(found, first, head)}\n`)
+    return exitCodes.done
+  }
+  const print = (events: VmTokenEvent[]): void => {
+    for (const event of events) process.stdout.write(`${json ? JSON.stringify(event) : lineOf(event)}\n`)
+  }
+  print(found)
+  await followFrom(view, head + 1, print, signal)
+  return exitCodes.done
+}
+
+async function followFrom(
+  view: ChainView,
+  from: number,
+  print: (events: VmTokenEvent[]) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let next = from
+  while (!signal.aborted) {
+    const head = await certainBlock(view)
+    if (head >= next) print(await eventsBetween(view, next, head))
+    next = Math.max(next, head + 1)
+    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+/** The last block that has as many confirmations as mints wait for: what is in it stays. */
+async function certainBlock({ rpc, web3 }: ChainView): Promise<number> {
+  return Number(await rpc.call<string>('eth_blockNumber')) - web3.confirmations + 1
+}
+
+async function eventsBetween(
+  { rpc, target }: ChainView,
+  first: number,
+  last: number,
+): Promise<VmTokenEvent[]> {
+  const vms = await vmsByToken(target.contract)
+  const events: VmTokenEvent[] = []
+  for await (const event of readTransfers(rpc, target.contract, first, last)) {
+    events.push({ ...event, vm: vms.get(event.tokenId) ?? null })
+  }
+  return events
+}
+
+/** Names of living and destroyed VMs. */
+async function vmsByToken(contract: string): Promise<Map<string, string>> {
+  const [living, archived] = await withRegistry('events', store =>
+    Promise.all([store.list(), store.listArchived()]),
+  )
+  const own = [...archived, ...living].filter(
+    ({ token, design }) => token?.id != null && design?.access?.contract === contract,
+  )
+  return new Map(own.map(({ name, token }) => [token!.id!, name]))
+}
+
+function formatEvents(events: VmTokenEvent[], first: number, last: number): string {
+  if (events.length === 0) return `no mint and no transfer in blocks ${first} to ${last}`
+  const rows = events.map(event => [...cellsOf(event)])
+  return formatTable(['block', 'event', 'token', 'VM', 'from', 'to'], rows)
+}
+
+function cellsOf({ block, kind, tokenId, vm, from, to }: VmTokenEvent): string[] {
+  return [String(block), kind, tokenId, vm ?? '', from ?? '', to]
+}
+
+function lineOf(event: VmTokenEvent): string {
+  return cellsOf(event)
+    .map(cell => cell || '-')
+    .join('  ')
+}

@@ -1,0 +1,44 @@
+import { readCredentials } from '../access/credential.mts'
+import type { Entry } from '../registry/entry.mts'
+import { type SeenToken, type TokenViews, tokenKey } from '../registry/token-divergence.mts'
+import { messageOf } from '../run/errors.mts'
+import { mintedToken } from './vm-expiry.mts'
+import type { Working } from './vm-steps.mts'
+import { openChainView, type TokenPlace } from './web3-context.mts'
+
+/** What the chain says of the tokens of VMs, those of destroyed ones that may still be valid there included. */
+export interface TokenFindings extends TokenViews {
+  /** Contracts that could not be asked, and why. */
+  silent: { contract: string; why: string }[]
+}
+
+export async function tokenViews({ store }: Pick<Working, 'store'>, living: Entry[]): Promise<TokenFindings> {
+  const entries = [...living, ...(await store.listArchived())].filter(
+    entry => mintedToken(entry) !== undefined,
+  )
+  const tokens = new Map<string, SeenToken | undefined>()
+  const silent: TokenFindings['silent'] = []
+  for (const [place, some] of byPlace(entries)) {
+    try {
+      const found = await readTokens(place, some)
+      for (const entry of some) tokens.set(tokenKey(entry), found.get(entry.token!.id!))
+    } catch (error) {
+      silent.push({ contract: place.contract, why: messageOf(error) })
+    }
+  }
+  return { entries, tokens, silent, now: new Date() }
+}
+
+async function readTokens(place: TokenPlace, entries: Entry[]): Promise<Map<string, SeenToken | undefined>> {
+  const { rpc, target } = await openChainView(place)
+  return readCredentials(
+    rpc,
+    target.contract,
+    entries.map(({ token }) => token!.id!),
+  )
+}
+
+function byPlace(entries: Entry[]): [TokenPlace, Entry[]][] {
+  const groups = Map.groupBy(entries, entry => JSON.stringify(mintedToken(entry)!.place))
+  return [...groups].map(([place, some]) => [JSON.parse(place) as TokenPlace, some])
+}

@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Credential, readCredential } from '../access/credential.mts'
+import { loadBackend } from '../config/terraform.mts'
+import type { Entry } from '../registry/entry.mts'
+import { codeOf, messageOf } from '../run/errors.mts'
+import { connect } from './connect.mts'
+import { mintedToken } from './vm-expiry.mts'
+import { vmFolder } from './vm-folder.mts'
+import { lookAtVm } from './vm-locate.mts'
+import { openChainView } from './web3-context.mts'
+
+/** What is known of one VM outside of the registry; a view that cannot be had says why in `unknown`. */
+export interface VmViews {
+  proxmox: { node: string; status: string; differences: string[] } | { unknown: string }
+  state: { resources: number } | { unknown: string }
+  /** Null for a VM without a token. */
+  chain: Credential | { unknown: string } | null
+}
+
+/** Asks Proxmox, the state and the chain, each for itself: one that cannot be reached hides none of the others. */
+export async function viewsOf(entry: Entry): Promise<VmViews> {
+  const [proxmox, state, chain] = await Promise.all([
+    orUnknown(proxmoxView(entry)),
+    orUnknown(stateView(entry)),
+    orUnknown(chainView(entry)),
+  ])
+  return { proxmox, state, chain }
+}
+
+async function orUnknown<T>(view: Promise<T>): Promise<T | { unknown: string }> {
+  return view.catch(error => ({ unknown: messageOf(error) }))
+}
+
+async function proxmoxView(entry: Entry): Promise<VmViews['proxmox']> {
+  const { vm, differences } = await lookAtVm(await connect(), entry)
+  if (vm === undefined) return { unknown: `nobody has VMID ${entry.vmid}` }
+  return { node: vm.node, status: vm.status, differences }
+}
+
+async function stateView({ name }: Entry): Promise<VmViews['state']> {
+  const backend = await loadBackend()
+  if (backend.type !== 'local' || Object.keys(backend.settings).length > 0) {
+    return { unknown: `it is in the backend ${backend.type}: tofu -chdir=vms/${name} state list` }
+  }
+  try {
+    const text = await readFile(join(vmFolder(name), 'terraform.tfstate'), 'utf8')
+    return { resources: (JSON.parse(text) as { resources?: unknown[] }).resources?.length ?? 0 }
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return { unknown: 'there is none yet' }
+    throw error
+  }
+}
+
+async function chainView(entry: Entry): Promise<VmViews['chain']> {
+  const token = mintedToken(entry)
+  if (token === undefined) return null
+  const { rpc, target } = await openChainView(token.place)
+  return readCredential(rpc, target.contract, token.id)
+}
+
+/** The views as facts for a person. */
+export function factsOf({ proxmox, state, chain }: VmViews): [string, string | undefined][] {
+  return [
+    ['Proxmox', 'unknown' in proxmox ? proxmox.unknown : proxmoxText(proxmox)],
+    ['state', 'unknown' in state ? state.unknown : `${state.resources} resources`],
+    ['chain', chain === null ? undefined : 'unknown' in chain ? chain.unknown : chainText(chain)],
+  ]
+}
+
+function proxmoxText({ node, status, differences }: { node: string; status: string; differences: string[] }) {
+  return [`${status} on ${node}`, ...differences].join(', ')
+}
+
+function chainText({ tokenId, owner, expiresAt }: Credential): string {
+  const expiry = expiresAt === 0 ? 'never expires' : `expires ${new Date(expiresAt * 1000).toISOString()}`
+  return `token ${tokenId} is held by ${owner}, ${expiry}`
+}
