@@ -3,6 +3,8 @@ import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
+import type { AccessDesign } from '../../scripts/lib/registry/entry.mts'
+import { accessVariables } from '../../scripts/lib/workflows/vm-access.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
 
@@ -12,6 +14,22 @@ const variables = {
   username: 'me',
   purpose: 'a "shop": nothing else\n# really',
   ssh_authorized_keys: ['ssh-ed25519 AAAA a', 'ssh-ed25519 BBBB b'],
+}
+const access: AccessDesign = {
+  chainId: 31337,
+  contract: '0x5FbDB2315678afecb367f032d93F642f64180aa3',
+  rpcUrl: 'https://rpc.example.net/',
+  signingPagePort: 8080,
+  otpLength: 6,
+  otpTtlSeconds: 300,
+  decryptMessage: 'libpam-web3:x',
+  userEncrypted: '0x',
+  mintLater: false,
+}
+/** What `renderUserData` is given for a VM with the token 0. */
+const withToken = {
+  ...variables,
+  ...(await accessVariables(access, '2001:db8::5', { status: 'minted', id: '0', transaction: '0x1' })),
 }
 
 async function render(
@@ -25,25 +43,48 @@ async function render(
 
 describe('the templates of the project', async () => {
   test.each(await readdir(ours))('%s takes what proxmint gives it', async file => {
-    const text = await renderUserData(ours, file.replace('.yaml', ''), variables)
+    const isForTokens = file === 'nft-auth.yaml'
+    const text = await renderUserData(ours, file.replace('.yaml', ''), isForTokens ? withToken : variables)
     expect(text.split('\n')[0]).toBe('#cloud-config')
     const document = parse(text)
     expect(document).toMatchObject({ hostname: 'web-1', ssh_pwauth: false })
     expect(document.users).toHaveLength(1)
     expect(document.users[0]).toMatchObject({
       name: 'me',
-      gecos: variables.purpose,
+      gecos: isForTokens ? 'nft=0' : variables.purpose,
       lock_passwd: true,
       ssh_authorized_keys: variables.ssh_authorized_keys,
     })
   })
 })
 
+test('nft-auth says what libpam-web3 reads, and leaves the secret of the machine to the machine', async () => {
+  const { write_files: files, runcmd } = parse(await renderUserData(ours, 'nft-auth', withToken))
+  const contentOf = (path: string): string =>
+    files.find((file: { path: string }) => file.path === path).content
+  const config = contentOf('/etc/pam_web3/config.toml')
+  expect(config).toContain('signing_url = "http://[2001:db8::5]:8080/"')
+  // The first boot appends the key to the table that is open at the end.
+  expect(config.trimEnd().split('\n\n').at(-1)).toBe('[machine]\nid = "web-1"')
+  expect(runcmd[0]).toContain('>> /etc/pam_web3/config.toml')
+  expect(contentOf('/usr/local/share/proxmint/signing-page/index.html')).toContain('<!doctype html>')
+})
+
+test('a template without a place for the token is refused where a token is wanted', async () => {
+  expect(await failureOf(() => renderUserData(ours, 'devbox', withToken, ['gecos']))).toMatchObject({
+    message: 'the cloud-init template devbox has no {{ gecos }}: no wallet would open the VM',
+    exitCode: 2,
+  })
+  expect(await failureOf(() => renderUserData(ours, 'nft-auth', variables))).toMatchObject({
+    hint: 'only a VM that opens with a wallet has it: --owner-wallet 0x...',
+  })
+})
+
 test('no value leaves its place', async () => {
-  const text = await render('a: "x {{ hostname }} y"\nb: "{{ hostname }}"', {
+  const text = await render('fqdn: "x {{ hostname }} y"\nhostname: "{{ hostname }}"', {
     hostname: 'z\nruncmd: [evil]\n',
   })
-  expect(parse(text)).toEqual({ a: 'x z\nruncmd: [evil]\n y', b: 'z\nruncmd: [evil]\n' })
+  expect(parse(text)).toEqual({ fqdn: 'x z\nruncmd: [evil]\n y', hostname: 'z\nruncmd: [evil]\n' })
 })
 
 test.each([
@@ -51,6 +92,9 @@ test.each([
   ['a: "{{ zzzzzzzzz }}"', 'uses the unknown variable zzzzzzzzz'],
   ['a: "x {{ ssh_authorized_keys }}"', 'uses the list ssh_authorized_keys inside of a text'],
   ['', 'is empty'],
+  ['pakages: [git]', 'has the key pakages, which cloud-init does not know; did you mean packages?'],
+  ['packages: git', 'has packages, which must be a list'],
+  ['chpasswd: [a]', 'has chpasswd, which must hold keys of its own'],
 ])('%j is refused', async (text, what) => {
   const failure = await failureOf(() => render(text))
   expect(failure.message).toMatch(/^the cloud-init template .*mine\.yaml /)
@@ -61,7 +105,7 @@ test.each([
 test('an unknown template is told with the nearest', async () => {
   expect(await failureOf(() => renderUserData(ours, 'devbx', variables))).toMatchObject({
     message: 'unknown cloud-init template devbx; did you mean devbox?',
-    facts: { known: 'devbox, webserver' },
+    facts: { known: 'devbox, nft-auth, webserver' },
     exitCode: 2,
   })
   expect(await failureOf(() => renderUserData(ours, '../../package', variables))).toMatchObject({

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
+import { cloudConfigFault } from './cloud-config.mts'
 
 /** What a cloud-init template may use; a list fills a whole value. */
 export type UserDataVariables = Record<string, string | string[]>
@@ -36,7 +37,10 @@ export async function renderUserData(
     throw invalid(path, `is no YAML: ${String(cause)}`)
   }
   if (typeof document !== 'object' || document === null) throw invalid(path, 'is empty')
-  return `#cloud-config\n${stringify(filled(document, path, variables), { lineWidth: 0 })}`
+  const user = filled(document, path, variables) as object
+  const fault = cloudConfigFault(user)
+  if (fault !== undefined) throw invalid(path, fault)
+  return `#cloud-config\n${stringify(user, { lineWidth: 0 })}`
 }
 
 async function readTemplate(folder: string, name: string): Promise<string> {
