@@ -112,12 +112,16 @@ contract: $(installed) ## the contract of access credentials: ARGS=deploy or ARG
 mint: $(installed) ## mint an access credential: ARGS='--owner-wallet 0x... --machine-id NAME'
 	@zx scripts/mint.mts $(ARGS)
 
+.PHONY: events
+events: $(installed) ## list mints and transfers of access credentials (ARGS=--follow)
+	@zx scripts/events.mts $(ARGS)
+
 .PHONY: gc
 gc: $(installed) ## tell which VMs expired (ARGS=--execute: suspend or destroy them)
 	@zx scripts/gc.mts $(ARGS)
 
 .PHONY: reconcile
-reconcile: $(installed) ## hold registry, folders and Proxmox against each other
+reconcile: $(installed) ## hold registry, folders, Proxmox and chain against each other
 	@zx scripts/reconcile.mts $(ARGS)
 
 .PHONY: lab

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { exitCodes } from '../run/errors.mts'
 import { command, type Demo } from './demo-lab.mts'
 
@@ -16,6 +17,8 @@ export async function encryptCredentials(demo: Demo): Promise<void> {
     proxmox_storage_pool: tokenEnv['PROXMOX_STORAGE_POOL'],
     proxmox_password: tokenEnv['PROXMOX_PASSWORD'],
     proxmox_ca_file: demo.lab.caFile,
+    proxmox_ssh_user: demo.lab.nodeSsh.user,
+    proxmox_ssh_private_key: await readFile(demo.lab.nodeSsh.privateKeyFile, 'utf8'),
   }
   await command(demo, ['credentials', 'init'], { input: JSON.stringify(values) })
   await command(demo, ['credentials', 'check'])

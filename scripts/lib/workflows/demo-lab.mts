@@ -1,4 +1,5 @@
 import { cp, mkdir, rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import { createLab, type Lab } from '../../../lab/create.mts'
@@ -25,13 +26,15 @@ export async function prepareWorkspace(): Promise<string> {
   const workspace = join(repository, '.proxmint/demo')
   await rm(workspace, { recursive: true, force: true })
   await mkdir(join(workspace, 'config'), { recursive: true, mode: 0o700 })
-  await cp(join(repository, 'packer'), join(workspace, 'packer'), { recursive: true })
+  for (const folder of ['packer', 'terraform', 'cloud-init']) {
+    await cp(join(repository, folder), join(workspace, folder), { recursive: true })
+  }
   return workspace
 }
 
 export async function startLab(output: Writable, guests: 'sim' | 'qemu'): Promise<Lab> {
   const onProgress = (line: string): void => void output.write(`${line}\n`)
-  const lab = await createLab({ onProgress, guests, images: [image] })
+  const lab = await createLab({ onProgress, guests, images: [image], chain: true })
   output.write(`${lab.url}\n`)
   return lab
 }
@@ -53,12 +56,12 @@ export function labConfig({ imagesUrl }: Lab): string {
 export async function command(
   { lab, workspace, output, signal }: Demo,
   [name, ...args]: string[],
-  { input, expectedCode = 0 }: { input?: string; expectedCode?: number } = {},
+  { input, expectedCode = 0, env }: { input?: string; expectedCode?: number; env?: NodeJS.ProcessEnv } = {},
 ): Promise<void> {
   output.write(`$ zx scripts/${name}.mts ${args.join(' ')}\n`)
   const child = lab.spawn(['zx', join(repository, `scripts/${name}.mts`), ...args], {
     cwd: workspace,
-    env: environment(workspace),
+    env: { ...environment(workspace), ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', output, 'inherit'],
   })
   const stop = (): void => void child.kill('SIGINT')
@@ -80,11 +83,15 @@ export async function command(
 /** The credentials come from the SOPS file, as a user's do, and from nowhere else. */
 function environment(workspace: string): NodeJS.ProcessEnv {
   const variables = ['URL', 'USERNAME', 'TOKEN', 'API_TOKEN', 'NODE', 'STORAGE_POOL', 'PASSWORD', 'CA_FILE']
+  variables.push('SSH_USER', 'SSH_PRIVATE_KEY', 'SSH_ADDRESS')
   return {
     ...Object.fromEntries(variables.map(name => [`PROXMOX_${name}`, ''])),
     PROXMINT_CONFIG: join(workspace, 'config/proxmint.yaml'),
     PROXMINT_STATE_DIR: join(workspace, '.proxmint'),
     PKR_VAR_ssh_timeout: '30m',
+    // The provider keeps the host keys of nodes there, and every lab has another.
+    HOME: workspace,
+    XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
     SOPS_AGE_KEY_FILE: join(workspace, 'age-identity.txt'),
   }
 }

@@ -6,8 +6,8 @@ import { command, type Demo, type Step } from './demo-lab.mts'
 
 /** The first of `template_vmid_range`, which a lab that was just started has free. */
 const firstTemplateVmid = 9000
-/** Of the VM that keeps the first version in use. */
-const webVmid = 100
+/** Of the VM that keeps the first version in use: made by hand, outside of `vmid_range`. */
+const webVmid = 2000
 
 /** Three versions of one template: which is current, how to go back, and why one stays that nobody makes VMs from. */
 export async function demonstrateVersions(demo: Demo, step: Step): Promise<void> {

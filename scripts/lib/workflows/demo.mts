@@ -6,6 +6,7 @@ import { interrupted } from '../run/errors.mts'
 import { appendPrivilege, encryptCredentials, privilege, withoutPrivilege } from './demo-credentials.mts'
 import { command, type Demo, image, labConfig, prepareWorkspace, type Step, startLab } from './demo-lab.mts'
 import { demonstrateVersions } from './demo-templates.mts'
+import { demonstrateVms } from './demo-vms.mts'
 
 /** One step of the demonstration and how long it took. */
 export interface DemoStep {
@@ -15,7 +16,7 @@ export interface DemoStep {
 
 /**
  * The main job, once, on a lab of its own: credentials, base image, a permission that is missing, the build
- * with the real Packer, and the versions of the VM template. Every command is the one a person types.
+ * with the real Packer, the versions of the VM template, and VMs that open with their owners' wallets. Every command is the one a person types.
  * @param output takes what a person reads; it must be one of this process's own streams.
  * @param guests simulated, or real machines, where it all takes a quarter of an hour.
  */
@@ -53,4 +54,5 @@ async function run(demo: Demo, step: Step): Promise<void> {
   const role = await step(`take ${privilege} away, and let the check find out`, () => withoutPrivilege(demo))
   await step(`give ${privilege} back`, () => appendPrivilege(demo, role))
   await demonstrateVersions(demo, step)
+  await demonstrateVms(demo, step)
 }

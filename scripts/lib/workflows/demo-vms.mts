@@ -1,0 +1,107 @@
+import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { labAccounts } from '../../../lab/chain/accounts.mts'
+import { listVms } from '../proxmox/list-vms.mts'
+import { openFileStore } from '../registry/file/file-store.mts'
+import { ProxmintError } from '../run/errors.mts'
+import { readLockfile } from '../templates/lockfile.mts'
+import { command, type Demo, type Step } from './demo-lab.mts'
+
+/** Alice and Bob of the lab's chain; its first account owns the contract. */
+const [alice, bob] = labAccounts(3).slice(1)
+const verifier = resolve(import.meta.dirname, '../../../test/lab/demo-logins.mts')
+const dayEnv = (days: number) => ({ PROXMINT_TEST_DAYS_LATER: String(days) })
+
+/** Two VMs from their first day to the end of one of them, each opened by its owner's wallet. */
+export async function demonstrateVms(demo: Demo, step: Step): Promise<void> {
+  const template = await templateOf(demo)
+  const create = (name: string, wallet: string) =>
+    command(demo, ['vm', 'create', name, '--owner-wallet', wallet, ...template, '--apply'])
+  await step('create two VMs for two owners: reserve, plan, create, mint, boot, verify', async () => {
+    await create('shop', alice!.address)
+    await create('wiki', bob!.address)
+    await command(demo, ['vm', 'list'])
+  })
+  await step(
+    'the token ids in the VMs are those on the chain, and open them to their owners alone',
+    async () => {
+      await command(demo, ['events', '--from-block', '0'])
+      await verifyLogins(demo)
+    },
+  )
+  await step(
+    'the token of wiki was transferred meanwhile: reconcile finds it, and the registry follows',
+    () => command(demo, ['reconcile', '--fix']),
+  )
+  await step('extend one VM; a month later gc suspends the other', async () => {
+    await command(demo, ['vm', 'extend', 'shop', '--days', '90'])
+    await command(demo, ['gc', '--execute'], { env: dayEnv(31) })
+    await command(demo, ['vm', 'list'])
+  })
+  await step('resume it; another month later gc suspends it, and destroys it after the grace', async () => {
+    await command(demo, ['vm', 'resume', 'wiki', '--days', '30'])
+    await command(demo, ['gc', '--execute'], { env: dayEnv(61) })
+    await command(demo, ['gc', '--execute'], { env: dayEnv(65) })
+  })
+  await step('registry, folders, Proxmox and chain agree', async () => {
+    await command(demo, ['reconcile'])
+    await command(demo, ['vm', 'show', 'shop'])
+  })
+}
+
+/** With a libpam-web3 package its own VM template; otherwise the Debian one that is there, of which nobody can tell. */
+async function templateOf(demo: Demo): Promise<string[]> {
+  if (process.env['PAM_WEB3_PACKAGE']) {
+    await command(demo, ['base', 'import', 'debian-web3'])
+    await command(demo, ['build', 'debian-web3'])
+    return []
+  }
+  demo.output.write(
+    '\nPAM_WEB3_PACKAGE names no libpam-web3: these VMs get its configuration without the module, and what it would\n' +
+      'do at a login is done by a verifier of its protocol (test/lab/chain-verifier.mts).\n',
+  )
+  const { debian } = await readLockfile(join(demo.workspace, 'config/templates.lock.json'))
+  return ['--template-vmid', String(debian!.current!.copies[0]!.vmid)]
+}
+
+/** @throws ProxmintError where somebody gets in who must not, or the owner does not. */
+async function verifyLogins(demo: Demo): Promise<void> {
+  const { lab, output, workspace } = demo
+  const registry = openFileStore({ folder: join(workspace, '.proxmint/registry'), purpose: 'demo' })
+  const machines = await Promise.all(
+    ['shop', 'wiki'].map(async name => {
+      const { vmid, token, address } = (await registry.find(name))!
+      return { id: name, vmid, address, tokenId: token!.id!, gecos: await gecosOf(demo, vmid) }
+    }),
+  )
+  await registry.close()
+  const [shop, wiki] = machines
+  const input = JSON.stringify({
+    chain: lab.chain,
+    shop: { ...shop, walletKey: alice!.privateKey },
+    wiki: { ...wiki, walletKey: bob!.privateKey },
+  })
+  const child = lab.spawn([process.execPath, verifier], { stdio: ['pipe', output, 'pipe'] })
+  child.stdin!.end(input)
+  const said = text(child.stderr!)
+  const code = await new Promise(done => child.once('close', done))
+  if (code !== 0) throw new ProxmintError(`the logins were not as they must be: ${await said}`)
+}
+
+/** The account's GECOS field, by the guest agent, as an administrator can. */
+async function gecosOf({ root }: Demo, vmid: number): Promise<string> {
+  const { node } = (await listVms(root)).find(vm => vm.vmid === vmid)!
+  const agent = `/nodes/${node}/qemu/${vmid}/agent`
+  const line = 'getent passwd admin | cut -d: -f5'
+  const { pid } = await root.request<{ pid: number }>('POST', `${agent}/exec`, {
+    command: '/bin/sh',
+    'input-data': line,
+  })
+  for (;;) {
+    type Status = { exited: 0 | 1; 'out-data'?: string }
+    const status = await root.request<Status>('GET', `${agent}/exec-status`, { pid })
+    if (status.exited) return (status['out-data'] ?? '').trim()
+    await sleep(200)
+  }
+}
