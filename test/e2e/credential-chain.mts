@@ -7,6 +7,8 @@ import type { Lab } from '../../lab/create.mts'
 export interface CredentialChain {
   ownerOf(tokenId: string): Promise<string>
   totalSupply(): Promise<number>
+  /** How many transactions of the contract's owner were mined. */
+  nonceOfSigner(): Promise<number>
   /** Unix seconds. */
   expiryOf(tokenId: string): Promise<number>
   /** Hex with 0x. */
@@ -39,6 +41,8 @@ export async function openCredentialChain(lab: Lab): Promise<CredentialChain> {
   return {
     ownerOf: async tokenId => (await view('ownerOf', tokenId))[0],
     totalSupply: async () => Number((await view('totalSupply'))[0]),
+    nonceOfSigner: async () =>
+      Number(await rpc('eth_getTransactionCount', [(await view('owner'))[0], 'latest'])),
     expiryOf: async tokenId => Number((await view('getAccessData', tokenId))[3]),
     userEncrypted: async tokenId => (await view('getAccessData', tokenId))[0],
     async transfer(from, to, tokenId) {
