@@ -1,0 +1,163 @@
+/** What the life of a VM asks of the chain, with an issuer in memory in the place of one. */
+import { Wallet } from 'ethers'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { MintRequest } from '../../../scripts/lib/access/mint.mts'
+import { decryptForUser } from '../../../scripts/lib/access/user-encrypted.mts'
+import type { AccessDesign, Entry, VmDesign } from '../../../scripts/lib/registry/entry.mts'
+import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
+import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
+import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import { ProxmintError } from '../../../scripts/lib/run/errors.mts'
+import type { CredentialIssuer } from '../../../scripts/lib/workflows/credential-issuer.mts'
+import { signatureFrom, withUserSignature } from '../../../scripts/lib/workflows/vm-credential.mts'
+import { expireToken, extendVm } from '../../../scripts/lib/workflows/vm-expiry.mts'
+import { requireOwnToken } from '../../../scripts/lib/workflows/vm-mint.mts'
+import { isUnfinished, takeStep, type Working } from '../../../scripts/lib/workflows/vm-steps.mts'
+import { failureOf } from '../failure.mts'
+import { entry } from '../registry/entries.mts'
+import { temporaryFolder } from '../temporary.mts'
+import { fakeProxmox } from './fake-proxmox.mts'
+
+const owner = new Wallet(`0x${'5'.repeat(64)}`)
+const access: AccessDesign = {
+  ...{ chainId: 31337, contract: '0x5FbDB2315678afecb367f032d93F642f64180aa3', rpcUrl: 'http://192.0.2.1/' },
+  ...{ signingPagePort: 8080, otpLength: 6, otpTtlSeconds: 300, mintLater: false },
+  ...{ decryptMessage: 'libpam-web3:text', userEncrypted: '0x' },
+}
+const design = { access, cloudInit: { username: 'admin' } } as VmDesign
+
+const vm = (changes: Partial<Entry> = {}): Entry =>
+  entry('web-1', { node: 'pve', vmid: 100, owner: owner.address, phase: 'created', design, ...changes })
+
+let store: RegistryStore
+let working: Working
+let minted: MintRequest[]
+let told: [string, number][]
+/** What the chain answers instead. */
+let chainFault: Error | undefined
+
+const issuer: CredentialIssuer = {
+  rehearse: async () => undefined,
+  async mint(request) {
+    if (chainFault) throw chainFault
+    minted.push(request)
+    const at = { transactionHash: '0xabc', blockNumber: 1, gasUsed: '1', contract: access.contract }
+    return { ...request, tokenId: '0', ...at }
+  },
+  async setExpiry(tokenId, expiresAt) {
+    if (chainFault) throw chainFault
+    told.push([tokenId, expiresAt])
+    return true
+  },
+  tellOwner: async () => undefined,
+}
+
+beforeEach(async () => {
+  store = openFileStore({ folder: await temporaryFolder(), purpose: 'test' })
+  minted = []
+  told = []
+  chainFault = undefined
+  const config = { name: 'web-1', description: descriptionOf(vm()), tags: 'proxmint-test' }
+  const { connection } = fakeProxmox({ 100: { node: 'pve', status: 'stopped', config } })
+  working = { store, connection, issuer: async () => issuer, signal: new AbortController().signal }
+})
+afterEach(() => store.close())
+
+const kept = async (one: Entry): Promise<Entry> => {
+  await store.add([one], [])
+  return one
+}
+
+describe('the step between creation and boot', () => {
+  test('takes the id from the receipt; 0 is an id', async () => {
+    const after = await takeStep(await kept(vm({ token: null })), working)
+    expect(after).toMatchObject({
+      phase: 'minted',
+      token: { status: 'minted', id: '0', transaction: '0xabc' },
+    })
+    expect(minted).toMatchObject([{ wallet: owner.address, machineId: 'web-1', entryId: after.id }])
+    expect(() => requireOwnToken(after)).not.toThrow()
+  })
+
+  test('defect of the predecessor: a failed mint exited 0; the VM stays off, and says why', async () => {
+    chainFault = new ProxmintError('no RPC server of the chain answers')
+    const one = await kept(vm())
+    expect(await failureOf(() => takeStep(one, working))).toMatchObject({ message: chainFault.message })
+    const after = (await store.find('web-1'))!
+    expect(after).toMatchObject({
+      phase: 'created',
+      token: { status: 'failed', id: null },
+      failure: { step: 'mint', why: 'no RPC server of the chain answers' },
+    })
+    expect(isUnfinished(after)).toBe(true)
+  })
+
+  test('defect of the predecessor: a VM booted with an id that was guessed', async () => {
+    const guessed = vm({ phase: 'minted', token: { status: 'reserved', id: '7', transaction: null } })
+    expect(await failureOf(async () => requireOwnToken(guessed))).toMatchObject({
+      message: 'web-1 must not boot: its token is not minted',
+    })
+  })
+
+  test('is left out for a VM without a wallet, and for one that is minted later', async () => {
+    const without = vm({ design: { ...design, access: null } })
+    const later = vm({ design: { ...design, access: { ...access, mintLater: true } } })
+    for (const one of [without, later]) expect(() => requireOwnToken(one)).not.toThrow()
+    expect(minted).toEqual([])
+  })
+})
+
+describe('the expiry on the chain', () => {
+  const active = vm({ phase: 'active', token: { status: 'minted', id: '0', transaction: '0xabc' } })
+
+  test('follows an extension', async () => {
+    await kept(active)
+    const { expiresAt } = await extendVm('web-1', 10, working)
+    expect(told).toEqual([['0', Math.floor(Date.parse(expiresAt) / 1000)]])
+  })
+
+  test('where the chain is silent the VM is extended all the same, and the failure says so', async () => {
+    await kept(active)
+    chainFault = new ProxmintError('no RPC server of the chain answers')
+    const failure = await failureOf(() => extendVm('web-1', 10, working))
+    expect(failure.message).toMatch(/^web-1 is extended until \S+, but the chain was not told: no RPC server/)
+    expect(failure.hint).toContain('reconcile.mts --fix')
+    expect(Date.parse((await store.find('web-1'))!.expiresAt)).toBeGreaterThan(Date.parse(active.expiresAt))
+  })
+
+  test('ends with the VM; never later than it was to', async () => {
+    expect(await expireToken(active, working.issuer)).toMatchObject({ status: 'expired', id: '0' })
+    expect(told).toEqual([['0', Math.floor(Date.parse(active.expiresAt) / 1000)]])
+    expect(await expireToken(vm({ token: null }), working.issuer)).toBeNull()
+  })
+
+  test('keeps nobody from destroying a VM', async () => {
+    chainFault = new ProxmintError('no RPC server of the chain answers')
+    expect(await expireToken(active, working.issuer)).toEqual(active.token)
+  })
+})
+
+describe('what is encrypted for the owner', () => {
+  test('is read with the very signature, and names address and account', async () => {
+    const signature = await owner.signMessage(access.decryptMessage)
+    const { design: signed } = withUserSignature(vm({ address: '192.0.2.7' }), signature)
+    const bytes = Buffer.from(signed!.access!.userEncrypted.slice(2), 'hex')
+    expect(JSON.parse(decryptForUser(signature, bytes))).toEqual({
+      hostname: '192.0.2.7',
+      port: 22,
+      username: 'admin',
+    })
+  })
+
+  test('is refused with a signature of somebody else, or of another text', async () => {
+    const others = await new Wallet(`0x${'6'.repeat(64)}`).signMessage(access.decryptMessage)
+    const another = await owner.signMessage('another text')
+    for (const signature of [others, another, `0x${'0'.repeat(130)}`]) {
+      expect(await failureOf(async () => withUserSignature(vm(), signature))).toMatchObject({ exitCode: 2 })
+    }
+  })
+
+  test.each(['0x12', 'no-such-file', '/dev/null'])('%s is no signature', async text => {
+    expect(await failureOf(() => signatureFrom(text))).toMatchObject({ exitCode: 2 })
+  })
+})
