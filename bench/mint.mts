@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Chain, startChain } from '../lab/chain/chain.mts'
 import { deployCredentials } from '../lab/chain/deploy.mts'
-import { openJournal } from '../scripts/lib/access/journal.mts'
+import { openFileJournal } from '../scripts/lib/access/file-journal.mts'
 import { mintCredentials } from '../scripts/lib/access/mint.mts'
 import { createRpc } from '../scripts/lib/access/rpc.mts'
 import { loadSigner } from '../scripts/lib/access/signer.mts'
@@ -48,7 +48,7 @@ async function ours({ rpcUrl, chainId, accounts }: Chain, contract: string): Pro
     const settling = {
       rpc,
       signer: await loadSigner(join(folder, 'signer')),
-      journal: await openJournal(folder, rpc),
+      journal: await openFileJournal(folder, rpc),
       ...{ confirmations: 1, stuckMs: 60_000, timeoutMs: 120_000, pollMs: 200 },
     }
     const target = { contract, profile: 'v0.4' as const, serverPublicKey: undefined }

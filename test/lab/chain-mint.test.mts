@@ -1,6 +1,5 @@
 /** Minting against a real chain: once, whatever dies, drops or turns back. */
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
@@ -209,7 +208,7 @@ test('a contract that would revert is told before anything is signed', async () 
   const receiver = { ...requestFor(site, 'web-1'), wallet: site.target.contract }
   const failure = await failureOf(() => mintCredentials(site.settling, site.target, [receiver]))
   expect(failure.message).toContain('ERC721InvalidReceiver')
-  expect(await readdir(join(site.settling.journal.folder, 'pending'))).toEqual([])
+  expect(await site.settling.journal.listPending()).toEqual([])
 })
 
 /** Where Solidity puts the owner of the contract. */

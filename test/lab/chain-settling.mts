@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Chain } from '../../lab/chain/chain.mts'
-import { openJournal } from '../../scripts/lib/access/journal.mts'
+import { openFileJournal } from '../../scripts/lib/access/file-journal.mts'
 import { createRpc } from '../../scripts/lib/access/rpc.mts'
 import type { Settling } from '../../scripts/lib/access/settle.mts'
 import { loadSigner } from '../../scripts/lib/access/signer.mts'
@@ -14,7 +14,7 @@ export async function settlingOf(
   return {
     rpc,
     signer: await loadSigner(join(folder, 'signer')),
-    journal: await openJournal(join(folder, '.proxmint'), rpc),
+    journal: await openFileJournal(join(folder, '.proxmint'), rpc),
     confirmations: 2,
     stuckMs: 3000,
     timeoutMs: 90_000,

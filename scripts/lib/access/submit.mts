@@ -1,8 +1,6 @@
-import { join } from 'node:path'
 import { formatEther, Transaction } from 'ethers'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { withLock } from '../run/lock.mts'
 import { bumpedFees, currentFees, type Fees } from './fees.mts'
 import { estimateGas } from './gas.mts'
 import type { Journal, StoredTransaction } from './journal.mts'
@@ -22,9 +20,6 @@ export interface Intent extends Pick<StoredTransaction, 'key' | 'what' | 'terms'
   data(): string
 }
 
-/** Other runs hold the lock for moments; one that was killed, until its lock is stale. */
-const LOCK_WAIT_MS = 180_000
-
 /**
  * Signs, stores and sends what was not signed before; sends again what was and is not known to the chain. In the order
  * given, each with the next nonce.
@@ -32,7 +27,7 @@ const LOCK_WAIT_MS = 180_000
  * @throws ProxmintError where something else was signed for the same key, or the signer cannot pay.
  */
 export async function submit(sending: Sending, intents: Intent[]): Promise<StoredTransaction[]> {
-  return underSignerLock(sending, async signal => {
+  return sending.journal.whileSigning(sending.signer.address, async signal => {
     const known = await Promise.all(intents.map(({ key }) => sending.journal.get(key)))
     const fresh = intents.filter((_, index) => known[index] === undefined)
     for (const [index, intent] of intents.entries()) if (known[index]) requireSameTerms(known[index], intent)
@@ -49,7 +44,7 @@ export async function submit(sending: Sending, intents: Intent[]): Promise<Store
 
 /** Signs the same once more with higher fees, so that it replaces what is stuck. @returns what is stored now. */
 export async function bump(sending: Sending, stuck: StoredTransaction): Promise<StoredTransaction> {
-  return underSignerLock(sending, async signal => {
+  return sending.journal.whileSigning(sending.signer.address, async signal => {
     const stored = await sending.journal.get(stuck.key)
     // Another run did it meanwhile.
     if (stored === undefined || stored.attempts.length > stuck.attempts.length) return stored ?? stuck
@@ -60,14 +55,6 @@ export async function bump(sending: Sending, stuck: StoredTransaction): Promise<
     await broadcast(sending.rpc, bumped)
     return bumped
   })
-}
-
-function underSignerLock<T>(
-  { journal, signer }: Sending,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const path = join(journal.folder, `signer-${signer.address}`)
-  return withLock({ path, purpose: 'sign a transaction', waitMs: LOCK_WAIT_MS, retryMs: 100 }, work)
 }
 
 function requireLock(signal: AbortSignal): void {

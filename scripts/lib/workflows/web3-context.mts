@@ -1,6 +1,8 @@
 import { findProfile, readView } from '../access/contract.mts'
-import { openJournal } from '../access/journal.mts'
+import { openFileJournal } from '../access/file-journal.mts'
+import type { Journal } from '../access/journal.mts'
 import type { MintTarget } from '../access/mint.mts'
+import { openPostgresJournal } from '../access/postgres-journal.mts'
 import { createRpc, type Rpc } from '../access/rpc.mts'
 import type { Settling } from '../access/settle.mts'
 import { loadSigner } from '../access/signer.mts'
@@ -8,6 +10,7 @@ import { checkedAddress } from '../access/wallet.mts'
 import { loadConfig } from '../config/load.mts'
 import { loadWeb3, type Web3Config } from '../config/web3.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { registryPlace } from './open-registry.mts'
 
 const STUCK_MS = 60_000
 const TIMEOUT_MS = 900_000
@@ -66,17 +69,23 @@ export async function openSettling(
   signal: AbortSignal,
 ): Promise<Settling> {
   const signer = await loadSigner(web3.privateKeyFile)
-  const { stateDir } = await loadConfig()
   return {
     rpc,
     signer,
-    journal: await openJournal(stateDir, rpc),
+    journal: await openJournal(rpc),
     confirmations: web3.confirmations,
     stuckMs: STUCK_MS,
     timeoutMs: TIMEOUT_MS,
     pollMs: POLL_MS,
     signal,
   }
+}
+
+/** Where the registry is: whoever goes on with a VM must find what was signed for it. */
+async function openJournal(rpc: Rpc): Promise<Journal> {
+  const place = await registryPlace()
+  if (place.kind === 'postgres') return openPostgresJournal(place.url, rpc)
+  return openFileJournal((await loadConfig()).stateDir, rpc)
 }
 
 /** @throws ProxmintError (denied): the contract lets its owner alone mint. */

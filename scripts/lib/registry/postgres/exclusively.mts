@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import type { Pool, PoolClient } from 'pg'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
-import { databaseFailed } from './database.mts'
+import { databaseFailed, releaseLocks } from '../../run/postgres.mts'
 
 /** Apart from the numbers of `lockRegistry`, which has one key, not two. */
 const lockSpace = 7_730
@@ -23,8 +23,7 @@ export async function exclusively<T>(
     await lock(client, name, purpose)
     return await work()
   } finally {
-    // Ends the connection, and the lock with it, also when the database does not answer any more.
-    client.release(true)
+    await releaseLocks(client)
   }
 }
 

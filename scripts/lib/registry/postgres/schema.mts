@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import { ProxmintError } from '../../run/errors.mts'
-import { inTransaction } from './database.mts'
+import { inTransaction } from '../../run/postgres.mts'
 
 /** Any number, the same for every run: whoever holds it is the only one that hands out numbers. */
 const lockId = 7_730_146_468

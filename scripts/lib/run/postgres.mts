@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
-import { codeOf, exitCodes, ProxmintError } from '../../run/errors.mts'
+import { codeOf, exitCodes, ProxmintError } from './errors.mts'
 
 /** Runs `work` in a transaction of its own, which is undone when it throws. */
 export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
@@ -21,6 +21,15 @@ export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) =>
     // A connection that cannot even roll back is not given to the next.
     client.release(broken)
   }
+}
+
+/**
+ * Gives up the advisory locks of a connection and ends it: with it they end also where the database does not answer any
+ * more, but not at once, and the next who wants one would find it taken.
+ */
+export async function releaseLocks(client: PoolClient): Promise<void> {
+  await client.query('SELECT pg_advisory_unlock_all()').catch(() => undefined)
+  client.release(true)
 }
 
 const reasons: Record<string, [why: string, hint: string]> = {

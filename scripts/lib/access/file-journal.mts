@@ -1,0 +1,68 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeFileAtomic } from '../run/atomic-file.mts'
+import { codeOf, ProxmintError } from '../run/errors.mts'
+import { withLock } from '../run/lock.mts'
+import { chainKey } from './chain-key.mts'
+import { type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
+import type { Rpc } from './rpc.mts'
+
+/**
+ * A journal of this machine, a file for each transaction.
+ * @param stateDir of proxmint; the journal is in `transactions/CHAIN/`.
+ */
+export async function openFileJournal(stateDir: string, rpc: Rpc): Promise<Journal> {
+  return journalIn(join(stateDir, 'transactions', await chainKey(rpc)))
+}
+
+function journalIn(folder: string): Journal {
+  const pending = (key: string): string => join(folder, 'pending', `${key}.json`)
+  const settled = (key: string): string => join(folder, 'settled', `${key}.json`)
+  const write = (path: string, transaction: StoredTransaction): Promise<void> =>
+    writeFileAtomic(path, `${JSON.stringify(transaction, null, 2)}\n`, 0o600)
+  return {
+    get: async key => (await read(pending(key))) ?? (await read(settled(key))),
+    listPending: () => readFolder(join(folder, 'pending')),
+    put: transaction => write(pending(transaction.key), transaction),
+    async settle(transaction) {
+      // A crash between the two leaves it in both, which only means that it is looked at once more.
+      await write(settled(transaction.key), transaction)
+      await rm(pending(transaction.key), { force: true })
+    },
+    async drop({ key, attempts }) {
+      const dropped = `${key}-${attempts[0]!.hash.slice(2, 10)}`
+      await write(
+        join(folder, 'dropped', `${dropped}.json`),
+        (await read(pending(key))) ?? (await read(settled(key)))!,
+      )
+      await rm(pending(key), { force: true })
+      await rm(settled(key), { force: true })
+    },
+    whileSigning(address, work) {
+      const path = join(folder, `signer-${address}`)
+      return withLock({ path, purpose: 'sign a transaction', waitMs: SIGNING_WAIT_MS, retryMs: 100 }, work)
+    },
+  }
+}
+
+async function readFolder(folder: string): Promise<StoredTransaction[]> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const names = (await readdir(folder)).filter(name => name.endsWith('.json') && !name.startsWith('.'))
+  const all = await Promise.all(names.map(name => read(join(folder, name))))
+  return all.filter(transaction => transaction !== undefined).sort((a, b) => a.nonce - b.nonce)
+}
+
+async function read(path: string): Promise<StoredTransaction | undefined> {
+  const text = await readFile(path, 'utf8').catch(error => {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  })
+  if (text === undefined) return undefined
+  try {
+    const transaction = JSON.parse(text) as Partial<StoredTransaction> | null
+    if (transaction?.proxmintTransaction === 1) return transaction as StoredTransaction
+  } catch {}
+  throw new ProxmintError(`${path} is no stored transaction`, {
+    hint: 'it may have been sent: look its signer up on the chain before you move the file away',
+  })
+}

@@ -1,0 +1,125 @@
+import type { Pool, PoolClient } from 'pg'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { databaseFailed, inTransaction, releaseLocks } from '../run/postgres.mts'
+import { chainKey } from './chain-key.mts'
+import { type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
+import type { Rpc } from './rpc.mts'
+
+type State = 'pending' | 'settled'
+
+/** Of advisory locks, apart from those of the registry. */
+const lockSpace = 7_731
+const lockNotAvailable = '55P03'
+
+/**
+ * A journal in the registry's database, so that a run on another machine goes on with what this one signed.
+ * @param url as of the registry.
+ */
+export async function openPostgresJournal(url: string, rpc: Rpc): Promise<Journal> {
+  const { default: pg } = await import('pg')
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 4,
+    connectionTimeoutMillis: 10_000,
+    allowExitOnIdle: true,
+  })
+  pool.on('error', () => undefined)
+  await ensureTable(pool)
+  return journalOn(pool, await chainKey(rpc))
+}
+
+async function ensureTable(pool: Pool): Promise<void> {
+  await inTransaction(pool, async client => {
+    await client.query('SELECT pg_advisory_xact_lock($1, 0)', [lockSpace])
+    await client.query(`
+      CREATE TABLE IF NOT EXISTS proxmint_transactions (
+        chain text NOT NULL,
+        key text NOT NULL,
+        state text NOT NULL,
+        transaction jsonb NOT NULL,
+        PRIMARY KEY (chain, key)
+      );
+      CREATE TABLE IF NOT EXISTS proxmint_dropped_transactions (
+        chain text NOT NULL,
+        at timestamptz NOT NULL DEFAULT now(),
+        transaction jsonb NOT NULL
+      );
+    `)
+  })
+}
+
+function journalOn(pool: Pool, chain: string): Journal {
+  const read = async (sql: string, values: unknown[]): Promise<StoredTransaction[]> => {
+    const { rows } = await pool.query<{ transaction: StoredTransaction }>(sql, values).catch(cause => {
+      throw databaseFailed(cause)
+    })
+    return rows.map(({ transaction }) => transaction)
+  }
+  const write = async (transaction: StoredTransaction, state: State): Promise<void> => {
+    await read(
+      `INSERT INTO proxmint_transactions VALUES ($1, $2, $3, $4)
+       ON CONFLICT (chain, key) DO UPDATE SET state = excluded.state, transaction = excluded.transaction`,
+      [chain, transaction.key, state, transaction],
+    )
+  }
+  return {
+    get: async key =>
+      (
+        await read('SELECT transaction FROM proxmint_transactions WHERE chain = $1 AND key = $2', [
+          chain,
+          key,
+        ])
+      )[0],
+    listPending: () =>
+      read(
+        `SELECT transaction FROM proxmint_transactions WHERE chain = $1 AND state = 'pending'
+         ORDER BY (transaction->>'nonce')::bigint`,
+        [chain],
+      ),
+    put: transaction => write(transaction, 'pending'),
+    settle: transaction => write(transaction, 'settled'),
+    drop: ({ key }) =>
+      inTransaction(pool, async client => {
+        const gone = 'DELETE FROM proxmint_transactions WHERE chain = $1 AND key = $2 RETURNING transaction'
+        await client.query(
+          `WITH gone AS (${gone})
+           INSERT INTO proxmint_dropped_transactions (chain, transaction) SELECT $1, transaction FROM gone`,
+          [chain, key],
+        )
+      }),
+    whileSigning: (address, work) => whileSigning(pool, `${chain} ${address}`, work),
+  }
+}
+
+/** Under an advisory lock that lives as long as its connection: a run that dies gives it up at once. */
+async function whileSigning<T>(
+  pool: Pool,
+  subject: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect().catch(cause => {
+    throw databaseFailed(cause)
+  })
+  const lost = new AbortController()
+  client.on('error', error => lost.abort(error))
+  try {
+    await lock(client, subject)
+    return await work(lost.signal)
+  } finally {
+    await releaseLocks(client)
+  }
+}
+
+async function lock(client: PoolClient, subject: string): Promise<void> {
+  try {
+    await client.query(`SET lock_timeout = ${SIGNING_WAIT_MS}`)
+    await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [lockSpace, subject])
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== lockNotAvailable) throw databaseFailed(cause)
+    throw new ProxmintError('another run signs with the same key, and does not end', {
+      hint: 'wait for it; run the same command again',
+      cause,
+      exitCode: exitCodes.locked,
+    })
+  }
+}
