@@ -1,0 +1,234 @@
+/** What a person can get wrong about VMs, or meet: each with its message, and nothing changed. */
+import { appendFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { ExecResult, Lab } from '../../lab/create.mts'
+import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
+import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
+import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
+import type { Entry } from '../../scripts/lib/registry/entry.mts'
+import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
+import { run } from './outside.mts'
+import { createWorkspace, repository, rootClient, startLab, type Workspace } from './workspace.mts'
+
+/** Of a VM template without anything in it: nothing here boots. */
+const template = 9000
+/** Of somebody else's VM. */
+const others = 150
+
+let lab: Lab
+let root: ProxmoxClient
+let workspace: Workspace
+
+beforeAll(async () => {
+  lab = await startLab({ guests: 'none', images: [] })
+  root = rootClient(lab)
+  const make = (vmid: number, name: string) =>
+    root.request<string>('POST', '/nodes/pve/qemu', { vmid, name, scsi0: 'tank:3' })
+  const done = async (upid: Promise<string>) => waitForTask(root, await upid, { timeoutMs: 60_000 })
+  await done(make(template, 'empty'))
+  await done(root.request('POST', `/nodes/pve/qemu/${template}/template`))
+  await done(make(others, 'db'))
+})
+afterAll(() => lab?.close())
+
+beforeEach(async () => {
+  workspace = await createWorkspace(lab)
+  for (const folder of ['terraform', 'cloud-init']) {
+    await cp(join(repository, folder), join(workspace.folder, folder), { recursive: true })
+  }
+})
+afterEach(async () => {
+  expect((await listVms(root)).map(({ vmid }) => vmid).sort()).toEqual([others, template])
+  await workspace[Symbol.asyncDispose]()
+})
+
+/** The provider keeps host keys in the home folder, and every lab has another. */
+const home = () => ({
+  HOME: workspace.folder,
+  XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+})
+const vm = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<ExecResult> =>
+  workspace.zx('vm', args, { ...home(), ...env })
+const create = (name: string, ...options: string[]) =>
+  vm(['create', name, '--template-vmid', String(template), ...options])
+
+async function entries(): Promise<Entry[]> {
+  const store = openFileStore({ folder: join(workspace.stateDir, 'registry'), purpose: 'test' })
+  try {
+    return await store.list()
+  } finally {
+    await store.close()
+  }
+}
+
+async function expectRefused(result: Promise<ExecResult>, code: number, ...said: string[]): Promise<void> {
+  const { code: found, stdout, stderr } = await result
+  for (const text of said) expect(stderr).toContain(text)
+  expect(stderr).toMatch(/^error: /m)
+  expect(found).toBe(code)
+  expect(stdout).toBe('')
+}
+
+describe('what is asked for', () => {
+  test.each<[string, string, string[], string]>([
+    ['a name that is no host name', 'Web_1', [], '"Web_1" is no name for a VM'],
+    ['a path in a name', '../../etc/web', [], '"../../etc/web" is no name for a VM'],
+    ['an address outside of the pool', 'web-1', ['--ip', '10.0.0.5'], '10.0.0.5'],
+    ['an address that is none', 'web-1', ['--ip', '192.168.122.999'], '--ip 192.168.122.999 is no address'],
+    [
+      'a VMID outside of the range',
+      'web-1',
+      ['--vmid', '5000'],
+      'VMID 5000 is not in vmid_range, 100 to 999',
+    ],
+    ["somebody else's VMID", 'web-1', ['--vmid', String(others)], `VMID ${others}`],
+    [
+      'a disk that is too small',
+      'web-1',
+      ['--disk', '1'],
+      'a disk of 1 GiB is smaller than that of VM template',
+    ],
+    ['a pool that is not there', 'web-1', ['--pool', 'defalt'], 'unknown pool defalt; did you mean default?'],
+    ['a node that is not there', 'web-1', ['--node', 'pv'], 'unknown node pv; did you mean pve?'],
+  ])('%s', async (_, name, options, message) => {
+    await expectRefused(create(name, ...options), 2, message)
+    expect(await entries()).toEqual([])
+  })
+
+  test('more VMs than the pool has addresses', async () => {
+    await writeFile(
+      join(workspace.folder, 'db.yaml'),
+      'pools:\n  default: { addresses: 192.168.122.200-192.168.122.200, prefix: 24 }\n',
+    )
+    const env = { PROXMINT_POOLS: join(workspace.folder, 'db.yaml') }
+    expect(await vm(['create', 'web-1', '--template-vmid', String(template)], env)).toMatchObject({ code: 0 })
+    const full = vm(['create', 'web-2', '--template-vmid', String(template)], env)
+    await expectRefused(full, 1, 'default')
+    expect((await entries()).map(({ name }) => name)).toEqual(['web-1'])
+  })
+
+  test('a name that is taken goes on with the VM that has it', async () => {
+    await create('web-1', '--cpu', '1')
+    const again = await create('web-1', '--cpu', '4')
+    expect(again.stderr).toContain('web-1 is reserved; what it is made of was decided when it was reserved')
+    expect((await entries()).map(({ design }) => design!.cores)).toEqual([1])
+  })
+
+  test('a VM that is not there', async () => {
+    for (const words of [
+      ['show', 'web-1'],
+      ['extend', 'web-1', '--days', '1'],
+      ['destroy', 'web-1', '--yes'],
+    ]) {
+      await expectRefused(vm(words), 2, 'there is no VM web-1 in the registry')
+    }
+  })
+})
+
+test('credentials that expire midway: the step says so, and the next run goes on there', async () => {
+  await create('web-1')
+  const [user, tokenId] = lab.tokenEnv['PROXMOX_USERNAME']!.split('!')
+  const path = `/access/users/${user}/token/${tokenId}`
+  const past = Math.floor(Date.now() / 1000) - 10
+  await root.request('PUT', path, { expire: past })
+  try {
+    await expectRefused(workspace.zx('apply', ['web-1'], home()), 4, '401')
+  } finally {
+    await root.request('PUT', path, { expire: 0 })
+  }
+  expect(await entries()).toMatchObject([{ name: 'web-1', phase: 'reserved' }])
+  const planned = await workspace.zx('apply', ['web-1', '--plan-only'], home())
+  expect(planned.stdout).toContain('proxmox_virtual_environment_vm.this will be created')
+})
+
+describe('the registry', () => {
+  const journal = () => join(workspace.stateDir, 'registry/journal-0.jsonl')
+
+  test('is damaged', async () => {
+    await create('web-1')
+    await create('web-2')
+    const lines = (await readFile(journal(), 'utf8')).split('\n')
+    await writeFile(journal(), [lines[0]!.replace('web', 'wob'), ...lines.slice(1)].join('\n'))
+    const before = await readFile(journal(), 'utf8')
+    await expectRefused(vm(['list']), 1, 'the registry is damaged', 'registry.mts restore FILE')
+    await expectRefused(create('web-3'), 1, 'the registry is damaged')
+    expect(await readFile(journal(), 'utf8')).toBe(before)
+  })
+
+  test('ends in half a line, of a run that died: what was acknowledged is there', async () => {
+    await create('web-1')
+    await appendFile(journal(), '{"version":1,"ser')
+    expect(await create('web-2')).toMatchObject({ code: 0 })
+    expect((await entries()).map(({ name }) => name)).toEqual(['web-1', 'web-2'])
+  })
+
+  test('is full', async context => {
+    if (process.getuid?.() !== 0) return context.skip('mounting a small file system takes root')
+    await create('web-1')
+    const folder = join(workspace.stateDir, 'registry')
+    const kept = join(workspace.folder, 'kept')
+    await cp(folder, kept, { recursive: true })
+    const mount = await run(workspace, ['mount', '-t', 'tmpfs', '-o', 'size=64k', 'proxmint-test', folder])
+    expect(mount.code, mount.stderr).toBe(0)
+    try {
+      await cp(kept, folder, { recursive: true })
+      await writeFile(join(folder, 'filler'), 'x'.repeat(2 ** 20)).catch(() => undefined)
+      const made = ['web-1']
+      let result = await create('web-2')
+      // The last page of the journal still takes some.
+      for (let next = 3; result.code === 0 && next < 10; next++) {
+        made.push(`web-${next - 1}`)
+        result = await create(`web-${next}`)
+      }
+      await expectRefused(Promise.resolve(result), 1, 'no space left on the device', 'free some space')
+      await rm(join(folder, 'filler'))
+      expect((await entries()).map(({ name }) => name)).toEqual(made)
+      expect(await create('web-10')).toMatchObject({ code: 0 })
+    } finally {
+      await run(workspace, ['umount', folder])
+    }
+  })
+
+  test('is a database that nobody reaches', async () => {
+    const url = { PROXMINT_REGISTRY_URL: 'postgresql://proxmint@127.0.0.1:1/proxmint' }
+    await expectRefused(
+      vm(['list'], url),
+      1,
+      'the registry in PostgreSQL cannot be used: nothing listens there',
+    )
+  })
+
+  test('is in a database, and the states are on this machine alone', async () => {
+    const url = { PROXMINT_REGISTRY_URL: 'postgresql://proxmint@127.0.0.1:1/proxmint' }
+    await expectRefused(vm(['create', 'web-1'], url), 3, 'the states of Terraform are on this machine alone')
+  })
+})
+
+test('a VM that another run works on: who, and since when', async () => {
+  await create('web-1')
+  const store = openFileStore({ folder: join(workspace.stateDir, 'registry'), purpose: 'test' })
+  await store.exclusively('web-1', 'apply', () =>
+    expectRefused(
+      vm(['destroy', 'web-1', '--yes']),
+      5,
+      'another run holds the lock',
+      `apply web-1, process ${process.pid} on`,
+      'since 20',
+    ),
+  )
+  await store.close()
+  expect(await entries()).toHaveLength(1)
+})
+
+test('a state that cannot be written', async () => {
+  await create('web-1')
+  await rm(join(workspace.folder, 'vms/web-1'), { recursive: true })
+  await mkdir(join(workspace.folder, 'vms'), { recursive: true })
+  await writeFile(join(workspace.folder, 'vms/web-1'), 'a file in the place of the folder')
+  const { code, stderr } = await workspace.zx('apply', ['web-1'], home())
+  expect(code).not.toBe(0)
+  expect(stderr).toContain('vms/web-1')
+  expect(await entries()).toMatchObject([{ name: 'web-1', phase: 'reserved' }])
+})
