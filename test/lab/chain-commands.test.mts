@@ -35,6 +35,8 @@ test('deploy writes the address to the config and keeps its comments; show and m
   const config = await readFile(configOf(site), 'utf8')
   expect(config).toContain(`nft_contract: "${deployed.address}"`)
   expect(config).toMatch(/^# kept\n[\s\S]*# nft_contract: here\n/)
+  const abi = JSON.parse(await readFile(join(site.folder, 'config/AccessCredentialNFT.abi.json'), 'utf8'))
+  expect(abi.map(({ name }: { name?: string }) => name)).toContain('tokenOfOwnerByIndex')
   // The deployment by the test was the first transaction; the killed run's, the second; there is no third.
   expect(await site.rpc('eth_getTransactionCount', [site.settling.signer.address, 'latest'])).toBe('0x2')
 

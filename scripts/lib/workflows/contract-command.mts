@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { formatEther } from 'ethers'
-import { readView } from '../access/contract.mts'
+import { readBuild, readView } from '../access/contract.mts'
 import { type DeployedContract, deployContract, deploymentData, forgetDeployment } from '../access/deploy.mts'
 import { currentFees } from '../access/fees.mts'
 import { estimateGas } from '../access/gas.mts'
 import { createRpc } from '../access/rpc.mts'
 import { setYamlValue } from '../config/set-yaml-value.mts'
 import { loadWeb3, web3FilePath } from '../config/web3.mts'
+import { writeFileAtomic } from '../run/atomic-file.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { openChainView, openSettling } from './web3-context.mts'
@@ -26,7 +28,7 @@ export interface DeployOptions {
   replace: boolean
 }
 
-/** Deploys the contract and writes its address to `config/web3-defaults.yaml`. */
+/** Deploys the contract and writes its address to `config/web3-defaults.yaml`, and its ABI beside it. */
 export async function deploy(options: DeployOptions, signal: AbortSignal): Promise<DeployedContract> {
   const web3 = await loadWeb3()
   requireNoContract(web3.nftContract, options)
@@ -34,9 +36,15 @@ export async function deploy(options: DeployOptions, signal: AbortSignal): Promi
   const settling = await openSettling({ web3, rpc }, signal)
   const deployment = await deploymentOf(options)
   const deployed = await withProgress('deploying the contract', () => deployContract(settling, deployment))
+  await writeFileAtomic(abiPath(), `${JSON.stringify((await readBuild()).abi, null, 2)}\n`)
   await setYamlValue(web3FilePath(), ['nft_contract'], deployed.address)
   await forgetDeployment(settling)
   return deployed
+}
+
+/** For other tools that talk to the contract: explorers, libraries, `cast`. */
+function abiPath(): string {
+  return join(dirname(web3FilePath()), 'AccessCredentialNFT.abi.json')
 }
 
 function requireNoContract(contract: string | undefined, { replace }: DeployOptions): void {
@@ -118,7 +126,7 @@ export function formatContract(view: ContractView): string {
 }
 
 export function formatDeployed({ address, transactionHash, gasUsed }: DeployedContract): string {
-  return `deployed ${address}, now in ${web3FilePath()}\ntransaction ${transactionHash}, ${gasUsed} gas`
+  return `deployed ${address}, now in ${web3FilePath()}; its ABI is in ${abiPath()}\ntransaction ${transactionHash}, ${gasUsed} gas`
 }
 
 export function formatDeploymentPlan({ chainId, gas, maxFee }: DeploymentPlan): string {
