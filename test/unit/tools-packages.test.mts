@@ -88,7 +88,7 @@ describe('installing', () => {
 
 describe('what a purpose needs', () => {
   test.each([
-    ['demo', ['packer', 'sops', 'age'], ['demo']],
+    ['demo', ['packer', 'sops', 'age', 'opentofu', 'proxmox-provider'], ['demo']],
     ['test', ['packer', 'sops', 'age', 'opentofu', 'proxmox-provider'], ['test']],
     ['qemu', [], ['qemu']],
     ['all', ['packer', 'sops', 'age', 'opentofu', 'proxmox-provider'], ['demo', 'test']],

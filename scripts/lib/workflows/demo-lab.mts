@@ -40,16 +40,14 @@ export async function startLab(output: Writable, guests: 'sim' | 'qemu'): Promis
 }
 
 export function labConfig({ imagesUrl }: Lab): string {
-  return [
-    'site: demo',
-    // A real machine that is emulated on a busy one boots for minutes.
-    'test_boot_timeout_seconds: 1800',
-    'images:',
-    `  ${image}:`,
+  // The family with libpam-web3 has a base VM of its own, from the same image.
+  const images = [image, `${image}-web3`].flatMap(name => [
+    `  ${name}:`,
     `    url: ${imagesUrl}/debian-12-genericcloud-amd64.qcow2`,
     `    checksums_url: ${imagesUrl}/SHA512SUMS`,
-    '',
-  ].join('\n')
+  ])
+  // A real machine that is emulated on a busy one boots for minutes.
+  return ['site: demo', 'test_boot_timeout_seconds: 1800', 'images:', ...images, ''].join('\n')
 }
 
 /** Runs one of our commands in the lab's network, from the workspace, with the user's own streams. */
