@@ -124,6 +124,10 @@ gc: $(installed) ## tell which VMs expired (ARGS=--execute: suspend or destroy t
 reconcile: $(installed) ## hold registry, folders, Proxmox and chain against each other
 	@zx scripts/reconcile.mts $(ARGS)
 
+.PHONY: report
+report: $(installed) ## write an HTML page of templates, VMs, addresses and runs
+	@zx scripts/report.mts $(ARGS)
+
 .PHONY: lab
 lab: $(installed) ## run the embedded Proxmox VE in the foreground
 	@zx scripts/lab.mts up $(ARGS)

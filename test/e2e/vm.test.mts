@@ -104,6 +104,7 @@ describe.sequential('the life of a VM', () => {
     expect(await vms.run('reconcile', [])).toMatchObject({ code: 1 })
     expect(await vms.json('reconcile', '--fix')).toMatchObject([{ name: 'ghost', fixed: true }])
     expect(await vms.json('reconcile')).toEqual([])
+    expect(await vms.json('report')).toMatchObject({ vms: 1, reconciled: { findings: [] } })
   })
 
   test('apply of an active VM applies what differs, or says that nothing does', async () => {

@@ -19,6 +19,10 @@ export interface Page {
   evaluate<T>(expression: string): Promise<T>
   /** URLs that the page asked for, the page itself first. */
   requested: string[]
+  /** What its console and the browser complained of. */
+  complaints: string[]
+  /** Makes the page believe that this is how its reader wants it. */
+  emulate(scheme: 'light' | 'dark', widthPixels: number): Promise<void>
 }
 
 /** @param injected runs in the page before its own scripts, as a wallet's extension does. */
@@ -57,12 +61,16 @@ async function drive(socketUrl: string, url: string, injected: string): Promise<
   await once(socket, 'open')
   onTestFinished(() => socket.close())
   const requested: string[] = []
+  const complaints: string[] = []
   const waiting = new Map<number, (result: { result: Evaluated }) => void>()
   const { promise: loaded, resolve: onLoad } = Promise.withResolvers<void>()
   socket.addEventListener('message', ({ data }) => {
     const message = JSON.parse(String(data))
     if (message.method === 'Network.requestWillBeSent') requested.push(message.params.request.url)
     if (message.method === 'Page.loadEventFired') onLoad()
+    if (/^(Log\.entryAdded|Runtime\.(consoleAPICalled|exceptionThrown))$/.test(message.method)) {
+      complaints.push(JSON.stringify(message.params))
+    }
     waiting.get(message.id)?.(message.result)
   })
   const send = (method: string, params: object = {}): Promise<{ result: Evaluated }> => {
@@ -70,11 +78,26 @@ async function drive(socketUrl: string, url: string, injected: string): Promise<
     socket.send(JSON.stringify({ id, method, params }))
     return new Promise(resolve => waiting.set(id, resolve))
   }
-  for (const domain of ['Page', 'Network', 'Runtime']) await send(`${domain}.enable`)
+  for (const domain of ['Page', 'Network', 'Runtime', 'Log']) await send(`${domain}.enable`)
   await send('Page.addScriptToEvaluateOnNewDocument', { source: injected })
   await send('Page.navigate', { url })
   await loaded
-  return { requested, evaluate: expression => evaluate(send, expression) }
+  return {
+    requested,
+    complaints,
+    evaluate: expression => evaluate(send, expression),
+    async emulate(scheme, width) {
+      await send('Emulation.setEmulatedMedia', {
+        features: [{ name: 'prefers-color-scheme', value: scheme }],
+      })
+      await send('Emulation.setDeviceMetricsOverride', {
+        width,
+        height: 900,
+        deviceScaleFactor: 1,
+        mobile: true,
+      })
+    },
+  }
 }
 
 interface Evaluated {

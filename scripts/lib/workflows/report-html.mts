@@ -1,0 +1,31 @@
+/** Text that is HTML already. */
+export interface Html {
+  readonly html: string
+}
+
+type Value = string | number | Html | readonly Html[] | undefined
+
+const entities: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+/** Safe between tags and inside of quoted attributes. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, character => entities[character]!)
+}
+
+/** A template whose values are escaped, unless they are HTML themselves. Undefined is nothing. */
+export function html(parts: TemplateStringsArray, ...values: Value[]): Html {
+  const text = parts.reduce((before, part, index) => before + htmlOf(values[index - 1]) + part)
+  return { html: text }
+}
+
+function htmlOf(value: Value): string {
+  if (value === undefined) return ''
+  if (typeof value === 'string' || typeof value === 'number') return escapeHtml(String(value))
+  return 'html' in value ? value.html : value.map(one => one.html).join('\n')
+}

@@ -1,0 +1,57 @@
+import { resolve } from 'node:path'
+import { loadConfig } from '../config/load.mts'
+import { loadPools } from '../config/pools.mts'
+import type { RegistryStore } from '../registry/store.mts'
+import { writeFileAtomic } from '../run/atomic-file.mts'
+import { messageOf } from '../run/errors.mts'
+import { redact } from '../run/redact.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { connect } from './connect.mts'
+import { withRegistry } from './open-registry.mts'
+import { reconcile } from './reconcile.mts'
+import { type Reconciled, type ReportFacts, type ReportModel, reportModel } from './report-model.mts'
+import { renderReport } from './report-page.mts'
+
+/** Writes the report. @param file undefined: `report.html` in the state folder. @returns where it is. */
+export async function writeReport(
+  file: string | undefined,
+  signal: AbortSignal,
+): Promise<{ file: string; model: ReportModel }> {
+  const { stateDir, site } = await loadConfig()
+  const model = reportModel(await withRegistry('report', store => gatherFacts(store, site, signal)))
+  const path = resolve(file ?? `${stateDir}/report.html`)
+  await writeFileAtomic(path, redact(await renderReport(model)))
+  return { file: path, model }
+}
+
+async function gatherFacts(store: RegistryStore, site: string, signal: AbortSignal): Promise<ReportFacts> {
+  const [families, entries, archived, pools, reconciled] = await Promise.all([
+    readLockfile(lockfilePath()),
+    store.list(),
+    store.listArchived(),
+    loadPools(),
+    whatReconcileFinds(store, signal),
+  ])
+  return { now: new Date(), site, families, entries, archived, pools, reconciled }
+}
+
+/** A report is wanted most when something is broken: one without Proxmox says so, and has the rest. */
+async function whatReconcileFinds(store: RegistryStore, signal: AbortSignal): Promise<Reconciled> {
+  try {
+    const connection = await connect()
+    return { findings: await reconcile({ store, connection, signal }, false) }
+  } catch (error) {
+    if (signal.aborted) throw error
+    return { unknown: redact(messageOf(error)) }
+  }
+}
+
+/** For a person. */
+export function formatReport({ file, model }: { file: string; model: ReportModel }): string {
+  const { attention, reconciled } = model
+  return [
+    `report: ${file}`,
+    ...attention.map(sentence => `  - ${sentence}`),
+    ...('unknown' in reconciled ? [`Proxmox could not be asked: ${reconciled.unknown}`] : []),
+  ].join('\n')
+}
