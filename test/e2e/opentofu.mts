@@ -45,8 +45,26 @@ export async function openTofu(
   env: Record<string, string>,
   where: 'inside' | 'outside' = 'inside',
 ): Promise<Tofu> {
-  const folder = await mkdtemp(join(tmpdir(), 'proxmint-tofu-'))
-  await cp(join(repository, 'test/fixtures', fixture), folder, { recursive: true })
+  const root = await mkdtemp(join(tmpdir(), 'proxmint-tofu-'))
+  await cp(join(repository, 'test/fixtures', fixture), root, { recursive: true })
+  return initialized(lab, root, root, env, where)
+}
+
+/** The same with `terraform/examples/EXAMPLE`, beside the modules it is made of. */
+export async function openExample(lab: Lab, example: string, env: Record<string, string>): Promise<Tofu> {
+  const root = await mkdtemp(join(tmpdir(), 'proxmint-tofu-'))
+  await cp(join(repository, 'terraform'), root, { recursive: true })
+  return initialized(lab, root, join(root, 'examples', example), env, 'inside')
+}
+
+/** @param root goes in the end; `folder` is where it runs. */
+async function initialized(
+  lab: Lab,
+  root: string,
+  folder: string,
+  env: Record<string, string>,
+  where: 'inside' | 'outside',
+): Promise<Tofu> {
   const [program, provider] = await Promise.all([requireTool('opentofu'), requireTool('proxmox-provider')])
   // The provider keeps the node's host key in the home folder.
   const variables = {
@@ -60,8 +78,8 @@ export async function openTofu(
     where === 'inside'
       ? lab.exec([program.file, ...args], { cwd: folder, env: variables })
       : execute(program.file, args, { cwd: folder, env: { ...process.env, ...variables } })
-  const initialized = await run(['init', '-no-color'])
-  expect(initialized, initialized.stderr).toMatchObject({ code: 0, stderr: '' })
+  const init = await run(['init', '-no-color'])
+  expect(init, init.stderr).toMatchObject({ code: 0, stderr: '' })
   const succeed = async (args: string[]) => {
     const result = await run(args)
     expect(result.code, `${args[0]} failed:\n${result.stdout}${result.stderr}`).toBe(0)
@@ -85,7 +103,7 @@ export async function openTofu(
     destroy: async (...given) => {
       await succeed(['destroy', '-auto-approve', '-no-color', ...asFlags(given)])
     },
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }),
   }
 }
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
-import { openTofu, type Tofu, tokenLogin } from './opentofu.mts'
+import { openExample, openTofu, type Tofu, tokenLogin } from './opentofu.mts'
 import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
 
 /** OpenTofu (or Terraform) with the real bpg/proxmox provider, against the lab. */
@@ -52,4 +52,24 @@ test('three VMs are created, changed, stopped, replaced and destroyed, with an e
   await tofu.destroy()
   expect(await made()).toEqual([])
   expect((performance.now() - start) / 1000).toBeLessThan(60)
+})
+
+test('the example of plain VMs makes two from a VM template, by the API token alone', async () => {
+  await using example = await openExample(lab, 'plain-vms', tokenLogin(lab))
+  const templates = { debian: { version: 'debian-1', nodes: { pve: { vmid: 9900, storage: 'tank' } } } }
+  const variables = [
+    `templates=${JSON.stringify(templates)}`,
+    'ssh_keys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl jane"]',
+  ]
+  await example.apply(...variables)
+  expect(await example.output('addresses')).toEqual({
+    db: expect.arrayContaining(['192.168.122.181']),
+    web: expect.arrayContaining(['192.168.122.180']),
+  })
+  expect(await getVmConfig(rootClient(lab), { node: 'pve', vmid: 5001 })).toMatchObject({
+    ciuser: 'admin',
+    tags: 'debian-1;example',
+  })
+  await example.destroy(...variables)
+  expect(await made()).toEqual([])
 })

@@ -82,6 +82,14 @@ resource "proxmox_virtual_environment_vm" "this" {
       datastore_id      = var.storage
       user_data_file_id = var.user_data == null ? null : "${var.file_storage}:snippets/${local.snippet}"
 
+      dynamic "user_account" {
+        for_each = var.username == null ? [] : [1]
+        content {
+          username = var.username
+          keys     = var.ssh_keys
+        }
+      }
+
       ip_config {
         dynamic "ipv4" {
           for_each = local.ipv6 ? [] : [1]
@@ -114,6 +122,12 @@ resource "proxmox_virtual_environment_vm" "this" {
     content {
       interface = "ide2"
       file_id   = "${var.file_storage}:iso/${local.iso}"
+    }
+  }
+  lifecycle {
+    precondition {
+      condition     = var.username == null || (var.user_data == null && var.seed_iso == null)
+      error_message = "Where user_data or seed_iso is given, it names the account: username would be ignored."
     }
   }
 }

@@ -90,6 +90,18 @@ variable "started" {
   default     = true
 }
 
+variable "username" {
+  type        = string
+  description = "The account cloud-init makes, where there is no user-data. Null: the image's own"
+  default     = null
+}
+
+variable "ssh_keys" {
+  type        = list(string)
+  description = "Public keys that may log in to that account"
+  default     = []
+}
+
 variable "user_data" {
   type        = string
   description = "Cloud-init user-data, delivered as a snippet over the node's SSH. Null: the template's own"

@@ -1,0 +1,65 @@
+# Without a Proxmox: what the module asks the provider for.
+mock_provider "proxmox" {}
+
+variables {
+  name     = "web"
+  node     = "pve"
+  vmid     = 5001
+  template = { vmid = 9001, node = "pve" }
+  storage  = "tank"
+  disk     = 10
+  address  = "192.168.122.180/24"
+  gateway  = "192.168.122.1"
+}
+
+run "an_account_of_cloud_init" {
+  command = plan
+  variables {
+    username = "admin"
+    ssh_keys = ["ssh-ed25519 AAAA jane"]
+  }
+  assert {
+    condition     = proxmox_virtual_environment_vm.this.initialization[0].user_account[0].username == "admin"
+    error_message = "cloud-init is not told of the account"
+  }
+  assert {
+    condition     = proxmox_virtual_environment_vm.this.clone[0].full
+    error_message = "the clone is linked to its VM template"
+  }
+  assert {
+    condition     = length(proxmox_virtual_environment_file.snippet) == 0
+    error_message = "a snippet needs SSH to the node, and none was asked for"
+  }
+}
+
+run "user_data_by_snippet" {
+  command = plan
+  variables {
+    user_data = "#cloud-config\n"
+  }
+  assert {
+    condition     = proxmox_virtual_environment_vm.this.initialization[0].user_data_file_id == "local:snippets/proxmint-web.yaml"
+    error_message = "the id must be text, or a change of the user-data replaces the VM"
+  }
+}
+
+run "user_data_and_an_account" {
+  command = plan
+  variables {
+    user_data = "#cloud-config\n"
+    username  = "admin"
+  }
+  expect_failures = [proxmox_virtual_environment_vm.this]
+}
+
+run "ipv6" {
+  command = plan
+  variables {
+    address = "2001:db8::5/64"
+    gateway = "2001:db8::1"
+  }
+  assert {
+    condition     = proxmox_virtual_environment_vm.this.initialization[0].ip_config[0].ipv6[0].address == "2001:db8::5/64"
+    error_message = "the address is not given as IPv6"
+  }
+}
