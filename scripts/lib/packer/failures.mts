@@ -8,7 +8,7 @@ export interface Explanation {
   exitCode?: number
 }
 
-interface KnownFailure {
+export interface KnownFailure {
   /** Found in one line of Packer's log. */
   pattern: RegExp
   explain(match: RegExpExecArray): Explanation
@@ -20,7 +20,7 @@ const known = (pattern: RegExp, why: string, hint: string, exitCode?: number): K
 })
 
 /** In order: what is more telling comes first, since one failure often causes the next. */
-const knownFailures: KnownFailure[] = [
+export const knownFailures: readonly KnownFailure[] = [
   {
     pattern: /Permission check failed \([^)]*\)/,
     explain(match) {
