@@ -128,6 +128,10 @@ reconcile: $(installed) ## hold registry, folders, Proxmox and chain against eac
 report: $(installed) ## write an HTML page of templates, VMs, addresses and runs
 	@zx scripts/report.mts $(ARGS)
 
+.PHONY: bench
+bench: $(installed) ## run the benchmarks and write docs/benchmarks.md (ARGS=startup)
+	@node bench/all.mts $(ARGS)
+
 .PHONY: lab
 lab: $(installed) ## run the embedded Proxmox VE in the foreground
 	@zx scripts/lab.mts up $(ARGS)

@@ -1,12 +1,13 @@
 /**
  * `build --all --parallel` beside the same builds one after the other, in one run on one lab where every clone
- * takes ten seconds longer. Prints both times, the longest single family, and the ratio to it.
+ * takes ten seconds longer.
  * Run: `node bench/build-all.mts [FAMILIES] [--test]` after `make setup`; --test with the acceptance test.
  */
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createLab } from '../lab/create.mts'
+import { printFigures } from './figures.mts'
 
 const [count = 3] = process.argv
   .slice(2)
@@ -77,17 +78,20 @@ try {
   await zx('base', 'import', 'debian-12')
   const loop = await buildAll(1)
   const atOnce = await buildAll(count)
-  const seconds = (value: number): string => `${value.toFixed(1)} s`
-  console.log(
-    `${count} families, clones of ${cloneSeconds} s more, ${availableParallelism()} cores, ${untested.length > 0 ? 'without' : 'with'} acceptance test`,
-  )
-  console.log(`one after the other: ${seconds(loop.whole)}, the longest alone ${seconds(loop.longest)}`)
-  console.log(
-    `--parallel ${count}: ${seconds(atOnce.whole)}, the longest meanwhile ${seconds(atOnce.longest)}`,
-  )
-  console.log(
-    `ratio to the longest alone ${(atOnce.whole / loop.longest).toFixed(2)} (goal: at most 1.3); to the loop ${(atOnce.whole / loop.whole).toFixed(2)}`,
-  )
+  const whole = {
+    what: `build --all --parallel ${count}, ${untested.length > 0 ? 'without' : 'with'} acceptance test`,
+    value: atOnce.whole,
+    unit: 's',
+  }
+  printFigures([
+    {
+      ...whole,
+      beside: 'the longest of the families alone',
+      besideValue: loop.longest,
+      goal: 'at most 1.3',
+    },
+    { ...whole, beside: 'the same one after the other', besideValue: loop.whole },
+  ])
 } finally {
   await lab.close()
   await rm(folder, { recursive: true, force: true })

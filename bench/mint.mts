@@ -1,6 +1,6 @@
 /**
  * Mints on a chain with a block a second: proxmint's pipelined transactions beside a loop of one `cast send` at a time,
- * each waiting for its receipt. Both wait for one confirmation. Prints mints a second and their ratio.
+ * each waiting for its receipt. Both wait for one confirmation.
  * Run: `node bench/mint.mts [MINTS] [MINTS OF THE LOOP]`.
  */
 import { execFile } from 'node:child_process'
@@ -15,9 +15,9 @@ import { openFileJournal } from '../scripts/lib/access/file-journal.mts'
 import { mintCredentials } from '../scripts/lib/access/mint.mts'
 import { createRpc } from '../scripts/lib/access/rpc.mts'
 import { loadSigner } from '../scripts/lib/access/signer.mts'
+import { printFigures } from './figures.mts'
 
-const mints = Number(process.argv[2] ?? 100)
-const mintsOfLoop = Number(process.argv[3] ?? 20)
+const [mints = 100, mintsOfLoop = 20] = process.argv.slice(2).map(Number).filter(Number.isInteger)
 
 function castPath(): string {
   const platform = { x64: 'linux-amd64', arm64: 'linux-arm64' }[process.arch as string]
@@ -91,6 +91,12 @@ async function loop({ rpcUrl, accounts }: Chain, contract: string): Promise<numb
 }
 
 const [rate, rateOfLoop] = [await withContract(ours), await withContract(loop)]
-console.log(`proxmint, ${mints} mints: ${rate.toFixed(2)} /s`)
-console.log(`cast send, one at a time, ${mintsOfLoop} mints: ${rateOfLoop.toFixed(2)} /s`)
-console.log(`ratio ${(rate / rateOfLoop).toFixed(1)}`)
+printFigures([
+  {
+    what: `${mints} mints, a block a second`,
+    value: rate,
+    unit: '/s',
+    beside: `${mintsOfLoop} times \`cast send\`, one after the other`,
+    besideValue: rateOfLoop,
+  },
+])

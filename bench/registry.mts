@@ -1,7 +1,7 @@
 /**
  * Creates a second in both stores of the registry, with 1, 8 and 32 processes, at 100, 1,000 and 10,000 entries;
  * beside a bare loop that appends an entry and syncs it, and one that rewrites the whole JSON each time.
- * Prints each as a ratio to the bare append. Run: `node bench/registry.mts [SECONDS]`.
+ * Run: `node bench/registry.mts [SECONDS]`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,8 +13,9 @@ import { openFileStore } from '../scripts/lib/registry/file/file-store.mts'
 import { openPostgresStore } from '../scripts/lib/registry/postgres/postgres-store.mts'
 import { entry } from '../test/unit/registry/entries.mts'
 import { startPostgres } from '../test/unit/registry/postgres.mts'
+import { type Figure, printFigures } from './figures.mts'
 
-const seconds = Number(process.argv[2] ?? 3)
+const [seconds = 3] = process.argv.slice(2).map(Number).filter(Number.isInteger)
 const worker = join(import.meta.dirname, 'registry-worker.mts')
 const folder = await mkdtemp(join(tmpdir(), 'proxmint-bench-'))
 const database = await startPostgres({ fsync: 'on' })
@@ -70,13 +71,18 @@ async function creates(kind: string, place: string, processes: number): Promise<
   return sum / seconds
 }
 
-let bare = 0
-function report(name: string, rate: number): void {
-  console.log(`${name.padEnd(52)} ${rate.toFixed(0).padStart(6)} /s  ratio ${(rate / bare).toFixed(2)}`)
+const bare = await bareAppend()
+const figures: Figure[] = []
+function report(what: string, value: number): void {
+  figures.push({
+    what,
+    value,
+    unit: '/s',
+    beside: 'a loop that appends an entry and syncs',
+    besideValue: bare,
+  })
 }
 
-bare = await bareAppend()
-report('append one entry and sync, 1 process', bare)
 for (const count of [100, 1000, 10_000]) {
   report(`rewrite the whole JSON, ${count} entries, 1 process`, await rewrite(count))
 }
@@ -102,3 +108,4 @@ async function opened(kind: string, place: string) {
 
 await database.stop()
 await rm(folder, { recursive: true })
+printFigures(figures)

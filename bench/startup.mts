@@ -1,14 +1,15 @@
 /**
  * How long `zx scripts/build.mts --help` takes beside zx on an empty script, in turn, in one run.
- * Prints the ratio of the medians. Run: `node bench/startup.mts [RUNS]`.
+ * The ratio is that of the medians. Run: `node bench/startup.mts [RUNS]`.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { runCommand } from '../scripts/lib/run/exec.mts'
+import { printFigures } from './figures.mts'
 import { medianOf } from './median.mts'
 
-const runs = Number(process.argv[2] ?? 15)
+const [runs = 15] = process.argv.slice(2).map(Number).filter(Number.isInteger)
 const repository = resolve(import.meta.dirname, '..')
 const zx = join(repository, 'node_modules/zx/build/cli.js')
 
@@ -32,5 +33,12 @@ for (let i = 0; i < runs; i++) {
 await rm(folder, { recursive: true })
 
 const [help, bare] = [medianOf(helpMs), medianOf(emptyMs)]
-console.log(`build --help: ${help.toFixed(0)} ms, empty script: ${bare.toFixed(0)} ms, medians of ${runs}`)
-console.log(`ratio ${(help / bare).toFixed(2)}`)
+printFigures([
+  {
+    what: `build --help, median of ${runs}`,
+    value: help,
+    unit: 'ms',
+    beside: 'zx on an empty script',
+    besideValue: bare,
+  },
+])

@@ -1,102 +1,26 @@
-/** What the documents say of commands, options, codes and rules is so. */
-import { execFile } from 'node:child_process'
-import { access, readdir, readFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
-import { promisify } from 'node:util'
+/** What the documents say of codes, rules, privileges and each other is so. */
+import { access } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { benchmarksPage } from '../../bench/table.mts'
 import { checks } from '../../scripts/lib/acceptance/checks.mts'
 import { rulesTable } from '../../scripts/lib/packer/rules.mts'
-import { listFamilies } from '../../scripts/lib/packer/template.mts'
+import type { Holders } from '../../scripts/lib/permissions/holders.mts'
 import {
   acceptanceNeeds,
   baseImportNeeds,
   cloneBuildNeeds,
   vmNeeds,
 } from '../../scripts/lib/permissions/needs.mts'
+import { pveumLines } from '../../scripts/lib/permissions/remedy.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
-
-const repository = resolve(import.meta.dirname, '../..')
-
-interface Document {
-  /** From the repository's root. */
-  path: string
-  text: string
-}
-
-async function documents(): Promise<Document[]> {
-  const docs = (await readdir(join(repository, 'docs'), { recursive: true })).map(path => `docs/${path}`)
-  const families = (await listFamilies(join(repository, 'packer'))).map(os => `packer/${os}/README.md`)
-  const paths = ['README.md', 'secrets/README.md', 'lab/pve/README.md', ...families, ...docs]
-  return Promise.all(paths.filter(path => path.endsWith('.md')).map(load))
-}
-
-async function load(path: string): Promise<Document> {
-  return { path, text: await readFile(join(repository, path), 'utf8') }
-}
+import { type Document, documents, loadDocument, repository } from './documents.mts'
 
 let all: Document[]
 const documentNamed = (path: string): string => all.find(document => document.path === path)!.text
 
 beforeAll(async () => {
   all = await documents()
-})
-
-interface Command {
-  script: string
-  options: string[]
-  where: string
-}
-
-/** Every `zx scripts/NAME.mts ...` up to the end of its code; options behind `--` are another program's. */
-function commandsIn({ path, text }: Document): Command[] {
-  return [...text.matchAll(/zx (scripts\/[\w-]+\.mts)([^`#|;\n]*)/g)].map(([where, script, rest = '']) => {
-    const words = rest.split(/ -- /)[0]!.match(/(?<=\s)--[a-z][a-z-]*/g) ?? []
-    return { script: script!, options: words, where: `${path}: ${where}` }
-  })
-}
-
-async function optionsOf(script: string): Promise<Set<string>> {
-  const zx = join(repository, 'node_modules/zx/build/cli.js')
-  const run = promisify(execFile)(process.execPath, [zx, script, '--help'], { cwd: repository })
-  return new Set((await run).stdout.match(/(?<=^ {2})--[a-z-]+/gm))
-}
-
-describe('commands', () => {
-  test('every script that is named exists and knows the options named with it', async () => {
-    const commands = all.flatMap(commandsIn)
-    const scripts = [...new Set(commands.map(({ script }) => script))]
-    const known = new Map(
-      await Promise.all(scripts.map(async script => [script, await optionsOf(script)] as const)),
-    )
-    const unknown = commands.flatMap(({ script, options, where }) =>
-      options.filter(option => !known.get(script)!.has(option)).map(option => `${where}: ${option}`),
-    )
-    expect(unknown).toEqual([])
-    expect(commands.flatMap(({ options }) => options)).toContain('--validate-only')
-  })
-
-  test('every script there is stands in the table of the README', async () => {
-    const scripts = (await readdir(join(repository, 'scripts'))).filter(name => name.endsWith('.mts'))
-    const table = documentNamed('README.md')
-      .split('\n')
-      .filter(line => line.startsWith('| `zx '))
-      .join('\n')
-    expect(scripts.filter(name => !table.includes(`zx scripts/${name}`))).toEqual([])
-  })
-
-  test('every option of the lab is explained', async () => {
-    const lab = documentNamed('docs/lab.md')
-    const options = [...(await optionsOf('scripts/lab.mts'))].filter(option => option !== '--help')
-    expect(options.filter(option => !lab.includes(option))).toEqual([])
-  })
-
-  test('every make target that is named exists', async () => {
-    const makefile = await readFile(join(repository, 'Makefile'), 'utf8')
-    const targets = new Set(makefile.match(/^[a-z-]+(?=:)/gm))
-    const named = all.flatMap(({ text }) => text.match(/(?<=(?:`|^ {4})make )[a-z-]+/gm) ?? [])
-    expect(named.filter(target => !targets.has(target))).toEqual([])
-    expect(named).toContain('demo')
-  })
 })
 
 /** The cells of the first column of a table whose rows begin with it. */
@@ -151,6 +75,31 @@ describe('the role', () => {
   })
 })
 
+/** Of an identity whose user has the role Proxmint on `/`. */
+const documented: Holders = {
+  user: 'proxmint@pve',
+  token: 'proxmint@pve!build',
+  userLacks: true,
+  acl: [{ path: '/', type: 'user', ugid: 'proxmint@pve', roleid: 'Proxmint', propagate: 1 }],
+}
+
+test('lines that add a privilege are those that check-permissions prints', () => {
+  const shown = all.flatMap(({ text }) => [
+    ...text
+      .replace(/-append 1\n\s*/g, '-append 1 ')
+      .matchAll(/pveum role modify Proxmint -append 1 -privs '([\w.]+)'/g),
+  ])
+  expect(shown.length).toBeGreaterThanOrEqual(3)
+  for (const [line, privilege] of shown) {
+    expect(pveumLines([{ path: '/vms/9000', privilege: privilege! }], [], documented)).toEqual([line])
+  }
+})
+
+test('the benchmarks are those of the last run', async () => {
+  const { text } = await loadDocument('bench/results.json')
+  expect(documentNamed('docs/benchmarks.md')).toBe(benchmarksPage(JSON.parse(text)))
+})
+
 /** As GitHub makes them: lower case, without punctuation, hyphens for spaces. */
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
@@ -171,7 +120,7 @@ async function brokenLinks({ path, text }: Document): Promise<string[]> {
     )
     if (!exists) return [`${path}: ${link}`]
     if (anchor === undefined) return []
-    return anchorsOf((await load(file)).text).includes(anchor) ? [] : [`${path}: ${link}`]
+    return anchorsOf((await loadDocument(file)).text).includes(anchor) ? [] : [`${path}: ${link}`]
   })
   return (await Promise.all(broken)).flat()
 }

@@ -1,0 +1,221 @@
+/** The commands that documents show can be typed as they stand. */
+import { spawnSync } from 'node:child_process'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
+import { type CommandSpec, parseArguments } from '../../scripts/lib/run/command-line.mts'
+import type { runMain } from '../../scripts/lib/run/main.mts'
+import { type Document, documents, fencedBlocks, repository } from './documents.mts'
+import { temporaryFolder } from './temporary.mts'
+
+const specs = vi.hoisted(() => new Map<string, CommandSpec>())
+
+// A script says what it takes, and runs nothing.
+vi.mock('../../scripts/lib/run/main.mts', () => ({
+  runMain: (async command => void specs.set(command.name, command)) satisfies typeof runMain,
+}))
+
+let all: Document[]
+let scripts: string[]
+
+beforeAll(async () => {
+  all = await documents()
+  scripts = (await readdir(join(repository, 'scripts'))).filter(name => name.endsWith('.mts'))
+  for (const script of scripts) await import(join(repository, 'scripts', script))
+})
+
+interface Shown {
+  name: string
+  /** What is behind the script, as a shell splits it. */
+  argv: string[]
+  where: string
+}
+
+/** Every `zx scripts/NAME.mts ...` up to the end of its code or of the command. */
+function shownIn({ path, text }: Document): Shown[] {
+  return [...text.matchAll(/zx scripts\/([\w-]+)\.mts([^`#|;&)\n]*)/g)].map(([where, name, rest = '']) => ({
+    name: name!,
+    argv: splitWords(rest),
+    where: `${path}: ${where}`,
+  }))
+}
+
+/** Quotes hold words together; variables stay as they are. */
+function splitWords(text: string): string[] {
+  return [...text.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) => word.replaceAll(/['"]/g, ''))
+}
+
+/** In a sentence or a table a command is often shown with what may follow: `[OS]...`. */
+const isPattern = ({ argv }: Shown): boolean => argv.some(word => /^\[|\]$|\\$|^\.\.\.$/.test(word))
+
+/** The first words a usage offers: `list [OS] | test OS|VMID` -> list, test. None where it offers no choice. */
+function verbsOf({ usage }: CommandSpec): string[] {
+  const choices = usage.split(/ ?\| ?/).map(choice => choice.split(' ')[0]!)
+  return choices.length > 1 && choices.every(word => /^[a-z]/.test(choices[0]!) && word !== '') ? choices : []
+}
+
+function faultOf({ name, argv }: Shown): string | undefined {
+  const spec = specs.get(name)
+  if (spec === undefined) return 'there is no such script'
+  try {
+    const separator = argv.indexOf('--')
+    const { positionals } = parseArguments(spec, separator < 0 ? argv : argv.slice(0, separator))
+    const verbs = verbsOf(spec)
+    const [verb] = positionals
+    return verbs.length > 0 && verb !== undefined && !verbs.includes(verb)
+      ? `${verb} is none of ${verbs}`
+      : undefined
+  } catch (error) {
+    return String(error)
+  }
+}
+
+describe('commands', () => {
+  test('every one that is shown is parsed by its own script', () => {
+    const shown = all.flatMap(shownIn).filter(one => !isPattern(one))
+    expect(shown.length).toBeGreaterThan(150)
+    const faults = shown.flatMap(one => {
+      const fault = faultOf(one)
+      return fault === undefined ? [] : [`${one.where}: ${fault}`]
+    })
+    expect(faults).toEqual([])
+  })
+
+  test('what may follow one has options that it knows', () => {
+    const patterns = all.flatMap(shownIn).filter(isPattern)
+    const unknown = patterns.flatMap(({ name, argv, where }) =>
+      argv
+        .flatMap(word => word.match(/--[a-z][a-z-]*/g) ?? [])
+        .filter(
+          option =>
+            ![
+              '--json',
+              '--help',
+              ...Object.keys(specs.get(name)!.options).map(known => `--${known}`),
+            ].includes(option),
+        )
+        .map(option => `${where}: ${option}`),
+    )
+    expect(unknown).toEqual([])
+  })
+
+  test('one that cannot be typed is found out', () => {
+    const fault = (text: string) => faultOf(shownIn({ path: '', text })[0]!)
+    expect(fault('`zx scripts/vm.mts lst`')).toMatch('lst is none of create')
+    expect(fault('`zx scripts/vm.mts create web --cpus 2`')).toMatch('unknown option')
+    expect(fault('`zx scripts/report.mts --out`')).toMatch('needs a value')
+    expect(fault('`zx scripts/vm.mts create web --cpu 2`')).toBeUndefined()
+  })
+
+  test('every script there is stands in the table of the README', () => {
+    const table = all
+      .find(({ path }) => path === 'README.md')!
+      .text.split('\n')
+      .filter(line => line.startsWith('| `zx '))
+      .join('\n')
+    expect(scripts.filter(name => !table.includes(`zx scripts/${name}`))).toEqual([])
+  })
+
+  test('the example of each `--help` is parsed by it too', () => {
+    const examples = [...specs.values()].flatMap(({ example }) => shownIn({ path: '--help', text: example }))
+    expect(examples.length).toBeGreaterThanOrEqual(scripts.length - 1)
+    expect(examples.map(faultOf).filter(fault => fault !== undefined)).toEqual([])
+  })
+
+  test('every option of the lab is explained', () => {
+    const lab = all.find(({ path }) => path === 'docs/lab.md')!.text
+    expect(Object.keys(specs.get('lab')!.options).filter(option => !lab.includes(`--${option}`))).toEqual([])
+  })
+
+  test('every make target that is named exists', async () => {
+    const makefile = await readFile(join(repository, 'Makefile'), 'utf8')
+    const targets = new Set(makefile.match(/^[a-z-]+(?=:)/gm))
+    const named = all.flatMap(({ text }) => text.match(/(?<=(?:`|^ {4}|^)make )[a-z-]+(?=[`\s])/gm) ?? [])
+    expect(named.filter(target => !targets.has(target))).toEqual([])
+    expect(named).toContain('demo')
+  })
+})
+
+/** Programs whose commands tests run or parse, or that are everywhere. */
+const known = [
+  'zx',
+  'make',
+  'npm',
+  'vitest',
+  'node',
+  'packer',
+  'tofu',
+  'cd',
+  'cp',
+  'mkdir',
+  'export',
+  'eval',
+  'echo',
+  'ssh',
+  'curl',
+]
+
+/** The first word of each line that is no continuation, behind assignments and brackets. */
+function programsIn(block: string): string[] {
+  const lines = block.replaceAll('\\\n', ' ').split('\n')
+  const commands = lines.flatMap(line => line.replace(/(^|\s)#.*$/, '').split(/ && | \| /))
+  return commands
+    .map(command =>
+      command
+        .trim()
+        .replace(/^\(/, '')
+        .replace(/^(?:\w+=(?:"[^"]*"|'[^']*'|\$\([^)]*\)|\S)*\s*)+/, ''),
+    )
+    .map(command => command.split(/\s/)[0]!)
+    .filter(word => word !== '')
+}
+
+describe('shell blocks', () => {
+  test('are read by bash', () => {
+    const blocks = all.flatMap(document =>
+      fencedBlocks(document, 'sh').map(block => ({ path: document.path, block })),
+    )
+    expect(blocks.length).toBeGreaterThan(50)
+    const faults = blocks.flatMap(({ path, block }) => {
+      const { status, stderr } = spawnSync('bash', ['-n'], { input: block, encoding: 'utf8' })
+      return status === 0 ? [] : [`${path}: ${stderr}`]
+    })
+    expect(faults).toEqual([])
+  })
+
+  test('use programs that tests run, or that are listed as those they cannot', () => {
+    const [, section = ''] = all
+      .find(({ path }) => path === 'docs/README.md')!
+      .text.split('## Commands that no test runs')
+    const listed = [...section.matchAll(/`([\w-]+)`/g)].map(([, program]) => program!)
+    const used = new Set(all.flatMap(document => fencedBlocks(document, 'sh').flatMap(programsIn)))
+    expect([...used].filter(program => ![...known, ...listed].includes(program))).toEqual([])
+    expect(
+      listed.filter(program => !used.has(program) && !all.some(({ text }) => text.includes(`${program} `))),
+    ).toEqual([])
+  })
+})
+
+test('cloud-init templates that are shown can be filled in', async () => {
+  const shown = all.flatMap(document =>
+    fencedBlocks(document, 'yaml')
+      .filter(block => block.includes('{{ hostname }}'))
+      .map(block => ({ path: document.path, block })),
+  )
+  expect(shown.length).toBeGreaterThanOrEqual(2)
+  const folder = join(await temporaryFolder(), userDataFolder)
+  await mkdir(folder, { recursive: true })
+  const variables = {
+    hostname: 'web-1',
+    username: 'admin',
+    purpose: 'shop',
+    ssh_authorized_keys: ['ssh-ed25519 AAAA'],
+  }
+  for (const { path, block } of shown) {
+    await writeFile(join(folder, 'shown.yaml'), block)
+    expect(await renderUserData(folder, 'shown', variables), path).toMatch(
+      /^#cloud-config\nhostname: web-1\n/,
+    )
+  }
+})
