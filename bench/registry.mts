@@ -95,7 +95,10 @@ for (const kind of ['file', 'postgres']) {
           : await database.url(`bench_${count}_${processes}`)
       await using store = await opened(kind, place)
       await store.add(filler(count), [])
-      report(`${kind}, ${count} entries, ${processes} processes`, await creates(kind, place, processes))
+      report(
+        `${kind}, ${count} entries, ${processes} ${processes === 1 ? 'process' : 'processes'}`,
+        await creates(kind, place, processes),
+      )
     }
   }
 }
