@@ -59,7 +59,7 @@ describe('the model', () => {
 
   test.each([
     ['a failure', {}, 'game: boot failed: game does not have the address 192.168.122.208'],
-    ['a divergence', {}, 'registry, folders and Proxmox contradict each other once'],
+    ['a divergence', {}, 'registry, folders, Proxmox and chain contradict each other once'],
     [
       'an expired VM that gc has not seen',
       { entries: [entry('late', { phase: 'active', expiresAt: inDays(-4) })] },

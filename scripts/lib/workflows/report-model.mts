@@ -162,7 +162,7 @@ function attentionOf({ now, families, entries, reconciled }: ReportFacts, maps: 
     ...maps.flatMap(poolAttention),
     ...('unknown' in reconciled || reconciled.findings.length === 0
       ? []
-      : [`registry, folders and Proxmox contradict each other ${times(reconciled.findings.length)}`]),
+      : [`registry, folders, Proxmox and chain contradict each other ${times(reconciled.findings.length)}`]),
   ]
 }
 

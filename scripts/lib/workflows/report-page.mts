@@ -202,7 +202,7 @@ function duration(seconds: number, longest: number): Html {
 }
 
 function reconciled(found: Reconciled): Html {
-  const title = 'Registry, folders and Proxmox'
+  const title = 'Registry, folders, Proxmox and chain'
   if ('unknown' in found) {
     return section(
       'reconcile',

@@ -6,11 +6,11 @@ import { writeFileAtomic } from '../run/atomic-file.mts'
 import { messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
-import { connect } from './connect.mts'
 import { withRegistry } from './open-registry.mts'
 import { reconcile } from './reconcile.mts'
 import { type Reconciled, type ReportFacts, type ReportModel, reportModel } from './report-model.mts'
 import { renderReport } from './report-page.mts'
+import { workingOn } from './vm-registry.mts'
 
 /** Writes the report. @param file undefined: `report.html` in the state folder. @returns where it is. */
 export async function writeReport(
@@ -38,8 +38,7 @@ async function gatherFacts(store: RegistryStore, site: string, signal: AbortSign
 /** A report is wanted most when something is broken: one without Proxmox says so, and has the rest. */
 async function whatReconcileFinds(store: RegistryStore, signal: AbortSignal): Promise<Reconciled> {
   try {
-    const connection = await connect()
-    return { findings: await reconcile({ store, connection, signal }, false) }
+    return { findings: await reconcile(await workingOn(store, signal), false) }
   } catch (error) {
     if (signal.aborted) throw error
     return { unknown: redact(messageOf(error)) }
