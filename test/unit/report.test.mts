@@ -83,6 +83,11 @@ describe('the model', () => {
       'debian has no current version: no VM can be made from it',
     ],
     [
+      'a Proxmox that cannot be asked',
+      { reconciled: { unknown: 'connection refused' } },
+      'Proxmox could not be asked: connection refused',
+    ],
+    [
       'a pool that is almost full',
       {
         pools: {
@@ -241,6 +246,6 @@ test('a site whose Proxmox is out of reach gets its report all the same', async 
   for (const [name, value] of Object.entries(settings)) vi.stubEnv(name, value)
   const report = await writeReport(undefined, new AbortController().signal).finally(() => vi.unstubAllEnvs())
   expect(report.file).toBe(join(folder, 'state/report.html'))
-  expect(formatReport(report)).toMatch(/^Proxmox could not be asked: .*127\.0\.0\.1:1/m)
+  expect(formatReport(report)).toMatch(/^ {2}- Proxmox could not be asked: .*127\.0\.0\.1:1/m)
   expect(await readFile(report.file, 'utf8')).toContain('<h1>far</h1>')
 })

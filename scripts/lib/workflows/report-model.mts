@@ -160,9 +160,16 @@ function attentionOf({ now, families, entries, reconciled }: ReportFacts, maps: 
           `${name} expired ${daysUntil(Date.parse(expiresAt), now)}; gc will suspend it`,
       ),
     ...maps.flatMap(poolAttention),
-    ...('unknown' in reconciled || reconciled.findings.length === 0
-      ? []
-      : [`registry, folders, Proxmox and chain contradict each other ${times(reconciled.findings.length)}`]),
+    ...reconciledAttention(reconciled),
+  ]
+}
+
+function reconciledAttention(reconciled: Reconciled): string[] {
+  if ('unknown' in reconciled) return [`Proxmox could not be asked: ${reconciled.unknown}`]
+  const { length } = reconciled.findings
+  if (length === 0) return []
+  return [
+    `registry, folders, Proxmox and chain contradict each other ${length === 1 ? 'once' : `${length} times`}`,
   ]
 }
 
@@ -174,8 +181,4 @@ function poolAttention({ name, taken, free, outside }: PoolMap): string[] {
       : []),
     ...outside.map(vm => `${vm} has an address that the pool ${name} does not have any more`),
   ]
-}
-
-function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`
 }

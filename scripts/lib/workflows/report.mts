@@ -47,10 +47,5 @@ async function whatReconcileFinds(store: RegistryStore, signal: AbortSignal): Pr
 
 /** For a person. */
 export function formatReport({ file, model }: { file: string; model: ReportModel }): string {
-  const { attention, reconciled } = model
-  return [
-    `report: ${file}`,
-    ...attention.map(sentence => `  - ${sentence}`),
-    ...('unknown' in reconciled ? [`Proxmox could not be asked: ${reconciled.unknown}`] : []),
-  ].join('\n')
+  return [`report: ${file}`, ...model.attention.map(sentence => `  - ${sentence}`)].join('\n')
 }
