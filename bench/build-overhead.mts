@@ -20,7 +20,7 @@ import { requireTool } from '../scripts/lib/tools/find.mts'
 import { printFigures } from './figures.mts'
 import { medianOf } from './median.mts'
 
-const [runs = 3] = process.argv.slice(2).map(Number).filter(Number.isInteger)
+const runs = Number(process.argv[2] ?? 3)
 const repository = resolve(import.meta.dirname, '..')
 const folder = await mkdtemp(join(tmpdir(), 'proxmint-bench-'))
 const lab = await createLab({ timeScale: 0 })

@@ -17,7 +17,8 @@ import { createRpc } from '../scripts/lib/access/rpc.mts'
 import { loadSigner } from '../scripts/lib/access/signer.mts'
 import { printFigures } from './figures.mts'
 
-const [mints = 100, mintsOfLoop = 20] = process.argv.slice(2).map(Number).filter(Number.isInteger)
+const mints = Number(process.argv[2] ?? 100)
+const mintsOfLoop = Number(process.argv[3] ?? 20)
 
 function castPath(): string {
   const platform = { x64: 'linux-amd64', arm64: 'linux-arm64' }[process.arch as string]

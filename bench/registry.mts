@@ -15,7 +15,7 @@ import { entry } from '../test/unit/registry/entries.mts'
 import { startPostgres } from '../test/unit/registry/postgres.mts'
 import { type Figure, printFigures } from './figures.mts'
 
-const [seconds = 3] = process.argv.slice(2).map(Number).filter(Number.isInteger)
+const seconds = Number(process.argv[2] ?? 3)
 const worker = join(import.meta.dirname, 'registry-worker.mts')
 const folder = await mkdtemp(join(tmpdir(), 'proxmint-bench-'))
 const database = await startPostgres({ fsync: 'on' })

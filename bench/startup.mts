@@ -9,7 +9,7 @@ import { runCommand } from '../scripts/lib/run/exec.mts'
 import { printFigures } from './figures.mts'
 import { medianOf } from './median.mts'
 
-const [runs = 15] = process.argv.slice(2).map(Number).filter(Number.isInteger)
+const runs = Number(process.argv[2] ?? 15)
 const repository = resolve(import.meta.dirname, '..')
 const zx = join(repository, 'node_modules/zx/build/cli.js')
 

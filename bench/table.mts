@@ -1,4 +1,4 @@
-import { type Figure, rounded } from './figures.mts'
+import { type Figure, ratioOf, rounded } from './figures.mts'
 
 /** What a benchmark said when it was run the last time. */
 export interface Result {
@@ -7,12 +7,16 @@ export interface Result {
   /** `2 cores, load 3.1`. */
   machine: string
   figures: Figure[]
+  /** Of one that has no figures in this form: what it printed. */
+  printed?: string[]
 }
 
 /** The document: one table of all figures, by benchmark. */
 export function benchmarksPage(results: Record<string, Result>): string {
   const rows = Object.entries(results).flatMap(([name, result]) =>
-    result.figures.map(figure => row(name, result, figure)),
+    result.printed === undefined
+      ? result.figures.map(figure => figureRow(name, result, figure))
+      : result.printed.map(line => row(name, [line, '', '', '', '', ''], result)),
   )
   return [
     '# Benchmarks',
@@ -31,17 +35,12 @@ export function benchmarksPage(results: Record<string, Result>): string {
   ].join('\n')
 }
 
-function row(name: string, { at, machine }: Result, figure: Figure): string {
-  const { what, value, unit, beside, besideValue, goal = '' } = figure
-  const cells = [
-    `[${name}](../bench/${name}.mts)`,
-    what,
-    `${rounded(value)} ${unit}`,
-    beside,
-    `${rounded(besideValue)} ${unit}`,
-    rounded(value / besideValue),
-    goal,
-    `${at.slice(0, 10)}, ${machine}`,
-  ]
-  return `| ${cells.join(' | ')} |`
+function figureRow(name: string, result: Result, figure: Figure): string {
+  const { what, value, unit, beside = '', besideValue, goal = '' } = figure
+  const compared = besideValue === undefined ? '' : `${rounded(besideValue)} ${unit}`
+  return row(name, [what, `${rounded(value)} ${unit}`, beside, compared, ratioOf(figure), goal], result)
+}
+
+function row(name: string, cells: string[], { at, machine }: Result): string {
+  return `| ${[`[${name}](../bench/${name}.mts)`, ...cells, `${at.slice(0, 10)}, ${machine}`].join(' | ')} |`
 }
