@@ -17,20 +17,26 @@ export interface TokenViews {
   now: Date
 }
 
+/** Of a living or a destroyed entry; several may have had one name. */
+export interface TokenDivergence extends Divergence {
+  entry: Entry
+}
+
 /** Tells the tokens of several contracts apart. */
 export function tokenKey({ design, token }: Entry): string {
   return `${design?.access?.contract} ${token?.id}`
 }
 
 /** Where registry and chain contradict each other. A VM opens to whoever holds its token, whatever the registry says. */
-export function tokenDivergencesOf({ entries, tokens, now }: TokenViews): Divergence[] {
-  return entries.flatMap(entry => {
+export function tokenDivergencesOf({ entries, tokens, now }: TokenViews): TokenDivergence[] {
+  const divergencesOf = (entry: Entry): Divergence[] => {
     const key = tokenKey(entry)
     if (!tokens.has(key)) return []
     const token = tokens.get(key)
     if (token === undefined) return [unknownToken(entry)]
     return entry.phase === 'destroyed' ? ofDestroyed(entry, token, now) : ofLiving(entry, token)
-  })
+  }
+  return entries.flatMap(entry => divergencesOf(entry).map(divergence => ({ ...divergence, entry })))
 }
 
 function unknownToken({ name, token, design }: Entry): Divergence {

@@ -5,11 +5,17 @@ import { loadPools } from '../config/pools.mts'
 import { loadBackend } from '../config/terraform.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { type Divergence, divergencesOf, type Fix, type Views } from '../registry/divergence.mts'
-import { isVmName, withEvent } from '../registry/entry.mts'
-import { type TokenViews, tokenDivergencesOf, tokenKey } from '../registry/token-divergence.mts'
+import { type Entry, isVmName, withEvent } from '../registry/entry.mts'
+import {
+  type TokenDivergence,
+  type TokenViews,
+  tokenDivergencesOf,
+  tokenKey,
+} from '../registry/token-divergence.mts'
 import { codeOf } from '../run/errors.mts'
 import { formatTable } from '../run/table.mts'
 import { tokenViews } from './reconcile-tokens.mts'
+import { walletTag } from './vm-design.mts'
 import { expireToken, tellExpiry } from './vm-expiry.mts'
 import { removeVmFolder } from './vm-folder.mts'
 import type { Working } from './vm-steps.mts'
@@ -29,20 +35,21 @@ export async function reconcile(working: Working, fix: boolean): Promise<Finding
   const tokens = await tokenViews(working, views.entries)
   const silent = tokens.silent.map(silentContract)
   const found = await mendAll(tokenDivergencesOf(tokens), fix, divergence =>
-    mendToken(divergence, tokens, working),
+    mendToken(divergence, tokens.tokens, working),
   )
   return [...findings, ...silent, ...found]
 }
 
-async function mendAll(
-  divergences: Divergence[],
+async function mendAll<D extends Divergence>(
+  divergences: D[],
   fix: boolean,
-  mendOne: (divergence: Divergence) => Promise<boolean>,
+  mendOne: (divergence: D) => Promise<boolean>,
 ): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const divergence of divergences) {
     const fixed = fix && divergence.fix !== undefined && (await mendOne(divergence))
-    findings.push({ ...divergence, fixed })
+    const { name, what, hint } = divergence
+    findings.push({ name, what, hint, fix: divergence.fix, fixed })
   }
   return findings
 }
@@ -109,23 +116,26 @@ async function mend(name: string, fix: Fix | undefined, working: Working): Promi
 
 /** Looks again under the VM's lock. @returns false where it is not so any more. */
 async function mendToken(
-  { name, fix }: Divergence,
-  { entries, tokens }: TokenViews,
+  { entry: before, fix }: TokenDivergence,
+  tokens: TokenViews['tokens'],
   { store, issuer }: Working,
 ): Promise<boolean> {
-  const before = entries.find(entry => entry.name === name && tokens.has(tokenKey(entry)))!
   if (before.phase === 'destroyed') return (await expireToken(before, issuer))?.status === 'expired'
-  return store.exclusively(name, 'reconcile', async () => {
-    const entry = await store.find(name)
+  return store.exclusively(before.name, 'reconcile', async () => {
+    const entry = await store.find(before.name)
     if (entry?.id !== before.id) return false
-    if (fix === 'tell the chain') {
-      await tellExpiry(entry, issuer)
-      return true
-    }
-    const { owner } = tokens.get(tokenKey(before))!
-    await store.change(name, one => withEvent({ ...one, owner }, `transferred to ${owner}`, new Date()))
+    if (fix === 'tell the chain') await tellExpiry(entry, issuer)
+    else await store.change(entry.name, one => transferred(one, tokens.get(tokenKey(before))!.owner))
     return true
   })
+}
+
+/** The VM's tag in Proxmox follows with the next `apply`. */
+function transferred(entry: Entry, owner: string): Entry {
+  const design = entry.design!
+  const tags = design.tags.map(tag => (tag.startsWith('wallet-') ? walletTag(owner) : tag))
+  const moved = { ...entry, owner, design: { ...design, tags } }
+  return withEvent(moved, `transferred to ${owner}`, new Date())
 }
 
 /** For a person. */

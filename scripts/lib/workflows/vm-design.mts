@@ -86,7 +86,7 @@ export function designVm(
       bridge: pool.bridge ?? config.bridge,
       vlan: pool.vlan ?? null,
     },
-    tags: [...new Set([`proxmint-${config.site}`, ...walletTag(wishes), ...wishes.tags])],
+    tags: [...new Set([`proxmint-${config.site}`, ...ownerTags(wishes), ...wishes.tags])],
     cloudInit: {
       ...cloudInit,
       template: wishes.cloudInitTemplate ?? userData,
@@ -98,7 +98,10 @@ export function designVm(
 }
 
 /** For whoever looks for an owner's VMs in Proxmox; not the wallet itself, which is nobody's business there. */
-function walletTag({ owner }: VmWishes): string[] {
-  if (owner === undefined) return []
-  return [`wallet-${createHash('sha256').update(owner.toLowerCase()).digest('hex').slice(0, 12)}`]
+export function walletTag(owner: string): string {
+  return `wallet-${createHash('sha256').update(owner.toLowerCase()).digest('hex').slice(0, 12)}`
+}
+
+function ownerTags({ owner }: VmWishes): string[] {
+  return owner === undefined ? [] : [walletTag(owner)]
 }

@@ -59,10 +59,10 @@ async function requireMintable(wanted: WantedVm, issuer: OpenIssuer): Promise<vo
   const { access } = wanted.design
   if (access === null) return
   await requireWebPackage(wanted.template)
-  const open = await issuer(access)
-  // Of the right length; the entry has no id yet.
-  const request = mintRequestOf({ ...wanted, id: '0'.repeat(16) }, access, wanted.owner!)
-  if (!access.mintLater) await open.rehearse(request)
+  if (access.mintLater) return
+  // Of the right form; the entry has no id yet.
+  const request = mintRequestOf({ ...wanted, id: 'none' }, access, wanted.owner!)
+  await (await issuer(access)).rehearse(request)
 }
 
 function warnOfLogins({ name, template, design }: WantedVm): void {

@@ -25,7 +25,7 @@ function wishesWith(general: VmWishes, own: FleetVm): VmWishes {
   return {
     owner: ownerOf(general, own),
     noCredential: own.web3 === false || (general.noCredential && own.owner_wallet === undefined),
-    mintLater: general.mintLater,
+    mintLater: own.web3 !== false && general.mintLater,
     purpose: own.purpose ?? general.purpose,
     cores: own.cpu ?? general.cores,
     memory: own.memory ?? general.memory,
