@@ -84,6 +84,10 @@ secrets: $(installed) ## make an age identity and the encrypted credentials file
 check: $(installed) ## compare the privileges needed with those granted
 	@zx scripts/check-permissions.mts $(ARGS)
 
+.PHONY: doctor
+doctor: $(installed) ## look at everything: every fault at once, each with its fix
+	@zx scripts/doctor.mts $(ARGS)
+
 .PHONY: base
 base: $(installed) ## import the cloud image that templates are built from (OS=debian)
 	@zx scripts/base.mts import $(OS) $(ARGS)

@@ -176,6 +176,7 @@ describe('who lacks it', () => {
       throw apiError({ method, path, identity, status: answer, reason: 'refused', body: '' })
     },
     upload: () => Promise.reject(new Error('nothing is uploaded here')),
+    time: async () => undefined,
   })
   const acl = [forUser('/', 'TerraformProv')]
   const missing = agent.map(grant)

@@ -35,7 +35,13 @@ function recording(answer: (path: string, nth: number) => unknown): {
   const upload = () => Promise.reject(new Error('nothing is uploaded here'))
   return {
     asked,
-    client: { identity: 'terraform@pve!t', url: 'https://pve:8006/api2/json', request, upload },
+    client: {
+      identity: 'terraform@pve!t',
+      url: 'https://pve:8006/api2/json',
+      request,
+      upload,
+      time: async () => undefined,
+    },
   }
 }
 

@@ -18,6 +18,8 @@ export interface Endpoint {
   skipTlsVerify?: boolean | undefined
   /** Milliseconds before each further try of a GET that Proxmox's proxy could not pass on. */
   retryDelays?: number[] | undefined
+  /** For one answer. Default 60 s. */
+  timeoutMs?: number | undefined
 }
 
 /** One identity's way to one Proxmox VE. Actions take it as their first parameter. */
@@ -29,12 +31,14 @@ export interface ProxmoxClient {
   request<T>(method: Method, path: string, parameters?: Parameters): Promise<T>
   /** A multipart POST, for files. */
   upload<T>(path: string, form: FileForm): Promise<T>
+  /** Its clock, to the second, as the `Date` of an answer tells; undefined where something in between took it out. */
+  time(): Promise<Date | undefined>
 }
 
 type Headers = Record<string, string>
 type Body = { content: Buffer | Readable; length: number; type: string } | undefined
 
-const requestTimeoutMs = 60_000
+const defaultTimeoutMs = 60_000
 const standardRetryDelays = [500, 2000]
 
 /** Logs in with an API token: no round trip. */
@@ -72,10 +76,14 @@ async function ticketHeaders(
 }
 
 function client(endpoint: Endpoint, identity: string, authenticate: () => Promise<Headers>): ProxmoxClient {
-  const tls = { ca: certificateAuthority(endpoint), rejectUnauthorized: endpoint.skipTlsVerify !== true }
-  const call = async <T,>(method: Method, path: string, body: Body): Promise<T> => {
+  const socket: Socket = {
+    ca: certificateAuthority(endpoint),
+    rejectUnauthorized: endpoint.skipTlsVerify !== true,
+    timeout: endpoint.timeoutMs ?? defaultTimeoutMs,
+  }
+  const answerTo = async (method: Method, path: string, body: Body): Promise<Answer> => {
     const headers = await authenticate()
-    const ask = () => exchange(endpoint.url, tls, method, path, headers, body)
+    const ask = () => exchange(endpoint.url, socket, method, path, headers, body)
     // Anything but a GET may have been done, although its answer was lost.
     const response = method === 'GET' ? await persistently(ask, endpoint.retryDelays) : await ask()
     const succeeded = response.status >= 200 && response.status < 300
@@ -83,8 +91,10 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
     const ofProxy = isGatewayStatus(response.status)
     if (succeeded || (response.body !== '' && !ofProxy)) requireDocument(endpoint.url, response)
     if (!succeeded) throw apiError({ method, path, identity, ...response })
-    return (JSON.parse(response.body) as { data: T }).data
+    return response
   }
+  const call = async <T,>(method: Method, path: string, body: Body): Promise<T> =>
+    (JSON.parse((await answerTo(method, path, body)).body) as { data: T }).data
   return {
     identity,
     url: endpoint.url,
@@ -94,6 +104,10 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
       return call(method, encoded === '' ? path : `${path}?${encoded}`, undefined)
     },
     upload: (path, form) => call('POST', path, multipart(form)),
+    async time() {
+      const time = new Date((await answerTo('GET', '/version', undefined)).date ?? '')
+      return Number.isNaN(time.getTime()) ? undefined : time
+    },
   }
 }
 
@@ -139,11 +153,20 @@ interface Answer {
   status: number
   reason: string
   body: string
+  /** The header `Date`. */
+  date: string | undefined
+}
+
+interface Socket {
+  ca: string | undefined
+  rejectUnauthorized: boolean
+  /** In milliseconds. */
+  timeout: number
 }
 
 function exchange(
   url: string,
-  tls: { ca: string | undefined; rejectUnauthorized: boolean },
+  socket: Socket,
   method: Method,
   path: string,
   headers: Headers,
@@ -153,7 +176,7 @@ function exchange(
     body === undefined ? {} : { 'Content-Type': body.type, 'Content-Length': String(body.length) }
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => reject(connectionError(url, cause))
-    const options = { method, ...tls, headers: { ...headers, ...bodyHeaders }, timeout: requestTimeoutMs }
+    const options = { method, ...socket, headers: { ...headers, ...bodyHeaders } }
     const request = httpsRequest(`${url}${path}`, options, response => {
       read(response).then(resolve, fail)
     })
@@ -175,6 +198,7 @@ async function read(response: IncomingMessage): Promise<Answer> {
     status: response.statusCode ?? 0,
     reason: response.statusMessage ?? '',
     body: Buffer.concat(chunks).toString('utf8'),
+    date: response.headers.date,
   }
 }
 

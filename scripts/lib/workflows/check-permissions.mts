@@ -3,12 +3,13 @@ import { loadPools } from '../config/pools.mts'
 import { loadVmDefaults } from '../config/vm-defaults.mts'
 import { loadCredentials } from '../credentials/load.mts'
 import { loadFamily } from '../packer/family.mts'
-import { listFamilies } from '../packer/template.mts'
+import { listFamilies, type Template } from '../packer/template.mts'
 import { loadPermissionTree } from '../permissions/granted.mts'
 import { acceptanceNeeds, baseImportNeeds, cloneBuildNeeds, type Need } from '../permissions/needs.mts'
 import { getPermissions, type PermissionTree } from '../proxmox/get-permissions.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { findTool } from '../tools/find.mts'
+import type { Tool } from '../tools/tool.mts'
 import { needsOfAcceptance } from './acceptance-needs.mts'
 import { loadCheckedTemplate } from './checked-template.mts'
 import { type Connection, connect, type Login } from './connect.mts'
@@ -30,23 +31,36 @@ export interface WorkVerdict {
  */
 export async function checkAll(families: string[], saveTo: string | undefined): Promise<WorkVerdict[]> {
   const names = families.length > 0 ? families : await clonedFamilies()
-  const packer = await findTool('packer')
-  const login: Login = packer?.dialect === 'packaged' ? 'password' : 'token'
+  const login = loginOf(await findTool('packer'))
   const token = await connect('token')
   if (saveTo !== undefined) await save(saveTo, await getPermissions(token.client))
   const builder = login === 'token' ? token : await connect(login)
-  const verdicts: WorkVerdict[] = []
-  for (const os of names) {
-    verdicts.push({ work: `build ${os}`, verdict: await checkBuild(builder, os) })
-  }
-  const place = { ...token.credentials, pveMajor: token.version.major }
-  const needs = needsOfBaseImport(token.config, place)
-  verdicts.push({ work: 'base import', verdict: await checkPermissions(token.client, place.pveMajor, needs) })
-  if (families.length === 0) {
-    const vms = needsOfVms(token.config, await loadPools(), await loadVmDefaults(), place)
-    verdicts.push({ work: 'vm create', verdict: await checkPermissions(token.client, place.pveMajor, vms) })
-  }
-  return verdicts
+  const vms = families.length > 0 ? [] : [checkVms(token)]
+  const checks = [...names.map(os => checkBuild(builder, os)), checkBaseImport(token), ...vms]
+  return Promise.all(checks)
+}
+
+/** How Packer logs in. */
+export function loginOf(packer: Tool | undefined): Login {
+  return packer?.dialect === 'packaged' ? 'password' : 'token'
+}
+
+/** What `base import` needs. */
+export async function checkBaseImport({
+  client,
+  config,
+  credentials,
+  version,
+}: Connection): Promise<WorkVerdict> {
+  const needs = needsOfBaseImport(config, { ...credentials, pveMajor: version.major })
+  return { work: 'base import', verdict: await checkPermissions(client, version.major, needs) }
+}
+
+/** What `vm create`, `apply`, `gc` and `vm destroy` need. */
+export async function checkVms({ client, config, credentials, version }: Connection): Promise<WorkVerdict> {
+  const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
+  const needs = needsOfVms(config, pools, defaults, { ...credentials, pveMajor: version.major })
+  return { work: 'vm create', verdict: await checkPermissions(client, version.major, needs) }
 }
 
 async function clonedFamilies(): Promise<string[]> {
@@ -56,11 +70,13 @@ async function clonedFamilies(): Promise<string[]> {
     .map(({ os }) => os)
 }
 
-async function checkBuild(
+/** What building a family and testing what was built needs. */
+export async function checkBuild(
   { client, config, credentials, version }: Connection,
   os: string,
-): Promise<PermissionVerdict> {
-  const [template, family] = await Promise.all([loadCheckedTemplate(os), loadFamily(os)])
+  loaded?: Template,
+): Promise<WorkVerdict> {
+  const [template, family] = await Promise.all([loaded ?? loadCheckedTemplate(os), loadFamily(os)])
   const environment = { ...process.env, PROXMOX_STORAGE_POOL: credentials.storagePool }
   const target = buildTarget(template, {}, environment)
   const base = await findBase(client, target.baseName, credentials.node)
@@ -70,7 +86,7 @@ async function checkBuild(
     ...(await needsOfBuild(client, target, place, base)),
     ...needsOfAcceptance(config, family, tested),
   ]
-  return checkPermissions(client, version.major, needs)
+  return { work: `build ${os}`, verdict: await checkPermissions(client, version.major, needs) }
 }
 
 async function save(file: string, tree: PermissionTree): Promise<void> {

@@ -1,7 +1,7 @@
 import { type Config, loadConfig } from '../config/load.mts'
 import { type Credentials, requirePassword } from '../credentials/credentials.mts'
 import { loadCredentials } from '../credentials/load.mts'
-import { type ProxmoxClient, passwordClient, tokenClient } from '../proxmox/client.mts'
+import { type Endpoint, type ProxmoxClient, passwordClient, tokenClient } from '../proxmox/client.mts'
 import { getVersion, type ProxmoxVersion } from '../proxmox/get-version.mts'
 import { lockfilePath } from '../templates/lockfile.mts'
 import type { Cleaning } from './remove-leftovers.mts'
@@ -24,9 +24,15 @@ export async function connect(login: Login = 'token'): Promise<Connection> {
   return { config, credentials, client, version: await getVersion(client) }
 }
 
-function clientFor(credentials: Credentials, login: Login): ProxmoxClient {
-  if (login === 'token') return tokenClient(credentials, credentials)
-  return passwordClient(credentials, { user: credentials.user, password: requirePassword(credentials) })
+/** @param patience how long it waits, where that is not to be as for work. */
+export function clientFor(
+  credentials: Credentials,
+  login: Login,
+  patience: Pick<Endpoint, 'timeoutMs' | 'retryDelays'> = {},
+): ProxmoxClient {
+  const endpoint = { ...credentials, ...patience }
+  if (login === 'token') return tokenClient(endpoint, credentials)
+  return passwordClient(endpoint, { user: credentials.user, password: requirePassword(credentials) })
 }
 
 /** What removing leftovers needs of a connection. */

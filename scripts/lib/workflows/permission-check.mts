@@ -56,7 +56,7 @@ export function requireGranted({ report, pveum }: PermissionVerdict, work: strin
 }
 
 /** `  /vms/9000: VM.Audit (find the base VM)` for each missing privilege. */
-function missingLines({ missing }: PermissionReport): string[] {
+export function missingLines({ missing }: PermissionReport): string[] {
   const purposes = new Map(missing.flatMap(({ need, add }) => add.map(grant => [key(grant), need.purpose])))
   return [...byPath(missing.flatMap(({ add }) => add))].flatMap(([path, privileges]) =>
     privileges.map(privilege => `  ${path}: ${privilege} (${purposes.get(key({ path, privilege }))})`),

@@ -9,9 +9,18 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 export async function requireBridge(client: ProxmoxClient, node: string, bridge: string): Promise<void> {
   const bridges = await listBridges(client, node)
   if (bridges.includes(bridge)) return
-  throw new ProxmintError(`node ${node} has no bridge ${bridge}`, {
+  throw noBridge(
+    node,
+    bridge,
+    bridges,
+    'correct `bridge` in config/proxmint.yaml, or what sets it instead (`--var bridge=...`)',
+  )
+}
+
+export function noBridge(node: string, bridge: string, bridges: string[], hint: string): ProxmintError {
+  return new ProxmintError(`node ${node} has no bridge ${bridge}`, {
     facts: { bridges: bridges.join(', ') || 'none' },
-    hint: 'correct `bridge` in config/proxmint.yaml, or what sets it instead (`--var bridge=...`)',
+    hint,
     exitCode: exitCodes.invalid,
   })
 }

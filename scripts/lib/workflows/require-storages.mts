@@ -17,16 +17,25 @@ export async function requireStorages(
   node: string,
   wanted: WantedStorage[],
 ): Promise<void> {
-  const storages = await listStorages(client, node)
-  for (const one of wanted) {
+  const [fault] = storageFaults(client, node, wanted, await listStorages(client, node))
+  if (fault !== undefined) throw fault
+}
+
+/** What is wrong with the wanted storages, one error each. @param storages those of the node that can be seen. */
+export function storageFaults(
+  client: Pick<ProxmoxClient, 'identity'>,
+  node: string,
+  wanted: WantedStorage[],
+  storages: StorageSummary[],
+): ProxmintError[] {
+  return wanted.flatMap(one => {
     const found = storages.find(({ storage }) => storage === one.storage)
-    if (found === undefined) throw noStorage(client, node, one, storages)
-    requireContents(found, one.contents)
-  }
+    return found === undefined ? [noStorage(client, node, one, storages)] : contentFaults(found, one.contents)
+  })
 }
 
 function noStorage(
-  { identity }: ProxmoxClient,
+  { identity }: Pick<ProxmoxClient, 'identity'>,
   node: string,
   { storage, setBy }: WantedStorage,
   visible: StorageSummary[],
@@ -38,12 +47,10 @@ function noStorage(
   })
 }
 
-function requireContents({ storage, content }: StorageSummary, contents: string[]): void {
+function contentFaults({ storage, content }: StorageSummary, contents: string[]): ProxmintError[] {
   const lacking = contents.filter(wanted => !content.split(',').includes(wanted))
-  if (lacking.length === 0) return
-  throw new ProxmintError(`storage ${storage} does not allow the content ${lacking.join(' and ')}`, {
-    facts: { allows: content },
-    hint: `as root on a node: pvesm set ${storage} --content ${[content, ...lacking].join(',')}`,
-    exitCode: exitCodes.invalid,
-  })
+  if (lacking.length === 0) return []
+  const message = `storage ${storage} does not allow the content ${lacking.join(' and ')}`
+  const hint = `as root on a node: pvesm set ${storage} --content ${[content, ...lacking].join(',')}`
+  return [new ProxmintError(message, { facts: { allows: content }, hint, exitCode: exitCodes.invalid })]
 }

@@ -34,8 +34,11 @@ export async function pickNode(
  */
 export async function requireNode(client: ProxmoxClient, name: string, setBy?: string): Promise<void> {
   const names = (await listNodes(client)).map(({ node }) => node)
-  if (names.includes(name)) return
-  throw new ProxmintError(`unknown node ${name}${didYouMean(name, names)}`, {
+  if (!names.includes(name)) throw noSuchNode(name, names, setBy)
+}
+
+export function noSuchNode(name: string, names: string[], setBy?: string): ProxmintError {
+  return new ProxmintError(`unknown node ${name}${didYouMean(name, names)}`, {
     facts: { known: names.sort().join(', ') },
     hint: setBy && `correct ${setBy}`,
     exitCode: setBy === undefined ? exitCodes.usage : exitCodes.invalid,

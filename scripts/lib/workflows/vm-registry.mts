@@ -32,7 +32,8 @@ export async function workingOn(store: RegistryStore, signal: AbortSignal): Prom
   return { store, connection: await connect(), issuer: issuers(signal), signal }
 }
 
-async function requireSharedStates(): Promise<void> {
+/** @throws ProxmintError (invalid) where other machines share the registry and not the states. */
+export async function requireSharedStates(): Promise<void> {
   const [place, backend] = await Promise.all([registryPlace(), loadBackend()])
   if (place.kind === 'file' || backend.type !== 'local') return
   throw new ProxmintError(

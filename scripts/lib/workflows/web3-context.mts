@@ -3,7 +3,7 @@ import { openFileJournal } from '../access/file-journal.mts'
 import type { Journal } from '../access/journal.mts'
 import type { MintTarget } from '../access/mint.mts'
 import { openPostgresJournal } from '../access/postgres-journal.mts'
-import { createRpc, type Rpc } from '../access/rpc.mts'
+import { createRpc, type Rpc, type RpcOptions } from '../access/rpc.mts'
 import type { Settling } from '../access/settle.mts'
 import { loadSigner } from '../access/signer.mts'
 import { checkedAddress } from '../access/wallet.mts'
@@ -32,14 +32,17 @@ export interface TokenPlace {
   contract: string
 }
 
+/** How long the servers are asked; the default is for work that should not fail for one that restarts. */
+export type Patience = Pick<RpcOptions, 'timeoutMs' | 'rounds'>
+
 /**
  * Loads the config and proves that the servers are of its chain and the contract is one of credentials.
  * @param place of tokens that were minted before; default: where the config says.
  */
-export async function openChainView(place?: TokenPlace): Promise<ChainView> {
+export async function openChainView(place?: TokenPlace, patience: Patience = {}): Promise<ChainView> {
   const web3 = await loadWeb3()
   if (place !== undefined && place.chainId !== web3.chainId) throw otherChain(place, web3)
-  const rpc = createRpc({ urls: web3.rpcUrls, chainId: web3.chainId })
+  const rpc = createRpc({ urls: web3.rpcUrls, chainId: web3.chainId, ...patience })
   const contract = place?.contract ?? requireContract(web3)
   const profile = await findProfile(rpc, contract, web3.profile)
   const contractOwner = await readView<string>(rpc, contract, 'owner')
@@ -89,7 +92,10 @@ async function openJournal(rpc: Rpc): Promise<Journal> {
 }
 
 /** @throws ProxmintError (denied): the contract lets its owner alone mint. */
-export function requireOwner({ target, contractOwner }: ChainView, { signer }: Settling): void {
+export function requireOwner(
+  { target, contractOwner }: ChainView,
+  { signer }: Pick<Settling, 'signer'>,
+): void {
   if (signer.address === contractOwner) return
   throw new ProxmintError(`the signer does not own the contract ${target.contract}`, {
     facts: { signer: signer.address, owner: contractOwner },

@@ -35,6 +35,7 @@ export function fakeProxmox(vms: Record<number, FakeVm>): FakeProxmox {
     url: 'https://pve:8006/api2/json',
     request,
     upload: () => Promise.reject(new Error('nothing is uploaded here')),
+    time: async () => undefined,
   }
   const config = { site: 'test', taskTimeoutSeconds: 5, stateDir: '/nonexistent' }
   return Object.assign(fake, { connection: { client, config } as unknown as Connection })

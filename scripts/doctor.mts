@@ -1,0 +1,16 @@
+import { printAnswer } from './lib/run/answer.mts'
+import { runMain } from './lib/run/main.mts'
+
+await runMain({
+  name: 'doctor',
+  summary:
+    'Looks at tools, config, credentials, Proxmox, privileges, storages, templates, chain and registry: every fault at once, each with its fix. Changes nothing.',
+  usage: '',
+  options: {},
+  positionals: 0,
+  example: 'zx scripts/doctor.mts',
+  async run(args) {
+    const { examine } = await import('./lib/workflows/doctor.mts')
+    return printAnswer(args, await examine())
+  },
+})

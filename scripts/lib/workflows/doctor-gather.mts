@@ -1,0 +1,107 @@
+import { constants } from 'node:fs'
+import { access, stat, statfs } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import { which } from 'zx'
+import { type Config, loadConfig } from '../config/load.mts'
+import { loadPools } from '../config/pools.mts'
+import { loadVmDefaults } from '../config/vm-defaults.mts'
+import { loadWeb3 } from '../config/web3.mts'
+import { listFamilies } from '../packer/template.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { cacheFolder } from '../tools/cache.mts'
+import { type Search, searchTool } from '../tools/find.mts'
+import { toolNames } from '../tools/pins.mts'
+import { loadCheckedTemplate } from './checked-template.mts'
+import { gatherChain } from './doctor-chain.mts'
+import { type DiskFact, type Facts, type Gathered, gather, type ProgramFact } from './doctor-facts.mts'
+import { gatherProxmox, type LoadedFamily } from './doctor-proxmox.mts'
+import { checkRegistry } from './registry-command.mts'
+import { requireSharedStates } from './vm-registry.mts'
+import { buildTarget } from './work-needs.mts'
+
+/** Looks at everything at the same time, and changes nothing. */
+export async function gatherFacts(): Promise<Facts> {
+  const searches = toolNames.map(name => searchTool(name))
+  const [config, pools, defaults, web3] = await Promise.all([
+    gather(() => loadConfig()),
+    gather(() => loadPools()),
+    gather(() => loadVmDefaults()),
+    gather(() => loadWeb3()),
+  ])
+  const families = gatherFamilies()
+  const [proxmox, programs, disks, states, chain, registry, versions, known] = await Promise.all([
+    gatherProxmox({ config, pools, defaults }, families, searches[toolNames.indexOf('packer')]!),
+    gatherPrograms(searches),
+    gatherDisks(found(config)),
+    gather(requireSharedStates),
+    gatherChain(found(web3)),
+    gather(checkRegistry),
+    gather(() => readLockfile(lockfilePath())),
+    families,
+  ])
+  return {
+    ...proxmox,
+    ...chain,
+    programs,
+    disks,
+    configs: [config, pools, defaults, web3, states],
+    families: known,
+    versions,
+    registry,
+    defaultFamily: found(defaults)?.template,
+  }
+}
+
+function found<T>(gathered: Gathered<T>): T | undefined {
+  return 'value' in gathered ? gathered.value : undefined
+}
+
+async function gatherPrograms(searches: Promise<Search>[]): Promise<ProgramFact[]> {
+  const tools = (await Promise.all(searches)).map(({ tool, rejected }, index): ProgramFact => {
+    const name = toolNames[index]!
+    return { name, version: tool?.version, rejected, fix: `zx scripts/setup.mts --only ${name}` }
+  })
+  const ssh = await which('ssh', { nothrow: true })
+  const openssh = { version: ssh === null ? undefined : 'installed', rejected: [] }
+  return [
+    ...tools,
+    { name: 'ssh', ...openssh, fix: 'install the OpenSSH client; Debian: apt install openssh-client' },
+  ]
+}
+
+/** Where proxmint writes; a folder that is not there yet will be made in the nearest one above that is. */
+async function gatherDisks(config: Config | undefined): Promise<DiskFact[]> {
+  const folders = [config?.stateDir ?? resolve('.proxmint'), cacheFolder(), tmpdir()]
+  return Promise.all(
+    folders.map(async folder => {
+      const path = await nearestThere(folder)
+      const { bavail, bsize } = await statfs(path)
+      const writable = await access(path, constants.W_OK).then(
+        () => true,
+        () => false,
+      )
+      return { path, freeBytes: bavail * bsize, writable }
+    }),
+  )
+}
+
+async function nearestThere(path: string): Promise<string> {
+  const there = await stat(path).then(
+    () => true,
+    () => false,
+  )
+  return there ? path : nearestThere(dirname(path))
+}
+
+async function gatherFamilies(): Promise<Gathered<LoadedFamily>[]> {
+  const names = await gather(() => listFamilies())
+  if (!('value' in names)) return [names as Gathered<LoadedFamily>]
+  return Promise.all(names.value.map(os => gather(() => loadFamilyFact(os))))
+}
+
+async function loadFamilyFact(os: string): Promise<LoadedFamily> {
+  const template = await loadCheckedTemplate(os)
+  const isCloned = template.sources.some(({ type }) => type === 'proxmox-clone')
+  return { os, template, baseName: isCloned ? buildTarget(template, {}, process.env).baseName : undefined }
+}

@@ -1,0 +1,312 @@
+import { describe, expect, test } from 'vitest'
+import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
+import { ProxmintError } from '../../scripts/lib/run/errors.mts'
+import { noVersions } from '../../scripts/lib/templates/version.mts'
+import { formatFindings } from '../../scripts/lib/workflows/doctor.mts'
+import type { Facts } from '../../scripts/lib/workflows/doctor-facts.mts'
+import type { Finding } from '../../scripts/lib/workflows/doctor-finding.mts'
+import { asksOnce } from '../../scripts/lib/workflows/doctor-proxmox.mts'
+import { loginPlan, sshFault } from '../../scripts/lib/workflows/doctor-ssh.mts'
+import { exitCodeOf, verdicts } from '../../scripts/lib/workflows/doctor-verdicts.mts'
+import { version } from './templates-sample.mts'
+
+const gib = 2 ** 30
+const current = version(1, {
+  name: 'debian-1',
+  copies: [{ vmid: 9000, node: 'pve', storage: 'tank', buildId: 'b' }],
+})
+const login = { identity: 'p@pve!t', version: '9.1.2', major: 9, minor: 1 }
+const may = permission('vm create', [])
+
+function permission(work: string, missing: string[]): Facts['permissions'][number] {
+  const add = missing.map(privilege => ({ path: '/vms', privilege }))
+  const need = { purpose: 'find it', alternatives: [add] }
+  const report = {
+    identity: login.identity,
+    pveMajor: 9,
+    granted: [],
+    missing: missing.length === 0 ? [] : [{ need, add }],
+    optional: [],
+  }
+  return {
+    value: { work, verdict: { report, holders: undefined, pveum: missing.map(name => `pveum ${name}`) } },
+  }
+}
+
+/** All is well, but for what is changed. */
+function facts(changed: Partial<Facts> = {}): Facts {
+  return {
+    programs: [{ name: 'sops', version: '3.13.3', rejected: [], fix: 'zx scripts/setup.mts --only sops' }],
+    disks: [{ path: '/state', freeBytes: 9 * gib, writable: true }],
+    configs: [{ value: {} }],
+    credentials: { value: { node: 'pve' } as never },
+    logins: [{ value: login }],
+    clockAheadMs: { value: -900 },
+    permissions: [may],
+    node: { value: { wanted: 'pve', found: [{ node: 'pve', status: 'online' }] } },
+    storages: storages([{ storage: 'tank', content: 'images', avail: 50 * gib, total: 100 * gib }]),
+    bridges: { value: { node: 'pve', wanted: [{ bridge: 'vmbr0', setBy: '`bridge`' }], found: ['vmbr0'] } },
+    families: [{ value: { os: 'debian', baseName: 'proxmint-base-debian-12' } }],
+    vms: vms(['debian-1', 9000], ['proxmint-base-debian-12', 9900]),
+    versions: { value: { debian: { ...noVersions, current } } },
+    defaultFamily: 'debian',
+    nodeSsh: { value: { user: 'root', host: 'pve' } },
+    chain: undefined,
+    signer: undefined,
+    registry: {
+      value: { registry: 'the registry', entries: 0, archived: 0, faults: [], movedTo: undefined },
+    },
+    ...changed,
+  }
+}
+
+function storages(found: object[]): Facts['storages'] {
+  const wanted = [{ storage: 'tank', contents: ['images'], setBy: 'proxmox_storage_pool' }]
+  return { value: { identity: login.identity, node: 'pve', wanted, found: found as never } }
+}
+
+function vms(...all: [string, number][]): Facts['vms'] {
+  return {
+    value: all.map(([name, vmid]) => ({ name, vmid, node: 'pve', status: 'stopped', template: 1 })),
+  }
+}
+
+const notOk = (changed: Partial<Facts>): Finding[] =>
+  verdicts(facts(changed)).filter(({ level }) => level !== 'ok')
+
+const error = new ProxmintError('it broke', { facts: { where: 'here' }, hint: 'mend it', exitCode: 3 })
+
+test('all is well: one line per area, exit code 0', () => {
+  const findings = verdicts(facts())
+  expect(findings.filter(({ level }) => level !== 'ok')).toEqual([])
+  expect(new Set(findings.map(({ area }) => area)).size).toBe(16)
+  expect(exitCodeOf(findings)).toBe(0)
+  expect(formatFindings(findings)).toMatch(/^ok {5}tools {8}sops 3\.13\.3\n[\s\S]*\n\nall is well$/)
+})
+
+describe('each fault, with its fix', () => {
+  test.each<[string, Partial<Facts>, Partial<Finding>]>([
+    [
+      'a tool that is too old',
+      { programs: [{ name: 'age', version: undefined, rejected: ['/bin/age 0.9: older'], fix: 'zx setup' }] },
+      { area: 'tools', facts: { 'found 1': '/bin/age 0.9: older' }, fix: 'zx setup' },
+    ],
+    [
+      'a full disk here',
+      { disks: [{ path: '/state', freeBytes: gib / 8, writable: true }] },
+      { area: 'disk', what: '/state: 0.1 GiB free' },
+    ],
+    [
+      'a folder of somebody else',
+      { disks: [{ path: '/a b', freeBytes: gib, writable: false }] },
+      { area: 'disk', fix: `sudo chown -R "$USER" '/a b'` },
+    ],
+    [
+      'a broken config, told once',
+      { configs: [{ error }, { error }] },
+      { area: 'config', what: 'it broke', facts: { where: 'here' }, fix: 'mend it', denied: false },
+    ],
+    ['faulty credentials', { credentials: { error } }, { area: 'credentials', denied: true }],
+    [
+      'an old Proxmox VE',
+      { logins: [{ value: { ...login, version: '8.3.1', major: 8, minor: 3 } }] },
+      { area: 'Proxmox VE', what: 'it is 8.3.1', fix: 'update it to 8.4 or newer' },
+    ],
+    [
+      "Proxmox's clock ahead",
+      { clockAheadMs: { value: 120_400 } },
+      { area: 'clock', what: "Proxmox's clock is 120 s ahead of that of this machine" },
+    ],
+    [
+      'a missing privilege',
+      { permissions: [permission('vm create', ['VM.Clone']), may] },
+      {
+        area: 'permissions',
+        what: 'p@pve!t lacks privileges for `vm create`:\n  /vms: VM.Clone (find it)',
+        fix: 'as root on a node:\npveum VM.Clone',
+        denied: true,
+      },
+    ],
+    [
+      'a node that is off',
+      { node: { value: { wanted: 'pve', found: [{ node: 'pve', status: 'offline' }] } } },
+      { area: 'node', what: 'pve is offline' },
+    ],
+    [
+      'a node that is not there',
+      { node: { value: { wanted: 'pve7', found: [{ node: 'pve', status: 'online' }] } } },
+      {
+        area: 'node',
+        what: 'unknown node pve7; did you mean pve?',
+        fix: 'correct proxmox_node in the credentials',
+      },
+    ],
+    [
+      'a storage that is not there',
+      { storages: storages([]) },
+      { area: 'storages', what: 'node pve has no storage tank that p@pve!t can see' },
+    ],
+    [
+      'a storage that does not take disks',
+      { storages: storages([{ storage: 'tank', content: 'iso', avail: 50 * gib, total: 90 * gib }]) },
+      { area: 'storages', fix: 'as root on a node: pvesm set tank --content iso,images' },
+    ],
+    [
+      'a storage that is full',
+      { storages: storages([{ storage: 'tank', content: 'images', avail: gib / 2, total: 100 * gib }]) },
+      { area: 'storages', what: 'tank: 0.5 of 100.0 GiB free' },
+    ],
+    [
+      'a storage that is not active',
+      { storages: storages([{ storage: 'tank', content: 'images', active: 0 }]) },
+      { area: 'storages', what: 'tank is not active' },
+    ],
+    [
+      'a bridge that is not there',
+      { bridges: { value: { node: 'pve', wanted: [{ bridge: 'vmbr7', setBy: '`b`' }], found: ['vmbr0'] } } },
+      {
+        area: 'bridges',
+        what: 'node pve has no bridge vmbr7',
+        fix: 'correct `b`, or give the identity SDN.Use on it',
+      },
+    ],
+    ['a template that breaks a rule', { families: [{ error }] }, { area: 'families', what: 'it broke' }],
+    [
+      'a current version that is not in Proxmox',
+      { vms: vms(['proxmint-base-debian-12', 9900]) },
+      { area: 'templates', what: 'VM 9000 on pve is to be debian-1, current, and is not in Proxmox' },
+    ],
+    [
+      'a VM template with another name',
+      { vms: vms(['proxmint-base-debian-12', 9900], ['web', 9000]) },
+      { area: 'templates', what: 'VM 9000 on pve is to be debian-1, current, and is named web' },
+    ],
+    [
+      'a revoked current version',
+      {
+        versions: {
+          value: { debian: { ...noVersions, current: { ...current, revoked: { reason: 'CVE', at: '' } } } },
+        },
+      },
+      { area: 'templates', what: 'debian-1, the current version of debian, is revoked: CVE' },
+    ],
+    ['no SSH to the node', { nodeSsh: { error } }, { area: 'node SSH', what: 'it broke' }],
+    ['a chain that does not answer', { chain: { error } }, { area: 'chain', what: 'it broke' }],
+    [
+      'a signer without money',
+      {
+        chain: { value: { chainId: 1, contract: '0x1', profile: 'v0.4' } },
+        signer: { value: { address: '0x2', balanceWei: 0n } },
+      },
+      { area: 'chain', what: 'the signer 0x2 has nothing to pay for mints with' },
+    ],
+    [
+      'a registry that contradicts itself',
+      {
+        registry: {
+          value: { registry: 'r', entries: 2, archived: 0, faults: ['web: twice'], movedTo: undefined },
+        },
+      },
+      { area: 'registry', what: 'web: twice' },
+    ],
+  ])('%s', (_, changed, expected) => {
+    const found = notOk(changed)
+    expect(found).toMatchObject([{ level: 'fault', ...expected }])
+    expect(found[0]!.fix).toBeTruthy()
+    expect(exitCodeOf(found)).toBe(expected.denied === true ? 4 : 1)
+  })
+})
+
+describe('what is only not done yet, or soon a fault, is a note', () => {
+  test.each<[string, Partial<Facts>, Partial<Finding>]>([
+    [
+      'a base VM that is not imported',
+      { vms: vms(['debian-1', 9000]) },
+      { area: 'base images', fix: 'zx scripts/base.mts import debian-12' },
+    ],
+    [
+      'no version yet',
+      { versions: { value: {} } },
+      { area: 'templates', fix: 'zx scripts/build.mts debian' },
+    ],
+    [
+      'a retired version that is gone',
+      {
+        versions: {
+          value: { debian: { ...noVersions, current, retired: [{ ...current, name: 'debian-0' }] } },
+        },
+      },
+      { area: 'templates', fix: 'zx scripts/templates.mts prune debian' },
+    ],
+    [
+      'a storage that is nearly full',
+      { storages: storages([{ storage: 'tank', content: 'images', avail: 9 * gib, total: 100 * gib }]) },
+      { area: 'storages' },
+    ],
+    [
+      'a disk here that is nearly full',
+      { disks: [{ path: '/state', freeBytes: gib / 2, writable: true }] },
+      { area: 'disk' },
+    ],
+  ])('%s', (_, changed, expected) => {
+    const found = notOk(changed)
+    expect(found).toMatchObject([{ level: 'note', ...expected }])
+    expect(exitCodeOf(found)).toBe(0)
+  })
+})
+
+test('without VM.Audit nothing is said to be missing', () => {
+  const found = notOk({ vms: vms(), permissions: [permission('build debian', ['VM.Audit'])] })
+  expect(found.map(({ area, level }) => [area, level])).toEqual([
+    ['permissions', 'fault'],
+    ['base images', 'unknown'],
+    ['templates', 'unknown'],
+  ])
+  expect(exitCodeOf(found)).toBe(4)
+})
+
+test('what could not be looked at is said once per area', () => {
+  const lacks = { lacks: 'nobody could be asked' }
+  const found = notOk({ permissions: [lacks, lacks], vms: lacks, logins: [{ error }, { error }] })
+  expect(found.map(({ area, level }) => `${area} ${level}`)).toEqual([
+    'Proxmox VE fault',
+    'permissions unknown',
+    'base images unknown',
+    'templates unknown',
+  ])
+})
+
+describe('SSH to the node', () => {
+  const plan = loginPlan({ user: 'root', host: 'pve', privateKey: 'KEY\n' })
+  const failed = (stderr: string, timedOut = false) =>
+    sshFault({ user: 'root', host: 'pve' }, { code: 255, stdout: '', stderr, timedOut })
+
+  test('the key is in no argument, and its host key is noted nowhere', () => {
+    expect(plan.input).toBe('KEY\n')
+    expect(plan.args.join(' ')).not.toContain('KEY')
+    expect(plan.args).toContain('UserKnownHostsFile=/dev/null')
+  })
+
+  test.each([
+    ['Host key verification failed.', 'ssh-keygen -R pve'],
+    ['root@pve: Permission denied (publickey).', '~root/.ssh/authorized_keys'],
+    ['sudo: a password is required', 'NOPASSWD'],
+    ['Error loading key "(stdin)": invalid format', 'without a passphrase'],
+    ['ssh: connect to host pve port 22: Connection refused', 'port 22'],
+    ['something else', 'ssh root@pve'],
+  ])('%s', (stderr, hint) => {
+    expect(failed(stderr)).toMatchObject({ facts: { ssh: stderr }, hint: expect.stringContaining(hint) })
+  })
+
+  test('no answer in time', () => {
+    expect(failed('', true)?.hint).toContain('firewall')
+  })
+})
+
+test('the same question goes to Proxmox once', async () => {
+  const asked: string[] = []
+  const request = async (_: string, path: string) => void asked.push(path)
+  const client = asksOnce({ request } as unknown as ProxmoxClient)
+  await Promise.all(['/a', '/a', '/b'].map(path => client.request('GET', path, { x: 1 })))
+  expect(asked).toEqual(['/a', '/b'])
+})
