@@ -15,15 +15,17 @@ await runMain({
       value: 'NAME',
       help: 'this VM may be made anew: its disk is lost',
     },
-    parallel: { type: 'string', value: 'N', help: 'how many VMs at the same time; default 2' },
+    parallel: { type: 'integer', value: 'N', default: 2, help: 'how many VMs at the same time' },
   },
   positionals: 1000,
+  uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain', 'many'],
+  writes: ['vms/<NAME>/', '.proxmint/'],
   example: 'zx scripts/apply.mts web-1 --plan-only',
   async run(args, signal) {
     const options = {
       planOnly: args.flag('plan-only'),
       allowReplace: args.strings('allow-replace'),
-      parallel: args.integer('parallel', { min: 1, max: 100 }) ?? 2,
+      parallel: args.integer('parallel', { min: 1, max: 100 })!,
     }
     const { answerFor, applyVms } = await import('./lib/workflows/apply.mts')
     const { withVms } = await import('./lib/workflows/vm-registry.mts')

@@ -13,6 +13,8 @@ await runMain({
     'dry-run': { type: 'boolean', help: 'check everything, then tell what would be done' },
   },
   positionals: 2,
+  uses: ['config', 'credentials', 'locks'],
+  writes: ['.proxmint/'],
   example: 'zx scripts/base.mts import debian-12',
   async run(args, signal) {
     const [verb, image] = args.positionals

@@ -13,13 +13,18 @@ await runMain({
   usage: '[OS]... [--all] [--parallel N] [--if-changed [--max-age D]] [--validate-only | --dry-run]',
   options: {
     all: { type: 'boolean', help: 'builds every family of packer/' },
-    parallel: { type: 'string', value: 'N', help: 'how many families are built at the same time; default 1' },
+    parallel: {
+      type: 'integer',
+      value: 'N',
+      default: 1,
+      help: 'how many families are built at the same time',
+    },
     'if-changed': {
       type: 'boolean',
       help: 'leaves a family alone whose inputs are those of its current version',
     },
     'max-age': { type: 'string', value: 'D', help: 'with --if-changed: builds anyway after D, such as 30d' },
-    keep: { type: 'string', value: 'N', help: 'prunes what was built, as `templates prune --keep N` does' },
+    keep: { type: 'integer', value: 'N', help: 'prunes what was built, as `templates prune --keep N` does' },
     'no-promote': { type: 'boolean', help: 'leaves the new version a candidate' },
     'no-test': { type: 'boolean', help: 'leaves the acceptance test out, and the new version a candidate' },
     var: {
@@ -32,6 +37,13 @@ await runMain({
     'dry-run': { type: 'boolean', help: 'check, then print the commands instead of running them' },
   },
   positionals: 99,
+  uses: ['config', 'credentials', 'tools', 'guests', 'locks', 'many'],
+  writes: [
+    'config/templates.lock.json',
+    'config/template-packages/<VERSION>.txt',
+    'terraform/templates.auto.tfvars.json',
+    '.proxmint/',
+  ],
   example: 'zx scripts/build.mts debian --var debian_release=12',
   async run(args, signal) {
     const options = optionsOf(args)
@@ -63,6 +75,6 @@ function optionsOf(args: Arguments): BuildOptions {
     promote: !args.flag('no-promote'),
     test: !args.flag('no-test'),
     keep: args.integer('keep', { min: 1, max: 1000 }),
-    parallel: args.integer('parallel', { min: 1, max: 100 }) ?? 1,
+    parallel: args.integer('parallel', { min: 1, max: 100 })!,
   }
 }

@@ -21,7 +21,7 @@ await runMain({
     },
     identity: { type: 'string', value: 'ID', help: 'with --from: whose it is, USER@REALM!TOKENID' },
     'pve-version': {
-      type: 'string',
+      type: 'integer',
       value: '8|9',
       help: 'with --from: major version (default: told from the file)',
     },
@@ -33,6 +33,8 @@ await runMain({
     },
   },
   positionals: 0,
+  uses: ['config', 'credentials', 'tools', 'registry', 'vms'],
+  writes: ['<--save FILE>'],
   example: 'zx scripts/check-permissions.mts --template debian',
   async run(args) {
     const from = args.string('from')

@@ -19,6 +19,8 @@ await runMain({
     'dry-run': { type: 'boolean', help: 'deploy: tell the cost; sign nothing, need no key' },
   },
   positionals: 1,
+  uses: ['config', 'chain'],
+  writes: ['config/web3-defaults.yaml', '.proxmint/'],
   example: 'zx scripts/contract.mts show',
   async run(args, signal) {
     const workflow = await import('./lib/workflows/contract-command.mts')

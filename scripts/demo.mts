@@ -9,12 +9,19 @@ await runMain({
   summary: 'Does the main job once, with the real tools, on an embedded Proxmox VE of its own.',
   usage: '',
   options: {
-    guests: { type: 'string', value: 'sim|qemu', help: 'what VMs are: simulated (default) or real machines' },
+    guests: {
+      type: 'string',
+      value: 'sim|qemu',
+      default: 'sim',
+      help: 'what VMs are: simulated or real machines',
+    },
   },
   positionals: 0,
-  example: 'make demo',
+  uses: ['tools'],
+  writes: ['.proxmint/'],
+  example: 'zx scripts/demo.mts --guests sim',
   async run(args, signal) {
-    const guests = args.string('guests') ?? 'sim'
+    const guests = args.string('guests')
     if (guests !== 'sim' && guests !== 'qemu') throw usageError({ name }, 'guests are `sim` or `qemu`')
     const { demonstrate } = await import('./lib/workflows/demo.mts')
     const steps = await demonstrate(args.flag('json') ? process.stderr : process.stdout, guests, signal)

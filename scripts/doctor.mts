@@ -8,6 +8,8 @@ await runMain({
   usage: '',
   options: {},
   positionals: 0,
+  uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain'],
+  writes: [],
   example: 'zx scripts/doctor.mts',
   async run(args) {
     const { examine } = await import('./lib/workflows/doctor.mts')

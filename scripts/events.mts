@@ -6,10 +6,12 @@ await runMain({
     'Mints and transfers of access credentials, as the chain tells them, with the VM each token opens.',
   usage: '[--from-block N] [--follow]',
   options: {
-    'from-block': { type: 'string', value: 'N', help: 'the first block; default: the last 10000 blocks' },
+    'from-block': { type: 'integer', value: 'N', help: 'the first block; default: the last 10000 blocks' },
     follow: { type: 'boolean', help: 'goes on until it is stopped; with --json one document a line' },
   },
   positionals: 0,
+  uses: ['config', 'chain'],
+  writes: [],
   example: 'zx scripts/events.mts --from-block 0',
   async run(args, signal) {
     const { eventsCommand } = await import('./lib/workflows/events.mts')

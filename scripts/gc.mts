@@ -11,9 +11,11 @@ await runMain({
   usage: '[--execute] [--grace-days N]',
   options: {
     execute: { type: 'boolean', help: 'does it; otherwise only tells what is due' },
-    'grace-days': { type: 'string', value: 'N', help: 'default: grace_days of config/db.yaml' },
+    'grace-days': { type: 'integer', value: 'N', help: 'default: grace_days of config/db.yaml' },
   },
   positionals: 0,
+  uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain', 'many'],
+  writes: ['vms/<NAME>/', '.proxmint/'],
   example: 'zx scripts/gc.mts --execute',
   async run(args, signal) {
     const graceDays = args.integer('grace-days', { min: 0, max: 36_500 })

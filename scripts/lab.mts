@@ -15,12 +15,14 @@ await runMain({
     state: {
       type: 'string',
       value: 'DIR',
-      help: `what is kept between labs (default ${DEFAULT_STATE_FOLDER})`,
+      default: DEFAULT_STATE_FOLDER,
+      help: 'what is kept between labs',
     },
     listen: {
       type: 'string',
       value: 'HOST:PORT',
-      help: 'where the API listens (default 127.0.0.1:0, a free port)',
+      default: '127.0.0.1:0',
+      help: 'where the API listens; port 0 is a free one',
     },
     public: { type: 'boolean', help: 'let --listen be an address that other machines reach' },
     'user-cfg': { type: 'string', value: 'FILE', help: "users and ACLs in Proxmox's own user.cfg format" },
@@ -30,19 +32,22 @@ await runMain({
       help: 'nodes and storages: see docs/lab.md (default one node)',
     },
     'root-password': { type: 'string', value: 'TEXT', help: 'of root@pam (default: made up)' },
-    'pve-version': { type: 'string', value: '8|9', help: 'Proxmox VE to be (default 9)' },
-    guests: { type: 'string', value: 'sim|qemu|none', help: 'what runs a VM (default sim)' },
+    'pve-version': { type: 'string', value: '8|9', default: 9, help: 'Proxmox VE to be' },
+    guests: { type: 'string', value: 'sim|qemu|none', default: 'sim', help: 'what runs a VM' },
     image: { type: 'string', multiple: true, value: 'NAME', help: 'debian-12 (default), debian-13' },
     isolation: {
       type: 'string',
       value: 'MODE',
-      help: 'auto (default), namespace, or loopback: all on 127.0.0.1',
+      default: 'auto',
+      help: 'auto, namespace, or loopback: all on 127.0.0.1',
     },
     fault: { type: 'string', value: 'FILE', help: 'what goes wrong, as a YAML list: see docs/lab-faults.md' },
     chain: { type: 'boolean', help: 'with a chain and the contract of access credentials on it' },
-    'time-scale': { type: 'string', value: 'X', help: 'duration of tasks; 0: none (default 1)' },
+    'time-scale': { type: 'string', value: 'X', default: 1, help: 'duration of tasks; 0: none' },
   },
   positionals: Number.POSITIVE_INFINITY,
+  uses: [],
+  writes: ['.proxmint/lab/'],
   example: 'zx scripts/lab.mts exec -- packer build packer/debian',
   run: (args, signal) => dispatch(args, signal).catch(explain),
 })
@@ -50,7 +55,7 @@ await runMain({
 async function dispatch(args: Arguments, signal: AbortSignal): Promise<number | undefined> {
   const [subcommand, ...rest] = args.positionals
   const { labDown, labExec, labUp, requireLab } = await import('../lab/cli.mts')
-  const state = args.string('state') ?? DEFAULT_STATE_FOLDER
+  const state = args.string('state')!
   if (subcommand === 'exec') {
     if (rest.length === 0) throw usageError({ name }, 'exec needs a command: lab exec -- COMMAND')
     return labExec(state, rest, signal)

@@ -16,7 +16,7 @@ await runMain({
       help: 'who gets the token, with the checksum of EIP-55',
     },
     'machine-id': { type: 'string', value: 'NAME', help: 'the machine it opens' },
-    'expiry-days': { type: 'string', value: 'N', help: 'what the token says of its expiry; default: never' },
+    'expiry-days': { type: 'integer', value: 'N', help: 'what the token says of its expiry; default: never' },
     vm: {
       type: 'string',
       value: 'NAME',
@@ -31,6 +31,8 @@ await runMain({
     'dry-run': { type: 'boolean', help: 'check everything and tell the cost; sign nothing, need no key' },
   },
   positionals: 0,
+  uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain'],
+  writes: ['vms/<NAME>/', '.proxmint/'],
   example: 'zx scripts/mint.mts --owner-wallet 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 --machine-id web-1',
   async run(args, signal) {
     const vm = args.string('vm') ?? args.string('update')

@@ -12,6 +12,8 @@ await runMain({
     fix: { type: 'boolean', help: 'mends what has only one meaning; the rest is told' },
   },
   positionals: 0,
+  uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain'],
+  writes: ['vms/<NAME>/', '.proxmint/'],
   example: 'zx scripts/reconcile.mts --fix',
   async run(args, signal) {
     const { formatReconcile, reconcile } = await import('./lib/workflows/reconcile.mts')

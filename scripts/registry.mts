@@ -13,6 +13,8 @@ await runMain({
     replace: { type: 'boolean', help: 'restore: moves a registry in files aside first' },
   },
   positionals: 2,
+  uses: ['config', 'registry'],
+  writes: ['<FILE>', '.proxmint/registry/'],
   example: 'zx scripts/registry.mts backup registry-backup.json',
   async run(args) {
     const { backUpRegistry, checkRegistry, formatRegistry, registryVerbs, restoreRegistry } = await import(

@@ -13,11 +13,18 @@ await runMain({
     untested: { type: 'boolean', help: 'promote: also what was never tested' },
     reason: { type: 'string', value: 'TEXT', help: 'revoke: why the version is known to be bad' },
     terraform: { type: 'boolean', help: "list: Terraform's variables" },
-    keep: { type: 'string', value: 'N', help: 'prune: versions of each family to keep; default 3' },
-    'min-age': { type: 'string', value: 'D', help: 'prune: keeps what is younger; default 7d' },
+    keep: { type: 'integer', value: 'N', default: 3, help: 'prune: versions of each family to keep' },
+    'min-age': { type: 'string', value: 'D', default: '7d', help: 'prune: keeps what is younger' },
     'dry-run': { type: 'boolean', help: 'prune: tell what would be removed' },
   },
   positionals: 4,
+  uses: ['config', 'credentials', 'guests', 'locks'],
+  writes: [
+    'config/templates.lock.json',
+    'config/template-packages/<VERSION>.txt',
+    'terraform/templates.auto.tfvars.json',
+    '.proxmint/',
+  ],
   example: 'zx scripts/templates.mts prune --keep 3 --min-age 7d --dry-run',
   async run(args, signal) {
     const { templatesCommand, verbs } = await import('./lib/workflows/templates-command.mts')

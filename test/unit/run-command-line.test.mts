@@ -14,6 +14,8 @@ const spec: CommandSpec = {
     'dry-run': { type: 'boolean', help: 'prints what would be run' },
   },
   positionals: 1,
+  uses: [],
+  writes: [],
   example: 'zx scripts/build.mts debian',
 }
 

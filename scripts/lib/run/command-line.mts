@@ -1,13 +1,17 @@
 import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
 import { exitCodes, ProxmintError } from './errors.mts'
 import { nearest } from './nearest.mts'
+import type { Use } from './uses.mts'
 
 export interface OptionSpec {
-  type: 'string' | 'boolean'
+  /** An `integer` is read by `integer()`, which knows its range. */
+  type: 'string' | 'integer' | 'boolean'
   /** May be given more than once; its value is then an array. */
   multiple?: boolean
   /** Shown after the option in `--help`: `N`, `FILE`. */
   value?: string
+  /** Its value where it is not given. */
+  default?: string | number
   help: string
 }
 
@@ -20,6 +24,10 @@ export interface CommandSpec {
   options: Record<string, OptionSpec>
   /** Largest number of positional arguments. */
   positionals: number
+  /** What it needs besides its arguments. */
+  uses: Use[]
+  /** Files it may write, from the project's root; `<...>` is one the caller names. */
+  writes: string[]
   /** A call that works, shown in `--help`. */
   example: string
 }
@@ -44,7 +52,7 @@ export function parseArguments(spec: CommandSpec, argv: string[]): Arguments {
   const descriptors = Object.fromEntries(
     Object.entries(options).map(([name, o]): [string, ParseArgsOptionDescriptor] => [
       name,
-      { type: o.type, multiple: o.multiple ?? false },
+      { type: o.type === 'boolean' ? 'boolean' : 'string', multiple: o.multiple ?? false },
     ]),
   )
   const parsed = parseArgs({
@@ -91,7 +99,7 @@ function checkOption(
   }
   // What looks like an option behind a space is one: nobody means a file named --json.
   const given = inlineValue === true || value?.startsWith('--') !== true ? value : undefined
-  if (option.type === 'string' && given === undefined)
+  if (option.type !== 'boolean' && given === undefined)
     throw usageError(spec, `option \`${rawName}\` needs a value`)
   if (option.type === 'boolean' && value !== undefined)
     throw usageError(spec, `option \`${rawName}\` takes no value`)
@@ -130,7 +138,7 @@ type Values = Record<string, string | boolean | (string | boolean)[] | undefined
 function accessors(spec: CommandSpec, values: Values, positionals: string[]): Arguments {
   const string = (name: string): string | undefined => {
     const value = values[name]
-    return typeof value === 'string' ? value : undefined
+    return typeof value === 'string' ? value : spec.options[name]?.default?.toString()
   }
   return {
     positionals,
@@ -157,7 +165,7 @@ function accessors(spec: CommandSpec, values: Values, positionals: string[]): Ar
 export function helpText(spec: CommandSpec): string {
   const options = Object.entries(allOptions(spec)).map(([name, option]): [string, string] => [
     option.value === undefined ? `--${name}` : `--${name} ${option.value}`,
-    option.help,
+    option.default === undefined ? option.help : `${option.help}; default ${option.default}`,
   ])
   const width = Math.max(...options.map(([left]) => left.length))
   return [

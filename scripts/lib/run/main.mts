@@ -7,11 +7,24 @@ export interface Command extends CommandSpec {
   run(args: Arguments, signal: AbortSignal): Promise<number | undefined>
 }
 
+let collected: Command[] | undefined
+
+/** The commands of these entries, which are loaded and not run. A module is loaded once: so this is for one call. */
+export async function commandsOf(entries: URL[]): Promise<Command[]> {
+  collected = []
+  for (const entry of entries) await import(entry.href)
+  return collected
+}
+
 /**
  * Runs one command to its end: the only place that prints errors and sets the exit code. Output drains by
  * itself, since the process is never made to exit.
  */
 export async function runMain(command: Command, argv: string[] = scriptArguments()): Promise<void> {
+  if (collected !== undefined) {
+    collected.push(command)
+    return
+  }
   const interruption = abortOnSignals()
   try {
     if (argv.includes('--help') && !beforeSeparator(argv, '--help')) {

@@ -26,6 +26,8 @@ export const setupCommand: Command = {
     'dry-run': { type: 'boolean', help: 'say what would be done' },
   },
   positionals: 0,
+  uses: ['tools'],
+  writes: ['<the cache of tools>'],
   example: 'zx scripts/setup.mts --for demo',
   async run(args, signal) {
     const request = readRequest(args)

@@ -53,14 +53,14 @@ const byVerb: Record<string, Verb> = {
     return { document: report, text: formatAcceptance(report), exitCode }
   },
   async prune(args, signal) {
-    const { defaultMinAgeMs, pruneTemplates } = await import('./prune.mts')
+    const { pruneTemplates } = await import('./prune.mts')
     const { formatPrune } = await import('./format-prune.mts')
     const report = await pruneTemplates(
       await connect(),
       {
         families: args.positionals.slice(1),
-        keep: args.integer('keep', { min: 1, max: 1000 }) ?? 3,
-        minAgeMs: durationMs({ name }, 'min-age', args.string('min-age')) ?? defaultMinAgeMs,
+        keep: args.integer('keep', { min: 1, max: 1000 })!,
+        minAgeMs: durationMs({ name }, 'min-age', args.string('min-age'))!,
         dryRun: args.flag('dry-run'),
       },
       signal,

@@ -67,7 +67,7 @@ const onVms: Record<string, Verb> = {
     const create = (vm: string) => createVm(vm, wanted.get(vm)!, options, working)
     const [only] = wanted.keys()
     if (wanted.size === 1) return answerForOne(await create(only!))
-    const parallel = args.integer('parallel', { min: 1, max: 100 }) ?? 2
+    const parallel = args.integer('parallel', { min: 1, max: 100 })!
     return answerFor(await atOnce([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))))
   },
   async resume(store, args, signal) {
