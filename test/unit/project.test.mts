@@ -49,7 +49,7 @@ test('every script is in it', async () => {
 test('every variable that is read is in it', async () => {
   const code = await sources()
   const read = [...code.matchAll(/env\['([A-Z]\w+)'\]|variable: '([A-Z]\w+)'/g)].map(([, a, b]) => a ?? b!)
-  const ours = /^(HOME|PATH|PROXMINT_TEST_\w+)$/
+  const ours = /^(HOME|PATH|SUDO_USER|PROXMINT_TEST_\w+)$/
   const told = Object.values<object>(parse(text).environment).flatMap(group => Object.keys(group))
   expect([...new Set(read)].filter(name => !ours.test(name) && !told.includes(name))).toEqual([])
   expect(read).toContain('PROXMINT_POOLS')

@@ -1,0 +1,35 @@
+import { printAnswer } from './lib/run/answer.mts'
+import { usageError, verbOf } from './lib/run/command-line.mts'
+import { runMain } from './lib/run/main.mts'
+
+const name = 'schedule'
+
+await runMain({
+  name,
+  summary:
+    'Timers of systemd for gc, reconcile and the weekly rebuild: installs them, removes them, shows them.',
+  usage: 'install | remove | show',
+  options: {
+    user: {
+      type: 'boolean',
+      help: 'your own systemd, in ~/.config/systemd/user; without --system it is this',
+    },
+    system: { type: 'boolean', help: "the machine's, in /etc/systemd/system; as root" },
+    os: { type: 'string', multiple: true, value: 'OS', help: 'a template family to rebuild; default debian' },
+    'dry-run': { type: 'boolean', help: 'tell what would be written and run' },
+  },
+  positionals: 1,
+  uses: ['config'],
+  writes: ['<folder of systemd>/proxmint-*.service', '<folder of systemd>/proxmint-*.timer'],
+  example: 'zx scripts/schedule.mts show --os debian',
+  async run(args) {
+    const { timersCommand, timerVerbs } = await import('./lib/workflows/timers.mts')
+    const verb = verbOf({ name }, args, timerVerbs)
+    if (args.flag('user') && args.flag('system'))
+      throw usageError({ name }, '--user and --system exclude each other')
+    const given = args.strings('os')
+    const families = given.length === 0 ? ['debian'] : given
+    const manager = args.flag('system') ? 'system' : 'user'
+    return printAnswer(args, await timersCommand(verb, { manager, families, dryRun: args.flag('dry-run') }))
+  },
+})
