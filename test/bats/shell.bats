@@ -49,3 +49,19 @@ setup() {
   run -0 make --no-print-directory -C "$repository"
   [[ "$output" == *'make demo'* ]]
 }
+
+@test "make works where the path has a space" {
+  cp "$repository"/{Makefile,package.json,package-lock.json} .
+  # As after a set-up: nothing of it is newer than what was installed.
+  touch --date=2000-01-01 package.json package-lock.json
+  run -0 make --no-print-directory templates
+  [[ "$output" == *'no versions yet'* ]]
+  run -0 make --no-print-directory build ARGS=--help
+  [[ "$output" == *'zx scripts/build.mts [OS]...'* ]]
+}
+
+@test "make has a target for every command that has one" {
+  for target in setup secrets check doctor base build templates vm apply mint contract gc reconcile lab demo; do
+    run -0 make --no-print-directory --dry-run -C "$repository" "$target"
+  done
+}
