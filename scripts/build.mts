@@ -37,7 +37,7 @@ await runMain({
     'dry-run': { type: 'boolean', help: 'check, then print the commands instead of running them' },
   },
   positionals: 99,
-  uses: ['config', 'credentials', 'tools', 'guests', 'locks', 'many'],
+  uses: ['config', 'credentials', 'tools', 'web3Package', 'guests', 'locks', 'many'],
   writes: [
     'config/templates.lock.json',
     'config/template-packages/<VERSION>.txt',

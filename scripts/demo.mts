@@ -17,7 +17,7 @@ await runMain({
     },
   },
   positionals: 0,
-  uses: ['tools'],
+  uses: ['tools', 'web3Package'],
   writes: ['.proxmint/'],
   example: 'zx scripts/demo.mts --guests sim',
   async run(args, signal) {

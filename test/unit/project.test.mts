@@ -36,7 +36,7 @@ async function sources(): Promise<string> {
   )
 }
 
-test('PROJECT.yaml is up to date: otherwise `npm run project`', async () => {
+test('PROJECT.yaml is up to date: otherwise `npm run project`', { timeout: 60_000 }, async () => {
   const { stdout } = await run(process.execPath, ['tools/project.mts', '--print'], { cwd: repository })
   expect(text).toBe(stdout)
 })
@@ -66,7 +66,7 @@ test('what is read as a whole number is declared as one', async () => {
 })
 
 describe('--help', () => {
-  test('of every command shows its usage, each option and the example', async () => {
+  test('of every command shows its usage, each option and the example', { timeout: 120_000 }, async () => {
     const zx = join(repository, 'node_modules/zx/build/cli.js')
     const told = await Promise.all(
       commands.map(({ name }) =>

@@ -72,6 +72,13 @@ export const uses = {
     },
     exitCodes: [invalid, denied, locked],
   },
+  web3Package: {
+    variables: {
+      PAM_WEB3_PACKAGE: 'the libpam-web3 package of the family debian-web3: an absolute path or a URL',
+      PAM_WEB3_PACKAGE_SHA256: 'its SHA-256, hexadecimal',
+    },
+    exitCodes: [],
+  },
   guests: {
     variables: { PROXMINT_GUEST_SSH: "HOST:PORT of a loopback lab's guests" },
     exitCodes: [],
