@@ -14,7 +14,7 @@ await runMain({
     'dry-run': { type: 'boolean', help: 'init: check the values and tell which files would be made' },
   },
   positionals: 1,
-  uses: ['credentials', 'tools'],
+  uses: ['config', 'credentials', 'tools'],
   writes: ['secrets/proxmox-creds.enc.yaml', '.sops.yaml', '<age identity>'],
   example: 'eval "$(zx scripts/credentials.mts export)"',
   async run(args) {

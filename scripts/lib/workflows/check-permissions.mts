@@ -6,6 +6,7 @@ import { loadFamily } from '../packer/family.mts'
 import { listFamilies, type Template } from '../packer/template.mts'
 import { loadPermissionTree } from '../permissions/granted.mts'
 import { acceptanceNeeds, baseImportNeeds, cloneBuildNeeds, type Need } from '../permissions/needs.mts'
+import { asksOnce } from '../proxmox/asks-once.mts'
 import { getPermissions, type PermissionTree } from '../proxmox/get-permissions.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { findTool } from '../tools/find.mts'
@@ -35,9 +36,10 @@ export async function checkAll(families: string[], saveTo: string | undefined): 
   const token = await connect('token')
   if (saveTo !== undefined) await save(saveTo, await getPermissions(token.client))
   const builder = login === 'token' ? token : await connect(login)
-  const vms = families.length > 0 ? [] : [checkVms(token)]
-  const checks = [...names.map(os => checkBuild(builder, os)), checkBaseImport(token), ...vms]
-  return Promise.all(checks)
+  const ours = { ...token, client: asksOnce(token.client) }
+  const packers = login === 'token' ? ours : { ...builder, client: asksOnce(builder.client) }
+  const vms = families.length > 0 ? [] : [checkVms(ours)]
+  return Promise.all([...names.map(os => checkBuild(packers, os)), checkBaseImport(ours), ...vms])
 }
 
 /** How Packer logs in. */

@@ -8,7 +8,7 @@ export async function gatherChain(web3: Web3Config | undefined): Promise<Pick<Fa
   if (web3 === undefined || (web3.rpcUrls.length === 0 && web3.nftContract === undefined)) {
     return { chain: undefined, signer: undefined }
   }
-  // ethers takes a third of a second to load: only where it is needed.
+  // ethers takes its time to load: only where it is needed.
   const [{ openChainView, requireOwner }, { loadSigner }] = await Promise.all([
     import('./web3-context.mts'),
     import('../access/signer.mts'),

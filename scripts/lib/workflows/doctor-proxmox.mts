@@ -4,6 +4,7 @@ import type { VmDefaults } from '../config/vm-defaults.mts'
 import type { Credentials } from '../credentials/credentials.mts'
 import { loadCredentials } from '../credentials/load.mts'
 import type { Template } from '../packer/template.mts'
+import { asksOnce } from '../proxmox/asks-once.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { getVersion, type ProxmoxVersion } from '../proxmox/get-version.mts'
 import { listBridges } from '../proxmox/list-bridges.mts'
@@ -89,20 +90,6 @@ function logIn(credentials: Gathered<Credentials>, login: Login): Promise<Gather
     const client = asksOnce(clientFor(credentials, login, patience))
     return { credentials, client, version: await getVersion(client) }
   })
-}
-
-/** Most privileges are needed for more than one piece of work: each question goes to Proxmox once. */
-export function asksOnce(client: ProxmoxClient): ProxmoxClient {
-  const answers = new Map<string, Promise<unknown>>()
-  return {
-    ...client,
-    request<T>(...[method, path, parameters]: Parameters<ProxmoxClient['request']>) {
-      const question = JSON.stringify([method, path, parameters])
-      const answer = answers.get(question) ?? client.request<T>(method, path, parameters)
-      answers.set(question, answer)
-      return answer as Promise<T>
-    },
-  }
 }
 
 /** Packer's login, where it is another one. */
