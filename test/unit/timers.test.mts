@@ -34,7 +34,8 @@ test.skipIf(analyze === null)(
     const files = units.map(({ path }) => join(place, basename(path)))
     await Promise.all(units.map(({ text }, index) => writeFile(files[index]!, text)))
     const { stdout, stderr } = await run(analyze!, ['verify', '--man=no', '--recursive-errors=no', ...files])
-    expect(`${stdout}${stderr}`).toBe('')
+    // Of the machine itself it may say something; of ours it says the file's name.
+    expect(`${stdout}${stderr}`).not.toContain('proxmint-')
     await writeFile(files[0]!, units[0]!.text.replace('WorkingDirectory=/', 'WorkingDirectory='))
     const broken = run(analyze!, ['verify', '--man=no', '--recursive-errors=no', files[0]!])
     await expect(broken.then(({ stderr }) => stderr).catch(error => error.stderr)).resolves.toContain(
@@ -51,7 +52,7 @@ test('timers are stopped before their files are gone', () => {
   expect(told('remove')).toEqual([['disable', '--now', 'a.timer'], ['daemon-reload']])
 })
 
-test('install and remove, by the command, in a folder with a space', async () => {
+test('install and remove, by the command, in a folder with a space', { timeout: 120_000 }, async () => {
   const home = await temporaryFolder()
   const bin = join(home, 'bin')
   await mkdir(bin)
