@@ -7,6 +7,7 @@ import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { runCommand } from '../scripts/lib/run/exec.mts'
+import { printFigures } from './figures.mts'
 import { medianOf } from './median.mts'
 
 const goalMs = 1000
@@ -67,9 +68,16 @@ try {
   if (loaded['PROXMOX_NODE'] !== 'pve') throw new Error('.envrc did not load the credentials')
   const unchanged = await several(loaded)
   const [load, again] = [loads, unchanged].map(all => medianOf(all.map(({ ms }) => ms)))
-  console.log(
-    `.envrc: ${load!.toFixed(0)} ms to load (goal: under ${goalMs} ms), ${again!.toFixed(0)} ms unchanged, medians of ${runs}`,
-  )
+  printFigures([
+    {
+      what: `.envrc, to load, median of ${runs}`,
+      value: load!,
+      unit: 'ms',
+      beside: 'to find nothing changed',
+      besideValue: again!,
+      goal: `under ${goalMs} ms`,
+    },
+  ])
   if (load! >= goalMs) process.exitCode = 1
 } finally {
   await rm(home, { recursive: true, force: true })

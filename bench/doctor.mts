@@ -6,6 +6,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createLab } from '../lab/create.mts'
+import { printFigures } from './figures.mts'
 import { medianOf } from './median.mts'
 
 const goalMs = 2000
@@ -36,9 +37,16 @@ try {
     emptyMs.push(await timed('zx', empty))
   }
   const [doctor, bare] = [medianOf(doctorMs), medianOf(emptyMs)]
-  console.log(
-    `doctor: ${doctor.toFixed(0)} ms, empty script: ${bare.toFixed(0)} ms, medians of ${runs} (goal: under ${goalMs} ms)`,
-  )
+  printFigures([
+    {
+      what: `doctor on a lab with a chain, median of ${runs}`,
+      value: doctor,
+      unit: 'ms',
+      beside: 'zx on an empty script',
+      besideValue: bare,
+      goal: `under ${goalMs} ms`,
+    },
+  ])
   if (doctor >= goalMs) process.exitCode = 1
 } finally {
   await lab.close()

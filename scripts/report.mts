@@ -9,6 +9,8 @@ await runMain({
     out: { type: 'string', value: 'FILE', help: 'default .proxmint/report.html' },
   },
   positionals: 0,
+  uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain'],
+  writes: ['.proxmint/report.html', '<--out FILE>'],
   example: 'zx scripts/report.mts --out report.html',
   async run(args, signal) {
     const { formatReport, writeReport } = await import('./lib/workflows/report.mts')
