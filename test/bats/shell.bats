@@ -61,7 +61,7 @@ setup() {
 }
 
 @test "make has a target for every command that has one" {
-  for target in setup secrets check doctor base build templates vm apply mint contract gc reconcile lab demo; do
+  for target in setup secrets check doctor base build templates vm apply mint contract gc reconcile report lab demo; do
     run -0 make --no-print-directory --dry-run -C "$repository" "$target"
   done
 }
