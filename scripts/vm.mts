@@ -49,6 +49,7 @@ await runMain({
     rollback: { type: 'boolean', help: 'create: gives all up again when a step before the boot fails' },
     mock: { type: 'boolean', help: 'create: shows what would be made, and touches nothing' },
     phase: { type: 'string', value: 'PHASE', help: 'list: only those that are active, suspended, ...' },
+    outdated: { type: 'boolean', help: 'list: only those on a version that is not current, or revoked' },
     days: { type: 'integer', value: 'N', help: 'extend, resume: by how many days' },
     yes: { type: 'boolean', help: 'destroy: without asking' },
   },

@@ -16,6 +16,8 @@ export interface Views {
   vms: SeenVm[]
   /** Folders of vms/ without an entry, and whether a local state in it has anything; undefined: nobody can tell. */
   folders: Map<string, { holdsState: boolean | undefined }>
+  /** Versions of VM templates that were revoked, and why. */
+  revoked: Map<string, string>
   siteTag: string
   /** Of VMs; templates and base VMs have other numbers. */
   vmidRange: [number, number]
@@ -41,7 +43,10 @@ export function divergencesOf(views: Views): Divergence[] {
   const vms = new Map(views.vms.map(vm => [vm.vmid, vm]))
   const known = new Set(views.entries.map(({ vmid }) => vmid))
   return [
-    ...views.entries.flatMap(entry => divergenceOf(entry, vms.get(entry.vmid), views)),
+    ...views.entries.flatMap(entry => [
+      ...divergenceOf(entry, vms.get(entry.vmid), views),
+      ...onRevoked(entry, views),
+    ]),
     ...views.vms.filter(vm => isOrphan(vm, known, views)).map(orphan),
     ...orphanFolders(views),
   ]
@@ -67,6 +72,13 @@ function divergenceOf(entry: Entry, vm: SeenVm | undefined, { siteTag, now }: Vi
   if (phase !== 'suspended' || vm.status !== 'running') return []
   const hint = `zx scripts/vm.mts resume ${name}, or --fix`
   return [{ name, what: `it is suspended, and VM ${vmid} is running`, hint, fix: 'power it off' }]
+}
+
+function onRevoked({ name, template }: Entry, { revoked }: Views): Divergence[] {
+  const reason = revoked.get(template?.version ?? '')
+  if (reason === undefined) return []
+  const what = `it is made from ${template!.version}, which is revoked: ${reason}`
+  return [told(name, what, `zx scripts/vm.mts rebuild ${name}`)]
 }
 
 function isOrphan(vm: SeenVm, known: Set<number>, { siteTag, vmidRange: [first, last] }: Views): boolean {

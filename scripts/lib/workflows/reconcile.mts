@@ -14,10 +14,12 @@ import {
 } from '../registry/token-divergence.mts'
 import { codeOf } from '../run/errors.mts'
 import { formatTable } from '../run/table.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { tokenViews } from './reconcile-tokens.mts'
 import { walletTag } from './vm-design.mts'
 import { expireToken, tellExpiry } from './vm-expiry.mts'
 import { removeVmFolder } from './vm-folder.mts'
+import { revokedVersions } from './vm-outdated.mts'
 import type { Working } from './vm-steps.mts'
 import { powerOff } from './vm-suspend.mts'
 
@@ -60,13 +62,16 @@ function silentContract({ contract, why }: { contract: string; why: string }): F
 }
 
 async function viewsOf({ store, connection }: Working): Promise<Views> {
-  const [entries, vms, { vmidRange }] = await Promise.all([
+  const [entries, vms, { vmidRange }, families] = await Promise.all([
     store.list(),
     listVms(connection.client),
     loadPools(),
+    readLockfile(lockfilePath()),
   ])
   const folders = await orphanFolders(new Set(entries.map(({ name }) => name)))
-  return { entries, vms, folders, vmidRange, siteTag: `proxmint-${connection.config.site}`, now: new Date() }
+  const revoked = revokedVersions(families)
+  const siteTag = `proxmint-${connection.config.site}`
+  return { entries, vms, folders, revoked, vmidRange, siteTag, now: new Date() }
 }
 
 /** States are read of folders without an entry only: there may be thousands of the others. */

@@ -18,6 +18,7 @@ import { destroyVm } from './vm-destroy.mts'
 import { extendVm } from './vm-expiry.mts'
 import { formatVm, formatVms } from './vm-list.mts'
 import { mockCreate } from './vm-mock.mts'
+import { formatOutdated, outdatedVms } from './vm-outdated.mts'
 import { withVmRegistry, workingOn } from './vm-registry.mts'
 import { resumeVm } from './vm-suspend.mts'
 import { factsOf, viewsOf } from './vm-views.mts'
@@ -32,6 +33,10 @@ type Verb = (store: RegistryStore, args: Arguments, signal: AbortSignal) => Prom
 const byVerb: Record<string, Verb> = {
   async list(store, args) {
     const entries = (await store.list()).filter(matching(args))
+    if (args.flag('outdated')) {
+      const outdated = await outdatedVms(entries)
+      return { document: outdated, text: formatOutdated(outdated) }
+    }
     return { document: entries, text: formatVms(entries, new Date()) }
   },
   async show(store, args) {

@@ -16,6 +16,7 @@ const views = (changes: Partial<Views> = {}): Views => ({
   entries: [entry('web-1')],
   vms: [vm()],
   folders: new Map([['web-1', { holdsState: true }]]),
+  revoked: new Map([['debian-20251201-00c0ffee', 'CVE-2026-1234']]),
   siteTag: 'proxmint-test',
   vmidRange: [100, 999],
   now,
@@ -43,6 +44,17 @@ test.each<[string, Partial<Views>, string[]]>([
     'suspended, and running',
     { entries: inPhase('suspended') },
     ['web-1: it is suspended, and VM 150 is running (power it off)'],
+  ],
+  [
+    'on a version that was revoked',
+    {
+      entries: [entry('web-1', { template: { family: 'debian', version: 'debian-20251201-00c0ffee' } })],
+      vms: [vm({ status: 'stopped' })],
+    },
+    [
+      'web-1: it is active, and VM 150 is stopped',
+      'web-1: it is made from debian-20251201-00c0ffee, which is revoked: CVE-2026-1234',
+    ],
   ],
   [
     'an orphan',
