@@ -8,7 +8,7 @@ await runMain({
   name,
   summary: 'Virtual machines: makes them from VM templates, keeps their registry, destroys them.',
   usage:
-    'create NAME... [--from FILE] | list | show NAME | extend NAME --days N | resume NAME | destroy NAME | import FILE',
+    'create NAME... [--from FILE] | list | show NAME | extend NAME --days N | resume NAME | rebuild NAME | destroy NAME | import FILE',
   options: {
     'owner-wallet': {
       type: 'string',
@@ -51,7 +51,7 @@ await runMain({
     phase: { type: 'string', value: 'PHASE', help: 'list: only those that are active, suspended, ...' },
     outdated: { type: 'boolean', help: 'list: only those on a version that is not current, or revoked' },
     days: { type: 'integer', value: 'N', help: 'extend, resume: by how many days' },
-    yes: { type: 'boolean', help: 'destroy: without asking' },
+    yes: { type: 'boolean', help: 'rebuild, destroy: without asking' },
   },
   positionals: 1000,
   uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain', 'many'],

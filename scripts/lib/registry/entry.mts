@@ -90,6 +90,8 @@ export interface Entry {
   expiresAt: string
   /** The VM template it is made from, by family and version name. */
   template: { family: string; version: string } | null
+  /** While it is rebuilt: the version of the VM that must be gone before the new one is made. */
+  replaces?: string
   /** Null without a credential. */
   token: TokenRecord | null
   /** All that decides what the VM is, so that it can be made from here alone, on another machine too. */
@@ -120,6 +122,23 @@ export function advance(entry: Entry, phase: Phase, at: Date): Entry {
 export function failed(entry: Entry, step: string, why: string, at: Date): Entry {
   const failure = { step, why, at: at.toISOString() }
   return withEvent({ ...entry, failure }, `${step} failed: ${why}`, at)
+}
+
+/** The entry as one that is to be made anew, of another version; what there is of it in Proxmox must go first. */
+export function movedTo(entry: Entry, version: string, design: VmDesign, at: Date): Entry {
+  const { family, version: from } = entry.template!
+  const moved = { ...entry, phase: 'reserved', design, failure: null, replaces: from } as const
+  return withEvent({ ...moved, template: { family, version } }, `rebuild, from ${from} to ${version}`, at)
+}
+
+/** The same when the VM it had is gone. */
+export function cleared({ replaces, ...entry }: Entry, at: Date): Entry {
+  return withEvent({ ...entry, failure: null }, `the VM from ${replaces} is gone`, at)
+}
+
+/** Whether there was ever anything on its disk. */
+export function wasActive({ history }: Entry): boolean {
+  return history.some(({ what }) => what === 'active')
 }
 
 export function withEvent(entry: Entry, what: string, at: Date): Entry {

@@ -3,6 +3,7 @@ import { noSuchEntry } from '../registry/revise.mts'
 import { withTerraform } from './terraform-run.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
+import { removeReplaced } from './vm-replaced.mts'
 import { gone, isUnfinished, resumable, takeStep, type Working } from './vm-steps.mts'
 
 /** What an apply did to one VM. */
@@ -30,7 +31,8 @@ export async function finishVm(name: string, working: Working, onFailure: OnFail
   if (!isUnfinished(entry)) return { entry, did: 'nothing' }
   while (isUnfinished(entry)) {
     const before = entry
-    entry = await takeStep(before, working).catch(async error => {
+    const step = before.replaces === undefined ? takeStep : removeReplaced
+    entry = await step(before, working).catch(async error => {
       throw await onFailure((await working.store.find(name)) ?? before, error)
     })
   }

@@ -19,6 +19,7 @@ import { extendVm } from './vm-expiry.mts'
 import { formatVm, formatVms } from './vm-list.mts'
 import { mockCreate } from './vm-mock.mts'
 import { formatOutdated, outdatedVms } from './vm-outdated.mts'
+import { rebuildVm, versionToMoveTo } from './vm-rebuild.mts'
 import { withVmRegistry, workingOn } from './vm-registry.mts'
 import { resumeVm } from './vm-suspend.mts'
 import { factsOf, viewsOf } from './vm-views.mts'
@@ -81,9 +82,19 @@ const onVms: Record<string, Verb> = {
     const entry = await resumeVm(vm, days, await workingOn(store, signal))
     return { document: entry, text: `${vm} is active again, and expires ${entry.expiresAt}` }
   },
+  async rebuild(store, args, signal) {
+    const vm = wordAfterVerb({ name }, args, 'a name')
+    const entry = await requireEntry(store, vm)
+    const version = await versionToMoveTo(entry)
+    if (version !== undefined) await confirm(entry, 'rebuild', args.flag('yes'))
+    const rebuilt = await rebuildVm(vm, await workingOn(store, signal))
+    const { template } = rebuilt.entry
+    const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
+    return { document: rebuilt.entry, text: `${vm} ${did} from ${template!.version}, the current version` }
+  },
   async destroy(store, args, signal) {
     const vm = wordAfterVerb({ name }, args, 'a name')
-    await confirm(await requireEntry(store, vm), args.flag('yes'))
+    await confirm(await requireEntry(store, vm), 'destroy', args.flag('yes'))
     const entry = await destroyVm(vm, await workingOn(store, signal))
     return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
   },
@@ -137,13 +148,13 @@ async function requireEntry(store: RegistryStore, vm: string): Promise<Entry> {
 }
 
 /** A person types the name; a script says --yes. */
-async function confirm({ name: vm, vmid }: Entry, yes: boolean): Promise<void> {
+async function confirm({ name: vm, vmid }: Entry, verb: string, yes: boolean): Promise<void> {
   if (yes) return
-  if (!process.stdin.isTTY) throw usageError({ name }, `destroy ${vm} needs --yes where nobody can be asked`)
+  if (!process.stdin.isTTY) throw usageError({ name }, `${verb} ${vm} needs --yes where nobody can be asked`)
   const { createInterface } = await import('node:readline/promises')
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   const answer = await terminal.question(
-    `VM ${vmid} and its disk will be gone. Type its name to destroy it: `,
+    `VM ${vmid} and its disk will be gone. Type its name to ${verb} it: `,
   )
   terminal.close()
   if (answer.trim() !== vm) throw new ProxmintError(`${vm} is kept: "${answer}" is not its name`)

@@ -1,4 +1,4 @@
-import type { Entry, Phase } from '../registry/entry.mts'
+import { type Entry, type Phase, wasActive } from '../registry/entry.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
@@ -68,7 +68,7 @@ function unsigned(name: string): ProxmintError {
 }
 
 async function giveUp(entry: Entry, error: unknown, working: Working, rollback: boolean): Promise<unknown> {
-  const hasBooted = entry.failure?.step === 'boot' || !neverBooted.includes(entry.phase)
+  const hasBooted = entry.failure?.step === 'boot' || wasActive(entry) || !neverBooted.includes(entry.phase)
   if (!rollback || hasBooted || !(error instanceof ProxmintError)) return resumable(entry, error)
   // Ctrl-C ended the step, not what takes it back.
   const signal = new AbortController().signal

@@ -45,7 +45,12 @@ export async function removeVm({ store, connection, issuer, signal }: Working, e
   return destroyed
 }
 
-async function removeFromProxmox(connection: Connection, entry: Entry, signal: AbortSignal): Promise<void> {
+/** @throws ProxmintError where the VM is not the entry's, or is still there afterwards. */
+export async function removeFromProxmox(
+  connection: Connection,
+  entry: Entry,
+  signal: AbortSignal,
+): Promise<void> {
   // Whoever made a VM of this number before ours was made keeps it.
   const { differences } = await lookAtVm(connection, entry)
   if (entry.phase === 'reserved' && differences.length > 0) return

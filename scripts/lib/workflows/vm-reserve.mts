@@ -149,7 +149,7 @@ async function templateFor(
 }
 
 /** @throws ProxmintError (denied) with the lines that add what is missing: better before anything is reserved. */
-async function requirePrivileges(
+export async function requirePrivileges(
   { client, version }: Connection,
   work: string,
   node: string,
@@ -170,18 +170,12 @@ async function requirePrivileges(
 
 /** A disk can grow, never shrink: better said before anything is made. */
 async function requireDisk(
-  { client }: Connection,
+  connection: Connection,
   template: { vmid: number; node: string },
   disk: number,
 ): Promise<void> {
-  const config = await getVmConfig(client, template)
-  if (config['template'] !== 1) {
-    throw new ProxmintError(`VM ${template.vmid} is no VM template`, { exitCode: exitCodes.usage })
-  }
-  const [, size, unit] = /(?:^|,)size=(\d+)([MGT])/.exec(String(config['scsi0'])) ?? []
-  if (size === undefined) return
-  const gib = Number(size) * { M: 1 / 1024, G: 1, T: 1024 }[unit as 'M' | 'G' | 'T']
-  if (disk >= gib) return
+  const gib = await diskOfTemplate(connection, template)
+  if (gib === undefined || disk >= gib) return
   throw new ProxmintError(
     `a disk of ${disk} GiB is smaller than that of VM template ${template.vmid}, ${gib} GiB`,
     {
@@ -189,4 +183,18 @@ async function requireDisk(
       exitCode: exitCodes.usage,
     },
   )
+}
+
+/** In GiB; undefined where it does not tell. @throws ProxmintError (usage) for a VM that is no VM template. */
+export async function diskOfTemplate(
+  { client }: Connection,
+  template: { vmid: number; node: string },
+): Promise<number | undefined> {
+  const config = await getVmConfig(client, template)
+  if (config['template'] !== 1) {
+    throw new ProxmintError(`VM ${template.vmid} is no VM template`, { exitCode: exitCodes.usage })
+  }
+  const [, size, unit] = /(?:^|,)size=(\d+)([MGT])/.exec(String(config['scsi0'])) ?? []
+  if (size === undefined) return undefined
+  return Number(size) * { M: 1 / 1024, G: 1, T: 1024 }[unit as 'M' | 'G' | 'T']
 }

@@ -36,7 +36,9 @@ const boot: Step = { name: 'boot', next: 'active', reached: 'vm-active', act: bo
 /** What takes a VM to its next phase; undefined where it is done. */
 function stepOf(entry: Entry): Step | undefined {
   if (entry.phase === 'reserved') return create
-  if (entry.phase === 'created') return mintsBeforeBoot(entry) ? mint : boot
+  // One that is rebuilt keeps its token.
+  if (entry.phase === 'created')
+    return mintsBeforeBoot(entry) && entry.token?.status !== 'minted' ? mint : boot
   return entry.phase === 'minted' ? boot : undefined
 }
 

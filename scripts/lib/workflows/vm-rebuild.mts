@@ -1,0 +1,74 @@
+import { type Entry, movedTo } from '../registry/entry.mts'
+import { noSuchEntry } from '../registry/revise.mts'
+import { checkpoint } from '../run/checkpoint.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { say } from '../run/progress.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import type { Families, TemplateVersion } from '../templates/version.mts'
+import { type Applied, finishVm } from './vm-apply.mts'
+import { copyFor, currentVersion } from './vm-design.mts'
+import { renderVm, requireDesign } from './vm-folder.mts'
+import { locateVm } from './vm-locate.mts'
+import { diskOfTemplate, requirePrivileges } from './vm-reserve.mts'
+import { resumable, type Working } from './vm-steps.mts'
+
+/**
+ * Makes a VM anew from the current version of its template family, or goes on with that where it stopped. Name, VMID,
+ * address, expiry and credential stay; its disk is lost.
+ * @throws ProxmintError where the VM may not be rebuilt, or the new one could not be made; nothing is touched then.
+ */
+export async function rebuildVm(name: string, working: Working): Promise<Applied> {
+  const { store } = working
+  return store.exclusively(name, 'vm rebuild', async () => {
+    const entry = await store.find(name)
+    if (entry === undefined) throw noSuchEntry(name)
+    const version = await versionToMoveTo(entry)
+    if (version !== undefined) await decide(entry, version, working)
+    return finishVm(name, working, resumable)
+  })
+}
+
+/** The version a rebuild would move the VM to; undefined where it is on that already. */
+export async function versionToMoveTo(entry: Entry): Promise<TemplateVersion | undefined> {
+  return versionFor(entry, await readLockfile(lockfilePath()))
+}
+
+export function versionFor(entry: Entry, families: Families): TemplateVersion | undefined {
+  requireDesign(entry)
+  if (entry.template === null) throw familyUnknown(entry)
+  if (entry.phase === 'suspended') throw suspended(entry)
+  const current = currentVersion(families, entry.template.family)
+  return current.name === entry.template.version ? undefined : current
+}
+
+/** All that can be looked at is looked at before the disk is lost. Then it is written down, and there is no way back. */
+async function decide(entry: Entry, version: TemplateVersion, working: Working): Promise<void> {
+  const { store, connection } = working
+  const { name } = entry
+  await locateVm(connection, entry)
+  const template = copyFor(version, entry.node!)
+  const design = { ...requireDesign(entry), template: { vmid: template.vmid, node: template.node } }
+  await requirePrivileges(connection, `vm rebuild ${name}`, entry.node!, design)
+  const needed = Math.ceil((await diskOfTemplate(connection, template)) ?? 0)
+  if (needed > design.disk) {
+    say(`the disk of ${name} grows from ${design.disk} to ${needed} GiB, as large as that of the VM template`)
+    design.disk = needed
+  }
+  await renderVm({ ...entry, design }, true)
+  await store.change(name, one => movedTo(one, version.name, design, new Date()))
+  checkpoint('vm-rebuild-decided')
+}
+
+function familyUnknown({ name }: Entry): ProxmintError {
+  return new ProxmintError(`nobody knows of which template family ${name} is`, {
+    hint: 'it was made with --template-vmid; destroy it, and create it again with --template',
+    exitCode: exitCodes.usage,
+  })
+}
+
+function suspended({ name }: Entry): ProxmintError {
+  return new ProxmintError(`${name} is suspended, and its disk is kept for its owner`, {
+    hint: `first zx scripts/vm.mts resume ${name} --days N, or zx scripts/vm.mts destroy ${name}`,
+    exitCode: exitCodes.usage,
+  })
+}
