@@ -34,9 +34,7 @@ export async function createVmWorkspace(
   env: Record<string, string> = {},
 ): Promise<VmWorkspace> {
   const workspace = await createWorkspace(lab)
-  for (const folder of ['terraform', 'cloud-init']) {
-    await cp(join(repository, folder), join(workspace.folder, folder), { recursive: true })
-  }
+  await copyVmFolders(workspace)
   if (family === 'debian-web3') {
     await workspace.edit('config/proxmint.yaml', '  debian-12:', '  debian-12-web3:')
   }
@@ -44,10 +42,7 @@ export async function createVmWorkspace(
   expect(await workspace.zx('build', [family, '--no-test'], env)).toMatchObject({ code: 0 })
   expect(await workspace.zx('templates', ['promote', family, '--untested'])).toMatchObject({ code: 0 })
   const folder = join(workspace.stateDir, 'registry')
-  const home = {
-    HOME: workspace.folder,
-    XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
-  }
+  const home = homeIn(workspace)
   const run: VmWorkspace['run'] = (name, args, env) => workspace.zx(name, args, { ...home, ...env })
   const registry = openFileStore({ folder, purpose: 'test' })
   return {
@@ -66,6 +61,21 @@ export async function createVmWorkspace(
       await registry.close()
       await workspace[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** What VMs are made with, beside VM templates. */
+export async function copyVmFolders(workspace: Workspace): Promise<void> {
+  for (const folder of ['terraform', 'cloud-init']) {
+    await cp(join(repository, folder), join(workspace.folder, folder), { recursive: true })
+  }
+}
+
+/** A home folder of its own, with the cache of this one. */
+export function homeIn(workspace: Workspace): Record<string, string> {
+  return {
+    HOME: workspace.folder,
+    XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
   }
 }
 
