@@ -1,0 +1,161 @@
+/**
+ * How long `vm create --apply` takes per VM, one at a time and as a batch, beside the bare `tofu init` and
+ * `tofu apply` of the same configurations on the same lab in the same run; with no other VMs, and with 200 that are
+ * there already (seeded and powered off: see seeded-fleet.mts). Prints seconds and ratios.
+ * Run: `node bench/create.mts [BATCH] [THERE] [SINGLES]` after `make setup`.
+ */
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { availableParallelism, homedir, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createLab, type Lab } from '../lab/create.mts'
+import { checkedCredentials } from '../scripts/lib/credentials/credentials.mts'
+import { certificateVariables, exportedVariables } from '../scripts/lib/credentials/export.mts'
+import { environmentSource } from '../scripts/lib/credentials/source.mts'
+import { openFileStore } from '../scripts/lib/registry/file/file-store.mts'
+import { planApply, planInit, type TerraformSetting } from '../scripts/lib/terraform/commands.mts'
+import { requireTool } from '../scripts/lib/tools/find.mts'
+import { createSlots } from '../scripts/lib/workflows/schedule.mts'
+import { medianOf } from './median.mts'
+import { labWith, seededEntries, site } from './seeded-fleet.mts'
+
+const [batch = 50, there = 200, singles = 3] = process.argv.slice(2).map(Number)
+/** What `vm create` does at the same time by default. */
+const parallel = 2
+const repository = resolve(import.meta.dirname, '..')
+const folder = await mkdtemp(join(tmpdir(), 'proxmint-bench-'))
+const [tofu, provider] = await Promise.all([requireTool('opentofu'), requireTool('proxmox-provider')])
+
+interface Site {
+  lab: Lab
+  root: string
+  env: Record<string, string>
+}
+
+/** A repository and a lab with so many VMs beside those that are to be made. */
+async function prepare(count: number): Promise<Site> {
+  const root = join(folder, `with-${count}`)
+  await mkdir(join(root, 'config'), { recursive: true })
+  for (const part of ['terraform', 'cloud-init'])
+    await cp(join(repository, part), join(root, part), { recursive: true })
+  const entries = seededEntries(count, 2000)
+  const store = openFileStore({ folder: join(root, '.proxmint/registry'), purpose: 'bench' })
+  await store.add(entries, [])
+  await store.close()
+  const options = { timeScale: 0, stateFolder: join(root, 'lab') }
+  const lab = count === 0 ? await createLab(options) : await labWith(entries, options)
+  await writeConfig(root, lab)
+  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  const env = { ...lab.tokenEnv, PROXMINT_CONFIG: join(root, 'config/proxmint.yaml') }
+  const made = { lab, root, env: { ...env, HOME: root, XDG_CACHE_HOME: cache } }
+  await zx(made, 'base', 'import', 'debian-12')
+  return made
+}
+
+async function writeConfig(root: string, { imagesUrl }: Lab): Promise<void> {
+  const image = `{ url: ${imagesUrl}/debian-12-genericcloud-amd64.qcow2, checksums_url: ${imagesUrl}/SHA512SUMS }`
+  await writeFile(join(root, 'config/proxmint.yaml'), `site: ${site}\nimages:\n  debian-12: ${image}\n`)
+  const pool = '{ addresses: 192.168.122.2-192.168.122.250, prefix: 24, gateway: 192.168.122.1 }'
+  await writeFile(join(root, 'config/db.yaml'), `vmid_range: [100, 8999]\npools:\n  default: ${pool}\n`)
+}
+
+/** @returns seconds. */
+async function zx({ lab, root, env }: Site, name: string, ...args: string[]): Promise<number> {
+  const start = performance.now()
+  const argv = ['zx', join(repository, `scripts/${name}.mts`), ...args]
+  const { code, stdout, stderr } = await lab.exec(argv, { cwd: root, env })
+  if (code !== 0) throw new Error(`${name} ${args.join(' ')} ended with ${code}: ${stdout}${stderr}`)
+  return (performance.now() - start) / 1000
+}
+
+const create = (where: Site, names: string[], ...args: string[]): Promise<number> =>
+  zx(where, 'vm', 'create', ...names, '--template-vmid', '9900', '--parallel', String(parallel), ...args)
+
+/** OpenTofu alone makes and boots VMs whose configuration is written already, as many at a time. @returns seconds. */
+async function bare(where: Site, names: string[]): Promise<number> {
+  await create(where, names)
+  for (const name of names) await started(where, name)
+  const start = performance.now()
+  const slots = createSlots(() => parallel)
+  await Promise.all(names.map(name => slots.use(['run'], () => applyAlone(where, name))))
+  return (performance.now() - start) / 1000
+}
+
+async function started({ root }: Site, name: string): Promise<void> {
+  const file = join(root, 'vms', name, 'main.tf.json')
+  const configuration = JSON.parse(await readFile(file, 'utf8'))
+  configuration.module.vm.started = true
+  await writeFile(file, JSON.stringify(configuration))
+}
+
+async function applyAlone({ lab, root, env }: Site, name: string): Promise<void> {
+  const { credentials } = checkedCredentials(environmentSource(lab.tokenEnv))
+  const login = { ...exportedVariables(credentials), ...certificateVariables(credentials) }
+  const setting: TerraformSetting = {
+    tofu,
+    provider,
+    folder: join(root, 'vms', name),
+    env: { ...env, ...login },
+  }
+  const init = planInit(setting)
+  // Without a file of a plan it plans by itself.
+  const apply = planApply(setting)
+  const applyArgs = [...apply.args.slice(0, -1), '-auto-approve']
+  for (const args of [init.args, applyArgs]) {
+    const { code, stderr } = await lab.exec([init.file, ...args], {
+      cwd: setting.folder,
+      env: { ...init.env },
+    })
+    if (code !== 0) throw new Error(`${args.join(' ')} of ${name} ended with ${code}: ${stderr}`)
+  }
+}
+
+interface Figures {
+  single: number
+  singleBare: number
+  perVm: number
+  perVmBare: number
+}
+
+const named = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, n) => `${prefix}-${n + 1}`)
+
+/** Seconds per VM. Singles in turn, so that what else the machine does falls on both. */
+async function measure(where: Site): Promise<Figures> {
+  const ours: number[] = []
+  const alone: number[] = []
+  for (const name of named('one', singles)) {
+    ours.push(await create(where, [name], '--apply'))
+    alone.push(await bare(where, [`${name}-bare`]))
+  }
+  const all = await create(where, named('many', batch), '--apply')
+  const allBare = await bare(where, named('bare', batch))
+  const [single, singleBare] = [medianOf(ours), medianOf(alone)]
+  return { single, singleBare, perVm: all / batch, perVmBare: allBare / batch }
+}
+
+function report(count: number, { single, singleBare, perVm, perVmBare }: Figures): void {
+  const line = (what: string, ours: number, alone: number): void =>
+    console.log(
+      `${what}: ${ours.toFixed(2)} s, tofu alone ${alone.toFixed(2)} s, ratio ${(ours / alone).toFixed(2)}`,
+    )
+  line(`with ${count} VMs there, one VM, median of ${singles}`, single, singleBare)
+  line(`with ${count} VMs there, each of ${batch}, ${parallel} at a time`, perVm, perVmBare)
+}
+
+try {
+  console.log(`${availableParallelism()} cores`)
+  const figures: Figures[] = []
+  for (const count of [0, there]) {
+    const where = await prepare(count)
+    const measured = await measure(where).finally(() => where.lab.close())
+    report(count, measured)
+    figures.push(measured)
+  }
+  const [none, full] = figures as [Figures, Figures]
+  console.log(
+    `${there} VMs there to none: one VM ${(full.single / none.single).toFixed(2)}, each of ${batch} ` +
+      `${(full.perVm / none.perVm).toFixed(2)} (goal: at most 1.2)`,
+  )
+} finally {
+  await rm(folder, { recursive: true, force: true })
+}
