@@ -1,12 +1,12 @@
 /**
- * How long `vm create --apply` takes per VM, one at a time and as a batch, beside the bare `tofu init` and
- * `tofu apply` of the same configurations on the same lab in the same run; with no other VMs, and with 200 that are
- * there already (seeded and powered off: see seeded-fleet.mts). Prints seconds and ratios.
+ * How long `vm create --apply` takes per VM, one at a time and as a batch, beside the bare `init` and `apply` of
+ * OpenTofu, or of Terraform where that is installed, with the same configurations on the same lab in the same run;
+ * with no other VMs, and with 200 that are there already (seeded and powered off: see seeded-fleet.mts).
  * Run: `node bench/create.mts [BATCH] [THERE] [SINGLES]` after `make setup`.
  */
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, homedir, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { createLab, type Lab } from '../lab/create.mts'
 import { checkedCredentials } from '../scripts/lib/credentials/credentials.mts'
 import { certificateVariables, exportedVariables } from '../scripts/lib/credentials/export.mts'
@@ -136,7 +136,7 @@ async function measure(where: Site): Promise<Figures> {
 function report(count: number, { single, singleBare, perVm, perVmBare }: Figures): void {
   const line = (what: string, ours: number, alone: number): void =>
     console.log(
-      `${what}: ${ours.toFixed(2)} s, tofu alone ${alone.toFixed(2)} s, ratio ${(ours / alone).toFixed(2)}`,
+      `${what}: ${ours.toFixed(2)} s, ${basename(tofu.file)} alone ${alone.toFixed(2)} s, ratio ${(ours / alone).toFixed(2)}`,
     )
   line(`with ${count} VMs there, one VM, median of ${singles}`, single, singleBare)
   line(`with ${count} VMs there, each of ${batch}, ${parallel} at a time`, perVm, perVmBare)
