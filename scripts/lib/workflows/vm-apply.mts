@@ -1,8 +1,10 @@
 import type { Entry } from '../registry/entry.mts'
 import { noSuchEntry } from '../registry/revise.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { withTerraform } from './terraform-run.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
+import { requireNotRevoked } from './vm-outdated.mts'
 import { removeReplaced } from './vm-replaced.mts'
 import { gone, isUnfinished, resumable, takeStep, type Working } from './vm-steps.mts'
 
@@ -29,6 +31,7 @@ type OnFailure = (entry: Entry, error: unknown) => unknown
 export async function finishVm(name: string, working: Working, onFailure: OnFailure): Promise<Applied> {
   let entry = await requireEntry(name, working)
   if (!isUnfinished(entry)) return { entry, did: 'nothing' }
+  if (entry.phase === 'reserved') requireNotRevoked(entry, await readLockfile(lockfilePath()))
   while (isUnfinished(entry)) {
     const before = entry
     const step = before.replaces === undefined ? takeStep : removeReplaced

@@ -1,4 +1,5 @@
 import type { Entry } from '../registry/entry.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { formatTable } from '../run/table.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type Families, versionsOf } from '../templates/version.mts'
@@ -42,6 +43,17 @@ export function revokedVersions(families: Families): Map<string, string> {
     .flatMap(versionsOf)
     .filter(version => version.revoked !== undefined)
   return new Map(revoked.map(({ name, revoked }) => [name, revoked!.reason]))
+}
+
+/** @throws ProxmintError (invalid) for a VM that is yet to be made, from a version that was revoked since. */
+export function requireNotRevoked({ name, template }: Entry, families: Families): void {
+  const reason = revokedVersions(families).get(template?.version ?? '')
+  if (reason === undefined) return
+  throw new ProxmintError(`${name} was to be made from ${template!.version}, which is revoked`, {
+    facts: { reason },
+    hint: `zx scripts/vm.mts rebuild ${name} makes it from the current version`,
+    exitCode: exitCodes.invalid,
+  })
 }
 
 /** A row per VM with the reason. */

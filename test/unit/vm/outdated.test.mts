@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest'
 import { type Families, noVersions } from '../../../scripts/lib/templates/version.mts'
-import { formatOutdated, outdatedIn, revokedVersions } from '../../../scripts/lib/workflows/vm-outdated.mts'
+import {
+  formatOutdated,
+  outdatedIn,
+  requireNotRevoked,
+  revokedVersions,
+} from '../../../scripts/lib/workflows/vm-outdated.mts'
+import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { version } from '../templates-sample.mts'
 
@@ -49,6 +55,18 @@ test.each<[string, Families, ReturnType<typeof on>, string | undefined]>([
 test('revoked versions are known by name, with their reason', () => {
   const families = { debian: { ...debian, retired: [{ ...old, revoked }] } }
   expect(revokedVersions(families)).toEqual(new Map([[old.name, 'CVE-2026-1234']]))
+})
+
+test('one that is only reserved is not made from a revoked version', async () => {
+  const families = { debian: { ...debian, previous: { ...previous, revoked } } }
+  expect(() => requireNotRevoked(on(current), families)).not.toThrow()
+  expect(() => requireNotRevoked(on(null), families)).not.toThrow()
+  expect(await failureOf(() => requireNotRevoked(on(previous), families))).toMatchObject({
+    message: `web-1 was to be made from ${previous.name}, which is revoked`,
+    facts: { reason: 'CVE-2026-1234' },
+    hint: 'zx scripts/vm.mts rebuild web-1 makes it from the current version',
+    exitCode: 3,
+  })
 })
 
 test('none is said in words', () => {
