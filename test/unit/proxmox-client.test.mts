@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { createServer as createPlainServer } from 'node:http'
+import { createServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -451,5 +452,45 @@ describe('a proxy without an answer of the API', () => {
     const { client, received } = await replying({ status, reason: 'no', body: '' })
     expect((await failureOf(() => version(client))).message).toBe(`GET /version: ${status} no`)
     expect(received).toHaveLength(1)
+  })
+})
+
+describe('a connection that the server closes just when it is used again', () => {
+  /** Answers one request a connection, and resets the connection at the next. */
+  async function impatient(): Promise<{ client: ProxmoxClient; requests: () => number }> {
+    const answered = new WeakSet<object>()
+    let requests = 0
+    const server = createServer(selfSigned, (request, response) => {
+      requests++
+      if (answered.has(request.socket)) return void request.socket.destroy()
+      answered.add(request.socket)
+      response.end(JSON.stringify({ data: requests }))
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/api2/json`
+    return { client: tokenClient({ url, skipTlsVerify: true }, token), requests: () => requests }
+  }
+
+  test('a GET is asked again on another one', async () => {
+    const { client } = await impatient()
+    expect(await version(client)).toBe(1)
+    expect(await version(client)).toBe(3)
+  })
+
+  test('whatever changes something has a connection of its own', async () => {
+    const { client, requests } = await impatient()
+    await version(client)
+    for (const method of ['POST', 'PUT', 'DELETE'] as const) await client.request(method, '/nodes')
+    expect(requests()).toBe(4)
+  })
+
+  test('a new connection that is reset is a failure', async () => {
+    const server = createServer(selfSigned, request => request.socket.destroy())
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/api2/json`
+    const failure = await failureOf(() => version(tokenClient({ url, skipTlsVerify: true }, token)))
+    expect(failure.message).toBe(`cannot reach Proxmox VE at ${url}: the connection was reset`)
   })
 })

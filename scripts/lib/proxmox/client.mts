@@ -176,12 +176,21 @@ function exchange(
     body === undefined ? {} : { 'Content-Type': body.type, 'Content-Length': String(body.length) }
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => reject(connectionError(url, cause))
-    const options = { method, ...socket, headers: { ...headers, ...bodyHeaders } }
+    const options = {
+      method,
+      ...socket,
+      headers: { ...headers, ...bodyHeaders },
+      // A kept connection may be closed just then, and nobody could tell whether the request was done.
+      ...(method !== 'GET' && { agent: false }),
+    }
     const request = httpsRequest(`${url}${path}`, options, response => {
       read(response).then(resolve, fail)
     })
     request.on('timeout', () => request.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })))
-    request.on('error', fail)
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      if (!request.reusedSocket || error.code !== 'ECONNRESET') return fail(error)
+      exchange(url, socket, method, path, headers, body).then(resolve, reject)
+    })
     send(body?.content, request)
   })
 }
