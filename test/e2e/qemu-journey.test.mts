@@ -12,6 +12,7 @@ import { run } from '../../lab/process.mts'
 import { checks } from '../../scripts/lib/acceptance/checks.mts'
 import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
+import { listVolumes } from '../../scripts/lib/proxmox/list-volumes.mts'
 import type { TemplateVersion } from '../../scripts/lib/templates/version.mts'
 import {
   addressTold,
@@ -22,6 +23,7 @@ import {
   machinesCannotRun,
   makeKeys,
 } from './qemu-guest.mts'
+import { copyVmFolders, homeIn } from './vm-workspace.mts'
 import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
 
 if (machinesCannotRun !== undefined)
@@ -61,9 +63,9 @@ describe.skipIf(machinesCannotRun !== undefined)('on real machines', { timeout: 
   const put = (path: string, data: Record<string, string | number>) => root.request('PUT', path, data)
   const status = async (vmid: number) =>
     (await root.request<{ status: string }>('GET', `${templates}/${vmid}/status/current`)).status
-  /** `name` of a full or linked clone; its key and its address are given by cloud-init. */
-  async function clone(vmid: number, name: string, full: 0 | 1, settings: Record<string, string | number>) {
-    await post(`${templates}/${template}/clone`, { newid: vmid, name, full })
+  /** A linked clone, whose key and address are given by cloud-init. */
+  async function clone(vmid: number, name: string, settings: Record<string, string | number>) {
+    await post(`${templates}/${template}/clone`, { newid: vmid, name, full: 0 })
     const sshkeys = encodeURIComponent(keys.publicKey)
     await put(`${templates}/${vmid}/config`, { ciuser: 'ops', sshkeys, ciupgrade: 0, ...settings })
   }
@@ -98,24 +100,32 @@ describe.skipIf(machinesCannotRun !== undefined)('on real machines', { timeout: 
     expect(await getVmConfig(root, { node: 'pve', vmid: template })).toMatchObject({ template: 1 })
   })
 
-  describe('a full clone', () => {
+  describe('a VM that `vm create` makes', () => {
     const vmid = 200
-    const address = '192.168.122.60'
+    const address = '192.168.122.200'
+    const vm = (...args: string[]) => workspace.zx('vm', args, homeIn(workspace))
     const ssh = (command: string) => inGuest(lab, keys, `ops@${address}`, command)
 
     beforeAll(async () => {
-      await clone(vmid, 'web', 1, { ipconfig0: `ip=${address}/24,gw=192.168.122.1` })
-      const grown = root.request<string>('PUT', `${templates}/${vmid}/resize`, { disk: 'scsi0', size: '5G' })
-      await finish(root, grown)
-      await post(`${templates}/${vmid}/status/start`)
-      await addressTold(lab, root, vmid, new RegExp(`^${address}$`))
-    }, bootTimeoutMs)
-
-    test('is reached at its address by the key it was given, under its name', async () => {
-      const { code, stdout } = await ssh(
-        'id -un; hostname; sudo id -un; systemctl is-active systemd-networkd',
+      await copyVmFolders(workspace)
+      // The lab's guests reach no package mirror.
+      await workspace.edit('cloud-init/templates/devbox.yaml', /\npackage_update:(.|\n)*/, '\n')
+      const cloudInit = { username: 'ops', ssh_authorized_keys: [keys.publicKey] }
+      const settings = { cores: 2, memory: 1024, disk: 5, agent_timeout: '30m', cloud_init: cloudInit }
+      await writeFile(join(workspace.folder, 'config/vm.yaml'), JSON.stringify(settings))
+      const made = await vm(
+        ...['create', 'web', '--apply', '--purpose', 'Shop of the county'],
+        ...['--vmid', String(vmid), '--ip', address],
       )
-      expect(stdout).toBe('ops\nweb\nroot\nactive\n')
+      expect(made.code, `${made.stderr}${(await lab.console(vmid))?.slice(-2000)}`).toBe(0)
+      expect(made.stdout).toMatch(/^ {2}phase +active$/m)
+    }, 2 * bootTimeoutMs)
+
+    test('is reached at its address by the key it was given, under its name and with its purpose', async () => {
+      const { code, stdout } = await ssh(
+        'id -un; hostname; sudo id -un; systemctl is-active systemd-networkd; getent passwd ops | cut -d: -f5',
+      )
+      expect(stdout).toBe('ops\nweb\nroot\nactive\nShop of the county\n')
       expect(code).toBe(0)
     })
 
@@ -161,6 +171,16 @@ describe.skipIf(machinesCannotRun !== undefined)('on real machines', { timeout: 
       await post(`${templates}/${vmid}/status/shutdown`, { timeout: bootTimeoutMs / 1000 })
       expect(await status(vmid)).toBe('stopped')
     })
+
+    test('is gone when it is destroyed, with its disk and its user-data', async () => {
+      const disk = await diskOf(vmid)
+      const { code, stderr } = await vm('destroy', 'web', '--yes')
+      expect(code, stderr).toBe(0)
+      await expect(access(disk)).rejects.toThrow('ENOENT')
+      const volumes = await listVolumes(root, { node: 'pve', storage: 'local' }, 'snippets')
+      expect(volumes).toEqual([])
+      expect(JSON.parse((await vm('list', '--json')).stdout)).toEqual([])
+    })
   })
 
   describe('a linked clone', () => {
@@ -175,7 +195,7 @@ describe.skipIf(machinesCannotRun !== undefined)('on real machines', { timeout: 
         write_files: [{ path: '/etc/told', content: 'x' }],
       }
       await writeFile(join(path, 'snippets/user.yaml'), `#cloud-config\n${JSON.stringify(userData)}\n`)
-      await clone(vmid, 'linked', 0, { cicustom: 'user=local:snippets/user.yaml', ipconfig0: 'ip=dhcp' })
+      await clone(vmid, 'linked', { cicustom: 'user=local:snippets/user.yaml', ipconfig0: 'ip=dhcp' })
       await post(`${templates}/${vmid}/status/start`)
     }, bootTimeoutMs)
 
