@@ -1,4 +1,4 @@
-import type { Entry } from './entry.mts'
+import { type Entry, wasActive } from './entry.mts'
 
 /** A VM of Proxmox, as `/cluster/resources` tells it. */
 export interface SeenVm {
@@ -55,6 +55,9 @@ export function divergencesOf(views: Views): Divergence[] {
 function divergenceOf(entry: Entry, vm: SeenVm | undefined, { siteTag, now }: Views): Divergence[] {
   const { name, vmid, phase, address, createdAt } = entry
   const show = `zx scripts/vm.mts show ${name}`
+  if (phase === 'reserved' && wasActive(entry)) {
+    return [told(name, 'its rebuild is not finished', `zx scripts/apply.mts ${name}`)]
+  }
   if (vm === undefined) {
     if (phase !== 'reserved') return [told(name, `VM ${vmid} is not in Proxmox, or cannot be seen`, show)]
     if (now.getTime() - Date.parse(createdAt) < dayMs) return []

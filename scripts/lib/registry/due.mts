@@ -18,7 +18,8 @@ export function dueFor(entry: Entry, runs: boolean, now: Date, graceMs: number):
   if (entry.phase === 'active') return 'suspend'
   const since = entry.phase === 'suspended' ? suspendedAt(entry) : Date.parse(entry.expiresAt)
   if (now.getTime() - since >= graceMs) return 'destroy'
-  return entry.phase === 'suspended' && runs ? 'power off' : undefined
+  const isToBeOff = entry.phase === 'suspended' || entry.replaces !== undefined
+  return isToBeOff && runs ? 'power off' : undefined
 }
 
 /** When it was suspended the last time, in ms; of an imported entry without history, its expiry. */

@@ -38,6 +38,14 @@ test.each<[string, Partial<Views>, string[]]>([
     { entries: inPhase('reserved', yesterday), vms: [] },
     ['web-1: it is only reserved for more than a day, and holds 192.168.122.230'],
   ],
+  [
+    'an interrupted rebuild',
+    {
+      entries: [entry('web-1', { phase: 'reserved', history: [{ at: yesterday, what: 'active' }] })],
+      vms: [],
+    },
+    ['web-1: its rebuild is not finished'],
+  ],
   ['created, and off', { entries: inPhase('created'), vms: [vm({ status: 'stopped' })] }, []],
   ['suspended, and off', { entries: inPhase('suspended'), vms: [vm({ status: 'stopped' })] }, []],
   [

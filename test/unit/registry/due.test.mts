@@ -29,3 +29,11 @@ test('the grace begins with the last suspension, not with one that was resumed',
   const one = entry('web-1', { phase: 'suspended', expiresAt: ago(2), history })
   expect(dueFor(one, false, now, 3 * day)).toBeUndefined()
 })
+
+test('of an interrupted rebuild, the old VM is powered off when it has expired, and goes after the grace', () => {
+  const one = entry('web-1', { phase: 'reserved', replaces: 'debian-20260101-00c0ffee', expiresAt: ago(1) })
+  expect(dueFor(one, true, now, 3 * day)).toBe('power off')
+  expect(dueFor(one, false, now, 3 * day)).toBeUndefined()
+  expect(dueFor(one, true, now, day)).toBe('destroy')
+  expect(dueFor({ ...one, expiresAt: ago(-1) }, true, now, day)).toBeUndefined()
+})
