@@ -19,6 +19,8 @@ import { medianOf } from './median.mts'
 import { labWith, seededEntries, site } from './seeded-fleet.mts'
 
 const [batch = 50, there = 200, singles = 3] = process.argv.slice(2).map(Number)
+/** What else the machine does falls on both sides when they take turns. */
+const parts = 5
 /** What `vm create` does at the same time by default. */
 const parallel = 2
 const repository = resolve(import.meta.dirname, '..')
@@ -109,53 +111,60 @@ async function applyAlone({ lab, root, env }: Site, name: string): Promise<void>
   }
 }
 
-interface Figures {
-  single: number
-  singleBare: number
-  perVm: number
-  perVmBare: number
-}
-
 const named = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, n) => `${prefix}-${n + 1}`)
 
-/** Seconds per VM. Singles in turn, so that what else the machine does falls on both. */
-async function measure(where: Site): Promise<Figures> {
-  const ours: number[] = []
-  const alone: number[] = []
-  for (const name of named('one', singles)) {
-    ours.push(await create(where, [name], '--apply'))
-    alone.push(await bare(where, [`${name}-bare`]))
-  }
-  const all = await create(where, named('many', batch), '--apply')
-  const allBare = await bare(where, named('bare', batch))
-  const [single, singleBare] = [medianOf(ours), medianOf(alone)]
-  return { single, singleBare, perVm: all / batch, perVmBare: allBare / batch }
+/** Seconds of each measurement, by what was measured. */
+type Figures = Record<'single' | 'singleBare' | 'many' | 'manyBare', number[]>
+
+async function measureSingle(where: Site, figures: Figures, run: number): Promise<void> {
+  figures.single.push(await create(where, [`one-${run}`], '--apply'))
+  figures.singleBare.push(await bare(where, [`one-bare-${run}`]))
 }
 
-function report(count: number, { single, singleBare, perVm, perVmBare }: Figures): void {
-  const line = (what: string, ours: number, alone: number): void =>
-    console.log(
-      `${what}: ${ours.toFixed(2)} s, ${basename(tofu.file)} alone ${alone.toFixed(2)} s, ratio ${(ours / alone).toFixed(2)}`,
-    )
-  line(`with ${count} VMs there, one VM, median of ${singles}`, single, singleBare)
-  line(`with ${count} VMs there, each of ${batch}, ${parallel} at a time`, perVm, perVmBare)
+async function measurePart(where: Site, figures: Figures, run: number): Promise<void> {
+  figures.many.push(await create(where, named(`many-${run}`, batch / parts), '--apply'))
+  figures.manyBare.push(await bare(where, named(`bare-${run}`, batch / parts)))
 }
 
-try {
-  console.log(`${availableParallelism()} cores`)
-  const figures: Figures[] = []
-  for (const count of [0, there]) {
-    const where = await prepare(count)
-    const measured = await measure(where).finally(() => where.lab.close())
-    report(count, measured)
-    figures.push(measured)
-  }
-  const [none, full] = figures as [Figures, Figures]
+const perVm = (seconds: number[]): number => seconds.reduce((sum, one) => sum + one, 0) / batch
+
+function line(what: string, ours: number, alone: number): void {
+  const ratio = (ours / alone).toFixed(2)
   console.log(
-    `${there} VMs there to none: one VM ${(full.single / none.single).toFixed(2)}, each of ${batch} ` +
-      `${(full.perVm / none.perVm).toFixed(2)} (goal: at most 1.2)`,
+    `${what}: ${ours.toFixed(2)} s, ${basename(tofu.file)} alone ${alone.toFixed(2)} s, ratio ${ratio}`,
+  )
+}
+
+const places: { count: number; where: Site; figures: Figures }[] = []
+try {
+  console.log(
+    `${availableParallelism()} cores; the batch in ${parts} parts, in turn with and without VMs there`,
+  )
+  for (const count of [0, there]) {
+    const figures = { single: [], singleBare: [], many: [], manyBare: [] }
+    places.push({ count, where: await prepare(count), figures })
+  }
+  for (let run = 0; run < singles; run++) {
+    for (const { where, figures } of places) await measureSingle(where, figures, run)
+  }
+  for (const { count, figures } of places) {
+    const { single, singleBare } = figures
+    line(`with ${count} VMs there, one VM, median of ${singles}`, medianOf(single), medianOf(singleBare))
+  }
+  for (let run = 0; run < parts; run++) {
+    for (const { where, figures } of places) await measurePart(where, figures, run)
+  }
+  for (const { count, figures } of places) {
+    const { many, manyBare } = figures
+    line(`with ${count} VMs there, each of ${batch}, ${parallel} at a time`, perVm(many), perVm(manyBare))
+  }
+  const [none, full] = places.map(({ figures }) => figures) as [Figures, Figures]
+  console.log(
+    `${there} VMs there to none: one VM ${(medianOf(full.single) / medianOf(none.single)).toFixed(2)}, ` +
+      `each of ${batch} ${(perVm(full.many) / perVm(none.many)).toFixed(2)} (goal: at most 1.2)`,
   )
 } finally {
+  for (const { where } of places) await where.lab.close()
   await rm(folder, { recursive: true, force: true })
 }

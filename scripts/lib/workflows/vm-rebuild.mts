@@ -15,7 +15,7 @@ import { resumable, type Working } from './vm-steps.mts'
 /**
  * Makes a VM anew from the current version of its template family, or goes on with that where it stopped. Name, VMID,
  * address, expiry and credential stay; its disk is lost.
- * @throws ProxmintError where the VM may not be rebuilt, or the new one could not be made; nothing is touched then.
+ * @throws ProxmintError where the VM may not be rebuilt, with nothing touched; later, with what is kept.
  */
 export async function rebuildVm(name: string, working: Working): Promise<Applied> {
   const { store } = working
