@@ -85,6 +85,7 @@ describe.sequential('the life of a VM', () => {
     )
     const paths = [...files.map(file => join(folder, 'vms/web-1', file)), join(stateDir, 'logs/vm-web-1.log')]
     expect(files).toEqual(expect.arrayContaining(['main.tf.json', 'terraform.tfstate', 'tfplan']))
+    expect(await readFile(paths.at(-1)!, 'utf8')).toContain('Apply complete!')
     const secrets = [
       lab.tokenEnv['PROXMOX_TOKEN']!,
       (await readFile(lab.nodeSsh.privateKeyFile, 'utf8')).split('\n')[1]!,

@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -109,6 +110,17 @@ describe('a log file', () => {
     log.write('two')
     expect(log.lines).toEqual(['one', 'two'])
     expect(log.failure?.message).toBe('cannot write /dev/full: no space left on the device')
+  })
+
+  test('a line that comes after its end goes into no other file, whose number may be the same by then', async () => {
+    const folder = await temporaryFolder()
+    const log = openLog(join(folder, 'build.log'))
+    log[Symbol.dispose]()
+    const other = openSync(join(folder, 'other'), 'w')
+    log.write('late')
+    closeSync(other)
+    expect(await readFile(join(folder, 'other'), 'utf8')).toBe('')
+    expect(log.lines).toEqual(['late'])
   })
 
   test('one that cannot be made', async () => {

@@ -15,20 +15,25 @@ export interface LogFile extends Disposable {
 
 /** @throws ProxmintError when the file cannot be made. */
 export function openLog(path: string): LogFile {
-  const file = create(path)
+  let file: number | undefined = create(path)
   return {
     path,
     lines: [],
     failure: undefined,
     write(line) {
       this.lines.push(line)
+      // The number of a file that was closed is the one of the next that is opened, be it a socket.
+      if (file === undefined) return
       try {
         writeSync(file, `${line}\n`)
       } catch (cause) {
         this.failure ??= writeFailed(path, cause)
       }
     },
-    [Symbol.dispose]: () => closeSync(file),
+    [Symbol.dispose]() {
+      if (file !== undefined) closeSync(file)
+      file = undefined
+    },
   }
 }
 

@@ -78,7 +78,8 @@ export async function withTerraform<T>(
     return guardPlan(vm.name, await read<TerraformPlan>(planShow(setting)), intent, allowReplace)
   }
   await run('init', planInit(setting))
-  return work({
+  // Awaited here: the log is closed when this function returns.
+  return await work({
     knowsVm: async () => knowsVm(await state()),
     knowsAnything: async () => knowsAnything(await state()),
     async plan(intent, { allowReplace } = { allowReplace: false }) {
