@@ -5,7 +5,7 @@
  * Run: `node bench/create.mts [BATCH] [THERE] [SINGLES]` after `make setup`.
  */
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { availableParallelism, homedir, tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { createLab, type Lab } from '../lab/create.mts'
 import { checkedCredentials } from '../scripts/lib/credentials/credentials.mts'
@@ -15,6 +15,7 @@ import { openFileStore } from '../scripts/lib/registry/file/file-store.mts'
 import { planApply, planInit, type TerraformSetting } from '../scripts/lib/terraform/commands.mts'
 import { requireTool } from '../scripts/lib/tools/find.mts'
 import { createSlots } from '../scripts/lib/workflows/schedule.mts'
+import { type Figure, printFigures } from './figures.mts'
 import { medianOf } from './median.mts'
 import { labWith, seededEntries, site } from './seeded-fleet.mts'
 
@@ -129,18 +130,41 @@ async function measurePart(where: Site, figures: Figures, run: number): Promise<
 
 const perVm = (seconds: number[]): number => seconds.reduce((sum, one) => sum + one, 0) / batch
 
-function line(what: string, ours: number, alone: number): void {
-  const ratio = (ours / alone).toFixed(2)
-  console.log(
-    `${what}: ${ours.toFixed(2)} s, ${basename(tofu.file)} alone ${alone.toFixed(2)} s, ratio ${ratio}`,
-  )
+/** Ours beside the program alone. */
+function figureOf(what: string, value: number, besideValue: number): Figure {
+  return { what, value, unit: 's', beside: `${basename(tofu.file)} alone`, besideValue }
+}
+
+function figuresOf(count: number, { single, singleBare, many, manyBare }: Figures): Figure[] {
+  const where = count === 0 ? 'no others there' : `${count} others there`
+  return [
+    figureOf(`vm create --apply, median of ${singles}, ${where}`, medianOf(single), medianOf(singleBare)),
+    figureOf(`each of ${batch} VMs, ${parallel} at a time, ${where}`, perVm(many), perVm(manyBare)),
+  ]
+}
+
+/** What the others cost. */
+function growth(none: Figures, full: Figures): Figure[] {
+  const compared = { unit: 's', beside: 'with no others there', goal: 'at most 1.2' }
+  const what = `with ${there} VMs there`
+  return [
+    {
+      what: `vm create --apply ${what}`,
+      value: medianOf(full.single),
+      besideValue: medianOf(none.single),
+      ...compared,
+    },
+    {
+      what: `each of ${batch} VMs ${what}`,
+      value: perVm(full.many),
+      besideValue: perVm(none.many),
+      ...compared,
+    },
+  ]
 }
 
 const places: { count: number; where: Site; figures: Figures }[] = []
 try {
-  console.log(
-    `${availableParallelism()} cores; the batch in ${parts} parts, in turn with and without VMs there`,
-  )
   for (const count of [0, there]) {
     const figures = { single: [], singleBare: [], many: [], manyBare: [] }
     places.push({ count, where: await prepare(count), figures })
@@ -148,22 +172,11 @@ try {
   for (let run = 0; run < singles; run++) {
     for (const { where, figures } of places) await measureSingle(where, figures, run)
   }
-  for (const { count, figures } of places) {
-    const { single, singleBare } = figures
-    line(`with ${count} VMs there, one VM, median of ${singles}`, medianOf(single), medianOf(singleBare))
-  }
   for (let run = 0; run < parts; run++) {
     for (const { where, figures } of places) await measurePart(where, figures, run)
   }
-  for (const { count, figures } of places) {
-    const { many, manyBare } = figures
-    line(`with ${count} VMs there, each of ${batch}, ${parallel} at a time`, perVm(many), perVm(manyBare))
-  }
   const [none, full] = places.map(({ figures }) => figures) as [Figures, Figures]
-  console.log(
-    `${there} VMs there to none: one VM ${(medianOf(full.single) / medianOf(none.single)).toFixed(2)}, ` +
-      `each of ${batch} ${(perVm(full.many) / perVm(none.many)).toFixed(2)} (goal: at most 1.2)`,
-  )
+  printFigures([...places.flatMap(({ count, figures }) => figuresOf(count, figures)), ...growth(none, full)])
 } finally {
   for (const { where } of places) await where.lab.close()
   await rm(folder, { recursive: true, force: true })

@@ -4,18 +4,18 @@
  * Run: `node bench/fleet.mts [VMS] [RUNS]`.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Lab } from '../lab/create.mts'
 import type { RegistryStore } from '../scripts/lib/registry/store.mts'
 import { openRegistry, type RegistryPlace } from '../scripts/lib/workflows/open-registry.mts'
 import { startPostgres } from '../test/unit/registry/postgres.mts'
+import { type Figure, printFigures } from './figures.mts'
 import { medianOf } from './median.mts'
 import { labWith, seededEntries, site } from './seeded-fleet.mts'
 
 const [many = 10_000, runs = 3] = process.argv.slice(2).map(Number)
 const few = 10
-const goalSeconds = 5
 const firstVmid = 10_000
 const repository = resolve(import.meta.dirname, '..')
 const folder = await mkdtemp(join(tmpdir(), 'proxmint-bench-'))
@@ -78,17 +78,21 @@ async function measure({ count, lab, root, env }: Fleet, command: string): Promi
   return [seconds, requests!.seen]
 }
 
-async function report(kind: string, fleet: Fleet, requestsOfFew: Map<string, number>): Promise<void> {
+async function figuresOf(kind: string, fleet: Fleet, requestsOfFew: Map<string, number>): Promise<Figure[]> {
+  const figures: Figure[] = []
   for (const command of Object.keys(commands)) {
     const results: [number, number][] = []
     for (let run = 0; run < runs; run++) results.push(await measure(fleet, command))
-    const seconds = medianOf(results.map(([time]) => time))
-    const requests = results[0]![1]
-    console.log(
-      `${kind}, ${many} VMs, ${command.padEnd(9)} ${seconds.toFixed(2)} s (goal: at most ${goalSeconds} s), ` +
-        `${requests} requests (with ${few} VMs ${requestsOfFew.get(command)})`,
-    )
+    const what = `${command}, ${many} VMs, registry in ${kind}`
+    const value = medianOf(results.map(([time]) => time))
+    figures.push({ what: `${what}, median of ${runs}`, value, unit: 's', goal: 'at most 5 s' })
+    const requests = { value: results[0]![1], besideValue: requestsOfFew.get(command)! }
+    // `vm list` asks for nothing.
+    if (requests.value + requests.besideValue === 0) continue
+    const beside = `with ${few} VMs`
+    figures.push({ what: `requests of ${what}`, ...requests, unit: 'requests', beside, goal: '1' })
   }
+  return figures
 }
 
 async function requestsWith(fleet: Fleet): Promise<Map<string, number>> {
@@ -99,7 +103,7 @@ async function requestsWith(fleet: Fleet): Promise<Map<string, number>> {
 }
 
 try {
-  console.log(`${availableParallelism()} cores, medians of ${runs}`)
+  const figures: Figure[] = []
   const place = (root: string): RegistryPlace => ({ kind: 'file', folder: join(root, '.proxmint/registry') })
   const small = join(folder, 'small')
   const requestsOfFew = await requestsWith(await prepare(small, place(small), few))
@@ -109,9 +113,10 @@ try {
   ]
   for (const [kind, where] of places) {
     const fleet = await prepare(join(folder, kind.toLowerCase()), where, many)
-    await report(kind, fleet, requestsOfFew)
+    figures.push(...(await figuresOf(kind, fleet, requestsOfFew)))
     await fleet.lab.close()
   }
+  printFigures(figures)
 } finally {
   await database.stop()
   await rm(folder, { recursive: true, force: true })
