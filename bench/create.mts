@@ -11,6 +11,10 @@ import { createLab, type Lab } from '../lab/create.mts'
 import { checkedCredentials } from '../scripts/lib/credentials/credentials.mts'
 import { certificateVariables, exportedVariables } from '../scripts/lib/credentials/export.mts'
 import { environmentSource } from '../scripts/lib/credentials/source.mts'
+import { tokenClient } from '../scripts/lib/proxmox/client.mts'
+import { deleteVm } from '../scripts/lib/proxmox/delete-vm.mts'
+import { stopVm } from '../scripts/lib/proxmox/stop-vm.mts'
+import { waitForTask } from '../scripts/lib/proxmox/task.mts'
 import { openFileStore } from '../scripts/lib/registry/file/file-store.mts'
 import { planApply, planInit, type TerraformSetting } from '../scripts/lib/terraform/commands.mts'
 import { requireTool } from '../scripts/lib/tools/find.mts'
@@ -80,7 +84,21 @@ async function bare(where: Site, names: string[]): Promise<number> {
   const start = performance.now()
   const slots = createSlots(() => parallel)
   await Promise.all(names.map(name => slots.use(['run'], () => applyAlone(where, name))))
-  return (performance.now() - start) / 1000
+  const seconds = (performance.now() - start) / 1000
+  // The lab's network has a hundred addresses.
+  for (const name of names) await remove(where, name)
+  return seconds
+}
+
+async function remove({ lab, root }: Site, name: string): Promise<void> {
+  const file = join(root, 'vms', name, 'main.tf.json')
+  const { vmid } = JSON.parse(await readFile(file, 'utf8')).module.vm
+  const { credentials } = checkedCredentials(environmentSource(lab.tokenEnv))
+  const client = tokenClient(credentials, credentials)
+  const vm = { node: 'pve', vmid }
+  for (const end of [stopVm, deleteVm]) {
+    await waitForTask(client, await end(client, vm), { timeoutMs: 60_000 })
+  }
 }
 
 async function started({ root }: Site, name: string): Promise<void> {
