@@ -18,7 +18,9 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.mts'],
           testTimeout: 300_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
+          // Most of it waits: for Packer, boots, locks that get old. More would be too many for two cores.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           // Packer mostly waits; more would only make each build slower on two cores.
           maxConcurrency: 3,
         },

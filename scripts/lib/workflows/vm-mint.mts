@@ -23,7 +23,8 @@ export async function mintToken(entry: Entry, { store, issuer }: Working): Promi
     return { token: { status: 'minted', id: minted.tokenId, transaction: minted.transactionHash } }
   } catch (error) {
     const token: TokenRecord = { status: 'failed', id: null, transaction: null }
-    await store.change(entry.name, one => ({ ...one, token }))
+    // An id that is known is never forgotten.
+    await store.change(entry.name, one => (one.token?.id == null ? { ...one, token } : one))
     throw error
   }
 }

@@ -5,6 +5,7 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../templates/version.mts'
+import { requireWebPackage } from './vm-access.mts'
 import { type Applied, finishVm } from './vm-apply.mts'
 import { copyFor, currentVersion } from './vm-design.mts'
 import { renderVm, requireDesign } from './vm-folder.mts'
@@ -48,6 +49,9 @@ async function decide(entry: Entry, version: TemplateVersion, working: Working):
   await locateVm(connection, entry)
   const template = copyFor(version, entry.node!)
   const design = { ...requireDesign(entry), template: { vmid: template.vmid, node: template.node } }
+  if (design.access !== null) {
+    await requireWebPackage({ family: entry.template!.family, version: version.name })
+  }
   await requirePrivileges(connection, `vm rebuild ${name}`, entry.node!, design)
   const needed = Math.ceil((await diskOfTemplate(connection, template)) ?? 0)
   if (needed > design.disk) {
