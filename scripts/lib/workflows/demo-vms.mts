@@ -15,7 +15,9 @@ const dayEnv = (days: number) => ({ PROXMINT_TEST_DAYS_LATER: String(days) })
 
 /** Two VMs from their first day to the end of one of them, each opened by its owner's wallet. */
 export async function demonstrateVms(demo: Demo, step: Step): Promise<void> {
-  const template = await templateOf(demo)
+  const hasModule = Boolean(process.env['PAM_WEB3_PACKAGE'])
+  if (hasModule) await step('build a VM template with libpam-web3 in it', () => buildWithModule(demo))
+  const template = hasModule ? [] : await templateWithoutModule(demo)
   const create = (name: string, wallet: string) =>
     command(demo, ['vm', 'create', name, '--owner-wallet', wallet, ...template, '--apply'])
   await step('create two VMs for two owners: reserve, plan, create, mint, boot, verify', async () => {
@@ -50,13 +52,13 @@ export async function demonstrateVms(demo: Demo, step: Step): Promise<void> {
   })
 }
 
-/** With a libpam-web3 package its own VM template; otherwise the Debian one that is there, of which nobody can tell. */
-async function templateOf(demo: Demo): Promise<string[]> {
-  if (process.env['PAM_WEB3_PACKAGE']) {
-    await command(demo, ['base', 'import', 'debian-web3'])
-    await command(demo, ['build', 'debian-web3'])
-    return []
-  }
+async function buildWithModule(demo: Demo): Promise<void> {
+  await command(demo, ['base', 'import', 'debian-web3'])
+  await command(demo, ['build', 'debian-web3'])
+}
+
+/** The Debian one that is there, by its number: nobody can tell what is in it. @returns options of `vm create`. */
+async function templateWithoutModule(demo: Demo): Promise<string[]> {
   demo.output.write(
     '\nPAM_WEB3_PACKAGE names no libpam-web3: these VMs get its configuration without the module, and what it would\n' +
       'do at a login is done by a verifier of its protocol (test/lab/chain-verifier.mts).\n',
