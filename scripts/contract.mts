@@ -1,5 +1,5 @@
 import { printAnswer } from './lib/run/answer.mts'
-import { verbOf } from './lib/run/command-line.mts'
+import { usageError, verbOf } from './lib/run/command-line.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'contract'
@@ -7,14 +7,15 @@ const name = 'contract'
 await runMain({
   name,
   summary:
-    'The contract of access credentials: deploys it and writes its address to the config, or shows it.',
-  usage: 'deploy | show',
+    'The contract of access credentials: deploys it and writes its address to the config, shows it, or gives it to another key.',
+  usage: 'deploy | show | hand-over --to ADDRESS',
   options: {
     'signing-page': {
       type: 'string',
       value: 'FILE',
       help: "deploy: the HTML page every token carries, instead of proxmint's",
     },
+    to: { type: 'string', value: 'ADDRESS', help: 'hand-over: of the key that is to mint from now on' },
     replace: { type: 'boolean', help: 'deploy: although the config names a contract already' },
     'dry-run': { type: 'boolean', help: 'deploy: tell the cost; sign nothing, need no key' },
   },
@@ -29,6 +30,11 @@ await runMain({
     const verb = verbOf({ name }, args, workflow.contractVerbs)
     const options = { signingPage: args.string('signing-page'), replace: args.flag('replace') }
     if (verb === 'show') return print(await workflow.showContract(), workflow.formatContract)
+    if (verb === 'hand-over') {
+      const to = args.string('to')
+      if (to === undefined) throw usageError({ name }, 'hand-over needs --to ADDRESS')
+      return print(await workflow.handOver(to, signal), workflow.formatContract)
+    }
     if (args.flag('dry-run')) return print(await workflow.planDeploy(options), workflow.formatDeploymentPlan)
     return print(await workflow.deploy(options, signal), workflow.formatDeployed)
   },

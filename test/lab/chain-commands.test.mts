@@ -102,3 +102,25 @@ test('what is wrong is told with its exit code, and the key never', async () => 
   await configure(site, text => text.replace('31337', '1'))
   await failing(mint(wallet), {}, 3, 'is of another chain: 31337, not 1')
 })
+
+test('the key of the signer is rotated: the old one mints no more, the new one does, tokens stay', async () => {
+  const site = await openSite()
+  const [, owner, next] = site.chain.accounts
+  expect(await site.run(mint(owner!.address))).toMatchObject({ code: 0 })
+  const killed = await site.run(contract('hand-over', '--to', next!.address), {
+    PROXMINT_TEST_KILL_AT: 'mint-sent',
+  })
+  expect(killed.signal).toBe('SIGKILL')
+  const handed = await site.run(contract('hand-over', '--to', next!.address))
+  // Killed after it was sent, it may be mined by now: then the old key is refused, which is as good.
+  if (handed.code !== 0) expect(handed).toMatchObject({ code: 4 })
+  const another = ['scripts/mint.mts', '--owner-wallet', owner!.address, '--machine-id', 'web-2']
+  expect(await site.run(another)).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining('the signer does not own the contract'),
+  })
+  await writeFile(join(site.folder, 'signer'), next!.privateKey)
+  expect(await site.run(another)).toMatchObject({ code: 0 })
+  expect(await site.contract['balanceOf']!(owner!.address)).toBe(2n)
+  expect(await site.run(contract('hand-over'))).toMatchObject({ code: 2 })
+})

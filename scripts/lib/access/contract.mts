@@ -28,6 +28,7 @@ export const credentialInterface = new Interface([
   'function symbol() view returns (string)',
   'function totalSupply() view returns (uint256)',
   'function getAccessData(uint256 tokenId) view returns (bytes userEncrypted, string decryptMessage, uint256 issuedAt, uint256 expiresAt)',
+  'function transferOwnership(address newOwner)',
   'function updateExpiration(uint256 tokenId, uint256 newExpiration)',
   'function updateUserEncrypted(uint256 tokenId, bytes newUserEncrypted)',
   'event Transfer(address indexed from, address indexed to, uint256 indexed tokenId)',

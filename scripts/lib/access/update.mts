@@ -47,6 +47,15 @@ export async function updateUserEncrypted(
   })
 }
 
+/** Gives the contract to another key: from then on that one mints, and this one does not any more. */
+export async function transferOwnership(settling: Settling, contract: string, to: string): Promise<void> {
+  await send(settling, contract, {
+    key: `owner-${to.slice(2)}`,
+    what: `the hand-over of the contract to ${to}`,
+    data: () => credentialInterface.encodeFunctionData('transferOwnership', [to]),
+  })
+}
+
 /** Unlike a mint, an update may be wanted once more later: only one that is under way is gone on with. */
 async function send(
   settling: Settling,

@@ -6,14 +6,17 @@ import { type DeployedContract, deployContract, deploymentData, forgetDeployment
 import { currentFees } from '../access/fees.mts'
 import { estimateGas } from '../access/gas.mts'
 import { createRpc } from '../access/rpc.mts'
+import type { Settling } from '../access/settle.mts'
+import { transferOwnership } from '../access/update.mts'
+import { checkedAddress } from '../access/wallet.mts'
 import { setYamlValue } from '../config/set-yaml-value.mts'
 import { loadWeb3, web3FilePath } from '../config/web3.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
-import { openChainView, openSettling } from './web3-context.mts'
+import { openChainView, openSettling, requireOwner } from './web3-context.mts'
 
-export const contractVerbs = ['deploy', 'show'] as const
+export const contractVerbs = ['deploy', 'show', 'hand-over'] as const
 
 /** Collections are shown by these in wallets. */
 const NAME = 'Access Credential'
@@ -65,6 +68,31 @@ function readPage(file: string | URL): Promise<Uint8Array> {
       cause,
       exitCode: exitCodes.usage,
     })
+  })
+}
+
+/** Makes another key the contract's owner, as the first step of a rotation. */
+export async function handOver(to: string, signal: AbortSignal): Promise<ContractView> {
+  const address = checkedAddress('--to', to)
+  const view = await openChainView()
+  const settling = await openSettling(view, signal)
+  requireOwner(view, settling)
+  await requireNothingPending(settling)
+  await withProgress('handing the contract over', () =>
+    transferOwnership(settling, view.target.contract, address),
+  )
+  return showContract()
+}
+
+/** What is signed and not mined yet would be refused by the contract from then on. */
+async function requireNothingPending({ journal, signer }: Settling): Promise<void> {
+  const pending = (await journal.listPending()).filter(
+    ({ from, key }) => from === signer.address && !key.includes('-owner-'),
+  )
+  if (pending.length === 0) return
+  throw new ProxmintError(`transactions of ${signer.address} are not certain yet`, {
+    facts: { 'under way': pending.map(({ what }) => what).join(', ') },
+    hint: 'run again what began them, and then this',
   })
 }
 
