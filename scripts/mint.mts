@@ -33,7 +33,7 @@ await runMain({
   positionals: 0,
   uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain'],
   writes: ['vms/<NAME>/', '.proxmint/'],
-  example: 'zx scripts/mint.mts --owner-wallet 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 --machine-id web-1',
+  example: 'zx scripts/mint.mts --owner-wallet 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 --machine-id nas-1',
   async run(args, signal) {
     const vm = args.string('vm') ?? args.string('update')
     if (vm !== undefined) {

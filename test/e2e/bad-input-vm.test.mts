@@ -97,6 +97,26 @@ describe('what is asked for', () => {
     expect(await entries()).toEqual([])
   })
 
+  test('a VM template that is not there', async () => {
+    await expectRefused(
+      vm(['create', 'web-1', '--template-vmid', '9876']),
+      2,
+      'there is no VM template 9876 on pve',
+    )
+    await expectRefused(vm(['create', 'web-1']), 2, 'which has no version yet', 'zx scripts/build.mts debian')
+    expect(await entries()).toEqual([])
+  })
+
+  test('user-data by an SSH that the credentials have no login for', async () => {
+    const none = { PROXMOX_VE_SSH_USERNAME: '', PROXMOX_VE_SSH_PRIVATE_KEY: '' }
+    const args = ['create', 'web-1', '--template-vmid', String(template)]
+    await expectRefused(vm(args, none), 4, 'by the SSH of the node', 'cloud_init.delivery: iso')
+    expect(await entries()).toEqual([])
+    await writeFile(join(workspace.folder, 'vm.yaml'), 'cloud_init: { delivery: iso }\n')
+    const seeded = await vm(args, { ...none, PROXMINT_VM: join(workspace.folder, 'vm.yaml') })
+    expect(seeded.code, seeded.stderr).toBe(0)
+  })
+
   test('more VMs than the pool has addresses', async () => {
     await writeFile(
       join(workspace.folder, 'db.yaml'),

@@ -1,4 +1,5 @@
-import { credentialInterface, readView } from './contract.mts'
+import { ProxmintError } from '../run/errors.mts'
+import { credentialInterface } from './contract.mts'
 import type { Rpc } from './rpc.mts'
 
 /** What the chain says of a token. */
@@ -16,11 +17,12 @@ const AT_ONCE = 16
 
 /** Reads one token. @throws ProxmintError where the contract has no such token. */
 export async function readCredential(rpc: Rpc, contract: string, tokenId: string): Promise<Credential> {
-  const [owner, access] = await Promise.all([
-    readView<string>(rpc, contract, 'ownerOf', [tokenId]),
-    readAccessData(rpc, contract, tokenId),
-  ])
-  return { tokenId, owner, expiresAt: access.expiresAt }
+  const credential = await credentialIfAny(rpc, contract, tokenId)
+  if (credential !== undefined) return credential
+  throw new ProxmintError(`token ${tokenId} does not exist on chain ${rpc.chainId}`, {
+    facts: { contract },
+    hint: 'is it the chain the token was minted on? A test chain that is made anew knows nothing of the old one',
+  })
 }
 
 /** Reads tokens by their id; undefined for one that the contract does not have. Two requests for each. */
@@ -42,7 +44,10 @@ async function credentialIfAny(rpc: Rpc, contract: string, tokenId: string): Pro
   const data = credentialInterface.encodeFunctionData('ownerOf', [tokenId])
   const answer = await rpc.ask<string>('eth_call', [{ to: contract, data }, 'latest'])
   // A revert: nobody owns it, since it was never minted.
-  return 'fault' in answer ? undefined : readCredential(rpc, contract, tokenId)
+  if ('fault' in answer) return undefined
+  const [owner] = credentialInterface.decodeFunctionResult('ownerOf', answer.result)
+  const { expiresAt } = await readAccessData(rpc, contract, tokenId)
+  return { tokenId, owner, expiresAt }
 }
 
 /** What only the owner can read, and what they sign for that. */

@@ -46,6 +46,7 @@ export function divergencesOf(views: Views): Divergence[] {
     ...views.entries.flatMap(entry => [
       ...divergenceOf(entry, vms.get(entry.vmid), views),
       ...onRevoked(entry, views),
+      ...unopened(entry),
     ]),
     ...views.vms.filter(vm => isOrphan(vm, known, views)).map(orphan),
     ...orphanFolders(views),
@@ -75,6 +76,17 @@ function divergenceOf(entry: Entry, vm: SeenVm | undefined, { siteTag, now }: Vi
   if (phase !== 'suspended' || vm.status !== 'running') return []
   const hint = `zx scripts/vm.mts resume ${name}, or --fix`
   return [{ name, what: `it is suspended, and VM ${vmid} is running`, hint, fix: 'power it off' }]
+}
+
+/** A step that failed, and a VM that runs without the token that is to open it. */
+function unopened({ name, phase, failure, design, token }: Entry): Divergence[] {
+  if (failure !== null) {
+    return [
+      told(name, `${failure.step} failed: ${failure.why.split('\n')[0]}`, `zx scripts/vm.mts show ${name}`),
+    ]
+  }
+  if (phase !== 'active' || design?.access == null || token?.id != null) return []
+  return [told(name, 'no wallet opens it: it has no token', `zx scripts/mint.mts --vm ${name}`)]
 }
 
 function onRevoked({ name, template }: Entry, { revoked }: Views): Divergence[] {

@@ -9,8 +9,8 @@ const changedHostKey =
   'address above; if not, somebody may stand between you and the node'
 
 const noLogin =
-  'snippets travel by the SSH of the node: set proxmox_ssh_user and proxmox_ssh_private_key in the credentials, or ' +
-  '`cloud_init.delivery: iso` in config/vm.yaml'
+  'snippets travel by the SSH of the node: correct proxmox_ssh_user and proxmox_ssh_private_key in the credentials. ' +
+  'With `cloud_init.delivery: iso` in config/vm.yaml no SSH is needed, by VMs that are created from then on'
 
 const unreachable =
   'snippets travel by the SSH of the node, which cannot be reached from here: look at the address above, the firewall ' +

@@ -9,7 +9,9 @@ import {
   mintData,
 } from '../access/mint.mts'
 import { checkedAddress } from '../access/wallet.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
+import { withRegistry } from './open-registry.mts'
 import { openChainView, openSettling, requireOwner } from './web3-context.mts'
 
 /** What `mint --dry-run` tells: what would be sent, and what it would cost at most. */
@@ -34,6 +36,7 @@ export function mintRequest(wallet: string, machineId: string, days: number | un
 
 /** Mints one credential and waits until it is certain; the one that is there already, where it was minted before. */
 export async function mintOne(request: MintRequest, signal: AbortSignal): Promise<MintedCredential> {
+  await requireNoVm(request)
   const view = await openChainView()
   const settling = await openSettling(view, signal)
   requireOwner(view, settling)
@@ -43,8 +46,22 @@ export async function mintOne(request: MintRequest, signal: AbortSignal): Promis
   return credential!
 }
 
+/** A token that is minted so opens no VM of the registry: those have their own. @throws ProxmintError (usage). */
+async function requireNoVm({ machineId }: MintRequest): Promise<void> {
+  const entry = await withRegistry('mint', store => store.find(machineId))
+  if (entry === undefined) return
+  throw new ProxmintError(`${machineId} is a VM of the registry, and this token would not open it`, {
+    hint:
+      entry.design?.access == null
+        ? 'it was made without a wallet; only a new VM can have one: zx scripts/vm.mts create NAME --owner-wallet 0x...'
+        : `zx scripts/mint.mts --vm ${machineId}`,
+    exitCode: exitCodes.usage,
+  })
+}
+
 /** Everything but signing; needs no key. */
 export async function planMint(request: MintRequest): Promise<MintPlan> {
+  await requireNoVm(request)
   const { rpc, target, contractOwner } = await openChainView()
   const data = mintData(target, request)
   const call = { from: contractOwner, to: target.contract, data }
@@ -63,7 +80,7 @@ export async function planMint(request: MintRequest): Promise<MintPlan> {
 
 export function formatMinted({ tokenId, wallet, machineId, contract, ...at }: MintedCredential): string {
   return [
-    `token ${tokenId} of ${contract} opens ${machineId} for ${wallet}`,
+    `token ${tokenId} of ${contract}, for the machine id ${machineId}, is ${wallet}'s`,
     `transaction ${at.transactionHash}, block ${at.blockNumber}, ${at.gasUsed} gas`,
   ].join('\n')
 }

@@ -33,7 +33,8 @@ type Verb = (store: RegistryStore, args: Arguments, signal: AbortSignal) => Prom
 /** Those that change nothing but the registry. */
 const byVerb: Record<string, Verb> = {
   async list(store, args) {
-    const entries = (await store.list()).filter(matching(args))
+    const isGone = args.string('phase') === 'destroyed'
+    const entries = (await (isGone ? store.listArchived() : store.list())).filter(matching(args))
     if (args.flag('outdated')) {
       const outdated = await outdatedVms(entries)
       return { document: outdated, text: formatOutdated(outdated) }
@@ -41,7 +42,10 @@ const byVerb: Record<string, Verb> = {
     return { document: entries, text: formatVms(entries, new Date()) }
   },
   async show(store, args) {
-    const entry = await requireEntry(store, wordAfterVerb({ name }, args, 'a name'))
+    const vm = wordAfterVerb({ name }, args, 'a name')
+    const archived = async () => (await store.listArchived()).findLast(one => one.name === vm)
+    const entry = (await store.find(vm)) ?? (await archived()) ?? (await requireEntry(store, vm))
+    if (entry.phase === 'destroyed') return { document: entry, text: formatVm(entry, new Date()) }
     const views = await viewsOf(entry)
     return { document: { ...entry, views }, text: formatVm(entry, new Date(), factsOf(views)) }
   },

@@ -2,6 +2,7 @@ import type { Config } from '../config/load.mts'
 import { loadPools, type Pool, type PoolConfig } from '../config/pools.mts'
 import { loadVmDefaults, type VmDefaults } from '../config/vm-defaults.mts'
 import { type Place, vmNeeds } from '../permissions/needs.mts'
+import { ProxmoxApiError } from '../proxmox/errors.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { isVmidFree } from '../proxmox/is-vmid-free.mts'
 import { listVms } from '../proxmox/list-vms.mts'
@@ -33,6 +34,7 @@ export async function reserveNewVm(name: string, wishes: VmWishes, working: Work
   const placed = await withNode(connection, defaults, wishes)
   const wanted = await wantedVm(connection, pools, defaults, name, placed)
   const { node, design } = wanted
+  requireNodeSsh(connection, design)
   await requirePrivileges(connection, `vm create ${name}`, node, design)
   await requireDisk(connection, design.template, design.disk)
   await userDataOf(wanted, design)
@@ -52,6 +54,22 @@ export async function reserveNewVm(name: string, wishes: VmWishes, working: Work
     takenVmids.add(entry!.vmid)
     await store.change(name, one => ({ ...one, phase: 'destroyed' }))
   }
+}
+
+/** The delivery is decided with the reservation: better said before. */
+function requireNodeSsh({ credentials }: Connection, { cloudInit }: VmDesign): void {
+  if (cloudInit.delivery !== 'snippet' || credentials.ssh !== undefined) return
+  // The provider has variables of its own for it.
+  if (Object.entries(process.env).some(([name, value]) => name.startsWith('PROXMOX_VE_SSH_') && value)) return
+  throw new ProxmintError(
+    'user-data is to travel by the SSH of the node, and the credentials have no login for it',
+    {
+      hint:
+        'set proxmox_ssh_user and proxmox_ssh_private_key in the credentials, or, where SSH to the node is not allowed, ' +
+        '`cloud_init.delivery: iso` in config/vm.yaml',
+      exitCode: exitCodes.denied,
+    },
+  )
 }
 
 /** Better before anything is made: a key that is missing, a contract of somebody else's, a wallet that takes no tokens. */
@@ -144,8 +162,20 @@ async function templateFor(
   if (wishes.templateVmid !== undefined)
     return { template: { vmid: wishes.templateVmid, node }, version: null }
   const family = wishes.template ?? usual
-  const version = currentVersion(await readLockfile(lockfilePath()), family)
+  const families = await readLockfile(lockfilePath())
+  if (wishes.template === undefined && families[family] === undefined) throw noVersionYet(family)
+  const version = currentVersion(families, family)
   return { template: copyFor(version, node), version: { family, version: version.name } }
+}
+
+/** Of the family that the config names. */
+function noVersionYet(family: string): ProxmintError {
+  return new ProxmintError(`the VM is to be made from ${family}, which has no version yet`, {
+    hint:
+      `zx scripts/build.mts ${family}; or name another VM template: --template OS, --template-vmid N. ` +
+      'config/vm.yaml says which it is by default',
+    exitCode: exitCodes.usage,
+  })
 }
 
 /** @throws ProxmintError (denied) with the lines that add what is missing: better before anything is reserved. */
@@ -190,11 +220,25 @@ export async function diskOfTemplate(
   { client }: Connection,
   template: { vmid: number; node: string },
 ): Promise<number | undefined> {
-  const config = await getVmConfig(client, template)
+  const config = await getVmConfig(client, template).catch(error => {
+    throw isMissing(error) ? noTemplate(template, error) : error
+  })
   if (config['template'] !== 1) {
     throw new ProxmintError(`VM ${template.vmid} is no VM template`, { exitCode: exitCodes.usage })
   }
   const [, size, unit] = /(?:^|,)size=(\d+)([MGT])/.exec(String(config['scsi0'])) ?? []
   if (size === undefined) return undefined
   return Number(size) * { M: 1 / 1024, G: 1, T: 1024 }[unit as 'M' | 'G' | 'T']
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof ProxmoxApiError && error.status === 500 && /does not exist/.test(error.reason)
+}
+
+function noTemplate({ vmid, node }: { vmid: number; node: string }, cause: unknown): ProxmintError {
+  return new ProxmintError(`there is no VM template ${vmid} on ${node}`, {
+    hint: '`zx scripts/templates.mts list` shows those of the lockfile; --node says where another one is',
+    cause,
+    exitCode: exitCodes.usage,
+  })
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { divergencesOf, type SeenVm, type Views } from '../../../scripts/lib/registry/divergence.mts'
-import type { Phase } from '../../../scripts/lib/registry/entry.mts'
+import type { Phase, VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { entry, now } from './entries.mts'
 
 const vm = (changes: Partial<SeenVm> = {}): SeenVm => ({
@@ -47,6 +47,16 @@ test.each<[string, Partial<Views>, string[]]>([
     ['web-1: its rebuild is not finished'],
   ],
   ['created, and off', { entries: inPhase('created'), vms: [vm({ status: 'stopped' })] }, []],
+  [
+    'a step that failed',
+    { entries: [entry('web-1', { failure: { step: 'boot', why: 'no lease\nmore', at: '' } })] },
+    ['web-1: boot failed: no lease'],
+  ],
+  [
+    'a VM that no wallet opens yet',
+    { entries: [entry('web-1', { design: { access: {} } as VmDesign })] },
+    ['web-1: no wallet opens it: it has no token'],
+  ],
   ['suspended, and off', { entries: inPhase('suspended'), vms: [vm({ status: 'stopped' })] }, []],
   [
     'suspended, and running',
