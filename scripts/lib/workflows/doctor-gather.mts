@@ -14,8 +14,16 @@ import { type Search, searchTool } from '../tools/find.mts'
 import { toolNames } from '../tools/pins.mts'
 import { loadCheckedTemplate } from './checked-template.mts'
 import { gatherChain } from './doctor-chain.mts'
-import { type DiskFact, type Facts, type Gathered, gather, type ProgramFact } from './doctor-facts.mts'
+import {
+  type DiskFact,
+  type Facts,
+  type Gathered,
+  gather,
+  gatherWith,
+  type ProgramFact,
+} from './doctor-facts.mts'
 import { gatherProxmox, type LoadedFamily } from './doctor-proxmox.mts'
+import { requireFamily, requireUserData } from './doctor-vm-defaults.mts'
 import { checkRegistry } from './registry-command.mts'
 import { requireSharedStates } from './vm-registry.mts'
 import { buildTarget } from './work-needs.mts'
@@ -30,6 +38,10 @@ export async function gatherFacts(): Promise<Facts> {
     gather(() => loadWeb3()),
   ])
   const families = gatherFamilies()
+  const ofVms = gatherWith(defaults, 'config/vm.yaml', async value =>
+    requireFamily(value, await listFamilies()),
+  )
+  const userData = gatherWith(defaults, 'config/vm.yaml', requireUserData)
   const [proxmox, programs, disks, states, chain, registry, versions, known] = await Promise.all([
     gatherProxmox({ config, pools, defaults }, families, searches[toolNames.indexOf('packer')]!),
     gatherPrograms(searches),
@@ -45,12 +57,17 @@ export async function gatherFacts(): Promise<Facts> {
     ...chain,
     programs,
     disks,
-    configs: [config, pools, defaults, web3, states],
+    // What lacks vm.yaml itself has nothing more to say than that.
+    configs: [config, pools, defaults, web3, states, ...(await told(ofVms, userData))],
     families: known,
     versions,
     registry,
     defaultFamily: found(defaults)?.template,
   }
+}
+
+async function told(...looks: Promise<Gathered<void>>[]): Promise<Gathered<unknown>[]> {
+  return (await Promise.all(looks)).filter(look => !('lacks' in look))
 }
 
 function found<T>(gathered: Gathered<T>): T | undefined {

@@ -99,7 +99,7 @@ export function requireDesign({ name, design }: Entry): VmDesign {
 /** @throws ProxmintError where the cloud-init template is not there or cannot be filled in. */
 export async function userDataOf(
   entry: Pick<Entry, 'name' | 'purpose' | 'token'> & { address: string | undefined },
-  { cloudInit, access }: VmDesign,
+  { cloudInit, access }: Pick<VmDesign, 'cloudInit' | 'access'>,
 ): Promise<string> {
   const variables = {
     hostname: entry.name,

@@ -1,0 +1,19 @@
+import type { VmDefaults } from '../config/vm-defaults.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { didYouMean } from '../run/nearest.mts'
+import { userDataOf } from './vm-folder.mts'
+
+/** @throws ProxmintError (invalid) where config/vm.yaml makes VMs from a template family that has no folder. */
+export function requireFamily({ template }: VmDefaults, families: string[]): void {
+  if (families.includes(template)) return
+  throw new ProxmintError(
+    `config/vm.yaml names the unknown template family ${template}${didYouMean(template, families)}`,
+    { hint: `a folder of packer/: ${families.join(', ')}`, exitCode: exitCodes.invalid },
+  )
+}
+
+/** Fills the cloud-init template in that VMs get where nobody says another. @throws ProxmintError where it cannot be. */
+export async function requireUserData({ cloudInit }: VmDefaults): Promise<void> {
+  const vm = { name: 'doctor', purpose: '', token: null, address: undefined }
+  await userDataOf(vm, { cloudInit, access: null })
+}
