@@ -10,7 +10,7 @@ import { type Applied, finishVm } from './vm-apply.mts'
 import { copyFor, currentVersion } from './vm-design.mts'
 import { renderVm, requireDesign } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
-import { diskOfTemplate, requirePrivileges } from './vm-reserve.mts'
+import { diskOfTemplate, requirePrivileges } from './vm-requirements.mts'
 import { resumable, type Working } from './vm-steps.mts'
 
 /**

@@ -1,25 +1,25 @@
 import type { Config } from '../config/load.mts'
 import { loadPools, type Pool, type PoolConfig } from '../config/pools.mts'
 import { loadVmDefaults, type VmDefaults } from '../config/vm-defaults.mts'
-import { type Place, vmNeeds } from '../permissions/needs.mts'
-import { ProxmoxApiError } from '../proxmox/errors.mts'
-import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { isVmidFree } from '../proxmox/is-vmid-free.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import type { Entry, VmDesign } from '../registry/entry.mts'
 import type { Wanted } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
-import { say } from '../run/progress.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Connection } from './connect.mts'
-import type { OpenIssuer } from './credential-issuer.mts'
-import { checkPermissions, requireGranted } from './permission-check.mts'
-import { accessDesign, requireWebPackage } from './vm-access.mts'
+import { accessDesign } from './vm-access.mts'
 import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
 import { userDataOf } from './vm-folder.mts'
-import { mintRequestOf } from './vm-mint.mts'
 import { pickNode, requireNode } from './vm-node.mts'
+import {
+  requireDisk,
+  requireMintable,
+  requireNodeSsh,
+  requirePrivileges,
+  warnOfLogins,
+} from './vm-requirements.mts'
 import type { Working } from './vm-steps.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
@@ -54,43 +54,6 @@ export async function reserveNewVm(name: string, wishes: VmWishes, working: Work
     takenVmids.add(entry!.vmid)
     await store.change(name, one => ({ ...one, phase: 'destroyed' }))
   }
-}
-
-/** The delivery is decided with the reservation: better said before. */
-function requireNodeSsh({ credentials }: Connection, { cloudInit }: VmDesign): void {
-  if (cloudInit.delivery !== 'snippet' || credentials.ssh !== undefined) return
-  // The provider has variables of its own for it.
-  if (Object.entries(process.env).some(([name, value]) => name.startsWith('PROXMOX_VE_SSH_') && value)) return
-  throw new ProxmintError(
-    'user-data is to travel by the SSH of the node, and the credentials have no login for it',
-    {
-      hint:
-        'set proxmox_ssh_user and proxmox_ssh_private_key in the credentials, or, where SSH to the node is not allowed, ' +
-        '`cloud_init.delivery: iso` in config/vm.yaml',
-      exitCode: exitCodes.denied,
-    },
-  )
-}
-
-/** Better before anything is made: a key that is missing, a contract of somebody else's, a wallet that takes no tokens. */
-async function requireMintable(wanted: WantedVm, issuer: OpenIssuer): Promise<void> {
-  const { access } = wanted.design
-  if (access === null) return
-  await requireWebPackage(wanted.template)
-  if (access.mintLater) return
-  // Of the right form; the entry has no id yet.
-  const request = mintRequestOf({ ...wanted, id: 'none' }, access, wanted.owner!)
-  await (await issuer(access)).rehearse(request)
-}
-
-function warnOfLogins({ name, template, design }: WantedVm): void {
-  const { access, cloudInit } = design
-  if (access === null && cloudInit.sshAuthorizedKeys.length === 0) {
-    say(`warning: ${name} gets no SSH key, so nobody can log in: set ssh_authorized_keys in config/vm.yaml`)
-  }
-  if (access === null) return
-  if (template === null) say(`warning: nobody can tell whether that VM template has libpam-web3 in it`)
-  if (access.mintLater) say(`no wallet opens ${name} until it has a token: zx scripts/mint.mts --vm ${name}`)
 }
 
 async function withNode(
@@ -174,71 +137,6 @@ function noVersionYet(family: string): ProxmintError {
     hint:
       `zx scripts/build.mts ${family}; or name another VM template: --template OS, --template-vmid N. ` +
       'config/vm.yaml says which it is by default',
-    exitCode: exitCodes.usage,
-  })
-}
-
-/** @throws ProxmintError (denied) with the lines that add what is missing: better before anything is reserved. */
-export async function requirePrivileges(
-  { client, version }: Connection,
-  work: string,
-  node: string,
-  { template, storage, network, cloudInit }: VmDesign,
-): Promise<void> {
-  const { bridge, vlan } = network
-  const place: Place = {
-    pveMajor: version.major,
-    node,
-    vmid: undefined,
-    diskStorages: [storage],
-    bridge,
-    vlanTag: vlan ?? undefined,
-  }
-  const needs = vmNeeds(place, template.vmid, { kind: cloudInit.delivery, storage: cloudInit.storage })
-  requireGranted(await checkPermissions(client, version.major, needs), work)
-}
-
-/** A disk can grow, never shrink: better said before anything is made. */
-async function requireDisk(
-  connection: Connection,
-  template: { vmid: number; node: string },
-  disk: number,
-): Promise<void> {
-  const gib = await diskOfTemplate(connection, template)
-  if (gib === undefined || disk >= gib) return
-  throw new ProxmintError(
-    `a disk of ${disk} GiB is smaller than that of VM template ${template.vmid}, ${gib} GiB`,
-    {
-      hint: `--disk ${Math.ceil(gib)}, or \`disk\` in config/vm.yaml`,
-      exitCode: exitCodes.usage,
-    },
-  )
-}
-
-/** In GiB; undefined where it does not tell. @throws ProxmintError (usage) for a VM that is no VM template. */
-export async function diskOfTemplate(
-  { client }: Connection,
-  template: { vmid: number; node: string },
-): Promise<number | undefined> {
-  const config = await getVmConfig(client, template).catch(error => {
-    throw isMissing(error) ? noTemplate(template, error) : error
-  })
-  if (config['template'] !== 1) {
-    throw new ProxmintError(`VM ${template.vmid} is no VM template`, { exitCode: exitCodes.usage })
-  }
-  const [, size, unit] = /(?:^|,)size=(\d+)([MGT])/.exec(String(config['scsi0'])) ?? []
-  if (size === undefined) return undefined
-  return Number(size) * { M: 1 / 1024, G: 1, T: 1024 }[unit as 'M' | 'G' | 'T']
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof ProxmoxApiError && error.status === 500 && /does not exist/.test(error.reason)
-}
-
-function noTemplate({ vmid, node }: { vmid: number; node: string }, cause: unknown): ProxmintError {
-  return new ProxmintError(`there is no VM template ${vmid} on ${node}`, {
-    hint: '`zx scripts/templates.mts list` shows those of the lockfile; --node says where another one is',
-    cause,
     exitCode: exitCodes.usage,
   })
 }
