@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { databaseFailed, inTransaction, releaseLocks } from '../run/postgres.mts'
+import { databaseFailed, inTransaction, openPool, releaseLocks } from '../run/postgres.mts'
 import { chainKey } from './chain-key.mts'
 import { type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
 import type { Rpc } from './rpc.mts'
@@ -16,14 +16,7 @@ const lockNotAvailable = '55P03'
  * @param url as of the registry.
  */
 export async function openPostgresJournal(url: string, rpc: Rpc): Promise<Journal> {
-  const { default: pg } = await import('pg')
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: 4,
-    connectionTimeoutMillis: 10_000,
-    allowExitOnIdle: true,
-  })
-  pool.on('error', () => undefined)
+  const pool = await openPool(url)
   await ensureTable(pool)
   return journalOn(pool, await chainKey(rpc))
 }

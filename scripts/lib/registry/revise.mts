@@ -1,5 +1,6 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type Entry, fixedKeys } from './entry.mts'
+import type { RegistryStore } from './store.mts'
 
 /** What `revise` made of an entry. What the registry hands out cannot be revised: that is a defect of the caller. */
 export function revised(entry: Entry, revise: (entry: Entry) => Entry): Entry {
@@ -7,6 +8,13 @@ export function revised(entry: Entry, revise: (entry: Entry) => Entry): Entry {
   const touched = fixedKeys.filter(key => changed[key] !== entry[key])
   if (touched.length > 0) throw new Error(`the ${touched.join(' and ')} of ${entry.name} cannot be changed`)
   return changed
+}
+
+/** The living entry of a name. @throws ProxmintError (usage) where there is none. */
+export async function requireEntry(store: Pick<RegistryStore, 'find'>, name: string): Promise<Entry> {
+  const entry = await store.find(name)
+  if (entry === undefined) throw noSuchEntry(name)
+  return entry
 }
 
 export function noSuchEntry(name: string): ProxmintError {

@@ -1,6 +1,22 @@
 import type { Pool, PoolClient } from 'pg'
 import { codeOf, exitCodes, ProxmintError } from './errors.mts'
 
+const connectTimeoutMs = 10_000
+
+/** Connections to a database; idle ones keep no process from ending. */
+export async function openPool(url: string): Promise<Pool> {
+  const { default: pg } = await import('pg')
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 4,
+    connectionTimeoutMillis: connectTimeoutMs,
+    allowExitOnIdle: true,
+  })
+  // An idle connection that breaks is replaced by the next query, which tells when it cannot be.
+  pool.on('error', () => undefined)
+  return pool
+}
+
 /** Runs `work` in a transaction of its own, which is undone when it throws. */
 export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect().catch(cause => {

@@ -1,5 +1,5 @@
 import type { Entry } from '../registry/entry.mts'
-import { noSuchEntry } from '../registry/revise.mts'
+import { requireEntry } from '../registry/revise.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { withTerraform } from './terraform-run.mts'
 import { writeVmFolder } from './vm-folder.mts'
@@ -29,7 +29,7 @@ type OnFailure = (entry: Entry, error: unknown) => unknown
  * @param onFailure makes the failure that is thrown, after it has cleared up what it wants to.
  */
 export async function finishVm(name: string, working: Working, onFailure: OnFailure): Promise<Applied> {
-  let entry = await requireEntry(name, working)
+  let entry = await requireEntry(working.store, name)
   if (!isUnfinished(entry)) return { entry, did: 'nothing' }
   if (entry.phase === 'reserved') requireNotRevoked(entry, await readLockfile(lockfilePath()))
   while (isUnfinished(entry)) {
@@ -49,17 +49,11 @@ export async function finishVm(name: string, working: Working, onFailure: OnFail
  */
 export async function applyVm(name: string, options: ApplyOptions, working: Working): Promise<Applied> {
   return working.store.exclusively(name, 'apply', async () => {
-    const entry = await requireEntry(name, working)
+    const entry = await requireEntry(working.store, name)
     if (options.planOnly) return planVm(entry, options, working)
     if (isUnfinished(entry)) return finishVm(name, working, resumable)
     return { entry, did: (await applyEntry(entry, options, working)) ? 'changed' : 'nothing' }
   })
-}
-
-async function requireEntry(name: string, { store }: Working): Promise<Entry> {
-  const entry = await store.find(name)
-  if (entry === undefined) throw noSuchEntry(name)
-  return entry
 }
 
 /** Applies what differs of a VM that is there. @returns whether anything did. The caller holds its lock. */

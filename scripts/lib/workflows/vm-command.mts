@@ -3,7 +3,7 @@ import { contains, parseAddress } from '../config/addresses.mts'
 import { loadPools } from '../config/pools.mts'
 import { type Entry, phases } from '../registry/entry.mts'
 import { readPredecessor } from '../registry/predecessor.mts'
-import { noSuchEntry } from '../registry/revise.mts'
+import { requireEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import type { Answer } from '../run/answer.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
@@ -143,12 +143,6 @@ function matching(args: Arguments): (entry: Entry) => boolean {
     throw usageError({ name }, `--phase ${phase} is none of ${phases.join(', ')}`)
   }
   return entry => entry.phase === (phase ?? entry.phase) && entry.pool === (pool ?? entry.pool)
-}
-
-async function requireEntry(store: RegistryStore, vm: string): Promise<Entry> {
-  const entry = await store.find(vm)
-  if (entry === undefined) throw noSuchEntry(vm)
-  return entry
 }
 
 /** A person types the name; a script says --yes. */

@@ -5,7 +5,7 @@ import { encryptForUser } from '../access/user-encrypted.mts'
 import { rebootVm } from '../proxmox/reboot-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { type Entry, failed, withEvent } from '../registry/entry.mts'
-import { noSuchEntry } from '../registry/revise.mts'
+import { requireEntry } from '../registry/revise.mts'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { applyEntry } from './vm-apply.mts'
@@ -22,8 +22,7 @@ const shutdownSeconds = 120
 /** Completes the credential of a VM: mints its token, and where the VM runs without one already, gives it the id. */
 export async function mintForVm(name: string, working: Working): Promise<Entry> {
   return working.store.exclusively(name, 'mint', async () => {
-    const entry = await working.store.find(name)
-    if (entry === undefined) throw noSuchEntry(name)
+    const entry = await requireEntry(working.store, name)
     requireAccess(entry)
     if (entry.phase === 'reserved') throw notMade(entry)
     if (entry.phase === 'created' && mintsBeforeBoot(entry)) return takeStep(entry, working)
@@ -74,8 +73,7 @@ export async function updateCredential(
   working: Working,
 ): Promise<Entry> {
   return working.store.exclusively(name, 'mint --update', async () => {
-    const entry = await working.store.find(name)
-    if (entry === undefined) throw noSuchEntry(name)
+    const entry = await requireEntry(working.store, name)
     const token = mintedToken(entry)
     if (token === undefined) throw notMinted(entry)
     const { rpc, target } = await openChainView(token.place)

@@ -2,7 +2,7 @@ import { deleteVm } from '../proxmox/delete-vm.mts'
 import { stopVm } from '../proxmox/stop-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { advance, type Entry, failed } from '../registry/entry.mts'
-import { noSuchEntry } from '../registry/revise.mts'
+import { requireEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { type Connection, cleaningOf } from './connect.mts'
@@ -20,8 +20,7 @@ import type { Working } from './vm-steps.mts'
  */
 export async function destroyVm(name: string, working: Working): Promise<Entry> {
   return working.store.exclusively(name, 'vm destroy', async () => {
-    const entry = await working.store.find(name)
-    if (entry === undefined) throw noSuchEntry(name)
+    const entry = await requireEntry(working.store, name)
     return removeVm(working, entry)
   })
 }

@@ -1,5 +1,5 @@
 import { type Entry, movedTo } from '../registry/entry.mts'
-import { noSuchEntry } from '../registry/revise.mts'
+import { requireEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
@@ -21,8 +21,7 @@ import { resumable, type Working } from './vm-steps.mts'
 export async function rebuildVm(name: string, working: Working): Promise<Applied> {
   const { store } = working
   return store.exclusively(name, 'vm rebuild', async () => {
-    const entry = await store.find(name)
-    if (entry === undefined) throw noSuchEntry(name)
+    const entry = await requireEntry(store, name)
     const version = await versionToMoveTo(entry)
     if (version !== undefined) await decide(entry, version, working)
     return finishVm(name, working, resumable)

@@ -3,7 +3,7 @@ import { waitForTask } from '../proxmox/task.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { isExpired } from '../registry/due.mts'
 import { advance, type Entry, failed } from '../registry/entry.mts'
-import { noSuchEntry } from '../registry/revise.mts'
+import { requireEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { extended, tellExpiry } from './vm-expiry.mts'
@@ -50,8 +50,7 @@ export async function powerOff(entry: Entry, { store, connection }: Working): Pr
 export async function resumeVm(name: string, days: number | undefined, working: Working): Promise<Entry> {
   const { store, issuer } = working
   return store.exclusively(name, 'vm resume', async () => {
-    const found = await store.find(name)
-    if (found === undefined) throw noSuchEntry(name)
+    const found = await requireEntry(store, name)
     if (found.phase !== 'suspended') throw notSuspended(found)
     const entry =
       days === undefined ? found : await store.change(name, one => extended(one, days, new Date()))

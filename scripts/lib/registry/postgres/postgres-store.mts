@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
-import { databaseFailed, inTransaction } from '../../run/postgres.mts'
+import { databaseFailed, inTransaction, openPool } from '../../run/postgres.mts'
 import { allocate } from '../allocate.mts'
 import { conflictsOf } from '../conflicts.mts'
 import type { Entry } from '../entry.mts'
@@ -9,8 +9,6 @@ import { exclusively } from './exclusively.mts'
 import { heldIn, readCursors, writeCursors } from './held.mts'
 import { ensureTables, lockRegistry } from './schema.mts'
 
-const connectTimeoutMs = 10_000
-
 /**
  * The registry in a PostgreSQL database, for several people and machines. Constraints of the database keep names,
  * VMIDs and addresses unique; its transactions keep what was acknowledged.
@@ -18,15 +16,7 @@ const connectTimeoutMs = 10_000
  * @throws ProxmintError where the database cannot be reached, or holds a registry of a newer version.
  */
 export async function openPostgresStore(url: string): Promise<RegistryStore> {
-  const { default: pg } = await import('pg')
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: 4,
-    connectionTimeoutMillis: connectTimeoutMs,
-    allowExitOnIdle: true,
-  })
-  // An idle connection that breaks is replaced by the next query, which tells when it cannot be.
-  pool.on('error', () => undefined)
+  const pool = await openPool(url)
   try {
     await ensureTables(pool)
   } catch (error) {
