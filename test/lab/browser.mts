@@ -29,11 +29,17 @@ export interface Page {
 export async function openPage(url: string, injected: string): Promise<Page> {
   const folder = await mkdtemp(join(tmpdir(), 'proxmint-chromium-'))
   const options = ['--headless', '--no-sandbox', '--disable-gpu', '--remote-debugging-port=0']
+  // A group of its own: its helpers would go on writing into the folder that is removed.
   const child = spawn(chromium!, [...options, `--user-data-dir=${folder}`, 'about:blank'], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
   })
   onTestFinished(async () => {
-    child.kill('SIGKILL')
+    if (child.exitCode === null) {
+      const ended = once(child, 'exit')
+      process.kill(-child.pid!, 'SIGKILL')
+      await ended
+    }
     await rm(folder, { recursive: true, force: true, maxRetries: 20 })
   })
   const browser = new URL(await devToolsUrl(child))

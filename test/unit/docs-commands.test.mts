@@ -6,7 +6,8 @@ import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
 import { type CommandSpec, parseArguments } from '../../scripts/lib/run/command-line.mts'
 import type { runMain } from '../../scripts/lib/run/main.mts'
-import { type Document, documents, fencedBlocks, repository } from './documents.mts'
+import { type Step, scenes } from '../e2e/documents/scenes.mts'
+import { blockOf, type Document, documents, fencedBlocks, loadDocument, repository } from './documents.mts'
 import { temporaryFolder } from './temporary.mts'
 
 const specs = vi.hoisted(() => new Map<string, CommandSpec>())
@@ -45,6 +46,22 @@ function shownIn({ path, text }: Document): Shown[] {
 function splitWords(text: string): string[] {
   return [...text.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) => word.replaceAll(/['"]/g, ''))
 }
+
+/** As it is compared with others: what stands for a name or a family of the reader's is that of the examples. */
+function wordsOf({ name, argv }: Shown): string {
+  const names: Record<string, string> = { NAME: 'web-1', OS: 'debian' }
+  return [`zx scripts/${name}.mts`, ...argv.map(word => names[word] ?? word)].join(' ')
+}
+
+/** The commands of a scene's step. */
+async function commandsOf({ page, workflow, text }: Step): Promise<string[]> {
+  if (workflow !== undefined) return []
+  const lines = page === undefined ? text : blockOf(await loadDocument(page), text)
+  return shownIn({ path: '', text: lines }).map(wordsOf)
+}
+
+const unrunnable = (): string =>
+  all.find(({ path }) => path === 'docs/README.md')!.text.split('## Commands that no test runs')[1] ?? ''
 
 /** In a sentence or a table a command is often shown with what may follow: `[OS]...`. */
 const isPattern = ({ argv }: Shown): boolean => argv.some(word => /^\[|\]$|\\$|^\.\.\.$/.test(word))
@@ -115,6 +132,22 @@ describe('commands', () => {
       .filter(line => line.startsWith('| `zx '))
       .join('\n')
     expect(scripts.filter(name => !table.includes(`zx scripts/${name}`))).toEqual([])
+  })
+
+  test('every one that is shown is run by test/e2e/documents.test.mts, or listed as one that none runs', async () => {
+    const run = await Promise.all(scenes.flatMap(({ steps }) => steps.map(commandsOf)))
+    const elsewhere = shownIn(await loadDocument('docs/rotation.md'))
+    const covered = new Set([...run.flat(), ...elsewhere.map(wordsOf), 'zx scripts/demo.mts'])
+    const listed = shownIn({ path: '', text: unrunnable() }).map(wordsOf)
+    const typed = all.filter(({ path }) => !path.startsWith('docs/decisions/')).flatMap(shownIn)
+    const shown = typed.filter(one => !isPattern(one)).map(wordsOf)
+    // A command that is only named is the beginning of one that is typed.
+    const begins = (words: string) => [...covered].some(one => one.startsWith(`${words} `))
+    expect(shown.filter(words => !covered.has(words) && !begins(words) && !listed.includes(words))).toEqual(
+      [],
+    )
+    expect(listed.filter(words => covered.has(words))).toEqual([])
+    expect([...covered].filter(words => !shown.includes(words))).toEqual([])
   })
 
   test('the example of each `--help` is parsed by it too', () => {
@@ -188,10 +221,7 @@ describe('shell blocks', () => {
   })
 
   test('use programs that tests run, or that are listed as those they cannot', () => {
-    const [, section = ''] = all
-      .find(({ path }) => path === 'docs/README.md')!
-      .text.split('## Commands that no test runs')
-    const listed = [...section.matchAll(/`([\w-]+)`/g)].map(([, program]) => program!)
+    const listed = [...unrunnable().matchAll(/`([\w-]+)`/g)].map(([, program]) => program!)
     const used = new Set(all.flatMap(document => fencedBlocks(document, 'sh').flatMap(programsIn)))
     expect([...used].filter(program => ![...known, ...listed].includes(program))).toEqual([])
     expect(

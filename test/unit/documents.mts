@@ -35,3 +35,11 @@ export function fencedBlocks({ text }: Document, language: string): string[] {
   const fences = text.matchAll(new RegExp(`^( *)\`\`\`${language}\\n(.*?)^\\1\`\`\`$`, 'gms'))
   return [...fences].map(([, indent = '', block = '']) => block.replace(new RegExp(`^${indent}`, 'gm'), ''))
 }
+
+/** The one shell block that begins so. @throws when there is none, or more than one. */
+export function blockOf(document: Document, beginning: string): string {
+  const found = fencedBlocks(document, 'sh').filter(lines => lines.startsWith(beginning))
+  if (found.length !== 1)
+    throw new Error(`${document.path} has ${found.length} blocks that begin with ${beginning}`)
+  return found[0]!
+}
