@@ -14,6 +14,10 @@ const foreign = [
   /^login: \.\.\. (Connection timed out|Permission denied \(publickey\)|sudo: a password is required)$/,
   /^No route to host$/,
   /^sudo: not found$/,
+  // Of a shell, and of a Node.js that runs no TypeScript.
+  /^zx: command not found$/,
+  /^ERR_UNKNOWN_FILE_EXTENSION$/,
+  /^Unknown file extension "\.mts"$/,
   // Of Proxmox: reason phrases and status codes.
   /^401 Authentication failed!$/,
   /^\d{3}$/,

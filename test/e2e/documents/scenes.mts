@@ -105,15 +105,15 @@ export const scenes: Scene[] = [
   {
     title: 'versions of VM templates',
     steps: [
-      run('zx scripts/build.mts debian --validate-only'),
-      run('zx scripts/templates.mts list windows'),
+      run('zx scripts/build.mts debian --validate-only', 'packer validate passed'),
+      run('zx scripts/templates.mts list windows', 'no versions yet'),
       run('zx scripts/build.mts debian --dry-run', 'packer'),
       block('docs/templates.md', 'zx scripts/templates.mts list ', 'revoked', {
         fill: { 'debian-20261122-61c4fd98': currentName },
       }),
       run('zx scripts/vm.mts list --outdated', /web-1 .*revoked/),
       run('zx scripts/reconcile.mts', 'revoked', { code: 1 }),
-      run('zx scripts/templates.mts rollback debian'),
+      run('zx scripts/templates.mts rollback debian', 'current'),
       block('docs/templates.md', 'zx scripts/templates.mts test debian', 'passed', {
         fill: { '9012': currentVmid },
       }),
@@ -128,21 +128,23 @@ export const scenes: Scene[] = [
         fill: { 'rebuild web-1': 'rebuild web-1 --yes' },
       }),
       run('zx scripts/reconcile.mts', 'agree'),
-      run('zx scripts/vm.mts extend web-1 --days 30', 'web-1'),
-      run('zx scripts/gc.mts', 'web-1', { before: expire }),
-      run('zx scripts/gc.mts --execute', 'web-1'),
-      run('zx scripts/vm.mts resume web-1 --days 30', 'web-1'),
+      run('zx scripts/vm.mts extend web-1 --days 30', /expires .*in \d\d days/),
+      run('zx scripts/gc.mts', /web-1 .*suspend +due/, { before: expire }),
+      run('zx scripts/gc.mts --execute', /web-1 .*suspend +done/),
+      run('zx scripts/vm.mts resume web-1 --days 30', /phase +active/),
       run('zx scripts/apply.mts web-1 --allow-replace web-1', 'web-1'),
       run('zx scripts/apply.mts --plan-only', 'web-1'),
       run('zx scripts/vm.mts list', 'active'),
-      run('zx scripts/registry.mts check'),
-      run('zx scripts/registry.mts backup registry.json'),
+      run('zx scripts/registry.mts check', 'nothing is wrong'),
+      run('zx scripts/registry.mts backup registry.json', 'written to registry.json'),
       run('zx scripts/report.mts', 'report.html'),
       run('zx scripts/report.mts --out site.html', 'site.html'),
       run('zx scripts/report.mts --out /var/www/html/proxmint.html', 'proxmint.html', {
         fill: { '/var/www/html/proxmint.html': '../proxmint.html' },
       }),
-      run('zx scripts/vm.mts destroy web-1', 'web-1', { fill: { 'destroy web-1': 'destroy web-1 --yes' } }),
+      run('zx scripts/vm.mts destroy web-1', 'web-1 is destroyed', {
+        fill: { 'destroy web-1': 'destroy web-1 --yes' },
+      }),
       run('zx scripts/registry.mts restore FILE', /1 VM/, {
         before: forgetRegistry,
         fill: { FILE: 'registry.json' },
@@ -182,19 +184,19 @@ export const scenes: Scene[] = [
       run('zx scripts/base.mts import debian-12-web3', 'debian-12-web3'),
       run('zx scripts/mint.mts --vm web-1', 'web-1'),
       run('zx scripts/mint.mts --owner-wallet 0x... --machine-id nas-1', 'nas-1', { fill: wallet }),
-      run('zx scripts/events.mts', 'web-1'),
-      run('zx scripts/vm.mts create web-1 --owner-wallet 0x...', 'web-1', {
+      run('zx scripts/events.mts', /mint .*web-1/),
+      run('zx scripts/vm.mts create web-1 --owner-wallet 0x...', 'web-1 is reserved', {
         before: site => prepare(site, 'zx scripts/vm.mts destroy web-1 --yes'),
         fill: wallet,
       }),
-      run('zx scripts/vm.mts create web-1 --user-signature FILE --apply', 'active', {
+      run('zx scripts/vm.mts create web-1 --user-signature FILE --apply', /phase +active/, {
         before: sign,
         fill: { FILE: '../signature' },
       }),
       run('zx scripts/mint.mts --update web-1 --user-signature FILE', 'web-1', {
         fill: { FILE: '../signature' },
       }),
-      run('zx scripts/vm.mts create web-1 --owner-wallet 0x... --apply', 'web-1', {
+      run('zx scripts/vm.mts create web-1 --owner-wallet 0x... --apply', /phase +active/, {
         before: site => prepare(site, 'zx scripts/vm.mts destroy web-1 --yes'),
         fill: wallet,
       }),
