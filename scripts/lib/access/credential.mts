@@ -1,6 +1,6 @@
 import { ProxmintError } from '../run/errors.mts'
 import { credentialInterface } from './contract.mts'
-import type { Rpc } from './rpc.mts'
+import { isRevert, type Rpc, refused } from './rpc.mts'
 
 /** What the chain says of a token. */
 export interface Credential {
@@ -43,8 +43,11 @@ export async function readCredentials(
 async function credentialIfAny(rpc: Rpc, contract: string, tokenId: string): Promise<Credential | undefined> {
   const data = credentialInterface.encodeFunctionData('ownerOf', [tokenId])
   const answer = await rpc.ask<string>('eth_call', [{ to: contract, data }, 'latest'])
-  // A revert: nobody owns it, since it was never minted.
-  if ('fault' in answer) return undefined
+  if ('fault' in answer) {
+    // Nobody owns it, since it was never minted.
+    if (isRevert(answer.fault)) return undefined
+    throw refused('eth_call', answer.fault)
+  }
   const [owner] = credentialInterface.decodeFunctionResult('ownerOf', answer.result)
   const { expiresAt } = await readAccessData(rpc, contract, tokenId)
   return { tokenId, owner, expiresAt }

@@ -1,6 +1,6 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { credentialInterface } from './contract.mts'
-import type { Rpc, RpcFault } from './rpc.mts'
+import { isRevert, type Rpc, type RpcFault } from './rpc.mts'
 
 /** EIP-7825: no transaction may have more. */
 export const TRANSACTION_GAS_CAP = 2n ** 24n
@@ -14,12 +14,13 @@ export interface Call {
 /**
  * Gas with a quarter to spare, since other mints may come first.
  * @param what the transaction is, for the message of a failure.
- * @throws ProxmintError that says why the contract would revert.
+ * @throws ProxmintError that says why the contract would revert, or that the server does not tell.
  */
 export async function estimateGas(rpc: Rpc, { from, to, data }: Call, what: string): Promise<bigint> {
   const call = to === null ? { from, data } : { from, to, data }
   const answer = await rpc.ask<string>('eth_estimateGas', [call])
-  if ('fault' in answer) throw wouldFail(what, answer.fault)
+  if ('fault' in answer)
+    throw isRevert(answer.fault) ? wouldFail(what, answer.fault) : untold(what, answer.fault)
   const gas = BigInt(answer.result)
   if (gas > TRANSACTION_GAS_CAP) {
     throw new ProxmintError(`${what} needs more gas than a transaction may have`, {
@@ -43,6 +44,13 @@ function wouldFail(what: string, fault: RpcFault): ProxmintError {
   return new ProxmintError(`the contract would revert: ${what}: ${revert?.text ?? fault.message}`, {
     hint: revert === undefined ? 'nothing was signed' : hints[revert.name],
     exitCode: revert?.name === 'OwnableUnauthorizedAccount' ? exitCodes.denied : exitCodes.failed,
+  })
+}
+
+function untold(what: string, { code, message }: RpcFault): ProxmintError {
+  return new ProxmintError(`the RPC server does not tell the gas of ${what}: ${message}`, {
+    facts: { code },
+    hint: 'nothing was signed; run it again when the server answers, or set another rpc_url in config/web3-defaults.yaml',
   })
 }
 

@@ -156,6 +156,13 @@ function noAnswer(method: string, failures: Map<string, string>): ProxmintError 
   })
 }
 
-function refused(method: string, { code, message }: RpcFault): ProxmintError {
+/** Whether the contract said no; any other fault is the server's, and says nothing of what was asked. */
+export function isRevert({ code, message, data }: RpcFault): boolean {
+  // 3 by the standard; some servers say it in words alone, and some only before the data.
+  return code === 3 || /revert/i.test(message) || /^(Reverted\b|0x[0-9a-f]{8})/i.test(String(data))
+}
+
+/** A server's error, where it tells nothing else. */
+export function refused(method: string, { code, message }: RpcFault): ProxmintError {
   return new ProxmintError(`the RPC server refuses ${method}: ${message}`, { facts: { code } })
 }

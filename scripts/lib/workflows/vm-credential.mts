@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { hexlify, verifyMessage } from 'ethers'
-import { readAccessData, readCredential } from '../access/credential.mts'
+import { readAccessData, readCredential, readCredentials } from '../access/credential.mts'
 import { encryptForUser } from '../access/user-encrypted.mts'
 import { rebootVm } from '../proxmox/reboot-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
@@ -26,13 +26,32 @@ export async function mintForVm(name: string, working: Working): Promise<Entry> 
     requireAccess(entry)
     if (entry.phase === 'reserved') throw notMade(entry)
     if (entry.phase === 'created' && mintsBeforeBoot(entry)) return takeStep(entry, working)
-    if (entry.token?.status === 'minted') return entry
+    if (entry.token?.status === 'minted') return requireKnown(entry)
     try {
       return await mintLate(entry, working)
     } catch (error) {
       const after = await working.store.change(name, one => failed(one, 'mint', messageOf(error), new Date()))
       throw resumable(after, error)
     }
+  })
+}
+
+/**
+ * What the registry says of a token, held against the chain.
+ * @returns the entry.
+ * @throws ProxmintError where the chain does not have the token, or cannot be asked.
+ */
+async function requireKnown(entry: Entry): Promise<Entry> {
+  const { id, place } = mintedToken(entry)!
+  const { rpc, target } = await openChainView(place)
+  const found = (await readCredentials(rpc, target.contract, [id])).get(id)
+  if (found !== undefined) return entry
+  const { name } = entry
+  throw new ProxmintError(`token ${id} of ${name} is in the registry, and not on chain ${place.chainId}`, {
+    facts: { contract: place.contract },
+    hint:
+      'is rpc_url in config/web3-defaults.yaml of the chain it was minted on? If that chain is gone, no wallet opens ' +
+      `the VM any more: zx scripts/vm.mts destroy ${name}, and create it again`,
   })
 }
 

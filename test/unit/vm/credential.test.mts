@@ -1,6 +1,12 @@
 /** What the life of a VM asks of the chain, with an issuer in memory in the place of one. */
-import { Wallet } from 'ethers'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { AbiCoder, Wallet } from 'ethers'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { credentialInterface } from '../../../scripts/lib/access/contract.mts'
 import type { MintRequest } from '../../../scripts/lib/access/mint.mts'
 import { decryptForUser } from '../../../scripts/lib/access/user-encrypted.mts'
 import type { AccessDesign, Entry, VmDesign } from '../../../scripts/lib/registry/entry.mts'
@@ -9,7 +15,7 @@ import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { ProxmintError } from '../../../scripts/lib/run/errors.mts'
 import type { CredentialIssuer } from '../../../scripts/lib/workflows/credential-issuer.mts'
-import { signatureFrom, withUserSignature } from '../../../scripts/lib/workflows/vm-credential.mts'
+import { mintForVm, signatureFrom, withUserSignature } from '../../../scripts/lib/workflows/vm-credential.mts'
 import { expireToken, extendVm } from '../../../scripts/lib/workflows/vm-expiry.mts'
 import { requireOwnToken } from '../../../scripts/lib/workflows/vm-mint.mts'
 import { isUnfinished, takeStep, type Working } from '../../../scripts/lib/workflows/vm-steps.mts'
@@ -134,6 +140,63 @@ describe('the expiry on the chain', () => {
   test('keeps nobody from destroying a VM', async () => {
     chainFault = new ProxmintError('no RPC server of the chain answers')
     expect(await expireToken(active, working.issuer)).toEqual(active.token)
+  })
+})
+
+describe('a token that is minted already', () => {
+  const coder = AbiCoder.defaultAbiCoder()
+  const revert = { code: 3, message: 'execution reverted' }
+
+  /** Puts a chain in the config whose contract has token 0, or answers with this fault when asked for its owner. */
+  async function chainThatSays(fault?: object): Promise<void> {
+    const answers: Record<string, object> = {
+      owner: { result: coder.encode(['address'], [owner.address]) },
+      ownerOf:
+        fault === undefined ? { result: coder.encode(['address'], [owner.address]) } : { error: fault },
+      getAccessData: { result: coder.encode(['bytes', 'string', 'uint256', 'uint256'], ['0x', '', 0, 0]) },
+    }
+    const server = createServer(async (request, response) => {
+      let text = ''
+      for await (const chunk of request) text += chunk
+      const { method, params } = JSON.parse(text) as { method: string; params: { data: string }[] }
+      const asked = method === 'eth_call' ? credentialInterface.parseTransaction(params[0]!)!.name : ''
+      const plain = { result: method === 'eth_chainId' ? '0x7a69' : '0x60' }
+      response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, ...(answers[asked] ?? plain) }))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const file = join(await temporaryFolder(), 'web3.yaml')
+    await writeFile(file, 'chain_id: 31337\nprofile: v0.4\n')
+    vi.stubEnv('PROXMINT_WEB3', file)
+    vi.stubEnv('PROXMINT_RPC_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    onTestFinished(() => {
+      vi.unstubAllEnvs()
+      server.closeAllConnections()
+      server.close()
+    })
+  }
+
+  const opened = vm({ phase: 'active', token: { status: 'minted', id: '0', transaction: '0xabc' } })
+
+  test('is not minted again', async () => {
+    await chainThatSays()
+    expect(await mintForVm((await kept(opened)).name, working)).toEqual(opened)
+    expect(minted).toEqual([])
+  })
+
+  test('and that the chain does not have is told, and what to do', async () => {
+    await chainThatSays(revert)
+    expect(await failureOf(async () => mintForVm((await kept(opened)).name, working))).toMatchObject({
+      message: 'token 0 of web-1 is in the registry, and not on chain 31337',
+      facts: { contract: access.contract },
+      hint: expect.stringContaining('zx scripts/vm.mts destroy web-1'),
+    })
+  })
+
+  test('is not called missing where the server has no answer', async () => {
+    await chainThatSays({ code: -32005, message: 'limit exceeded' })
+    expect(await failureOf(async () => mintForVm((await kept(opened)).name, working))).toMatchObject({
+      message: 'the RPC server refuses eth_call: limit exceeded',
+    })
   })
 })
 
