@@ -32,6 +32,8 @@ export interface RegistryStore {
    * @throws ProxmintError (usage) for a name or address that cannot be had, (failed) where a pool is exhausted.
    */
   reserve(wanted: Wanted[], limits: Limits): Promise<Entry[]>
+  /** What `reserve` would take now; nothing is written. @throws as `reserve`. */
+  preview(wanted: Wanted[], limits: Limits): Promise<Entry[]>
   /** Living entries, by name. */
   list(): Promise<Entry[]>
   find(name: string): Promise<Entry | undefined>

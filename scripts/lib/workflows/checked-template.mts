@@ -21,7 +21,8 @@ export async function loadCheckedTemplate(os: string): Promise<Template> {
   )
 }
 
-function unknownFamily(os: string, families: string[]): ProxmintError {
+/** @param families those that are known. */
+export function unknownFamily(os: string, families: string[]): ProxmintError {
   return new ProxmintError(`unknown OS ${os}${didYouMean(os, families)}`, {
     facts: { known: families.join(', ') },
     hint: 'a template family is a folder of packer/',

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { contains, parseAddress } from '../config/addresses.mts'
+import { loadConfig } from '../config/load.mts'
 import { loadPools } from '../config/pools.mts'
 import { type Entry, phases } from '../registry/entry.mts'
 import { readPredecessor } from '../registry/predecessor.mts'
@@ -17,13 +18,14 @@ import { createVm } from './vm-create.mts'
 import { destroyVm } from './vm-destroy.mts'
 import { extendVm } from './vm-expiry.mts'
 import { formatVm, formatVms } from './vm-list.mts'
-import { mockCreate } from './vm-mock.mts'
+import { answerForMock, mockCreate } from './vm-mock.mts'
 import { formatOutdated, outdatedVms } from './vm-outdated.mts'
+import { faultyWishes } from './vm-preview.mts'
 import { rebuildVm, versionToMoveTo } from './vm-rebuild.mts'
 import { withVmRegistry, workingOn } from './vm-registry.mts'
 import { resumeVm } from './vm-suspend.mts'
 import { factsOf, viewsOf } from './vm-views.mts'
-import { wantedVms, wishesOf } from './vm-wishes.mts'
+import { wantedVms } from './vm-wishes.mts'
 
 const name = 'vm'
 const dayRange = { min: 1, max: 36_500 }
@@ -68,6 +70,8 @@ const byVerb: Record<string, Verb> = {
 const onVms: Record<string, Verb> = {
   async create(store, args, signal) {
     const wanted = await wantedVms(args)
+    const faulty = await faultyWishes(wanted, await loadConfig(), store)
+    if (faulty.length === wanted.size) return answerFor(faulty)
     const userSignature = args.string('user-signature')
     if (userSignature !== undefined && wanted.size > 1) {
       throw usageError({ name }, '--user-signature is for one VM')
@@ -112,7 +116,7 @@ export async function vmCommand(verb: string, args: Arguments, signal: AbortSign
   if (verb !== 'create' && args.positionals.length > 2) {
     throw usageError({ name }, `unexpected argument \`${args.positionals[2]}\``)
   }
-  if (args.flag('mock')) return mockVm(verb, args)
+  if (args.flag('mock')) return mockVms(verb, args)
   const purpose = ['vm', ...args.positionals].join(' ')
   const work = onVms[verb]
   if (work !== undefined) return withVmRegistry(purpose, store => work(store, args, signal))
@@ -120,14 +124,13 @@ export async function vmCommand(verb: string, args: Arguments, signal: AbortSign
 }
 
 /** `--mock`: what would be made, without asking Proxmox. */
-async function mockVm(verb: string, args: Arguments): Promise<Answer> {
+async function mockVms(verb: string, args: Arguments): Promise<Answer> {
   if (verb !== 'create') throw usageError({ name }, '--mock is for `create`')
-  const mocked = await mockCreate(wordAfterVerb({ name }, args, 'a name'), wishesOf(args))
-  const text = [formatVm(mocked.entry, new Date()), JSON.stringify(mocked.configuration, null, 2), mockNote]
-  return { document: mocked, text: text.join('\n\n') }
+  const wanted = await wantedVms(args)
+  return withRegistry('vm create --mock', async store =>
+    answerForMock(await mockCreate(wanted, store), store),
+  )
 }
-
-const mockNote = 'This was --mock: its registry is gone, and nothing else was touched.'
 
 function answerForOne({ entry, did }: Applied): Answer {
   const text = formatVm(entry, new Date())

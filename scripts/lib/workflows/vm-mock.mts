@@ -1,42 +1,96 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { loadConfig } from '../config/load.mts'
-import { loadPools } from '../config/pools.mts'
-import { loadVmDefaults } from '../config/vm-defaults.mts'
 import { loadCredentials } from '../credentials/load.mts'
 import type { Entry } from '../registry/entry.mts'
-import { openRegistry } from './open-registry.mts'
+import type { RegistryStore } from '../registry/store.mts'
+import type { Answer } from '../run/answer.mts'
+import { messageOf, ProxmintError } from '../run/errors.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { VmWishes } from './vm-design.mts'
 import { renderVm } from './vm-folder.mts'
-import { wantedVm } from './vm-reserve.mts'
+import { formatVm, formatVms } from './vm-list.mts'
+import { previewVms } from './vm-preview.mts'
+import { type FindTemplate, requireFamily, templateFor, type VmPlace } from './vm-reserve.mts'
 
-/**
- * Reserves a VM in a registry that is thrown away, and renders its configuration. Proxmox is not asked, so that its
- * VMIDs, the disk of the VM template and privileges are not checked.
- */
+/** One VM of `vm create --mock`. */
+export interface MockedVm {
+  entry: Entry
+  /** `main.tf.json`; null for a VM that exists, about which `create` would change nothing. */
+  configuration: object | null
+  /** What could not be known, a phrase each. */
+  unknown: string[]
+}
+
+/** In the place of a node or storage that only the credentials tell. */
+const unknownName = 'unknown'
+
+const unasked =
+  'what only Proxmox tells: VMIDs that others have, privileges, the disk of the VM template, the node of `--node auto`'
+
+/** What `vm create` would make of these VMs. Asks neither Proxmox nor for credentials, and writes nothing. */
 export async function mockCreate(
-  name: string,
-  wishes: VmWishes,
-): Promise<{ entry: Entry; configuration: object }> {
-  const [config, pools, defaults] = await Promise.all([loadConfig(), loadPools(), loadVmDefaults()])
-  // Only Proxmox knows where most memory is free.
-  const placed = wishes.node === 'auto' ? { ...wishes, node: undefined } : wishes
-  const wanted = await wantedVm(
-    { config, credentials: await loadCredentials() },
-    pools,
-    defaults,
-    name,
-    placed,
-  )
-  const folder = await mkdtemp(join(tmpdir(), 'proxmint-mock-'))
-  const store = await openRegistry('vm create --mock', { kind: 'file', folder })
-  try {
-    const none = { takenVmids: new Set<number>(), takenAddresses: new Set<string>() }
-    const [entry] = await store.reserve([wanted], { vmidRange: pools.vmidRange, ...none, now: new Date() })
-    return { entry: entry!, configuration: (await renderVm(entry!, false)).configuration }
-  } finally {
-    await store.close()
-    await rm(folder, { recursive: true, force: true })
+  wanted: ReadonlyMap<string, VmWishes>,
+  store: RegistryStore,
+): Promise<MockedVm[]> {
+  const unknown = new Set<string>()
+  const fresh = new Map<string, VmWishes>()
+  const mocked: MockedVm[] = []
+  for (const [name, wishes] of wanted) {
+    const entry = await store.find(name)
+    if (entry === undefined) fresh.set(name, wishes)
+    else mocked.push({ entry, configuration: null, unknown: [] })
   }
+  for (const entry of await previewVms(fresh, await placeFor(unknown), store)) {
+    const { configuration } = await renderVm(entry, false)
+    mocked.push({ entry, configuration, unknown: [...unknown, unasked] })
+  }
+  return mocked
+}
+
+async function placeFor(unknown: Set<string>): Promise<VmPlace> {
+  const credentials = await loadCredentials().catch(error => {
+    if (!(error instanceof ProxmintError)) throw error
+    unknown.add(`node and storage, where \`${unknownName}\` stands: ${messageOf(error)}`)
+    const { PROXMOX_NODE: node, PROXMOX_STORAGE_POOL: storagePool } = process.env
+    return { node: node || unknownName, storagePool: storagePool || unknownName }
+  })
+  return { config: await loadConfig(), credentials, findTemplate: templateIfAny(unknown) }
+}
+
+/** A family that has no version yet is no reason to show nothing. */
+function templateIfAny(unknown: Set<string>): FindTemplate {
+  return async (family, wishes, node) => {
+    const families = await readLockfile(lockfilePath())
+    if (wishes.templateVmid === undefined) await requireFamily(family, families)
+    const isThere = wishes.templateVmid !== undefined || (families[family]?.current ?? null) !== null
+    if (isThere) return templateFor(family, wishes, node)
+    unknown.add(`the VM template, where VMID 0 stands: ${family} has no current version yet`)
+    return { template: { vmid: 0, node }, version: null }
+  }
+}
+
+/** For a person: one VM with its configuration, several as a table. */
+export function answerForMock(mocked: MockedVm[], { description }: RegistryStore): Answer {
+  const unknown = new Set(mocked.flatMap(one => one.unknown))
+  const notes = [
+    'This was --mock: nothing was written.',
+    ...mocked.filter(({ configuration }) => configuration === null).map(unchanged),
+    ...(mocked.length > 1 ? ['--json shows the configuration of each.'] : []),
+    ...(unknown.size === 0 ? [] : [`VMIDs and addresses are the next of ${description}. Not known is`]),
+    ...Array.from(unknown, what => `  - ${what}`),
+  ]
+  const document = mocked.length === 1 ? mocked[0] : mocked
+  return { document, text: [...shown(mocked), notes.join('\n')].join('\n\n') }
+}
+
+function shown(mocked: MockedVm[]): string[] {
+  const entries = mocked.map(({ entry }) => entry)
+  if (entries.length > 1) return [formatVms(entries, new Date())]
+  return mocked.flatMap(({ entry, configuration }) => [
+    formatVm(entry, new Date()),
+    ...(configuration === null ? [] : [JSON.stringify(configuration, null, 2)]),
+  ])
+}
+
+function unchanged({ entry: { name, phase } }: MockedVm): string {
+  return `${name} is ${phase} already: \`create\` would change nothing about it.`
 }

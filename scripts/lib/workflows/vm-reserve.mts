@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.mts'
 import { loadPools, type Pool, type PoolConfig } from '../config/pools.mts'
 import { loadVmDefaults, type VmDefaults } from '../config/vm-defaults.mts'
+import { listFamilies } from '../packer/template.mts'
 import { isVmidFree } from '../proxmox/is-vmid-free.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import type { Entry, VmDesign } from '../registry/entry.mts'
@@ -8,6 +9,8 @@ import type { Wanted } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import type { Families } from '../templates/version.mts'
+import { unknownFamily } from './checked-template.mts'
 import type { Connection } from './connect.mts'
 import { accessDesign } from './vm-access.mts'
 import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
@@ -71,6 +74,17 @@ async function withNode(
 export interface VmPlace {
   config: Config
   credentials: { node: string; storagePool: string }
+  /** How the VM template is found. Default: by the lockfile, or as the wishes say. */
+  findTemplate?: FindTemplate
+}
+
+/** @param family of the wishes, or the usual one. */
+export type FindTemplate = (family: string, wishes: VmWishes, node: string) => Promise<FoundTemplate>
+
+export interface FoundTemplate {
+  template: { vmid: number; node: string }
+  /** Null for one that is in no lockfile. */
+  version: Wanted['template']
 }
 
 /** What is reserved, with all that it is to be. */
@@ -78,7 +92,7 @@ export type WantedVm = Wanted & { node: string; design: VmDesign }
 
 /** Everything about a VM that can be told without asking Proxmox. */
 export async function wantedVm(
-  { config, credentials }: VmPlace,
+  { config, credentials, findTemplate = templateFor }: VmPlace,
   pools: PoolConfig,
   defaults: VmDefaults,
   name: string,
@@ -87,8 +101,8 @@ export async function wantedVm(
   const node = wishes.node ?? credentials.node
   const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
   const access = await accessDesign(name, wishes)
-  const family = access === null ? defaults.template : defaults.credential.template
-  const { template, version } = await templateFor(family, wishes, node)
+  const usual = access === null ? defaults.template : defaults.credential.template
+  const { template, version } = await findTemplate(wishes.template ?? usual, wishes, node)
   const place = { config, pool, template, storage: credentials.storagePool, access }
   const design = designVm(wishes, defaults, place)
   const days = wishes.expiryDays ?? pools.expiryDays
@@ -117,21 +131,27 @@ function poolNamed({ pools }: PoolConfig, name: string): Pool {
   })
 }
 
-async function templateFor(
-  usual: string,
-  wishes: VmWishes,
+/** @throws ProxmintError (usage, invalid) where there is no version to make a VM from. */
+export async function templateFor(
+  family: string,
+  { templateVmid }: VmWishes,
   node: string,
-): Promise<{ template: { vmid: number; node: string }; version: Wanted['template'] }> {
-  if (wishes.templateVmid !== undefined)
-    return { template: { vmid: wishes.templateVmid, node }, version: null }
-  const family = wishes.template ?? usual
+): Promise<FoundTemplate> {
+  if (templateVmid !== undefined) return { template: { vmid: templateVmid, node }, version: null }
   const families = await readLockfile(lockfilePath())
-  if (wishes.template === undefined && families[family] === undefined) throw noVersionYet(family)
+  await requireFamily(family, families)
+  if (families[family] === undefined) throw noVersionYet(family)
   const version = currentVersion(families, family)
   return { template: copyFor(version, node), version: { family, version: version.name } }
 }
 
-/** Of the family that the config names. */
+/** @throws ProxmintError (usage) for a name that neither a folder of packer/ nor the lockfile has. */
+export async function requireFamily(family: string, families: Families): Promise<void> {
+  if (families[family] !== undefined) return
+  const known = [...new Set([...(await listFamilies()), ...Object.keys(families)])].sort()
+  if (!known.includes(family)) throw unknownFamily(family, known)
+}
+
 function noVersionYet(family: string): ProxmintError {
   return new ProxmintError(`the VM is to be made from ${family}, which has no version yet`, {
     hint:

@@ -50,6 +50,18 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       expect(new Set(made.map(({ address }) => address)).size).toBe(40)
     })
 
+    test('previews what a reservation would take, and takes nothing', async () => {
+      await reserve('web-1')
+      const three = [wanted('web-2'), wanted('web-3'), wanted('web-4', { vmid: 500 })]
+      const previewed = await store.preview(three, limits())
+      expect(await store.list()).toHaveLength(1)
+      expect(previewed.map(({ vmid }) => vmid)).toEqual([101, 102, 500])
+      const numbers = ({ vmid, address }: Entry) => [vmid, address]
+      expect((await store.reserve(three, limits())).map(numbers)).toEqual(previewed.map(numbers))
+      const failure = await failureOf(() => store.preview([wanted('web-1')], limits()))
+      expect(failure).toMatchObject({ message: 'the name web-1 is taken', exitCode: 2 })
+    })
+
     test('reserves all or none', async () => {
       await reserve('web-2')
       const failure = await failureOf(() => store.reserve([wanted('web-1'), wanted('web-2')], limits()))

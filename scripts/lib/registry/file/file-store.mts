@@ -86,6 +86,10 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
         const entries = await allocate(wanted, limits, heldBy(state), cursors)
         return { change: { put: entries, cursors }, result: entries }
       }),
+    preview: async (wanted, limits) => {
+      const { state } = await inTurn(refresh)
+      return allocate(wanted, limits, heldBy(state), { ...state.cursors })
+    },
     change: (name, revise) =>
       commit(async state => {
         const entry = state.entries.get(name)

@@ -40,6 +40,10 @@ function storeOn(pool: Pool, url: string): RegistryStore {
         await writeCursors(client, cursors)
         return entries
       }),
+    preview: (wanted, limits) =>
+      inTransaction(pool, async client =>
+        allocate(wanted, limits, heldIn(client), await readCursors(client)),
+      ),
     change: (name, revise) => inTransaction(pool, client => change(client, name, revise)),
     listArchived: () => select(pool, 'SELECT entry FROM proxmint_archive ORDER BY id', []),
     add: (entries, archived) =>

@@ -1,0 +1,47 @@
+import type { Config } from '../config/load.mts'
+import { loadPools } from '../config/pools.mts'
+import { loadVmDefaults } from '../config/vm-defaults.mts'
+import type { Entry } from '../registry/entry.mts'
+import type { RegistryStore } from '../registry/store.mts'
+import type { ApplyOutcome } from './apply.mts'
+import type { VmWishes } from './vm-design.mts'
+import { userDataOf } from './vm-folder.mts'
+import { type VmPlace, wantedVm } from './vm-reserve.mts'
+
+/**
+ * What VMs would be, as far as it can be told without asking Proxmox; nothing is written.
+ * @throws ProxmintError for what cannot be had.
+ */
+export async function previewVms(
+  wanted: ReadonlyMap<string, VmWishes>,
+  place: VmPlace,
+  store: RegistryStore,
+): Promise<Entry[]> {
+  const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
+  const designed = await Promise.all(
+    Array.from(wanted, async ([name, wishes]) => {
+      // Only Proxmox knows where most memory is free.
+      const placed = wishes.node === 'auto' ? { ...wishes, node: undefined } : wishes
+      const one = await wantedVm(place, pools, defaults, name, placed)
+      await userDataOf(one, one.design)
+      return one
+    }),
+  )
+  const none = { takenVmids: new Set<number>(), takenAddresses: new Set<string>() }
+  return store.preview(designed, { vmidRange: pools.vmidRange, ...none, now: new Date() })
+}
+
+/** The VMs whose names or options are wrong, as can be told before anybody logs in. Those that exist are not looked at. */
+export async function faultyWishes(
+  wanted: ReadonlyMap<string, VmWishes>,
+  config: Config,
+  store: RegistryStore,
+): Promise<ApplyOutcome[]> {
+  const faults: ApplyOutcome[] = []
+  const place = { config, credentials: { node: '', storagePool: '' } }
+  for (const [name, wishes] of wanted) {
+    if ((await store.find(name)) !== undefined) continue
+    await previewVms(new Map([[name, wishes]]), place, store).catch(error => faults.push({ name, error }))
+  }
+  return faults
+}
