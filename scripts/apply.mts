@@ -29,7 +29,12 @@ await runMain({
     }
     const { answerFor, applyVms } = await import('./lib/workflows/apply.mts')
     const { withVms } = await import('./lib/workflows/vm-registry.mts')
-    const outcomes = await withVms(name, signal, working => applyVms(args.positionals, options, working))
+    const outcomes = await withVms(
+      name,
+      signal,
+      working => applyVms(args.positionals, options, working),
+      args.positionals,
+    )
     return printAnswer(args, answerFor(outcomes))
   },
 })

@@ -1,4 +1,4 @@
-import { usageError } from './lib/run/command-line.mts'
+import { verbOf, wordAfterVerb } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 import type { ImportedBase } from './lib/workflows/base-import.mts'
@@ -17,10 +17,8 @@ await runMain({
   writes: ['.proxmint/'],
   example: 'zx scripts/base.mts import debian-12',
   async run(args, signal) {
-    const [verb, image] = args.positionals
-    if (verb !== 'import' || image === undefined) {
-      throw usageError({ name }, 'say `import` and an image that config/proxmint.yaml names')
-    }
+    verbOf({ name }, args, ['import'])
+    const image = wordAfterVerb({ name }, args, 'an image that config/proxmint.yaml names, or a family')
     const { importBase } = await import('./lib/workflows/base-import.mts')
     const base = await importBase(image, args.flag('dry-run'), signal)
     process.stdout.write(`${args.flag('json') ? JSON.stringify(base) : describe(base)}\n`)

@@ -1,4 +1,4 @@
-import { type Arguments, usageError } from './lib/run/command-line.mts'
+import { type Arguments, verbOf } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 import { checkLogin, exportCredentials, makeCredentials } from './lib/workflows/credentials.mts'
@@ -18,21 +18,19 @@ await runMain({
   writes: ['secrets/proxmox-creds.enc.yaml', '.sops.yaml', '<age identity>'],
   example: 'eval "$(zx scripts/credentials.mts export)"',
   async run(args) {
-    process.stdout.write(`${await verb(args)}\n`)
+    process.stdout.write(`${await run(args)}\n`)
     return exitCodes.done
   },
 })
 
-async function verb(args: Arguments): Promise<string> {
+async function run(args: Arguments): Promise<string> {
   const json = args.flag('json')
-  switch (args.positionals[0]) {
+  switch (verbOf({ name }, args, ['export', 'init', 'check'])) {
     case 'export':
       return exportCredentials(json)
     case 'init':
       return makeCredentials(json, args.flag('dry-run'))
     case 'check':
       return checkLogin(json)
-    default:
-      throw usageError({ name }, 'say `export`, `init` or `check`')
   }
 }

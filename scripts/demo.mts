@@ -1,17 +1,15 @@
-import { usageError } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
-const name = 'demo'
-
 await runMain({
-  name,
+  name: 'demo',
   summary: 'Does the main job once, with the real tools, on an embedded Proxmox VE of its own.',
   usage: '',
   options: {
     guests: {
       type: 'string',
       value: 'sim|qemu',
+      choices: ['sim', 'qemu'],
       default: 'sim',
       help: 'what VMs are: simulated or real machines',
     },
@@ -21,8 +19,7 @@ await runMain({
   writes: ['.proxmint/'],
   example: 'zx scripts/demo.mts --guests sim',
   async run(args, signal) {
-    const guests = args.string('guests')
-    if (guests !== 'sim' && guests !== 'qemu') throw usageError({ name }, 'guests are `sim` or `qemu`')
+    const guests = args.string('guests') === 'qemu' ? 'qemu' : 'sim'
     const { demonstrate } = await import('./lib/workflows/demo.mts')
     const steps = await demonstrate(args.flag('json') ? process.stderr : process.stdout, guests, signal)
     if (args.flag('json')) {

@@ -1,7 +1,7 @@
 import type { FaultAction, UpOptions } from '../lab/cli.mts'
 import type { FaultReport } from '../lab/pve/faults/fault.mts'
 import { DEFAULT_STATE_FOLDER, type LabRecord } from '../lab/record.mts'
-import { type Arguments, usageError } from './lib/run/command-line.mts'
+import { type Arguments, usageError, verbOf } from './lib/run/command-line.mts'
 import { exitCodes, ProxmintError } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
@@ -32,12 +32,31 @@ await runMain({
       help: 'nodes and storages: see docs/lab.md (default one node)',
     },
     'root-password': { type: 'string', value: 'TEXT', help: 'of root@pam (default: made up)' },
-    'pve-version': { type: 'string', value: '8|9', default: 9, help: 'Proxmox VE to be' },
-    guests: { type: 'string', value: 'sim|qemu|none', default: 'sim', help: 'what runs a VM' },
-    image: { type: 'string', multiple: true, value: 'NAME', help: 'debian-12 (default), debian-13' },
+    'pve-version': {
+      type: 'string',
+      value: '8|9',
+      choices: ['8', '9'],
+      default: 9,
+      help: 'Proxmox VE to be',
+    },
+    guests: {
+      type: 'string',
+      value: 'sim|qemu|none',
+      choices: ['sim', 'qemu', 'none'],
+      default: 'sim',
+      help: 'what runs a VM',
+    },
+    image: {
+      type: 'string',
+      multiple: true,
+      value: 'NAME',
+      choices: ['debian-12', 'debian-13'],
+      help: 'debian-12 (default), debian-13',
+    },
     isolation: {
       type: 'string',
       value: 'MODE',
+      choices: ['auto', 'namespace', 'loopback'],
       default: 'auto',
       help: 'auto, namespace, or loopback: all on 127.0.0.1',
     },
@@ -53,7 +72,8 @@ await runMain({
 })
 
 async function dispatch(args: Arguments, signal: AbortSignal): Promise<number | undefined> {
-  const [subcommand, ...rest] = args.positionals
+  const subcommand = verbOf({ name }, args, ['up', 'down', 'status', 'exec', 'fault'])
+  const rest = args.positionals.slice(1)
   const { labDown, labExec, labUp, requireLab } = await import('../lab/cli.mts')
   const state = args.string('state')!
   if (subcommand === 'exec') {
@@ -71,8 +91,6 @@ async function dispatch(args: Arguments, signal: AbortSignal): Promise<number | 
     case 'status':
       print(args, await requireLab(state), describe)
       return exitCodes.done
-    default:
-      throw usageError({ name }, `which of up, down, status, exec, fault? Not \`${subcommand ?? ''}\``)
   }
 }
 

@@ -48,7 +48,12 @@ await runMain({
     apply: { type: 'boolean', help: 'create: makes and boots it; without, it is reserved only' },
     rollback: { type: 'boolean', help: 'create: gives all up again when a step before the boot fails' },
     mock: { type: 'boolean', help: 'create: shows what would be made; writes nothing, needs no credentials' },
-    phase: { type: 'string', value: 'PHASE', help: 'list: only those that are active, suspended, ...' },
+    phase: {
+      type: 'string',
+      value: 'PHASE',
+      choices: ['reserved', 'created', 'minted', 'active', 'suspended', 'destroyed'],
+      help: 'list: only those that are active, suspended, ...',
+    },
     outdated: { type: 'boolean', help: 'list: only those on a version that is not current, or revoked' },
     days: { type: 'integer', value: 'N', help: 'extend, resume: by how many days' },
     yes: { type: 'boolean', help: 'rebuild, destroy: without asking' },

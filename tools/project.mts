@@ -90,11 +90,12 @@ function describe(command: CommandSpec, makefile: string): object {
   }
 }
 
-function describeOption({ type, multiple, value, default: fallback, help }: OptionSpec): object {
+function describeOption({ type, multiple, value, choices, default: fallback, help }: OptionSpec): object {
   return {
     type,
     ...(multiple === true && { multiple }),
     ...(value !== undefined && { value }),
+    ...(choices !== undefined && { choices }),
     ...(fallback !== undefined && { default: fallback }),
     help,
   }

@@ -11,6 +11,7 @@ const spec: CommandSpec = {
     var: { type: 'string', multiple: true, value: 'NAME=VALUE', help: 'sets a variable' },
     keep: { type: 'string', value: 'N', help: 'how many versions to keep' },
     save: { type: 'string', value: 'FILE', help: 'writes it there' },
+    color: { type: 'string', value: 'WHEN', choices: ['always', 'never'], help: 'in colour' },
     'dry-run': { type: 'boolean', help: 'prints what would be run' },
   },
   positionals: 1,
@@ -34,6 +35,7 @@ describe('what is understood', () => {
     ['a value that begins with hyphens', ['--keep=--x'], { keep: '--x' }],
     ['a negative number as a value', ['--keep', '-3'], { keep: '-3' }],
     ['the last of two values', ['--keep', '3', '--keep', '4'], { keep: '4' }],
+    ['a value of those that it takes', ['--color', 'never'], {}],
     ['all of several values', ['--var', 'a=1', '--var=b=2=3'], { vars: ['a=1', 'b=2=3'] }],
     ['everything behind -- as it is', ['--', '--json'], { positionals: ['--json'], json: false }],
   ])('%s', (_, argv, expected) => {
@@ -58,6 +60,12 @@ describe('what is refused', () => {
     ['a missing value at the end', ['--keep'], 'option `--keep` needs a value'],
     ['a missing value before an option', ['--save', '--json'], 'option `--save` needs a value'],
     ['a flag with a value', ['--dry-run=yes'], 'option `--dry-run` takes no value'],
+    [
+      'a value close to one that it takes',
+      ['--color', 'neevr'],
+      'option `--color` takes always, never, not `neevr`; did you mean never?',
+    ],
+    ['a value that it does not take', ['--color='], 'option `--color` takes always, never, not ``'],
     ['one positional too many', ['debian', 'arch'], 'unexpected argument `arch`'],
   ])('%s', async (_, argv, message) => {
     expect(await failureOf(() => parseArguments(spec, argv))).toEqual({
@@ -99,6 +107,7 @@ Builds a VM template.
   --var NAME=VALUE  sets a variable
   --keep N          how many versions to keep
   --save FILE       writes it there
+  --color WHEN      in colour
   --dry-run         prints what would be run
   --json            print one JSON document on standard output, and nothing else there
   --help            print this text

@@ -1,4 +1,5 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { didYouMean } from '../run/nearest.mts'
 import { type Entry, fixedKeys } from './entry.mts'
 import type { RegistryStore } from './store.mts'
 
@@ -10,15 +11,21 @@ export function revised(entry: Entry, revise: (entry: Entry) => Entry): Entry {
   return changed
 }
 
-/** The living entry of a name. @throws ProxmintError (usage) where there is none. */
-export async function requireEntry(store: Pick<RegistryStore, 'find'>, name: string): Promise<Entry> {
+/** The living entry of a name. @throws ProxmintError (usage) where there is none, with the nearest name. */
+export async function requireEntry(
+  store: Pick<RegistryStore, 'find' | 'list'>,
+  name: string,
+): Promise<Entry> {
   const entry = await store.find(name)
-  if (entry === undefined) throw noSuchEntry(name)
-  return entry
+  if (entry !== undefined) return entry
+  throw noSuchEntry(
+    name,
+    (await store.list()).map(known => known.name),
+  )
 }
 
-export function noSuchEntry(name: string): ProxmintError {
-  return new ProxmintError(`there is no VM ${name} in the registry`, {
+export function noSuchEntry(name: string, known: Iterable<string> = []): ProxmintError {
+  return new ProxmintError(`there is no VM ${name} in the registry${didYouMean(name, known)}`, {
     hint: 'zx scripts/vm.mts list',
     exitCode: exitCodes.usage,
   })

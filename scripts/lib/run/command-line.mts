@@ -1,6 +1,6 @@
 import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
 import { exitCodes, ProxmintError } from './errors.mts'
-import { nearest } from './nearest.mts'
+import { didYouMean, nearest } from './nearest.mts'
 import type { Use } from './uses.mts'
 
 export interface OptionSpec {
@@ -10,6 +10,8 @@ export interface OptionSpec {
   multiple?: boolean
   /** Shown after the option in `--help`: `N`, `FILE`. */
   value?: string
+  /** The only values it takes. */
+  choices?: readonly string[]
   /** Its value where it is not given. */
   default?: string | number
   help: string
@@ -103,6 +105,18 @@ function checkOption(
     throw usageError(spec, `option \`${rawName}\` needs a value`)
   if (option.type === 'boolean' && value !== undefined)
     throw usageError(spec, `option \`${rawName}\` takes no value`)
+  if (option.choices !== undefined) requireChoice(spec, `option \`${rawName}\` takes`, given!, option.choices)
+}
+
+/** @throws ProxmintError (usage) with what is accepted and the nearest of it. @param takes begins the sentence. */
+export function requireChoice(
+  spec: Pick<CommandSpec, 'name'>,
+  takes: string,
+  word: string,
+  choices: readonly string[],
+): void {
+  if (choices.includes(word)) return
+  throw usageError(spec, `${takes} ${choices.join(', ')}, not \`${word}\`${didYouMean(word, choices)}`)
 }
 
 export function usageError(spec: Pick<CommandSpec, 'name'>, message: string): ProxmintError {
@@ -118,9 +132,11 @@ export function verbOf<V extends string>(
   { positionals }: Arguments,
   verbs: readonly V[],
 ): V {
-  const verb = verbs.find(known => known === positionals[0])
-  if (verb === undefined) throw usageError(spec, `say one of ${verbs.join(', ')}`)
-  return verb
+  const [word] = positionals
+  const say = verbs.length > 1 ? 'say one of' : 'say'
+  if (word === undefined) throw usageError(spec, `${say} ${verbs.join(', ')}`)
+  requireChoice(spec, say, word, verbs)
+  return word as V
 }
 
 /** The word after the verb. @throws ProxmintError (usage) where there is none. @param what it is: `a name`. */

@@ -1,14 +1,12 @@
-import type { Arguments } from '../run/command-line.mts'
-import { usageError } from '../run/command-line.mts'
+import { type Arguments, requireChoice } from '../run/command-line.mts'
 import type { Command } from '../run/main.mts'
-import { isToolName, type ToolName, toolNames } from './pins.mts'
+import { type ToolName, toolNames } from './pins.mts'
 import {
   formatPlan,
   formatTools,
   planSetup,
   purposes,
   requestFor,
-  type SetupPurpose,
   type SetupRequest,
   setUp,
 } from './setup.mts'
@@ -22,7 +20,12 @@ export const setupCommand: Command = {
   usage: '[--only TOOL,...] [--for PURPOSE] [--dry-run]',
   options: {
     only: { type: 'string', value: 'TOOL,...', help: `only these of: ${toolNames.join(', ')}` },
-    for: { type: 'string', value: 'PURPOSE', help: `${purposes.join(', ')} (default; all but qemu)` },
+    for: {
+      type: 'string',
+      value: 'PURPOSE',
+      choices: purposes,
+      help: `${purposes.join(', ')} (default; all but qemu)`,
+    },
     'dry-run': { type: 'boolean', help: 'say what would be done' },
   },
   positionals: 0,
@@ -49,19 +52,13 @@ function print(args: Arguments, document: object, text: string): void {
 
 function readRequest(args: Arguments): SetupRequest {
   const only = args.string('only')
-  const purpose = args.string('for')
-  if (only === undefined) return requestFor(readPurpose(purpose ?? 'all'))
-  const groups = purpose === undefined ? [] : requestFor(readPurpose(purpose)).groups
+  const purpose = purposes.find(known => known === args.string('for'))
+  if (only === undefined) return requestFor(purpose ?? 'all')
+  const groups = purpose === undefined ? [] : requestFor(purpose).groups
   return { tools: only.split(',').map(readTool), groups }
 }
 
-function readPurpose(text: string): SetupPurpose {
-  const known = purposes.find(purpose => purpose === text)
-  if (known !== undefined) return known
-  throw usageError({ name }, `option \`--for\` takes ${purposes.join(', ')}, not \`${text}\``)
-}
-
 function readTool(text: string): ToolName {
-  if (isToolName(text)) return text
-  throw usageError({ name }, `option \`--only\` knows ${toolNames.join(', ')}, not \`${text}\``)
+  requireChoice({ name }, 'option `--only` knows', text, toolNames)
+  return text as ToolName
 }

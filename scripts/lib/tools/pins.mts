@@ -37,5 +37,3 @@ export const toolsFolder = new URL('../../../tools/', import.meta.url)
 export const pins = JSON.parse(readFileSync(new URL('pins.json', toolsFolder), 'utf8')) as Pins
 
 export const toolNames = Object.keys(pins.tools) as ToolName[]
-
-export const isToolName = (name: string): name is ToolName => toolNames.some(known => known === name)

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { FirstBoot, ImageConfig } from '../config/load.mts'
+import { type FirstBoot, type ImageConfig, loadConfig } from '../config/load.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
@@ -38,10 +38,11 @@ export function baseName(image: string): string {
  * @param named an image of the config, or a template family: then the image its template is built from.
  */
 export async function importBase(named: string, dryRun: boolean, signal: AbortSignal): Promise<ImportedBase> {
+  const { images } = await loadConfig()
+  const image = await imageOf(named, images)
+  const source = knownImage(images, image, await listFamilies())
   const connection = await connect()
   const { config, client, credentials } = connection
-  const image = await imageOf(named, config.images)
-  const source = knownImage(config.images, image)
   const place = { ...credentials, pveMajor: connection.version.major }
   await requireNode(client, place.node, 'proxmox_node in the credentials')
   const needs = needsOfBaseImport(config, place)
@@ -129,11 +130,11 @@ async function imageOf(named: string, images: Record<string, ImageConfig>): Prom
   })
 }
 
-function knownImage(images: Record<string, ImageConfig>, image: string): ImageConfig {
+function knownImage(images: Record<string, ImageConfig>, image: string, families: string[]): ImageConfig {
   const source = images[image]
   if (source !== undefined) return source
   const names = Object.keys(images)
-  throw new ProxmintError(`unknown image ${image}${didYouMean(image, names)}`, {
+  throw new ProxmintError(`unknown image ${image}${didYouMean(image, [...names, ...families])}`, {
     facts: { known: names.join(', ') || 'none' },
     hint: 'images are named under `images` in config/proxmint.yaml',
     exitCode: exitCodes.usage,

@@ -10,6 +10,7 @@ import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { writeFailed } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { didYouMean } from '../run/nearest.mts'
 import type { TemplateVersion } from '../templates/version.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
 import { needsOfAcceptance, type TestedPlace } from './acceptance-needs.mts'
@@ -49,7 +50,8 @@ export async function prepareJob(
   { variables: given, test }: Pick<BuildOptions, 'variables' | 'test'>,
 ): Promise<BuildJob> {
   const template = await loadCheckedTemplate(os)
-  requireHandover(template, given)
+  requireHandover(template)
+  requireVariables(template, given)
   const family = await loadFamily(os)
   const { config, credentials } = connection
   const places = family.places ?? [{ node: credentials.node, storage: credentials.storagePool }]
@@ -75,7 +77,7 @@ export function connectionAt(connection: Connection, { node, storage }: Place): 
   return { ...connection, credentials: { ...connection.credentials, node, storagePool: storage } }
 }
 
-function requireHandover({ folder, variables }: Template, given: Record<string, string>): void {
+function requireHandover({ folder, variables }: Template): void {
   const missing = handedOver.filter(name => !variables.some(variable => variable.name === name))
   if (missing.length > 0) {
     throw new ProxmintError(`${folder} declares no variable ${missing.join(', ')}`, {
@@ -83,12 +85,25 @@ function requireHandover({ folder, variables }: Template, given: Record<string, 
       exitCode: exitCodes.invalid,
     })
   }
+}
+
+/** @throws ProxmintError (usage) for a variable that nobody may give, or that the template does not have. */
+export function requireVariables({ folder, variables }: Template, given: Record<string, string>): void {
   const set = handedOver.find(name => given[name] !== undefined)
   if (set !== undefined) {
     throw new ProxmintError(`${set} cannot be given: proxmint chooses it and writes it down`, {
       exitCode: exitCodes.usage,
     })
   }
+  const known = variables.map(({ name }) => name)
+  const unknown = Object.keys(given).find(name => !known.includes(name))
+  if (unknown === undefined) return
+  const settable = known.filter(name => !handedOver.some(handed => handed === name)).sort()
+  throw new ProxmintError(`${folder} has no variable ${unknown}${didYouMean(unknown, settable)}`, {
+    facts: { variables: settable.join(', ') },
+    hint: 'they are declared in its *.pkr.hcl files',
+    exitCode: exitCodes.usage,
+  })
 }
 
 /** What the config decides, for the templates that ask for it. */

@@ -2,13 +2,15 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/load.mts'
 import { removeStaleCopies } from '../packer/packaged-copy.mts'
-import { listFamilies } from '../packer/template.mts'
+import { listFamilies, loadTemplate } from '../packer/template.mts'
 import { interrupted } from '../run/errors.mts'
 import { say, withRow } from '../run/progress.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { requireTool } from '../tools/find.mts'
 import { type Builder, type BuildResult, buildFamily } from './build-family.mts'
+import { requireVariables } from './build-job.mts'
 import type { BuildOptions } from './build-options.mts'
+import { requireFamily } from './checked-template.mts'
 import { type Connection, cleaningOf, connect } from './connect.mts'
 import { formatPrune } from './format-prune.mts'
 import { mirror } from './promote.mts'
@@ -26,6 +28,8 @@ export type BuildOutcome = { os: string; result: BuildResult } | { os: string; e
  * @throws ProxmintError for what concerns all of them: no Packer, no connection, an interruption.
  */
 export async function build(options: BuildOptions, signal: AbortSignal): Promise<BuildOutcome[]> {
+  const names = await namesOf(options)
+  await requireAnyKnown(names, options)
   const packer = await requireTool('packer')
   const dialect = packer.dialect ?? 'modern'
   const connection = await connect(dialect === 'packaged' ? 'password' : 'token')
@@ -41,7 +45,7 @@ export async function build(options: BuildOptions, signal: AbortSignal): Promise
     atPlace: ({ node, storage }, work) => slots.use([`node ${node}`, `storage ${storage}`], work),
   }
   try {
-    const outcomes = await buildAll(builder, slots, await namesOf(options), signal)
+    const outcomes = await buildAll(builder, slots, names, signal)
     await pruneBuilt(connection, options, outcomes, signal)
     // What a run before this one could not bring up to the lockfile.
     if (!options.dryRun && !options.validateOnly && !outcomes.some(isBuilt)) await mirror(connection)
@@ -74,6 +78,17 @@ async function pruneBuilt(
     signal,
   )
   say(formatPrune(report))
+}
+
+/** What is wrong with names and variables of all families is told before anybody logs in. */
+async function requireAnyKnown(names: string[], { variables }: BuildOptions): Promise<void> {
+  const faults: unknown[] = []
+  const look = async (os: string): Promise<void> => {
+    await requireFamily(os)
+    if (Object.keys(variables).length > 0) requireVariables(await loadTemplate(os), variables)
+  }
+  for (const os of names) await look(os).catch(error => faults.push(error))
+  if (names.length > 0 && faults.length === names.length) throw faults[0]
 }
 
 async function namesOf({ families }: BuildOptions): Promise<string[]> {

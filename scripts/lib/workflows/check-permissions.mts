@@ -12,7 +12,7 @@ import { writeFileAtomic } from '../run/atomic-file.mts'
 import { findTool } from '../tools/find.mts'
 import type { Tool } from '../tools/tool.mts'
 import { needsOfAcceptance } from './acceptance-needs.mts'
-import { loadCheckedTemplate } from './checked-template.mts'
+import { loadCheckedTemplate, requireFamily } from './checked-template.mts'
 import { type Connection, connect, type Login } from './connect.mts'
 import { checkPermissions, checkSavedPermissions, type PermissionVerdict } from './permission-check.mts'
 import { buildTarget, findBase, needsOfBaseImport, needsOfBuild, needsOfVms } from './work-needs.mts'
@@ -31,6 +31,7 @@ export interface WorkVerdict {
  * @param saveTo file for Proxmox's whole answer about the API token, which `--from` reads.
  */
 export async function checkAll(families: string[], saveTo: string | undefined): Promise<WorkVerdict[]> {
+  for (const os of families) await requireFamily(os)
   const names = families.length > 0 ? families : await clonedFamilies()
   const login = loginOf(await findTool('packer'))
   const token = await connect('token')

@@ -3,14 +3,14 @@ import { checkRules, formatViolation } from '../packer/rules.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
+import type { Families } from '../templates/version.mts'
 
 /**
  * A template family by name, read and held against the rules of the documented fixes.
  * @throws ProxmintError (usage) for an unknown name, (invalid) with every violation.
  */
 export async function loadCheckedTemplate(os: string): Promise<Template> {
-  const families = await listFamilies()
-  if (!families.includes(os)) throw unknownFamily(os, families)
+  await requireFamily(os)
   const template = await loadTemplate(os)
   const violations = checkRules(template, await loadFamily(os))
   if (violations.length === 0) return template
@@ -21,8 +21,14 @@ export async function loadCheckedTemplate(os: string): Promise<Template> {
   )
 }
 
-/** @param families those that are known. */
-export function unknownFamily(os: string, families: string[]): ProxmintError {
+/** @throws ProxmintError (usage) for a name that neither a folder of packer/ nor the lockfile has. */
+export async function requireFamily(family: string, families: Families = {}): Promise<void> {
+  if (families[family] !== undefined) return
+  const known = [...new Set([...(await listFamilies()), ...Object.keys(families)])].sort()
+  if (!known.includes(family)) throw unknownFamily(family, known)
+}
+
+function unknownFamily(os: string, families: string[]): ProxmintError {
   return new ProxmintError(`unknown OS ${os}${didYouMean(os, families)}`, {
     facts: { known: families.join(', ') },
     hint: 'a template family is a folder of packer/',

@@ -3,6 +3,7 @@ import { type Arguments, usageError } from '../run/command-line.mts'
 import { mintForVm, updateCredential } from './vm-credential.mts'
 import { formatVm } from './vm-list.mts'
 import { withVms } from './vm-registry.mts'
+import type { Working } from './vm-steps.mts'
 
 /** `mint --vm NAME` and `mint --update NAME`. */
 export async function mintVmCommand(vm: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
@@ -12,9 +13,9 @@ export async function mintVmCommand(vm: string, args: Arguments, signal: AbortSi
   if (update !== undefined && signature === undefined) {
     throw usageError({ name: 'mint' }, '--update needs --user-signature')
   }
-  const entry = await withVms(`mint ${vm}`, signal, working =>
-    update === undefined ? mintForVm(vm, working) : updateCredential(vm, signature!, working),
-  )
+  const work = (working: Working) =>
+    update === undefined ? mintForVm(vm, working) : updateCredential(vm, signature!, working)
+  const entry = await withVms(`mint ${vm}`, signal, work, [vm])
   const done = update === undefined ? next(entry.phase, vm) : `the owner of ${vm} can read where it is`
   return { document: entry, text: `${formatVm(entry, new Date())}\n\n${done}` }
 }

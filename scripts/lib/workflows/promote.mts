@@ -6,13 +6,19 @@ import type { Families, TemplateVersion } from '../templates/version.mts'
 import type { Connection } from './connect.mts'
 import { mirrorLockfile } from './templates-mirror.mts'
 
+/** How the work logs in. */
+type Login = () => Promise<Connection>
+
 /** Changes the lockfile, then what mirrors it; warnings of the mirror go to stderr. */
 async function change(
-  connection: Connection,
+  login: Login,
   purpose: string,
   decide: (families: Families) => Families,
 ): Promise<Families> {
   const path = lockfilePath()
+  // What cannot be is told before anybody logs in.
+  decide(await readLockfile(path))
+  const connection = await login()
   const families = await updateLockfile(path, purpose, decide)
   await mirror(connection)
   return families
@@ -54,17 +60,17 @@ export async function recordVersion(
 }
 
 /** Makes the candidate of a family current. */
-export function promoteFamily(connection: Connection, os: string, untested: boolean): Promise<Families> {
-  return change(connection, `promote ${os}`, families => promote(families, os, { untested }))
+export function promoteFamily(login: Login, os: string, untested: boolean): Promise<Families> {
+  return change(login, `promote ${os}`, families => promote(families, os, { untested }))
 }
 
 /** Makes the previous version of a family current. */
-export function rollbackFamily(connection: Connection, os: string): Promise<Families> {
-  return change(connection, `roll back ${os}`, families => rollback(families, os))
+export function rollbackFamily(login: Login, os: string): Promise<Families> {
+  return change(login, `roll back ${os}`, families => rollback(families, os))
 }
 
 /** Marks a version as known to be bad. */
-export function revokeVersion(connection: Connection, name: string, reason: string): Promise<Families> {
+export function revokeVersion(login: Login, name: string, reason: string): Promise<Families> {
   const revoked = { reason, at: new Date().toISOString() }
-  return change(connection, `revoke ${name}`, families => revoke(families, name, revoked))
+  return change(login, `revoke ${name}`, families => revoke(families, name, revoked))
 }

@@ -2,6 +2,8 @@ import type { Answer } from '../run/answer.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
 import { durationMs } from '../run/duration.mts'
 import { exitCodes } from '../run/errors.mts'
+import { familyIn } from '../templates/channels.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Families } from '../templates/version.mts'
 import { connect } from './connect.mts'
 import { promoteFamily, revokeVersion, rollbackFamily } from './promote.mts'
@@ -23,18 +25,18 @@ const byVerb: Record<string, Verb> = {
   },
   async promote(args) {
     const os = wordAfterVerb({ name }, args, 'a family')
-    return channelsOf(os, await promoteFamily(await connect(), os, args.flag('untested')))
+    return channelsOf(os, await promoteFamily(connect, os, args.flag('untested')))
   },
   async rollback(args) {
     const os = wordAfterVerb({ name }, args, 'a family')
-    return channelsOf(os, await rollbackFamily(await connect(), os))
+    return channelsOf(os, await rollbackFamily(connect, os))
   },
   async revoke(args) {
     const version = wordAfterVerb({ name }, args, 'a version')
     const reason = args.string('reason')
     if (reason === undefined)
       throw usageError({ name }, 'revoke needs --reason: it is told to whoever uses the version')
-    const families = await revokeVersion(await connect(), version, reason)
+    const families = await revokeVersion(connect, version, reason)
     const [os] = Object.entries(families).find(([, family]) => family.current?.name === version) ?? []
     const next =
       os === undefined ? '' : `; it is the current version: zx scripts/templates.mts rollback ${os}`
@@ -55,16 +57,15 @@ const byVerb: Record<string, Verb> = {
   async prune(args, signal) {
     const { pruneTemplates } = await import('./prune.mts')
     const { formatPrune } = await import('./format-prune.mts')
-    const report = await pruneTemplates(
-      await connect(),
-      {
-        families: args.positionals.slice(1),
-        keep: args.integer('keep', { min: 1, max: 1000 })!,
-        minAgeMs: durationMs({ name }, 'min-age', args.string('min-age'))!,
-        dryRun: args.flag('dry-run'),
-      },
-      signal,
-    )
+    const options = {
+      families: args.positionals.slice(1),
+      keep: args.integer('keep', { min: 1, max: 1000 })!,
+      minAgeMs: durationMs({ name }, 'min-age', args.string('min-age'))!,
+      dryRun: args.flag('dry-run'),
+    }
+    const known = await readLockfile(lockfilePath())
+    for (const os of options.families) familyIn(known, os)
+    const report = await pruneTemplates(await connect(), options, signal)
     return { document: report, text: formatPrune(report) }
   },
 }

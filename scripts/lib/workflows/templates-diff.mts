@@ -1,5 +1,6 @@
 import { changedInputs } from '../packer/input-digest.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { didYouMean } from '../run/nearest.mts'
 import { familyIn } from '../templates/channels.mts'
 import { type PackageChanges, packageChanges } from '../templates/diff.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
@@ -43,12 +44,12 @@ function pick(os: string, family: FamilyVersions, wanted: string): TemplateVersi
     ? family[wanted as Channel]
     : versionsOf(family).find(candidate => candidate.name === wanted)
   if (version !== null && version !== undefined) return version
-  throw new ProxmintError(`${os} has no ${isChannel ? `${wanted} version` : `version ${wanted}`}`, {
-    facts: {
-      versions: versionsOf(family)
-        .map(candidate => candidate.name)
-        .join(', '),
-    },
+  const known = versionsOf(family).map(({ name }) => name)
+  const what = isChannel
+    ? `${wanted} version`
+    : `version ${wanted}${didYouMean(wanted, [...channels, ...known])}`
+  throw new ProxmintError(`${os} has no ${what}`, {
+    facts: { versions: known.join(', ') },
     hint: `say ${channels.join(', ')} or the name of a version`,
     exitCode: exitCodes.usage,
   })

@@ -9,6 +9,7 @@ import {
   type TemplateVersion,
   versionsOf,
 } from '../templates/version.mts'
+import { requireFamily } from './checked-template.mts'
 
 /** One version as a table shows it. */
 export interface ListedVersion extends TemplateVersion {
@@ -19,9 +20,12 @@ export interface ListedVersion extends TemplateVersion {
   channel: Channel | null
 }
 
-/** Every version the lockfile holds; Proxmox is not asked. @param os of one family alone. */
+/** Every version the lockfile holds; Proxmox is not asked. @param os of one family alone.
+ * @throws ProxmintError (usage) for a family that nobody knows. */
 export async function listVersions(os: string | undefined): Promise<ListedVersion[]> {
-  return listed(await readLockfile(lockfilePath())).filter(version => os === undefined || version.os === os)
+  const families = await readLockfile(lockfilePath())
+  if (os !== undefined) await requireFamily(os, families)
+  return listed(families).filter(version => os === undefined || version.os === os)
 }
 
 /** What Terraform is given, as it is written beside the lockfile. */

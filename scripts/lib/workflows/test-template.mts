@@ -25,8 +25,9 @@ export interface TestedTemplate extends AcceptanceReport {
  * @param named a VMID, or a family: then its candidate, or else its current version.
  */
 export async function testTemplate(named: string, signal: AbortSignal): Promise<TestedTemplate> {
+  const wanted = /^\d+$/.test(named) ? Number(named) : await vmidOf(named)
   const connection = await connect()
-  const target = await findTarget(connection, named)
+  const target = await findTarget(connection, wanted)
   const { os, name, vmid, node } = target
   const place = { ...target, pveMajor: connection.version.major }
   const needs = needsOfAcceptance(connection.config, target.family, place)
@@ -35,8 +36,7 @@ export async function testTemplate(named: string, signal: AbortSignal): Promise<
   return { os, name, vmid, node, ...(await acceptTemplate(connection, target, signal)) }
 }
 
-async function findTarget(connection: Connection, named: string): Promise<AcceptanceTarget> {
-  const vmid = /^\d+$/.test(named) ? Number(named) : await vmidOf(named)
+async function findTarget(connection: Connection, vmid: number): Promise<AcceptanceTarget> {
   const vm = (await listVms(connection.client)).find(candidate => candidate.vmid === vmid)
   if (vm?.template !== 1) throw noTemplate(connection, vmid, vm)
   const os = await familyOf(vm)

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { contains, parseAddress } from '../config/addresses.mts'
 import { loadConfig } from '../config/load.mts'
 import { loadPools } from '../config/pools.mts'
-import { type Entry, phases } from '../registry/entry.mts'
+import type { Entry } from '../registry/entry.mts'
 import { readPredecessor } from '../registry/predecessor.mts'
 import { requireEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
@@ -23,6 +23,7 @@ import { formatOutdated, outdatedVms } from './vm-outdated.mts'
 import { faultyWishes } from './vm-preview.mts'
 import { rebuildVm, versionToMoveTo } from './vm-rebuild.mts'
 import { withVmRegistry, workingOn } from './vm-registry.mts'
+import { poolNamed } from './vm-reserve.mts'
 import { resumeVm } from './vm-suspend.mts'
 import { factsOf, viewsOf } from './vm-views.mts'
 import { wantedVms } from './vm-wishes.mts'
@@ -36,7 +37,9 @@ type Verb = (store: RegistryStore, args: Arguments, signal: AbortSignal) => Prom
 const byVerb: Record<string, Verb> = {
   async list(store, args) {
     const isGone = args.string('phase') === 'destroyed'
-    const entries = (await (isGone ? store.listArchived() : store.list())).filter(matching(args))
+    const all = await (isGone ? store.listArchived() : store.list())
+    await requirePool(args.string('pool'), all)
+    const entries = all.filter(matching(args))
     if (args.flag('outdated')) {
       const outdated = await outdatedVms(entries)
       return { document: outdated, text: formatOutdated(outdated) }
@@ -55,6 +58,7 @@ const byVerb: Record<string, Verb> = {
     const days = args.integer('days', dayRange)
     if (days === undefined) throw usageError({ name }, 'extend needs --days N')
     const vm = wordAfterVerb({ name }, args, 'a name')
+    await requireEntry(store, vm)
     const entry = await extendVm(vm, days, { store, issuer: issuers(signal) })
     return { document: entry, text: `${entry.name} expires ${entry.expiresAt}` }
   },
@@ -70,6 +74,7 @@ const byVerb: Record<string, Verb> = {
 const onVms: Record<string, Verb> = {
   async create(store, args, signal) {
     const wanted = await wantedVms(args)
+    const parallel = args.integer('parallel', { min: 1, max: 100 })!
     const faulty = await faultyWishes(wanted, await loadConfig(), store)
     if (faulty.length === wanted.size) return answerFor(faulty)
     const userSignature = args.string('user-signature')
@@ -81,12 +86,12 @@ const onVms: Record<string, Verb> = {
     const create = (vm: string) => createVm(vm, wanted.get(vm)!, options, working)
     const [only] = wanted.keys()
     if (wanted.size === 1) return answerForOne(await create(only!))
-    const parallel = args.integer('parallel', { min: 1, max: 100 })!
     return answerFor(await atOnce([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))))
   },
   async resume(store, args, signal) {
     const days = args.integer('days', dayRange)
     const vm = wordAfterVerb({ name }, args, 'a name')
+    await requireEntry(store, vm)
     const entry = await resumeVm(vm, days, await workingOn(store, signal))
     return { document: entry, text: `${vm} is active again, and expires ${entry.expiresAt}` }
   },
@@ -139,12 +144,15 @@ function answerForOne({ entry, did }: Applied): Answer {
   return { document: entry, text: `${text}\n\n${next}` }
 }
 
+/** @throws ProxmintError (usage) for a pool that neither the config nor a VM knows. */
+async function requirePool(pool: string | undefined, entries: Entry[]): Promise<void> {
+  if (pool === undefined || entries.some(entry => entry.pool === pool)) return
+  poolNamed(await loadPools(), pool)
+}
+
 /** The filters of `list`. */
 function matching(args: Arguments): (entry: Entry) => boolean {
   const [phase, pool] = [args.string('phase'), args.string('pool')]
-  if (phase !== undefined && !phases.some(known => known === phase)) {
-    throw usageError({ name }, `--phase ${phase} is none of ${phases.join(', ')}`)
-  }
   return entry => entry.phase === (phase ?? entry.phase) && entry.pool === (pool ?? entry.pool)
 }
 

@@ -5,11 +5,12 @@ import type { RegistryStore } from '../registry/store.mts'
 import type { Answer } from '../run/answer.mts'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { requireFamily } from './checked-template.mts'
 import type { VmWishes } from './vm-design.mts'
 import { renderVm } from './vm-folder.mts'
 import { formatVm, formatVms } from './vm-list.mts'
 import { previewVms } from './vm-preview.mts'
-import { type FindTemplate, requireFamily, templateFor, type VmPlace } from './vm-reserve.mts'
+import { type FindTemplate, templateFor, type VmPlace } from './vm-reserve.mts'
 
 /** One VM of `vm create --mock`. */
 export interface MockedVm {

@@ -37,11 +37,16 @@ export async function faultyWishes(
   config: Config,
   store: RegistryStore,
 ): Promise<ApplyOutcome[]> {
-  const faults: ApplyOutcome[] = []
   const place = { config, credentials: { node: '', storagePool: '' } }
-  for (const [name, wishes] of wanted) {
-    if ((await store.find(name)) !== undefined) continue
-    await previewVms(new Map([[name, wishes]]), place, store).catch(error => faults.push({ name, error }))
+  const known = new Set((await store.list()).map(({ name }) => name))
+  const fresh = [...wanted].filter(([name]) => !known.has(name))
+  const faults: ApplyOutcome[] = []
+  // Which of several it is, is looked for only where something is wrong.
+  const each = async (): Promise<void> => {
+    for (const [name, wishes] of fresh) {
+      await previewVms(new Map([[name, wishes]]), place, store).catch(error => faults.push({ name, error }))
+    }
   }
+  await previewVms(new Map(fresh), place, store).catch(each)
   return faults
 }

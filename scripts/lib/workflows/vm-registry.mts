@@ -1,4 +1,5 @@
 import { loadBackend } from '../config/terraform.mts'
+import { requireEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { connect } from './connect.mts'
@@ -18,13 +19,22 @@ export async function withVmRegistry<T>(
   return withRegistry(purpose, work)
 }
 
-/** The same, logged in to Proxmox. */
+/** The same, logged in to Proxmox. @param names of VMs: where there is none of them, nobody need log in. */
 export async function withVms<T>(
   purpose: string,
   signal: AbortSignal,
   work: (working: Working) => Promise<T>,
+  names: string[] = [],
 ): Promise<T> {
-  return withVmRegistry(purpose, async store => work(await workingOn(store, signal)))
+  return withVmRegistry(purpose, async store => {
+    await requireAny(store, names)
+    return work(await workingOn(store, signal))
+  })
+}
+
+async function requireAny(store: RegistryStore, names: string[]): Promise<void> {
+  const found = await Promise.all(names.map(name => store.find(name)))
+  if (names[0] !== undefined && found.every(entry => entry === undefined)) await requireEntry(store, names[0])
 }
 
 /** Logs in to Proxmox. */

@@ -1,7 +1,6 @@
 import type { Config } from '../config/load.mts'
 import { loadPools, type Pool, type PoolConfig } from '../config/pools.mts'
 import { loadVmDefaults, type VmDefaults } from '../config/vm-defaults.mts'
-import { listFamilies } from '../packer/template.mts'
 import { isVmidFree } from '../proxmox/is-vmid-free.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import type { Entry, VmDesign } from '../registry/entry.mts'
@@ -9,8 +8,7 @@ import type { Wanted } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
-import type { Families } from '../templates/version.mts'
-import { unknownFamily } from './checked-template.mts'
+import { requireFamily } from './checked-template.mts'
 import type { Connection } from './connect.mts'
 import { accessDesign } from './vm-access.mts'
 import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
@@ -121,7 +119,8 @@ export async function wantedVm(
   }
 }
 
-function poolNamed({ pools }: PoolConfig, name: string): Pool {
+/** @throws ProxmintError (usage) for one that config/db.yaml does not have. */
+export function poolNamed({ pools }: PoolConfig, name: string): Pool {
   const pool = pools[name]
   if (pool !== undefined) return pool
   throw new ProxmintError(`unknown pool ${name}${didYouMean(name, Object.keys(pools))}`, {
@@ -143,13 +142,6 @@ export async function templateFor(
   if (families[family] === undefined) throw noVersionYet(family)
   const version = currentVersion(families, family)
   return { template: copyFor(version, node), version: { family, version: version.name } }
-}
-
-/** @throws ProxmintError (usage) for a name that neither a folder of packer/ nor the lockfile has. */
-export async function requireFamily(family: string, families: Families): Promise<void> {
-  if (families[family] !== undefined) return
-  const known = [...new Set([...(await listFamilies()), ...Object.keys(families)])].sort()
-  if (!known.includes(family)) throw unknownFamily(family, known)
 }
 
 function noVersionYet(family: string): ProxmintError {

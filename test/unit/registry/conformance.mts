@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { advance, type Entry, failed } from '../../../scripts/lib/registry/entry.mts'
+import { requireEntry } from '../../../scripts/lib/registry/revise.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { failureOf } from '../failure.mts'
 import { entry, limits, now, pool, wanted } from './entries.mts'
@@ -180,6 +181,12 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
         message: 'there is no VM ghost in the registry',
         exitCode: 2,
       })
+    })
+
+    test('says which name was meant', async () => {
+      await reserve('web-1')
+      const message = 'there is no VM wbe-1 in the registry; did you mean web-1?'
+      expect(await failureOf(() => requireEntry(store, 'wbe-1'))).toMatchObject({ message, exitCode: 2 })
     })
 
     test('archives what was destroyed; its name can be used again', async () => {

@@ -93,7 +93,7 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
     change: (name, revise) =>
       commit(async state => {
         const entry = state.entries.get(name)
-        if (entry === undefined) throw noSuchEntry(name)
+        if (entry === undefined) throw noSuchEntry(name, state.entries.keys())
         const changed = revised(entry, revise)
         const change: Change = changed.phase === 'destroyed' ? { archive: [changed] } : { put: [changed] }
         return { change, result: changed }
