@@ -69,6 +69,17 @@ test.each([
   expect(failure).toMatchObject({ message: expect.stringContaining(message), exitCode: 2 })
 })
 
+test.skipIf(process.stdin.isTTY)(
+  'where nobody can be asked, the command that does not ask is told',
+  async () => {
+    expect(await failureOf(async () => run('vm destroy web-1'))).toMatchObject({
+      message: 'destroy web-1 needs --yes where nobody can be asked',
+      hint: 'zx scripts/vm.mts destroy web-1 --yes',
+      exitCode: 2,
+    })
+  },
+)
+
 test('a name that is right, of two, is worked on: it needs credentials', async () => {
   for (const line of ['apply wbe-1 web-1', 'build debain debian']) {
     expect((await failureOf(async () => run(line))).exitCode).not.toBe(2)

@@ -63,7 +63,7 @@ function replaced(name: string, { change }: ResourceChange): ProxmintError {
   const paths = (change.replace_paths ?? []).map(path => path.join('.'))
   return new ProxmintError(`the plan would destroy ${name} and make a new VM in its place`, {
     facts: { cause: causeOf(paths), attributes: paths.join(', ') || undefined },
-    hint: `nothing was applied; if its disk may be lost: --allow-replace ${name}`,
+    hint: `nothing was applied; if its disk may be lost: zx scripts/apply.mts ${name} --allow-replace ${name}`,
     exitCode: exitCodes.invalid,
   })
 }

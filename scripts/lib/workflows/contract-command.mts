@@ -53,7 +53,7 @@ function abiPath(): string {
 function requireNoContract(contract: string | undefined, { replace }: DeployOptions): void {
   if (contract === undefined || replace) return
   throw new ProxmintError(`${web3FilePath()} names a contract already: ${contract}`, {
-    hint: 'tokens of the old one open no VM that asks a new one; if that is meant, add --replace',
+    hint: 'tokens of the old one open no VM that asks a new one; if that is meant: zx scripts/contract.mts deploy --replace',
     exitCode: exitCodes.usage,
   })
 }

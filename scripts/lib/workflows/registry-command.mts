@@ -54,7 +54,7 @@ export async function restoreRegistry(file: string, replace: boolean): Promise<R
   const { entries, archived } = await readBackup(file)
   const movedTo = replace ? await moveAside() : undefined
   return withRegistry('registry restore', async store => {
-    await requireEmpty(store)
+    await requireEmpty(store, file)
     await store.add(entries, archived)
     return resultOf(store, { entries, archived }, { movedTo })
   })
@@ -92,11 +92,11 @@ async function readBackup(file: string): Promise<Backup> {
   })
 }
 
-async function requireEmpty(store: RegistryStore): Promise<void> {
+async function requireEmpty(store: RegistryStore, file: string): Promise<void> {
   const { length } = await store.list()
   if (length === 0 && (await store.listArchived()).length === 0) return
   throw new ProxmintError(`${store.description} is not empty: it holds ${length} VMs`, {
-    hint: 'a registry in files is moved aside with --replace; empty a database with its own tools',
+    hint: `to move it aside first: zx scripts/registry.mts restore ${file} --replace; a database is emptied with its own tools`,
     exitCode: exitCodes.usage,
   })
 }

@@ -159,7 +159,7 @@ function matching(args: Arguments): (entry: Entry) => boolean {
 /** A person types the name; a script says --yes. */
 async function confirm({ name: vm, vmid }: Entry, verb: string, yes: boolean): Promise<void> {
   if (yes) return
-  if (!process.stdin.isTTY) throw usageError({ name }, `${verb} ${vm} needs --yes where nobody can be asked`)
+  if (!process.stdin.isTTY) throw nobodyToAsk(vm, verb)
   const { createInterface } = await import('node:readline/promises')
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   const answer = await terminal.question(
@@ -167,6 +167,13 @@ async function confirm({ name: vm, vmid }: Entry, verb: string, yes: boolean): P
   )
   terminal.close()
   if (answer.trim() !== vm) throw new ProxmintError(`${vm} is kept: "${answer}" is not its name`)
+}
+
+function nobodyToAsk(vm: string, verb: string): ProxmintError {
+  return new ProxmintError(`${verb} ${vm} needs --yes where nobody can be asked`, {
+    hint: `zx scripts/vm.mts ${verb} ${vm} --yes`,
+    exitCode: exitCodes.usage,
+  })
 }
 
 async function importPredecessor(
