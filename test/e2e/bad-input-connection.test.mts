@@ -44,6 +44,8 @@ const base = (env: NodeJS.ProcessEnv): Promise<ExecResult> =>
 const build = (env: NodeJS.ProcessEnv): Promise<ExecResult> =>
   zxOutside(workspace, 'build', ['debian'], { env })
 
+const urlSetBy = '  set by: PROXMOX_URL in the environment'
+
 const told = (code: number, error: string, ...more: string[]): ExecResult => ({
   code,
   stdout: '',
@@ -60,6 +62,7 @@ describe.each([
       told(
         exitCodes.failed,
         `cannot reach Proxmox VE at ${url}: connection refused`,
+        urlSetBy,
         'hint: check host and port in proxmox_url (8006), and that pveproxy runs',
       ),
     )
@@ -70,6 +73,7 @@ describe.each([
       told(
         exitCodes.denied,
         `cannot reach Proxmox VE at ${lab.url}: its certificate is signed by an unknown CA`,
+        urlSetBy,
         'hint: set proxmox_ca_file to the CA that signed it (on a node: /etc/pve/pve-root-ca.pem), or proxmox_skip_tls_verify: true on a network you trust',
       ),
     )
@@ -98,6 +102,7 @@ test('a host name that does not exist', async () => {
     told(
       exitCodes.failed,
       `cannot reach Proxmox VE at ${url}: no such host`,
+      urlSetBy,
       'hint: check the host name in proxmox_url',
     ),
   )
@@ -110,6 +115,7 @@ test('a server that speaks plain HTTP', async () => {
     told(
       exitCodes.failed,
       `cannot reach Proxmox VE at ${url}: it does not speak TLS`,
+      urlSetBy,
       'hint: check the port in proxmox_url: the API is on 8006',
     ),
   )
@@ -122,6 +128,7 @@ test('a server that hangs up', async () => {
     told(
       exitCodes.failed,
       `cannot reach Proxmox VE at ${url}: the connection was reset`,
+      urlSetBy,
       'hint: try again; look at pveproxy on the node if it stays',
     ),
   )
@@ -139,6 +146,7 @@ describe('a TLS server that is no Proxmox VE', () => {
       told(
         exitCodes.invalid,
         `${url} did not answer as a Proxmox VE API does`,
+        urlSetBy,
         `  answer: ${status} ${reason}: <!doctype html> <title>It works</title>`,
         'hint: check proxmox_url: it is the API of a node, https://HOST:8006/api2/json',
       ),
@@ -160,6 +168,7 @@ describe('a TLS server that is no Proxmox VE', () => {
       told(
         exitCodes.invalid,
         `${url} did not answer as a Proxmox VE API does`,
+        urlSetBy,
         '  answer: 200 OK: {"status":"ok"}',
         'hint: check proxmox_url: it is the API of a node, https://HOST:8006/api2/json',
       ),
@@ -172,6 +181,7 @@ describe('a TLS server that is no Proxmox VE', () => {
       told(
         exitCodes.denied,
         `cannot reach Proxmox VE at ${url}: its certificate is for another name`,
+        urlSetBy,
         'hint: use in proxmox_url a name the certificate holds',
       ),
     )

@@ -71,11 +71,13 @@ describe('what is accepted', () => {
     ],
     ['root@pam', { proxmox_user: 'root@pam' }, { user: 'root@pam' }],
   ])('%s', (_, changes, expected) => {
-    expect(fromFile(changes)).toEqual({ credentials: { ...good, ...expected }, warnings: [] })
+    const credentials = { ...good, urlFrom: 'proxmox_url in creds.yaml', ...expected }
+    expect(fromFile(changes)).toEqual({ credentials, warnings: [] })
   })
 
   test('the environment of a direnv shell', () => {
-    expect(fromEnvironment({})).toEqual({ credentials: good, warnings: [] })
+    const credentials = { ...good, urlFrom: 'PROXMOX_URL in the environment' }
+    expect(fromEnvironment({})).toEqual({ credentials, warnings: [] })
   })
 
   test('empty variables count as unset', () => {
@@ -144,6 +146,18 @@ describe('one mistake in the file', () => {
     ],
     [
       'proxmox_token_id',
+      'terraform@pve',
+      'holds a user',
+      "it belongs in proxmox_user; set this one to the token's name alone",
+    ],
+    [
+      'proxmox_token_secret',
+      'terraform@pve!terraform-token',
+      'holds a user',
+      'it belongs in proxmox_user; set this one to the secret that Proxmox showed',
+    ],
+    [
+      'proxmox_token_id',
       '1',
       'is not a bare token id',
       "set it to the token's name alone, as in `pveum user token add USER NAME`",
@@ -204,6 +218,31 @@ describe('one mistake in the environment', () => {
       'terraform@pve',
       'holds no token id',
       "set it to terraform@pve!TOKENID: Packer's API token login wants user@realm!tokenid",
+    ],
+    [
+      'PROXMOX_USERNAME',
+      'terraform@pve!',
+      'holds no token id',
+      "set it to terraform@pve!TOKENID: Packer's API token login wants user@realm!tokenid",
+    ],
+    ['PROXMOX_USERNAME', '!terraform-token', 'holds no user', 'set it to USER@REALM!TOKENID'],
+    [
+      'PROXMOX_USERNAME',
+      'terraform-token!terraform@pve',
+      'has the realm behind the !',
+      'set it to USER@REALM!TOKENID: the realm belongs to the user',
+    ],
+    [
+      'PROXMOX_USERNAME',
+      'terraform@pve!b',
+      'holds something else than a token id behind the !',
+      'set it to terraform@pve!TOKENID: a letter, then at least one more letter, digit, dot, hyphen or _',
+    ],
+    [
+      'PROXMOX_TOKEN',
+      'terraform@pve!terraform-token',
+      'holds a user',
+      'it belongs in PROXMOX_USERNAME; set this one to the secret that Proxmox showed',
     ],
     [
       'PROXMOX_USERNAME',
@@ -285,6 +324,8 @@ describe('no secret is in any message, wherever it was put', () => {
     `terraform@pve!terraform-token=${secret}`,
     `terraform@pve!terraform-token:${secret}`,
     `PVEAPIToken=terraform@pve!terraform-token=${secret}`,
+    `terraform=${secret}!1`,
+    `${secret}!terraform@pve`,
   ]
   const misplaced = ['proxmox_user', 'proxmox_token_id', 'proxmox_skip_tls_verify', 'proxmox_token_secret']
     .flatMap(key => shapes.map((shape): [string, string] => [key, shape]))

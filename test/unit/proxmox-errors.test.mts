@@ -173,7 +173,7 @@ describe('no answer at all', () => {
     ],
   ])('%s', (code, why, hint, exitCode) => {
     const error = connectionError(
-      url,
+      { url },
       new Error('outer', { cause: Object.assign(new Error('inner'), { code }) }),
     )
     expect([error.message, error.hint, error.exitCode]).toEqual([
@@ -183,8 +183,13 @@ describe('no answer at all', () => {
     ])
   })
 
+  test('says where the URL is set', () => {
+    const error = connectionError({ url, urlFrom: 'PROXMOX_URL in the environment' }, new Error('odd'))
+    expect(error.facts).toEqual({ 'set by': 'PROXMOX_URL in the environment' })
+  })
+
   test('for a reason nobody listed: its own words', () => {
-    const error = connectionError(url, new Error('something odd'))
+    const error = connectionError({ url }, new Error('something odd'))
     expect([error.message, error.hint, error.exitCode]).toEqual([
       `cannot reach Proxmox VE at ${url}: something odd`,
       undefined,

@@ -5,6 +5,8 @@ import { parse, type Source } from './source.mts'
 export interface Credentials {
   /** `https://HOST:PORT/api2/json`. */
   url: string
+  /** Where that is set, for a person: `PROXMOX_URL in the environment`. */
+  urlFrom?: string | undefined
   /** `user@realm`. */
   user: string
   /** The name of the API token alone. */
@@ -47,6 +49,7 @@ export function checkedCredentials(source: Source): { credentials: Credentials; 
   const { fields } = values
   const credentials: Credentials = {
     url: fields.url!,
+    urlFrom: `${source.names.url} in ${source.label === 'environment' ? 'the environment' : source.label}`,
     user: fields.user!,
     tokenId: fields.tokenId!,
     tokenSecret: fields.tokenSecret!,
@@ -87,8 +90,8 @@ function faultsOf(source: Source, fields: Fields): Fault[] {
     ...missing(source, fields),
     ...urlFaults(source.names.url, fields.url),
     ...userFaults(source, fields),
-    ...tokenIdFaults(source.names.tokenId, fields.tokenId),
-    ...secretFaults(source.names.tokenSecret, fields.tokenSecret),
+    ...tokenIdFaults(source, fields),
+    ...secretFaults(source.names, fields.tokenSecret),
     ...booleanFaults(source.names.skipTlsVerify, fields.skipTlsVerify),
   ]
 }
@@ -116,7 +119,11 @@ function urlFaults(name: string, url: string | undefined): Fault[] {
 function userFaults(source: Source, { user, tokenId }: Fields): Fault[] {
   const name = source.names.user
   if (user === undefined || user === '' || userId.test(user)) return []
-  const [, account, token] = /^(?:PVEAPIToken=)?([^!]+)!([\w.-]+)/.exec(user) ?? []
+  const [, account, token = ''] = /^(?:PVEAPIToken=)?([^!]+)!([\w.-]+)/.exec(user) ?? []
+  // Only what looks right is shown again: the rest may hold the secret.
+  if (account !== undefined && !(userId.test(account) && isTokenName(token))) {
+    return [{ name, what: 'holds more than a user', fix: 'set it to USER@REALM' }]
+  }
   if (account !== undefined) {
     const fix = `set it to ${account} and put ${token} where the token id belongs`
     return [{ name, what: `holds a token id (\`!${token}\`)`, fix }]
@@ -129,8 +136,18 @@ function userFaults(source: Source, { user, tokenId }: Fields): Fault[] {
   return [{ name, what: 'has no realm', fix }]
 }
 
-function tokenIdFaults(name: string, tokenId: string | undefined): Fault[] {
+function tokenIdFaults({ names }: Source, { tokenId, user }: Fields): Fault[] {
+  const name = names.tokenId
   if (tokenId === undefined || tokenId === '' || isTokenName(tokenId)) return []
+  if (name === names.user) {
+    const known = userId.test(user ?? '') ? user : 'USER@REALM'
+    const fix = `set it to ${known}!TOKENID: a letter, then at least one more letter, digit, dot, hyphen or _`
+    return [{ name, what: 'holds something else than a token id behind the !', fix }]
+  }
+  if (userId.test(tokenId)) {
+    const fix = `it belongs in ${names.user}; set this one to the token's name alone`
+    return [{ name, what: 'holds a user', fix }]
+  }
   const alone = tokenId
     .replace(/^PVEAPIToken=/, '')
     .split('=')[0]!
@@ -147,7 +164,8 @@ function isTokenName(text: string): boolean {
   return /^[A-Za-z][\w.-]+$/.test(text) && !uuid.test(text)
 }
 
-function secretFaults(name: string, secret: string | undefined): Fault[] {
+function secretFaults(names: Source['names'], secret: string | undefined): Fault[] {
+  const name = names.tokenSecret
   if (secret === undefined || secret === '') return []
   if (/^PVEAPIToken=|!.*=/.test(secret)) {
     return [
@@ -162,6 +180,10 @@ function secretFaults(name: string, secret: string | undefined): Fault[] {
         fix: 'put the secret there that Proxmox showed when the token was made',
       },
     ]
+  }
+  if (userId.test(secret.split('!')[0]!)) {
+    const fix = `it belongs in ${names.user}; set this one to the secret that Proxmox showed`
+    return [{ name, what: 'holds a user', fix }]
   }
   if (!uuid.test(secret)) {
     return [

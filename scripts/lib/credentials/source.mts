@@ -96,12 +96,16 @@ function usernameFaults(username: string | undefined): Fault[] {
   if (username === undefined) return []
   const fault = (what: string, fix: string): Fault[] => [{ name: variables.user, what, fix }]
   const [user, tokenId] = username.replace(/^PVEAPIToken=/, '').split('!')
-  if (tokenId === undefined) {
-    const known = /^[\w.-]+@[\w.-]+$/.test(username) ? username : 'USER@REALM'
+  if (!tokenId) {
+    const known = /^[\w.-]+@[\w.-]+$/.test(user!) ? user : 'USER@REALM'
     return fault(
       'holds no token id',
       `set it to ${known}!TOKENID: Packer's API token login wants user@realm!tokenid`,
     )
+  }
+  if (user === '') return fault('holds no user', 'set it to USER@REALM!TOKENID')
+  if (/^[\w.-]+@[\w.-]+$/.test(tokenId)) {
+    return fault('has the realm behind the !', 'set it to USER@REALM!TOKENID: the realm belongs to the user')
   }
   const bare = `${user}!${/^[\w.-]*/.exec(tokenId)![0]}`
   return bare === username ? [] : fault('holds more than user@realm!tokenid', `set it to ${bare}`)

@@ -14,6 +14,8 @@ export type Parameters = Record<string, string | number | boolean | undefined>
 export interface Endpoint {
   /** `https://HOST:PORT/api2/json`. */
   url: string
+  /** Where that is set, for a person. */
+  urlFrom?: string | undefined
   caFile?: string | undefined
   skipTlsVerify?: boolean | undefined
   /** Milliseconds before each further try of a GET that Proxmox's proxy could not pass on. */
@@ -83,13 +85,13 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
   }
   const answerTo = async (method: Method, path: string, body: Body): Promise<Answer> => {
     const headers = await authenticate()
-    const ask = () => exchange(endpoint.url, socket, method, path, headers, body)
+    const ask = () => exchange(endpoint, socket, method, path, headers, body)
     // Anything but a GET may have been done, although its answer was lost.
     const response = method === 'GET' ? await persistently(ask, endpoint.retryDelays) : await ask()
     const succeeded = response.status >= 200 && response.status < 300
     // Proxmox refuses some requests without a body, but never with one that is no such document; a proxy before it may.
     const ofProxy = isGatewayStatus(response.status)
-    if (succeeded || (response.body !== '' && !ofProxy)) requireDocument(endpoint.url, response)
+    if (succeeded || (response.body !== '' && !ofProxy)) requireDocument(endpoint, response)
     if (!succeeded) throw apiError({ method, path, identity, ...response })
     return response
   }
@@ -165,7 +167,7 @@ interface Socket {
 }
 
 function exchange(
-  url: string,
+  endpoint: Endpoint,
   socket: Socket,
   method: Method,
   path: string,
@@ -175,7 +177,7 @@ function exchange(
   const bodyHeaders: Headers =
     body === undefined ? {} : { 'Content-Type': body.type, 'Content-Length': String(body.length) }
   return new Promise((resolve, reject) => {
-    const fail = (cause: Error): void => reject(connectionError(url, cause))
+    const fail = (cause: Error): void => reject(connectionError(endpoint, cause))
     const options = {
       method,
       ...socket,
@@ -183,13 +185,13 @@ function exchange(
       // A kept connection may be closed just then, and nobody could tell whether the request was done.
       ...(method !== 'GET' && { agent: false }),
     }
-    const request = httpsRequest(`${url}${path}`, options, response => {
+    const request = httpsRequest(`${endpoint.url}${path}`, options, response => {
       read(response).then(resolve, fail)
     })
     request.on('timeout', () => request.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })))
     request.on('error', (error: NodeJS.ErrnoException) => {
       if (!request.reusedSocket || error.code !== 'ECONNRESET') return fail(error)
-      exchange(url, socket, method, path, headers, body).then(resolve, reject)
+      exchange(endpoint, socket, method, path, headers, body).then(resolve, reject)
     })
     send(body?.content, request)
   })
@@ -212,7 +214,7 @@ async function read(response: IncomingMessage): Promise<Answer> {
 }
 
 /** Every document of Proxmox's API holds `data`, also where it is an error. @throws ProxmintError (invalid). */
-function requireDocument(url: string, { status, reason, body }: Answer): void {
+function requireDocument({ url, urlFrom }: Endpoint, { status, reason, body }: Answer): void {
   let cause: unknown
   try {
     const document: unknown = JSON.parse(body)
@@ -221,7 +223,7 @@ function requireDocument(url: string, { status, reason, body }: Answer): void {
     cause = error
   }
   throw new ProxmintError(`${url} did not answer as a Proxmox VE API does`, {
-    facts: { answer: `${status} ${reason}: ${body.slice(0, 80).replaceAll(/\s+/g, ' ')}` },
+    facts: { 'set by': urlFrom, answer: `${status} ${reason}: ${body.slice(0, 80).replaceAll(/\s+/g, ' ')}` },
     hint: 'check proxmox_url: it is the API of a node, https://HOST:8006/api2/json',
     cause,
     exitCode: exitCodes.invalid,

@@ -155,10 +155,14 @@ const connectionFailures: Record<string, { why: string; hint: string; exitCode?:
   },
 }
 
-/** Why there was no answer at all, and what to do. */
-export function connectionError(url: string, cause: Error): ProxmintError {
+/** Why there was no answer at all, and what to do. @param endpoint with where its URL is set, for a person. */
+export function connectionError(
+  { url, urlFrom }: { url: string; urlFrom?: string | undefined },
+  cause: Error,
+): ProxmintError {
   const known = connectionFailures[codeOf(cause) ?? '']
   return new ProxmintError(`cannot reach Proxmox VE at ${url}: ${known?.why ?? cause.message}`, {
+    facts: { 'set by': urlFrom },
     hint: known?.hint,
     exitCode: known?.exitCode,
     cause,
