@@ -5,6 +5,7 @@ import {
   requirePassword,
 } from '../../scripts/lib/credentials/credentials.mts'
 import { environmentSource, fileSource } from '../../scripts/lib/credentials/source.mts'
+import { editCommand } from '../../scripts/lib/workflows/credentials.mts'
 import { failureOf } from './failure.mts'
 
 const secret = 'c0ffee00-1111-4222-8333-444455556666'
@@ -340,6 +341,15 @@ describe('no secret is in any message, wherever it was put', () => {
       secret,
     )
   })
+})
+
+test.each([
+  ['path', 'sops edit creds.enc.yaml'],
+  ['system', 'sops edit creds.enc.yaml'],
+  ['release', "'/home/jo doe/tools/sops' edit creds.enc.yaml"],
+  ['go', "'/home/jo doe/tools/sops' edit creds.enc.yaml"],
+] as const)('sops of the origin %s is told as it can be typed', (origin, line) => {
+  expect(editCommand({ file: '/home/jo doe/tools/sops', origin }, 'creds.enc.yaml')).toBe(line)
 })
 
 describe('the password that only Packer 1.6.x needs', () => {

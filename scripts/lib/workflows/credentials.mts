@@ -6,7 +6,9 @@ import { initCredentials, planInit, templateText } from '../credentials/init.mts
 import { credentialsFile, encryptedSource } from '../credentials/load.mts'
 import { fileSource } from '../credentials/source.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { describeCommand } from '../run/exec.mts'
 import { requireTool } from '../tools/find.mts'
+import type { Tool } from '../tools/tool.mts'
 import { connect } from './connect.mts'
 
 /** Shell lines, or with `json` an object of the same variables, from the SOPS file. */
@@ -39,8 +41,14 @@ export async function makeCredentials(json: boolean, dryRun: boolean): Promise<s
     ...(result.identityCreated ? ['keep a copy of it: without it nobody opens the credentials'] : []),
     ...(result.sopsConfigCreated ? ['made .sops.yaml'] : []),
     `made ${result.file}`,
-    ...(given.trim() === '' ? [`now: sops edit ${result.file}`] : []),
+    ...(given.trim() === '' ? [`now: ${editCommand(sops, result.file)}`] : []),
   ].join('\n')
+}
+
+/** A line that can be typed as it is: a tool in the cache is not on PATH without direnv. */
+export function editCommand({ file: program, origin }: Pick<Tool, 'file' | 'origin'>, file: string): string {
+  const isOnPath = origin === 'path' || origin === 'system'
+  return describeCommand({ file: isOnPath ? 'sops' : program, args: ['edit', file] })
 }
 
 /** Faulty values are told before anything is made. */
