@@ -99,6 +99,7 @@ test.each([
   const failure = await failureOf(() => render(text))
   expect(failure.message).toMatch(/^the cloud-init template .*mine\.yaml /)
   expect(failure.message).toContain(what)
+  expect(failure.hint).toMatch(/^mend .*mine\.yaml, and run the same command again/)
   expect(failure.exitCode).toBe(3)
 })
 

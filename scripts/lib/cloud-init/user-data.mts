@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import { cloudConfigFault } from './cloud-config.mts'
@@ -98,6 +98,10 @@ function accessHint(name: string): string | undefined {
   return name === 'gecos' ? 'only a VM that opens with a wallet has it: --owner-wallet 0x...' : undefined
 }
 
-function invalid(path: string, what: string, hint?: string): ProxmintError {
+function invalid(
+  path: string,
+  what: string,
+  hint = `mend ${relative('', path)}, and run the same command again: it is read anew each time`,
+): ProxmintError {
   return new ProxmintError(`the cloud-init template ${path} ${what}`, { hint, exitCode: exitCodes.invalid })
 }
