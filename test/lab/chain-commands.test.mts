@@ -47,7 +47,7 @@ test('deploy writes the address to the config and keeps its comments; show and m
   const minted = await site.run(mint(wallet))
   expect(minted).toMatchObject({ code: 0, stdout: expect.stringContaining(`token 0 of ${deployed.address}`) })
   const shown = await site.run(contract('show'))
-  expect(shown.stdout).toContain(`profile v0.4, owner ${site.settling.signer.address}, 1 tokens`)
+  expect(shown.stdout).toContain(`profile v0.4, owner ${site.settling.signer.address}, 1 token`)
 })
 
 test('a dry run needs no key, and sends nothing', async () => {

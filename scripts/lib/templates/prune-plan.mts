@@ -1,3 +1,4 @@
+import { counted } from '../run/counted.mts'
 import { channelOf, type Families, type TemplateVersion, versionsOf } from './version.mts'
 
 /** Somebody who still needs a version, in words: `VM 105 (web), a linked clone`. */
@@ -56,5 +57,5 @@ function reasonToKeep(
 function days(ms: number): string {
   const count = Math.floor(ms / 86_400_000)
   if (count === 0) return 'less than a day'
-  return count === 1 ? '1 day' : `${count} days`
+  return counted(count, 'day')
 }

@@ -28,6 +28,8 @@ export interface PlacedJob {
   place: Place
   packer: Tool & { dialect: Dialect }
   folder: string
+  /** What was changed in the folder for the packaged Packer. */
+  changes: string[]
 }
 
 /** One finished VM template that stands nowhere yet but in its reservation. */
@@ -128,6 +130,7 @@ async function make(
         vmid,
         plan: commandsOf(connection, placed, { vmid, buildId, manifest }).build,
         logFolder: join(config.stateDir, 'logs'),
+        notes: placed.changes.map(change => `in the copy of the template: ${change}`),
         onStart: pid => noteChild(config.stateDir, vmid, pid),
       },
       signal,

@@ -66,7 +66,7 @@ export async function buildFamily(builder: Builder, os: string, signal: AbortSig
   }
   const { folder, changes, copy } = await packerFolder(job, packer.dialect, connection.config.stateDir)
   try {
-    const placed = job.places.map(place => ({ job, name, place, packer, folder }))
+    const placed = job.places.map(place => ({ job, name, place, packer, folder, changes }))
     const made = await execute(builder, placed, signal)
     return { ...about, changes, ...made, seconds: elapsed() }
   } finally {

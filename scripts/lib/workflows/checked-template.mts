@@ -1,6 +1,7 @@
 import { loadFamily } from '../packer/family.mts'
 import { checkRules, formatViolation } from '../packer/rules.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
+import { counted } from '../run/counted.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import type { Families } from '../templates/version.mts'
@@ -14,7 +15,7 @@ export async function loadCheckedTemplate(os: string): Promise<Template> {
   const template = await loadTemplate(os)
   const violations = checkRules(template, await loadFamily(os))
   if (violations.length === 0) return template
-  const count = `${violations.length} ${violations.length === 1 ? 'violation' : 'violations'}`
+  const count = counted(violations.length, 'violation')
   throw new ProxmintError(
     `${template.folder}: ${count} of the template rules\n${violations.map(formatViolation).join('\n')}`,
     { hint: 'mend each as its `fix` says; nothing was built', exitCode: exitCodes.invalid },

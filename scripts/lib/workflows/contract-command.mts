@@ -12,6 +12,7 @@ import { checkedAddress } from '../access/wallet.mts'
 import { setYamlValue } from '../config/set-yaml-value.mts'
 import { loadWeb3, web3FilePath } from '../config/web3.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
+import { counted } from '../run/counted.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { openChainView, openSettling, requireOwner } from './web3-context.mts'
@@ -149,7 +150,7 @@ export async function showContract(): Promise<ContractView> {
 export function formatContract(view: ContractView): string {
   return [
     `${view.name} (${view.symbol}) at ${view.address} on chain ${view.chainId}`,
-    `profile ${view.profile}, owner ${view.owner}, ${view.tokens} tokens`,
+    `profile ${view.profile}, owner ${view.owner}, ${counted(Number(view.tokens), 'token')}`,
   ].join('\n')
 }
 

@@ -1,4 +1,5 @@
 import type { VmSummary } from '../proxmox/list-vms.mts'
+import { counted } from '../run/counted.mts'
 import { channelOf, type Families, type TemplateVersion, versionsOf } from '../templates/version.mts'
 import type { Facts } from './doctor-facts.mts'
 import { about, type Finding, ok } from './doctor-finding.mts'
@@ -59,7 +60,9 @@ function templates(families: Families, defaultFamily: string | undefined, vms: V
   )
   const count = Object.values(families).flatMap(versionsOf).length
   const well =
-    found.length === 0 ? [ok('templates', `${count} versions in the lockfile, all in Proxmox`)] : []
+    found.length === 0
+      ? [ok('templates', `${counted(count, 'version')} in the lockfile, all in Proxmox`)]
+      : []
   return [...well, ...found, ...notBuilt(families, defaultFamily)]
 }
 

@@ -1,3 +1,4 @@
+import { counted } from '../run/counted.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { isAtLeast } from '../tools/versions.mts'
 import type { Facts } from './doctor-facts.mts'
@@ -211,6 +212,6 @@ function registry({
   faults,
 }: Extract<Facts['registry'], { value: unknown }>['value']): Finding[] {
   const fix = 'zx scripts/registry.mts check; mend the config, or restore a backup'
-  if (faults.length === 0) return [ok('registry', `${registry}: ${entries} VMs`)]
+  if (faults.length === 0) return [ok('registry', `${registry}: ${counted(entries, 'VM')}`)]
   return faults.map(what => ({ area: 'registry', level: 'fault', what, fix }))
 }

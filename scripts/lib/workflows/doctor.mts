@@ -1,4 +1,5 @@
 import type { Answer } from '../run/answer.mts'
+import { counted } from '../run/counted.mts'
 import type { Finding } from './doctor-finding.mts'
 import { gatherFacts } from './doctor-gather.mts'
 import { exitCodeOf, verdicts } from './doctor-verdicts.mts'
@@ -31,7 +32,7 @@ function indented(text: string): string {
 function conclusion(findings: Finding[]): string {
   const count = (level: Finding['level'], word: string): string[] => {
     const { length } = findings.filter(one => one.level === level)
-    return length === 0 ? [] : [`${length} ${word}${length === 1 ? '' : 's'}`]
+    return length === 0 ? [] : [counted(length, word)]
   }
   const counts = [...count('fault', 'fault'), ...count('note', 'note'), ...count('unknown', 'open question')]
   return counts.length === 0 ? 'all is well' : counts.join(', ')

@@ -1,3 +1,4 @@
+import { counted } from '../run/counted.mts'
 import { exitCodes, formatError, messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
 import { formatTable } from '../run/table.mts'
@@ -6,10 +7,10 @@ import type { BuildResult } from './build-family.mts'
 
 /** What a build did, for a person. */
 export function formatBuild(result: BuildResult): string {
-  const { os, packer, changes, commands, template, reason } = result
+  const { os, packer, commands, template, reason } = result
   const login = packer.dialect === 'modern' ? 'with the API token' : 'packaged, with a password'
   const lines = [`Packer ${packer.version} (${login}): ${packer.file}`]
-  if (changes.length > 0) lines.push(`in a copy of the template: ${changes.join('; ')}`)
+  lines.push(...changeLines(result))
   if (commands.length > 0)
     return [...lines, 'would run:', ...commands.map(command => `  ${command}`)].join('\n')
   if (template === undefined) {
@@ -27,8 +28,18 @@ export function formatBuild(result: BuildResult): string {
   ].join('\n')
 }
 
+/** Short where the log of a build has the whole list. */
+function changeLines({ changes, template }: BuildResult): string[] {
+  if (changes.length === 0) return []
+  if (template === undefined) {
+    return ['in a copy of the template, for Packer 1.6:', ...changes.map(change => `  ${change}`)]
+  }
+  const what = counted(changes.length, 'setting')
+  return [`left out for Packer 1.6, in a copy of the template: ${what}; the log has the list`]
+}
+
 function channelLine(os: string, { channel, test }: NonNullable<BuildResult['template']>): string {
-  const tested = test === null ? 'not tested' : `${test.checks.length} checks passed`
+  const tested = test === null ? 'not tested' : `${counted(test.checks.length, 'check')} passed`
   if (channel === 'current') return `it is the current version of ${os}: ${tested}`
   const flag = test === null ? ' --untested' : ''
   return `it is the candidate of ${os}, ${tested}; zx scripts/templates.mts promote ${os}${flag} makes it current`

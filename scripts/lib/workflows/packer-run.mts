@@ -35,6 +35,8 @@ export interface BuildRun {
   plan: CommandPlan
   /** Folder of the logs. */
   logFolder: string
+  /** What the log begins with, before Packer says a word. */
+  notes: string[]
   vmid: number
   onStart(pid: number): Promise<void>
 }
@@ -45,8 +47,9 @@ export interface BuildRun {
  * @throws ProxmintError with the end of the log and the known cause behind the failure.
  */
 export async function buildWithPacker(run: BuildRun, signal: AbortSignal): Promise<string> {
-  const { os, plan, logFolder, vmid, onStart } = run
+  const { os, plan, logFolder, notes, vmid, onStart } = run
   using log = openLog(join(logFolder, `build-${os}-${vmid}.log`))
+  for (const note of notes) log.write(note)
   try {
     await withProgress(`packer build ${os}, VM ${vmid}`, async progress => {
       const onLine = (line: string): void => {
@@ -55,7 +58,7 @@ export async function buildWithPacker(run: BuildRun, signal: AbortSignal): Promi
       }
       const { code } = await runCommand(plan, { signal, onStart, onLine })
       if (signal.aborted) throw interrupted(`packer build ${os}`)
-      if (code !== 0) throw buildFailed(os, log.path, log.lines, code)
+      if (code !== 0) throw buildFailed(os, log.path, log.lines.slice(notes.length), code)
     })
   } finally {
     if (log.failure !== undefined)

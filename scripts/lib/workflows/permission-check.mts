@@ -4,6 +4,7 @@ import { findHolders, type Holders } from '../permissions/holders.mts'
 import type { Grant, Need } from '../permissions/needs.mts'
 import { pveumLines } from '../permissions/remedy.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
+import { counted } from '../run/counted.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 
 export interface PermissionVerdict {
@@ -89,7 +90,7 @@ function conclusion(report: PermissionReport, holders: Holders | undefined, pveu
   if (pveum.length === 0) return ['nothing is missing']
   const count = [...byPath(report.missing.flatMap(({ add }) => add)).values()].flat().length
   return [
-    `${count} ${count === 1 ? 'privilege is' : 'privileges are'} missing${whoLacks(holders)}`,
+    `${counted(count, 'privilege')} ${count === 1 ? 'is' : 'are'} missing${whoLacks(holders)}`,
     'as root on a node:',
     ...pveum.map(line => `  ${line}`),
   ]

@@ -4,6 +4,7 @@ import { checkEntries } from '../registry/check.mts'
 import type { Entry } from '../registry/entry.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
+import { counted } from '../run/counted.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { registryPlace, withRegistry } from './open-registry.mts'
 
@@ -95,7 +96,7 @@ async function readBackup(file: string): Promise<Backup> {
 async function requireEmpty(store: RegistryStore, file: string): Promise<void> {
   const { length } = await store.list()
   if (length === 0 && (await store.listArchived()).length === 0) return
-  throw new ProxmintError(`${store.description} is not empty: it holds ${length} VMs`, {
+  throw new ProxmintError(`${store.description} is not empty: it holds ${counted(length, 'VM')}`, {
     hint: `to move it aside first: zx scripts/registry.mts restore ${file} --replace; a database is emptied with its own tools`,
     exitCode: exitCodes.usage,
   })
@@ -125,9 +126,9 @@ async function exists(path: string): Promise<boolean> {
 /** For a person. */
 export function formatRegistry(verb: RegistryVerb, file: string | undefined, result: RegistryResult): string {
   const { registry, entries, archived, faults, movedTo } = result
-  const counts = `${entries} VMs, ${archived} destroyed`
+  const counts = `${counted(entries, 'VM')}, ${archived} destroyed`
   if (verb === 'check') {
-    const verdict = faults.length === 0 ? 'nothing is wrong' : `${faults.length} faults`
+    const verdict = faults.length === 0 ? 'nothing is wrong' : counted(faults.length, 'fault')
     return [`${registry}: ${counts}: ${verdict}`, ...faults.map(fault => `  - ${fault}`)].join('\n')
   }
   if (verb === 'backup') return `${registry}: ${counts}, written to ${file}`

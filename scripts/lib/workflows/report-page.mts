@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { counted } from '../run/counted.mts'
 import { type Html, html } from './report-html.mts'
 import type { FamilyReport, Figures, Reconciled, ReportModel, VersionReport } from './report-model.mts'
 import type { PoolCell, PoolMap } from './report-pools.mts'
@@ -237,10 +238,6 @@ function timeTaken(seconds: number): string {
 
 function shortened(wallet: string): string {
   return `${wallet.slice(0, 6)}…${wallet.slice(-4)}`
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 const compactFormat = new Intl.NumberFormat('en', { notation: 'compact' })

@@ -1,4 +1,5 @@
 import type { Entry } from '../registry/entry.mts'
+import { counted } from '../run/counted.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
 /** Days between two marks of the scale; the first that makes few enough is taken. */
@@ -104,6 +105,6 @@ function rowOf(entry: Entry, scale: Scale, now: Date, graceDays: number): Timeli
 export function daysUntil(at: number, now: Date): string {
   const days = Math.round((at - now.getTime()) / dayMs)
   if (days === 0) return 'today'
-  const many = `${Math.abs(days)} ${Math.abs(days) === 1 ? 'day' : 'days'}`
+  const many = counted(Math.abs(days), 'day')
   return days > 0 ? `in ${many}` : `${many} ago`
 }

@@ -6,6 +6,7 @@ import { listFamilies } from '../packer/template.mts'
 import type { Answer } from '../run/answer.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { usageError } from '../run/command-line.mts'
+import { counted } from '../run/counted.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, describeCommand, runCommand } from '../run/exec.mts'
 import { didYouMean } from '../run/nearest.mts'
@@ -124,7 +125,7 @@ export async function timersCommand(verb: TimerVerb, options: TimerOptions): Pro
       : ''
   return {
     document: { [verb === 'install' ? 'installed' : 'removed']: paths },
-    text: `${verb === 'install' ? 'installed' : 'removed'} ${paths.length} units${next}`,
+    text: `${verb === 'install' ? 'installed' : 'removed'} ${counted(paths.length, 'unit')}${next}`,
   }
 }
 

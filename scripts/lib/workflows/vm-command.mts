@@ -8,6 +8,7 @@ import { requireEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import type { Answer } from '../run/answer.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
+import { counted } from '../run/counted.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withRow } from '../run/progress.mts'
 import { answerFor, atOnce } from './apply.mts'
@@ -65,7 +66,10 @@ const byVerb: Record<string, Verb> = {
   async import(store, args) {
     const { entries, conflicts } = await importPredecessor(store, args)
     const lines = conflicts.map(conflict => `  - ${conflict}`)
-    const text = [`${entries.length} VMs are imported, ${conflicts.length} conflicts`, ...lines].join('\n')
+    const text = [
+      `${counted(entries.length, 'VM')} imported, ${counted(conflicts.length, 'conflict')}`,
+      ...lines,
+    ].join('\n')
     return { document: { imported: entries, conflicts }, text }
   },
 }

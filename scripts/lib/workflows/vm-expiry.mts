@@ -1,4 +1,5 @@
 import { type Entry, type TokenRecord, withEvent } from '../registry/entry.mts'
+import { counted } from '../run/counted.mts'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
 import type { Working } from './vm-steps.mts'
@@ -12,7 +13,7 @@ export type Renewing = Pick<Working, 'store' | 'issuer'>
 export function extended(entry: Entry, days: number, now: Date): Entry {
   const from = Math.max(Date.parse(entry.expiresAt), now.getTime())
   const expiresAt = new Date(from + days * dayMs).toISOString()
-  return withEvent({ ...entry, expiresAt }, `extended by ${days} days`, now)
+  return withEvent({ ...entry, expiresAt }, `extended by ${counted(days, 'day')}`, now)
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Entry } from '../registry/entry.mts'
+import { counted } from '../run/counted.mts'
 import { formatTable } from '../run/table.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
@@ -22,7 +23,7 @@ export function formatVms(entries: Entry[], now: Date): string {
 /** `2026-12-22, in 30 days`. */
 function expiryOf({ expiresAt }: Entry, now: Date): string {
   const days = (Date.parse(expiresAt) - now.getTime()) / dayMs
-  const when = days < 0 ? `${Math.ceil(-days)} days ago` : `in ${Math.ceil(days)} days`
+  const when = days < 0 ? `${counted(Math.ceil(-days), 'day')} ago` : `in ${counted(Math.ceil(days), 'day')}`
   return `${expiresAt.slice(0, 10)}, ${when}`
 }
 
@@ -41,7 +42,12 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
     ['to sign', entry.phase === 'reserved' ? design?.access?.decryptMessage : undefined],
     ['purpose', entry.purpose || undefined],
     ['cloud-init', design?.cloudInit.template],
-    ['size', design === null ? undefined : `${design.cores} cores, ${design.memory} MiB, ${design.disk} GiB`],
+    [
+      'size',
+      design === null
+        ? undefined
+        : `${counted(design.cores, 'core')}, ${design.memory} MiB, ${design.disk} GiB`,
+    ],
     ...more,
   ]
   const known = facts.filter((fact): fact is [string, string] => fact[1] !== undefined)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Credential, readCredential } from '../access/credential.mts'
 import { loadBackend } from '../config/terraform.mts'
 import type { Entry } from '../registry/entry.mts'
+import { counted } from '../run/counted.mts'
 import { codeOf, messageOf } from '../run/errors.mts'
 import { connect } from './connect.mts'
 import { mintedToken } from './vm-expiry.mts'
@@ -63,7 +64,7 @@ async function chainView(entry: Entry): Promise<VmViews['chain']> {
 export function factsOf({ proxmox, state, chain }: VmViews): [string, string | undefined][] {
   return [
     ['Proxmox', 'unknown' in proxmox ? proxmox.unknown : proxmoxText(proxmox)],
-    ['state', 'unknown' in state ? state.unknown : `${state.resources} resources`],
+    ['state', 'unknown' in state ? state.unknown : counted(state.resources, 'resource')],
     ['chain', chain === null ? undefined : 'unknown' in chain ? chain.unknown : chainText(chain)],
   ]
 }

@@ -33,7 +33,7 @@ test('a backup holds everything, and comes back', async () => {
   const file = join(folder, 'backup.json')
   expect(await backUpRegistry(file)).toMatchObject({ entries: 1, archived: 1 })
   expect(await failureOf(() => restoreRegistry(file, false))).toMatchObject({
-    message: `the registry in ${folder}/registry is not empty: it holds 1 VMs`,
+    message: `the registry in ${folder}/registry is not empty: it holds 1 VM`,
     exitCode: 2,
   })
   const result = await restoreRegistry(file, true)
