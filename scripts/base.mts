@@ -13,7 +13,7 @@ await runMain({
     'dry-run': { type: 'boolean', help: 'check everything, then tell what would be done' },
   },
   positionals: 2,
-  uses: ['config', 'credentials', 'locks'],
+  uses: ['config', 'credentials', 'tools', 'locks'],
   writes: ['.proxmint/'],
   example: 'zx scripts/base.mts import debian-12',
   async run(args, signal) {

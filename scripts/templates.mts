@@ -18,7 +18,7 @@ await runMain({
     'dry-run': { type: 'boolean', help: 'prune: tell what would be removed' },
   },
   positionals: 4,
-  uses: ['config', 'credentials', 'guests', 'locks'],
+  uses: ['config', 'credentials', 'tools', 'guests', 'locks'],
   writes: [
     'config/templates.lock.json',
     'config/template-packages/<VERSION>.txt',

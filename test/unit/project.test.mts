@@ -55,6 +55,13 @@ test('every variable that is read is in it', async () => {
   expect(read).toContain('PROXMINT_POOLS')
 })
 
+test('who reads credentials uses tools: SOPS decrypts them', () => {
+  const without = commands.filter(
+    ({ environment }) => environment.includes('credentials') && !environment.includes('tools'),
+  )
+  expect(without.map(({ name }) => name)).toEqual([])
+})
+
 test('what is read as a whole number is declared as one', async () => {
   const read = [...(await sources()).matchAll(/\.integer\('([a-z-]+)'/g)].map(([, name]) => `--${name}`)
   const declared = commands.flatMap(({ options }) =>

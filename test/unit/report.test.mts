@@ -78,6 +78,13 @@ describe('the model', () => {
       `${version(21).name}, the current version of debian, is revoked: CVE`,
     ],
     [
+      'a current version that was never tested',
+      {
+        families: { debian: { ...sampleFacts().families['debian']!, current: version(21, { test: null }) } },
+      },
+      `${version(21).name}, the current version of debian, was never tested`,
+    ],
+    [
       'a family without a current version',
       { families: { debian: { ...sampleFacts().families['debian']!, current: null } } },
       'debian has no current version: no VM can be made from it',

@@ -146,9 +146,12 @@ function attentionOf({ now, families, entries, reconciled }: ReportFacts, maps: 
   return [
     ...Object.entries(families).flatMap(([os, { current }]) => {
       if (current === null) return [`${os} has no current version: no VM can be made from it`]
-      return current.revoked === undefined
-        ? []
-        : [`${current.name}, the current version of ${os}, is revoked: ${current.revoked.reason}`]
+      const { name, revoked, test } = current
+      const faults = [
+        ...(revoked === undefined ? [] : [`is revoked: ${revoked.reason}`]),
+        ...(test === null ? ['was never tested'] : []),
+      ]
+      return faults.map(fault => `${name}, the current version of ${os}, ${fault}`)
     }),
     ...entries.flatMap(({ name, failure }) =>
       failure === null ? [] : [`${name}: ${failure.step} failed: ${failure.why}`],

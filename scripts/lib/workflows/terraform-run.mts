@@ -89,7 +89,7 @@ export async function withTerraform<T>(
     async apply(intent, { allowReplace, step } = { allowReplace: false }) {
       if (!(await guarded(intent, allowReplace))) return false
       if (step !== undefined) checkpoint(`vm-${step}-planned`)
-      await run('apply', planApply(setting))
+      await run(intent === 'destroy' ? 'destroy' : 'apply', planApply(setting))
       if (step !== undefined) checkpoint(`vm-${step}-applied`)
       return true
     },

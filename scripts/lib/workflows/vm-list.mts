@@ -14,10 +14,16 @@ export function formatVms(entries: Entry[], now: Date): string {
     entry.node ?? '',
     entry.address,
     expiryOf(entry, now),
-    entry.template?.version ?? '',
+    templateOf(entry) ?? '',
     entry.owner ?? '',
   ])
   return formatTable(['name', 'phase', 'VMID', 'node', 'address', 'expires', 'template', 'owner'], rows)
+}
+
+/** One that is in no lockfile goes by its VMID; of a VM that was imported, nobody knows. */
+function templateOf({ template, design }: Entry): string | undefined {
+  if (template !== null) return template.version
+  return design === null ? undefined : `VM template ${design.template.vmid}`
 }
 
 /** `2026-12-22, in 30 days`. */
@@ -36,7 +42,7 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
     ['VMID', `${entry.vmid} on ${entry.node}`],
     ['address', `${entry.address} (pool ${entry.pool})`],
     ['expires', expiryOf(entry, now)],
-    ['template', entry.template?.version],
+    ['template', templateOf(entry)],
     ['owner', entry.owner ?? undefined],
     ['token', entry.token === null ? undefined : tokenText(entry)],
     ['to sign', entry.phase === 'reserved' ? design?.access?.decryptMessage : undefined],

@@ -1,0 +1,31 @@
+/** VMs as a person sees them. */
+import { expect, test } from 'vitest'
+import type { Entry, VmDesign } from '../../../scripts/lib/registry/entry.mts'
+import { formatVm, formatVms } from '../../../scripts/lib/workflows/vm-list.mts'
+import { entry } from '../registry/entries.mts'
+
+const now = new Date('2026-02-03T10:00:00.000Z')
+const design = {
+  template: { vmid: 9000, node: 'pve' },
+  ...{ cores: 1, memory: 512, disk: 4 },
+  cloudInit: { template: 'devbox' },
+} as VmDesign
+
+const shown = (changes: Partial<Entry>): [string, string] => {
+  const one = entry('web-1', { node: 'pve', owner: null, token: null, ...changes })
+  return [formatVms([one], now).split('\n')[1]!, formatVm(one, now)]
+}
+
+test('the template is a version, or a VMID where it is in no lockfile', () => {
+  for (const text of shown({ design })) expect(text).toContain('debian-20260105-0a1b2c3d')
+  for (const text of shown({ design, template: null })) expect(text).toContain('VM template 9000')
+  for (const text of shown({ design: null, template: null })) expect(text).not.toContain('VM template')
+})
+
+test('one day is one day, one core one core', () => {
+  for (const text of shown({ design })) expect(text).toContain('2026-02-04, in 1 day')
+  const [, text] = shown({ design, expiresAt: '2026-02-02T10:00:00.000Z' })
+  expect(text).toContain('2026-02-02, 1 day ago')
+  expect(text).toContain('1 core, 512 MiB, 4 GiB')
+  expect(text).not.toMatch(/1 (days|cores)/)
+})
