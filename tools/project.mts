@@ -31,11 +31,12 @@ async function allCommands(): Promise<CommandSpec[]> {
 
 /** What PROJECT.yaml is to hold. @throws Error where that breaks its schema. */
 async function projectText(): Promise<string> {
-  const { name, description, license, engines } = JSON.parse(await readText('package.json'))
+  const { name, description, license, devEngines } = JSON.parse(await readText('package.json'))
   const makefile = await readText('Makefile')
   const commands = (await allCommands()).map(command => describe(command, makefile))
   const document = {
-    project: { name, description, license, node: engines.node },
+    // What runs the scripts, and comes from npm; `engines` is what npm itself is run by, to install it.
+    project: { name, description, license, node: devEngines.runtime.version },
     exitCodes: Object.entries(exitCodes).map(([key, code]) => ({
       code,
       name: key,
