@@ -61,6 +61,7 @@ test.each([
   ['setup --for dmeo', 'option `--for` takes demo, test, qemu, all, not `dmeo`; did you mean demo?'],
   ['setup --only sops,packr', 'not `packr`; did you mean packer?'],
   ['demo --guests qmu', 'option `--guests` takes sim, qemu, not `qmu`; did you mean qemu?'],
+  ['contract deploy --signing-page no-such.html', 'cannot read the signing page no-such.html'],
   ['credentials exprt', 'say one of export, init, check, not `exprt`; did you mean export?'],
   ['lab stauts', 'say one of up, down, status, exec, fault, not `stauts`; did you mean status?'],
   ['lab up --isolation lopback', 'not `lopback`; did you mean loopback?'],

@@ -98,7 +98,10 @@ export function requireVariables({ folder, variables }: Template, given: Record<
   const known = variables.map(({ name }) => name)
   const unknown = Object.keys(given).find(name => !known.includes(name))
   if (unknown === undefined) return
-  const settable = known.filter(name => !handedOver.some(handed => handed === name)).sort()
+  const settable = variables
+    .filter(({ name, sensitive }) => !sensitive && !handedOver.some(handed => handed === name))
+    .map(({ name }) => name)
+    .sort()
   throw new ProxmintError(`${folder} has no variable ${unknown}${didYouMean(unknown, settable)}`, {
     facts: { variables: settable.join(', ') },
     hint: 'they are declared in its *.pkr.hcl files',

@@ -36,9 +36,9 @@ export interface DeployOptions {
 export async function deploy(options: DeployOptions, signal: AbortSignal): Promise<DeployedContract> {
   const web3 = await loadWeb3()
   requireNoContract(web3.nftContract, options)
+  const deployment = await deploymentOf(options)
   const rpc = createRpc({ urls: web3.rpcUrls, chainId: web3.chainId })
   const settling = await openSettling({ web3, rpc }, signal)
-  const deployment = await deploymentOf(options)
   const deployed = await withProgress('deploying the contract', () => deployContract(settling, deployment))
   await writeFileAtomic(abiPath(), `${JSON.stringify((await readBuild()).abi, null, 2)}\n`)
   await setYamlValue(web3FilePath(), ['nft_contract'], deployed.address)
