@@ -4,29 +4,38 @@ import { conflictsOf } from './conflicts.mts'
 import { type Entry, phases } from './entry.mts'
 
 /** What is wrong in a registry that can be read, one sentence each. */
-export function checkEntries(entries: Entry[], { pools, vmidRange }: PoolConfig): string[] {
+export function checkEntries(entries: Entry[], places: Places): string[] {
   return [
     ...conflictsOf([], entries),
-    ...entries.flatMap(entry => checkEntry(entry, pools, vmidRange)),
+    ...entries.flatMap(entry => checkEntry(entry, places)),
     ...sharedTokens(entries),
   ]
 }
 
-function checkEntry(entry: Entry, pools: PoolConfig['pools'], [first, last]: [number, number]): string[] {
-  const { name, phase, vmid, address, expiresAt } = entry
+function checkEntry(entry: Entry, places: Places): string[] {
+  const { name, phase, expiresAt } = entry
+  return [
+    ...(phases.includes(phase) && phase !== 'destroyed' ? [] : [`${name}: its phase is ${phase}`]),
+    ...displaced(entry, places).map(fault => `${name}: ${fault}`),
+    ...(Number.isNaN(Date.parse(expiresAt)) ? [`${name}: its expiry is ${expiresAt}`] : []),
+    ...tokenFaults(entry),
+  ]
+}
+
+/** What VMs may have: the part of `config/db.yaml` that can move away from under those that are there. */
+export type Places = Pick<PoolConfig, 'pools' | 'vmidRange'>
+
+/** Which of VMID and address an entry has from a range that is configured no more, one sentence each. */
+export function displaced(entry: Entry, { pools, vmidRange: [first, last] }: Places): string[] {
+  const { vmid, address } = entry
   const pool = pools[entry.pool]
   const parsed = parseAddress(address)
   return [
-    ...(phases.includes(phase) && phase !== 'destroyed' ? [] : [`${name}: its phase is ${phase}`]),
-    ...(vmid < first || vmid > last
-      ? [`${name}: VMID ${vmid} is not in vmid_range, ${first} to ${last}`]
-      : []),
-    ...(pool === undefined ? [`${name}: its pool ${entry.pool} is not in config/db.yaml any more`] : []),
+    ...(vmid < first || vmid > last ? [`VMID ${vmid} is not in vmid_range, ${first} to ${last}`] : []),
+    ...(pool === undefined ? [`its pool ${entry.pool} is not in config/db.yaml any more`] : []),
     ...(pool !== undefined && parsed !== undefined && !contains(pool.range, parsed)
-      ? [`${name}: the address ${address} is not in the pool ${pool.name}`]
+      ? [`the address ${address} is not in the pool ${pool.name}`]
       : []),
-    ...(Number.isNaN(Date.parse(expiresAt)) ? [`${name}: its expiry is ${expiresAt}`] : []),
-    ...tokenFaults(entry),
   ]
 }
 

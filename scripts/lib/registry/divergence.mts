@@ -1,3 +1,4 @@
+import { displaced, type Places } from './check.mts'
 import { type Entry, wasActive } from './entry.mts'
 
 /** A VM of Proxmox, as `/cluster/resources` tells it. */
@@ -11,7 +12,7 @@ export interface SeenVm {
 }
 
 /** Everything that is held against each other. */
-export interface Views {
+export interface Views extends Places {
   entries: Entry[]
   vms: SeenVm[]
   /** Folders of vms/ without an entry, and whether a local state in it has anything; undefined: nobody can tell. */
@@ -19,8 +20,6 @@ export interface Views {
   /** Versions of VM templates that were revoked, and why. */
   revoked: Map<string, string>
   siteTag: string
-  /** Of VMs; templates and base VMs have other numbers. */
-  vmidRange: [number, number]
   now: Date
 }
 
@@ -45,6 +44,7 @@ export function divergencesOf(views: Views): Divergence[] {
   return [
     ...views.entries.flatMap(entry => [
       ...divergenceOf(entry, vms.get(entry.vmid), views),
+      ...outOfPlace(entry, views),
       ...onRevoked(entry, views),
       ...unopened(entry),
     ]),
@@ -87,6 +87,19 @@ function unopened({ name, phase, failure, design, token }: Entry): Divergence[] 
   }
   if (phase !== 'active' || design?.access == null || token?.id != null) return []
   return [told(name, 'no wallet opens it: it has no token', `zx scripts/mint.mts --vm ${name}`)]
+}
+
+/** The ranges moved. Nobody changes anything of the VM for that: it has what it was made with. */
+function outOfPlace(entry: Entry, places: Places): Divergence[] {
+  return displaced(entry, places).map(what => told(entry.name, what, displacedHint(entry.name)))
+}
+
+/** What to do about a VM whose pool or range moved away. */
+export function displacedHint(name: string): string {
+  return (
+    'put back in config/db.yaml what the VM has, and let new VMs have another pool (docs/vms.md, "When a pool moves"); ' +
+    `or give it up: zx scripts/vm.mts destroy ${name}`
+  )
 }
 
 function onRevoked({ name, template }: Entry, { revoked }: Views): Divergence[] {

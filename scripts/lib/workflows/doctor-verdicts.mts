@@ -211,7 +211,8 @@ function registry({
   entries,
   faults,
 }: Extract<Facts['registry'], { value: unknown }>['value']): Finding[] {
-  const fix = 'zx scripts/registry.mts check; mend the config, or restore a backup'
+  const fix =
+    'zx scripts/registry.mts check; mend the config (a pool that moved: docs/vms.md), or restore a backup'
   if (faults.length === 0) return [ok('registry', `${registry}: ${counted(entries, 'VM')}`)]
   return faults.map(what => ({ area: 'registry', level: 'fault', what, fix }))
 }

@@ -62,7 +62,7 @@ function silentContract({ contract, why }: { contract: string; why: string }): F
 }
 
 async function viewsOf({ store, connection }: Working): Promise<Views> {
-  const [entries, vms, { vmidRange }, families] = await Promise.all([
+  const [entries, vms, places, families] = await Promise.all([
     store.list(),
     listVms(connection.client),
     loadPools(),
@@ -71,7 +71,7 @@ async function viewsOf({ store, connection }: Working): Promise<Views> {
   const folders = await orphanFolders(new Set(entries.map(({ name }) => name)))
   const revoked = revokedVersions(families)
   const siteTag = `proxmint-${connection.config.site}`
-  return { entries, vms, folders, revoked, vmidRange, siteTag, now: new Date() }
+  return { ...places, entries, vms, folders, revoked, siteTag, now: new Date() }
 }
 
 /** States are read of folders without an entry only: there may be thousands of the others. */

@@ -5,6 +5,7 @@ import { withTerraform } from './terraform-run.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
 import { requireNotRevoked } from './vm-outdated.mts'
+import { holdPlace } from './vm-place.mts'
 import { removeReplaced } from './vm-replaced.mts'
 import { gone, isUnfinished, resumable, takeStep, type Working } from './vm-steps.mts'
 
@@ -31,6 +32,7 @@ type OnFailure = (entry: Entry, error: unknown) => unknown
 export async function finishVm(name: string, working: Working, onFailure: OnFailure): Promise<Applied> {
   let entry = await requireEntry(working.store, name)
   if (!isUnfinished(entry)) return { entry, did: 'nothing' }
+  await holdPlace(entry)
   if (entry.phase === 'reserved') requireNotRevoked(entry, await readLockfile(lockfilePath()))
   while (isUnfinished(entry)) {
     const before = entry
@@ -50,8 +52,9 @@ export async function finishVm(name: string, working: Working, onFailure: OnFail
 export async function applyVm(name: string, options: ApplyOptions, working: Working): Promise<Applied> {
   return working.store.exclusively(name, 'apply', async () => {
     const entry = await requireEntry(working.store, name)
+    if (!options.planOnly && isUnfinished(entry)) return finishVm(name, working, resumable)
+    await holdPlace(entry)
     if (options.planOnly) return planVm(entry, options, working)
-    if (isUnfinished(entry)) return finishVm(name, working, resumable)
     return { entry, did: (await applyEntry(entry, options, working)) ? 'changed' : 'nothing' }
   })
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { divergencesOf, type SeenVm, type Views } from '../../../scripts/lib/registry/divergence.mts'
 import type { Phase, VmDesign } from '../../../scripts/lib/registry/entry.mts'
-import { entry, now } from './entries.mts'
+import { entry, now, pool } from './entries.mts'
 
 const vm = (changes: Partial<SeenVm> = {}): SeenVm => ({
   vmid: 150,
@@ -19,6 +19,7 @@ const views = (changes: Partial<Views> = {}): Views => ({
   revoked: new Map([['debian-20251201-00c0ffee', 'CVE-2026-1234']]),
   siteTag: 'proxmint-test',
   vmidRange: [100, 999],
+  pools: { default: pool() },
   now,
   ...changes,
 })
@@ -73,6 +74,19 @@ test.each<[string, Partial<Views>, string[]]>([
       'web-1: it is active, and VM 150 is stopped',
       'web-1: it is made from debian-20251201-00c0ffee, which is revoked: CVE-2026-1234',
     ],
+  ],
+  [
+    'a pool and a range that moved',
+    { pools: { default: pool('10.0.0.10-10.0.0.99') }, vmidRange: [200, 299] },
+    [
+      'web-1: VMID 150 is not in vmid_range, 200 to 299',
+      'web-1: the address 192.168.122.230 is not in the pool default',
+    ],
+  ],
+  [
+    'a pool that is gone',
+    { pools: { lan: { ...pool('192.168.122.100-192.168.122.250'), name: 'lan' } } },
+    ['web-1: its pool default is not in config/db.yaml any more'],
   ],
   [
     'an orphan',
