@@ -6,7 +6,7 @@ const name = 'reconcile'
 
 await runMain({
   name,
-  summary: 'Holds the registry, the folders of vms/ and Proxmox against each other.',
+  summary: 'Holds the registry, the folders of vms/, Proxmox and the chain against each other.',
   usage: '[--fix]',
   options: {
     fix: { type: 'boolean', help: 'mends what has only one meaning; the rest is told' },
@@ -16,13 +16,14 @@ await runMain({
   writes: ['vms/<NAME>/', '.proxmint/'],
   example: 'zx scripts/reconcile.mts --fix',
   async run(args, signal) {
-    const { formatReconcile, reconcile } = await import('./lib/workflows/reconcile.mts')
+    const { formatReconcile } = await import('./lib/workflows/format-reconcile.mts')
+    const { reconcile } = await import('./lib/workflows/reconcile.mts')
     const { withVms } = await import('./lib/workflows/vm-registry.mts')
-    const findings = await withVms(name, signal, working => reconcile(working, args.flag('fix')))
+    const found = await withVms(name, signal, working => reconcile(working, args.flag('fix')))
     return printAnswer(args, {
-      document: findings,
-      text: formatReconcile(findings),
-      exitCode: findings.every(({ fixed }) => fixed) ? exitCodes.done : exitCodes.failed,
+      document: found.findings,
+      text: formatReconcile(found),
+      exitCode: found.findings.every(({ fixed }) => fixed) ? exitCodes.done : exitCodes.failed,
     })
   },
 })

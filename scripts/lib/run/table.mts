@@ -1,9 +1,11 @@
-/** Rows under a heading, in columns as wide as their widest cell. */
+/** Rows under a heading, in columns as wide as their widest cell. A column in which nothing stands is left out. */
 export function formatTable(heading: string[], rows: string[][]): string {
+  const isUsed = (column: number) => rows.length === 0 || rows.some(row => row[column] !== '')
+  const columns = [...heading.keys()].filter(isUsed)
   const all = [heading, ...rows]
   const widths = heading.map((_, column) => Math.max(...all.map(row => row[column]!.length)))
   return all
-    .map(row => row.map((cell, column) => cell.padEnd(widths[column]!)))
+    .map(row => columns.map(column => row[column]!.padEnd(widths[column]!)))
     .map(cells => cells.join('  ').trimEnd())
     .join('\n')
 }

@@ -13,7 +13,6 @@ import {
   tokenKey,
 } from '../registry/token-divergence.mts'
 import { codeOf } from '../run/errors.mts'
-import { formatTable } from '../run/table.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { tokenViews } from './reconcile-tokens.mts'
 import { walletTag } from './vm-design.mts'
@@ -27,11 +26,17 @@ export interface Finding extends Divergence {
   fixed: boolean
 }
 
+export interface Reconciliation {
+  findings: Finding[]
+  /** How many tokens living and destroyed VMs hold, and for how many of them the chain could be asked. */
+  tokens: { held: number; asked: number }
+}
+
 /**
  * Finds where registry, folders, Proxmox and chain contradict each other, with one request to Proxmox for all VMs.
  * @param fix mends what has only one meaning.
  */
-export async function reconcile(working: Working, fix: boolean): Promise<Finding[]> {
+export async function reconcile(working: Working, fix: boolean): Promise<Reconciliation> {
   const views = await viewsOf(working)
   const findings = await mendAll(divergencesOf(views), fix, ({ name, fix: how }) => mend(name, how, working))
   const tokens = await tokenViews(working, views.entries)
@@ -39,7 +44,11 @@ export async function reconcile(working: Working, fix: boolean): Promise<Finding
   const found = await mendAll(tokenDivergencesOf(tokens), fix, divergence =>
     mendToken(divergence, tokens.tokens, working),
   )
-  return [...findings, ...silent, ...found]
+  const asked = tokens.entries.filter(entry => tokens.tokens.has(tokenKey(entry))).length
+  return {
+    findings: [...findings, ...silent, ...found],
+    tokens: { held: tokens.entries.length, asked },
+  }
 }
 
 async function mendAll<D extends Divergence>(
@@ -141,11 +150,4 @@ function transferred(entry: Entry, owner: string): Entry {
   const tags = design.tags.map(tag => (tag.startsWith('wallet-') ? walletTag(owner) : tag))
   const moved = { ...entry, owner, design: { ...design, tags } }
   return withEvent(moved, `transferred to ${owner}`, new Date())
-}
-
-/** For a person. */
-export function formatReconcile(findings: Finding[]): string {
-  if (findings.length === 0) return 'registry, folders, Proxmox and chain agree'
-  const rows = findings.map(({ name, what, hint, fixed }) => [name, what, fixed ? 'fixed' : hint])
-  return formatTable(['name', 'found', 'what to do'], rows)
 }

@@ -38,7 +38,8 @@ async function gatherFacts(store: RegistryStore, site: string, signal: AbortSign
 /** A report is wanted most when something is broken: one without Proxmox says so, and has the rest. */
 async function whatReconcileFinds(store: RegistryStore, signal: AbortSignal): Promise<Reconciled> {
   try {
-    return { findings: await reconcile(await workingOn(store, signal), false) }
+    const { findings } = await reconcile(await workingOn(store, signal), false)
+    return { findings }
   } catch (error) {
     if (signal.aborted) throw error
     return { unknown: redact(messageOf(error)) }

@@ -1,0 +1,26 @@
+import { wrap } from '../run/wrap.mts'
+import type { Reconciliation } from './reconcile.mts'
+
+const width = 100
+
+/** For a person: each finding with what to do beneath it, and at the end what was held against what. */
+export function formatReconcile(reconciliation: Reconciliation): string {
+  const lines = reconciliation.findings.flatMap(({ name, what, hint, fixed }) => [
+    wrap(`${name}: ${what}`, width, '    '),
+    fixed ? '  fixed' : wrap(`  fix: ${hint}`, width, '    '),
+  ])
+  return [...lines, wrap(verdict(reconciliation), width, '')].join('\n')
+}
+
+function verdict({ findings, tokens }: Reconciliation): string {
+  const sides = `registry, folders${tokens.asked > 0 ? ', Proxmox and chain' : ' and Proxmox'}`
+  const chain = tokens.asked > 0 ? '' : `; the chain ${unasked(tokens)}`
+  if (findings.length === 0) return `${sides} agree${chain}`
+  const fixed = findings.filter(one => one.fixed).length
+  const count = `${findings.length} finding${findings.length === 1 ? '' : 's'}, ${fixed} fixed`
+  return `${count}: ${sides} were held against each other${chain}`
+}
+
+function unasked({ held }: Reconciliation['tokens']): string {
+  return held === 0 ? 'was not asked: no VM has a token' : 'could not be asked'
+}
