@@ -1,8 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { projectRoot } from '../config/load.mts'
 import { loadPools } from '../config/pools.mts'
-import { loadBackend } from '../config/terraform.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { type Divergence, divergencesOf, type Fix, type Views } from '../registry/divergence.mts'
 import { type Entry, isVmName, withEvent } from '../registry/entry.mts'
@@ -14,10 +13,11 @@ import {
 } from '../registry/token-divergence.mts'
 import { codeOf } from '../run/errors.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { readLocalState } from './local-state.mts'
 import { tokenViews } from './reconcile-tokens.mts'
 import { walletTag } from './vm-design.mts'
 import { expireToken, tellExpiry } from './vm-expiry.mts'
-import { removeVmFolder } from './vm-folder.mts'
+import { removeVmFolder, vmFolder } from './vm-folder.mts'
 import { revokedVersions } from './vm-outdated.mts'
 import type { Working } from './vm-steps.mts'
 import { powerOff } from './vm-suspend.mts'
@@ -86,32 +86,21 @@ async function viewsOf({ store, connection }: Working): Promise<Views> {
 /** States are read of folders without an entry only: there may be thousands of the others. */
 async function orphanFolders(known: Set<string>): Promise<Views['folders']> {
   const root = join(projectRoot(), 'vms')
-  const [names, backend] = await Promise.all([
-    readdir(root).catch(error => {
-      if (codeOf(error) === 'ENOENT') return []
-      throw error
-    }),
-    loadBackend(),
-  ])
-  const isTold = backend.type === 'local' && Object.keys(backend.settings).length === 0
+  const names = await readdir(root).catch(error => {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  })
   const told = names
     .filter(name => isVmName(name) && !known.has(name))
-    .map(
-      async name => [name, { holdsState: isTold ? await holdsState(join(root, name)) : undefined }] as const,
-    )
+    .map(async name => [name, { holdsState: await holdsState(vmFolder(name)) }] as const)
   return new Map(await Promise.all(told))
 }
 
-/** Undefined where the state cannot be read. */
+/** Undefined where the state is elsewhere or cannot be read. */
 async function holdsState(folder: string): Promise<boolean | undefined> {
-  const text = await readFile(join(folder, 'terraform.tfstate'), 'utf8').catch(error =>
-    codeOf(error) === 'ENOENT' ? '{}' : undefined,
-  )
-  try {
-    return text === undefined ? undefined : (JSON.parse(text).resources ?? []).length > 0
-  } catch {
-    return undefined
-  }
+  const state = await readLocalState(folder).catch(() => undefined)
+  if (state === undefined || state.kind === 'elsewhere') return undefined
+  return state.kind === 'here' && state.resources > 0
 }
 
 /** Looks again under the VM's lock. @returns false where it is not so any more. */

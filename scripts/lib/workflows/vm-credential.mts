@@ -3,11 +3,11 @@ import { hexlify, verifyMessage } from 'ethers'
 import { readAccessData, readCredential, readCredentials } from '../access/credential.mts'
 import { encryptForUser } from '../access/user-encrypted.mts'
 import { rebootVm } from '../proxmox/reboot-vm.mts'
-import { waitForTask } from '../proxmox/task.mts'
 import { type Entry, failed, withEvent } from '../registry/entry.mts'
 import { requireEntry } from '../registry/revise.mts'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
+import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
 import { applyEntry } from './vm-apply.mts'
 import { mintedToken } from './vm-expiry.mts'
 import { locateVm } from './vm-locate.mts'
@@ -15,9 +15,6 @@ import { mintsBeforeBoot, mintToken, requireAccess } from './vm-mint.mts'
 import { resumable, takeStep, type Working } from './vm-steps.mts'
 import { verifyVm } from './vm-verify.mts'
 import { openChainView } from './web3-context.mts'
-
-/** A guest has this long to shut down. */
-const shutdownSeconds = 120
 
 /** Completes the credential of a VM: mints its token, and where the VM runs without one already, gives it the id. */
 export async function mintForVm(name: string, working: Working): Promise<Entry> {
@@ -68,12 +65,12 @@ async function mintLate(entry: Entry, working: Working): Promise<Entry> {
 
 /** The account's GECOS field changes at a boot. */
 async function reboot(entry: Entry, { connection, signal }: Working): Promise<void> {
-  const { client, config } = connection
+  const { client } = connection
   const vm = await locateVm(connection, entry)
   if (vm === undefined) return
   await withProgress(`reboot ${entry.name}`, async () => {
     const upid = await rebootVm(client, vm, shutdownSeconds)
-    await waitForTask(client, upid, { timeoutMs: (shutdownSeconds + config.taskTimeoutSeconds) * 1000 })
+    await waitForShutdown(connection, upid)
     await verifyVm(client, entry, signal)
   })
 }

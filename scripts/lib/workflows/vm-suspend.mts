@@ -1,17 +1,14 @@
 import { shutdownVm } from '../proxmox/shutdown-vm.mts'
-import { waitForTask } from '../proxmox/task.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { isExpired } from '../registry/due.mts'
 import { advance, type Entry, failed } from '../registry/entry.mts'
 import { requireEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
 import { extended, tellExpiry } from './vm-expiry.mts'
 import { locateVm } from './vm-locate.mts'
 import { bootVm, resumable, type Working } from './vm-steps.mts'
-
-/** A guest has this long to shut down before the plug is pulled. */
-const shutdownSeconds = 120
 
 /**
  * Powers an active VM off. The phase is written first: whoever dies in between leaves a suspended entry whose VM
@@ -28,14 +25,14 @@ export async function suspendVm(entry: Entry, working: Working): Promise<Entry> 
 
 /** Powers the VM of a suspended entry off, and keeps a restart of its node from waking it. */
 export async function powerOff(entry: Entry, { store, connection }: Working): Promise<void> {
-  const { client, config } = connection
+  const { client } = connection
   try {
     const vm = await locateVm(connection, entry)
     if (vm === undefined) return
     await updateVmConfig(client, vm, { onboot: 0 })
     if (vm.status === 'stopped') return
     const upid = await shutdownVm(client, vm, shutdownSeconds)
-    await waitForTask(client, upid, { timeoutMs: (shutdownSeconds + config.taskTimeoutSeconds) * 1000 })
+    await waitForShutdown(connection, upid)
     checkpoint('vm-stopped')
   } catch (error) {
     await store.change(entry.name, one => failed(one, 'suspend', messageOf(error), new Date()))

@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Credential, readCredential } from '../access/credential.mts'
-import { loadBackend } from '../config/terraform.mts'
 import type { Entry } from '../registry/entry.mts'
 import { counted } from '../run/counted.mts'
-import { codeOf, messageOf } from '../run/errors.mts'
+import { messageOf } from '../run/errors.mts'
 import { connect } from './connect.mts'
+import { readLocalState } from './local-state.mts'
 import { mintedToken } from './vm-expiry.mts'
 import { vmFolder } from './vm-folder.mts'
 import { lookAtVm } from './vm-locate.mts'
@@ -40,17 +38,10 @@ async function proxmoxView(entry: Entry): Promise<VmViews['proxmox']> {
 }
 
 async function stateView({ name }: Entry): Promise<VmViews['state']> {
-  const backend = await loadBackend()
-  if (backend.type !== 'local' || Object.keys(backend.settings).length > 0) {
-    return { unknown: `it is in the backend ${backend.type}: tofu -chdir=vms/${name} state list` }
-  }
-  try {
-    const text = await readFile(join(vmFolder(name), 'terraform.tfstate'), 'utf8')
-    return { resources: (JSON.parse(text) as { resources?: unknown[] }).resources?.length ?? 0 }
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return { unknown: 'there is none yet' }
-    throw error
-  }
+  const state = await readLocalState(vmFolder(name))
+  if (state.kind === 'here') return { resources: state.resources }
+  if (state.kind === 'none') return { unknown: 'there is none yet' }
+  return { unknown: `it is in the backend ${state.backend}: tofu -chdir=vms/${name} state list` }
 }
 
 async function chainView(entry: Entry): Promise<VmViews['chain']> {
