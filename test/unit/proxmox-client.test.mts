@@ -3,7 +3,7 @@ import { createServer as createPlainServer } from 'node:http'
 import { createServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   type Endpoint,
   type ProxmoxClient,
@@ -297,6 +297,56 @@ describe('a password', () => {
       facts: { identity: 'terraform@pve' },
     })
     expect(received).toHaveLength(1)
+  })
+})
+
+describe('a ticket, which lives two hours', () => {
+  const minute = 60_000
+  const start = Date.UTC(2026, 0, 5)
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'], now: start })
+    return () => void vi.useRealTimers()
+  })
+
+  /** Each login gets the next ticket, or this status. @returns the tickets that requests came with, too. */
+  async function loggingIn(...statuses: number[]) {
+    let logins = 0
+    const { url, received } = await httpsServer(selfSigned, ({ path }) => {
+      if (!path.endsWith('/access/ticket')) return answer([])
+      const status = statuses[logins++] ?? 200
+      const granted = { ticket: `PVE:terraform@pve:${logins}`, CSRFPreventionToken: `csrf ${logins}` }
+      return status === 200 ? answer(granted) : { status, body: '' }
+    })
+    const client = passwordClient({ url, skipTlsVerify: true }, login)
+    const askAt = (minutes: number) => {
+      vi.setSystemTime(start + minutes * minute)
+      return version(client)
+    }
+    return { client, askAt, cookies: () => received.flatMap(({ headers }) => headers.cookie ?? []) }
+  }
+  const cookie = (login: number) => `PVEAuthCookie=PVE:terraform@pve:${login}`
+
+  test('is had anew in time, once for all that ask at that moment', async () => {
+    const { client, askAt, cookies } = await loggingIn()
+    for (const minutes of [0, 59, 61, 119]) await askAt(minutes)
+    vi.setSystemTime(start + 125 * minute)
+    await Promise.all([version(client), version(client)])
+    expect(cookies()).toEqual([1, 1, 2, 2, 3, 3].map(cookie))
+  })
+
+  test('a renewal that fails is tried again with the next request', async () => {
+    const { askAt, cookies } = await loggingIn(200, 503)
+    await askAt(0)
+    expect((await failureOf(() => askAt(61))).message).toContain('POST /access/ticket: 503')
+    await askAt(62)
+    expect(cookies()).toEqual([1, 3].map(cookie))
+  })
+
+  test('a login that is refused at the beginning is not tried again: it would lock the user out', async () => {
+    const { askAt } = await loggingIn(401)
+    for (const minutes of [0, 1]) {
+      expect((await failureOf(() => askAt(minutes))).message).toContain('POST /access/ticket: 401')
+    }
   })
 })
 

@@ -54,12 +54,26 @@ export function tokenClient(
   }))
 }
 
-/** Logs in with a password at the first request; the ticket lives two hours. */
+/** Half the life of a ticket: one that is older is had anew. */
+const renewAfterMs = 60 * 60 * 1000
+
+/**
+ * Logs in with a password at the first request, and again before the ticket is too old; a long build outlives it.
+ * With the password and not with the ticket, which is worth nothing when this machine slept for two hours.
+ */
 export function passwordClient(endpoint: Endpoint, login: { user: string; password: string }): ProxmoxClient {
-  let headers: Promise<Headers> | undefined
+  const logIn = () => ({ headers: ticketHeaders(endpoint, login), at: Date.now() })
+  let held: ReturnType<typeof logIn> | undefined
   return client(endpoint, login.user, () => {
-    headers ??= ticketHeaders(endpoint, login)
-    return headers
+    const before = held
+    if (before !== undefined && Date.now() - before.at < renewAfterMs) return before.headers
+    held = logIn()
+    // A node that restarts just then: the next request tries again. A first login that is refused stays so.
+    if (before !== undefined)
+      held.headers.catch(() => {
+        held = before
+      })
+    return held.headers
   })
 }
 
