@@ -27,6 +27,11 @@ await runMain({
     },
     purpose: { type: 'string', value: 'TEXT', help: 'create: what it is for' },
     cpu: { type: 'integer', value: 'N', help: 'create: cores' },
+    'cpu-type': {
+      type: 'string',
+      value: 'MODEL',
+      help: 'create: CPU model as Proxmox names it: host, x86-64-v3',
+    },
     memory: { type: 'integer', value: 'MIB', help: 'create: memory in MiB' },
     disk: { type: 'integer', value: 'GIB', help: 'create: root disk in GiB' },
     tags: { type: 'string', multiple: true, value: 'TAG', help: 'create: further tags in Proxmox' },

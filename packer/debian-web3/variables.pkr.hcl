@@ -92,6 +92,12 @@ variable "cores" {
   default     = 2
 }
 
+variable "cpu_type" {
+  type        = string
+  description = "CPU model while it is built and tested; VMs have their own, of config/vm.yaml"
+  default     = "x86-64-v2-AES"
+}
+
 variable "memory" {
   type        = number
   description = "Memory in MiB"

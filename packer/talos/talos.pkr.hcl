@@ -27,6 +27,7 @@ source "proxmox-clone" "talos" {
 
   os              = "l26"
   cores           = var.cores
+  cpu_type        = var.cpu_type
   memory          = var.memory
   scsi_controller = "virtio-scsi-single"
   # Talos starts the agent once a machine is configured. Until then Proxmox must shut it down by ACPI; a VM cloned

@@ -27,6 +27,7 @@ source "proxmox-clone" "ubuntu" {
 
   os              = "l26"
   cores           = var.cores
+  cpu_type        = var.cpu_type
   memory          = var.memory
   scsi_controller = "virtio-scsi-single"
   qemu_agent      = true # Packer asks it for the address; needs VM.GuestAgent.Audit

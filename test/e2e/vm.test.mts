@@ -74,6 +74,7 @@ describe.sequential('the life of a VM', () => {
     const [made] = await vms.json('apply', 'web-1')
     expect(made).toMatchObject({ did: 'made', entry: { phase: 'active', vmid: 100, failure: null } })
     expect(await config()).toMatchObject({ name: 'web-1', cores: 1, tags: 'proxmint-test;web', onboot: 1 })
+    expect((await config())['cpu']).toContain('x86-64-v2-AES')
     expect((await config())['cicustom']).toBe('user=local:snippets/proxmint-web-1.yaml')
     expect(await vms.json('vm', 'create', 'web-1', '--apply')).toEqual(made.entry)
   })
@@ -113,6 +114,17 @@ describe.sequential('the life of a VM', () => {
     await updateVmConfig(rootClient(lab), web, { tags: 'proxmint-test' })
     expect(await vms.json('apply')).toMatchObject([{ did: 'changed' }])
     expect(await config()).toMatchObject({ tags: 'proxmint-test;web' })
+  })
+
+  test('one that was designed before CPU models were a choice keeps the one it was made with', async () => {
+    const { design } = (await vms.registry.find('web-1'))!
+    const { cpuType: _, ...before } = design!
+    await vms.registry.change('web-1', entry => ({ ...entry, design: before }))
+    const [planned] = await vms.json('apply', 'web-1', '--plan-only')
+    expect(planned.plan).toMatch(/"x86-64-v2-AES" -> "qemu64"/)
+    expect(planned.plan).toContain('will be updated in-place')
+    await vms.registry.change('web-1', entry => ({ ...entry, design }))
+    expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
   })
 
   test('a plan that would make it anew is refused with its cause, and shown where that was agreed to', async () => {

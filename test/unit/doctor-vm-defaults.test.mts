@@ -4,7 +4,7 @@ import { requireFamily, requireUserData } from '../../scripts/lib/workflows/doct
 import { failureOf } from './failure.mts'
 
 const defaults = (template: string, cloudInitTemplate = 'devbox'): VmDefaults => ({
-  ...{ template, cores: 1, memory: 1024, disk: 10, agentTimeout: '10m' },
+  ...{ template, cores: 1, cpuType: 'host', memory: 1024, disk: 10, agentTimeout: '10m' },
   credential: { template: 'debian-web3', cloudInitTemplate: 'nft-auth' },
   cloudInit: {
     ...{ template: cloudInitTemplate, delivery: 'iso', storage: 'local', username: 'admin' },

@@ -11,6 +11,7 @@ export interface FleetVm {
   /** False: without an access credential. */
   web3?: boolean
   cpu?: number
+  cpu_type?: string
   /** MiB. */
   memory?: number
   /** GiB. */

@@ -7,6 +7,8 @@ export interface VmDefaults {
   /** What a VM with an access credential takes in the place of `template` and `cloudInit.template`. */
   credential: { template: string; cloudInitTemplate: string }
   cores: number
+  /** CPU model, as Proxmox names them. */
+  cpuType: string
   /** MiB. */
   memory: number
   /** GiB. */
@@ -28,6 +30,7 @@ interface VmFile {
   template?: string
   credential?: { template?: string; cloud_init?: string }
   cores?: number
+  cpu_type?: string
   memory?: number
   disk?: number
   agent_timeout?: string
@@ -64,6 +67,7 @@ export async function loadVmDefaults(env: NodeJS.ProcessEnv = process.env): Prom
       cloudInitTemplate: file.credential?.cloud_init ?? 'nft-auth',
     },
     cores: file.cores ?? 2,
+    cpuType: file.cpu_type ?? 'x86-64-v2-AES',
     memory: file.memory ?? 2048,
     disk: file.disk ?? 10,
     agentTimeout: file.agent_timeout ?? '10m',

@@ -33,6 +33,8 @@ export interface VmDesign {
   /** Of the disk and the cloud-init drive. */
   storage: string
   cores: number
+  /** CPU model, as Proxmox names them. Left out: the VM was designed before there was a choice, with `qemu64`. */
+  cpuType?: string
   /** MiB. */
   memory: number
   /** GiB. */
@@ -51,6 +53,10 @@ export interface VmDesign {
   agentTimeout: string
   /** Null for a VM without an access credential. */
   access: AccessDesign | null
+}
+
+export function cpuTypeOf({ cpuType = 'qemu64' }: VmDesign): string {
+  return cpuType
 }
 
 /** How a VM opens with a token. Its chain and contract stay its own, whatever the config says later. */

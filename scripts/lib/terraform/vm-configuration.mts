@@ -9,6 +9,7 @@ export interface VmSettings {
   template: { vmid: number; node: string }
   storage: string
   cores: number
+  cpu_type: string
   /** MiB. */
   memory: number
   /** GiB. */

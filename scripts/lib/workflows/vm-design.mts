@@ -17,6 +17,7 @@ export interface VmWishes {
   mintLater: boolean
   purpose: string | undefined
   cores: number | undefined
+  cpuType: string | undefined
   /** MiB. */
   memory: number | undefined
   /** GiB. */
@@ -77,6 +78,7 @@ export function designVm(
     template: { vmid: template.vmid, node: template.node },
     storage,
     cores: wishes.cores ?? defaults.cores,
+    cpuType: wishes.cpuType ?? defaults.cpuType,
     memory: wishes.memory ?? defaults.memory,
     disk: wishes.disk ?? defaults.disk,
     network: {

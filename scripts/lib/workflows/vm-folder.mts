@@ -4,7 +4,7 @@ import { seedIso } from '../cloud-init/seed.mts'
 import { renderUserData, userDataFolder } from '../cloud-init/user-data.mts'
 import { projectRoot } from '../config/load.mts'
 import { backendOf, loadBackend } from '../config/terraform.mts'
-import type { Entry, VmDesign } from '../registry/entry.mts'
+import { cpuTypeOf, type Entry, type VmDesign } from '../registry/entry.mts'
 import { descriptionOf } from '../registry/identity.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
@@ -123,6 +123,8 @@ function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: 
     template: design.template,
     storage: design.storage,
     cores: design.cores,
+    // The provider reboots a VM to change it: one that was made so stays so.
+    cpu_type: cpuTypeOf(design),
     memory: design.memory,
     disk: design.disk,
     address: `${entry.address}/${network.prefix}`,

@@ -1,4 +1,4 @@
-import type { Entry } from '../registry/entry.mts'
+import { cpuTypeOf, type Entry } from '../registry/entry.mts'
 import { counted } from '../run/counted.mts'
 import { formatTable } from '../run/table.mts'
 
@@ -52,7 +52,7 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
       'size',
       design === null
         ? undefined
-        : `${counted(design.cores, 'core')}, ${design.memory} MiB, ${design.disk} GiB`,
+        : `${counted(design.cores, 'core')} (${cpuTypeOf(design)}), ${design.memory} MiB, ${design.disk} GiB`,
     ],
     ...more,
   ]

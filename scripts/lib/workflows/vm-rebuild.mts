@@ -1,3 +1,4 @@
+import { loadVmDefaults } from '../config/vm-defaults.mts'
 import { type Entry, movedTo } from '../registry/entry.mts'
 import { requireEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
@@ -47,7 +48,9 @@ async function decide(entry: Entry, version: TemplateVersion, working: Working):
   const { name } = entry
   await locateVm(connection, entry)
   const template = copyFor(version, entry.node!)
-  const design = { ...requireDesign(entry), template: { vmid: template.vmid, node: template.node } }
+  const before = requireDesign(entry)
+  const cpuType = before.cpuType ?? (await loadVmDefaults()).cpuType
+  const design = { ...before, cpuType, template: { vmid: template.vmid, node: template.node } }
   if (design.access !== null) {
     await requireWebPackage({ family: entry.template!.family, version: version.name })
   }

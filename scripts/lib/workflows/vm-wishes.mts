@@ -28,6 +28,7 @@ function wishesWith(general: VmWishes, own: FleetVm): VmWishes {
     mintLater: own.web3 !== false && general.mintLater,
     purpose: own.purpose ?? general.purpose,
     cores: own.cpu ?? general.cores,
+    cpuType: own.cpu_type ?? general.cpuType,
     memory: own.memory ?? general.memory,
     disk: own.disk ?? general.disk,
     tags: [...general.tags, ...(own.tags ?? [])],
@@ -61,6 +62,7 @@ export function wishesOf(args: Arguments): VmWishes {
     mintLater: args.flag('skip-mint'),
     purpose: args.string('purpose'),
     cores: args.integer('cpu', { min: 1, max: 1024 }),
+    cpuType: cpuTypeIn(args),
     memory: args.integer('memory', { min: 64, max: 16_777_216 }),
     disk: args.integer('disk', { min: 1, max: 1_048_576 }),
     tags: args.strings('tags').flatMap(text => text.split(/[\s,]+/).filter(Boolean)),
@@ -74,4 +76,11 @@ export function wishesOf(args: Arguments): VmWishes {
     templateVmid: args.integer('template-vmid', { min: 100, max: 999_999_999 }),
     cloudInitTemplate: args.string('cloud-init'),
   }
+}
+
+/** Whether a node has the model is for Proxmox to say; this keeps options and lists of them out of it. */
+function cpuTypeIn(args: Arguments): string | undefined {
+  const text = args.string('cpu-type')
+  if (text === undefined || /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(text)) return text
+  throw usageError({ name }, `--cpu-type ${text} is no CPU model: x86-64-v2-AES, host`)
 }

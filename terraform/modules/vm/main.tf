@@ -54,6 +54,7 @@ resource "proxmox_virtual_environment_vm" "this" {
 
   cpu {
     cores = var.cores
+    type  = var.cpu_type
   }
 
   memory {

@@ -38,6 +38,12 @@ variable "cores" {
   default     = 2
 }
 
+variable "cpu_type" {
+  type        = string
+  description = "CPU model the guest sees. Every node it is to run or migrate to must have it. The provider reboots a running VM to change it"
+  default     = "x86-64-v2-AES"
+}
+
 variable "memory" {
   type        = number
   description = "Memory in MiB"

@@ -27,6 +27,10 @@ run "an_account_of_cloud_init" {
     error_message = "the clone is linked to its VM template"
   }
   assert {
+    condition     = proxmox_virtual_environment_vm.this.cpu[0].type == "x86-64-v2-AES"
+    error_message = "the provider's own default is an old CPU, which lacks what current systems need"
+  }
+  assert {
     condition     = length(proxmox_virtual_environment_file.snippet) == 0
     error_message = "a snippet needs SSH to the node, and none was asked for"
   }

@@ -10,6 +10,7 @@ const settings: VmSettings = {
   template: { vmid: 9000, node: 'pve' },
   storage: 'tank',
   cores: 2,
+  cpu_type: 'x86-64-v2-AES',
   memory: 2048,
   disk: 10,
   address: '192.168.122.200/24',
