@@ -128,6 +128,14 @@ describe('breaking off', () => {
   })
 })
 
+test('what a child that was killed had started is ended with it: OpenTofu leaves its provider behind', async () => {
+  const { code, stdout } = await sh('sleep 300 >/dev/null 2>&1 & echo $!; kill -KILL $$')
+  expect(code).toBe(137)
+  // Its end may be read by nobody, where process 1 is no init.
+  const after = async () => (await processCommand(Number(stdout))) ?? '<defunct>'
+  await expect.poll(after, { timeout: 10_000 }).toContain('<defunct>')
+})
+
 describe('a process of an earlier run', () => {
   test('is killed with its group if it is what it was', async () => {
     let pid = 0

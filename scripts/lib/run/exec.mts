@@ -145,6 +145,10 @@ function finish(
   const stderr = collect(child.stderr, options.onLine)
   return new Promise((resolve, reject) => {
     child.once('error', error => reject(cannotStart(plan, error)))
+    child.once('exit', (_, signal) => {
+      // It had no time to end what it had started, as OpenTofu does with its provider.
+      if (signal === 'SIGKILL') signalGroup(child, 'SIGKILL')
+    })
     child.once('close', (code, signal) => {
       resolve({
         code: code ?? (signal === 'SIGINT' ? 130 : 137),
