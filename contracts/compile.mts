@@ -1,4 +1,4 @@
-/** Compiles the contract to `contracts/build/`; run as `npm run contract`. Users need no compiler. */
+/** Compiles the contracts to `contracts/build/`; run as `npm run contract`. Users need no compiler. */
 
 import { readFileSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -6,10 +6,14 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 
 const require = createRequire(import.meta.url)
-const name = 'AccessCredentialNFT'
 
-/** Where the compiled contract stands. */
-export const buildFile = new URL(`build/${name}.json`, import.meta.url)
+export const contractNames = ['AccessCredentialNFT', 'CredentialReader'] as const
+export type ContractName = (typeof contractNames)[number]
+
+/** Where a compiled contract stands. */
+export function buildFile(name: ContractName): URL {
+  return new URL(`build/${name}.json`, import.meta.url)
+}
 
 const settings = {
   viaIR: true,
@@ -17,7 +21,7 @@ const settings = {
   evmVersion: 'cancun',
   // Without the hash of the sources the bytecode depends on nothing but the code.
   metadata: { bytecodeHash: 'none' },
-  outputSelection: { '*': { [name]: ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
+  outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
 }
 
 interface Output {
@@ -26,7 +30,7 @@ interface Output {
 }
 
 /** The build file's text. @throws where solc has anything to say, be it a warning. */
-export async function compileContract(): Promise<string> {
+export async function compileContract(name: ContractName): Promise<string> {
   const solc = require('solc') as Solc
   const file = `${name}.sol`
   const sources = { [file]: { content: await readFile(new URL(file, import.meta.url), 'utf8') } }
@@ -65,6 +69,8 @@ function readImport(path: string): { contents: string } | { error: string } {
 }
 
 if (import.meta.main) {
-  await mkdir(dirname(buildFile.pathname), { recursive: true })
-  await writeFile(buildFile, await compileContract())
+  for (const name of contractNames) {
+    await mkdir(dirname(buildFile(name).pathname), { recursive: true })
+    await writeFile(buildFile(name), await compileContract(name))
+  }
 }

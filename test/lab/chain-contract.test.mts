@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { type Contract, Interface, toUtf8Bytes } from 'ethers'
 import { expect, test } from 'vitest'
+import { readCredentials } from '../../scripts/lib/access/credential.mts'
+import { readTogether } from '../../scripts/lib/access/credential-reader.mts'
 import { deploymentData } from '../../scripts/lib/access/deploy.mts'
 import { TRANSACTION_GAS_CAP } from '../../scripts/lib/access/gas.mts'
 import { mintData } from '../../scripts/lib/access/mint.mts'
@@ -40,6 +42,28 @@ test('the document of a token holds whatever its texts are', async () => {
     ],
     access: { user_encrypted: '0xdeadbeef', decrypt_message: nasty },
   })
+})
+
+test('many tokens are read with one request, each with its owner and expiry', async () => {
+  const site = await openQuickSite()
+  const [, alice, bob] = site.chain.accounts.map(({ address }) => address)
+  const expiry = 4_000_000_000
+  const facts = ['0x', 'm', 'd', '', '']
+  await send(site, 'mint', [alice, ...facts, 0])
+  const bobs = Array.from({ length: 40 }, () => bob)
+  for (const wallet of bobs) await send(site, 'mint', [wallet, ...facts, expiry])
+  const minted = [alice, ...bobs].map((owner, id) => [
+    String(id),
+    { owner, expiresAt: id === 0 ? 0 : expiry },
+  ])
+  const ids = Array.from({ length: 200 }, (_, id) => String(id))
+  const { contract } = site.target
+  expect(await readTogether(site.settling.rpc, contract, ids)).toEqual(new Map(minted as []))
+  const all = await readCredentials(site.settling.rpc, contract, ids)
+  expect(all.get('40')).toEqual({ tokenId: '40', owner: bob, expiresAt: expiry })
+  expect([all.size, [...all.values()].filter(Boolean).length]).toEqual([200, 41])
+  const nothing = site.chain.accounts[9]!.address
+  expect(await readTogether(site.settling.rpc, nothing, ids), 'no contract there').toBeUndefined()
 })
 
 test('a token without page, image and expiry has those of the contract, and none', async () => {

@@ -1,5 +1,6 @@
 import { ProxmintError } from '../run/errors.mts'
 import { credentialInterface } from './contract.mts'
+import { readTogether, TOKENS_AT_ONCE } from './credential-reader.mts'
 import { isRevert, type Rpc, refused } from './rpc.mts'
 
 /** What the chain says of a token. */
@@ -25,19 +26,44 @@ export async function readCredential(rpc: Rpc, contract: string, tokenId: string
   })
 }
 
-/** Reads tokens by their id; undefined for one that the contract does not have. Two requests for each. */
+/**
+ * Reads tokens by their id; undefined for one that the contract does not have. One request for many of them, and where
+ * a server does not take that, or is silent about a token, two for each.
+ */
 export async function readCredentials(
   rpc: Rpc,
   contract: string,
   tokenIds: string[],
 ): Promise<Map<string, Credential | undefined>> {
-  const found = new Map<string, Credential | undefined>()
-  for (let first = 0; first < tokenIds.length; first += AT_ONCE) {
-    const some = tokenIds.slice(first, first + AT_ONCE)
+  const found = tokenIds.length > 1 ? await readMany(rpc, contract, tokenIds) : new Map()
+  const rest = tokenIds.filter(tokenId => !found.has(tokenId))
+  for (const some of groupsOf(AT_ONCE, rest)) {
     const read = await Promise.all(some.map(tokenId => credentialIfAny(rpc, contract, tokenId)))
     for (const [index, tokenId] of some.entries()) found.set(tokenId, read[index])
   }
   return found
+}
+
+/** Those that can be read together. */
+async function readMany(
+  rpc: Rpc,
+  contract: string,
+  tokenIds: string[],
+): Promise<Map<string, Credential | undefined>> {
+  const found = new Map<string, Credential>()
+  for (const some of groupsOf(TOKENS_AT_ONCE, tokenIds)) {
+    const read = await readTogether(rpc, contract, some)
+    // It would take the next ones no better.
+    if (read === undefined) break
+    for (const [tokenId, facts] of read) found.set(tokenId, { tokenId, ...facts })
+  }
+  return found
+}
+
+function groupsOf<T>(size: number, items: T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
 }
 
 async function credentialIfAny(rpc: Rpc, contract: string, tokenId: string): Promise<Credential | undefined> {
