@@ -158,7 +158,13 @@ describe.sequential('a rebuild converges after kill -9 at', () => {
 
   test('nowhere, from a VM template with the VMID of the one before', async () => {
     const { smbios1 } = await config()
+    // As of a VM that was designed before CPU models were a choice.
+    await vms.registry.change('web-1', ({ design, ...entry }) => {
+      const { cpuType: _, ...before } = design!
+      return { ...entry, design: before }
+    })
     await again('vm', rebuild)
+    expect((await config())['cpu']).toContain('x86-64-v2-AES')
     const { name } = await currentVersion()
     await vms.workspace.edit('config/templates.lock.json', new RegExp(name, 'g'), 'debian-20991231-00c0ffee')
     expect(await vms.json('vm', 'list', '--outdated')).toMatchObject([

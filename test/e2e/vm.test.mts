@@ -116,6 +116,20 @@ describe.sequential('the life of a VM', () => {
     expect(await config()).toMatchObject({ tags: 'proxmint-test;web' })
   })
 
+  test('a pool that moved away changes nothing about a VM that runs, and is told', async () => {
+    const file = join(vms.workspace.folder, 'moved.yaml')
+    await writeFile(file, 'pools:\n  default: { addresses: 10.0.0.10-10.0.0.99, prefix: 24 }\n')
+    const moved = { PROXMINT_POOLS: file }
+    const reason = 'the address 192.168.122.200 is not in the pool default'
+    const applied = await vms.run('apply', ['web-1'], moved)
+    expect(applied.code, applied.stderr).toBe(0)
+    expect(applied.stderr).toContain(`warning: web-1 stays as it is, although ${reason}`)
+    expect(applied.stdout).toContain('nothing differs')
+    const found = await vms.run('reconcile', [], moved)
+    expect(found).toMatchObject({ code: 1, stdout: expect.stringContaining(`web-1: ${reason}`) })
+    expect(await power()).toBe('running')
+  })
+
   test('one that was designed before CPU models were a choice keeps the one it was made with', async () => {
     const { design } = (await vms.registry.find('web-1'))!
     const { cpuType: _, ...before } = design!
