@@ -1,3 +1,4 @@
+import { counted } from '../run/counted.mts'
 import { wrap } from '../run/wrap.mts'
 import type { Reconciliation } from './reconcile.mts'
 
@@ -17,7 +18,7 @@ function verdict({ findings, tokens }: Reconciliation): string {
   const chain = tokens.asked > 0 ? '' : `; the chain ${unasked(tokens)}`
   if (findings.length === 0) return `${sides} agree${chain}`
   const fixed = findings.filter(one => one.fixed).length
-  const count = `${findings.length} finding${findings.length === 1 ? '' : 's'}, ${fixed} fixed`
+  const count = `${counted(findings.length, 'finding')}, ${fixed} fixed`
   return `${count}: ${sides} were held against each other${chain}`
 }
 

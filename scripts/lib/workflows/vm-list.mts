@@ -52,7 +52,7 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
       'size',
       design === null
         ? undefined
-        : `${counted(design.cores, 'core')} (${cpuTypeOf(design)}), ${design.memory} MiB, ${design.disk} GiB`,
+        : `${counted(design.cores, 'core')}, ${design.memory} MiB, ${design.disk} GiB, CPU ${cpuTypeOf(design)}`,
     ],
     ...more,
   ]
