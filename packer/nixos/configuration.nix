@@ -1,5 +1,5 @@
 # What every VM of this family is. Accounts, addresses and names come from Proxmox's cloud-init drive.
-{ modulesPath, ... }:
+{ modulesPath, pkgs, ... }:
 {
   imports = [ "${modulesPath}/profiles/qemu-guest.nix" ];
 
@@ -21,14 +21,21 @@
     network.enable = true;
     settings = {
       datasource_list = [ "NoCloud" "ConfigDrive" ];
-      # Proxmox names the user; it gets what a default user has.
-      system_info.default_user = {
-        groups = [ "wheel" ];
-        shell = "/run/current-system/sw/bin/bash";
-        lock_passwd = true;
+      # What stands here replaces the module's own system_info: without the first two cloud-init takes the system for
+      # an Ubuntu. Proxmox names the user; it gets what a default user has.
+      system_info = {
+        distro = "nixos";
+        network.renderers = [ "networkd" ];
+        default_user = {
+          groups = [ "wheel" ];
+          shell = "/run/current-system/sw/bin/bash";
+          lock_passwd = true;
+        };
       };
     };
   };
+  # The build waits for it and asks it, and so does the acceptance test; the module has it in its services alone.
+  environment.systemPackages = [ pkgs.cloud-init ];
 
   services.openssh = {
     enable = true;

@@ -171,7 +171,6 @@ test.each(['debian', 'debian-web3', 'ubuntu', 'arch', 'nixos'])(
     const script = await readFile(`packer/${os}/scripts/clean-up.sh`, 'utf8')
     const steps = [
       'rm -f /etc/ssh/ssh_host_*',
-      'truncate -s 0 /etc/machine-id',
       '/var/lib/systemd/random-seed',
       '/var/lib/dhcpcd/*',
       'truncate -s 0 /etc/resolv.conf',
@@ -181,8 +180,26 @@ test.each(['debian', 'debian-web3', 'ubuntu', 'arch', 'nixos'])(
       'userdel --force --remove "$BUILD_USER"',
     ]
     expect(steps.filter(step => !script.includes(step))).toEqual([])
+    // pacman-init.service of Arch's image runs where this word says that it is the first boot.
+    expect(script).toContain(
+      os === 'arch' ? 'echo uninitialized >/etc/machine-id' : 'truncate -s 0 /etc/machine-id',
+    )
   },
 )
+
+test('the image of nixos has the cloud-init that the build asks, and takes itself for NixOS', async () => {
+  const text = await readFile('packer/nixos/configuration.nix', 'utf8')
+  expect(text).toMatch(/environment\.systemPackages = \[[^\]]*pkgs\.cloud-init/)
+  expect(text).toMatch(/system_info = \{\s+distro = "nixos";/)
+})
+
+/** In PowerShell 5.1 a line on a redirected stderr is an error, which ends a script that stops at errors. */
+test('no script of windows redirects the stderr of a program in PowerShell itself', async () => {
+  const names = await readdir('packer/windows/scripts')
+  const texts = await Promise.all(names.map(name => readFile(`packer/windows/scripts/${name}`, 'utf8')))
+  expect(texts.join('\n')).toContain("$ErrorActionPreference = 'Stop'")
+  expect(texts.filter(text => text.includes('2>$null') || text.includes('2>&1'))).toEqual([])
+})
 
 describe('what several families have', () => {
   const copies: [string, string[]][] = [

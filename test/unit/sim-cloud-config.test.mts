@@ -13,6 +13,15 @@ test('without `users` the default user of Debian is made, who may become root', 
   expect(init).toContain('add_to_group debian sudo')
 })
 
+test('numbers are read by the rules of YAML 1.1, as cloud-init does', () => {
+  const written = (permissions: string) =>
+    calls(plan(`write_files:\n  - { path: /x, content: hi, permissions: ${permissions} }`).init).find(call =>
+      call.startsWith('write_file'),
+    )
+  expect(written('0644')).toBe('write_file /x root:root 644 0')
+  expect(written("'0600'")).toBe('write_file /x root:root 0600 0')
+})
+
 test('`users` without `default` leaves the default user out', () => {
   const init = calls(plan('users: [{ name: alice, sudo: false, ssh_authorized_keys: [KEY] }]').init)
   expect(init.join('\n')).not.toContain('debian')

@@ -113,3 +113,29 @@ test('an unknown template is told with the nearest', async () => {
     exitCode: 2,
   })
 })
+
+/** cloud-init reads YAML 1.1: what another version writes plainly can be a number or a truth there. */
+describe('what cloud-init would read as something else', () => {
+  const reading = (text: string) => parse(text, { version: '1.1' })
+
+  test('an octal number stays one, and a truth too', async () => {
+    const text = await render('write_files:\n  - path: /etc/x\n    permissions: 0644\npackage_update: yes\n')
+    expect(reading(text)).toEqual({
+      write_files: [{ path: '/etc/x', permissions: 0o644 }],
+      package_update: true,
+    })
+  })
+
+  test.each(['on', 'no', '12:30', '0644', '1_000', '~', '2026-12-31'])(
+    'the text %s stays a text',
+    async value => {
+      const text = await render('hostname: "{{ hostname }}"\ntimezone: "12:30"\n', { hostname: value })
+      expect(reading(text)).toEqual({ hostname: value, timezone: '12:30' })
+    },
+  )
+
+  test('a day stays a day', async () => {
+    const text = await render('users:\n  - name: "{{ username }}"\n    expiredate: 2026-12-31\n')
+    expect(text).toContain('expiredate: "2026-12-31"')
+  })
+})

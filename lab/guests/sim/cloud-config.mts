@@ -85,7 +85,7 @@ export function planUserData(text: string, hostNameDefault: string | undefined):
 
 function parseCloudConfig(text: string, hostNameDefault: string | undefined): UserDataPlan {
   try {
-    const config = (parse(text) ?? {}) as CloudConfig
+    const config = (parse(text, { version: '1.1' }) ?? {}) as CloudConfig
     return planCloudConfig(config, hostNameDefault)
   } catch (error) {
     const reason = (error as Error).message.split('\n', 1)[0]
@@ -133,7 +133,7 @@ function planFiles(files: WriteFile[] | undefined, deferred: boolean): Step[] {
   return (files ?? [])
     .filter(file => file.path && (file.defer ?? false) === deferred)
     .map(file => {
-      const mode = String(file.permissions ?? '0644').replace(/^0o/, '')
+      const mode = modeOf(file.permissions ?? '0644')
       const owner = file.owner ?? 'root:root'
       return stepWithInput(fileContent(file), 'write_file', file.path!, owner, mode, file.append ? '1' : '0')
     })
@@ -188,4 +188,9 @@ function findProblems(config: CloudConfig): Problem[] {
     }
   }
   return problems
+}
+
+/** As cloud-init takes it: a number as it is, a text as octal digits. */
+function modeOf(permissions: string | number): string {
+  return typeof permissions === 'number' ? permissions.toString(8) : permissions.replace(/^0o/, '')
 }

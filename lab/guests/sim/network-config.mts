@@ -54,7 +54,9 @@ interface Collected extends NetworkPlan {
 
 /** Translates a NoCloud `network-config` (version 1 or 2); without one every interface asks for a lease. */
 export function planNetwork(text: string | undefined, interfaces: Interface[]): NetworkPlan {
-  const document = text?.trim() ? (parse(text) as NetworkConfig & { network?: NetworkConfig }) : undefined
+  const document = text?.trim()
+    ? (parse(text, { version: '1.1' }) as NetworkConfig & { network?: NetworkConfig })
+    : undefined
   if (!document) return { steps: interfaces.map(({ name }) => step('interface_dhcp', name)), warnings: [] }
   const config = document.network ?? document
   const plan: Collected = { steps: [], warnings: [], nameServers: [], searchDomains: [] }

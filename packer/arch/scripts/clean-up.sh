@@ -6,8 +6,9 @@ set -eu
 # Host keys: clones that share them can impersonate each other.
 rm -f /etc/ssh/ssh_host_*
 
-# machine-id: it decides about DHCP leases and journal ids. Empty means "make one at boot". D-Bus links to it.
-truncate -s 0 /etc/machine-id
+# machine-id: it decides about DHCP leases and journal ids. This word means "make one at boot, and that boot is the
+# first": an empty file would not, and pacman-init.service runs at a first boot alone. D-Bus links to it.
+echo uninitialized >/etc/machine-id
 rm -f /var/lib/dbus/machine-id
 
 # Entropy: clones that share a seed begin with the same randomness.
@@ -27,7 +28,7 @@ rm -rf /var/tmp/*
 # journald must not begin a new file there until the machine is off.
 journalctl --relinquish-var 2>/dev/null || true; rm -rf /var/log/journal/*
 
-# pacman's own secret key: pacman-init.service makes one at a first boot, which an empty machine-id is.
+# pacman's own secret key: pacman-init.service makes one at the first boot.
 gpgconf --homedir /etc/pacman.d/gnupg --kill all || true
 rm -rf /etc/pacman.d/gnupg
 

@@ -17,6 +17,7 @@ Remove-Item -Recurse -Force "$env:WINDIR\Temp\cloudbase-init*"
 Get-ChildItem "$env:ProgramFiles\Cloudbase Solutions\Cloudbase-Init\log" | Remove-Item -Force
 Remove-Item -Recurse -Force "$env:WINDIR\SoftwareDistribution\Download\*" -ErrorAction SilentlyContinue
 Remove-Item -Force "$env:APPDATA\Microsoft\Windows\PowerShell\PSReadLine\*" -ErrorAction SilentlyContinue
-foreach ($log in wevtutil enum-logs) { wevtutil clear-log $log 2>$null }
+# By cmd: what a program writes to a stderr that PowerShell 5.1 redirects ends the script. Some logs cannot be cleared.
+foreach ($log in wevtutil enum-logs) { cmd /c "wevtutil clear-log `"$log`" 2>nul" }
 Clear-DnsClientCache
 exit 0

@@ -3,7 +3,8 @@ import { isoImage } from './iso9660.mts'
 /**
  * What a base VM does at its one boot: it installs the guest agent, which official images ship without and
  * Packer asks for the address; takes away what it made for itself alone; and powers off. It stays on where
- * the agent could not be installed, so that a failure never looks like success.
+ * the agent could not be installed, so that a failure never looks like success. On a rolling release the next boot
+ * counts as a first one again, by what its machine-id says: Arch makes pacman's keyring then.
  */
 const userData = (upgrade: boolean): string => `#cloud-config
 users: []
@@ -14,7 +15,7 @@ packages:
 runcmd:
   - [sh, -c, "if command -v apt-get; then apt-get clean; fi"]
   - [sh, -c, "rm -rf /var/lib/apt/lists/* /var/cache/pacman/pkg/* /etc/pacman.d/gnupg /etc/ssh/ssh_host_*"]
-  - [truncate, -s, "0", /etc/machine-id]
+  - [sh, -c, "${upgrade ? 'echo uninitialized >' : ': >'} /etc/machine-id"]
 power_state:
   mode: poweroff
   message: the base VM is ready

@@ -1,4 +1,5 @@
 import { isoImage } from './iso9660.mts'
+import { cloudInitYaml } from './yaml.mts'
 
 /** What a VM is told about itself by its seed. */
 export interface Seed {
@@ -15,10 +16,11 @@ export interface Seed {
 /** A NoCloud seed: user-data, meta-data, and a network configuration of version 2 for its only network card. */
 export async function seedIso(seed: Seed): Promise<Uint8Array<ArrayBuffer>> {
   const { stringify } = await import('yaml')
+  const written = (document: object): string => stringify(document, cloudInitYaml.write)
   return isoImage('cidata', {
     'user-data': seed.userData,
-    'meta-data': stringify({ 'instance-id': seed.instanceId, 'local-hostname': seed.hostname }),
-    'network-config': stringify({ version: 2, ethernets: { lan: networkOf(seed) } }),
+    'meta-data': written({ 'instance-id': seed.instanceId, 'local-hostname': seed.hostname }),
+    'network-config': written({ version: 2, ethernets: { lan: networkOf(seed) } }),
   })
 }
 

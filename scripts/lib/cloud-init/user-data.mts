@@ -3,6 +3,7 @@ import { join, relative } from 'node:path'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import { cloudConfigFault } from './cloud-config.mts'
+import { cloudInitYaml } from './yaml.mts'
 
 /** What a cloud-init template may use; a list fills a whole value. */
 export type UserDataVariables = Record<string, string | string[]>
@@ -32,7 +33,7 @@ export async function renderUserData(
   if (unused !== undefined) throw lacks(path, name, unused)
   let document: unknown
   try {
-    document = parse(text)
+    document = parse(text, cloudInitYaml.read)
   } catch (cause) {
     throw invalid(path, `is no YAML: ${String(cause)}`)
   }
@@ -40,7 +41,7 @@ export async function renderUserData(
   const user = filled(document, path, variables) as object
   const fault = cloudConfigFault(user)
   if (fault !== undefined) throw invalid(path, fault)
-  return `#cloud-config\n${stringify(user, { lineWidth: 0 })}`
+  return `#cloud-config\n${stringify(user, cloudInitYaml.write)}`
 }
 
 async function readTemplate(folder: string, name: string): Promise<string> {
