@@ -123,3 +123,16 @@ export async function writePredecessor({ folder }: Site): Promise<void> {
   }
   await writeFile(join(folder, 'vms.json'), JSON.stringify({ vms: { 'old-1': vm } }))
 }
+
+/** The branch of a pull request that nobody merged, and a default branch that went on since. */
+export async function leaveAPullRequest(site: Site): Promise<void> {
+  const lines = [
+    'git add . && git commit --quiet --message state',
+    'git switch --quiet --create rebuild',
+    'mkdir -p config/template-packages && echo bash > config/template-packages/rebuild-waits.txt',
+    'git add . && git commit --quiet --message rebuild && git push --quiet origin rebuild',
+    'git switch --quiet templates && echo >> README.md && git commit --quiet --all --message later',
+    'git config --unset user.name && git config --unset user.email',
+  ]
+  await prepare(site, lines.join('\n'))
+}

@@ -10,6 +10,7 @@ import {
   currentVmid,
   expire,
   forgetRegistry,
+  leaveAPullRequest,
   makeSshKey,
   owner,
   packageOfTheModule,
@@ -229,6 +230,10 @@ export const scenes: Scene[] = [
       run('zx scripts/build.mts debian --if-changed --max-age 30d --no-promote', 'nothing to build'),
       run('zx scripts/templates.mts promote debian', 'current', {
         before: site => prepare(site, 'zx scripts/build.mts debian --no-promote'),
+      }),
+      workflow('rebuild.yml', 'merge --squash', 'Automatic merge went well', {
+        before: leaveAPullRequest,
+        env: async () => ({ GIT_CONFIG_GLOBAL: '/dev/null' }),
       }),
       workflow('rebuild.yml', 'zx scripts/build.mts', 'nothing to build', { env: variablesOfTheRunner }),
       workflow('reconcile.yml', 'zx scripts/reconcile.mts', 'agree', { env: variablesOfTheRunner }),
