@@ -29,6 +29,16 @@ const transaction = (key: string, nonce: number): StoredTransaction => ({
   ],
 })
 
+const receipt = {
+  transactionHash: '0x1abcdefgh',
+  blockNumber: '0x1',
+  blockHash: '0x2',
+  status: '0x1',
+  gasUsed: '0x3',
+  contractAddress: null,
+  logs: [],
+}
+
 let database: Database
 let databases = 0
 let open: (genesis?: string) => Promise<Journal>
@@ -71,13 +81,29 @@ describe.each<[string, () => Promise<(genesis?: string) => Promise<Journal>>]>([
     const journal = await open()
     await journal.put(transaction('a', 1))
     await journal.put(transaction('b', 2))
-    await journal.settle(transaction('a', 1))
-    expect(await journal.get('a')).toEqual(transaction('a', 1))
+    await journal.settle({ ...transaction('a', 1), receipt })
+    expect(await journal.get('a')).toEqual({ ...transaction('a', 1), receipt, settled: true })
     expect((await journal.listPending()).map(({ key }) => key)).toEqual(['b'])
     await journal.drop(transaction('a', 1))
     await journal.drop(transaction('b', 2))
     expect([await journal.get('a'), await journal.get('b')]).toEqual([undefined, undefined])
     expect(await journal.listPending()).toEqual([])
+  })
+
+  test('what is signed anew is not dropped in the place of what it follows', async () => {
+    const journal = await open()
+    await journal.put(transaction('a', 2))
+    await journal.drop(transaction('a', 1))
+    expect(await journal.get('a')).toEqual(transaction('a', 2))
+    await journal.drop(transaction('b', 1))
+  })
+
+  test('what was certain and is sent again is pending, without its receipt', async () => {
+    const journal = await open()
+    await journal.settle({ ...transaction('a', 1), receipt })
+    await journal.put((await journal.get('a'))!)
+    expect(await journal.get('a')).toEqual(transaction('a', 1))
+    expect(await journal.listPending()).toEqual([transaction('a', 1)])
   })
 
   test('another chain of the same id knows nothing of it', async () => {

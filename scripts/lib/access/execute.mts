@@ -1,6 +1,7 @@
 import { ProxmintError } from '../run/errors.mts'
 import type { StoredTransaction } from './journal.mts'
-import { type Receipt, type Settling, settle } from './settle.mts'
+import { keptReceipt, type Receipt } from './receipt.mts'
+import { type Settling, settle } from './settle.mts'
 import { type Intent, submit } from './submit.mts'
 
 /** Nobody else should sign with this key; who does so again and again is told. */
@@ -16,12 +17,11 @@ export async function execute(settling: Settling, intents: Intent[]): Promise<Re
   for (let round = 0; round <= MOST_REPLACEMENTS; round += 1) {
     const open = intents.filter(({ key }) => !receipts.has(key))
     if (open.length === 0) break
-    const stored = await submit(settling, open)
-    const outcomes = await settle(settling, stored)
+    const outcomes = await settle(settling, await submit(settling, open))
     for (const [index, { key }] of open.entries()) {
-      const outcome = outcomes[index]!
-      if ('receipt' in outcome) receipts.set(key, await record(settling, stored[index]!, outcome.receipt))
-      else await settling.journal.drop(stored[index]!)
+      const { transaction, receipt } = outcomes[index]!
+      if (receipt === undefined) await giveUp(settling, transaction)
+      else receipts.set(key, await record(settling, transaction, receipt))
     }
   }
   return intents.map(
@@ -30,16 +30,26 @@ export async function execute(settling: Settling, intents: Intent[]): Promise<Re
 }
 
 async function record({ journal }: Settling, stored: StoredTransaction, receipt: Receipt): Promise<Receipt> {
-  // With the attempts a bump added meanwhile.
-  const transaction = (await journal.get(stored.key)) ?? stored
   if (BigInt(receipt.status) === 1n) {
-    await journal.settle(transaction)
+    const current = await journal.get(stored.key)
+    // With the attempts a bump added meanwhile.
+    const transaction = current?.nonce === stored.nonce ? current : stored
+    await journal.settle({ ...transaction, receipt: keptReceipt(receipt) })
     return receipt
   }
-  await journal.drop(transaction)
+  await journal.drop(stored)
   throw new ProxmintError(`the contract reverted: ${stored.what}`, {
     facts: { transaction: receipt.transactionHash, block: Number(receipt.blockNumber) },
     hint: 'nothing was minted, only gas was spent; the same command tries again',
+  })
+}
+
+/** Unless another run has sent more for it meanwhile: that is to be waited for first. */
+async function giveUp({ journal, signer }: Settling, replaced: StoredTransaction): Promise<void> {
+  await journal.whileSigning(signer.address, async () => {
+    const current = await journal.get(replaced.key)
+    const isSame = current?.nonce === replaced.nonce && current.attempts.length === replaced.attempts.length
+    if (isSame) await journal.drop(replaced)
   })
 }
 

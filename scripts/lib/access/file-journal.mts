@@ -20,21 +20,27 @@ function journalIn(folder: string): Journal {
   const settled = (key: string): string => join(folder, 'settled', `${key}.json`)
   const write = (path: string, transaction: StoredTransaction): Promise<void> =>
     writeFileAtomic(path, `${JSON.stringify(transaction, null, 2)}\n`, 0o600)
+  // In both folders where a run died between two steps: what is certain was written last, or nothing was sent since.
+  const get = async (key: string): Promise<StoredTransaction | undefined> => {
+    const certain = await read(settled(key))
+    return certain === undefined ? read(pending(key)) : { ...certain, settled: true }
+  }
   return {
-    get: async key => (await read(pending(key))) ?? (await read(settled(key))),
+    get,
     listPending: () => readFolder(join(folder, 'pending')),
-    put: transaction => write(pending(transaction.key), transaction),
-    async settle(transaction) {
-      // A crash between the two leaves it in both, which only means that it is looked at once more.
+    async put({ settled: _, receipt: __, ...transaction }) {
+      await write(pending(transaction.key), transaction)
+      await rm(settled(transaction.key), { force: true })
+    },
+    async settle({ settled: _, ...transaction }) {
       await write(settled(transaction.key), transaction)
       await rm(pending(transaction.key), { force: true })
     },
-    async drop({ key, attempts }) {
+    async drop({ key, nonce, attempts }) {
+      const current = await get(key)
+      if (current?.nonce !== nonce) return
       const dropped = `${key}-${attempts[0]!.hash.slice(2, 10)}`
-      await write(
-        join(folder, 'dropped', `${dropped}.json`),
-        (await read(pending(key))) ?? (await read(settled(key)))!,
-      )
+      await write(join(folder, 'dropped', `${dropped}.json`), current)
       await rm(pending(key), { force: true })
       await rm(settled(key), { force: true })
     },

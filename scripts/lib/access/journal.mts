@@ -1,3 +1,5 @@
+import type { Receipt } from './receipt.mts'
+
 /** A transaction that was signed, and so may be on the chain at any time from then on. */
 export interface StoredTransaction {
   proxmintTransaction: 1
@@ -15,6 +17,10 @@ export interface StoredTransaction {
   gasLimit: string
   /** All of one nonce, so that at most one is ever mined; the last pays most. */
   attempts: Attempt[]
+  /** Once it is certain: a server forgets it some day. Records of older versions have none. */
+  receipt?: Receipt
+  /** Whether it is certain; set by the journal, where it is read. */
+  settled?: true
 }
 
 export interface Attempt {
@@ -35,9 +41,12 @@ export interface Journal {
   listPending(): Promise<StoredTransaction[]>
   /** On disk when it returns. */
   put(transaction: StoredTransaction): Promise<void>
-  /** It has as many confirmations as were asked for. */
+  /** It has as many confirmations as were asked for: it is kept with its receipt. */
   settle(transaction: StoredTransaction): Promise<void>
-  /** It can never be mined any more, or it was and failed; or another is wanted for the same purpose. */
+  /**
+   * It can never be mined any more, or it was and failed; or another is wanted for the same purpose. What stands there
+   * with another nonce stays.
+   */
   drop(transaction: StoredTransaction): Promise<void>
   /**
    * Runs `work` while nobody else who shares the journal signs for this address. The signal aborts when that is so no

@@ -4,7 +4,8 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { credentialInterface, mintSignatures, type Profile } from './contract.mts'
 import { encryptFor } from './ecies.mts'
 import { execute } from './execute.mts'
-import type { Receipt, Settling } from './settle.mts'
+import type { Receipt } from './receipt.mts'
+import type { Settling } from './settle.mts'
 import type { Intent } from './submit.mts'
 
 /** One credential that is wanted. */

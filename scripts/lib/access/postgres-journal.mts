@@ -58,10 +58,11 @@ function journalOn(pool: Pool, chain: string): Journal {
   return {
     get: async key =>
       (
-        await read('SELECT transaction FROM proxmint_transactions WHERE chain = $1 AND key = $2', [
-          chain,
-          key,
-        ])
+        await read(
+          `SELECT CASE state WHEN 'settled' THEN transaction || '{"settled": true}' ELSE transaction END AS transaction
+           FROM proxmint_transactions WHERE chain = $1 AND key = $2`,
+          [chain, key],
+        )
       )[0],
     listPending: () =>
       read(
@@ -69,15 +70,16 @@ function journalOn(pool: Pool, chain: string): Journal {
          ORDER BY (transaction->>'nonce')::bigint`,
         [chain],
       ),
-    put: transaction => write(transaction, 'pending'),
-    settle: transaction => write(transaction, 'settled'),
-    drop: ({ key }) =>
+    put: ({ settled: _, receipt: __, ...transaction }) => write(transaction, 'pending'),
+    settle: ({ settled: _, ...transaction }) => write(transaction, 'settled'),
+    drop: ({ key, nonce }) =>
       inTransaction(pool, async client => {
-        const gone = 'DELETE FROM proxmint_transactions WHERE chain = $1 AND key = $2 RETURNING transaction'
+        const gone = `DELETE FROM proxmint_transactions WHERE chain = $1 AND key = $2
+          AND (transaction->>'nonce')::bigint = $3 RETURNING transaction`
         await client.query(
           `WITH gone AS (${gone})
            INSERT INTO proxmint_dropped_transactions (chain, transaction) SELECT $1, transaction FROM gone`,
-          [chain, key],
+          [chain, key, nonce],
         )
       }),
     whileSigning: (address, work) => whileSigning(pool, `${chain} ${address}`, work),

@@ -1,21 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Log } from 'ethers'
 import { checkpoint } from '../run/checkpoint.mts'
 import { interrupted, ProxmintError } from '../run/errors.mts'
 import type { StoredTransaction } from './journal.mts'
+import type { Receipt } from './receipt.mts'
 import { broadcast, bump, isKnown, type Sending, transactionCount } from './submit.mts'
-
-/** As JSON-RPC gives it; quantities are hex. */
-export interface Receipt {
-  transactionHash: string
-  blockNumber: string
-  blockHash: string
-  status: string
-  gasUsed: string
-  /** Of a deployment. */
-  contractAddress: string | null
-  logs: Pick<Log, 'address' | 'topics' | 'data'>[]
-}
 
 export interface Settling extends Sending {
   /** Blocks that must hold a transaction, its own included. */
@@ -29,18 +17,26 @@ export interface Settling extends Sending {
   signal?: AbortSignal | undefined
 }
 
-/** A transaction with enough confirmations, or one that can never have them. */
-export type Outcome = { receipt: Receipt } | { replaced: true }
+/** A transaction with enough confirmations, or one that can never have them, with all attempts that were looked for. */
+export interface Outcome {
+  transaction: StoredTransaction
+  /** Undefined where another transaction took its nonce. */
+  receipt: Receipt | undefined
+}
 
 /** With higher fees so often at most: about five times the first fee. */
 const MOST_ATTEMPTS = 8
 /** A server behind others may not know a receipt yet. For so many blocks in a row it must be missing to be believed. */
 const MISSING_LOOKS = 5
+/** Some servers keep receipts no longer: one that is missing then proves nothing. */
+const RECEIPTS_KEPT_MS = 24 * 3_600_000
 
 /**
  * Waits until each transaction has its confirmations. Its receipt is read anew at each look: after a reorganisation it
- * is another or none, and then the transaction is sent again.
- * @throws ProxmintError when it takes longer than `timeoutMs`; nothing is lost then.
+ * is another or none, and then the transaction is sent again. One that was certain before has its receipt from the
+ * journal where no server keeps it any more.
+ * @throws ProxmintError when it takes longer than `timeoutMs`; nothing is lost then. And for one of which nobody can
+ * tell any more whether it was mined.
  */
 export async function settle(settling: Settling, transactions: StoredTransaction[]): Promise<Outcome[]> {
   const deadline = Date.now() + settling.timeoutMs
@@ -67,16 +63,31 @@ interface Wait {
 }
 
 async function look(settling: Settling, wait: Wait, head: number): Promise<void> {
-  const receipt = await receiptOf(settling, wait.transaction)
+  const { transaction } = wait
+  const receipt = await receiptOf(settling, transaction)
   if (receipt !== undefined) {
     wait.missing = 0
     checkpoint('mint-mined')
-    if (head - Number(receipt.blockNumber) + 1 >= settling.confirmations) wait.outcome = { receipt }
+    if (head - Number(receipt.blockNumber) + 1 >= settling.confirmations)
+      wait.outcome = { transaction, receipt }
     return
   }
-  wait.missing = (await isNonceUsed(settling, wait.transaction, head)) ? wait.missing + 1 : 0
-  if (wait.missing >= MISSING_LOOKS) wait.outcome = { replaced: true }
-  if (wait.missing === 0) wait.transaction = await pushOn(settling, wait.transaction)
+  wait.missing = (await isNonceUsed(settling, transaction, head)) ? wait.missing + 1 : 0
+  if (wait.missing === 0) wait.transaction = await pushOn(settling, transaction)
+  else if (transaction.receipt !== undefined) wait.outcome = { transaction, receipt: transaction.receipt }
+  else if (wait.missing >= MISSING_LOOKS) wait.outcome = replaced(transaction)
+}
+
+/** @throws ProxmintError where it may have been mined all the same: it must not be signed anew. */
+function replaced(transaction: StoredTransaction): Outcome {
+  const { key, what, attempts, settled } = transaction
+  const { hash, signedAt } = attempts.at(-1)!
+  const isOld = Date.now() - Date.parse(signedAt) > RECEIPTS_KEPT_MS
+  if (!isOld && settled === undefined) return { transaction, receipt: undefined }
+  throw new ProxmintError(`no RPC server keeps the receipt of ${what} any more`, {
+    facts: { transaction: hash, 'signed at': signedAt, record: key },
+    hint: 'nothing was signed anew, since it may have been mined: set an rpc_url in config/web3-defaults.yaml that keeps old receipts (an archive), and run it again; docs/access.md, "Minted once"',
+  })
 }
 
 /** Of whichever attempt was mined. */

@@ -46,8 +46,9 @@ export async function submit(sending: Sending, intents: Intent[]): Promise<Store
 export async function bump(sending: Sending, stuck: StoredTransaction): Promise<StoredTransaction> {
   return sending.journal.whileSigning(sending.signer.address, async signal => {
     const stored = await sending.journal.get(stuck.key)
-    // Another run did it meanwhile.
-    if (stored === undefined || stored.attempts.length > stuck.attempts.length) return stored ?? stuck
+    // Another run did it meanwhile, or gave it up and signed anew.
+    if (stored?.nonce !== stuck.nonce) return stored ?? stuck
+    if (stored.attempts.length > stuck.attempts.length) return stored
     const fees = bumpedFees(feesOf(stored), await currentFees(sending.rpc))
     const bumped = { ...stored, attempts: [...stored.attempts, await attempt(sending, stored, fees)] }
     requireLock(signal)
