@@ -69,6 +69,31 @@ test('an error of the server is an answer: no other server is asked', async () =
   expect(second.asked).toEqual([])
 })
 
+test.each([
+  [-32005, 'daily request count exceeded, request rate limited'],
+  [-32603, 'Internal error'],
+  [-32016, 'over rate limit'],
+  [-32000, 'Too Many Requests'],
+])('a server that tells %i (%s) has no answer: the next one is asked', async (code, message) => {
+  const fault = { code, message }
+  const limited = await server({ eth_x: { body: JSON.stringify({ error: fault }) } })
+  const good = await server({})
+  expect(await open([limited.url, good.url]).call('eth_x')).toBe('0x5')
+  expect(await failureOf(() => open([limited.url]).call('eth_x'))).toMatchObject({
+    message: 'no RPC server of the chain answers (eth_x)',
+    facts: { [new URL(limited.url).host]: `${message} (${code})` },
+  })
+  // For whoever can tell what it means.
+  expect(await open([limited.url]).ask('eth_x')).toEqual({ fault })
+})
+
+test('a revert is an answer, whatever its code', async () => {
+  const fault = { code: -32603, message: 'Internal error', data: '0x12345678' }
+  const first = await server({ eth_x: { body: JSON.stringify({ error: fault }) } })
+  const second = await server({})
+  expect(await open([first.url, second.url]).ask('eth_x')).toEqual({ fault })
+})
+
 test('a result of null is a result', async () => {
   const { url } = await server({ eth_x: { body: '{"result":null}' } })
   expect(await open([url]).call('eth_x')).toBeNull()

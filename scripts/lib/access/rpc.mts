@@ -28,7 +28,7 @@ export interface Rpc {
   chainId: number
   /** The result. @throws ProxmintError for the server's error, or where no server answers. */
   call<T>(method: string, params?: unknown[]): Promise<T>
-  /** The result or the server's error. @throws ProxmintError where no server answers. */
+  /** The result or a server's error. @throws ProxmintError where no server says anything. */
   ask<T>(method: string, params?: unknown[]): Promise<RpcAnswer<T>>
 }
 
@@ -49,10 +49,12 @@ export function createRpc({
       requireChain(url, chainId, await post<string>(url, 'eth_chainId', [], timeoutMs))
       proven.add(url)
     }
-    return post<T>(url, method, params, timeoutMs)
+    const answer = await post<T>(url, method, params, timeoutMs)
+    if ('fault' in answer && isNoAnswer(answer.fault)) throw new NoAnswer(answer.fault)
+    return answer
   }
 
-  const askAny = async <T,>(method: string, params: unknown[], failures: Map<string, string>) => {
+  const askAny = async <T,>(method: string, params: unknown[], failures: Failures) => {
     for (let offset = 0; offset < urls.length; offset += 1) {
       const index = (preferred + offset) % urls.length
       try {
@@ -61,31 +63,58 @@ export function createRpc({
         return answer
       } catch (error) {
         if (error instanceof ProxmintError) throw error
-        failures.set(serverName(urls[index]!), reasonOf(error))
+        failures.set(serverName(urls[index]!), error)
       }
     }
     return undefined
   }
 
-  const ask = async <T,>(method: string, params: unknown[] = []): Promise<RpcAnswer<T>> => {
-    const failures = new Map<string, string>()
+  /** Where no server answers: why each does not. */
+  const askAll = async <T,>(method: string, params: unknown[]): Promise<RpcAnswer<T> | Failures> => {
+    const failures: Failures = new Map()
     for (let round = 1; round <= rounds; round += 1) {
       const answer = await askAny<T>(method, params, failures)
       if (answer !== undefined) return answer
       if (round < rounds) await sleep(pauseMs)
     }
-    throw noAnswer(method, failures)
+    return failures
   }
 
   return {
     chainId,
-    ask,
+    async ask<T>(method: string, params: unknown[] = []) {
+      const answer = await askAll<T>(method, params)
+      if (!(answer instanceof Map)) return answer
+      const told = [...answer.values()].find(failure => failure instanceof NoAnswer)
+      if (told !== undefined) return { fault: told.fault }
+      throw noAnswer(method, answer)
+    },
     async call<T>(method: string, params: unknown[] = []) {
-      const answer = await ask<T>(method, params)
+      const answer = await askAll<T>(method, params)
+      if (answer instanceof Map) throw noAnswer(method, answer)
       if ('result' in answer) return answer.result
       throw refused(method, answer.fault)
     },
   }
+}
+
+/** By server. */
+type Failures = Map<string, unknown>
+
+class NoAnswer extends Error {
+  fault: RpcFault
+
+  constructor(fault: RpcFault) {
+    super(`${fault.message} (${fault.code})`)
+    this.fault = fault
+  }
+}
+
+/** Limits of a client's requests, and faults of the server's own; another server may answer. */
+function isNoAnswer(fault: RpcFault): boolean {
+  const codes = [-32005, -32016, -32029, -32097, -32603, 429]
+  const isLimit = codes.includes(fault.code) || /rate.?limit|too many requests/i.test(fault.message)
+  return isLimit && !isRevert(fault)
 }
 
 let lastId = 0
@@ -149,9 +178,9 @@ function noServers(): ProxmintError {
   })
 }
 
-function noAnswer(method: string, failures: Map<string, string>): ProxmintError {
+function noAnswer(method: string, failures: Failures): ProxmintError {
   return new ProxmintError(`no RPC server of the chain answers (${method})`, {
-    facts: Object.fromEntries(failures),
+    facts: Object.fromEntries([...failures].map(([server, failure]) => [server, reasonOf(failure)])),
     hint: 'run the same command again when one does: what was signed is kept and goes on from there',
   })
 }
