@@ -50,7 +50,7 @@ async function ours({ rpcUrl, chainId, accounts }: Chain, contract: string): Pro
       rpc,
       signer: await loadSigner(join(folder, 'signer')),
       journal: await openFileJournal(folder, rpc),
-      ...{ confirmations: 1, stuckMs: 60_000, timeoutMs: 120_000, pollMs: 200 },
+      ...{ maxTipGwei: 100, confirmations: 1, stuckMs: 60_000, timeoutMs: 120_000, pollMs: 200 },
     }
     const target = { contract, profile: 'v0.4' as const, serverPublicKey: undefined }
     const wallet = accounts[1]!.address

@@ -15,6 +15,7 @@ export async function settlingOf(
     rpc,
     signer: await loadSigner(join(folder, 'signer')),
     journal: await openFileJournal(join(folder, '.proxmint'), rpc),
+    maxTipGwei: 100,
     confirmations: 2,
     stuckMs: 3000,
     timeoutMs: 90_000,

@@ -74,6 +74,7 @@ beforeEach(async () => {
     rpc,
     signer: { address: signer.address, sign: fields => signer.signTransaction({ type: 2, ...fields }) },
     journal: await openFileJournal(folder, rpc),
+    maxTipGwei: 100,
     confirmations: 2,
     stuckMs: 60_000,
     timeoutMs: 20_000,
@@ -178,4 +179,15 @@ test('what another run signed anew after a failure on the chain is not dropped',
   })
   expect(await failureOf(mint)).toMatchObject({ message: 'the contract reverted: the mint for nas-1' })
   expect(await settling.journal.get(key)).toMatchObject({ nonce: 1 })
+})
+
+test('a tip that no chain wants is refused before anything is signed', async () => {
+  chain.methods['eth_maxPriorityFeePerGas'] = () => '0x174876e801'
+  expect(await failureOf(mint)).toMatchObject({
+    message: 'the RPC server wants a tip of 100.000000001 gwei per gas',
+    hint: expect.stringContaining('nothing was signed with it'),
+  })
+  expect(await settling.journal.get(key)).toBeUndefined()
+  chain.methods['eth_maxPriorityFeePerGas'] = () => '0x174876e800'
+  expect((await mint()).tokenId).toBe('0')
 })

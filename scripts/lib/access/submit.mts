@@ -12,6 +12,8 @@ export interface Sending {
   rpc: Rpc
   signer: Signer
   journal: Journal
+  /** A higher tip that a server names is refused. */
+  maxTipGwei: number
 }
 
 /** A transaction that is wanted, not signed yet. */
@@ -49,7 +51,7 @@ export async function bump(sending: Sending, stuck: StoredTransaction): Promise<
     // Another run did it meanwhile, or gave it up and signed anew.
     if (stored?.nonce !== stuck.nonce) return stored ?? stuck
     if (stored.attempts.length > stuck.attempts.length) return stored
-    const fees = bumpedFees(feesOf(stored), await currentFees(sending.rpc))
+    const fees = bumpedFees(feesOf(stored), await currentFees(sending.rpc, sending.maxTipGwei))
     const bumped = { ...stored, attempts: [...stored.attempts, await attempt(sending, stored, fees)] }
     requireLock(signal)
     await sending.journal.put(bumped)
@@ -88,7 +90,7 @@ export async function isKnown(rpc: Rpc, { attempts }: StoredTransaction): Promis
 
 async function signAll(sending: Sending, intents: Intent[], nonce: number): Promise<StoredTransaction[]> {
   if (intents.length === 0) return []
-  const fees = await currentFees(sending.rpc)
+  const fees = await currentFees(sending.rpc, sending.maxTipGwei)
   const from = sending.signer.address
   const unsigned = await Promise.all(
     intents.map(async ({ data: makeData, ...intent }, index) => {

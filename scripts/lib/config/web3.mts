@@ -16,6 +16,8 @@ export interface Web3Config {
   profile: 'auto' | 'v0.2' | 'v0.4'
   /** Blocks that must hold a transaction, its own included. */
   confirmations: number
+  /** The most a server may ask for, per gas. */
+  maxTipGwei: number
   /** Absolute. */
   privateKeyFile: string | undefined
   /** Hex of a secp256k1 point. */
@@ -33,6 +35,7 @@ interface Web3File {
   guest_rpc_url?: string
   profile?: Web3Config['profile']
   confirmations?: number
+  max_tip_gwei?: number
   deployer?: { private_key_file?: string } | null
   server?: { public_key?: string } | null
   signing_page?: { port?: number } | null
@@ -74,6 +77,7 @@ export async function loadWeb3(env: NodeJS.ProcessEnv = process.env): Promise<We
     guestRpcUrl: file.guest_rpc_url ?? listOf(file.rpc_url)[0],
     profile: file.profile ?? 'auto',
     confirmations: file.confirmations ?? 2,
+    maxTipGwei: file.max_tip_gwei ?? 100,
     privateKeyFile: keyFile === undefined ? undefined : resolve(projectRoot(env), keyFile),
     serverPublicKey: file.server?.public_key?.replace(/^0x/, ''),
     signingPagePort: file.signing_page?.port ?? 8080,

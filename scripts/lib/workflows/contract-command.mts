@@ -113,7 +113,7 @@ export async function planDeploy(options: DeployOptions): Promise<DeploymentPlan
   // Whoever deploys needs the same gas.
   const from = '0x0000000000000000000000000000000000000001'
   const gas = await estimateGas(rpc, { from, to: null, data }, 'the deployment')
-  const { maxFeePerGas } = await currentFees(rpc)
+  const { maxFeePerGas } = await currentFees(rpc, web3.maxTipGwei)
   return { chainId: rpc.chainId, gas: String(gas), maxFee: String(gas * maxFeePerGas) }
 }
 

@@ -62,11 +62,11 @@ async function requireNoVm({ machineId }: MintRequest): Promise<void> {
 /** Everything but signing; needs no key. */
 export async function planMint(request: MintRequest): Promise<MintPlan> {
   await requireNoVm(request)
-  const { rpc, target, contractOwner } = await openChainView()
+  const { web3, rpc, target, contractOwner } = await openChainView()
   const data = mintData(target, request)
   const call = { from: contractOwner, to: target.contract, data }
   const gas = await estimateGas(rpc, call, `the mint for ${request.machineId}`)
-  const { maxFeePerGas } = await currentFees(rpc)
+  const { maxFeePerGas } = await currentFees(rpc, web3.maxTipGwei)
   return {
     ...request,
     chainId: rpc.chainId,

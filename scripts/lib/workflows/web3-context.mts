@@ -76,6 +76,7 @@ export async function openSettling(
     rpc,
     signer,
     journal: await openJournal(rpc),
+    maxTipGwei: web3.maxTipGwei,
     confirmations: web3.confirmations,
     stuckMs: STUCK_MS,
     timeoutMs: TIMEOUT_MS,
