@@ -220,6 +220,18 @@ describe.sequential('versions of debian', () => {
     await root.request('PUT', path, { description: String(description) })
   })
 
+  test('prune keeps and tells what has our build id and looks otherwise', async () => {
+    const path = `/nodes/pve/qemu/${vmids[0]}/config`
+    // As when `site` in config/proxmint.yaml was another.
+    await root.request('PUT', path, { tags: (await tagsOf(0)).replace('proxmint-test', 'proxmint-home') })
+    const { stdout } = await prune()
+    const fault = `VM ${vmids[0]} has its build id, but lacks the tags proxmint-test and debian; left alone`
+    expect(stdout).toContain(`kept ${names[0]}: ${fault}\n`)
+    expect(await channels()).toMatchObject({ retired: 0 })
+    // The run ends with tags as they should be.
+    expect(await tagsOf(0)).toMatch(/^proxmint-test;debian;/)
+  })
+
   test('prune plans, then removes what nobody needs', async () => {
     const plan = await prune('--dry-run')
     expect(plan.stdout).toContain(`would remove ${names[0]} (VM ${vmids[0]})`)

@@ -4,7 +4,7 @@ import { findVmStatus } from '../proxmox/get-vm-status.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { checkpoint } from '../run/checkpoint.mts'
-import { interrupted, messageOf } from '../run/errors.mts'
+import { interrupted, messageOf, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
 import { familyIn, forget } from '../templates/channels.mts'
 import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfile.mts'
@@ -71,6 +71,7 @@ export async function pruneTemplates(
   return report
 }
 
+/** It is kept where one of its VM templates may still stand. */
 async function removeVersion(
   connection: Connection,
   os: string,
@@ -80,15 +81,11 @@ async function removeVersion(
   const vms = await listVms(connection.client)
   const removed: number[] = []
   for (const copy of version.copies) {
-    const fault = await notOurs(connection, os, version, copy, vms)
-    if (fault !== undefined) {
-      report.foreign.push(fault)
-      continue
-    }
-    const vm = vms.find(candidate => candidate.vmid === copy.vmid)
     try {
-      // A privilege that is missing must not look like a VM that is: this throws then.
-      if (vm === undefined && (await findVmStatus(connection.client, copy)) === undefined) continue
+      const finding = await lookAt(connection, os, version, copy, vms)
+      if (finding.kind === 'foreign') report.foreign.push(finding.fault)
+      if (finding.kind === 'altered') throw new ProxmintError(finding.fault)
+      if (finding.kind !== 'ours') continue
       if (!report.dryRun) await remove(connection, copy)
       removed.push(copy.vmid)
     } catch (error) {
@@ -112,27 +109,34 @@ async function forgetVersion(os: string, name: string): Promise<void> {
   checkpoint('prune-forgotten')
 }
 
-/** Why the VM under a copy's number is not the one that was built: nothing of it is deleted then. */
-async function notOurs(
+/** Of the VM under a copy's number. `altered`: it is the one that was built, and does not look like it any more. */
+type Finding = { kind: 'gone' | 'ours' } | { kind: 'foreign' | 'altered'; fault: string }
+
+async function lookAt(
   { client, config }: Connection,
   os: string,
   { name }: TemplateVersion,
   copy: TemplateCopy,
   vms: VmSummary[],
-): Promise<string | undefined> {
-  const vm = vms.find(candidate => candidate.vmid === copy.vmid)
-  if (vm === undefined) return undefined
-  const found = await getVmConfig(client, vm)
+): Promise<Finding> {
+  const listed = vms.find(candidate => candidate.vmid === copy.vmid)
+  // A privilege that is missing must not look like a VM that is: this throws then.
+  if (listed === undefined && (await findVmStatus(client, copy)) === undefined) return { kind: 'gone' }
+  const found = await getVmConfig(client, listed ?? copy)
+  if (!String(found['description'] ?? '').includes(copy.buildId)) {
+    const fault = `VM ${copy.vmid} is not ${name}: its description lacks the build id ${copy.buildId}; left alone`
+    return { kind: 'foreign', fault }
+  }
   const tags = String(found['tags'] ?? '').split(';')
+  const hasTags = tags.includes(`proxmint-${config.site}`) && tags.includes(os)
   const faults = [
-    vm.name === name ? '' : `it is named ${vm.name}`,
-    found['template'] === 1 ? '' : 'it is no VM template',
-    tags.includes(`proxmint-${config.site}`) && tags.includes(os)
-      ? ''
-      : `it lacks the tags proxmint-${config.site} and ${os}`,
-    String(found['description'] ?? '').includes(copy.buildId)
-      ? ''
-      : `its description lacks the build id ${copy.buildId}`,
+    found['name'] === name ? '' : `is named ${found['name']}`,
+    found['template'] === 1 ? '' : 'is no VM template',
+    hasTags ? '' : `lacks the tags proxmint-${config.site} and ${os}`,
   ].filter(fault => fault !== '')
-  return faults.length === 0 ? undefined : `VM ${copy.vmid} is not ${name}: ${faults.join(', ')}; left alone`
+  if (faults.length === 0) return { kind: 'ours' }
+  return {
+    kind: 'altered',
+    fault: `VM ${copy.vmid} has its build id, but ${faults.join(', ')}; left alone`,
+  }
 }
