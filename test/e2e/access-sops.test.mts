@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { labAccounts } from '../../lab/chain/accounts.mts'
 import { loadSigner } from '../../scripts/lib/access/signer.mts'
 import { requireTool } from '../../scripts/lib/tools/find.mts'
@@ -35,6 +35,14 @@ async function encrypted(content: string): Promise<string> {
 test('the key of a SOPS file signs, whoever may read the file', async () => {
   const file = await encrypted(`signer_private_key: "${account!.privateKey}"\n`)
   expect(await readFile(file, 'utf8')).not.toContain(account!.privateKey.slice(2))
+  expect((await loadSigner(file, {})).address).toBe(account!.address)
+})
+
+test('an identity that stands in the environment itself opens it', async () => {
+  const file = await encrypted(`signer_private_key: "${account!.privateKey}"\n`)
+  vi.stubEnv('SOPS_AGE_KEY', await readFile(process.env['SOPS_AGE_KEY_FILE']!, 'utf8'))
+  onTestFinished(() => void vi.unstubAllEnvs())
+  process.env['SOPS_AGE_KEY_FILE'] = join(dirname(file), 'nothing')
   expect((await loadSigner(file, {})).address).toBe(account!.address)
 })
 

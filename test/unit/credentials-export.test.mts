@@ -7,6 +7,7 @@ import {
   exportedVariables,
   shellExports,
 } from '../../scripts/lib/credentials/export.mts'
+import { secretVariables } from '../../scripts/lib/run/exec.mts'
 
 const secret = 'c0ffee00-1111-4222-8333-444455556666'
 
@@ -32,6 +33,13 @@ const always = {
   PROXMOX_VE_API_TOKEN: `terraform@pve!terraform-token=${secret}`,
   PROXMOX_VE_INSECURE: 'false',
 }
+
+test('no secret of a shell reaches the programs that it is not for', () => {
+  const ssh = { user: 'root', privateKey: `KEY ${secret}`, address: undefined }
+  const exported = exportedVariables({ ...credentials, password: `pw ${secret}`, ssh })
+  const secrets = Object.entries(exported).filter(([, value]) => value.includes(secret))
+  expect(secretVariables).toEqual(expect.arrayContaining(secrets.map(([name]) => name)))
+})
 
 describe('the variables of a shell', () => {
   test.each<[string, Partial<Credentials>, Record<string, string>]>([

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { describeCommand, type RunOptions, runCommand } from '../../scripts/lib/run/exec.mts'
+import { describeCommand, type RunOptions, runCommand, secretVariables } from '../../scripts/lib/run/exec.mts'
 import { killGroup, processCommand } from '../../scripts/lib/run/process.mts'
 import { withProgress } from '../../scripts/lib/run/progress.mts'
 import { registerSecret } from '../../scripts/lib/run/redact.mts'
@@ -34,6 +34,14 @@ describe('runCommand', () => {
       input: 'typed\n',
     })
     expect(result.stdout).toBe(`${cwd}\ntyped\nyes,`)
+  })
+
+  test.each(secretVariables)('%s reaches a child only by its plan', async name => {
+    vi.stubEnv(name, 'correct')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    expect((await sh('env')).stdout).not.toContain(name)
+    const plan = { file: 'env', args: [], env: { [name]: process.env[name] } }
+    expect((await runCommand(plan)).stdout).toContain(`${name}=correct`)
   })
 
   test('a child that reads nothing of its input', async () => {

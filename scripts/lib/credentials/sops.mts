@@ -13,7 +13,11 @@ export async function decryptFile(path: string): Promise<Record<string, unknown>
     throw noCredentials(path, cause)
   })
   const sops = await requireTool('sops')
-  const result = await runCommand({ file: sops.file, args: ['--decrypt', '--output-type', 'json', path] })
+  const result = await runCommand({
+    file: sops.file,
+    args: ['--decrypt', '--output-type', 'json', path],
+    env: { SOPS_AGE_KEY: process.env['SOPS_AGE_KEY'] },
+  })
   if (result.code !== 0) throw cannotDecrypt(path, result)
   return JSON.parse(result.stdout) as Record<string, unknown>
 }

@@ -8,7 +8,7 @@ import { redact } from './redact.mts'
 export interface CommandPlan {
   file: string
   args: string[]
-  /** Added to this process's environment; `undefined` takes a variable away. */
+  /** Added to this process's environment, which lacks its secrets; `undefined` takes a variable away. */
   env?: Record<string, string | undefined> | undefined
   cwd?: string | undefined
   /** Written to the child's standard input. */
@@ -89,8 +89,23 @@ async function started(
   }
 }
 
+/** What logs in, signs or decrypts: a plan hands it to the one program that it is for. */
+export const secretVariables = [
+  'PROXMOX_TOKEN',
+  'PROXMOX_API_TOKEN',
+  'PROXMOX_PASSWORD',
+  'PROXMOX_SSH_PRIVATE_KEY',
+  'PROXMOX_VE_API_TOKEN',
+  'PROXMOX_VE_SSH_PRIVATE_KEY',
+  'SOPS_AGE_KEY',
+  'PROXMINT_SIGNER_PASSWORD',
+  'PROXMINT_REGISTRY_URL',
+  'PROXMINT_RPC_URL',
+]
+
 function childEnv(extra: CommandPlan['env']): NodeJS.ProcessEnv {
-  const env: NodeJS.ProcessEnv = { ...process.env, ...extra }
+  const none = Object.fromEntries(secretVariables.map(name => [name, undefined]))
+  const env: NodeJS.ProcessEnv = { ...process.env, ...none, ...extra }
   for (const [name, value] of Object.entries(env)) if (value === undefined) delete env[name]
   return env
 }

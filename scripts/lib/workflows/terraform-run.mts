@@ -102,8 +102,14 @@ async function settingFor({ credentials }: Connection, folder: string): Promise<
     tofu,
     provider,
     folder,
-    env: { ...exportedVariables(credentials), ...certificateVariables(credentials) },
+    env: { ...ownSshKey(), ...exportedVariables(credentials), ...certificateVariables(credentials) },
   }
+}
+
+/** The provider's own variable, for a login to the node that is not among the credentials. */
+function ownSshKey(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const key = env['PROXMOX_VE_SSH_PRIVATE_KEY']
+  return key === undefined ? {} : { PROXMOX_VE_SSH_PRIVATE_KEY: key }
 }
 
 function terraformFailed(step: string, name: string, stderr: string, log: string): ProxmintError {
