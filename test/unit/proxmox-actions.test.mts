@@ -91,9 +91,10 @@ describe('what each action asks of Proxmox', () => {
     ['startVm', client => startVm(client, vm), 'POST /nodes/pve/qemu/100/status/start'],
     ['stopVm', client => stopVm(client, vm), 'POST /nodes/pve/qemu/100/status/stop'],
     ['convertToTemplate', client => convertToTemplate(client, vm), 'POST /nodes/pve/qemu/100/template'],
+    ['deleteVm', client => deleteVm(client, vm), 'DELETE /nodes/pve/qemu/100 {"purge":1}'],
     [
-      'deleteVm',
-      client => deleteVm(client, vm),
+      'deleteVm with disks that no config names',
+      client => deleteVm(client, vm, { unreferenced: true }),
       'DELETE /nodes/pve/qemu/100 {"purge":1,"destroy-unreferenced-disks":1}',
     ],
     ['getPermissions', client => getPermissions(client), 'GET /access/permissions {}'],

@@ -113,7 +113,11 @@ export const qemuRoutes: Route[] = [
         type: 'qmdestroy',
         id: String(params.vmid),
         authid: caller.authid,
-        work: () => destroyVm(pve, params.vmid, params.skiplock ?? false),
+        work: () =>
+          destroyVm(pve, params.vmid, {
+            skiplock: params.skiplock ?? false,
+            unreferenced: params['destroy-unreferenced-disks'] ?? false,
+          }),
       })
     },
   }),

@@ -130,11 +130,23 @@ export function requireDestroyable(pve: Pve, vmid: number): Vm {
   return vm
 }
 
+interface Destroying {
+  skiplock: boolean
+  /** Volumes of the VMID that its config does not name go too. */
+  unreferenced: boolean
+}
+
 /** Removes a stopped VM with its disks, its ACLs and its place in a pool. */
-export async function destroyVm(pve: Pve, vmid: number, skiplock: boolean): Promise<void> {
+export async function destroyVm(
+  pve: Pve,
+  vmid: number,
+  { skiplock, unreferenced }: Destroying,
+): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
-    requireUnlocked(requireDestroyable(pve, vmid), skiplock)
-    const volumes = ownVolumes(pve, vmid)
+    const vm = requireDestroyable(pve, vmid)
+    requireUnlocked(vm, skiplock)
+    const named = Object.values(vm.config).map(value => value.split(',')[0])
+    const volumes = ownVolumes(pve, vmid).filter(volid => unreferenced || named.includes(volid))
     const needed = volumes.find(volid => isBaseInUse(pve, volid))
     if (needed) throw failure(`base volume '${needed}' is still in use by linked cloned`)
     await pve.pause(DURATIONS.destroy)

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { bootDiskOf } from '../acceptance/vm-config.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { deleteVm } from '../proxmox/delete-vm.mts'
 import { deleteVolume } from '../proxmox/delete-volume.mts'
@@ -8,6 +9,7 @@ import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { findVmStatus, type VmStatus } from '../proxmox/get-vm-status.mts'
 import { stopVm } from '../proxmox/stop-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
+import type { VmRef } from '../proxmox/vm-ref.mts'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { killGroup, processCommand } from '../run/process.mts'
 import { readLockfile } from '../templates/lockfile.mts'
@@ -110,7 +112,12 @@ async function removeVm(
   if (status === 'running') {
     await waitForTask(client, await stopVm(client, { node, vmid }), { timeoutMs: taskTimeoutMs })
   }
-  await waitForTask(client, await deleteVm(client, { node, vmid }), { timeoutMs: taskTimeoutMs })
+  await waitForTask(client, await deleteUnfinished(client, { node, vmid }), { timeoutMs: taskTimeoutMs })
+}
+
+/** A clone or an import that was interrupted has its disks on the storage, and not in its config yet. */
+export async function deleteUnfinished(client: ProxmoxClient, vm: VmRef): Promise<string> {
+  return deleteVm(client, vm, { unreferenced: bootDiskOf(await getVmConfig(client, vm)) === undefined })
 }
 
 /**

@@ -1,4 +1,3 @@
-import { deleteVm } from '../proxmox/delete-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { advance, type Entry, failed, type Phase } from '../registry/entry.mts'
 import type { RegistryStore } from '../registry/store.mts'
@@ -7,6 +6,7 @@ import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import type { Connection } from './connect.mts'
 import type { OpenIssuer } from './credential-issuer.mts'
+import { deleteUnfinished } from './remove-leftovers.mts'
 import { withTerraform } from './terraform-run.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
@@ -100,7 +100,8 @@ async function removeHalfMade(
   { client, config }: Connection,
   vm: { node: string; vmid: number },
 ): Promise<void> {
-  await waitForTask(client, await deleteVm(client, vm), { timeoutMs: config.taskTimeoutSeconds * 1000 })
+  const upid = await deleteUnfinished(client, vm)
+  await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
 }
 
 /** Starts the VM, and holds what runs then against the entry. */

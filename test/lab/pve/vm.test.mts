@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { startLab, type TestLab } from './client.mts'
 
 let lab: TestLab
@@ -28,6 +31,23 @@ const volumes = async () =>
   (await lab.get('/nodes/pve/storage/tank/content')).data
     .map((entry: { volid: string }) => entry.volid)
     .sort()
+
+test('a disk that no config names stays when its VM goes, unless it is asked for', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'pve-test-'))
+  const before = await startLab({ dataDir })
+  for (const vmid of [100, 101]) await before.task('POST', qemu, { vmid, scsi0: 'tank:1', scsi1: 'tank:1' })
+  await before.server.close()
+  const file = join(dataDir, 'state.json')
+  const state = JSON.parse(await readFile(file, 'utf8'))
+  for (const vmid of [100, 101]) delete state.vms[vmid].config.scsi1
+  await writeFile(file, JSON.stringify(state))
+  const after = await startLab({ dataDir })
+  onTestFinished(() => after.close())
+  expect(await after.task('DELETE', `${qemu}/100?purge=1`)).toBe('OK')
+  expect(await after.task('DELETE', `${qemu}/101?purge=1&destroy-unreferenced-disks=1`)).toBe('OK')
+  const { data } = await after.get('/nodes/pve/storage/tank/content')
+  expect(data.map(({ volid }: { volid: string }) => volid)).toEqual(['tank:vm-100-disk-1'])
+})
 
 describe('a new VM', () => {
   test('has its disks, a MAC address, an identity, and a boot order', async () => {
