@@ -7,10 +7,12 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ExecResult, Lab } from '../../lab/create.mts'
 import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
+import { deleteVolume } from '../../scripts/lib/proxmox/delete-volume.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { listVolumes } from '../../scripts/lib/proxmox/list-volumes.mts'
 import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
+import { uploadIso } from '../../scripts/lib/proxmox/upload-iso.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
 import { imageOf } from '../../scripts/lib/workflows/base-description.mts'
 import { leftovers } from './leftovers.mts'
@@ -282,6 +284,23 @@ describe('a place that cannot take it', () => {
     expect(stderr).toMatch(/error: task .* failed: .*(?:space|full)/)
     expect(stderr).toContain(`hint: make room on the storage ${storage}`)
     expect(await listVms(root)).toEqual([])
+  })
+
+  test('the ISO of another checkout that imports the same stays as it is', async () => {
+    await good()
+    await workspace.edit('config/proxmint.yaml', '\n    first_boot: none', '')
+    const storage = { node: 'pve', storage: 'local' }
+    const upid = await uploadIso(root, storage, 'proxmint-base-x.iso', new Uint8Array(2048))
+    await waitForTask(root, upid, { timeoutMs: 10_000 })
+    await lab.faults.set([{ fault: 'disk-full', match: { storage: 'tank' } }])
+    const { code, stderr } = await importing('x').finally(() => lab.faults.set([]))
+    expect({ code, stderr }).toMatchObject({
+      code: exitCodes.failed,
+      stderr: expect.stringContaining('create'),
+    })
+    const theirs = await listVolumes(root, storage, 'iso')
+    expect(theirs).toMatchObject([{ volid: 'local:iso/proxmint-base-x.iso', size: 2048 }])
+    await deleteVolume(root, storage, theirs[0]!.volid)
   })
 
   test('a bridge that does not exist', async () => {

@@ -1,9 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: HCL interpolates as JavaScript does.
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { translateForPackaged } from '../../scripts/lib/packer/dialect.mts'
-import { writePackagedCopy } from '../../scripts/lib/packer/packaged-copy.mts'
+import { removeStaleCopies, writePackagedCopy } from '../../scripts/lib/packer/packaged-copy.mts'
 import { loadTemplate } from '../../scripts/lib/packer/template.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
@@ -115,6 +116,17 @@ test('a text without structure is refused with its line', async () => {
   expect((await failureOf(() => translate('packer {\n  a = "x\n}\n'))).message).toBe(
     'packer/x/x.pkr.hcl:2: the string of line 2 is not closed',
   )
+})
+
+test('of the copies that killed runs left, those of other machines stay', async () => {
+  const stateDir = await temporaryFolder()
+  const folder = join(stateDir, 'packaged')
+  const dead = 2 ** 22 + 1
+  const others = [`not-${hostname()}-${dead}`, `${hostname()}-b-${dead}`, String(dead)].sort()
+  for (const name of [...others, `${hostname()}-${dead}`])
+    await mkdir(join(folder, name, 'debian'), { recursive: true })
+  await removeStaleCopies(stateDir)
+  expect((await readdir(folder)).sort()).toEqual(others)
 })
 
 describe('the copy for the packaged Packer', () => {

@@ -41,7 +41,7 @@ export async function firstBootSeed(options: SeedOptions): Promise<Record<string
 }
 
 /** What stands in a script must be a name and nothing else. @throws RangeError for anything else. */
-export function requireUserName(name: string): string {
+function requireUserName(name: string): string {
   if (/^([a-z_][a-z0-9_-]{0,31})?$/i.test(name)) return name
   throw new RangeError(`no user name: ${name}`)
 }

@@ -26,7 +26,7 @@ export interface Source {
 }
 
 /** The keys of `secrets/proxmox-creds.enc.yaml`. */
-export const fileKeys: Record<FieldName, string> = {
+const fileKeys: Record<FieldName, string> = {
   url: 'proxmox_url',
   user: 'proxmox_user',
   tokenId: 'proxmox_token_id',

@@ -1,4 +1,5 @@
 import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { writeFailed } from '../run/atomic-file.mts'
 import { ProxmintError } from '../run/errors.mts'
@@ -26,11 +27,24 @@ export async function writePackagedCopy(template: Template, target: string): Pro
   }
 }
 
-/** Removes the copies of runs that were killed: each is named after its process. */
-export async function removeStaleCopies(folder: string): Promise<void> {
+/** The folder of this run's copies: other machines may share the state folder. */
+export function copiesOfThisRun(stateDir: string): string {
+  return join(stateDir, 'packaged', `${ownPrefix()}${process.pid}`)
+}
+
+function ownPrefix(): string {
+  return `${hostname()}-`
+}
+
+/** Removes the copies of runs that were killed here; whether one of another machine runs cannot be seen. */
+export async function removeStaleCopies(stateDir: string): Promise<void> {
+  const folder = join(stateDir, 'packaged')
   const names = await readdir(folder).catch(() => [])
-  for (const name of names) {
-    const command = await processCommand(Number(name))
+  for (const name of names.filter(name => name.startsWith(ownPrefix()))) {
+    const pid = name.slice(ownPrefix().length)
+    // The other machine's name may begin with this one's.
+    if (!/^\d+$/.test(pid)) continue
+    const command = await processCommand(Number(pid))
     if (command?.includes('.mts') !== true) await rm(join(folder, name), { recursive: true, force: true })
   }
 }

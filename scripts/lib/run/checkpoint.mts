@@ -38,16 +38,15 @@ export const vmCheckpoints = [
   'vm-forgotten',
 ] as const
 
-/** The same of a rebuild, before it goes on as the creation of a VM does. */
-export const rebuildCheckpoints = ['vm-rebuild-decided', 'vm-rebuild-cleared'] as const
-
 /** The same of a transaction: nothing signed; signed and stored; sent; its receipt seen. */
 export const mintCheckpoints = ['mint-unsigned', 'mint-stored', 'mint-sent', 'mint-mined'] as const
 
 export type Checkpoint =
   | (typeof checkpoints)[number]
   | (typeof vmCheckpoints)[number]
-  | (typeof rebuildCheckpoints)[number]
+  // Of a rebuild, before it goes on as the creation of a VM does.
+  | 'vm-rebuild-decided'
+  | 'vm-rebuild-cleared'
   | (typeof mintCheckpoints)[number]
 
 /** Dies here, as by `kill -9`, where a test asks for it; does nothing otherwise. */

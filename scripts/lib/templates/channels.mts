@@ -98,7 +98,7 @@ export function revoke(families: Families, name: string, revoked: { reason: stri
 }
 
 /** The family a version belongs to. @throws ProxmintError (usage) for an unknown one. */
-export function familyOfVersion(families: Families, name: string): string {
+function familyOfVersion(families: Families, name: string): string {
   const names = Object.entries(families).flatMap(([os, family]) =>
     versionsOf(family).map(version => ({ os, name: version.name })),
   )

@@ -29,7 +29,7 @@ export interface Reservation {
   host: string
   /** The program it started that works on the VM, which may have outlived it. */
   child?: { pid: number; program: string } | undefined
-  /** Volumes made for this run alone: `local:iso/proxmint-base-debian-12.iso`. */
+  /** Volumes made for this run alone: `local:iso/proxmint-base-debian-12-0a1b2c3d4e5f.iso`. */
   volumes: string[]
 }
 

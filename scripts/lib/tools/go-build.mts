@@ -57,7 +57,7 @@ export const buildWithGo: Method = async (name, signal) => {
 }
 
 /** CGO off: the result needs no C compiler and no library. GOWORK off: a workspace above must not matter. */
-export function buildPlan(recipe: Recipe, moduleFolder: string, outputFolder: string): CommandPlan {
+function buildPlan(recipe: Recipe, moduleFolder: string, outputFolder: string): CommandPlan {
   const flags = `-s -w ${recipe.versionFlags}`.trim()
   return {
     file: 'go',

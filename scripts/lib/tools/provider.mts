@@ -40,7 +40,7 @@ async function writeIfChanged(path: string, content: string): Promise<void> {
 }
 
 /** Every other provider still comes from its registry. */
-export function cliConfig(mirror: string): string {
+function cliConfig(mirror: string): string {
   const ours = JSON.stringify(hosts.map(host => `${host}/${address}`))
   return [
     'provider_installation {',

@@ -119,7 +119,7 @@ function complaint(result: CommandResult): string {
 }
 
 /** Told from a wrong version or a wrong checksum, which concern one tool only. */
-export function isNetworkFault(message: string): boolean {
+function isNetworkFault(message: string): boolean {
   return /sending request|lookup address|timed out|no answer|connection failure|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|_CERT/i.test(
     message,
   )

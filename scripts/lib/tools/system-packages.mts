@@ -31,7 +31,7 @@ export interface Host {
   apt: boolean
 }
 
-export const systemPackages: SystemPackage[] = JSON.parse(
+const systemPackages: SystemPackage[] = JSON.parse(
   readFileSync(new URL('system-packages.json', toolsFolder), 'utf8'),
 ).packages
 

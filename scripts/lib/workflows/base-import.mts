@@ -48,7 +48,7 @@ export async function importBase(named: string, dryRun: boolean, signal: AbortSi
   const needs = needsOfBaseImport(config, place)
   requireGranted(await checkPermissions(client, place.pveMajor, needs), `base import ${image}`)
   const lock = { path: join(config.stateDir, `base-${image}`), purpose: `base import ${image}` }
-  return withLock(lock, async () => {
+  return withLock(lock, async lost => {
     if (!dryRun) {
       for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
     }
@@ -75,7 +75,7 @@ export async function importBase(named: string, dryRun: boolean, signal: AbortSi
       return { ...result, vmid: undefined, plan: describePlan(connection, planned, source.firstBoot) }
     return {
       ...result,
-      vmid: await importImage(connection, planned, source.firstBoot, signal),
+      vmid: await importImage(connection, planned, source.firstBoot, AbortSignal.any([signal, lost])),
       created: true,
     }
   })

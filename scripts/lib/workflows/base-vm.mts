@@ -37,7 +37,9 @@ export async function makeBase(connection: Connection, base: BaseVm, signal: Abo
     tags: [`proxmint-${config.site}`, 'proxmint-base'],
     purpose: `base import ${base.planned.image}`,
   })
-  const volumes = base.firstBoot === 'none' ? [] : [`${config.imageStorage}:iso/${base.name}.iso`]
+  // Another checkout may import the same image at this moment.
+  const iso = `${base.name}-${reservation.buildId}.iso`
+  const volumes = base.firstBoot === 'none' ? [] : [`${config.imageStorage}:iso/${iso}`]
   const made = { ...connection, reservation: { ...reservation, volumes }, signal }
   await updateReservation(config.stateDir, reservation.vmid, { volumes })
   try {
@@ -66,7 +68,7 @@ async function create(making: Making, { name, planned, firstBoot }: BaseVm): Pro
   if (iso !== undefined) {
     const storage = { node: credentials.node, storage: config.imageStorage }
     const image = baseBootIso(name, firstBoot === 'upgrade')
-    await finished(making, await uploadIso(client, storage, `${name}.iso`, image))
+    await finished(making, await uploadIso(client, storage, iso.split('/')[1]!, image))
   }
   const upid = await createVm(client, credentials.node, {
     vmid: reservation.vmid,

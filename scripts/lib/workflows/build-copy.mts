@@ -4,7 +4,7 @@ import { guestSshVariable, sshServerOf } from '../acceptance/ssh.mts'
 import { buildPassword } from '../packer/build-password.mts'
 import type { Place } from '../packer/family.mts'
 import { readManifest } from '../packer/manifest.mts'
-import { writePackagedCopy } from '../packer/packaged-copy.mts'
+import { copiesOfThisRun, writePackagedCopy } from '../packer/packaged-copy.mts'
 import { type BuildCommands, planBuild } from '../packer/plan.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { ProxmintError } from '../run/errors.mts'
@@ -46,7 +46,7 @@ export async function packerFolder(
   stateDir: string,
 ): Promise<{ folder: string; changes: string[]; copy: string | undefined }> {
   if (dialect === 'modern') return { folder: resolve(template.folder), changes: [], copy: undefined }
-  const copy = join(stateDir, 'packaged', String(process.pid), os)
+  const copy = join(copiesOfThisRun(stateDir), os)
   const { folder, changes } = await writePackagedCopy(template, copy)
   return { folder: resolve(folder), changes, copy }
 }

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Config } from '../config/load.mts'
-import { removeStaleCopies } from '../packer/packaged-copy.mts'
+import { copiesOfThisRun, removeStaleCopies } from '../packer/packaged-copy.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'
 import { interrupted } from '../run/errors.mts'
 import { say, withRow } from '../run/progress.mts'
@@ -34,8 +33,7 @@ export async function build(options: BuildOptions, signal: AbortSignal): Promise
   const dialect = packer.dialect ?? 'modern'
   const connection = await connect(dialect === 'packaged' ? 'password' : 'token')
   const { config } = connection
-  const copies = join(config.stateDir, 'packaged')
-  await removeStaleCopies(copies)
+  await removeStaleCopies(config.stateDir)
   if (!options.dryRun && !options.validateOnly) await tellLeftovers(connection)
   const slots = createSlots(key => limitOf(key, options, config))
   const builder: Builder = {
@@ -51,7 +49,7 @@ export async function build(options: BuildOptions, signal: AbortSignal): Promise
     if (!options.dryRun && !options.validateOnly && !outcomes.some(isBuilt)) await mirror(connection)
     return outcomes
   } finally {
-    await rm(join(copies, String(process.pid)), { recursive: true, force: true })
+    await rm(copiesOfThisRun(config.stateDir), { recursive: true, force: true })
   }
 }
 

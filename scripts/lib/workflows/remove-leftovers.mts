@@ -141,7 +141,7 @@ async function waitUntilUnlocked(
   return status
 }
 
-/** A small ISO that may not be deleted is no reason to fail: it is used again next time. */
+/** A small ISO that may not be deleted is no reason to fail: it stays. */
 export async function removeVolume(
   { client, taskTimeoutMs }: Cleaning,
   node: string,
