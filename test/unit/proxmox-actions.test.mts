@@ -18,6 +18,7 @@ import { startVm } from '../../scripts/lib/proxmox/start-vm.mts'
 import { stopVm } from '../../scripts/lib/proxmox/stop-vm.mts'
 import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
+import { deleteUnfinished } from '../../scripts/lib/workflows/remove-leftovers.mts'
 import { failureOf } from './failure.mts'
 
 type Ask = ProxmoxClient['request']
@@ -234,4 +235,13 @@ describe('waiting for a task', () => {
     const { client } = task(1, 'OK')
     await waitForTask(client, upid, { timeoutMs: 5000, signal: AbortSignal.abort() })
   })
+})
+
+test.each<[string, object, boolean]>([
+  ['a clone that was interrupted', { name: 'debian-1', lock: 'clone', ide2: 'none,media=cdrom' }, true],
+  ['one that was finished', { name: 'debian-1', scsi0: 'tank:vm-100-disk-0,size=1G' }, false],
+])('whether disks that no config names go too: %s', async (_, config, unreferenced) => {
+  const { client, asked } = recording(path => (path.endsWith('/config') ? config : 'UPID'))
+  await deleteUnfinished(client, { node: 'pve', vmid: 100 })
+  expect(asked[1]?.includes('"destroy-unreferenced-disks":1')).toBe(unreferenced)
 })

@@ -90,7 +90,7 @@ export function baseImportNeeds(place: Place, imageStorage: string): Need[] {
     },
     {
       ...need('delete the ISO of the first boot', storage, 'Datastore.Allocate'),
-      without: 'the ISO (under 1 MB, no secret in it) stays on the storage and is used again',
+      without: 'the ISO (under 1 MB, no secret in it) stays on the storage',
     },
     ...newVmNeeds(place),
     ...configNeeds(target, ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options']),
