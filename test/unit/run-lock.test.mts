@@ -133,6 +133,15 @@ test('a lock that was lost aborts the work, and is left to whoever took it', asy
   await access(`${path}.holder`)
 })
 
+test('a lock that is lost while it is given up is no failure of the work', async () => {
+  vi.doMock('proper-lockfile', () => ({
+    lock: async () => () =>
+      Promise.reject(Object.assign(new Error('already released'), { code: 'ERELEASED' })),
+  }))
+  onTestFinished(() => void vi.doUnmock('proper-lockfile'))
+  expect(await withLock({ path: await lockPath(), purpose: 'testing' }, async () => 42)).toBe(42)
+})
+
 test('a folder that cannot be made is told as such', async () => {
   const folder = await temporaryFolder()
   await writeFile(join(folder, 'state'), 'a file where the folder should be')

@@ -1,6 +1,6 @@
-import type { Pool, PoolClient } from 'pg'
+import type { Client, Pool } from 'pg'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { databaseFailed, inTransaction, openPool, releaseLocks } from '../run/postgres.mts'
+import { databaseFailed, inTransaction, openPool, withConnection } from '../run/postgres.mts'
 import { chainKey } from './chain-key.mts'
 import { type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
 import type { Rpc } from './rpc.mts'
@@ -18,7 +18,7 @@ const lockNotAvailable = '55P03'
 export async function openPostgresJournal(url: string, rpc: Rpc): Promise<Journal> {
   const pool = await openPool(url)
   await ensureTable(pool)
-  return journalOn(pool, await chainKey(rpc))
+  return journalOn(pool, url, await chainKey(rpc))
 }
 
 async function ensureTable(pool: Pool): Promise<void> {
@@ -41,7 +41,7 @@ async function ensureTable(pool: Pool): Promise<void> {
   })
 }
 
-function journalOn(pool: Pool, chain: string): Journal {
+function journalOn(pool: Pool, url: string, chain: string): Journal {
   const read = async (sql: string, values: unknown[]): Promise<StoredTransaction[]> => {
     const { rows } = await pool.query<{ transaction: StoredTransaction }>(sql, values).catch(cause => {
       throw databaseFailed(cause)
@@ -82,30 +82,23 @@ function journalOn(pool: Pool, chain: string): Journal {
           [chain, key, nonce],
         )
       }),
-    whileSigning: (address, work) => whileSigning(pool, `${chain} ${address}`, work),
+    whileSigning: (address, work) => whileSigning(url, `${chain} ${address}`, work),
   }
 }
 
 /** Under an advisory lock that lives as long as its connection: a run that dies gives it up at once. */
 async function whileSigning<T>(
-  pool: Pool,
+  url: string,
   subject: string,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const client = await pool.connect().catch(cause => {
-    throw databaseFailed(cause)
-  })
-  const lost = new AbortController()
-  client.on('error', error => lost.abort(error))
-  try {
+  return withConnection(url, async (client, lost) => {
     await lock(client, subject)
-    return await work(lost.signal)
-  } finally {
-    await releaseLocks(client)
-  }
+    return work(lost)
+  })
 }
 
-async function lock(client: PoolClient, subject: string): Promise<void> {
+async function lock(client: Client, subject: string): Promise<void> {
   try {
     await client.query(`SET lock_timeout = ${SIGNING_WAIT_MS}`)
     await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [lockSpace, subject])

@@ -52,9 +52,10 @@ export interface RegistryStore {
    */
   add(entries: Entry[], archived: Entry[]): Promise<void>
   /**
-   * Runs `work` on one VM while no other run may, on this machine or, where the store is shared, on any.
-   * @throws ProxmintError (locked) that says who works on it.
+   * Runs `work` on one VM while no other run may, on this machine or, where the store is shared, on any. The signal
+   * aborts when that is so no more: the machine slept, or the database was restarted.
+   * @throws ProxmintError (locked) that says who works on it, or that the work failed since its lock was lost.
    */
-  exclusively<T>(name: string, purpose: string, work: () => Promise<T>): Promise<T>
+  exclusively<T>(name: string, purpose: string, work: (lost: AbortSignal) => Promise<T>): Promise<T>
   close(): Promise<void>
 }

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { writeFailed } from './atomic-file.mts'
-import { codeOf, exitCodes, ProxmintError } from './errors.mts'
+import { codeOf, exitCodes, messageOf, ProxmintError } from './errors.mts'
 
 export interface LockInfo {
   /** The file the lock protects; the lock is the folder `<path>.lock` beside it. */
@@ -33,9 +33,28 @@ export async function withLock<T>(info: LockInfo, work: (signal: AbortSignal) =>
   } finally {
     if (!lost.signal.aborted) {
       await rm(holder, { force: true }).catch(() => undefined)
-      await release()
+      await release().catch(unlessLost)
     }
   }
+}
+
+/** It can be lost at the very end too, when there is nothing left to stop. */
+function unlessLost(error: unknown): void {
+  if (codeOf(error) !== 'ERELEASED') throw error
+}
+
+/** What ended work whose lock was lost, as the failure that it is: another run may have taken the work up. */
+export function lockLost(work: string, lost: AbortSignal, cause: unknown): ProxmintError {
+  return new ProxmintError(`${work}: its lock was lost, and it was stopped`, {
+    facts: {
+      ...(cause instanceof ProxmintError ? cause.facts : {}),
+      'stopped at': messageOf(cause),
+      why: messageOf(lost.reason),
+    },
+    hint: 'another run may work on the same by now: wait for it to end, then run the command again',
+    cause,
+    exitCode: exitCodes.locked,
+  })
 }
 
 async function acquire(info: LockInfo, lost: AbortController): Promise<() => Promise<void>> {

@@ -1,4 +1,4 @@
-import type { Pool, PoolClient } from 'pg'
+import type { Client, Pool, PoolClient } from 'pg'
 import { codeOf, exitCodes, ProxmintError } from './errors.mts'
 
 const connectTimeoutMs = 10_000
@@ -12,8 +12,9 @@ export async function openPool(url: string): Promise<Pool> {
     connectionTimeoutMillis: connectTimeoutMs,
     allowExitOnIdle: true,
   })
-  // An idle connection that breaks is replaced by the next query, which tells when it cannot be.
+  // One that breaks between two queries is replaced by the next, which tells when it cannot be.
   pool.on('error', () => undefined)
+  pool.on('connect', client => client.on('error', () => undefined))
   return pool
 }
 
@@ -32,7 +33,8 @@ export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) =>
     await client.query('ROLLBACK').catch(cause => {
       broken = cause
     })
-    throw error instanceof ProxmintError || codeOf(error) === undefined ? error : databaseFailed(error)
+    const isOurs = error instanceof ProxmintError || (codeOf(error) === undefined && broken === undefined)
+    throw isOurs ? error : databaseFailed(error)
   } finally {
     // A connection that cannot even roll back is not given to the next.
     client.release(broken)
@@ -40,12 +42,28 @@ export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) =>
 }
 
 /**
- * Gives up the advisory locks of a connection and ends it: with it they end also where the database does not answer any
- * more, but not at once, and the next who wants one would find it taken.
+ * Runs `work` on a connection of its own, for an advisory lock that lives as long as it: a run that dies gives it up at
+ * once. From the pool, a few locks that are held long would leave no connection for what is done under them. The signal
+ * aborts when the connection breaks.
  */
-export async function releaseLocks(client: PoolClient): Promise<void> {
-  await client.query('SELECT pg_advisory_unlock_all()').catch(() => undefined)
-  client.release(true)
+export async function withConnection<T>(
+  url: string,
+  work: (client: Client, lost: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { default: pg } = await import('pg')
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs })
+  const lost = new AbortController()
+  client.on('error', error => lost.abort(error))
+  await client.connect().catch(cause => {
+    throw databaseFailed(cause)
+  })
+  try {
+    return await work(client, lost.signal)
+  } finally {
+    // With the connection the locks end too, but not at once: the next who wants one would find it taken.
+    await client.query('SELECT pg_advisory_unlock_all()').catch(() => undefined)
+    await client.end().catch(() => undefined)
+  }
 }
 
 const reasons: Record<string, [why: string, hint: string]> = {

@@ -5,6 +5,7 @@ import type { Entry } from '../registry/entry.mts'
 import { messageOf } from '../run/errors.mts'
 import { withRow } from '../run/progress.mts'
 import { removeVm } from './vm-destroy.mts'
+import { withVmLock } from './vm-lock.mts'
 import type { Working } from './vm-steps.mts'
 import { powerOff, suspendVm } from './vm-suspend.mts'
 
@@ -47,8 +48,8 @@ export interface GcOutcome {
  * One VM that cannot be dealt with does not keep the others waiting.
  * @returns an outcome for each VM that something is due for; without `execute` nothing is changed.
  */
-export async function collectGarbage(options: GcOptions, working: Working): Promise<GcOutcome[]> {
-  const work = async (): Promise<GcOutcome[]> => {
+export async function collectGarbage(options: GcOptions, unlocked: Working): Promise<GcOutcome[]> {
+  const work = async (working: Working): Promise<GcOutcome[]> => {
     const candidates = await candidatesOf(options, working)
     if (!options.execute) return candidates
     const outcomes: GcOutcome[] = []
@@ -58,7 +59,7 @@ export async function collectGarbage(options: GcOptions, working: Working): Prom
     }
     return outcomes
   }
-  return options.execute ? working.store.exclusively(runLock, 'gc', work) : work()
+  return options.execute ? withVmLock(unlocked, runLock, 'gc', work) : work(unlocked)
 }
 
 async function candidatesOf(options: GcOptions, { store, connection }: Working): Promise<GcOutcome[]> {
@@ -78,16 +79,16 @@ function dueNow(entry: Entry, runs: boolean, { now, graceDays }: GcOptions): Due
 }
 
 /** Reads the entry again under its lock, so that a renewal wins, and does what is due. */
-async function collect(candidate: GcOutcome, options: GcOptions, working: Working): Promise<GcOutcome> {
+async function collect(candidate: GcOutcome, options: GcOptions, unlocked: Working): Promise<GcOutcome> {
   const { name, due } = candidate
-  const work = async (): Promise<boolean> => {
+  const work = async (working: Working): Promise<boolean> => {
     const entry = await working.store.find(name)
     if (entry === undefined || dueNow(entry, due === 'power off', options) !== due) return false
     await deal[due](entry, working)
     return true
   }
   try {
-    const done = await withRow(name, () => working.store.exclusively(name, 'gc', work))
+    const done = await withRow(name, () => withVmLock(unlocked, name, 'gc', work))
     return { ...candidate, result: done ? 'done' : 'renewed' }
   } catch (error) {
     return { ...candidate, result: 'failed', error: messageOf(error) }

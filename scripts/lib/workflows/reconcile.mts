@@ -18,6 +18,7 @@ import { tokenViews } from './reconcile-tokens.mts'
 import { walletTag } from './vm-design.mts'
 import { expireToken, tellExpiry } from './vm-expiry.mts'
 import { removeVmFolder, vmFolder } from './vm-folder.mts'
+import { withVmLock } from './vm-lock.mts'
 import { revokedVersions } from './vm-outdated.mts'
 import type { Working } from './vm-steps.mts'
 import { powerOff } from './vm-suspend.mts'
@@ -104,8 +105,8 @@ async function holdsState(folder: string): Promise<boolean | undefined> {
 }
 
 /** Looks again under the VM's lock. @returns false where it is not so any more. */
-async function mend(name: string, fix: Fix | undefined, working: Working): Promise<boolean> {
-  return working.store.exclusively(name, 'reconcile', async () => {
+async function mend(name: string, fix: Fix | undefined, unlocked: Working): Promise<boolean> {
+  return withVmLock(unlocked, name, 'reconcile', async working => {
     const entry = await working.store.find(name)
     if (fix === 'remove the folder' && entry === undefined) {
       await removeVmFolder(name)

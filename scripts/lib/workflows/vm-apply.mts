@@ -4,6 +4,7 @@ import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { withTerraform } from './terraform-run.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
+import { withVmLock } from './vm-lock.mts'
 import { requireNotRevoked } from './vm-outdated.mts'
 import { holdPlace } from './vm-place.mts'
 import { removeReplaced } from './vm-replaced.mts'
@@ -49,8 +50,8 @@ export async function finishVm(name: string, working: Working, onFailure: OnFail
  * suspended VM stays powered off.
  * @throws ProxmintError, also where the plan would lose the VM's disk and nobody agreed to that.
  */
-export async function applyVm(name: string, options: ApplyOptions, working: Working): Promise<Applied> {
-  return working.store.exclusively(name, 'apply', async () => {
+export async function applyVm(name: string, options: ApplyOptions, unlocked: Working): Promise<Applied> {
+  return withVmLock(unlocked, name, 'apply', async working => {
     const entry = await requireEntry(working.store, name)
     if (!options.planOnly && isUnfinished(entry)) return finishVm(name, working, resumable)
     await holdPlace(entry)

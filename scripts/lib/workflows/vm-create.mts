@@ -7,6 +7,7 @@ import { signatureFrom, withUserSignature } from './vm-credential.mts'
 import type { VmWishes } from './vm-design.mts'
 import { removeVm } from './vm-destroy.mts'
 import { writeVmFolder } from './vm-folder.mts'
+import { withVmLock } from './vm-lock.mts'
 import { reserveNewVm } from './vm-reserve.mts'
 import { resumable, type Working } from './vm-steps.mts'
 
@@ -30,18 +31,21 @@ export async function createVm(
   name: string,
   wishes: VmWishes,
   { apply, rollback, userSignature }: CreateOptions,
-  working: Working,
+  unlocked: Working,
 ): Promise<Applied> {
-  const { store } = working
+  const { store } = unlocked
   const known = await store.find(name)
   if (known !== undefined)
     say(`${name} is ${known.phase}; what it is made of was decided when it was reserved`)
   if (known === undefined && userSignature !== undefined) throw unsigned(name)
-  const found = known ?? (await reserveNewVm(name, wishes, working))
+  const found = known ?? (await reserveNewVm(name, wishes, unlocked))
   checkpoint('vm-reserved')
-  return store.exclusively(found.name, 'vm create', async () => {
+  return withVmLock(unlocked, found.name, 'vm create', async (working, lost) => {
     if (userSignature !== undefined) await keepSignature(name, userSignature, working)
-    if (apply) return finishVm(found.name, working, (entry, error) => giveUp(entry, error, working, rollback))
+    // By then the VM may be another run's.
+    const onFailure = (entry: Entry, error: unknown) =>
+      giveUp(entry, error, working, rollback && !lost.aborted)
+    if (apply) return finishVm(found.name, working, onFailure)
     const entry = (await store.find(name)) ?? found
     if (entry.phase === 'reserved') await writeVmFolder(entry, false)
     return { entry, did: entry.phase === 'reserved' ? 'reserved' : 'nothing' }

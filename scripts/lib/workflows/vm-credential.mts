@@ -11,14 +11,15 @@ import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
 import { applyEntry } from './vm-apply.mts'
 import { mintedToken } from './vm-expiry.mts'
 import { locateVm } from './vm-locate.mts'
+import { withVmLock } from './vm-lock.mts'
 import { mintsBeforeBoot, mintToken, requireAccess } from './vm-mint.mts'
 import { resumable, takeStep, type Working } from './vm-steps.mts'
 import { verifyVm } from './vm-verify.mts'
 import { openChainView } from './web3-context.mts'
 
 /** Completes the credential of a VM: mints its token, and where the VM runs without one already, gives it the id. */
-export async function mintForVm(name: string, working: Working): Promise<Entry> {
-  return working.store.exclusively(name, 'mint', async () => {
+export async function mintForVm(name: string, unlocked: Working): Promise<Entry> {
+  return withVmLock(unlocked, name, 'mint', async working => {
     const entry = await requireEntry(working.store, name)
     requireAccess(entry)
     if (entry.phase === 'reserved') throw notMade(entry)

@@ -11,6 +11,7 @@ import { withTerraform } from './terraform-run.mts'
 import { expireToken } from './vm-expiry.mts'
 import { removeVmFolder, writeFolderToDestroy } from './vm-folder.mts'
 import { type LocatedVm, locateVm, lookAtVm } from './vm-locate.mts'
+import { withVmLock } from './vm-lock.mts'
 import type { Working } from './vm-steps.mts'
 
 /**
@@ -18,8 +19,8 @@ import type { Working } from './vm-steps.mts'
  * after Proxmox has confirmed that the VM is gone.
  * @throws ProxmintError where the VM in Proxmox is not the entry's; nothing is touched then.
  */
-export async function destroyVm(name: string, working: Working): Promise<Entry> {
-  return working.store.exclusively(name, 'vm destroy', async () => {
+export async function destroyVm(name: string, unlocked: Working): Promise<Entry> {
+  return withVmLock(unlocked, name, 'vm destroy', async working => {
     const entry = await requireEntry(working.store, name)
     return removeVm(working, entry)
   })

@@ -11,6 +11,7 @@ import { type Applied, finishVm } from './vm-apply.mts'
 import { copyFor, currentVersion } from './vm-design.mts'
 import { renderVm, requireDesign } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
+import { withVmLock } from './vm-lock.mts'
 import { diskOfTemplate, requirePrivileges } from './vm-requirements.mts'
 import { resumable, type Working } from './vm-steps.mts'
 
@@ -19,10 +20,9 @@ import { resumable, type Working } from './vm-steps.mts'
  * address, expiry and credential stay; its disk is lost.
  * @throws ProxmintError where the VM may not be rebuilt, with nothing touched; later, with what is kept.
  */
-export async function rebuildVm(name: string, working: Working): Promise<Applied> {
-  const { store } = working
-  return store.exclusively(name, 'vm rebuild', async () => {
-    const entry = await requireEntry(store, name)
+export async function rebuildVm(name: string, unlocked: Working): Promise<Applied> {
+  return withVmLock(unlocked, name, 'vm rebuild', async working => {
+    const entry = await requireEntry(working.store, name)
     const version = await versionToMoveTo(entry)
     if (version !== undefined) await decide(entry, version, working)
     return finishVm(name, working, resumable)

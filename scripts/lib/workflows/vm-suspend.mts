@@ -8,6 +8,7 @@ import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
 import { extended, tellExpiry } from './vm-expiry.mts'
 import { locateVm } from './vm-locate.mts'
+import { withVmLock } from './vm-lock.mts'
 import { bootVm, resumable, type Working } from './vm-steps.mts'
 
 /**
@@ -44,9 +45,9 @@ export async function powerOff(entry: Entry, { store, connection }: Working): Pr
  * Boots a suspended VM again.
  * @param days by how many it is extended first; undefined: it must not be expired any more.
  */
-export async function resumeVm(name: string, days: number | undefined, working: Working): Promise<Entry> {
-  const { store, issuer } = working
-  return store.exclusively(name, 'vm resume', async () => {
+export async function resumeVm(name: string, days: number | undefined, unlocked: Working): Promise<Entry> {
+  return withVmLock(unlocked, name, 'vm resume', async working => {
+    const { store, issuer } = working
     const found = await requireEntry(store, name)
     if (found.phase !== 'suspended') throw notSuspended(found)
     const entry =

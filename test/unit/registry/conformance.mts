@@ -254,6 +254,26 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       await other.close()
     })
 
+    test('lets one run work on eight VMs at once', async () => {
+      const names = Array.from({ length: 8 }, (_, index) => `vm-${index}`)
+      await store.reserve(
+        names.map(name => wanted(name)),
+        limits(),
+      )
+      const allIn = Promise.withResolvers<void>()
+      let inside = 0
+      const changed = await Promise.all(
+        names.map(name =>
+          store.exclusively(name, 'apply', async () => {
+            if (++inside === names.length) allIn.resolve()
+            await allIn.promise
+            return store.change(name, one => ({ ...one, purpose: 'changed' }))
+          }),
+        ),
+      )
+      expect(changed.map(({ purpose }) => purpose)).toEqual(names.map(() => 'changed'))
+    })
+
     test('serves many at once from several stores', async () => {
       const stores = await Promise.all([1, 2, 3, 4].map(() => place.open()))
       const made = await Promise.all(

@@ -1,6 +1,7 @@
+import { once } from 'node:events'
 import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import {
   append,
@@ -11,6 +12,7 @@ import {
 import { encodeLine } from '../../../scripts/lib/registry/file/line.mts'
 import type { JournalRecord } from '../../../scripts/lib/registry/file/state.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import { interrupted } from '../../../scripts/lib/run/errors.mts'
 import { failureOf } from '../failure.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { entry, limits, wanted } from './entries.mts'
@@ -140,6 +142,25 @@ test('no file of older snapshots stays behind, and the archive does', async () =
   }
   expect((await readdir(folder)).filter(name => name.startsWith('snapshot'))).toHaveLength(1)
   expect((await open().listArchived()).map(({ name }) => name)).toEqual(['a', 'b'])
+})
+
+test('work whose lock is lost is told to stop, and says so', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const failure = await failureOf(() =>
+    store.exclusively('web-1', 'apply', async lost => {
+      await rm(join(folder, 'vm-web-1.lock'), { recursive: true })
+      const told = once(lost, 'abort')
+      await vi.advanceTimersByTimeAsync(15_000)
+      await told
+      throw interrupted('apply web-1')
+    }),
+  )
+  expect(failure).toMatchObject({
+    message: 'apply web-1: its lock was lost, and it was stopped',
+    facts: { 'stopped at': 'interrupted: apply web-1' },
+    exitCode: 5,
+  })
 })
 
 test('a folder that cannot be made says so', async () => {

@@ -1,7 +1,12 @@
+import { once } from 'node:events'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openPostgresStore } from '../../../scripts/lib/registry/postgres/postgres-store.mts'
+import { interrupted } from '../../../scripts/lib/run/errors.mts'
+import { inTransaction, openPool } from '../../../scripts/lib/run/postgres.mts'
 import { failureOf } from '../failure.mts'
 import { describeStore } from './conformance.mts'
+import { limits, wanted } from './entries.mts'
 import { type Database, startPostgres } from './postgres.mts'
 
 let database: Database
@@ -15,6 +20,59 @@ afterAll(() => database?.stop(), 60_000)
 describeStore('postgres', async () => {
   const url = await database.url(`registry_${count++}`)
   return { open: () => openPostgresStore(url), remove: async () => {} }
+})
+
+describe('a connection that breaks, as all do when the database is restarted', () => {
+  /** Ends every other connection to the database, and waits until they are gone. */
+  const breakOthers = async (url: string): Promise<void> => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    await client.query(
+      `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+       WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    )
+    await client.end()
+  }
+
+  test('work whose lock is lost is told to stop, and says so; the store goes on', async () => {
+    const url = await database.url('broken_lock')
+    const store = await openPostgresStore(url)
+    await store.reserve([wanted('web-1')], limits())
+    const failure = await failureOf(() =>
+      store.exclusively('web-1', 'apply', async lost => {
+        const told = once(lost, 'abort')
+        await breakOthers(url)
+        await told
+        throw interrupted('apply web-1')
+      }),
+    )
+    expect(failure).toMatchObject({
+      message: 'apply web-1: its lock was lost, and it was stopped',
+      facts: {
+        'stopped at': 'interrupted: apply web-1',
+        why: 'terminating connection due to administrator command',
+      },
+      exitCode: 5,
+    })
+    expect(await store.exclusively('web-1', 'apply', () => store.find('web-1'))).toMatchObject({ vmid: 100 })
+    await store.close()
+  })
+
+  test('between two queries of a transaction, the next tells of it', async () => {
+    const url = await database.url('broken_transaction')
+    const pool = await openPool(url)
+    const failure = await failureOf(() =>
+      inTransaction(pool, async client => {
+        // Not `once`, which the error before it would end.
+        const ended = new Promise<void>(resolve => client.on('end', () => resolve()))
+        await breakOthers(url)
+        await ended
+        await client.query('SELECT 1')
+      }),
+    )
+    expect(failure.message).toMatch(/^the registry in PostgreSQL cannot be used: .*connection/)
+    await pool.end()
+  })
 })
 
 describe('a database that cannot be used', () => {

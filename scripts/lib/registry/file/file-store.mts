@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
-import { withLock } from '../../run/lock.mts'
+import { lockLost, withLock } from '../../run/lock.mts'
 import { allocate } from '../allocate.mts'
 import { conflictsOf } from '../conflicts.mts'
 import { conflicting, noSuchEntry, revised } from '../revise.mts'
@@ -109,8 +109,14 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
         if (conflicts.length > 0) throw conflicting(conflicts)
         return { change: { put: entries, archive: archived }, result: undefined }
       }),
-    exclusively: (name, work, run) =>
-      withLock({ path: join(folder, `vm-${name}`), purpose: `${work} ${name}` }, run),
+    exclusively: (name, work, run) => {
+      const purpose = `${work} ${name}`
+      return withLock({ path: join(folder, `vm-${name}`), purpose }, lost =>
+        run(lost).catch(error => {
+          throw lost.aborted ? lockLost(purpose, lost, error) : error
+        }),
+      )
+    },
     close: () =>
       inTurn(async () => {
         await generation?.journal?.close()

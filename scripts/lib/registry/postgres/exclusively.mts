@@ -1,7 +1,8 @@
 import { hostname } from 'node:os'
-import type { Pool, PoolClient } from 'pg'
+import type { Client } from 'pg'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
-import { databaseFailed, releaseLocks } from '../../run/postgres.mts'
+import { lockLost } from '../../run/lock.mts'
+import { databaseFailed, withConnection } from '../../run/postgres.mts'
 
 /** Apart from the numbers of `lockRegistry`, which has one key, not two. */
 const lockSpace = 7_730
@@ -11,23 +12,22 @@ const lockSpace = 7_730
  * holds it is only for whoever finds it taken.
  */
 export async function exclusively<T>(
-  pool: Pool,
+  url: string,
   name: string,
   purpose: string,
-  work: () => Promise<T>,
+  work: (lost: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const client = await pool.connect().catch(cause => {
-    throw databaseFailed(cause)
+  return withConnection(url, async (client, lost) => {
+    await lock(client, name, purpose).catch(error => {
+      throw error instanceof ProxmintError ? error : databaseFailed(error)
+    })
+    return work(lost).catch(error => {
+      throw lost.aborted ? lockLost(`${purpose} ${name}`, lost, error) : error
+    })
   })
-  try {
-    await lock(client, name, purpose)
-    return await work()
-  } finally {
-    await releaseLocks(client)
-  }
 }
 
-async function lock(client: PoolClient, name: string, purpose: string): Promise<void> {
+async function lock(client: Client, name: string, purpose: string): Promise<void> {
   const taken = await client.query<{ taken: boolean }>(
     'SELECT pg_try_advisory_lock($1, hashtext($2)) AS taken',
     [lockSpace, name],
@@ -40,7 +40,7 @@ async function lock(client: PoolClient, name: string, purpose: string): Promise<
   )
 }
 
-async function lockedBy(client: PoolClient, name: string, purpose: string): Promise<ProxmintError> {
+async function lockedBy(client: Client, name: string, purpose: string): Promise<ProxmintError> {
   const { rows } = await client.query<{ holder: string }>(
     'SELECT holder FROM proxmint_holders WHERE name = $1',
     [name],

@@ -58,7 +58,7 @@ function storeOn(pool: Pool, url: string): RegistryStore {
         await insert(client, entries)
         await archive(client, archived)
       }),
-    exclusively: (name, purpose, work) => exclusively(pool, name, purpose, work),
+    exclusively: (name, purpose, work) => exclusively(url, name, purpose, work),
     close: () => pool.end(),
   }
 }
