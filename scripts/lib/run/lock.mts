@@ -77,11 +77,17 @@ async function acquire(info: LockInfo, lost: AbortController): Promise<() => Pro
   }
 }
 
+/** @throws ProxmintError (locked) that says who holds the lock, where somebody who lives does. */
+export async function requireUnlocked(info: Pick<LockInfo, 'path' | 'purpose'>): Promise<void> {
+  const { check } = await import('proper-lockfile')
+  if (await check(info.path, { realpath: false, stale: staleMs })) throw await lockedBy(info, undefined)
+}
+
 function describeHolder(purpose: string): string {
   return `${purpose}, process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}`
 }
 
-async function lockedBy(info: LockInfo, cause: unknown): Promise<ProxmintError> {
+async function lockedBy(info: Pick<LockInfo, 'path' | 'purpose'>, cause: unknown): Promise<ProxmintError> {
   const holder = await readFile(`${info.path}.holder`, 'utf8').catch(() => 'unknown')
   return new ProxmintError(`${info.purpose}: another run holds the lock ${info.path}.lock`, {
     facts: { holder },

@@ -1,11 +1,14 @@
-import { readFile, rename, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { loadPools } from '../config/pools.mts'
 import { checkEntries } from '../registry/check.mts'
+import { conflictsOf } from '../registry/conflicts.mts'
 import type { Entry } from '../registry/entry.mts'
+import { moveRegistryAside } from '../registry/file/move-aside.mts'
+import { conflicting } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { counted } from '../run/counted.mts'
-import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
+import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { registryPlace, withRegistry } from './open-registry.mts'
 
 export const registryVerbs = ['check', 'backup', 'restore'] as const
@@ -49,15 +52,29 @@ export async function backUpRegistry(file: string): Promise<RegistryResult> {
 
 /**
  * Puts a backup into an empty registry. With `replace` a registry in files is moved aside first, readable or not.
- * @throws ProxmintError (usage) where the registry is not empty; nothing is changed then.
+ * @throws ProxmintError (usage) where the registry is not empty or the backup contradicts itself, (locked) where a VM is
+ * worked on; nothing is changed then.
  */
 export async function restoreRegistry(file: string, replace: boolean): Promise<RegistryResult> {
   const { entries, archived } = await readBackup(file)
   const movedTo = replace ? await moveAside() : undefined
-  return withRegistry('registry restore', async store => {
+  const restored = withRegistry('registry restore', async store => {
     await requireEmpty(store, file)
     await store.add(entries, archived)
     return resultOf(store, { entries, archived }, { movedTo })
+  })
+  return movedTo === undefined
+    ? restored
+    : restored.catch(error => Promise.reject(notRestored(error, movedTo)))
+}
+
+function notRestored(cause: unknown, movedTo: string): ProxmintError {
+  const known = cause instanceof ProxmintError ? cause : undefined
+  return new ProxmintError(`the backup was not restored: ${messageOf(cause)}`, {
+    facts: { ...known?.facts, 'former registry': movedTo },
+    hint: known?.hint,
+    exitCode: known?.exitCode,
+    cause,
   })
 }
 
@@ -83,14 +100,25 @@ async function readBackup(file: string): Promise<Backup> {
       exitCode: exitCodes.usage,
     })
   })
-  try {
-    const backup = JSON.parse(text) as Partial<Backup> | null
-    if (backup?.proxmintRegistry === 1 && backup.entries && backup.archived) return backup as Backup
-  } catch {}
+  const backup = parsed(text)
+  if (backup?.proxmintRegistry === 1 && Array.isArray(backup.entries) && Array.isArray(backup.archived)) {
+    // Before anything is moved: no registry would take them.
+    const conflicts = conflictsOf([], backup.entries)
+    if (conflicts.length > 0) throw conflicting(conflicts)
+    return backup as Backup
+  }
   throw new ProxmintError(`${file} is no backup of a registry`, {
     hint: '`zx scripts/registry.mts backup FILE` makes one; a vms.json is read by `zx scripts/vm.mts import FILE`',
     exitCode: exitCodes.invalid,
   })
+}
+
+function parsed(text: string): Partial<Backup> | undefined {
+  try {
+    return JSON.parse(text) ?? undefined
+  } catch {
+    return undefined
+  }
 }
 
 async function requireEmpty(store: RegistryStore, file: string): Promise<void> {
@@ -110,17 +138,7 @@ async function moveAside(): Promise<string | undefined> {
       exitCode: exitCodes.usage,
     })
   }
-  if (!(await exists(place.folder))) return undefined
-  const movedTo = `${place.folder}-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`
-  await rename(place.folder, movedTo)
-  return movedTo
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
+  return moveRegistryAside(place.folder, 'registry restore')
 }
 
 /** For a person. */

@@ -12,9 +12,21 @@ import { failureOf } from '../failure.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { entry } from './entries.mts'
 
+const disk = vi.hoisted(() => ({ full: false }))
+vi.mock('../../../scripts/lib/registry/file/file-store.mts', async importOriginal => {
+  const { openFileStore } =
+    await importOriginal<typeof import('../../../scripts/lib/registry/file/file-store.mts')>()
+  const open: typeof openFileStore = options => {
+    const store = openFileStore(options)
+    return disk.full ? { ...store, add: () => Promise.reject(new Error('the disk is full')) } : store
+  }
+  return { openFileStore: open }
+})
+
 let folder: string
 
 beforeEach(async () => {
+  disk.full = false
   folder = await temporaryFolder()
   vi.stubEnv('PROXMINT_STATE_DIR', folder)
   vi.stubEnv('PROXMINT_REGISTRY_URL', '')
@@ -40,6 +52,42 @@ test('a backup holds everything, and comes back', async () => {
   expect(result).toMatchObject({ entries: 1, archived: 1 })
   expect(await readdir(result.movedTo!)).toContain('journal-0.jsonl')
   expect(await withRegistry('test', store => store.find('web-1'))).toEqual(entry('web-1'))
+})
+
+test('a backup that contradicts itself moves nothing', async () => {
+  await add(['web-1'])
+  const file = join(folder, 'backup.json')
+  const entries = [entry('a'), entry('b')]
+  await writeFile(file, JSON.stringify({ proxmintRegistry: 1, entries, archived: [] }))
+  const failure = await failureOf(() => restoreRegistry(file, true))
+  expect(failure.message).toContain('b: VMID 150 is also the one of a')
+  expect((await checkRegistry()).entries).toBe(1)
+})
+
+test('a registry in which somebody works on a VM is not moved', async () => {
+  await add(['web-1'])
+  const file = join(folder, 'backup.json')
+  await backUpRegistry(file)
+  const failure = await withRegistry('test', store =>
+    store.exclusively('web-1', 'apply', () => failureOf(() => restoreRegistry(file, true))),
+  )
+  expect(failure).toMatchObject({
+    message: `registry restore: another run holds the lock ${folder}/registry/vm-web-1.lock`,
+    exitCode: 5,
+  })
+  expect(failure.facts['holder']).toContain('apply web-1, process ')
+  expect((await checkRegistry()).entries).toBe(1)
+  expect((await restoreRegistry(file, true)).movedTo).toBeDefined()
+})
+
+test('where a restore fails after all, it says where the former registry is', async () => {
+  await add(['web-1'])
+  const file = join(folder, 'backup.json')
+  await backUpRegistry(file)
+  disk.full = true
+  const failure = await failureOf(() => restoreRegistry(file, true))
+  expect(failure.message).toBe('the backup was not restored: the disk is full')
+  expect(await readdir(String(failure.facts['former registry']))).toContain('journal-0.jsonl')
 })
 
 test('a damaged registry is moved aside by a restore', async () => {

@@ -1,0 +1,37 @@
+import { mkdir, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeFailed } from '../../run/atomic-file.mts'
+import { requireUnlocked, withLock } from '../../run/lock.mts'
+
+/** In this order a run that dies in between leaves a registry that is damaged or empty, never one that is older. */
+const order = [/^snapshot-/, /^journal-/, /./]
+
+/**
+ * Moves all of a registry but its locks, readable or not, into a new folder beside it.
+ * @returns that folder; undefined where there is nothing to move.
+ * @throws ProxmintError (locked) while another run works on a VM; nothing is moved then.
+ */
+export async function moveRegistryAside(folder: string, purpose: string): Promise<string | undefined> {
+  return withLock({ path: join(folder, 'registry'), purpose, waitMs: 30_000, retryMs: 20 }, async () => {
+    const names = await readdir(folder)
+    for (const vm of names.flatMap(name => /^(vm-.+)\.lock$/.exec(name)?.[1] ?? [])) {
+      await requireUnlocked({ path: join(folder, vm), purpose })
+    }
+    const kept = names.filter(name => !/\.(lock|holder)$/.test(name))
+    return kept.length === 0 ? undefined : moveAll(folder, kept)
+  })
+}
+
+async function moveAll(folder: string, names: string[]): Promise<string> {
+  const movedTo = `${folder}-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`
+  const rank = (name: string): number => order.findIndex(pattern => pattern.test(name))
+  try {
+    await mkdir(movedTo, { mode: 0o700 })
+    for (const name of names.toSorted((a, b) => rank(a) - rank(b))) {
+      await rename(join(folder, name), join(movedTo, name))
+    }
+  } catch (cause) {
+    throw writeFailed(movedTo, cause)
+  }
+  return movedTo
+}
