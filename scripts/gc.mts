@@ -20,16 +20,15 @@ await runMain({
   async run(args, signal) {
     const graceDays = args.integer('grace-days', { min: 0, max: 36_500 })
     const execute = args.flag('execute')
-    const { collectGarbage, gcOptions } = await import('./lib/workflows/gc.mts')
+    const { collectGarbage, exitCodeOf, gcOptions } = await import('./lib/workflows/gc.mts')
     const { formatGc } = await import('./lib/workflows/format-gc.mts')
     const { withVms } = await import('./lib/workflows/vm-registry.mts')
     const options = await gcOptions(execute, graceDays)
     const outcomes = await withVms(name, signal, working => collectGarbage(options, working))
-    const hasFailed = outcomes.some(({ result }) => result === 'failed')
     return printAnswer(args, {
       document: outcomes,
       text: formatGc(outcomes, execute),
-      exitCode: hasFailed ? exitCodes.partial : exitCodes.done,
+      exitCode: execute ? exitCodeOf(outcomes, signal) : exitCodes.done,
     })
   },
 })

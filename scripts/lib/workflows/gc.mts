@@ -2,7 +2,7 @@ import { loadPools } from '../config/pools.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { type Due, dueFor } from '../registry/due.mts'
 import type { Entry } from '../registry/entry.mts'
-import { messageOf } from '../run/errors.mts'
+import { exitCodes, messageOf } from '../run/errors.mts'
 import { withRow } from '../run/progress.mts'
 import { removeVm } from './vm-destroy.mts'
 import { withVmLock } from './vm-lock.mts'
@@ -38,7 +38,8 @@ export interface GcOutcome {
   address: string
   expiresAt: string
   due: Due
-  result: 'due' | 'done' | 'renewed' | 'failed'
+  /** `due`: nothing was changed, or the run was interrupted before; `gone`: another run destroyed it meanwhile. */
+  result: 'due' | 'done' | 'renewed' | 'gone' | 'failed'
   /** Why it failed. */
   error: string | undefined
 }
@@ -54,12 +55,18 @@ export async function collectGarbage(options: GcOptions, unlocked: Working): Pro
     if (!options.execute) return candidates
     const outcomes: GcOutcome[] = []
     for (const candidate of candidates) {
-      if (working.signal.aborted) break
-      outcomes.push(await collect(candidate, options, working))
+      outcomes.push(working.signal.aborted ? candidate : await collect(candidate, options, working))
     }
     return outcomes
   }
   return options.execute ? withVmLock(unlocked, runLock, 'gc', work) : work(unlocked)
+}
+
+/** How `gc --execute` ends: as interrupted where that left something undone, whatever else failed. */
+export function exitCodeOf(outcomes: GcOutcome[], signal: AbortSignal): number {
+  const [failed, due] = (['failed', 'due'] as const).map(one => outcomes.some(({ result }) => result === one))
+  if (due || (failed && signal.aborted)) return exitCodes.interrupted
+  return failed ? exitCodes.partial : exitCodes.done
 }
 
 async function candidatesOf(options: GcOptions, { store, connection }: Working): Promise<GcOutcome[]> {
@@ -81,15 +88,16 @@ function dueNow(entry: Entry, runs: boolean, { now, graceDays }: GcOptions): Due
 /** Reads the entry again under its lock, so that a renewal wins, and does what is due. */
 async function collect(candidate: GcOutcome, options: GcOptions, unlocked: Working): Promise<GcOutcome> {
   const { name, due } = candidate
-  const work = async (working: Working): Promise<boolean> => {
+  const work = async (working: Working): Promise<GcOutcome['result']> => {
     const entry = await working.store.find(name)
-    if (entry === undefined || dueNow(entry, due === 'power off', options) !== due) return false
+    if (entry === undefined) return 'gone'
+    if (dueNow(entry, due === 'power off', options) !== due) return 'renewed'
     await deal[due](entry, working)
-    return true
+    return 'done'
   }
   try {
-    const done = await withRow(name, () => withVmLock(unlocked, name, 'gc', work))
-    return { ...candidate, result: done ? 'done' : 'renewed' }
+    const result = await withRow(name, () => withVmLock(unlocked, name, 'gc', work))
+    return { ...candidate, result }
   } catch (error) {
     return { ...candidate, result: 'failed', error: messageOf(error) }
   }

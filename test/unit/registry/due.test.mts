@@ -14,6 +14,8 @@ test.each<[string, Phase, expired: number, suspended: number | undefined, runs: 
   ['suspended within the grace', 'suspended', 5, 2.9, false, undefined],
   ['suspended and running: somebody died, or started it', 'suspended', 5, 2.9, true, 'power off'],
   ['suspended for the grace', 'suspended', 5, 3, false, 'destroy'],
+  ['suspended, renewed, and expired again within the grace', 'suspended', 2.9, 30, false, undefined],
+  ['suspended, renewed, and expired again for the grace', 'suspended', 3, 30, false, 'destroy'],
   ['suspended and renewed', 'suspended', -1, 9, true, undefined],
   ['reserved only, within the grace', 'reserved', 2.9, undefined, false, undefined],
   ['reserved only, after the grace', 'reserved', 3, undefined, false, 'destroy'],

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { advance } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
-import { collectGarbage, type GcOutcome } from '../../../scripts/lib/workflows/gc.mts'
+import { collectGarbage, exitCodeOf, type GcOutcome } from '../../../scripts/lib/workflows/gc.mts'
 import { extended } from '../../../scripts/lib/workflows/vm-expiry.mts'
 import type { Working } from '../../../scripts/lib/workflows/vm-steps.mts'
 import { failureOf } from '../failure.mts'
@@ -86,6 +87,23 @@ test('one that fails does not keep the others waiting', async () => {
   expect(results(outcomes)).toEqual({ old: 'suspend: failed', older: 'destroy: done' })
   expect(outcomes[0]!.error).toBe('no connection')
   expect(await store.find('old')).toMatchObject({ failure: { step: 'suspend', why: 'no connection' } })
+})
+
+test('an interrupted run tells what it left undone, and ends as interrupted', async () => {
+  const interruption = new AbortController()
+  working.signal = interruption.signal
+  proxmox.before = async () => interruption.abort()
+  const outcomes = await gc(true)
+  expect(results(outcomes)).toEqual({ old: 'suspend: done', older: 'destroy: due' })
+  expect(exitCodeOf(outcomes, working.signal)).toBe(130)
+  expect([...proxmox.vms.keys()]).toContain(101)
+})
+
+test('one that is gone meanwhile is not said to be renewed', async () => {
+  proxmox.before = async () => {
+    if (await store.find('older')) await store.change('older', one => advance(one, 'destroyed', now))
+  }
+  expect(results(await gc(true))).toEqual({ old: 'suspend: done', older: 'destroy: gone' })
 })
 
 test('of a VM that was never made, the VM that somebody else made under its number is left alone', async () => {
