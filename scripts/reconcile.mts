@@ -20,10 +20,11 @@ await runMain({
     const { reconcile } = await import('./lib/workflows/reconcile.mts')
     const { withVms } = await import('./lib/workflows/vm-registry.mts')
     const found = await withVms(name, signal, working => reconcile(working, args.flag('fix')))
+    const unfixed = signal.aborted ? exitCodes.interrupted : exitCodes.failed
     return printAnswer(args, {
       document: found.findings,
       text: formatReconcile(found),
-      exitCode: found.findings.every(({ fixed }) => fixed) ? exitCodes.done : exitCodes.failed,
+      exitCode: found.findings.every(({ fixed }) => fixed) ? exitCodes.done : unfixed,
     })
   },
 })

@@ -37,6 +37,19 @@ test('each finding has its fix beneath, and the end says what was held against w
   )
 })
 
+test('a fix that failed says why', () => {
+  const findings = [finding({ error: 'storage is busy' })]
+  expect(
+    formatReconcile({ findings, tokens: { held: 0, asked: 0 } })
+      .split('\n')
+      .slice(0, 3),
+  ).toEqual([
+    'web-1: VM 150 is not in Proxmox, or cannot be seen',
+    '  not fixed: storage is busy',
+    '  fix: zx scripts/vm.mts show web-1',
+  ])
+})
+
 test('the longest findings fit a terminal of 100 columns, with every word', () => {
   const name = 'a-name-of-sixty-three-characters-as-long-as-the-registry-allows'
   const [owner, other] = [

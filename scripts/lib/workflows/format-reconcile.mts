@@ -6,8 +6,9 @@ const width = 100
 
 /** For a person: each finding with what to do beneath it, and at the end what was held against what. */
 export function formatReconcile(reconciliation: Reconciliation): string {
-  const lines = reconciliation.findings.flatMap(({ name, what, hint, fixed }) => [
+  const lines = reconciliation.findings.flatMap(({ name, what, hint, fixed, error }) => [
     wrap(`${name}: ${what}`, width, '    '),
+    ...(error === undefined ? [] : [wrap(`  not fixed: ${error}`, width, '    ')]),
     fixed ? '  fixed' : wrap(`  fix: ${hint}`, width, '    '),
   ])
   return [...lines, wrap(verdict(reconciliation), width, '')].join('\n')

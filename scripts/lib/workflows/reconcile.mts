@@ -11,7 +11,7 @@ import {
   tokenDivergencesOf,
   tokenKey,
 } from '../registry/token-divergence.mts'
-import { codeOf } from '../run/errors.mts'
+import { codeOf, messageOf } from '../run/errors.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { readLocalState } from './local-state.mts'
 import { tokenViews } from './reconcile-tokens.mts'
@@ -25,6 +25,8 @@ import { powerOff } from './vm-suspend.mts'
 
 export interface Finding extends Divergence {
   fixed: boolean
+  /** Why it could not be fixed, although that was tried. */
+  error?: string
 }
 
 export interface Reconciliation {
@@ -39,10 +41,13 @@ export interface Reconciliation {
  */
 export async function reconcile(working: Working, fix: boolean): Promise<Reconciliation> {
   const views = await viewsOf(working)
-  const findings = await mendAll(divergencesOf(views), fix, ({ name, fix: how }) => mend(name, how, working))
+  const isMending = () => fix && !working.signal.aborted
+  const findings = await mendAll(divergencesOf(views), isMending, ({ name, fix: how }) =>
+    mend(name, how, working),
+  )
   const tokens = await tokenViews(working, views.entries)
   const silent = tokens.silent.map(silentContract)
-  const found = await mendAll(tokenDivergencesOf(tokens), fix, divergence =>
+  const found = await mendAll(tokenDivergencesOf(tokens), isMending, divergence =>
     mendToken(divergence, tokens.tokens, working),
   )
   const asked = tokens.entries.filter(entry => tokens.tokens.has(tokenKey(entry))).length
@@ -54,16 +59,26 @@ export async function reconcile(working: Working, fix: boolean): Promise<Reconci
 
 async function mendAll<D extends Divergence>(
   divergences: D[],
-  fix: boolean,
+  isMending: () => boolean,
   mendOne: (divergence: D) => Promise<boolean>,
 ): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const divergence of divergences) {
-    const fixed = fix && divergence.fix !== undefined && (await mendOne(divergence))
     const { name, what, hint } = divergence
-    findings.push({ name, what, hint, fix: divergence.fix, fixed })
+    const mended =
+      isMending() && divergence.fix !== undefined ? await outcomeOf(mendOne(divergence)) : { fixed: false }
+    findings.push({ name, what, hint, fix: divergence.fix, ...mended })
   }
   return findings
+}
+
+/** One that fails keeps neither the others nor the report waiting. */
+async function outcomeOf(mending: Promise<boolean>): Promise<Pick<Finding, 'fixed' | 'error'>> {
+  try {
+    return { fixed: await mending }
+  } catch (error) {
+    return { fixed: false, error: messageOf(error) }
+  }
 }
 
 function silentContract({ contract, why }: { contract: string; why: string }): Finding {

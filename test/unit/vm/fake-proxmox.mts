@@ -71,5 +71,12 @@ function answer(
 function resources(vms: Map<number, FakeVm>): object[] {
   return [...vms]
     .filter(([, vm]) => vm.hidden !== true)
-    .map(([vmid, { node, status, config }]) => ({ type: 'qemu', vmid, node, status, name: config['name'] }))
+    .map(([vmid, { node, status, config }]) => ({
+      type: 'qemu',
+      vmid,
+      node,
+      status,
+      name: config['name'],
+      tags: config['tags'],
+    }))
 }
