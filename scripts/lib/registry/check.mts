@@ -2,6 +2,7 @@ import { contains, parseAddress } from '../config/addresses.mts'
 import type { PoolConfig } from '../config/pools.mts'
 import { conflictsOf } from './conflicts.mts'
 import { type Entry, phases } from './entry.mts'
+import { tokenKey } from './token-divergence.mts'
 
 /** What is wrong in a registry that can be read, one sentence each. */
 export function checkEntries(entries: Entry[], places: Places): string[] {
@@ -48,11 +49,12 @@ function tokenFaults({ name, phase, token }: Entry): string[] {
 
 function sharedTokens(entries: Entry[]): string[] {
   const owners = new Map<string, string>()
-  return entries.flatMap(({ name, token }) => {
-    const id = token?.id ?? null
-    if (id === null) return []
-    const other = owners.get(id)
-    owners.set(id, name)
-    return other === undefined ? [] : [`${name}: token ${id} is also the one of ${other}`]
+  return entries.flatMap(entry => {
+    const { name, token } = entry
+    if (token?.id == null) return []
+    const key = tokenKey(entry)
+    const other = owners.get(key)
+    owners.set(key, name)
+    return other === undefined ? [] : [`${name}: token ${token.id} is also the one of ${other}`]
   })
 }

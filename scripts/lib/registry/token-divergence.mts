@@ -24,7 +24,7 @@ export interface TokenDivergence extends Divergence {
 
 /** Tells the tokens of several contracts apart. */
 export function tokenKey({ design, token }: Entry): string {
-  return `${design?.access?.contract} ${token?.id}`
+  return `${design?.access?.chainId} ${design?.access?.contract} ${token?.id}`
 }
 
 /** Where registry and chain contradict each other. A VM opens to whoever holds its token, whatever the registry says. */

@@ -69,15 +69,22 @@ export async function takeStep(entry: Entry, working: Working): Promise<Entry> {
 }
 
 /** The same failure, with what is kept and how to go on. */
-export function resumable({ name, phase, vmid, address }: Entry, cause: unknown): unknown {
+export function resumable(entry: Entry, cause: unknown): unknown {
+  const { name, phase, vmid, address } = entry
   if (!(cause instanceof ProxmintError)) return cause
-  const again = `${name} is kept; to go on: zx scripts/apply.mts ${name}; to give it up: zx scripts/vm.mts destroy ${name}`
+  const again = `${name} is kept; to go on: ${nextCommand(entry)}; to give it up: zx scripts/vm.mts destroy ${name}`
   return new ProxmintError(cause.message, {
     facts: { ...cause.facts, kept: `${name} is ${phase}, as VM ${vmid} with ${address}` },
     hint: cause.hint === undefined ? again : `${cause.hint}\n${again}`,
     cause,
     exitCode: cause.exitCode,
   })
+}
+
+/** `apply` would power a VM off whose `resume` failed, and mints nothing for one that runs. */
+function nextCommand({ name, phase, failure }: Entry): string {
+  if (failure?.step === 'mint' && phase !== 'created') return `zx scripts/mint.mts --vm ${name}`
+  return phase === 'suspended' ? `zx scripts/vm.mts resume ${name}` : `zx scripts/apply.mts ${name}`
 }
 
 /** Makes the VM, powered off. */

@@ -1,6 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, expect, test, vi } from 'vitest'
+import type { VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { withRegistry } from '../../../scripts/lib/workflows/open-registry.mts'
 import {
   backUpRegistry,
@@ -114,11 +115,15 @@ test.each(['', '{}', 'null', '{"proxmintRegistry":2,"entries":[],"archived":[]}'
   },
 )
 
+const designOn = (contract: string) => ({ access: { chainId: 1, contract } }) as VmDesign
+
 test('the check names every fault', async () => {
   const token = { status: 'minted', id: '4', transaction: null } as const
   await add(
     ['a', { vmid: 5, token }],
     ['b', { address: '10.0.0.1', token }],
+    ['d', { vmid: 153, address: '192.168.122.233', token, design: designOn('0x1') }],
+    ['e', { vmid: 154, address: '192.168.122.234', token, design: designOn('0x2') }],
     ['c', { pool: 'gone', vmid: 152, address: '192.168.122.3', phase: 'minted' }],
   )
   const result = await checkRegistry()
@@ -130,6 +135,6 @@ test('the check names every fault', async () => {
     'b: token 4 is also the one of a',
   ])
   expect(formatRegistry('check', undefined, result).split('\n')[0]).toBe(
-    `the registry in ${folder}/registry: 3 VMs, 1 destroyed: 5 faults`,
+    `the registry in ${folder}/registry: 5 VMs, 1 destroyed: 5 faults`,
   )
 })

@@ -19,6 +19,7 @@ import { mintForVm, signatureFrom, withUserSignature } from '../../../scripts/li
 import { expireToken, extendVm } from '../../../scripts/lib/workflows/vm-expiry.mts'
 import { requireOwnToken } from '../../../scripts/lib/workflows/vm-mint.mts'
 import { isUnfinished, takeStep, type Working } from '../../../scripts/lib/workflows/vm-steps.mts'
+import { resumeVm } from '../../../scripts/lib/workflows/vm-suspend.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -197,6 +198,22 @@ describe('a token that is minted already', () => {
     expect(await failureOf(async () => mintForVm((await kept(opened)).name, working))).toMatchObject({
       message: 'the RPC server refuses eth_call: limit exceeded',
     })
+  })
+})
+
+describe('how to go on is said', () => {
+  test('of a VM that runs, and whose mint failed', async () => {
+    chainFault = new ProxmintError('the chain is away')
+    const open = { ...design, access: { ...access, mintLater: true } }
+    await kept(vm({ phase: 'active', design: open }))
+    const { hint } = await failureOf(() => mintForVm('web-1', working))
+    expect(hint).toContain('to go on: zx scripts/mint.mts --vm web-1;')
+  })
+
+  test('of a VM whose resume failed', async () => {
+    await kept(vm({ phase: 'suspended', design: null }))
+    const { hint } = await failureOf(() => resumeVm('web-1', 30, working))
+    expect(hint).toContain('to go on: zx scripts/vm.mts resume web-1;')
   })
 })
 
