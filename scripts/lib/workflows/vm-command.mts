@@ -7,9 +7,10 @@ import { readPredecessor } from '../registry/predecessor.mts'
 import { requireEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import type { Answer } from '../run/answer.mts'
+import { ask } from '../run/ask.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
 import { counted } from '../run/counted.mts'
-import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
 import { withRow } from '../run/progress.mts'
 import { answerFor, atOnce } from './apply.mts'
 import { issuers } from './credential-issuer.mts'
@@ -103,7 +104,7 @@ const onVms: Record<string, Verb> = {
     const vm = wordAfterVerb({ name }, args, 'a name')
     const entry = await requireEntry(store, vm)
     const version = await versionToMoveTo(entry)
-    if (version !== undefined) await confirm(entry, 'rebuild', args.flag('yes'))
+    if (version !== undefined) await confirm(entry, 'rebuild', args, signal)
     const rebuilt = await rebuildVm(vm, await workingOn(store, signal))
     const { template } = rebuilt.entry
     const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
@@ -111,7 +112,7 @@ const onVms: Record<string, Verb> = {
   },
   async destroy(store, args, signal) {
     const vm = wordAfterVerb({ name }, args, 'a name')
-    await confirm(await requireEntry(store, vm), 'destroy', args.flag('yes'))
+    await confirm(await requireEntry(store, vm), 'destroy', args, signal)
     const entry = await destroyVm(vm, await workingOn(store, signal))
     return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
   },
@@ -161,15 +162,17 @@ function matching(args: Arguments): (entry: Entry) => boolean {
 }
 
 /** A person types the name; a script says --yes. */
-async function confirm({ name: vm, vmid }: Entry, verb: string, yes: boolean): Promise<void> {
-  if (yes) return
+async function confirm(
+  { name: vm, vmid }: Entry,
+  verb: 'rebuild' | 'destroy',
+  args: Arguments,
+  signal: AbortSignal,
+): Promise<void> {
+  if (args.flag('yes')) return
   if (!process.stdin.isTTY) throw nobodyToAsk(vm, verb)
-  const { createInterface } = await import('node:readline/promises')
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question(
-    `VM ${vmid} and its disk will be gone. Type its name to ${verb} it: `,
-  )
-  terminal.close()
+  const question = `VM ${vmid} and its disk will be gone. Type its name to ${verb} it: `
+  const answer = await ask(question, signal)
+  if (answer === undefined) throw interrupted(`${verb} ${vm}; nothing was touched`)
   if (answer.trim() !== vm) throw new ProxmintError(`${vm} is kept: "${answer}" is not its name`)
 }
 

@@ -62,12 +62,17 @@ export function wishesOf(args: Arguments): VmWishes {
     mintLater: args.flag('skip-mint'),
     purpose: args.string('purpose'),
     cores: args.integer('cpu', { min: 1, max: 1024 }),
-    cpuType: cpuTypeIn(args),
+    cpuType: checked('cpu-type', args.string('cpu-type')),
     memory: args.integer('memory', { min: 64, max: 16_777_216 }),
     disk: args.integer('disk', { min: 1, max: 1_048_576 }),
-    tags: args.strings('tags').flatMap(text => text.split(/[\s,]+/).filter(Boolean)),
+    tags: args.strings('tags').flatMap(text =>
+      text
+        .split(/[\s,]+/)
+        .filter(Boolean)
+        .map(tag => checked('tags', tag)),
+    ),
     expiryDays: args.integer('expiry-days', { min: 1, max: 36_500 }),
-    username: args.string('username'),
+    username: checked('username', args.string('username')),
     node: args.string('node'),
     pool: args.string('pool'),
     address: parsed === undefined ? undefined : formatAddress(parsed),
@@ -78,9 +83,23 @@ export function wishesOf(args: Arguments): VmWishes {
   }
 }
 
-/** Whether a node has the model is for Proxmox to say; this keeps options and lists of them out of it. */
-function cpuTypeIn(args: Arguments): string | undefined {
-  const text = args.string('cpu-type')
-  if (text === undefined || /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(text)) return text
-  throw usageError({ name }, `--cpu-type ${text} is no CPU model: x86-64-v2-AES, host`)
+/** As the schemas of a fleet file and of config/vm.yaml have them. */
+const words = {
+  // Whether a node has the model is for Proxmox to say; this keeps options and lists of them out of it.
+  'cpu-type': { pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, what: 'CPU model: x86-64-v2-AES, host' },
+  tags: {
+    pattern: /^[a-z0-9_][a-z0-9_.+-]*$/,
+    what: 'tag: small letters, digits and _, and from the second on also . + -',
+  },
+  username: {
+    pattern: /^[a-z_][a-z0-9_-]{0,31}$/,
+    what: 'login name: at most 32 small letters, digits, _ and -, and no digit or - in front',
+  },
+}
+
+/** @throws ProxmintError (usage) for a word that no VM could have. */
+function checked<T extends string | undefined>(option: keyof typeof words, text: T): T {
+  const { pattern, what } = words[option]
+  if (text === undefined || pattern.test(text)) return text
+  throw usageError({ name }, `--${option} ${text} is no ${what}`)
 }

@@ -1,0 +1,28 @@
+import { createInterface } from 'node:readline/promises'
+
+interface Terminal {
+  input: NodeJS.ReadableStream
+  output: NodeJS.WritableStream
+  /** Whether keys are read one by one. Default: as the output is. */
+  terminal?: boolean
+}
+
+/** What a person answers; undefined after Ctrl-C, Ctrl-D or the signal. */
+export async function ask(
+  question: string,
+  signal: AbortSignal,
+  terminal: Terminal = { input: process.stdin, output: process.stderr },
+): Promise<string | undefined> {
+  const asking = createInterface(terminal)
+  const closed = new AbortController()
+  asking.on('close', () => closed.abort())
+  asking.on('SIGINT', () => asking.close())
+  try {
+    return await asking.question(question, { signal: AbortSignal.any([signal, closed.signal]) })
+  } catch (error) {
+    if (signal.aborted || closed.signal.aborted) return undefined
+    throw error
+  } finally {
+    asking.close()
+  }
+}
