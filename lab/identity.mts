@@ -6,7 +6,7 @@ export type PveVersion = 8 | 9
 
 export const LAB_USER = 'proxmint@pve'
 export const LAB_TOKEN = `${LAB_USER}!lab`
-export const LAB_ROLE = 'Proxmint'
+const LAB_ROLE = 'Proxmint'
 
 /** Secrets of the lab's own users, made up for each state folder. */
 export interface Secrets {

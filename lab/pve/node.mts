@@ -31,7 +31,7 @@ const coresOfNode = ({ cores }: NodeConfig) => cores ?? cpus().length
 const load = (node: NodeConfig) => Math.min(1, (loadavg()[0] ?? 0) / coresOfNode(node))
 
 /** What lists show of a node. Memory in bytes, CPU as a fraction of all cores. */
-export function nodeUsage(pve: Pve, node: NodeConfig) {
+function nodeUsage(pve: Pve, node: NodeConfig) {
   const { total, used } = memory(pve, node)
   return {
     cpu: load(node),

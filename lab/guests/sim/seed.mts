@@ -51,7 +51,7 @@ async function findSeedIso(cdroms: GuestCdrom[]): Promise<Seed | undefined> {
   return undefined
 }
 
-export function bootPlan(seed: Seed, interfaces: Interface[]): string {
+function bootPlan(seed: Seed, interfaces: Interface[]): string {
   const metaData = (parse(seed.metaData, { version: '1.1' }) ?? {}) as MetaData
   const network = planNetwork(seed.networkConfig, interfaces)
   const plan = planUserData(seed.userData, metaData['local-hostname'])

@@ -4,7 +4,7 @@ import { createHmac } from 'node:crypto'
 import { sameSecret } from './secrets.mts'
 
 /** Seconds. */
-export const TICKET_LIFETIME = 2 * 60 * 60
+const TICKET_LIFETIME = 2 * 60 * 60
 /** Seconds a ticket may come from the future: the clocks of a cluster's nodes differ a little. */
 const SKEW = 300
 

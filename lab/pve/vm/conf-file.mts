@@ -20,7 +20,7 @@ const section = (config: VmConfig) =>
     .join('')
 
 /** The text of the file: options sorted, waiting changes in their own section. */
-export function writeConf(vm: Vm): string {
+function writeConf(vm: Vm): string {
   const removed = vm.pendingDelete.length > 0 ? `delete: ${vm.pendingDelete.join(',')}\n` : ''
   const waiting = removed + section(vm.pending)
   return `${comment(vm.config['description'])}${section(vm.config)}${waiting && `\n[PENDING]\n${waiting}`}`

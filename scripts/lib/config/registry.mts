@@ -3,7 +3,7 @@ import type { SchemaFault } from './schema-faults.mts'
 import { readOptionalYamlFile } from './yaml-file.mts'
 
 /** Where the registry's place is configured, from the project's root; PROXMINT_REGISTRY names another file. */
-export const registryFile = 'config/registry.yaml'
+const registryFile = 'config/registry.yaml'
 
 const schema = new URL('../../../config/registry.schema.json', import.meta.url)
 

@@ -45,7 +45,7 @@ interface VmFile {
 }
 
 /** Where the defaults stand, from the project's root; PROXMINT_VM names another file. */
-export const vmFile = 'config/vm.yaml'
+const vmFile = 'config/vm.yaml'
 
 const schema = new URL('../../../config/vm.schema.json', import.meta.url)
 

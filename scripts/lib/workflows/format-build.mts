@@ -46,7 +46,7 @@ function channelLine(os: string, { channel, test }: NonNullable<BuildResult['tem
 }
 
 /** A row per family. */
-export function formatOutcomes(outcomes: BuildOutcome[]): string {
+function formatOutcomes(outcomes: BuildOutcome[]): string {
   return formatTable(['family', 'result', 'time', 'version'], outcomes.map(row))
 }
 

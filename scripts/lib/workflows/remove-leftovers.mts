@@ -56,7 +56,7 @@ async function stillRuns(reservation: Reservation): Promise<boolean> {
 }
 
 /** Removes the VM of one reservation, its volumes, and then the reservation. */
-export async function removeReserved(cleaning: Cleaning, reservation: Reservation): Promise<string> {
+async function removeReserved(cleaning: Cleaning, reservation: Reservation): Promise<string> {
   const { vmid, node, purpose } = reservation
   if (isRecorded(await readLockfile(cleaning.lockfile), reservation)) {
     await dropReservation(cleaning.stateDir, vmid)
