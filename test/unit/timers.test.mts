@@ -1,6 +1,6 @@
 /** The timers of systemd: what is written, what systemd says of it, what is run. */
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -76,6 +76,7 @@ test('install and remove, by the command, in a folder with a space', { timeout: 
   expect(await readFile(join(units, 'proxmint-gc.service'), 'utf8')).toContain(
     `\nWorkingDirectory=${project}\n`,
   )
+  await rm(join(project, 'packer/debian'), { recursive: true })
   expect((await schedule('remove')).stdout).toContain('removed 6 units')
   expect(await readdir(units)).toEqual([])
   expect(await readFile(join(home, 'calls'), 'utf8')).toBe(

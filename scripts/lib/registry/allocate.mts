@@ -41,7 +41,7 @@ export async function allocate(
     const together = withEntries(held, entries)
     await requireName(one.name, together)
     const vmid = await vmidFor(one, limits, together, cursors)
-    const address = await addressFor(one, limits, together, cursors)
+    const address = await addressFor(one, together, cursors)
     entries.push(entryOf(one, vmid, address, limits.now))
   }
   return entries
@@ -125,14 +125,14 @@ async function requireVmid(vmid: number, { vmidRange, takenVmids }: Limits, held
   return vmid
 }
 
-async function addressFor(wanted: Wanted, limits: Limits, held: Held, cursors: Cursors): Promise<string> {
+async function addressFor(wanted: Wanted, held: Held, cursors: Cursors): Promise<string> {
   const { pool } = wanted
-  if (wanted.address !== undefined) return requireAddress(wanted.address, pool, limits, held)
+  if (wanted.address !== undefined) return requireAddress(wanted.address, pool, held)
   const { family } = pool.range
   const text = (value: bigint): string => formatAddress({ family, value })
   const picked = await pick(pool.range, cursors[pool.name], async (from, to) => {
     const taken = await held.addressesBetween({ family, value: from }, { family, value: to })
-    return value => [taken, pool.reserved, limits.takenAddresses].some(set => set.has(text(value)))
+    return value => [taken, pool.reserved].some(set => set.has(text(value)))
   })
   if (picked === undefined) {
     throw new ProxmintError(`every address of the pool ${pool.name} is taken`, {
@@ -144,7 +144,7 @@ async function addressFor(wanted: Wanted, limits: Limits, held: Held, cursors: C
   return text(picked)
 }
 
-async function requireAddress(text: string, pool: Pool, limits: Limits, held: Held): Promise<string> {
+async function requireAddress(text: string, pool: Pool, held: Held): Promise<string> {
   const address = parseAddress(text)
   if (address === undefined || !contains(pool.range, address)) {
     throw refused(`${text} is not in the pool ${pool.name}`, 'see config/db.yaml')
@@ -155,12 +155,6 @@ async function requireAddress(text: string, pool: Pool, limits: Limits, held: He
   const owner = await held.ownerOfAddress(text)
   if (owner !== undefined)
     throw refused(`the address ${text} is the one of ${owner}`, 'choose another, or none')
-  if (limits.takenAddresses.has(text)) {
-    throw refused(
-      `the address ${text} is in use by a VM that is not in the registry`,
-      'choose another, or none',
-    )
-  }
   return text
 }
 

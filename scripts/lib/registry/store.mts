@@ -15,8 +15,6 @@ export interface Limits {
   vmidRange: [number, number]
   /** VMIDs that Proxmox has, or that templates and base VMs may get. */
   takenVmids: ReadonlySet<number>
-  /** Addresses seen in use, canonical. */
-  takenAddresses: ReadonlySet<string>
   now: Date
 }
 

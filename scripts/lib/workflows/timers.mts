@@ -99,7 +99,8 @@ export interface TimerOptions {
 /** Installs the timers, removes them, or shows what would be installed. */
 export async function timersCommand(verb: TimerVerb, options: TimerOptions): Promise<Answer> {
   const { manager, families, dryRun } = options
-  await requireFamilies(families)
+  // A family that is gone since must not keep its timer.
+  if (verb !== 'remove') await requireFamilies(families)
   const user = process.env['SUDO_USER'] ?? userInfo().username
   const units = await renderUnits({ manager, folder: projectRoot(), user, families })
   const paths = units.map(({ path }) => path)

@@ -3,13 +3,14 @@ import { hexlify, verifyMessage } from 'ethers'
 import { readAccessData, readCredential, readCredentials } from '../access/credential.mts'
 import { encryptForUser } from '../access/user-encrypted.mts'
 import { rebootVm } from '../proxmox/reboot-vm.mts'
-import { type Entry, failed, withEvent } from '../registry/entry.mts'
+import { type Entry, withEvent } from '../registry/entry.mts'
 import { requireEntry } from '../registry/revise.mts'
-import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
 import { applyEntry } from './vm-apply.mts'
 import { mintedToken } from './vm-expiry.mts'
+import { noteFailure } from './vm-failure.mts'
 import { locateVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
 import { mintsBeforeBoot, mintToken, requireAccess } from './vm-mint.mts'
@@ -28,8 +29,7 @@ export async function mintForVm(name: string, unlocked: Working): Promise<Entry>
     try {
       return await mintLate(entry, working)
     } catch (error) {
-      const after = await working.store.change(name, one => failed(one, 'mint', messageOf(error), new Date()))
-      throw resumable(after, error)
+      throw resumable(await noteFailure(working.store, entry, 'mint', error), error)
     }
   })
 }

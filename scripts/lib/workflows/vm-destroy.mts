@@ -1,14 +1,15 @@
 import { deleteVm } from '../proxmox/delete-vm.mts'
 import { stopVm } from '../proxmox/stop-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
-import { advance, type Entry, failed } from '../registry/entry.mts'
+import { advance, type Entry } from '../registry/entry.mts'
 import { requireEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
-import { messageOf, ProxmintError } from '../run/errors.mts'
+import { ProxmintError } from '../run/errors.mts'
 import { type Connection, cleaningOf } from './connect.mts'
 import { removeVolume } from './remove-leftovers.mts'
 import { withTerraform } from './terraform-run.mts'
 import { expireToken } from './vm-expiry.mts'
+import { noteFailure } from './vm-failure.mts'
 import { removeVmFolder, writeFolderToDestroy } from './vm-folder.mts'
 import { type LocatedVm, locateVm, lookAtVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
@@ -36,7 +37,7 @@ export async function removeVm({ store, connection, issuer, signal }: Working, e
     await removeVmFolder(name)
     checkpoint('vm-folder-removed')
   } catch (error) {
-    await store.change(name, one => failed(one, 'destroy', messageOf(error), new Date()))
+    await noteFailure(store, entry, 'destroy', error)
     throw error
   }
   const token = await expireToken(entry, issuer)

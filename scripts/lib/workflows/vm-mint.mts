@@ -23,8 +23,9 @@ export async function mintToken(entry: Entry, { store, issuer }: Working): Promi
     return { token: { status: 'minted', id: minted.tokenId, transaction: minted.transactionHash } }
   } catch (error) {
     const token: TokenRecord = { status: 'failed', id: null, transaction: null }
-    // An id that is known is never forgotten.
-    await store.change(entry.name, one => (one.token?.id == null ? { ...one, token } : one))
+    // An id that is known is never forgotten. Whoever called tells of a registry that cannot be written.
+    const note = (one: Entry): Entry => (one.token?.id == null ? { ...one, token } : one)
+    await store.change(entry.name, note).catch(() => undefined)
     throw error
   }
 }

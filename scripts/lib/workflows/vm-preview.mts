@@ -27,8 +27,8 @@ export async function previewVms(
       return one
     }),
   )
-  const none = { takenVmids: new Set<number>(), takenAddresses: new Set<string>() }
-  return store.preview(designed, { vmidRange: pools.vmidRange, ...none, now: new Date() })
+  const limits = { vmidRange: pools.vmidRange, takenVmids: new Set<number>(), now: new Date() }
+  return store.preview(designed, limits)
 }
 
 /** The VMs whose names or options are wrong, as can be told before anybody logs in. Those that exist are not looked at. */

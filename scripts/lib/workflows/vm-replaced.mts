@@ -1,7 +1,7 @@
-import { cleared, type Entry, failed } from '../registry/entry.mts'
+import { cleared, type Entry } from '../registry/entry.mts'
 import { checkpoint } from '../run/checkpoint.mts'
-import { messageOf } from '../run/errors.mts'
 import { removeFromProxmox } from './vm-destroy.mts'
+import { noteFailure } from './vm-failure.mts'
 import { locateVm } from './vm-locate.mts'
 import type { Working } from './vm-steps.mts'
 
@@ -17,7 +17,7 @@ export async function removeReplaced(entry: Entry, { store, connection, signal }
     await locateVm(connection, entry)
     await removeFromProxmox(connection, entry, signal)
   } catch (error) {
-    await store.change(name, one => failed(one, 'rebuild', messageOf(error), new Date()))
+    await noteFailure(store, entry, 'rebuild', error)
     throw error
   }
   const after = await store.change(name, one => cleared(one, new Date()))

@@ -3,7 +3,7 @@ import { loadPools, type Pool, type PoolConfig } from '../config/pools.mts'
 import { loadVmDefaults, type VmDefaults } from '../config/vm-defaults.mts'
 import { isVmidFree } from '../proxmox/is-vmid-free.mts'
 import { listVms } from '../proxmox/list-vms.mts'
-import type { Entry, VmDesign } from '../registry/entry.mts'
+import { advance, type Entry, type VmDesign, withEvent } from '../registry/entry.mts'
 import type { Wanted } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
@@ -43,18 +43,19 @@ export async function reserveNewVm(name: string, wishes: VmWishes, working: Work
   warnOfLogins(wanted)
   const takenVmids = new Set((await listVms(connection.client)).map(vm => vm.vmid))
   for (;;) {
-    const limits = {
-      vmidRange: pools.vmidRange,
-      takenVmids,
-      takenAddresses: new Set<string>(),
-      now: new Date(),
-    }
+    const limits = { vmidRange: pools.vmidRange, takenVmids, now: new Date() }
     const [entry] = await store.reserve([wanted], limits)
     if (await isVmidFree(connection.client, entry!.vmid)) return entry!
     // It exists, and the API token may not see it.
     takenVmids.add(entry!.vmid)
-    await store.change(name, one => ({ ...one, phase: 'destroyed' }))
+    await store.change(name, one => neverMade(one, new Date()))
   }
+}
+
+/** The archive says why there never was a VM of this entry. */
+export function neverMade(entry: Entry, at: Date): Entry {
+  const why = `given up: VMID ${entry.vmid} is taken in Proxmox by a VM that cannot be seen`
+  return advance(withEvent(entry, why, at), 'destroyed', at)
 }
 
 async function withNode(

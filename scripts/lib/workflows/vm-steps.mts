@@ -1,13 +1,14 @@
 import { waitForTask } from '../proxmox/task.mts'
-import { advance, type Entry, failed, type Phase } from '../registry/entry.mts'
+import { advance, type Entry, type Phase } from '../registry/entry.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { type Checkpoint, checkpoint } from '../run/checkpoint.mts'
-import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import type { Connection } from './connect.mts'
 import type { OpenIssuer } from './credential-issuer.mts'
 import { deleteUnfinished } from './remove-leftovers.mts'
 import { withTerraform } from './terraform-run.mts'
+import { noteFailure } from './vm-failure.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
 import { mintsBeforeBoot, mintToken, requireOwnToken } from './vm-mint.mts'
@@ -58,7 +59,7 @@ export async function takeStep(entry: Entry, working: Working): Promise<Entry> {
   try {
     learned = await step.act(entry, working)
   } catch (error) {
-    await store.change(entry.name, one => failed(one, step.name, messageOf(error), new Date()))
+    await noteFailure(store, entry, step.name, error)
     throw error
   }
   const advanced = await store.change(entry.name, one =>

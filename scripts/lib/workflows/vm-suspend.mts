@@ -1,12 +1,13 @@
 import { shutdownVm } from '../proxmox/shutdown-vm.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { isExpired } from '../registry/due.mts'
-import { advance, type Entry, failed } from '../registry/entry.mts'
+import { advance, type Entry } from '../registry/entry.mts'
 import { requireEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
-import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
 import { extended, tellExpiry } from './vm-expiry.mts'
+import { noteFailure } from './vm-failure.mts'
 import { locateVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
 import { bootVm, resumable, type Working } from './vm-steps.mts'
@@ -36,7 +37,7 @@ export async function powerOff(entry: Entry, { store, connection }: Working): Pr
     await waitForShutdown(connection, upid)
     checkpoint('vm-stopped')
   } catch (error) {
-    await store.change(entry.name, one => failed(one, 'suspend', messageOf(error), new Date()))
+    await noteFailure(store, entry, 'suspend', error)
     throw error
   }
 }
@@ -56,8 +57,7 @@ export async function resumeVm(name: string, days: number | undefined, unlocked:
     try {
       await bootVm(entry, working)
     } catch (error) {
-      const after = await store.change(name, one => failed(one, 'resume', messageOf(error), new Date()))
-      throw resumable(after, error)
+      throw resumable(await noteFailure(store, entry, 'resume', error), error)
     }
     const active = await store.change(name, one => advance(one, 'active', new Date()))
     if (days !== undefined) await tellExpiry(active, issuer)

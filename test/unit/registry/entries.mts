@@ -38,7 +38,7 @@ export function wanted(name: string, changes: Partial<Wanted> = {}): Wanted {
 }
 
 export function limits(changes: Partial<Limits> = {}): Limits {
-  return { vmidRange: [100, 999], takenVmids: new Set(), takenAddresses: new Set(), now, ...changes }
+  return { vmidRange: [100, 999], takenVmids: new Set(), now, ...changes }
 }
 
 export function entry(name: string, changes: Partial<Entry> = {}): Entry {

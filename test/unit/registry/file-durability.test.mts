@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
@@ -161,6 +161,15 @@ test('work whose lock is lost is told to stop, and says so', async () => {
     facts: { 'stopped at': 'interrupted: apply web-1' },
     exitCode: 5,
   })
+})
+
+test("the folder is its owner's alone, and the one around it as others are", async () => {
+  const state = join(folder, 'state')
+  const made = openFileStore({ folder: join(state, 'registry'), purpose: 'test' })
+  await made.reserve([wanted('web-1')], limits())
+  await made.close()
+  const modes = await Promise.all([state, join(state, 'registry')].map(async path => (await stat(path)).mode))
+  expect(modes.map(mode => mode & 0o777)).toEqual([0o777 & ~process.umask(), 0o700])
 })
 
 test('a folder that cannot be made says so', async () => {

@@ -99,6 +99,16 @@ test('an interrupted run tells what it left undone, and ends as interrupted', as
   expect([...proxmox.vms.keys()]).toContain(101)
 })
 
+test('why it failed is told also where it cannot be written down', async () => {
+  proxmox.before = async change => {
+    if (change.includes('/100/')) {
+      await store.change('old', one => advance(one, 'destroyed', now))
+      throw new Error('no connection')
+    }
+  }
+  expect((await gc(true))[0]).toMatchObject({ name: 'old', result: 'failed', error: 'no connection' })
+})
+
 test('one that is gone meanwhile is not said to be renewed', async () => {
   proxmox.before = async () => {
     if (await store.find('older')) await store.change('older', one => advance(one, 'destroyed', now))

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
-import { lockLost, withLock } from '../../run/lock.mts'
+import { lockLost } from '../../run/lock.mts'
 import { allocate } from '../allocate.mts'
 import { conflictsOf } from '../conflicts.mts'
 import { conflicting, noSuchEntry, revised } from '../revise.mts'
@@ -14,6 +13,7 @@ import {
   readArchive,
   readTail,
 } from './generation.mts'
+import { withRegistryLock } from './lock.mts'
 import { heldBy, type JournalRecord, type RegistryState } from './state.mts'
 
 export interface FileStoreOptions {
@@ -51,7 +51,11 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
   /** Runs `decide` on the state under the lock and commits what it wants changed. */
   const commit = async <T,>(
     decide: (state: RegistryState) => Promise<{ change: Change; result: T }>,
-  ): Promise<T> => withLock(lockOf(options), () => inTurn(() => commitOnce(decide)))
+  ): Promise<T> => {
+    const { purpose, waitMs = 30_000 } = options
+    const lock = { name: 'registry', purpose, waitMs, retryMs: 20 }
+    return withRegistryLock(folder, lock, () => inTurn(() => commitOnce(decide)))
+  }
 
   const commitOnce = async <T,>(
     decide: (state: RegistryState) => Promise<{ change: Change; result: T }>,
@@ -111,7 +115,7 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
       }),
     exclusively: (name, work, run) => {
       const purpose = `${work} ${name}`
-      return withLock({ path: join(folder, `vm-${name}`), purpose }, lost =>
+      return withRegistryLock(folder, { name: `vm-${name}`, purpose }, lost =>
         run(lost).catch(error => {
           throw lost.aborted ? lockLost(purpose, lost, error) : error
         }),
@@ -133,10 +137,6 @@ function turns(): <T>(work: () => Promise<T>) => Promise<T> {
     last = mine
     return mine
   }
-}
-
-function lockOf({ folder, purpose, waitMs = 30_000 }: FileStoreOptions): Parameters<typeof withLock>[0] {
-  return { path: join(folder, 'registry'), purpose, waitMs, retryMs: 20 }
 }
 
 /** A journal that was sealed by a run that died then is finished first. */

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFailed, writeFileAtomic } from '../../run/atomic-file.mts'
 import { codeOf, ProxmintError } from '../../run/errors.mts'
@@ -185,7 +185,6 @@ export async function append(generation: Generation, record: JournalRecord): Pro
 }
 
 async function openForAppending(folder: string, path: string): Promise<FileHandle> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
   const handle = await open(path, 'a+', 0o600)
   await using directory = await open(folder, 'r')
   await directory.sync()

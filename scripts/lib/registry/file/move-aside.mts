@@ -1,7 +1,8 @@
 import { mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFailed } from '../../run/atomic-file.mts'
-import { requireUnlocked, withLock } from '../../run/lock.mts'
+import { requireUnlocked } from '../../run/lock.mts'
+import { withRegistryLock } from './lock.mts'
 
 /** In this order a run that dies in between leaves a registry that is damaged or empty, never one that is older. */
 const order = [/^snapshot-/, /^journal-/, /./]
@@ -12,7 +13,7 @@ const order = [/^snapshot-/, /^journal-/, /./]
  * @throws ProxmintError (locked) while another run works on a VM; nothing is moved then.
  */
 export async function moveRegistryAside(folder: string, purpose: string): Promise<string | undefined> {
-  return withLock({ path: join(folder, 'registry'), purpose, waitMs: 30_000, retryMs: 20 }, async () => {
+  return withRegistryLock(folder, { name: 'registry', purpose, waitMs: 30_000, retryMs: 20 }, async () => {
     const names = await readdir(folder)
     for (const vm of names.flatMap(name => /^(vm-.+)\.lock$/.exec(name)?.[1] ?? [])) {
       await requireUnlocked({ path: join(folder, vm), purpose })

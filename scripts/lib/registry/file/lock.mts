@@ -1,0 +1,19 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { writeFailed } from '../../run/atomic-file.mts'
+import { type LockInfo, withLock } from '../../run/lock.mts'
+
+/** Runs `work` under a lock in the registry's folder, which is made for its owner alone where it is not there. */
+export async function withRegistryLock<T>(
+  folder: string,
+  { name, ...info }: Omit<LockInfo, 'path'> & { name: string },
+  work: (lost: AbortSignal) => Promise<T>,
+): Promise<T> {
+  try {
+    await mkdir(dirname(folder), { recursive: true })
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw writeFailed(folder, cause)
+  }
+  return withLock({ ...info, path: join(folder, name) }, work)
+}
