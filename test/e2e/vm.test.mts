@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
@@ -253,4 +253,41 @@ test('a fleet is made, with one that fails, and reconciled', async () => {
   expect(stdout).toMatch(/^a-2 .* failed: unknown node nowhere/m)
   expect(await vms.json('vm', 'list')).toMatchObject([{ name: 'a-1', node: 'pve', phase: 'active' }])
   expect(await vms.json('reconcile')).toEqual([])
+})
+
+describe.sequential('the state of a VM that runs', () => {
+  const state = (name: string) => join(vms.workspace.folder, 'vms', name, 'terraform.tfstate')
+  const place = async () => ({ node: 'pve', vmid: (await vms.registry.find('a-1'))!.vmid })
+  const running = async () => (await getVmStatus(rootClient(lab), await place())).status
+
+  test('is of no use to a VM of another entry, neither to make nor to destroy it', async () => {
+    await vms.json('vm', 'create', 'b-1')
+    await cp(state('a-1'), state('b-1'))
+    for (const [command, args] of [
+      ['apply', ['b-1']],
+      ['vm', ['destroy', 'b-1', '--yes']],
+    ] as const) {
+      const refused = await vms.run(command, [...args])
+      expect(refused.stderr).toContain('the state of b-1 has another VM, not b-1 with the VMID')
+      expect(refused.code).toBe(3)
+      expect(await running()).toBe('running')
+    }
+    await rm(state('b-1'))
+    await vms.json('vm', 'destroy', 'b-1', '--yes')
+    expect(await running()).toBe('running')
+    expect(await vms.json('apply', 'a-1')).toMatchObject([{ did: 'nothing' }])
+  })
+
+  test('is not made up for: no plan makes anew what is there', async () => {
+    await rename(state('a-1'), `${state('a-1')}.kept`)
+    const before = await getVmConfig(rootClient(lab), await place())
+    for (const more of [[], ['--allow-replace', 'a-1']]) {
+      const refused = await vms.run('apply', ['a-1', ...more])
+      expect(refused.stderr).toContain('the state of a-1 is lost')
+      expect(refused.code).toBe(3)
+    }
+    expect(await getVmConfig(rootClient(lab), await place())).toEqual(before)
+    await rename(`${state('a-1')}.kept`, state('a-1'))
+    expect(await vms.json('apply', 'a-1')).toMatchObject([{ did: 'nothing' }])
+  })
 })

@@ -1,3 +1,4 @@
+import { isAbsolute, normalize } from 'node:path'
 import type { SchemaFault } from './schema-faults.mts'
 import { readOptionalYamlFile } from './yaml-file.mts'
 
@@ -35,9 +36,27 @@ export function backendOf({ type, settings }: BackendConfig, name: string): Back
   return { type, settings: named }
 }
 
+/** The setting that says which state it is; all others may be the same for every VM. */
+const decisive = { local: 'path', pg: 'schema_name', s3: 'key', http: 'address' }
+
 function sharedState({ backend = {} }: TerraformFile): SchemaFault[] {
-  const [[type, settings] = []] = Object.entries(backend)
-  if (type === undefined || type === 'local' || JSON.stringify(settings).includes('{name}')) return []
-  const sentence = `backend.${type} gives every VM the same state: put {name} into one of its settings`
-  return [{ path: ['backend', type], sentence }]
+  const [[type, settings] = []] = Object.entries(backend) as [
+    BackendConfig['type'],
+    Record<string, unknown>,
+  ][]
+  if (type === undefined) return []
+  const key = decisive[type]
+  const value = String(settings?.[key] ?? '')
+  if (value.includes('{name}') || (type === 'local' && isInVmFolder(value))) return []
+  return [
+    {
+      path: ['backend', type],
+      sentence: `backend.${type} gives every VM the same state: put {name} into \`${key}\``,
+    },
+  ]
+}
+
+/** Each VM has a folder of its own. */
+function isInVmFolder(path: string): boolean {
+  return !isAbsolute(path) && !normalize(path).startsWith('..')
 }

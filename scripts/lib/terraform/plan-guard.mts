@@ -4,6 +4,8 @@ import { vmAddress } from './vm-configuration.mts'
 /** The part of `tofu show -json PLAN` that the guard reads. */
 export interface TerraformPlan {
   resource_changes?: ResourceChange[]
+  /** What is not as the state says any more. */
+  resource_drift?: ResourceChange[]
 }
 
 interface ResourceChange {
@@ -13,7 +15,17 @@ interface ResourceChange {
     actions: Action[]
     /** What makes a replacement necessary: paths of attributes. */
     replace_paths?: (string | number)[][]
+    /** Null where there is nothing yet. */
+    before?: { name?: unknown; vm_id?: unknown; description?: unknown } | null
   }
+}
+
+/** The VM that a run may touch. */
+export interface GuardedVm {
+  name: string
+  vmid: number
+  /** Stands in its description, and in no other VM's. */
+  mark: string
 }
 
 type Action = 'no-op' | 'read' | 'create' | 'update' | 'delete'
@@ -25,21 +37,30 @@ export type Intent = 'create' | 'update' | 'destroy'
 const fileAddress = /^module\.vm\.proxmox_virtual_environment_file\.(snippet|seed)\[0\]$/
 
 /**
- * Holds a plan against what the run means to do with one VM.
+ * Holds a plan against what the run means to do with one VM. A state that another registry uses too has its VM, which
+ * is not this one's to change.
  * @param allowReplace the user agreed to lose this VM and get a new one.
  * @returns whether there is anything to apply.
  * @throws ProxmintError (invalid) when the plan does anything else.
  */
-export function guardPlan(name: string, plan: TerraformPlan, intent: Intent, allowReplace: boolean): boolean {
+export function guardPlan(
+  guarded: GuardedVm,
+  plan: TerraformPlan,
+  intent: Intent,
+  allowReplace: boolean,
+): boolean {
+  const { name } = guarded
   const changes = (plan.resource_changes ?? []).filter(
     ({ mode, change }) => mode === 'managed' && change.actions.some(action => action !== 'no-op'),
   )
   const strange = changes.find(({ address }) => address !== vmAddress && !fileAddress.test(address))
   if (strange !== undefined) throw unexpected(name, strange)
   const vm = changes.find(({ address }) => address === vmAddress)
+  for (const change of [vm, ...(plan.resource_drift ?? [])]) requireOwn(guarded, change)
   const action = actionOf(vm)
   if (action === 'replace' && !allowReplace) throw replaced(name, vm!)
   if (action === 'delete' && intent !== 'destroy') throw deleted(name)
+  if (action === 'create' && intent === 'update') throw stateLost(name)
   if (action === 'update' && intent === 'destroy') throw unexpected(name, vm!)
   if (action === undefined && intent === 'create') throw nothingToDo(name, intent)
   if (changes.length === 0 && intent === 'destroy') throw nothingToDo(name, intent)
@@ -50,6 +71,31 @@ function actionOf(vm: ResourceChange | undefined): 'create' | 'update' | 'delete
   const actions = vm?.change.actions ?? []
   if (actions.includes('create') && actions.includes('delete')) return 'replace'
   return (['create', 'delete', 'update'] as const).find(action => actions.includes(action))
+}
+
+/** @throws ProxmintError (invalid) where what the state has is another VM. */
+function requireOwn({ name, vmid, mark }: GuardedVm, resource: ResourceChange | undefined): void {
+  const before = resource?.address === vmAddress ? resource.change.before : undefined
+  if (before == null) return
+  if (before.vm_id === vmid && String(before.description ?? '').includes(mark)) return
+  throw new ProxmintError(`the state of ${name} has another VM, not ${name} with the VMID ${vmid}`, {
+    facts: { 'in the state': `VM ${before.vm_id} (${before.name})`, 'its notes lack': mark },
+    hint:
+      'nothing was applied: another registry has that VM, and the same state. Give every clone of the project a state ' +
+      'of its own by `backend` in config/terraform.yaml, or all of them one registry; then run this again',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** The provider would take the VM that is there for the new one, and change it while it runs. */
+function stateLost(name: string): ProxmintError {
+  return new ProxmintError(`the state of ${name} is lost: the plan would make a VM that is there already`, {
+    hint:
+      `nothing was applied, and the VM is as it was; bring the state back: vms/${name}/terraform.tfstate of a backup, or ` +
+      'the backend that was in config/terraform.yaml. Without it, `vm extend` and `vm destroy` work, and `vm rebuild` ' +
+      'from another version makes it anew with an empty disk',
+    exitCode: exitCodes.invalid,
+  })
 }
 
 function unexpected(name: string, { address, change }: ResourceChange): ProxmintError {

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { certificateVariables, exportedVariables } from '../credentials/export.mts'
+import type { Entry } from '../registry/entry.mts'
+import { markOf } from '../registry/identity.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { interrupted, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, runCommand } from '../run/exec.mts'
@@ -49,33 +51,35 @@ export type TerraformStep = 'create' | 'boot' | 'destroy'
  */
 export async function withTerraform<T>(
   connection: Connection,
-  vm: { name: string; folder: string },
+  vm: { entry: Entry; folder: string },
   signal: AbortSignal,
   work: (terraform: VmTerraform) => Promise<T>,
 ): Promise<T> {
   const setting = await settingFor(connection, vm.folder)
-  using log = openLog(join(connection.config.stateDir, 'logs', `vm-${vm.name}.log`))
+  const { name, vmid, id } = vm.entry
+  const guardedVm = { name, vmid, mark: markOf(id) }
+  using log = openLog(join(connection.config.stateDir, 'logs', `vm-${name}.log`))
   const run = (step: string, plan: CommandPlan): Promise<string> =>
-    withProgress(`${step} ${vm.name}`, async progress => {
+    withProgress(`${step} ${name}`, async progress => {
       const onLine = (line: string): void => {
         log.write(line)
         progress.update(line)
       }
       const result = await runCommand(plan, { signal, onLine })
-      if (signal.aborted) throw interrupted(`${step} ${vm.name}`)
-      if (result.code !== 0) throw terraformFailed(step, vm.name, result.stderr, log.path)
+      if (signal.aborted) throw interrupted(`${step} ${name}`)
+      if (result.code !== 0) throw terraformFailed(step, name, result.stderr, log.path)
       return result.stdout
     })
   /** What is printed as JSON is long, and no news. */
   const read = async <J,>(plan: CommandPlan): Promise<J> => {
     const result = await runCommand(plan, { signal })
-    if (result.code !== 0) throw terraformFailed('show', vm.name, result.stderr, log.path)
+    if (result.code !== 0) throw terraformFailed('show', name, result.stderr, log.path)
     return JSON.parse(result.stdout) as J
   }
   const state = () => read<TerraformState>(planReadState(setting))
   const guarded = async (intent: Intent, allowReplace: boolean): Promise<boolean> => {
     await run('plan', planPlan(setting, intent === 'destroy'))
-    return guardPlan(vm.name, await read<TerraformPlan>(planShow(setting)), intent, allowReplace)
+    return guardPlan(guardedVm, await read<TerraformPlan>(planShow(setting)), intent, allowReplace)
   }
   await run('init', planInit(setting))
   // Awaited here: the log is closed when this function returns.

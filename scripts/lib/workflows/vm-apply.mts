@@ -67,11 +67,12 @@ export async function applyEntry(
   { connection, signal }: Working,
 ): Promise<boolean> {
   // Without this Terraform would make it anew, with an empty disk.
-  if ((await locateVm(connection, entry)) === undefined && !options.allowReplace) throw gone(entry)
+  const exists = (await locateVm(connection, entry)) !== undefined
+  if (!exists && !options.allowReplace) throw gone(entry)
   const folder = await writeVmFolder(entry, runs(entry))
   const { allowReplace } = options
-  return withTerraform(connection, { name: entry.name, folder }, signal, terraform =>
-    terraform.apply('update', { allowReplace }),
+  return withTerraform(connection, { entry, folder }, signal, terraform =>
+    terraform.apply(exists ? 'update' : 'create', { allowReplace }),
   )
 }
 
@@ -79,7 +80,7 @@ async function planVm(entry: Entry, { allowReplace }: ApplyOptions, working: Wor
   const { connection, signal } = working
   const exists = (await locateVm(connection, entry)) !== undefined
   const folder = await writeVmFolder(entry, runs(entry))
-  const plan = await withTerraform(connection, { name: entry.name, folder }, signal, terraform =>
+  const plan = await withTerraform(connection, { entry, folder }, signal, terraform =>
     terraform.plan(exists ? 'update' : 'create', { allowReplace }),
   )
   return { entry, did: 'planned', plan: plan ?? 'nothing differs' }

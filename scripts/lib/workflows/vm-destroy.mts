@@ -66,7 +66,7 @@ export async function removeFromProxmox(
 
 async function destroyByTerraform(connection: Connection, entry: Entry, signal: AbortSignal): Promise<void> {
   const folder = await writeFolderToDestroy(entry)
-  await withTerraform(connection, { name: entry.name, folder }, signal, async terraform => {
+  await withTerraform(connection, { entry, folder }, signal, async terraform => {
     if (await terraform.knowsAnything()) {
       await terraform.apply('destroy', { allowReplace: false, step: 'destroy' })
     }

@@ -92,7 +92,7 @@ function nextCommand({ name, phase, failure }: Entry): string {
 async function createOff(entry: Entry, { connection, signal }: Working): Promise<undefined> {
   const found = await locateVm(connection, entry)
   const folder = await writeVmFolder(entry, false)
-  await withTerraform(connection, { name: entry.name, folder }, signal, async terraform => {
+  await withTerraform(connection, { entry, folder }, signal, async terraform => {
     const known = await terraform.knowsVm()
     // A run that died between clone and state left a VM that never ran.
     if (found !== undefined && !known) {
@@ -117,7 +117,7 @@ export async function bootVm(entry: Entry, { connection, signal }: Working): Pro
   requireOwnToken(entry)
   if ((await locateVm(connection, entry)) === undefined) throw gone(entry)
   const folder = await writeVmFolder(entry, true)
-  await withTerraform(connection, { name: entry.name, folder }, signal, terraform =>
+  await withTerraform(connection, { entry, folder }, signal, terraform =>
     terraform.apply('update', { allowReplace: false, step: 'boot' }),
   )
   await withProgress(`verify ${entry.name}`, () => verifyVm(connection.client, entry, signal))

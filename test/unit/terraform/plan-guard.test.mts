@@ -1,16 +1,23 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { guardPlan, type Intent, type TerraformPlan } from '../../../scripts/lib/terraform/plan-guard.mts'
 import { vmAddress } from '../../../scripts/lib/terraform/vm-configuration.mts'
 import { failureOf } from '../failure.mts'
 
 type Change = NonNullable<TerraformPlan['resource_changes']>[number]['change']
 
+const web = { name: 'web-1', vmid: 100, mark: 'Entry 1234.' }
+/** Of the VM, wherever there is one already. */
+const own = { name: 'web-1', vm_id: 100, description: 'shop\nMade by proxmint. Entry 1234.' }
 const snippet = 'module.vm.proxmox_virtual_environment_file.snippet[0]'
 const plan = (changes: Record<string, Change['actions']>, replace_paths: Change['replace_paths'] = []) => ({
   resource_changes: Object.entries(changes).map(([address, actions]) => ({
     address,
     mode: 'managed',
-    change: { actions, replace_paths },
+    change: {
+      actions,
+      replace_paths,
+      before: actions.includes('create') && actions.length === 1 ? null : own,
+    },
   })),
 })
 
@@ -23,14 +30,14 @@ test.each<[Intent, Record<string, Change['actions']>, boolean]>([
   ['destroy', { [vmAddress]: ['delete'], [snippet]: ['delete'] }, true],
   ['destroy', { [snippet]: ['delete'] }, true],
 ])('%s: %o may be applied', (intent, changes, something) => {
-  expect(guardPlan('web-1', plan(changes), intent, false)).toBe(something)
+  expect(guardPlan(web, plan(changes), intent, false)).toBe(something)
 })
 
 test('a data source that is read is nothing to apply', () => {
   const read = {
     resource_changes: [{ address: 'data.x.y', mode: 'data', change: { actions: ['read' as const] } }],
   }
-  expect(guardPlan('web-1', read, 'update', false)).toBe(false)
+  expect(guardPlan(web, read, 'update', false)).toBe(false)
 })
 
 const other = 'module.vm.proxmox_virtual_environment_vm.other'
@@ -42,9 +49,14 @@ test.each<[Intent, Record<string, Change['actions']>, string]>([
   ['create', { [vmAddress]: ['no-op'] }, 'the plan to create web-1 does nothing'],
   ['create', {}, 'the plan to create web-1 does nothing'],
   ['create', { [snippet]: ['create'] }, 'the plan to create web-1 does nothing'],
+  [
+    'update',
+    { [vmAddress]: ['create'] },
+    'the state of web-1 is lost: the plan would make a VM that is there already',
+  ],
   ['destroy', {}, 'the plan to destroy web-1 does nothing'],
 ])('%s: %o is refused', async (intent, changes, message) => {
-  const failure = await failureOf(async () => guardPlan('web-1', plan(changes), intent, false))
+  const failure = await failureOf(async () => guardPlan(web, plan(changes), intent, false))
   expect(failure).toMatchObject({ message, exitCode: 3 })
 })
 
@@ -54,10 +66,50 @@ test.each([
   [[], 'unknown; a newer provider may need it'],
 ])('a replacement because of %j is refused with its cause', async (paths, cause) => {
   const replacement = plan({ [vmAddress]: ['delete', 'create'] }, paths)
-  expect(await failureOf(async () => guardPlan('web-1', replacement, 'update', false))).toMatchObject({
+  expect(await failureOf(async () => guardPlan(web, replacement, 'update', false))).toMatchObject({
     message: 'the plan would destroy web-1 and make a new VM in its place',
     facts: { cause },
     exitCode: 3,
   })
-  expect(guardPlan('web-1', replacement, 'update', true)).toBe(true)
+  expect(guardPlan(web, replacement, 'update', true)).toBe(true)
+})
+
+describe('a state that another registry uses too', () => {
+  const theirs = [
+    ['of another VMID', { ...own, vm_id: 101 }],
+    ['of another entry', { ...own, description: 'Made by proxmint. Entry 12345.' }],
+    ['without notes', { ...own, description: null }],
+  ] as const
+
+  test.each(
+    theirs.flatMap(([whose, before]) =>
+      (
+        [
+          ['create', ['delete', 'create']],
+          ['update', ['update']],
+          ['update', ['delete', 'create']],
+          ['destroy', ['delete']],
+        ] as [Intent, Change['actions']][]
+      ).map(([intent, actions]) => [intent, actions, whose, before] as const),
+    ),
+  )('%s: %j of a VM %s is refused, whatever was agreed to', async (intent, actions, _, before) => {
+    const change = { address: vmAddress, mode: 'managed', change: { actions, before } }
+    const failure = await failureOf(async () => guardPlan(web, { resource_changes: [change] }, intent, true))
+    expect(failure).toMatchObject({
+      message: 'the state of web-1 has another VM, not web-1 with the VMID 100',
+      exitCode: 3,
+    })
+  })
+
+  test('is not given a new VM in the place of one that this Proxmox does not have', async () => {
+    const drift = (before: object) => ({
+      ...plan({ [vmAddress]: ['create'] }),
+      resource_drift: [
+        { address: vmAddress, mode: 'managed', change: { actions: ['delete' as const], before } },
+      ],
+    })
+    const failure = await failureOf(async () => guardPlan(web, drift(theirs[0][1]), 'create', true))
+    expect(failure.message).toContain('has another VM')
+    expect(guardPlan(web, drift(own), 'create', true)).toBe(true)
+  })
 })

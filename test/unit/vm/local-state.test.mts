@@ -32,7 +32,7 @@ test('one that is broken is no empty one', async () => {
 
 test.each([
   ['{ http: { address: "http://h/{name}" } }', 'http'],
-  ['{ local: { path: /srv/state } }', 'local'],
+  ['{ local: { path: "/srv/{name}" } }', 'local'],
 ])('with the backend %s it is not looked for in the folder', async (backend, name) => {
   await withBackend(backend)
   expect(await readLocalState(folder)).toEqual({ kind: 'elsewhere', backend: name })
