@@ -51,6 +51,13 @@ const gecos = (name: string) => guest(name, 'getent passwd admin | cut -d: -f5 |
 const power = async (name: string) =>
   (await getVmStatus(rootClient(lab), { node: 'pve', vmid: (await vms.registry.find(name))!.vmid })).status
 
+/** With a configuration of VMs that delivers user-data so. */
+async function delivered(by: 'snippet' | 'iso') {
+  const file = join(vms.workspace.folder, `${by}.yaml`)
+  await writeFile(file, `cloud_init: { delivery: ${by} }\n`)
+  return { PROXMINT_VM: file }
+}
+
 /** Writes down what the acceptance test would have found in the VM template. */
 async function packagesAre(packages: string[]): Promise<void> {
   const lockfile = join(vms.workspace.folder, 'config/templates.lock.json')
@@ -220,8 +227,9 @@ describe.sequential('two owners', () => {
   })
 })
 
-test('while the chain is silent the VM stays off; then the same command goes on', async () => {
-  await vms.json('vm', 'create', 'late-1', ...wallet(alice!))
+test('while the chain is silent the VM stays off; then the same command goes on, with an ISO that has the token', async () => {
+  const reserved = await vms.run('vm', ['create', 'late-1', ...wallet(alice!)], await delivered('iso'))
+  expect(reserved.code, reserved.stderr).toBe(0)
   const silent = { PROXMINT_RPC_URL: 'http://127.0.0.1:9' }
   const stopped = await vms.run('apply', ['late-1'], silent)
   expect(stopped.code).toBe(1)
@@ -230,28 +238,36 @@ test('while the chain is silent the VM stays off; then the same command goes on'
   expect(await vms.registry.find('late-1')).toMatchObject({ phase: 'created', token: { status: 'failed' } })
   expect(await power('late-1')).toBe('stopped')
   expect(await vms.json('apply', 'late-1')).toMatchObject([{ did: 'made', entry: { phase: 'active' } }])
-  expect(await vms.registry.find('late-1')).toMatchObject({ token: { status: 'minted' }, failure: null })
+  const made = (await vms.registry.find('late-1'))!
+  expect(made).toMatchObject({ token: { status: 'minted' }, failure: null })
+  await expect.poll(() => gecos('late-1'), slowly).toBe(`nft=${made.token!.id}`)
+  expect(await vms.json('apply', 'late-1')).toMatchObject([{ did: 'nothing' }])
   await vms.json('vm', 'destroy', 'late-1', '--yes')
 })
 
-test('a VM that was made without a token gets one later, and keeps its host keys', async () => {
-  const made = await vms.run('vm', ['create', 'skip-1', ...wallet(bob!), '--skip-mint', '--apply'])
-  expect(made.code, made.stderr).toBe(0)
-  expect(made.stderr).toContain(
-    'no wallet opens skip-1 until it has a token: zx scripts/mint.mts --vm skip-1',
-  )
-  expect(await vms.registry.find('skip-1')).toMatchObject({ phase: 'active', token: { id: null } })
-  expect(await gecos('skip-1')).toBe('')
-  const hostKey = await guest('skip-1', 'cat /etc/ssh/ssh_host_ed25519_key.pub')
-  const minted = await vms.json('mint', '--vm', 'skip-1')
-  expect(minted).toMatchObject({ phase: 'active', token: { status: 'minted' } })
-  await expect.poll(() => gecos('skip-1'), slowly).toBe(`nft=${minted.token.id}`)
-  expect(await guest('skip-1', 'cat /etc/ssh/ssh_host_ed25519_key.pub')).toBe(hostKey)
-  const before = await chain.totalSupply()
-  expect(await vms.json('mint', '--vm', 'skip-1')).toMatchObject({ token: minted.token })
-  expect(await chain.totalSupply()).toBe(before)
-  expect(await vms.json('apply', 'skip-1')).toMatchObject([{ did: 'nothing' }])
-})
+test.each(['snippet', 'iso'] as const)(
+  'a VM that was made without a token gets one later by %s, and keeps its host keys',
+  async by => {
+    const create = ['create', 'skip-1', ...wallet(bob!), '--skip-mint', '--apply']
+    const made = await vms.run('vm', create, await delivered(by))
+    expect(made.code, made.stderr).toBe(0)
+    expect(made.stderr).toContain(
+      'no wallet opens skip-1 until it has a token: zx scripts/mint.mts --vm skip-1',
+    )
+    expect(await vms.registry.find('skip-1')).toMatchObject({ phase: 'active', token: { id: null } })
+    expect(await gecos('skip-1')).toBe('')
+    const hostKey = await guest('skip-1', 'cat /etc/ssh/ssh_host_ed25519_key.pub')
+    const minted = await vms.json('mint', '--vm', 'skip-1')
+    expect(minted).toMatchObject({ phase: 'active', token: { status: 'minted' } })
+    await expect.poll(() => gecos('skip-1'), slowly).toBe(`nft=${minted.token.id}`)
+    expect(await guest('skip-1', 'cat /etc/ssh/ssh_host_ed25519_key.pub')).toBe(hostKey)
+    const before = await chain.totalSupply()
+    expect(await vms.json('mint', '--vm', 'skip-1')).toMatchObject({ token: minted.token })
+    expect(await chain.totalSupply()).toBe(before)
+    expect(await vms.json('apply', 'skip-1')).toMatchObject([{ did: 'nothing' }])
+    await vms.json('vm', 'destroy', 'skip-1', '--yes')
+  },
+)
 
 test('what the owner signed encrypts where the VM is, at its mint and later', async () => {
   const reserved = await vms.json('vm', 'create', 'sign-1', ...wallet(alice!))

@@ -50,7 +50,9 @@ const expire = (name: string) =>
 async function expectOne(name: string, phase: 'active' | 'suspended'): Promise<void> {
   const entries = await vms.registry.list()
   expect(entries).toMatchObject([{ name, phase, vmid: 100, address: '192.168.122.200', failure: null }])
-  expect(await vms.left()).toEqual([`VM 100 ${name}`, `local:snippets/proxmint-${name}.yaml`, `vms/${name}`])
+  const { id } = (await vms.registry.find(name))!
+  const snippet = `local:snippets/proxmint-${name}-${id}.yaml`
+  expect(await vms.left()).toEqual([`VM 100 ${name}`, snippet, `vms/${name}`])
   const { status } = await getVmStatus(rootClient(lab), { node: 'pve', vmid: 100 })
   expect(status).toBe(phase === 'active' ? 'running' : 'stopped')
 }

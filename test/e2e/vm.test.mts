@@ -75,7 +75,7 @@ describe.sequential('the life of a VM', () => {
     expect(made).toMatchObject({ did: 'made', entry: { phase: 'active', vmid: 100, failure: null } })
     expect(await config()).toMatchObject({ name: 'web-1', cores: 1, tags: 'proxmint-test;web', onboot: 1 })
     expect((await config())['cpu']).toContain('x86-64-v2-AES')
-    expect((await config())['cicustom']).toBe('user=local:snippets/proxmint-web-1.yaml')
+    expect((await config())['cicustom']).toBe(`user=local:snippets/proxmint-web-1-${made.entry.id}.yaml`)
     expect(await vms.json('vm', 'create', 'web-1', '--apply')).toEqual(made.entry)
   })
 
@@ -204,10 +204,10 @@ describe.sequential('user-data in an ISO', () => {
     const file = { PROXMINT_VM: join(vms.workspace.folder, 'vm.yaml') }
     const made = await vms.run('vm', ['create', 'seed-1', '--apply', '--json'], file)
     expect(made.code, made.stderr).toBe(0)
-    const { vmid, phase } = JSON.parse(made.stdout)
+    const { vmid, phase, id } = JSON.parse(made.stdout)
     expect(phase).toBe('active')
     const found = await getVmConfig(rootClient(lab), { node: 'pve', vmid })
-    expect(found['ide2']).toContain('local:iso/proxmint-seed-1.iso')
+    expect(found['ide2']).toContain(`local:iso/proxmint-seed-1-${id}.iso`)
     expect(await vms.json('apply', 'seed-1')).toMatchObject([{ did: 'nothing' }])
   })
 

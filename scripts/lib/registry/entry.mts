@@ -48,6 +48,8 @@ export interface VmDesign {
     storage: string
     username: string
     sshAuthorizedKeys: string[]
+    /** The file on the storage has the entry's id in its name. Left out: it is older, and has only the VM's name. */
+    ownFile?: true
   }
   /** `10m`. */
   agentTimeout: string
@@ -140,6 +142,11 @@ export function movedTo(entry: Entry, version: string, design: VmDesign, at: Dat
 /** The same when the VM it had is gone. */
 export function cleared({ replaces, ...entry }: Entry, at: Date): Entry {
   return withEvent({ ...entry, failure: null }, `the VM from ${replaces} is gone`, at)
+}
+
+/** Whether there ever was a VM of it. */
+export function wasMade({ history }: Entry): boolean {
+  return history.some(({ what }) => what === 'created')
 }
 
 /** Whether there was ever anything on its disk. */

@@ -26,6 +26,8 @@ export interface VmSettings {
   user_data: string | null
   /** Path of a NoCloud seed, from the VM's folder. */
   seed_iso: string | null
+  /** Of the snippet or the ISO on `file_storage`, without its ending. */
+  file_name: string
   file_storage: string
   agent_timeout: string
 }

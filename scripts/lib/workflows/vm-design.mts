@@ -93,6 +93,7 @@ export function designVm(
       ...cloudInit,
       template: wishes.cloudInitTemplate ?? userData,
       username: wishes.username ?? cloudInit.username,
+      ownFile: true,
     },
     agentTimeout: defaults.agentTimeout,
     access,

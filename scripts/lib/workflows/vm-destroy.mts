@@ -1,7 +1,7 @@
 import { deleteVm } from '../proxmox/delete-vm.mts'
 import { stopVm } from '../proxmox/stop-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
-import { advance, type Entry } from '../registry/entry.mts'
+import { advance, type Entry, wasMade } from '../registry/entry.mts'
 import { requireEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { ProxmintError } from '../run/errors.mts'
@@ -10,7 +10,7 @@ import { removeVolume } from './remove-leftovers.mts'
 import { withTerraform } from './terraform-run.mts'
 import { expireToken } from './vm-expiry.mts'
 import { noteFailure } from './vm-failure.mts'
-import { removeVmFolder, writeFolderToDestroy } from './vm-folder.mts'
+import { removeVmFolder, userDataFile, writeFolderToDestroy } from './vm-folder.mts'
 import { type LocatedVm, locateVm, lookAtVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
 import type { Working } from './vm-steps.mts'
@@ -81,9 +81,13 @@ async function destroyByApi({ client, config }: Connection, { status, ...vm }: L
 }
 
 /** What no state knows any more, either. */
-async function removeUserData(connection: Connection, { name, node, design }: Entry): Promise<void> {
+async function removeUserData(connection: Connection, entry: Entry): Promise<void> {
+  const { node, design } = entry
   if (design === null || node === null) return
-  const { delivery, storage } = design.cloudInit
-  const file = delivery === 'snippet' ? `snippets/proxmint-${name}.yaml` : `iso/proxmint-${name}.iso`
-  await removeVolume(cleaningOf(connection), node, `${storage}:${file}`)
+  const { delivery, storage, ownFile } = design.cloudInit
+  // What has only the VM's name is that of another site's, where this one never had a VM.
+  if (!ownFile && !wasMade(entry)) return
+  const file = userDataFile(entry)
+  const path = delivery === 'snippet' ? `snippets/${file}.yaml` : `iso/${file}.iso`
+  await removeVolume(cleaningOf(connection), node, `${storage}:${path}`)
 }

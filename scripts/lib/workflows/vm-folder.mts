@@ -1,4 +1,4 @@
-import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { seedIso } from '../cloud-init/seed.mts'
 import { renderUserData, userDataFolder } from '../cloud-init/user-data.mts'
@@ -54,7 +54,7 @@ export async function writeVmFolder(entry: Entry, started: boolean): Promise<str
   const folder = vmFolder(entry.name)
   const { configuration, seed } = await renderVm(entry, started)
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  if (seed !== undefined) await writeSeed(join(folder, seedFile), seed, entry.createdAt)
+  if (seed !== undefined) await writeFile(join(folder, seedFile), seed, { mode: 0o600 })
   await writeConfiguration(folder, configuration)
   return folder
 }
@@ -75,16 +75,14 @@ function writeConfiguration(folder: string, configuration: object): Promise<void
   return writeFileAtomic(join(folder, 'main.tf.json'), `${JSON.stringify(configuration, null, 2)}\n`, 0o600)
 }
 
-/** Its time is the entry's: the provider uploads a file again whose time has changed. */
-async function writeSeed(path: string, seed: Uint8Array, createdAt: string): Promise<void> {
-  await writeFile(path, seed, { mode: 0o600 })
-  const time = new Date(createdAt)
-  await utimes(path, time, time)
-}
-
 /** Removes the configuration and, where it is kept there, the state of a VM that is gone. */
 export async function removeVmFolder(name: string): Promise<void> {
   await rm(vmFolder(name), { recursive: true, force: true })
+}
+
+/** The file of the user-data on its storage, without its ending; another site may have a VM of this name, too. */
+export function userDataFile({ name, id, design }: Entry): string {
+  return design?.cloudInit.ownFile ? `proxmint-${name}-${id}` : `proxmint-${name}`
 }
 
 /** @throws ProxmintError (invalid) for a VM that was imported: nobody knows what it was made of. */
@@ -136,6 +134,7 @@ function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: 
     started,
     user_data: cloudInit.delivery === 'snippet' ? userData : null,
     seed_iso: cloudInit.delivery === 'iso' ? `./${seedFile}` : null,
+    file_name: userDataFile(entry),
     file_storage: cloudInit.storage,
     agent_timeout: design.agentTimeout,
   }

@@ -1,6 +1,7 @@
 locals {
-  snippet = "proxmint-${var.name}.yaml"
-  iso     = "proxmint-${var.name}.iso"
+  file    = coalesce(var.file_name, "proxmint-${var.name}")
+  snippet = "${local.file}.yaml"
+  iso     = "${local.file}.iso"
   ipv6    = strcontains(var.address, ":")
 }
 
@@ -27,6 +28,8 @@ resource "proxmox_virtual_environment_file" "seed" {
   source_file {
     path      = var.seed_iso
     file_name = local.iso
+    # Without it the provider uploads a file once, whatever becomes of it.
+    checksum = filesha256(var.seed_iso)
   }
 }
 

@@ -116,7 +116,13 @@ variable "user_data" {
 
 variable "seed_iso" {
   type        = string
-  description = "Path of a NoCloud seed (an ISO) to upload by the API instead, where SSH to the node is not allowed"
+  description = "Path of a NoCloud seed (an ISO) to upload by the API instead, where SSH to the node is not allowed. It must be there when Terraform plans"
+  default     = null
+}
+
+variable "file_name" {
+  type        = string
+  description = "Name of the snippet or the ISO on the storage, without its ending. Null: proxmint-NAME. Two VMs must not share one"
   default     = null
 }
 

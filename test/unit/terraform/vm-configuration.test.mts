@@ -22,6 +22,7 @@ const settings: VmSettings = {
   started: false,
   user_data: null,
   seed_iso: null,
+  file_name: 'proxmint-web-1-1234',
   file_storage: 'local',
   agent_timeout: '10m',
 }
