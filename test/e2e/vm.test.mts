@@ -211,6 +211,19 @@ describe.sequential('user-data in an ISO', () => {
     expect(await vms.json('apply', 'seed-1')).toMatchObject([{ did: 'nothing' }])
   })
 
+  test('is uploaded once more where the state is from before its checksum was looked at; the VM stays', async () => {
+    const file = join(vms.workspace.folder, 'vms/seed-1/terraform.tfstate')
+    const text = await readFile(file, 'utf8')
+    const before = text.replace(/"checksum": "[0-9a-f]{64}"/, '"checksum": ""')
+    expect(before).not.toBe(text)
+    await writeFile(file, before)
+    const [planned] = await vms.json('apply', 'seed-1', '--plan-only')
+    expect(planned.plan).toContain('proxmox_virtual_environment_file.seed[0] must be replaced')
+    expect(planned.plan).not.toContain('proxmox_virtual_environment_vm.this')
+    expect(await vms.json('apply', 'seed-1')).toMatchObject([{ did: 'changed' }])
+    expect(await vms.json('apply', 'seed-1')).toMatchObject([{ did: 'nothing' }])
+  })
+
   test('is gone with the VM', async () => {
     expect(await vms.run('vm', ['destroy', 'seed-1'])).toMatchObject({ code: 2 })
     await vms.json('vm', 'destroy', 'seed-1', '--yes')
@@ -289,5 +302,17 @@ describe.sequential('the state of a VM that runs', () => {
     expect(await getVmConfig(rootClient(lab), await place())).toEqual(before)
     await rename(`${state('a-1')}.kept`, state('a-1'))
     expect(await vms.json('apply', 'a-1')).toMatchObject([{ did: 'nothing' }])
+  })
+
+  test('is given up with a node that left the cluster', async () => {
+    const text = await readFile(state('a-1'), 'utf8')
+    await writeFile(state('a-1'), text.replaceAll('"node_name": "pve"', '"node_name": "pve9"'))
+    const stuck = await vms.run('apply', ['a-1'])
+    expect(stuck.stderr).toContain('a node of the state left the cluster')
+    const destroyed = await vms.run('vm', ['destroy', 'a-1', '--yes'])
+    expect(destroyed.code, destroyed.stderr).toBe(0)
+    expect(destroyed.stderr).toContain('warning: pve9 left the cluster')
+    expect(await vms.registry.list()).toEqual([])
+    expect(await vms.left()).toEqual([])
   })
 })

@@ -7,6 +7,8 @@ export interface StorageSummary {
   content: string
   active?: number
   enabled?: number
+  /** 1 where every node has the same in it. */
+  shared?: number
   /** In bytes. */
   avail?: number
   total?: number

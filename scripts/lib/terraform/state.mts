@@ -6,20 +6,31 @@ export interface TerraformState {
 }
 
 interface StateModule {
-  resources?: { address: string }[]
+  resources?: StateResource[]
   child_modules?: StateModule[]
+}
+
+interface StateResource {
+  address: string
+  values?: Record<string, unknown>
 }
 
 /** Whether the state has anything: of an apply that died early, the user-data alone. */
 export function knowsAnything({ values }: TerraformState): boolean {
-  return values?.root_module !== undefined && addressesIn(values.root_module).length > 0
+  return resourcesIn(values?.root_module).length > 0
 }
 
 /** Whether the state has the VM. */
 export function knowsVm({ values }: TerraformState): boolean {
-  return values?.root_module !== undefined && addressesIn(values.root_module).includes(vmAddress)
+  return resourcesIn(values?.root_module).some(({ address }) => address === vmAddress)
 }
 
-function addressesIn({ resources = [], child_modules: children = [] }: StateModule): string[] {
-  return [...resources.map(({ address }) => address), ...children.flatMap(addressesIn)]
+/** The nodes that are asked about what is in the state. */
+export function nodesIn({ values }: TerraformState): string[] {
+  const names = resourcesIn(values?.root_module).map(resource => resource.values?.['node_name'])
+  return [...new Set(names.filter(name => typeof name === 'string'))]
+}
+
+function resourcesIn({ resources = [], child_modules: children = [] }: StateModule = {}): StateResource[] {
+  return [...resources, ...children.flatMap(resourcesIn)]
 }

@@ -18,7 +18,7 @@ import {
 } from '../terraform/commands.mts'
 import { hintForFailure } from '../terraform/failure-hint.mts'
 import { guardPlan, type Intent, type TerraformPlan } from '../terraform/plan-guard.mts'
-import { knowsAnything, knowsVm, type TerraformState } from '../terraform/state.mts'
+import { knowsAnything, knowsVm, nodesIn, type TerraformState } from '../terraform/state.mts'
 import { requireTool } from '../tools/find.mts'
 import type { Connection } from './connect.mts'
 
@@ -28,6 +28,8 @@ export interface VmTerraform {
   knowsVm(): Promise<boolean>
   /** Whether the state has anything at all. */
   knowsAnything(): Promise<boolean>
+  /** The nodes of all that the state has. */
+  nodes(): Promise<string[]>
   /**
    * Plans and holds the plan against what is meant; nothing is applied.
    * @returns the plan for a person; undefined where there is nothing to apply.
@@ -86,6 +88,7 @@ export async function withTerraform<T>(
   return await work({
     knowsVm: async () => knowsVm(await state()),
     knowsAnything: async () => knowsAnything(await state()),
+    nodes: async () => nodesIn(await state()),
     async plan(intent, { allowReplace } = { allowReplace: false }) {
       if (!(await guarded(intent, allowReplace))) return undefined
       return (await runCommand(planShowText(setting), { signal })).stdout

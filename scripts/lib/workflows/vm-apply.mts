@@ -5,6 +5,7 @@ import { withTerraform } from './terraform-run.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
+import { onNodeOf, rememberNode } from './vm-moved.mts'
 import { requireNotRevoked } from './vm-outdated.mts'
 import { holdPlace } from './vm-place.mts'
 import { removeReplaced } from './vm-replaced.mts'
@@ -56,32 +57,36 @@ export async function applyVm(name: string, options: ApplyOptions, unlocked: Wor
     if (!options.planOnly && isUnfinished(entry)) return finishVm(name, working, resumable)
     await holdPlace(entry)
     if (options.planOnly) return planVm(entry, options, working)
-    return { entry, did: (await applyEntry(entry, options, working)) ? 'changed' : 'nothing' }
+    const changed = await applyEntry(entry, options, working)
+    return { entry: await requireEntry(working.store, name), did: changed ? 'changed' : 'nothing' }
   })
 }
 
 /** Applies what differs of a VM that is there. @returns whether anything did. The caller holds its lock. */
 export async function applyEntry(
-  entry: Entry,
+  before: Entry,
   options: Pick<ApplyOptions, 'allowReplace'>,
-  { connection, signal }: Working,
+  { store, connection, signal }: Working,
 ): Promise<boolean> {
+  const vm = await locateVm(connection, before)
   // Without this Terraform would make it anew, with an empty disk.
-  const exists = (await locateVm(connection, entry)) !== undefined
-  if (!exists && !options.allowReplace) throw gone(entry)
+  if (vm === undefined && !options.allowReplace) throw gone(before)
+  const entry = onNodeOf(before, vm)
   const folder = await writeVmFolder(entry, runs(entry))
   const { allowReplace } = options
-  return withTerraform(connection, { entry, folder }, signal, terraform =>
-    terraform.apply(exists ? 'update' : 'create', { allowReplace }),
+  const changed = await withTerraform(connection, { entry, folder }, signal, terraform =>
+    terraform.apply(vm === undefined ? 'create' : 'update', { allowReplace }),
   )
+  await rememberNode(before, vm, store)
+  return changed
 }
 
 async function planVm(entry: Entry, { allowReplace }: ApplyOptions, working: Working): Promise<Applied> {
   const { connection, signal } = working
-  const exists = (await locateVm(connection, entry)) !== undefined
-  const folder = await writeVmFolder(entry, runs(entry))
+  const vm = await locateVm(connection, entry)
+  const folder = await writeVmFolder(onNodeOf(entry, vm), runs(entry))
   const plan = await withTerraform(connection, { entry, folder }, signal, terraform =>
-    terraform.plan(exists ? 'update' : 'create', { allowReplace }),
+    terraform.plan(vm === undefined ? 'create' : 'update', { allowReplace }),
   )
   return { entry, did: 'planned', plan: plan ?? 'nothing differs' }
 }

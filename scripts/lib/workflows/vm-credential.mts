@@ -14,6 +14,7 @@ import { noteFailure } from './vm-failure.mts'
 import { locateVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
 import { mintsBeforeBoot, mintToken, requireAccess } from './vm-mint.mts'
+import { onNodeOf } from './vm-moved.mts'
 import { resumable, takeStep, type Working } from './vm-steps.mts'
 import { verifyVm } from './vm-verify.mts'
 import { openChainView } from './web3-context.mts'
@@ -72,7 +73,7 @@ async function reboot(entry: Entry, { connection, signal }: Working): Promise<vo
   await withProgress(`reboot ${entry.name}`, async () => {
     const upid = await rebootVm(client, vm, shutdownSeconds)
     await waitForShutdown(connection, upid)
-    await verifyVm(client, entry, signal)
+    await verifyVm(client, onNodeOf(entry, vm), signal)
   })
 }
 

@@ -1,10 +1,12 @@
 import { deleteVm } from '../proxmox/delete-vm.mts'
+import { listNodes } from '../proxmox/list-nodes.mts'
 import { stopVm } from '../proxmox/stop-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { advance, type Entry, wasMade } from '../registry/entry.mts'
 import { requireEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { ProxmintError } from '../run/errors.mts'
+import { say } from '../run/progress.mts'
 import { type Connection, cleaningOf } from './connect.mts'
 import { removeVolume } from './remove-leftovers.mts'
 import { withTerraform } from './terraform-run.mts'
@@ -67,10 +69,23 @@ export async function removeFromProxmox(
 async function destroyByTerraform(connection: Connection, entry: Entry, signal: AbortSignal): Promise<void> {
   const folder = await writeFolderToDestroy(entry)
   await withTerraform(connection, { entry, folder }, signal, async terraform => {
-    if (await terraform.knowsAnything()) {
+    if (!(await terraform.knowsAnything())) return
+    const lost = await nodesThatLeft(connection, await terraform.nodes())
+    if (lost.length === 0) {
       await terraform.apply('destroy', { allowReplace: false, step: 'destroy' })
+      return
     }
+    say(
+      `warning: ${lost.join(', ')} left the cluster: what Terraform's state of ${entry.name} has there is given up; ` +
+        'a state in a backend stays as it is',
+    )
   })
+}
+
+/** Proxmox answers no question about them any more. */
+async function nodesThatLeft({ client }: Connection, nodes: string[]): Promise<string[]> {
+  const members = new Set((await listNodes(client)).map(({ node }) => node))
+  return nodes.filter(node => !members.has(node))
 }
 
 /** A VM that no state knows any more. */
@@ -87,6 +102,10 @@ async function removeUserData(connection: Connection, entry: Entry): Promise<voi
   const { delivery, storage, ownFile } = design.cloudInit
   // What has only the VM's name is that of another site's, where this one never had a VM.
   if (!ownFile && !wasMade(entry)) return
+  if ((await nodesThatLeft(connection, [node])).length > 0) {
+    say(`warning: ${node} left the cluster: the user-data of ${entry.name} on ${storage} is not looked for`)
+    return
+  }
   const file = userDataFile(entry)
   const path = delivery === 'snippet' ? `snippets/${file}.yaml` : `iso/${file}.iso`
   await removeVolume(cleaningOf(connection), node, `${storage}:${path}`)

@@ -12,7 +12,8 @@ import { copyFor, currentVersion } from './vm-design.mts'
 import { renderVm, requireDesign } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
-import { diskOfTemplate, requirePrivileges } from './vm-requirements.mts'
+import { onNodeOf, rememberNode } from './vm-moved.mts'
+import { diskOfTemplate, requireClonable, requirePrivileges } from './vm-requirements.mts'
 import { resumable, type Working } from './vm-steps.mts'
 
 /**
@@ -43,10 +44,11 @@ export function versionFor(entry: Entry, families: Families): TemplateVersion | 
 }
 
 /** All that can be looked at is looked at before the disk is lost. Then it is written down, and there is no way back. */
-async function decide(entry: Entry, version: TemplateVersion, working: Working): Promise<void> {
+async function decide(found: Entry, version: TemplateVersion, working: Working): Promise<void> {
   const { store, connection } = working
-  const { name } = entry
-  await locateVm(connection, entry)
+  const { name } = found
+  const vm = await locateVm(connection, found)
+  const entry = onNodeOf(found, vm)
   const template = copyFor(version, entry.node!)
   const before = requireDesign(entry)
   const cpuType = before.cpuType ?? (await loadVmDefaults()).cpuType
@@ -60,7 +62,9 @@ async function decide(entry: Entry, version: TemplateVersion, working: Working):
     say(`the disk of ${name} grows from ${design.disk} to ${needed} GiB, as large as that of the VM template`)
     design.disk = needed
   }
+  await requireClonable(connection, template, entry.node!)
   await renderVm({ ...entry, design }, true)
+  await rememberNode(found, vm, store)
   await store.change(name, one => movedTo(one, version.name, design, new Date()))
   checkpoint('vm-rebuild-decided')
 }

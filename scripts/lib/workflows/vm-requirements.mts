@@ -1,6 +1,7 @@
 import { type Place, vmNeeds } from '../permissions/needs.mts'
 import { ProxmoxApiError } from '../proxmox/errors.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { listStorages } from '../proxmox/list-storages.mts'
 import type { VmDesign } from '../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
@@ -63,6 +64,45 @@ export async function diskOfTemplate(
   if (size === undefined) return undefined
   return Number(size) * { M: 1 / 1024, G: 1, T: 1024 }[unit as 'M' | 'G' | 'T']
 }
+
+/**
+ * Proxmox clones to another node only what is on shared storage. Of all else the provider makes a clone where it is
+ * and migrates that, which no role of ours allows.
+ * @throws ProxmintError (invalid) before anything is made, or lost.
+ */
+export async function requireClonable(
+  { client }: Connection,
+  template: { vmid: number; node: string },
+  node: string,
+): Promise<void> {
+  if (template.node === node) return
+  const [config, storages] = await Promise.all([
+    getVmConfig(client, template),
+    listStorages(client, template.node),
+  ])
+  const used = storagesOf(config)
+  const local = storages.filter(({ storage, shared }) => used.has(storage) && shared !== 1)
+  if (local.length === 0) return
+  const names = local.map(({ storage }) => storage).join(', ')
+  throw new ProxmintError(
+    `VM template ${template.vmid} cannot be cloned to ${node}: it is on ${template.node}, on storage that is not shared`,
+    {
+      facts: { storage: names },
+      hint:
+        `add ${node} to \`places\` in the family's family.yaml and build it (docs/templates.md, Several nodes), or have ` +
+        `the VM on ${template.node}`,
+      exitCode: exitCodes.invalid,
+    },
+  )
+}
+
+/** Those with its drives, that of cloud-init among them. */
+function storagesOf(config: Record<string, string | number>): Set<string> {
+  const drives = Object.entries(config).filter(([slot]) => driveSlot.test(slot))
+  return new Set(drives.map(([, drive]) => String(drive).split(':')[0]!))
+}
+
+const driveSlot = /^(scsi|virtio|sata|ide|efidisk|tpmstate)\d+$/
 
 function isMissing(error: unknown): boolean {
   return error instanceof ProxmoxApiError && error.status === 500 && /does not exist/.test(error.reason)

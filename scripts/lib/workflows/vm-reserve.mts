@@ -15,6 +15,7 @@ import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mt
 import { userDataOf } from './vm-folder.mts'
 import { pickNode, requireNode } from './vm-node.mts'
 import {
+  requireClonable,
   requireDisk,
   requireMintable,
   requireNodeSsh,
@@ -38,6 +39,7 @@ export async function reserveNewVm(name: string, wishes: VmWishes, working: Work
   requireNodeSsh(connection, design)
   await requirePrivileges(connection, `vm create ${name}`, node, design)
   await requireDisk(connection, design.template, design.disk)
+  await requireClonable(connection, design.template, node)
   await userDataOf(wanted, design)
   await requireMintable(wanted, issuer)
   warnOfLogins(wanted)

@@ -12,6 +12,7 @@ import { noteFailure } from './vm-failure.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
 import { mintsBeforeBoot, mintToken, requireOwnToken } from './vm-mint.mts'
+import { onNodeOf, rememberNode } from './vm-moved.mts'
 import { verifyVm } from './vm-verify.mts'
 
 export interface Working {
@@ -89,8 +90,9 @@ function nextCommand({ name, phase, failure }: Entry): string {
 }
 
 /** Makes the VM, powered off. */
-async function createOff(entry: Entry, { connection, signal }: Working): Promise<undefined> {
-  const found = await locateVm(connection, entry)
+async function createOff(before: Entry, { store, connection, signal }: Working): Promise<undefined> {
+  const found = await locateVm(connection, before)
+  const entry = onNodeOf(before, found)
   const folder = await writeVmFolder(entry, false)
   await withTerraform(connection, { entry, folder }, signal, async terraform => {
     const known = await terraform.knowsVm()
@@ -102,6 +104,7 @@ async function createOff(entry: Entry, { connection, signal }: Working): Promise
     const options = { allowReplace: true, step: 'create' } as const
     await terraform.apply(found !== undefined && known ? 'update' : 'create', options)
   })
+  await rememberNode(before, found, store)
 }
 
 async function removeHalfMade(
@@ -113,13 +116,16 @@ async function removeHalfMade(
 }
 
 /** Starts the VM, and holds what runs then against the entry. */
-export async function bootVm(entry: Entry, { connection, signal }: Working): Promise<undefined> {
-  requireOwnToken(entry)
-  if ((await locateVm(connection, entry)) === undefined) throw gone(entry)
+export async function bootVm(before: Entry, { store, connection, signal }: Working): Promise<undefined> {
+  requireOwnToken(before)
+  const vm = await locateVm(connection, before)
+  if (vm === undefined) throw gone(before)
+  const entry = onNodeOf(before, vm)
   const folder = await writeVmFolder(entry, true)
   await withTerraform(connection, { entry, folder }, signal, terraform =>
     terraform.apply('update', { allowReplace: false, step: 'boot' }),
   )
+  await rememberNode(before, vm, store)
   await withProgress(`verify ${entry.name}`, () => verifyVm(connection.client, entry, signal))
   checkpoint('vm-verified')
 }

@@ -11,6 +11,7 @@ test.each([
     'cannot be reached from here',
   ],
   ['unable to authenticate user "root" over SSH to "pve:22"', 'proxmox_ssh_user'],
+  ["hostname lookup 'pve9' failed - failed to get address info", 'tofu state rm'],
   ['Error: Error acquiring the state lock', 'force-unlock'],
 ])('%s', (words, hint) => {
   expect(hintForFailure(`Error: boom\n${words}\n`)).toContain(hint)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { advance } from '../../../scripts/lib/registry/entry.mts'
+import { advance, type VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
@@ -122,6 +122,33 @@ test('of a VM that was never made, the VM that somebody else made under its numb
   expect(results(await gc(true))).toMatchObject({ older: 'destroy: done' })
   expect([...proxmox.vms.keys()]).toContain(101)
   expect(await store.find('older')).toBeUndefined()
+})
+
+describe('the user-data of a VM that was never made, in a file', () => {
+  const cloudInit = { delivery: 'snippet', storage: 'local' }
+  const destroy = async (changes: object, node = 'pve') => {
+    await store.change('older', one => ({
+      ...one,
+      ...{ phase: 'reserved', node, design: { cloudInit: { ...cloudInit, ...changes } } as VmDesign },
+    }))
+    proxmox.vms.get(101)!.config = { name: 'db' }
+    expect(results(await gc(true))).toMatchObject({ older: 'destroy: done' })
+    return proxmox.changes.filter(change => change.includes('/storage/')).map(decodeURIComponent)
+  }
+
+  test('of the entry alone goes with it', async () => {
+    expect(await destroy({ ownFile: true })).toEqual([
+      'DELETE /nodes/pve/storage/local/content/local:snippets/proxmint-older-id of older.yaml',
+    ])
+  })
+
+  test('that another site may have, too, is left alone', async () => {
+    expect(await destroy({})).toEqual([])
+  })
+
+  test('on a node that left the cluster is not asked for', async () => {
+    expect(await destroy({ ownFile: true }, 'pve9')).toEqual([])
+  })
 })
 
 describe('defects of the predecessor that must not return', () => {
