@@ -47,6 +47,22 @@ run "user_data_by_snippet" {
   }
 }
 
+run "user_data_by_a_seed" {
+  command = plan
+  variables {
+    seed_iso  = "variables.tf" # any file
+    file_name = "web-of-mine"
+  }
+  assert {
+    condition     = proxmox_virtual_environment_file.seed[0].source_file[0].checksum == filesha256("variables.tf")
+    error_message = "the provider uploads a seed that changed only where its checksum has changed"
+  }
+  assert {
+    condition     = proxmox_virtual_environment_vm.this.cdrom[0].file_id == "local:iso/web-of-mine.iso"
+    error_message = "the VM has another file than the one that is uploaded"
+  }
+}
+
 run "user_data_and_an_account" {
   command = plan
   variables {
