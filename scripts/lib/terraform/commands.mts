@@ -48,6 +48,12 @@ export function planReadState(setting: TerraformSetting): CommandPlan {
   return command(setting, ['show', '-json'])
 }
 
+/** Takes all of a VM out of the state; Proxmox is not asked. */
+export function planForget(setting: TerraformSetting): CommandPlan {
+  const plan = command(setting, ['rm', lockArgument, 'module.vm'])
+  return { ...plan, args: ['state', ...plan.args] }
+}
+
 function command({ tofu, provider, folder, env }: TerraformSetting, args: string[]): CommandPlan {
   return {
     file: tofu.file,

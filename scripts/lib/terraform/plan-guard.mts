@@ -1,4 +1,5 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { type TerraformState, valuesOfVm } from './state.mts'
 import { vmAddress } from './vm-configuration.mts'
 
 /** The part of `tofu show -json PLAN` that the guard reads. */
@@ -16,8 +17,15 @@ interface ResourceChange {
     /** What makes a replacement necessary: paths of attributes. */
     replace_paths?: (string | number)[][]
     /** Null where there is nothing yet. */
-    before?: { name?: unknown; vm_id?: unknown; description?: unknown } | null
+    before?: VmValues | null
   }
+}
+
+/** Of a VM. */
+interface VmValues {
+  name?: unknown
+  vm_id?: unknown
+  description?: unknown
 }
 
 /** The VM that a run may touch. */
@@ -74,12 +82,24 @@ function actionOf(vm: ResourceChange | undefined): 'create' | 'update' | 'delete
 }
 
 /** @throws ProxmintError (invalid) where what the state has is another VM. */
-function requireOwn({ name, vmid, mark }: GuardedVm, resource: ResourceChange | undefined): void {
-  const before = resource?.address === vmAddress ? resource.change.before : undefined
-  if (before == null) return
-  if (before.vm_id === vmid && String(before.description ?? '').includes(mark)) return
+export function guardState(guarded: GuardedVm, state: TerraformState): void {
+  requireOwnVm(guarded, valuesOfVm(state))
+}
+
+function requireOwn(guarded: GuardedVm, resource: ResourceChange | undefined): void {
+  if (resource?.address === vmAddress) requireOwnVm(guarded, resource.change.before)
+}
+
+/** @param found the VM in the state, as Proxmox has it; nothing where there is none. */
+function requireOwnVm({ name, vmid, mark }: GuardedVm, found: VmValues | null | undefined): void {
+  if (found == null) return
+  const isMarked = String(found.description ?? '').includes(mark)
+  if (found.vm_id === vmid && isMarked) return
   throw new ProxmintError(`the state of ${name} has another VM, not ${name} with the VMID ${vmid}`, {
-    facts: { 'in the state': `VM ${before.vm_id} (${before.name})`, 'its notes lack': mark },
+    facts: {
+      'in the state': `VM ${found.vm_id} (${found.name})`,
+      'its notes lack': isMarked ? undefined : mark,
+    },
     hint:
       'nothing was applied: another registry has that VM, and the same state. Give every clone of the project a state ' +
       'of its own by `backend` in config/terraform.yaml, or all of them one registry; then run this again',

@@ -25,6 +25,11 @@ export function knowsVm({ values }: TerraformState): boolean {
   return resourcesIn(values?.root_module).some(({ address }) => address === vmAddress)
 }
 
+/** The attributes of the VM. */
+export function valuesOfVm({ values }: TerraformState): Record<string, unknown> | undefined {
+  return resourcesIn(values?.root_module).find(({ address }) => address === vmAddress)?.values
+}
+
 /** The nodes that are asked about what is in the state. */
 export function nodesIn({ values }: TerraformState): string[] {
   const names = resourcesIn(values?.root_module).map(resource => resource.values?.['node_name'])

@@ -9,6 +9,7 @@ import { openLog } from '../run/log-file.mts'
 import { withProgress } from '../run/progress.mts'
 import {
   planApply,
+  planForget,
   planInit,
   planPlan,
   planReadState,
@@ -17,7 +18,7 @@ import {
   type TerraformSetting,
 } from '../terraform/commands.mts'
 import { hintForFailure } from '../terraform/failure-hint.mts'
-import { guardPlan, type Intent, type TerraformPlan } from '../terraform/plan-guard.mts'
+import { guardPlan, guardState, type Intent, type TerraformPlan } from '../terraform/plan-guard.mts'
 import { knowsAnything, knowsVm, nodesIn, type TerraformState } from '../terraform/state.mts'
 import { requireTool } from '../tools/find.mts'
 import type { Connection } from './connect.mts'
@@ -30,6 +31,11 @@ export interface VmTerraform {
   knowsAnything(): Promise<boolean>
   /** The nodes of all that the state has. */
   nodes(): Promise<string[]>
+  /**
+   * Empties the state; Proxmox is not asked.
+   * @throws ProxmintError (invalid) where the VM in it is another.
+   */
+  forget(): Promise<void>
   /**
    * Plans and holds the plan against what is meant; nothing is applied.
    * @returns the plan for a person; undefined where there is nothing to apply.
@@ -89,6 +95,10 @@ export async function withTerraform<T>(
     knowsVm: async () => knowsVm(await state()),
     knowsAnything: async () => knowsAnything(await state()),
     nodes: async () => nodesIn(await state()),
+    async forget() {
+      guardState(guardedVm, await state())
+      await run('forget', planForget(setting))
+    },
     async plan(intent, { allowReplace } = { allowReplace: false }) {
       if (!(await guarded(intent, allowReplace))) return undefined
       return (await runCommand(planShowText(setting), { signal })).stdout

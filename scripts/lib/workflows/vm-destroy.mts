@@ -75,10 +75,8 @@ async function destroyByTerraform(connection: Connection, entry: Entry, signal: 
       await terraform.apply('destroy', { allowReplace: false, step: 'destroy' })
       return
     }
-    say(
-      `warning: ${lost.join(', ')} left the cluster: what Terraform's state of ${entry.name} has there is given up; ` +
-        'a state in a backend stays as it is',
-    )
+    say(`warning: ${lost.join(', ')} left the cluster: what ${entry.name} has there is given up`)
+    await terraform.forget()
   })
 }
 

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { guardPlan, type Intent, type TerraformPlan } from '../../../scripts/lib/terraform/plan-guard.mts'
+import {
+  guardPlan,
+  guardState,
+  type Intent,
+  type TerraformPlan,
+} from '../../../scripts/lib/terraform/plan-guard.mts'
 import { vmAddress } from '../../../scripts/lib/terraform/vm-configuration.mts'
 import { failureOf } from '../failure.mts'
 
@@ -99,6 +104,18 @@ describe('a state that another registry uses too', () => {
       message: 'the state of web-1 has another VM, not web-1 with the VMID 100',
       exitCode: 3,
     })
+  })
+
+  test('is not emptied, unless it is our own', async () => {
+    const state = (values: Record<string, unknown>) => ({
+      values: { root_module: { child_modules: [{ resources: [{ address: vmAddress, values }] }] } },
+    })
+    for (const [, values] of theirs) {
+      const failure = await failureOf(async () => guardState(web, state(values)))
+      expect(failure.message).toContain('has another VM')
+    }
+    expect(() => guardState(web, state(own))).not.toThrow()
+    expect(() => guardState(web, {})).not.toThrow()
   })
 
   test('is not given a new VM in the place of one that this Proxmox does not have', async () => {
