@@ -168,6 +168,17 @@ test('what another run sent with higher fees is found, and nothing is sent anew'
   expect(chain.sent).toBe(1)
 })
 
+test('what another run has seen, and the server of this one does not know, is not given up', async () => {
+  meanwhile(async () => {
+    const [waiting] = await settling.journal.listPending()
+    const hash = chain.mine(waiting!.attempts[0]!.raw)
+    await settling.journal.settle({ ...waiting!, receipt: chain.receipts.get(hash)! })
+    chain.receipts.clear()
+  })
+  expect((await mint()).tokenId).toBe('0')
+  expect(chain.sent).toBe(1)
+})
+
 test('what another run signed anew after a failure on the chain is not dropped', async () => {
   meanwhile(async () => {
     const [failed] = await settling.journal.listPending()

@@ -84,7 +84,10 @@ describe.each<[string, () => Promise<(genesis?: string) => Promise<Journal>>]>([
     await journal.settle({ ...transaction('a', 1), receipt })
     expect(await journal.get('a')).toEqual({ ...transaction('a', 1), receipt, settled: true })
     expect((await journal.listPending()).map(({ key }) => key)).toEqual(['b'])
+    // Another run that did not see it mined.
     await journal.drop(transaction('a', 1))
+    expect(await journal.get('a')).toMatchObject({ settled: true })
+    await journal.drop((await journal.get('a'))!)
     await journal.drop(transaction('b', 2))
     expect([await journal.get('a'), await journal.get('b')]).toEqual([undefined, undefined])
     expect(await journal.listPending()).toEqual([])

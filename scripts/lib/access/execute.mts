@@ -44,12 +44,11 @@ async function record({ journal }: Settling, stored: StoredTransaction, receipt:
   })
 }
 
-/** Unless another run has sent more for it meanwhile: that is to be waited for first. */
+/** Unless another run has sent more for it meanwhile, or seen it mined: the next round waits for that. */
 async function giveUp({ journal, signer }: Settling, replaced: StoredTransaction): Promise<void> {
   await journal.whileSigning(signer.address, async () => {
     const current = await journal.get(replaced.key)
-    const isSame = current?.nonce === replaced.nonce && current.attempts.length === replaced.attempts.length
-    if (isSame) await journal.drop(replaced)
+    if (current?.attempts.length === replaced.attempts.length) await journal.drop(replaced)
   })
 }
 

@@ -36,13 +36,13 @@ function journalIn(folder: string): Journal {
       await write(settled(transaction.key), transaction)
       await rm(pending(transaction.key), { force: true })
     },
-    async drop({ key, nonce, attempts }) {
+    async drop({ key, nonce, attempts, settled: wasSettled }) {
       const current = await get(key)
-      if (current?.nonce !== nonce) return
+      if (current?.nonce !== nonce || current.settled !== wasSettled) return
       const dropped = `${key}-${attempts[0]!.hash.slice(2, 10)}`
       await write(join(folder, 'dropped', `${dropped}.json`), current)
       await rm(pending(key), { force: true })
-      await rm(settled(key), { force: true })
+      if (wasSettled) await rm(settled(key), { force: true })
     },
     whileSigning(address, work) {
       const path = join(folder, `signer-${address}`)

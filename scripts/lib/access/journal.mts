@@ -45,7 +45,7 @@ export interface Journal {
   settle(transaction: StoredTransaction): Promise<void>
   /**
    * It can never be mined any more, or it was and failed; or another is wanted for the same purpose. What stands there
-   * with another nonce stays.
+   * with another nonce stays, and what has become certain since it was read.
    */
   drop(transaction: StoredTransaction): Promise<void>
   /**

@@ -72,14 +72,14 @@ function journalOn(pool: Pool, url: string, chain: string): Journal {
       ),
     put: ({ settled: _, receipt: __, ...transaction }) => write(transaction, 'pending'),
     settle: ({ settled: _, ...transaction }) => write(transaction, 'settled'),
-    drop: ({ key, nonce }) =>
+    drop: ({ key, nonce, settled }) =>
       inTransaction(pool, async client => {
         const gone = `DELETE FROM proxmint_transactions WHERE chain = $1 AND key = $2
-          AND (transaction->>'nonce')::bigint = $3 RETURNING transaction`
+          AND (transaction->>'nonce')::bigint = $3 AND state = $4 RETURNING transaction`
         await client.query(
           `WITH gone AS (${gone})
            INSERT INTO proxmint_dropped_transactions (chain, transaction) SELECT $1, transaction FROM gone`,
-          [chain, key, nonce],
+          [chain, key, nonce, settled ? 'settled' : 'pending'],
         )
       }),
     whileSigning: (address, work) => whileSigning(url, `${chain} ${address}`, work),

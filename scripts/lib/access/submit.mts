@@ -52,7 +52,9 @@ export async function bump(sending: Sending, stuck: StoredTransaction): Promise<
     if (stored?.nonce !== stuck.nonce) return stored ?? stuck
     if (stored.attempts.length > stuck.attempts.length) return stored
     const fees = bumpedFees(feesOf(stored), await currentFees(sending.rpc, sending.maxTipGwei))
-    const bumped = { ...stored, attempts: [...stored.attempts, await attempt(sending, stored, fees)] }
+    // One that was certain before a reorganisation is so no more.
+    const { receipt: _, settled: __, ...sent } = stored
+    const bumped = { ...sent, attempts: [...sent.attempts, await attempt(sending, sent, fees)] }
     requireLock(signal)
     await sending.journal.put(bumped)
     await broadcast(sending.rpc, bumped)
