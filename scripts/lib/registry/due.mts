@@ -9,8 +9,8 @@ export function isExpired({ expiresAt }: Entry, now: Date): boolean {
 }
 
 /**
- * What is due for an entry, if anything. Expired ones are suspended first, and destroyed when they have been for
- * longer than the grace, and expired for as long; those that never ran have nothing to suspend, and keep their address for as long.
+ * What is due for an entry, if anything. Expired ones are suspended first, and destroyed when they have been suspended
+ * and expired for the grace; those that never ran have nothing to suspend, and keep their address for as long.
  * @param runs whether its VM is running in Proxmox.
  */
 export function dueFor(entry: Entry, runs: boolean, now: Date, graceMs: number): Due | undefined {

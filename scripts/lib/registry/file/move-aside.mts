@@ -4,7 +4,10 @@ import { writeFailed } from '../../run/atomic-file.mts'
 import { requireUnlocked } from '../../run/lock.mts'
 import { withRegistryLock } from './lock.mts'
 
-/** In this order a run that dies in between leaves a registry that is damaged or empty, never one that is older. */
+/**
+ * In this order, the newest of each kind last, a run that dies in between leaves a registry as it was, a damaged one or
+ * none: never one that is older.
+ */
 const order = [/^snapshot-/, /^journal-/, /./]
 
 /**
@@ -26,9 +29,11 @@ export async function moveRegistryAside(folder: string, purpose: string): Promis
 async function moveAll(folder: string, names: string[]): Promise<string> {
   const movedTo = `${folder}-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`
   const rank = (name: string): number => order.findIndex(pattern => pattern.test(name))
+  const inOrder = (a: string, b: string): number =>
+    rank(a) - rank(b) || a.localeCompare(b, 'en', { numeric: true })
   try {
     await mkdir(movedTo, { mode: 0o700 })
-    for (const name of names.toSorted((a, b) => rank(a) - rank(b))) {
+    for (const name of names.toSorted(inOrder)) {
       await rename(join(folder, name), join(movedTo, name))
     }
   } catch (cause) {
