@@ -10,6 +10,7 @@ import {
   openGeneration,
 } from '../../../scripts/lib/registry/file/generation.mts'
 import { encodeLine } from '../../../scripts/lib/registry/file/line.mts'
+import { moveRegistryAside } from '../../../scripts/lib/registry/file/move-aside.mts'
 import type { JournalRecord } from '../../../scripts/lib/registry/file/state.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { interrupted } from '../../../scripts/lib/run/errors.mts'
@@ -170,6 +171,16 @@ test("the folder is its owner's alone, and the one around it as others are", asy
   await made.close()
   const modes = await Promise.all([state, join(state, 'registry')].map(async path => (await stat(path)).mode))
   expect(modes.map(mode => mode & 0o777)).toEqual([0o777 & ~process.umask(), 0o700])
+})
+
+test('a run that has a registry open when it is moved aside does not go on in the old one', async () => {
+  folder = join(folder, 'registry')
+  store = open()
+  await reserve('web-1')
+  const movedTo = await moveRegistryAside(folder, 'test')
+  await reserve('web-2')
+  expect(await names()).toEqual(['web-2'])
+  expect(await names(openFileStore({ folder: movedTo!, purpose: 'test' }))).toEqual(['web-1'])
 })
 
 test('a folder that cannot be made says so', async () => {

@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, readFile, rm } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFailed, writeFileAtomic } from '../../run/atomic-file.mts'
 import { codeOf, ProxmintError } from '../../run/errors.mts'
@@ -173,6 +173,9 @@ export async function append(generation: Generation, record: JournalRecord): Pro
       // A journal that was removed has just come back empty, and nobody reads it any more.
       generation.replaced = await isReplaced(generation)
       if (generation.replaced) return false
+    } else if (!(await isAt(path, generation.journal))) {
+      generation.replaced = true
+      return false
     }
     const line = Buffer.from(`${generation.torn ? '\n' : ''}${encodeLine(record)}`)
     const { bytesWritten } = await generation.journal.write(line)
@@ -182,6 +185,17 @@ export async function append(generation: Generation, record: JournalRecord): Pro
     throw writeFailed(path, cause)
   }
   return (await readTail(generation)).some(({ id }) => id === record.id)
+}
+
+/** Not so of a journal that was removed, or moved aside with its registry. */
+async function isAt(path: string, handle: FileHandle): Promise<boolean> {
+  const [opened, found] = await Promise.all([
+    handle.stat(),
+    stat(path).catch(error => {
+      if (codeOf(error) !== 'ENOENT') throw error
+    }),
+  ])
+  return opened.ino === found?.ino
 }
 
 async function openForAppending(folder: string, path: string): Promise<FileHandle> {
