@@ -1,0 +1,39 @@
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
+import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import { createVm } from '../../../scripts/lib/workflows/vm-create.mts'
+import type { VmWishes } from '../../../scripts/lib/workflows/vm-design.mts'
+import type { Working } from '../../../scripts/lib/workflows/vm-steps.mts'
+import { failureOf } from '../failure.mts'
+import { entry } from '../registry/entries.mts'
+import { temporaryFolder } from '../temporary.mts'
+import { fakeProxmox } from './fake-proxmox.mts'
+
+let store: RegistryStore
+
+beforeEach(async () => {
+  store = openFileStore({ folder: await temporaryFolder(), purpose: 'test' })
+  onTestFinished(() => store.close())
+  await store.add([entry('web-1', { node: 'pve', phase: 'reserved', token: null })], [])
+})
+
+/** Its first step fails: somebody else has the VMID. */
+const create = (lost: AbortSignal) => {
+  const { connection } = fakeProxmox({ 150: { node: 'pve', status: 'running', config: { name: 'db' } } })
+  const exclusively: RegistryStore['exclusively'] = (_name, _purpose, work) => work(lost)
+  const working = { store: { ...store, exclusively }, connection, signal: new AbortController().signal }
+  const options = { apply: true, rollback: true, userSignature: undefined }
+  return failureOf(() => createVm('web-1', {} as VmWishes, options, working as unknown as Working))
+}
+
+test('what failed is rolled back where that is wanted', async () => {
+  const { message, facts } = await create(new AbortController().signal)
+  expect(message).toContain('VM 150 is not web-1')
+  expect(facts).toHaveProperty('rolled back')
+  expect(await store.find('web-1')).toBeUndefined()
+})
+
+test('a VM that may be the one of another run by now is not', async () => {
+  expect((await create(AbortSignal.abort())).facts).not.toHaveProperty('rolled back')
+  expect(await store.find('web-1')).toMatchObject({ phase: 'reserved', failure: { step: 'create' } })
+})
