@@ -307,8 +307,6 @@ describe.sequential('the state of a VM that runs', () => {
   test('is given up with a node that left the cluster', async () => {
     const text = await readFile(state('a-1'), 'utf8')
     await writeFile(state('a-1'), text.replaceAll('"node_name": "pve"', '"node_name": "pve9"'))
-    const stuck = await vms.run('apply', ['a-1'])
-    expect(stuck.stderr).toContain('a node of the state left the cluster')
     const destroyed = await vms.run('vm', ['destroy', 'a-1', '--yes'])
     expect(destroyed.code, destroyed.stderr).toBe(0)
     expect(destroyed.stderr).toContain('warning: pve9 left the cluster')
