@@ -45,7 +45,10 @@ resource "proxmox_virtual_environment_vm" "this" {
   started         = var.started
   on_boot         = var.started
   stop_on_destroy = true
-  scsi_hardware   = "virtio-scsi-single"
+  # A disk of this number that its config does not name is somebody's, kept for some reason.
+  delete_unreferenced_disks_on_destroy = false
+
+  scsi_hardware = "virtio-scsi-single"
 
   clone {
     vm_id        = var.template.vmid
