@@ -50,7 +50,7 @@ test.each([
   ['max_tip_gwei: 0', 'line 1: max_tip_gwei must be > 0, not 0'],
   ['confirmations: 0', 'line 1: confirmations must be >= 1, not 0'],
   ['rpc_url: ws://a.example/KEY', 'line 1: rpc_url must be an http or https URL, or a list of them'],
-  ['profile: v0.3', 'line 1: profile must be equal to one of the allowed values, not "v0.3"'],
+  ['profile: v0.3', 'line 1: profile must be one of auto, v0.2, v0.4, not v0.3; did you mean v0.2?'],
 ])('%j is refused', async (text, fault) => {
   const { message, exitCode } = await failureOf(() => load(text))
   expect(message).toContain(fault)

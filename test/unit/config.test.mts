@@ -131,8 +131,7 @@ const faults: Record<string, string> = {
   'image-checksum-twice': 'line 2: images.debian-12 must have either a checksum or a checksums_url',
   'image-checksum-short':
     'line 4: images.debian-12.checksum must match pattern "^(sha256:[0-9a-fA-F]{64}|sha512:[0-9a-fA-F]{128})$", not "sha512:abcd"',
-  'image-first-boot':
-    'line 4: images.debian-12.first_boot must be equal to one of the allowed values, not "never"',
+  'image-first-boot': 'line 4: images.debian-12.first_boot must be one of agent, upgrade, none, not never',
   'image-url-type': 'line 3: images.debian-12.url must be string, not 12',
   'image-url-scheme':
     'line 3: images.debian-12.url must match pattern "^https?://", not "ftp://images.example.net/debian-12.qcow2"',

@@ -56,7 +56,7 @@ describe('family.yaml', () => {
     [
       'an unknown login',
       acceptance.replace('none', 'telnet'),
-      'line 2: acceptance.login must be equal to one of the allowed values, not "telnet"',
+      'line 2: acceptance.login must be one of ssh, none, not telnet',
     ],
     [
       'no reason',

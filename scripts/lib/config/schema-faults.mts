@@ -27,9 +27,19 @@ function faultOf(error: ErrorObject): SchemaFault {
     const named = [...path, error.propertyName]
     return { path: named, sentence: `the name ${named.join('.')} ${error.message}` }
   }
+  if (error.keyword === 'enum') return unknownValue(path, error)
   const shown =
     typeof error.data === 'object' && error.data !== null ? '' : `, not ${JSON.stringify(error.data)}`
   return { path, sentence: `${path.join('.') || 'the file'} ${error.message}${shown}` }
+}
+
+function unknownValue(path: string[], { params, data }: ErrorObject): SchemaFault {
+  const known = (params as { allowedValues: unknown[] }).allowedValues.map(String)
+  const given = String(data)
+  return {
+    path,
+    sentence: `${path.join('.')} must be one of ${known.join(', ')}, not ${given}${didYouMean(given, known)}`,
+  }
 }
 
 /** A JSON pointer taken apart. */

@@ -8,6 +8,8 @@ import { identityLocation } from './sops.mts'
 export interface InitTools {
   sops: string
   ageKeygen: string
+  /** The line that edits the encrypted file, as it can be typed. */
+  edit: string
 }
 
 export interface InitResult {
@@ -28,7 +30,7 @@ export interface InitResult {
  * @throws ProxmintError when the encrypted file exists, or SOPS does not take the content; then nothing is made.
  */
 export async function initCredentials(tools: InitTools, file: string, content: string): Promise<InitResult> {
-  await refuseExisting(file)
+  await refuseExisting(file, tools.edit)
   await requireEncryptable(tools, file, content)
   const identity = identityLocation()
   const identityCreated = await ensureIdentity(tools, identity)
@@ -39,17 +41,17 @@ export async function initCredentials(tools: InitTools, file: string, content: s
 }
 
 /** What `initCredentials` would make, by path; makes nothing. */
-export async function planInit(file: string): Promise<string[]> {
-  await refuseExisting(file)
+export async function planInit(file: string, edit: string): Promise<string[]> {
+  await refuseExisting(file, edit)
   const missing: string[] = []
   for (const path of [identityLocation(), '.sops.yaml']) if (!(await exists(path))) missing.push(path)
   return [...missing, file]
 }
 
-async function refuseExisting(file: string): Promise<void> {
+async function refuseExisting(file: string, edit: string): Promise<void> {
   if (!(await exists(file))) return
   throw new ProxmintError(`${file} exists`, {
-    hint: `change it with \`sops edit ${file}\`; delete it first if it is to be made anew`,
+    hint: `change it: ${edit}; delete it first if it is to be made anew`,
     exitCode: exitCodes.usage,
   })
 }

@@ -26,12 +26,13 @@ export async function makeCredentials(json: boolean, dryRun: boolean): Promise<s
   const content = given.trim() === '' ? await templateText() : given
   if (content === given) await checkGiven(given)
   const file = process.env['PROXMINT_CREDENTIALS'] ?? credentialsFile
+  const edit = editCommand(sops, file)
   if (dryRun) {
-    const plan = await planInit(file)
+    const plan = await planInit(file, edit)
     return json ? JSON.stringify({ plan }) : `would make: ${plan.join(', ')}`
   }
   const result = await initCredentials(
-    { sops: sops.file, ageKeygen: join(dirname(age.file), 'age-keygen') },
+    { sops: sops.file, ageKeygen: join(dirname(age.file), 'age-keygen'), edit },
     file,
     content,
   )
@@ -41,7 +42,7 @@ export async function makeCredentials(json: boolean, dryRun: boolean): Promise<s
     ...(result.identityCreated ? ['keep a copy of it: without it nobody opens the credentials'] : []),
     ...(result.sopsConfigCreated ? ['made .sops.yaml'] : []),
     `made ${result.file}`,
-    ...(given.trim() === '' ? [`now: ${editCommand(sops, result.file)}`] : []),
+    ...(given.trim() === '' ? [`now: ${edit}`] : []),
   ].join('\n')
 }
 

@@ -6,6 +6,7 @@ import { which } from 'zx'
 import { type Config, loadConfig } from '../config/load.mts'
 import { loadPools } from '../config/pools.mts'
 import { loadVmDefaults } from '../config/vm-defaults.mts'
+import { requireSeparateRanges } from '../config/vmid-ranges.mts'
 import { loadWeb3 } from '../config/web3.mts'
 import { listFamilies } from '../packer/template.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
@@ -41,6 +42,9 @@ export async function gatherFacts(): Promise<Facts> {
   const ofVms = gatherWith(defaults, 'config/vm.yaml', async value =>
     requireFamily(value, await listFamilies()),
   )
+  const ranges = gatherWith(pools, 'config/db.yaml', async value => {
+    if ('value' in config) requireSeparateRanges(value, config.value)
+  })
   const userData = gatherWith(defaults, 'config/vm.yaml', requireUserData)
   const [proxmox, programs, disks, states, chain, registry, versions, known] = await Promise.all([
     gatherProxmox({ config, pools, defaults }, families, searches[toolNames.indexOf('packer')]!),
@@ -58,7 +62,7 @@ export async function gatherFacts(): Promise<Facts> {
     programs,
     disks,
     // What lacks vm.yaml itself has nothing more to say than that.
-    configs: [config, pools, defaults, web3, states, ...(await told(ofVms, userData))],
+    configs: [config, pools, defaults, web3, states, ...(await told(ofVms, userData, ranges))],
     families: known,
     versions,
     registry,

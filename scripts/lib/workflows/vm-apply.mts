@@ -3,6 +3,7 @@ import { requireEntry } from '../registry/revise.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { withTerraform } from './terraform-run.mts'
 import { writeVmFolder } from './vm-folder.mts'
+import { withKeysOfToday } from './vm-keys.mts'
 import { locateVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
 import { onNodeOf, rememberNode } from './vm-moved.mts'
@@ -35,6 +36,7 @@ export async function finishVm(name: string, working: Working, onFailure: OnFail
   let entry = await requireEntry(working.store, name)
   if (!isUnfinished(entry)) return { entry, did: 'nothing' }
   await holdPlace(entry)
+  entry = await withKeysOfToday(entry, working.store)
   if (entry.phase === 'reserved') requireNotRevoked(entry, await readLockfile(lockfilePath()))
   while (isUnfinished(entry)) {
     const before = entry

@@ -62,7 +62,7 @@ const byVerb: Record<string, Verb> = {
     const vm = wordAfterVerb({ name }, args, 'a name')
     await requireEntry(store, vm)
     const entry = await extendVm(vm, days, { store, issuer: issuers(signal) })
-    return { document: entry, text: `${entry.name} expires ${entry.expiresAt}` }
+    return { document: entry, text: `${entry.name} expires ${entry.expiresAt}${stillOff(entry)}` }
   },
   async import(store, args) {
     const { entries, conflicts } = await importPredecessor(store, args)
@@ -153,6 +153,11 @@ function answerForOne({ entry, did }: Applied): Answer {
 async function requirePool(pool: string | undefined, entries: Entry[]): Promise<void> {
   if (pool === undefined || entries.some(entry => entry.pool === pool)) return
   poolNamed(await loadPools(), pool)
+}
+
+/** Days alone power nothing on. */
+function stillOff({ name: vm, phase }: Entry): string {
+  return phase === 'suspended' ? `; it stays suspended until zx scripts/vm.mts resume ${vm}` : ''
 }
 
 /** The filters of `list`. */

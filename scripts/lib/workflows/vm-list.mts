@@ -59,9 +59,12 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
   const known = facts.filter((fact): fact is [string, string] => fact[1] !== undefined)
   return [
     entry.name,
-    ...known.map(([label, value]) => `  ${label.padEnd(10)} ${value}`),
+    // What Terraform said has several lines.
+    ...known.map(
+      ([label, value]) => `  ${label.padEnd(10)} ${value.replaceAll('\n', `\n${' '.repeat(13)}`)}`,
+    ),
     '  history',
-    ...entry.history.map(({ at, what }) => `    ${at}  ${what}`),
+    ...entry.history.map(({ at, what }) => `    ${at}  ${what.split('\n')[0]}`),
   ].join('\n')
 }
 

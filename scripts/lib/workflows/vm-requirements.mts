@@ -9,6 +9,7 @@ import type { Connection } from './connect.mts'
 import type { OpenIssuer } from './credential-issuer.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { requireWebPackage } from './vm-access.mts'
+import { warnOfNoKey } from './vm-keys.mts'
 import { mintRequestOf } from './vm-mint.mts'
 import type { WantedVm } from './vm-reserve.mts'
 
@@ -144,10 +145,8 @@ export async function requireMintable(wanted: WantedVm, issuer: OpenIssuer): Pro
 }
 
 export function warnOfLogins({ name, template, design }: WantedVm): void {
-  const { access, cloudInit } = design
-  if (access === null && cloudInit.sshAuthorizedKeys.length === 0) {
-    say(`warning: ${name} gets no SSH key, so nobody can log in: set ssh_authorized_keys in config/vm.yaml`)
-  }
+  const { access } = design
+  warnOfNoKey(name, design)
   if (access === null) return
   if (template === null) say(`warning: nobody can tell whether that VM template has libpam-web3 in it`)
   if (access.mintLater) say(`no wallet opens ${name} until it has a token: zx scripts/mint.mts --vm ${name}`)

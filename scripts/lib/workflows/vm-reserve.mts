@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.mts'
 import { loadPools, type Pool, type PoolConfig } from '../config/pools.mts'
 import { loadVmDefaults, type VmDefaults } from '../config/vm-defaults.mts'
+import { requireSeparateRanges } from '../config/vmid-ranges.mts'
 import { isVmidFree } from '../proxmox/is-vmid-free.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { advance, type Entry, type VmDesign, withEvent } from '../registry/entry.mts'
@@ -10,6 +11,7 @@ import { didYouMean } from '../run/nearest.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { requireFamily } from './checked-template.mts'
 import type { Connection } from './connect.mts'
+import { requireStorages, type WantedStorage } from './require-storages.mts'
 import { accessDesign } from './vm-access.mts'
 import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
 import { userDataOf } from './vm-folder.mts'
@@ -36,8 +38,10 @@ export async function reserveNewVm(name: string, wishes: VmWishes, working: Work
   const placed = await withNode(connection, defaults, wishes)
   const wanted = await wantedVm(connection, pools, defaults, name, placed)
   const { node, design } = wanted
+  requireSeparateRanges(pools, connection.config)
   requireNodeSsh(connection, design)
   await requirePrivileges(connection, `vm create ${name}`, node, design)
+  await requireStorages(connection.client, node, storagesFor(design))
   await requireDisk(connection, design.template, design.disk)
   await requireClonable(connection, design.template, node)
   await userDataOf(wanted, design)
@@ -52,6 +56,15 @@ export async function reserveNewVm(name: string, wishes: VmWishes, working: Work
     takenVmids.add(entry!.vmid)
     await store.change(name, one => neverMade(one, new Date()))
   }
+}
+
+/** It is decided with the reservation, and a storage by a wrong name can never be had. */
+function storagesFor({ storage, cloudInit }: VmDesign): WantedStorage[] {
+  const content = cloudInit.delivery === 'iso' ? 'iso' : 'snippets'
+  return [
+    { storage, contents: ['images'], setBy: 'proxmox_storage_pool in the credentials' },
+    { storage: cloudInit.storage, contents: [content], setBy: '`cloud_init.storage` in config/vm.yaml' },
+  ]
 }
 
 /** The archive says why there never was a VM of this entry. */
