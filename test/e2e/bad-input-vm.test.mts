@@ -107,6 +107,24 @@ describe('what is asked for', () => {
     expect(await entries()).toEqual([])
   })
 
+  test('a storage that is not there, for disks or for user-data', async () => {
+    await expectRefused(
+      vm(['create', 'web-1', '--template-vmid', String(template)], { PROXMOX_STORAGE_POOL: 'tnk' }),
+      3,
+      'node pve has no storage tnk',
+      'correct proxmox_storage_pool',
+    )
+    await writeFile(join(workspace.folder, 'config/vm.yaml'), 'cloud_init:\n  storage: locl\n')
+    await expectRefused(create('web-1'), 3, 'node pve has no storage locl', '`cloud_init.storage`')
+    expect(await entries()).toEqual([])
+  })
+
+  test('a range of VMIDs that VM templates have, too', async () => {
+    await writeFile(join(workspace.folder, 'config/db.yaml'), 'vmid_range: [100, 9500]\n')
+    await expectRefused(create('web-1'), 3, 'vmid_range [100, 9500] overlaps template_vmid_range')
+    expect(await entries()).toEqual([])
+  })
+
   test('user-data by an SSH that the credentials have no login for', async () => {
     const none = { PROXMOX_VE_SSH_USERNAME: '', PROXMOX_VE_SSH_PRIVATE_KEY: '' }
     const args = ['create', 'web-1', '--template-vmid', String(template)]

@@ -232,14 +232,16 @@ describe.sequential('user-data in an ISO', () => {
 })
 
 test('defect of the predecessor: a failed apply left an active record, an address and a file', async () => {
-  const file = join(vms.workspace.folder, 'vm.yaml')
-  await writeFile(file, 'cloud_init:\n  storage: tank\n')
-  const stopped = await vms.run('vm', ['create', 'bad-1', '--apply'], { PROXMINT_VM: file })
+  await lab.faults.set([
+    { fault: 'failing-task', match: { task: 'qmclone' }, percent: 40, message: 'copy failed: I/O error' },
+  ])
+  const stopped = await vms.run('vm', ['create', 'bad-1', '--apply'])
   expect(stopped.stderr).toContain('bad-1 is kept; to go on: zx scripts/apply.mts bad-1')
   expect(await vms.registry.find('bad-1')).toMatchObject({ phase: 'reserved', failure: { step: 'create' } })
   const failed = await vms.run('vm', ['create', 'bad-1', '--apply', '--rollback'])
   expect(failed.code).toBe(1)
   expect(failed.stderr).toContain('rolled back: VM')
+  await lab.faults.clear()
   expect(await vms.left()).toEqual([])
   expect(await vms.registry.list()).toEqual([])
 })
