@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { VmDefaults } from '../../scripts/lib/config/vm-defaults.mts'
-import { requireFamily, requireUserData } from '../../scripts/lib/workflows/doctor-vm-defaults.mts'
+import { requireDefaultFamily, requireUserData } from '../../scripts/lib/workflows/doctor-vm-defaults.mts'
 import { failureOf } from './failure.mts'
 
 const defaults = (template: string, cloudInitTemplate = 'devbox'): VmDefaults => ({
@@ -14,11 +14,11 @@ const defaults = (template: string, cloudInitTemplate = 'devbox'): VmDefaults =>
 const families = ['debian', 'debian-web3', 'talos']
 
 test('families that have a folder', () => {
-  expect(() => requireFamily(defaults('debian'), families)).not.toThrow()
+  expect(() => requireDefaultFamily(defaults('debian'), families)).not.toThrow()
 })
 
 test('a family that is a slip is told with the nearest', async () => {
-  expect(await failureOf(async () => requireFamily(defaults('debain'), families))).toMatchObject({
+  expect(await failureOf(async () => requireDefaultFamily(defaults('debain'), families))).toMatchObject({
     message: 'config/vm.yaml names the unknown template family debain; did you mean debian?',
     exitCode: 3,
   })

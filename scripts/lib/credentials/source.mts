@@ -91,20 +91,22 @@ function parseEnvironment(source: Source): { fields: Partial<Record<FieldName, s
   return { fields: { ...fields, user, tokenId }, faults: usernameFaults(fields.user) }
 }
 
+const userAtRealm = /^[\w.-]+@[\w.-]+$/
+
 /** What is wrong with the two together; each by itself is checked as in the file. */
 function usernameFaults(username: string | undefined): Fault[] {
   if (username === undefined) return []
   const fault = (what: string, fix: string): Fault[] => [{ name: variables.user, what, fix }]
   const [user, tokenId] = username.replace(/^PVEAPIToken=/, '').split('!')
   if (!tokenId) {
-    const known = /^[\w.-]+@[\w.-]+$/.test(user!) ? user : 'USER@REALM'
+    const known = userAtRealm.test(user!) ? user : 'USER@REALM'
     return fault(
       'holds no token id',
       `set it to ${known}!TOKENID: Packer's API token login wants user@realm!tokenid`,
     )
   }
   if (user === '') return fault('holds no user', 'set it to USER@REALM!TOKENID')
-  if (/^[\w.-]+@[\w.-]+$/.test(tokenId)) {
+  if (userAtRealm.test(tokenId)) {
     return fault('has the realm behind the !', 'set it to USER@REALM!TOKENID: the realm belongs to the user')
   }
   const bare = `${user}!${/^[\w.-]*/.exec(tokenId)![0]}`

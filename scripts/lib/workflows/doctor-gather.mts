@@ -24,7 +24,7 @@ import {
   type ProgramFact,
 } from './doctor-facts.mts'
 import { gatherProxmox, type LoadedFamily } from './doctor-proxmox.mts'
-import { requireFamily, requireUserData } from './doctor-vm-defaults.mts'
+import { requireDefaultFamily, requireUserData } from './doctor-vm-defaults.mts'
 import { checkRegistry } from './registry-command.mts'
 import { requireSharedStates } from './vm-registry.mts'
 import { buildTarget } from './work-needs.mts'
@@ -40,7 +40,7 @@ export async function gatherFacts(): Promise<Facts> {
   ])
   const families = gatherFamilies()
   const ofVms = gatherWith(defaults, 'config/vm.yaml', async value =>
-    requireFamily(value, await listFamilies()),
+    requireDefaultFamily(value, await listFamilies()),
   )
   const ranges = gatherWith(pools, 'config/db.yaml', async value => {
     if ('value' in config) requireSeparateRanges(value, config.value)

@@ -4,7 +4,7 @@ import { didYouMean } from '../run/nearest.mts'
 import { userDataOf } from './vm-folder.mts'
 
 /** @throws ProxmintError (invalid) where config/vm.yaml makes VMs from a template family that has no folder. */
-export function requireFamily({ template }: VmDefaults, families: string[]): void {
+export function requireDefaultFamily({ template }: VmDefaults, families: string[]): void {
   if (families.includes(template)) return
   throw new ProxmintError(
     `config/vm.yaml names the unknown template family ${template}${didYouMean(template, families)}`,

@@ -24,8 +24,8 @@ export async function withKeysOfToday(entry: Entry, store: RegistryStore): Promi
   if (entry.phase !== 'reserved' || design === null || design.access !== null) return entry
   if (design.cloudInit.sshAuthorizedKeys.length > 0) return entry
   const { sshAuthorizedKeys } = (await loadVmDefaults()).cloudInit
-  warnOfNoKey(name, { access: null, cloudInit: { ...design.cloudInit, sshAuthorizedKeys } })
+  const withKeys = { ...design, cloudInit: { ...design.cloudInit, sshAuthorizedKeys } }
+  warnOfNoKey(name, withKeys)
   if (sshAuthorizedKeys.length === 0) return entry
-  const cloudInit = { ...design.cloudInit, sshAuthorizedKeys }
-  return store.change(name, one => ({ ...one, design: { ...design, cloudInit } }))
+  return store.change(name, one => ({ ...one, design: withKeys }))
 }

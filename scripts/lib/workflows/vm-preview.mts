@@ -1,7 +1,6 @@
 import type { Config } from '../config/load.mts'
 import { loadPools } from '../config/pools.mts'
 import { loadVmDefaults } from '../config/vm-defaults.mts'
-import { requireSeparateRanges } from '../config/vmid-ranges.mts'
 import type { Entry } from '../registry/entry.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import type { ApplyOutcome } from './apply.mts'
@@ -19,7 +18,6 @@ export async function previewVms(
   store: RegistryStore,
 ): Promise<Entry[]> {
   const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
-  requireSeparateRanges(pools, place.config)
   const designed = await Promise.all(
     Array.from(wanted, async ([name, wishes]) => {
       // Only Proxmox knows where most memory is free.

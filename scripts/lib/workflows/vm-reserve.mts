@@ -38,7 +38,6 @@ export async function reserveNewVm(name: string, wishes: VmWishes, working: Work
   const placed = await withNode(connection, defaults, wishes)
   const wanted = await wantedVm(connection, pools, defaults, name, placed)
   const { node, design } = wanted
-  requireSeparateRanges(pools, connection.config)
   requireNodeSsh(connection, design)
   await requirePrivileges(connection, `vm create ${name}`, node, design)
   await requireStorages(connection.client, node, storagesFor(design))
@@ -112,6 +111,7 @@ export async function wantedVm(
   name: string,
   wishes: VmWishes,
 ): Promise<WantedVm> {
+  requireSeparateRanges(pools, config)
   const node = wishes.node ?? credentials.node
   const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
   const access = await accessDesign(name, wishes)
