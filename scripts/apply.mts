@@ -32,7 +32,7 @@ await runMain({
     const outcomes = await withVms(
       name,
       signal,
-      working => applyVms(args.positionals, options, working),
+      context => applyVms(args.positionals, options, context),
       args.positionals,
     )
     return printAnswer(args, answerFor(outcomes))

@@ -24,7 +24,7 @@ await runMain({
     const { formatGc } = await import('./lib/workflows/format-gc.mts')
     const { withVms } = await import('./lib/workflows/vm-registry.mts')
     const options = await gcOptions(execute, graceDays)
-    const outcomes = await withVms(name, signal, working => collectGarbage(options, working))
+    const outcomes = await withVms(name, signal, context => collectGarbage(options, context))
     return printAnswer(args, {
       document: outcomes,
       text: formatGc(outcomes, execute),

@@ -19,7 +19,7 @@ await runMain({
     const { formatReconcile } = await import('./lib/workflows/format-reconcile.mts')
     const { reconcile } = await import('./lib/workflows/reconcile.mts')
     const { withVms } = await import('./lib/workflows/vm-registry.mts')
-    const found = await withVms(name, signal, working => reconcile(working, args.flag('fix')))
+    const found = await withVms(name, signal, context => reconcile(context, args.flag('fix')))
     const unfixed = signal.aborted ? exitCodes.interrupted : exitCodes.failed
     return printAnswer(args, {
       document: found.findings,

@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import { reachableAddresses } from '../../scripts/lib/acceptance/addresses.mts'
 import { firstBootSeed } from '../../scripts/lib/acceptance/seed.mts'
 import { createSshKey, sshCommand, sshServerOf } from '../../scripts/lib/acceptance/ssh.mts'
-import { bootDiskOf, cloudInitSlotOf, disksOf, macOf } from '../../scripts/lib/acceptance/vm-config.mts'
+import { bootDiskOf, cloudInitSlotOf, disksOf, macOf } from '../../scripts/lib/proxmox/vm-devices.mts'
 
 const config = {
   name: 'debian',

@@ -1,5 +1,5 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { parse, type Source } from './source.mts'
+import { type Fault, parse, type Source } from './source.mts'
 
 /** What one run needs to reach Proxmox VE. */
 export interface Credentials {
@@ -22,15 +22,6 @@ export interface Credentials {
   skipTlsVerify: boolean
   /** What only SSH to the node can do: snippets for cloud-init. */
   ssh?: { user: string; privateKey: string | undefined; address: string | undefined } | undefined
-}
-
-/** One thing wrong with one value. */
-export interface Fault {
-  /** The value's name where it comes from: `proxmox_url` or `PROXMOX_URL`. */
-  name: string
-  /** Continues the name: `ends with a slash`. */
-  what: string
-  fix: string
 }
 
 const placeholder = /^(your-|changeme|<.*>$|0{8}-0{4}-0{4}-0{4}-0{12}$)/i

@@ -1,5 +1,13 @@
 import { nearest } from '../run/nearest.mts'
-import type { Fault } from './credentials.mts'
+
+/** One thing wrong with one value. */
+export interface Fault {
+  /** The value's name where it comes from: `proxmox_url` or `PROXMOX_URL`. */
+  name: string
+  /** Continues the name: `ends with a slash`. */
+  what: string
+  fix: string
+}
 
 /** The values of one set of credentials, under the names the code uses. */
 export type FieldName =

@@ -1,8 +1,7 @@
 import { contains, parseAddress } from '../config/addresses.mts'
 import type { PoolConfig } from '../config/pools.mts'
 import { conflictsOf } from './conflicts.mts'
-import { type Entry, phases } from './entry.mts'
-import { tokenKey } from './token-divergence.mts'
+import { type Entry, phases, tokenKey } from './entry.mts'
 
 /** What is wrong in a registry that can be read, one sentence each. */
 export function checkEntries(entries: Entry[], places: Places): string[] {

@@ -157,3 +157,8 @@ export function wasActive({ history }: Entry): boolean {
 export function withEvent(entry: Entry, what: string, at: Date): Entry {
   return { ...entry, history: [...entry.history, { at: at.toISOString(), what }] }
 }
+
+/** Names a token by chain, contract and id: several contracts count from 0. */
+export function tokenKey({ design, token }: Entry): string {
+  return `${design?.access?.chainId} ${design?.access?.contract} ${token?.id}`
+}

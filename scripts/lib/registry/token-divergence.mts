@@ -1,5 +1,5 @@
 import type { Divergence } from './divergence.mts'
-import type { Entry } from './entry.mts'
+import { type Entry, tokenKey } from './entry.mts'
 
 /** What the chain says of a token. */
 export interface SeenToken {
@@ -20,11 +20,6 @@ export interface TokenViews {
 /** Of a living or a destroyed entry; several may have had one name. */
 export interface TokenDivergence extends Divergence {
   entry: Entry
-}
-
-/** Tells the tokens of several contracts apart. */
-export function tokenKey({ design, token }: Entry): string {
-  return `${design?.access?.chainId} ${design?.access?.contract} ${token?.id}`
 }
 
 /** Where registry and chain contradict each other. A VM opens to whoever holds its token, whatever the registry says. */

@@ -1,6 +1,6 @@
+import type { AcceptanceSettings } from '../acceptance/evidence.mts'
 import { firstBootSeed } from '../acceptance/seed.mts'
 import type { SshKey } from '../acceptance/ssh.mts'
-import { bootDiskOf, cloudInitSlotOf } from '../acceptance/vm-config.mts'
 import { isoImage } from '../cloud-init/iso9660.mts'
 import { cloneVm } from '../proxmox/clone-vm.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
@@ -9,8 +9,8 @@ import { startVm } from '../proxmox/start-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { uploadFile } from '../proxmox/upload-file.mts'
+import { bootDiskOf, cloudInitSlotOf } from '../proxmox/vm-devices.mts'
 import { type Reservation, updateReservation } from '../templates/reservations.mts'
-import type { AcceptanceTarget } from './accept-template.mts'
 import type { Connection } from './connect.mts'
 
 /**
@@ -18,6 +18,20 @@ import type { Connection } from './connect.mts'
  * of ours that looks at the disk before cloud-init changes it.
  */
 export type CloneRole = 'grown' | 'watched'
+
+/** A finished VM template and how it is to be tested. */
+export interface AcceptanceTarget {
+  os: string
+  family: { acceptance: AcceptanceSettings }
+  vmid: number
+  node: string
+  /** Where the disks of the clones go. */
+  storage: string
+  /** Of the VM template. */
+  name: string
+  /** Of the build, which must be gone; undefined where none is known. */
+  buildLogin: { user: string } | undefined
+}
 
 export interface Testing {
   connection: Connection

@@ -4,32 +4,24 @@ import type { CheckResult } from '../acceptance/check.mts'
 import { judge } from '../acceptance/checks.mts'
 import type { AcceptanceSettings, Evidence } from '../acceptance/evidence.mts'
 import { createSshKey, guestSshVariable } from '../acceptance/ssh.mts'
-import { disksOf } from '../acceptance/vm-config.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { disksOf } from '../proxmox/vm-devices.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
 import { type Progress, withProgress } from '../run/progress.mts'
 import type { Reservation } from '../templates/reservations.mts'
-import { type CloneRole, grownBytes, makeClone, type Testing } from './accept-template-clone.mts'
+import {
+  type AcceptanceTarget,
+  type CloneRole,
+  grownBytes,
+  makeClone,
+  type Testing,
+} from './accept-template-clone.mts'
 import { observeClone } from './accept-template-observe.mts'
 import { type Connection, cleaningOf } from './connect.mts'
 import { tryRemoveReserved } from './remove-leftovers.mts'
 import { reserveVm } from './reserve.mts'
-
-/** A finished VM template and how it is to be tested. */
-export interface AcceptanceTarget {
-  os: string
-  family: { acceptance: AcceptanceSettings }
-  vmid: number
-  node: string
-  /** Where the disks of the clones go. */
-  storage: string
-  /** Of the VM template. */
-  name: string
-  /** Of the build, which must be gone; undefined where none is known. */
-  buildLogin: { user: string } | undefined
-}
 
 export interface AcceptanceReport {
   passed: boolean

@@ -6,7 +6,7 @@ import { redact } from '../run/redact.mts'
 import { formatTable } from '../run/table.mts'
 import { createSlots } from './schedule.mts'
 import { type Applied, applyVm } from './vm-apply.mts'
-import type { Working } from './vm-steps.mts'
+import type { VmContext } from './vm-context.mts'
 
 /** What became of one VM. */
 export type ApplyOutcome = { name: string; result: Applied } | { name: string; error: unknown }
@@ -26,12 +26,12 @@ export interface ApplyRequest {
 export async function applyVms(
   names: string[],
   request: ApplyRequest,
-  working: Working,
+  context: VmContext,
 ): Promise<ApplyOutcome[]> {
-  const wanted = names.length > 0 ? [...new Set(names)] : await designedVms(working)
+  const wanted = names.length > 0 ? [...new Set(names)] : await designedVms(context)
   const apply = (name: string) => () =>
-    applyVm(name, { ...request, allowReplace: request.allowReplace.includes(name) }, working)
-  return atOnce(wanted, request.parallel, working.signal, name =>
+    applyVm(name, { ...request, allowReplace: request.allowReplace.includes(name) }, context)
+  return atOnce(wanted, request.parallel, context.signal, name =>
     wanted.length === 1 ? apply(name)() : withRow(name, apply(name)),
   )
 }
@@ -55,7 +55,7 @@ export async function atOnce(
   return Promise.all(names.map(name => slots.use(['run'], () => one(name))))
 }
 
-async function designedVms({ store }: Working): Promise<string[]> {
+async function designedVms({ store }: VmContext): Promise<string[]> {
   const entries: Entry[] = await store.list()
   return entries.filter(({ design }) => design !== null).map(({ name }) => name)
 }

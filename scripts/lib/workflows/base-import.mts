@@ -1,19 +1,21 @@
 import { join } from 'node:path'
 import { type FirstBoot, type ImageConfig, loadConfig } from '../config/load.mts'
+import { buildTarget } from '../packer/build-target.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'
+import { needsOfBaseImport } from '../permissions/work-needs.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
 import { didYouMean } from '../run/nearest.mts'
 import { withProgress } from '../run/progress.mts'
 import { type PlannedImage, planImage, transferImage } from './base-image.mts'
 import { makeBase } from './base-vm.mts'
+import { findBase } from './build-needs.mts'
 import { type Connection, cleaningOf, connect } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { removeLeftovers } from './remove-leftovers.mts'
 import { requireBridge } from './require-bridge.mts'
+import { requireNode } from './require-node.mts'
 import { requireStorages } from './require-storages.mts'
-import { requireNode } from './vm-node.mts'
-import { buildTarget, findBase, needsOfBaseImport } from './work-needs.mts'
 
 export interface ImportedBase {
   name: string

@@ -10,7 +10,7 @@ import { listReservations } from '../templates/reservations.mts'
 import { type FamilyVersions, noVersions, type TemplateVersion, versionsOf } from '../templates/version.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
 import { commandsOf, type PlacedJob, packerFolder } from './build-copy.mts'
-import { type BuildJob, connectionAt, prepareJob } from './build-job.mts'
+import { type Builder, type BuildJob, connectionAt, prepareJob } from './build-job.mts'
 import type { BuildOptions } from './build-options.mts'
 import { type BuiltVersion, buildVersion } from './build-version.mts'
 import type { Connection } from './connect.mts'
@@ -32,14 +32,6 @@ export interface BuildResult {
   /** Undefined where nothing was built. */
   template: BuiltVersion | undefined
   seconds: number
-}
-
-export interface Builder {
-  connection: Connection
-  packer: Tool & { dialect: Dialect }
-  options: BuildOptions
-  /** Waits until node and storage can bear another build. */
-  atPlace<T>(place: Place, work: () => Promise<T>): Promise<T>
 }
 
 /** Builds one family: checks, `packer validate`, a copy per place, the acceptance test, the lockfile. */

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Config } from '../config/load.mts'
+import { buildTarget, type InstallationMedium } from '../packer/build-target.mts'
 import { type Family, loadFamily, type Place } from '../packer/family.mts'
 import { type InputDigests, inputDigests } from '../packer/input-digest.mts'
 import { resolveValue } from '../packer/resolve-value.mts'
@@ -15,14 +16,23 @@ import type { TemplateVersion } from '../templates/version.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
 import { needsOfAcceptance, type TestedPlace } from './acceptance-needs.mts'
 import { imageOf } from './base-description.mts'
+import { findBase, needsOfBuild } from './build-needs.mts'
 import type { BuildOptions } from './build-options.mts'
 import { loadCheckedTemplate } from './checked-template.mts'
 import type { Connection } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { requireBridge } from './require-bridge.mts'
+import { requireNode } from './require-node.mts'
 import { requireStorages } from './require-storages.mts'
-import { requireNode } from './vm-node.mts'
-import { buildTarget, findBase, type InstallationMedium, needsOfBuild } from './work-needs.mts'
+
+/** What every build of one run is given. */
+export interface Builder {
+  connection: Connection
+  packer: Tool & { dialect: Dialect }
+  options: BuildOptions
+  /** Waits until node and storage can bear another build. */
+  atPlace<T>(place: Place, work: () => Promise<T>): Promise<T>
+}
 
 /** One family, checked and ready to be built. */
 export interface BuildJob {

@@ -8,6 +8,7 @@ import { loadPools } from '../config/pools.mts'
 import { loadVmDefaults } from '../config/vm-defaults.mts'
 import { requireSeparateRanges } from '../config/vmid-ranges.mts'
 import { loadWeb3 } from '../config/web3.mts'
+import { buildTarget } from '../packer/build-target.mts'
 import { listFamilies } from '../packer/template.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { cacheFolder } from '../tools/cache.mts'
@@ -27,7 +28,6 @@ import { gatherProxmox, type LoadedFamily } from './doctor-proxmox.mts'
 import { requireDefaultFamily, requireUserData } from './doctor-vm-defaults.mts'
 import { checkRegistry } from './registry-command.mts'
 import { requireSharedStates } from './vm-registry.mts'
-import { buildTarget } from './work-needs.mts'
 
 /** Looks at everything at the same time, and changes nothing. */
 export async function gatherFacts(): Promise<Facts> {

@@ -6,8 +6,8 @@ import { type Area, about, type Finding, faultOf, ok } from './doctor-finding.mt
 import { templateFindings } from './doctor-templates.mts'
 import { missingLines } from './permission-check.mts'
 import { noBridge } from './require-bridge.mts'
+import { noSuchNode } from './require-node.mts'
 import { storageFaults } from './require-storages.mts'
-import { noSuchNode } from './vm-node.mts'
 
 const gib = 2 ** 30
 const tolerableSkewMs = 30_000

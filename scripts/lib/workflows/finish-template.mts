@@ -1,9 +1,9 @@
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
+import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { ProxmintError } from '../run/errors.mts'
 import type { Reservation } from '../templates/reservations.mts'
-import { storagesOf } from './work-needs.mts'
 
 /** What was found out of the finished VM template. */
 export interface FinishedTemplate {
@@ -31,7 +31,7 @@ export async function finishTemplate(
     tags: reservation.tags.join(';'),
     delete: leftover.length > 0 ? leftover.join(',') : undefined,
   })
-  return { storage: storagesOf(config)[0] ?? '' }
+  return { storage: storagesOfDisks(config)[0] ?? '' }
 }
 
 function buildLogin(config: VmConfig): string[] {

@@ -4,9 +4,9 @@ import { type Due, dueFor } from '../registry/due.mts'
 import type { Entry } from '../registry/entry.mts'
 import { exitCodes, messageOf } from '../run/errors.mts'
 import { withRow } from '../run/progress.mts'
+import type { VmContext } from './vm-context.mts'
 import { removeVm } from './vm-destroy.mts'
 import { withVmLock } from './vm-lock.mts'
-import type { Working } from './vm-steps.mts'
 import { powerOff, suspendVm } from './vm-suspend.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
@@ -49,13 +49,13 @@ export interface GcOutcome {
  * One VM that cannot be dealt with does not keep the others waiting.
  * @returns an outcome for each VM that something is due for; without `execute` nothing is changed.
  */
-export async function collectGarbage(options: GcOptions, unlocked: Working): Promise<GcOutcome[]> {
-  const work = async (working: Working): Promise<GcOutcome[]> => {
-    const candidates = await candidatesOf(options, working)
+export async function collectGarbage(options: GcOptions, unlocked: VmContext): Promise<GcOutcome[]> {
+  const work = async (context: VmContext): Promise<GcOutcome[]> => {
+    const candidates = await candidatesOf(options, context)
     if (!options.execute) return candidates
     const outcomes: GcOutcome[] = []
     for (const candidate of candidates) {
-      outcomes.push(working.signal.aborted ? candidate : await collect(candidate, options, working))
+      outcomes.push(context.signal.aborted ? candidate : await collect(candidate, options, context))
     }
     return outcomes
   }
@@ -69,7 +69,7 @@ export function exitCodeOf(outcomes: GcOutcome[], signal: AbortSignal): number {
   return failed ? exitCodes.partial : exitCodes.done
 }
 
-async function candidatesOf(options: GcOptions, { store, connection }: Working): Promise<GcOutcome[]> {
+async function candidatesOf(options: GcOptions, { store, connection }: VmContext): Promise<GcOutcome[]> {
   const [entries, vms] = await Promise.all([store.list(), listVms(connection.client)])
   const running = new Set(vms.filter(vm => vm.status === 'running').map(vm => vm.vmid))
   return entries.flatMap(entry => {
@@ -86,13 +86,13 @@ function dueNow(entry: Entry, runs: boolean, { now, graceDays }: GcOptions): Due
 }
 
 /** Reads the entry again under its lock, so that a renewal wins, and does what is due. */
-async function collect(candidate: GcOutcome, options: GcOptions, unlocked: Working): Promise<GcOutcome> {
+async function collect(candidate: GcOutcome, options: GcOptions, unlocked: VmContext): Promise<GcOutcome> {
   const { name, due } = candidate
-  const work = async (working: Working): Promise<GcOutcome['result']> => {
-    const entry = await working.store.find(name)
+  const work = async (context: VmContext): Promise<GcOutcome['result']> => {
+    const entry = await context.store.find(name)
     if (entry === undefined) return 'gone'
     if (dueNow(entry, due === 'power off', options) !== due) return 'renewed'
-    await deal[due](entry, working)
+    await deal[due](entry, context)
     return 'done'
   }
   try {
@@ -103,8 +103,8 @@ async function collect(candidate: GcOutcome, options: GcOptions, unlocked: Worki
   }
 }
 
-const deal: Record<Due, (entry: Entry, working: Working) => Promise<unknown>> = {
+const deal: Record<Due, (entry: Entry, context: VmContext) => Promise<unknown>> = {
   suspend: suspendVm,
   'power off': powerOff,
-  destroy: (entry, working) => removeVm(working, entry),
+  destroy: (entry, context) => removeVm(context, entry),
 }

@@ -1,9 +1,9 @@
 import type { Answer } from '../run/answer.mts'
 import { type Arguments, usageError } from '../run/command-line.mts'
+import type { VmContext } from './vm-context.mts'
 import { mintForVm, updateCredential } from './vm-credential.mts'
 import { formatVm } from './vm-list.mts'
 import { withVms } from './vm-registry.mts'
-import type { Working } from './vm-steps.mts'
 
 /** `mint --vm NAME` and `mint --update NAME`. */
 export async function mintVmCommand(vm: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
@@ -13,8 +13,8 @@ export async function mintVmCommand(vm: string, args: Arguments, signal: AbortSi
   if (update !== undefined && signature === undefined) {
     throw usageError({ name: 'mint' }, '--update needs --user-signature')
   }
-  const work = (working: Working) =>
-    update === undefined ? mintForVm(vm, working) : updateCredential(vm, signature!, working)
+  const work = (context: VmContext) =>
+    update === undefined ? mintForVm(vm, context) : updateCredential(vm, signature!, context)
   const entry = await withVms(`mint ${vm}`, signal, work, [vm])
   const done = update === undefined ? next(entry.phase, vm) : `the owner of ${vm} can read where it is`
   return { document: entry, text: `${formatVm(entry, new Date())}\n\n${done}` }

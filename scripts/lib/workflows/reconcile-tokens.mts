@@ -1,9 +1,9 @@
 import { readCredentials } from '../access/credential.mts'
-import type { Entry } from '../registry/entry.mts'
-import { type SeenToken, type TokenViews, tokenKey } from '../registry/token-divergence.mts'
+import { type Entry, tokenKey } from '../registry/entry.mts'
+import type { SeenToken, TokenViews } from '../registry/token-divergence.mts'
 import { messageOf } from '../run/errors.mts'
+import type { VmContext } from './vm-context.mts'
 import { mintedToken } from './vm-expiry.mts'
-import type { Working } from './vm-steps.mts'
 import { openChainView, type TokenPlace } from './web3-context.mts'
 
 /** What the chain says of the tokens of VMs, those of destroyed ones that may still be valid there included. */
@@ -12,7 +12,10 @@ export interface TokenFindings extends TokenViews {
   silent: { contract: string; why: string }[]
 }
 
-export async function tokenViews({ store }: Pick<Working, 'store'>, living: Entry[]): Promise<TokenFindings> {
+export async function tokenViews(
+  { store }: Pick<VmContext, 'store'>,
+  living: Entry[],
+): Promise<TokenFindings> {
   const entries = [...living, ...(await store.listArchived())].filter(
     entry => mintedToken(entry) !== undefined,
   )

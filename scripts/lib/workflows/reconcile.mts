@@ -4,23 +4,18 @@ import { projectRoot } from '../config/load.mts'
 import { loadPools } from '../config/pools.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { type Divergence, divergencesOf, type Fix, type Views } from '../registry/divergence.mts'
-import { type Entry, isVmName, withEvent } from '../registry/entry.mts'
-import {
-  type TokenDivergence,
-  type TokenViews,
-  tokenDivergencesOf,
-  tokenKey,
-} from '../registry/token-divergence.mts'
+import { type Entry, isVmName, tokenKey, withEvent } from '../registry/entry.mts'
+import { type TokenDivergence, type TokenViews, tokenDivergencesOf } from '../registry/token-divergence.mts'
 import { codeOf, messageOf } from '../run/errors.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { readLocalState } from './local-state.mts'
 import { tokenViews } from './reconcile-tokens.mts'
+import type { VmContext } from './vm-context.mts'
 import { walletTag } from './vm-design.mts'
 import { expireToken, tellExpiry } from './vm-expiry.mts'
 import { removeVmFolder, vmFolder } from './vm-folder.mts'
 import { withVmLock } from './vm-lock.mts'
 import { revokedVersions } from './vm-outdated.mts'
-import type { Working } from './vm-steps.mts'
 import { powerOff } from './vm-suspend.mts'
 
 export interface Finding extends Divergence {
@@ -39,16 +34,16 @@ export interface Reconciliation {
  * Finds where registry, folders, Proxmox and chain contradict each other, with one request to Proxmox for all VMs.
  * @param fix mends what has only one meaning.
  */
-export async function reconcile(working: Working, fix: boolean): Promise<Reconciliation> {
-  const views = await viewsOf(working)
-  const isMending = () => fix && !working.signal.aborted
+export async function reconcile(context: VmContext, fix: boolean): Promise<Reconciliation> {
+  const views = await viewsOf(context)
+  const isMending = () => fix && !context.signal.aborted
   const findings = await mendAll(divergencesOf(views), isMending, ({ name, fix: how }) =>
-    mend(name, how, working),
+    mend(name, how, context),
   )
-  const tokens = await tokenViews(working, views.entries)
+  const tokens = await tokenViews(context, views.entries)
   const silent = tokens.silent.map(silentContract)
   const found = await mendAll(tokenDivergencesOf(tokens), isMending, divergence =>
-    mendToken(divergence, tokens.tokens, working),
+    mendToken(divergence, tokens.tokens, context),
   )
   const asked = tokens.entries.filter(entry => tokens.tokens.has(tokenKey(entry))).length
   return {
@@ -86,7 +81,7 @@ function silentContract({ contract, why }: { contract: string; why: string }): F
   return { name: contract, what: `the chain cannot be asked: ${why}`, hint, fix: undefined, fixed: false }
 }
 
-async function viewsOf({ store, connection }: Working): Promise<Views> {
+async function viewsOf({ store, connection }: VmContext): Promise<Views> {
   const [entries, vms, places, families] = await Promise.all([
     store.list(),
     listVms(connection.client),
@@ -120,15 +115,15 @@ async function holdsState(folder: string): Promise<boolean | undefined> {
 }
 
 /** Looks again under the VM's lock. @returns false where it is not so any more. */
-async function mend(name: string, fix: Fix | undefined, unlocked: Working): Promise<boolean> {
-  return withVmLock(unlocked, name, 'reconcile', async working => {
-    const entry = await working.store.find(name)
+async function mend(name: string, fix: Fix | undefined, unlocked: VmContext): Promise<boolean> {
+  return withVmLock(unlocked, name, 'reconcile', async context => {
+    const entry = await context.store.find(name)
     if (fix === 'remove the folder' && entry === undefined) {
       await removeVmFolder(name)
       return true
     }
     if (fix !== 'power it off' || entry?.phase !== 'suspended') return false
-    await powerOff(entry, working)
+    await powerOff(entry, context)
     return true
   })
 }
@@ -137,7 +132,7 @@ async function mend(name: string, fix: Fix | undefined, unlocked: Working): Prom
 async function mendToken(
   { entry: before, fix }: TokenDivergence,
   tokens: TokenViews['tokens'],
-  { store, issuer }: Working,
+  { store, issuer }: VmContext,
 ): Promise<boolean> {
   if (before.phase === 'destroyed') return (await expireToken(before, issuer))?.status === 'expired'
   return store.exclusively(before.name, 'reconcile', async () => {

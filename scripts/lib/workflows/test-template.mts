@@ -3,15 +3,16 @@ import { resolveValue } from '../packer/resolve-value.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { familyIn } from '../templates/channels.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
-import { type AcceptanceReport, type AcceptanceTarget, acceptTemplate } from './accept-template.mts'
+import { type AcceptanceReport, acceptTemplate } from './accept-template.mts'
+import type { AcceptanceTarget } from './accept-template-clone.mts'
 import { needsOfAcceptance } from './acceptance-needs.mts'
 import { type Connection, cleaningOf, connect } from './connect.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { removeLeftovers } from './remove-leftovers.mts'
-import { storagesOf } from './work-needs.mts'
 
 export interface TestedTemplate extends AcceptanceReport {
   os: string
@@ -41,7 +42,7 @@ async function findTarget(connection: Connection, vmid: number): Promise<Accepta
   if (vm?.template !== 1) throw noTemplate(connection, vmid, vm)
   const os = await familyOf(vm)
   const [family, template] = await Promise.all([loadFamily(os), loadTemplate(os)])
-  const [storage] = storagesOf(await getVmConfig(connection.client, vm))
+  const [storage] = storagesOfDisks(await getVmConfig(connection.client, vm))
   return {
     os,
     family,

@@ -2,6 +2,7 @@ import type { Entry } from '../registry/entry.mts'
 import { requireEntry } from '../registry/revise.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { withTerraform } from './terraform-run.mts'
+import type { VmContext } from './vm-context.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { withKeysOfToday } from './vm-keys.mts'
 import { locateVm } from './vm-locate.mts'
@@ -10,7 +11,7 @@ import { onNodeOf, rememberNode } from './vm-moved.mts'
 import { requireNotRevoked } from './vm-outdated.mts'
 import { holdPlace } from './vm-place.mts'
 import { removeReplaced } from './vm-replaced.mts'
-import { gone, isUnfinished, resumable, takeStep, type Working } from './vm-steps.mts'
+import { gone, isUnfinished, resumable, takeStep } from './vm-steps.mts'
 
 /** What an apply did to one VM. */
 export interface Applied {
@@ -32,17 +33,17 @@ type OnFailure = (entry: Entry, error: unknown) => unknown
  * Takes a VM through all its steps to active; nothing is done to one that is further. The caller holds its lock.
  * @param onFailure makes the failure that is thrown, after it has cleared up what it wants to.
  */
-export async function finishVm(name: string, working: Working, onFailure: OnFailure): Promise<Applied> {
-  let entry = await requireEntry(working.store, name)
+export async function finishVm(name: string, context: VmContext, onFailure: OnFailure): Promise<Applied> {
+  let entry = await requireEntry(context.store, name)
   if (!isUnfinished(entry)) return { entry, did: 'nothing' }
   await holdPlace(entry)
-  entry = await withKeysOfToday(entry, working.store)
+  entry = await withKeysOfToday(entry, context.store)
   if (entry.phase === 'reserved') requireNotRevoked(entry, await readLockfile(lockfilePath()))
   while (isUnfinished(entry)) {
     const before = entry
     const step = before.replaces === undefined ? takeStep : removeReplaced
-    entry = await step(before, working).catch(async error => {
-      throw await onFailure((await working.store.find(name)) ?? before, error)
+    entry = await step(before, context).catch(async error => {
+      throw await onFailure((await context.store.find(name)) ?? before, error)
     })
   }
   return { entry, did: 'made' }
@@ -53,14 +54,14 @@ export async function finishVm(name: string, working: Working, onFailure: OnFail
  * suspended VM stays powered off.
  * @throws ProxmintError, also where the plan would lose the VM's disk and nobody agreed to that.
  */
-export async function applyVm(name: string, options: ApplyOptions, unlocked: Working): Promise<Applied> {
-  return withVmLock(unlocked, name, 'apply', async working => {
-    const entry = await requireEntry(working.store, name)
-    if (!options.planOnly && isUnfinished(entry)) return finishVm(name, working, resumable)
+export async function applyVm(name: string, options: ApplyOptions, unlocked: VmContext): Promise<Applied> {
+  return withVmLock(unlocked, name, 'apply', async context => {
+    const entry = await requireEntry(context.store, name)
+    if (!options.planOnly && isUnfinished(entry)) return finishVm(name, context, resumable)
     await holdPlace(entry)
-    if (options.planOnly) return planVm(entry, options, working)
-    const changed = await applyEntry(entry, options, working)
-    return { entry: await requireEntry(working.store, name), did: changed ? 'changed' : 'nothing' }
+    if (options.planOnly) return planVm(entry, options, context)
+    const changed = await applyEntry(entry, options, context)
+    return { entry: await requireEntry(context.store, name), did: changed ? 'changed' : 'nothing' }
   })
 }
 
@@ -68,7 +69,7 @@ export async function applyVm(name: string, options: ApplyOptions, unlocked: Wor
 export async function applyEntry(
   before: Entry,
   options: Pick<ApplyOptions, 'allowReplace'>,
-  { store, connection, signal }: Working,
+  { store, connection, signal }: VmContext,
 ): Promise<boolean> {
   const vm = await locateVm(connection, before)
   // Without this Terraform would make it anew, with an empty disk.
@@ -83,8 +84,8 @@ export async function applyEntry(
   return changed
 }
 
-async function planVm(entry: Entry, { allowReplace }: ApplyOptions, working: Working): Promise<Applied> {
-  const { connection, signal } = working
+async function planVm(entry: Entry, { allowReplace }: ApplyOptions, context: VmContext): Promise<Applied> {
+  const { connection, signal } = context
   const vm = await locateVm(connection, entry)
   const folder = await writeVmFolder(onNodeOf(entry, vm), runs(entry))
   const plan = await withTerraform(connection, { entry, folder }, signal, terraform =>

@@ -3,13 +3,14 @@ import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
 import { type Applied, finishVm } from './vm-apply.mts'
+import type { VmContext } from './vm-context.mts'
 import { signatureFrom, withUserSignature } from './vm-credential.mts'
 import type { VmWishes } from './vm-design.mts'
 import { removeVm } from './vm-destroy.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { withVmLock } from './vm-lock.mts'
 import { reserveNewVm } from './vm-reserve.mts'
-import { resumable, type Working } from './vm-steps.mts'
+import { resumable } from './vm-steps.mts'
 
 /** In these a VM is powered off, and has never been anything else, unless a first boot failed. */
 const neverBooted: Phase[] = ['reserved', 'created', 'minted']
@@ -31,7 +32,7 @@ export async function createVm(
   name: string,
   wishes: VmWishes,
   { apply, rollback, userSignature }: CreateOptions,
-  unlocked: Working,
+  unlocked: VmContext,
 ): Promise<Applied> {
   const { store } = unlocked
   const known = await store.find(name)
@@ -40,19 +41,19 @@ export async function createVm(
   if (known === undefined && userSignature !== undefined) throw unsigned(name)
   const found = known ?? (await reserveNewVm(name, wishes, unlocked))
   checkpoint('vm-reserved')
-  return withVmLock(unlocked, found.name, 'vm create', async (working, lost) => {
-    if (userSignature !== undefined) await keepSignature(name, userSignature, working)
+  return withVmLock(unlocked, found.name, 'vm create', async (context, lost) => {
+    if (userSignature !== undefined) await keepSignature(name, userSignature, context)
     // By then the VM may be another run's.
     const onFailure = (entry: Entry, error: unknown) =>
-      giveUp(entry, error, working, rollback && !lost.aborted)
-    if (apply) return finishVm(found.name, working, onFailure)
+      giveUp(entry, error, context, rollback && !lost.aborted)
+    if (apply) return finishVm(found.name, context, onFailure)
     const entry = (await store.find(name)) ?? found
     if (entry.phase === 'reserved') await writeVmFolder(entry, false)
     return { entry, did: entry.phase === 'reserved' ? 'reserved' : 'nothing' }
   })
 }
 
-async function keepSignature(name: string, text: string, { store }: Working): Promise<void> {
+async function keepSignature(name: string, text: string, { store }: VmContext): Promise<void> {
   const signature = await signatureFrom(text)
   await store.change(name, entry => {
     if (entry.phase === 'reserved' || entry.phase === 'created') return withUserSignature(entry, signature)
@@ -71,12 +72,12 @@ function unsigned(name: string): ProxmintError {
   })
 }
 
-async function giveUp(entry: Entry, error: unknown, working: Working, rollback: boolean): Promise<unknown> {
+async function giveUp(entry: Entry, error: unknown, context: VmContext, rollback: boolean): Promise<unknown> {
   const hasBooted = entry.failure?.step === 'boot' || wasActive(entry) || !neverBooted.includes(entry.phase)
   if (!rollback || hasBooted || !(error instanceof ProxmintError)) return resumable(entry, error)
   // Ctrl-C ended the step, not what takes it back.
   const signal = new AbortController().signal
-  await removeVm({ ...working, signal }, entry)
+  await removeVm({ ...context, signal }, entry)
   return new ProxmintError(error.message, {
     facts: {
       ...error.facts,

@@ -9,28 +9,29 @@ import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
 import { applyEntry } from './vm-apply.mts'
+import type { VmContext } from './vm-context.mts'
 import { mintedToken } from './vm-expiry.mts'
 import { noteFailure } from './vm-failure.mts'
 import { locateVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
 import { mintsBeforeBoot, mintToken, requireAccess } from './vm-mint.mts'
 import { onNodeOf } from './vm-moved.mts'
-import { resumable, takeStep, type Working } from './vm-steps.mts'
+import { resumable, takeStep } from './vm-steps.mts'
 import { verifyVm } from './vm-verify.mts'
 import { openChainView } from './web3-context.mts'
 
 /** Completes the credential of a VM: mints its token, and where the VM runs without one already, gives it the id. */
-export async function mintForVm(name: string, unlocked: Working): Promise<Entry> {
-  return withVmLock(unlocked, name, 'mint', async working => {
-    const entry = await requireEntry(working.store, name)
+export async function mintForVm(name: string, unlocked: VmContext): Promise<Entry> {
+  return withVmLock(unlocked, name, 'mint', async context => {
+    const entry = await requireEntry(context.store, name)
     requireAccess(entry)
     if (entry.phase === 'reserved') throw notMade(entry)
-    if (entry.phase === 'created' && mintsBeforeBoot(entry)) return takeStep(entry, working)
+    if (entry.phase === 'created' && mintsBeforeBoot(entry)) return takeStep(entry, context)
     if (entry.token?.status === 'minted') return requireKnown(entry)
     try {
-      return await mintLate(entry, working)
+      return await mintLate(entry, context)
     } catch (error) {
-      throw resumable(await noteFailure(working.store, entry, 'mint', error), error)
+      throw resumable(await noteFailure(context.store, entry, 'mint', error), error)
     }
   })
 }
@@ -55,18 +56,18 @@ async function requireKnown(entry: Entry): Promise<Entry> {
 }
 
 /** The token counts as minted only after the VM has its id: whoever dies in between does both again. */
-async function mintLate(entry: Entry, working: Working): Promise<Entry> {
-  const minted = await mintToken(entry, working)
+async function mintLate(entry: Entry, context: VmContext): Promise<Entry> {
+  const minted = await mintToken(entry, context)
   const opened: Entry = { ...entry, ...minted }
-  await applyEntry(opened, { allowReplace: false }, working)
-  if (entry.phase === 'active') await reboot(opened, working)
-  return working.store.change(entry.name, one =>
+  await applyEntry(opened, { allowReplace: false }, context)
+  if (entry.phase === 'active') await reboot(opened, context)
+  return context.store.change(entry.name, one =>
     withEvent({ ...one, ...minted, failure: null }, `minted token ${opened.token!.id}`, new Date()),
   )
 }
 
 /** The account's GECOS field changes at a boot. */
-async function reboot(entry: Entry, { connection, signal }: Working): Promise<void> {
+async function reboot(entry: Entry, { connection, signal }: VmContext): Promise<void> {
   const { client } = connection
   const vm = await locateVm(connection, entry)
   if (vm === undefined) return
@@ -88,10 +89,10 @@ function notMade({ name }: Entry): ProxmintError {
 export async function updateCredential(
   name: string,
   signatureOrFile: string,
-  working: Working,
+  context: VmContext,
 ): Promise<Entry> {
-  return working.store.exclusively(name, 'mint --update', async () => {
-    const entry = await requireEntry(working.store, name)
+  return context.store.exclusively(name, 'mint --update', async () => {
+    const entry = await requireEntry(context.store, name)
     const token = mintedToken(entry)
     if (token === undefined) throw notMinted(entry)
     const { rpc, target } = await openChainView(token.place)
@@ -101,7 +102,7 @@ export async function updateCredential(
     ])
     const signature = await signatureFrom(signatureOrFile)
     requireSignedBy(owner, decryptMessage, signature)
-    const open = await working.issuer(token.place)
+    const open = await context.issuer(token.place)
     await open.tellOwner(token.id, { signature, text: whereabouts(entry) })
     return entry
   })

@@ -10,27 +10,30 @@ import { say } from '../run/progress.mts'
 import { type Connection, cleaningOf } from './connect.mts'
 import { removeVolume } from './remove-leftovers.mts'
 import { withTerraform } from './terraform-run.mts'
+import type { VmContext } from './vm-context.mts'
 import { expireToken } from './vm-expiry.mts'
 import { noteFailure } from './vm-failure.mts'
 import { removeVmFolder, userDataFile, writeFolderToDestroy } from './vm-folder.mts'
 import { type LocatedVm, locateVm, lookAtVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
-import type { Working } from './vm-steps.mts'
 
 /**
  * Destroys a VM: by Terraform where its state has it, and otherwise by the API. Name, VMID and address are free only
  * after Proxmox has confirmed that the VM is gone.
  * @throws ProxmintError where the VM in Proxmox is not the entry's; nothing is touched then.
  */
-export async function destroyVm(name: string, unlocked: Working): Promise<Entry> {
-  return withVmLock(unlocked, name, 'vm destroy', async working => {
-    const entry = await requireEntry(working.store, name)
-    return removeVm(working, entry)
+export async function destroyVm(name: string, unlocked: VmContext): Promise<Entry> {
+  return withVmLock(unlocked, name, 'vm destroy', async context => {
+    const entry = await requireEntry(context.store, name)
+    return removeVm(context, entry)
   })
 }
 
 /** The same for who holds the VM's lock. Its folder goes first: once the entry is gone, nobody would look for it. */
-export async function removeVm({ store, connection, issuer, signal }: Working, entry: Entry): Promise<Entry> {
+export async function removeVm(
+  { store, connection, issuer, signal }: VmContext,
+  entry: Entry,
+): Promise<Entry> {
   const { name } = entry
   try {
     await removeFromProxmox(connection, entry, signal)

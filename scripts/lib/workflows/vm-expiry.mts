@@ -2,12 +2,12 @@ import { type Entry, type TokenRecord, withEvent } from '../registry/entry.mts'
 import { counted } from '../run/counted.mts'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
-import type { Working } from './vm-steps.mts'
+import type { VmContext } from './vm-context.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
 
 /** What renewing a VM needs; Proxmox is not asked. */
-export type Renewing = Pick<Working, 'store' | 'issuer'>
+export type Renewing = Pick<VmContext, 'store' | 'issuer'>
 
 /** From the expiry on, or from now where that is past: nobody wants a VM that is expired again at once. */
 export function extended(entry: Entry, days: number, now: Date): Entry {
@@ -30,7 +30,7 @@ export async function extendVm(name: string, days: number, { store, issuer }: Re
 }
 
 /** Makes the chain say the entry's expiry. Only wallets show it: no VM opens or closes by it. */
-export async function tellExpiry(entry: Entry, issuer: Working['issuer']): Promise<void> {
+export async function tellExpiry(entry: Entry, issuer: VmContext['issuer']): Promise<void> {
   const token = mintedToken(entry)
   if (token === undefined) return
   try {
@@ -44,7 +44,7 @@ export async function tellExpiry(entry: Entry, issuer: Working['issuer']): Promi
  * Makes the chain say that the token of a VM that is gone is expired. What is on the chain keeps nobody from
  * destroying a VM: where it cannot be told now, `reconcile` tells of it later.
  */
-export async function expireToken(entry: Entry, issuer: Working['issuer']): Promise<TokenRecord | null> {
+export async function expireToken(entry: Entry, issuer: VmContext['issuer']): Promise<TokenRecord | null> {
   const token = mintedToken(entry)
   if (token === undefined) return entry.token
   const end = Math.min(Date.now(), Date.parse(entry.expiresAt))

@@ -1,16 +1,16 @@
-import type { Working } from './vm-steps.mts'
+import type { VmContext } from './vm-context.mts'
 
 /**
  * Runs `work` while no other run may work on the VM. Its signal aborts also where the lock is lost.
  * @throws ProxmintError (locked), as `RegistryStore.exclusively`.
  */
 export function withVmLock<T>(
-  working: Working,
+  context: VmContext,
   name: string,
   purpose: string,
-  work: (working: Working, lost: AbortSignal) => Promise<T>,
+  work: (context: VmContext, lost: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  return working.store.exclusively(name, purpose, lost =>
-    work({ ...working, signal: AbortSignal.any([working.signal, lost]) }, lost),
+  return context.store.exclusively(name, purpose, lost =>
+    work({ ...context, signal: AbortSignal.any([context.signal, lost]) }, lost),
   )
 }

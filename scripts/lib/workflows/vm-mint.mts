@@ -2,7 +2,7 @@ import type { MintRequest } from '../access/mint.mts'
 import type { AccessDesign, Entry, TokenRecord } from '../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
-import type { Working } from './vm-steps.mts'
+import type { VmContext } from './vm-context.mts'
 
 /** Whether its first boot waits for its token. */
 export function mintsBeforeBoot({ design }: Entry): boolean {
@@ -13,7 +13,7 @@ export function mintsBeforeBoot({ design }: Entry): boolean {
  * Mints the token of a VM, once for its entry however often it is asked for.
  * @returns what the entry is to say of it: the id is the receipt's.
  */
-export async function mintToken(entry: Entry, { store, issuer }: Working): Promise<Partial<Entry>> {
+export async function mintToken(entry: Entry, { store, issuer }: VmContext): Promise<Partial<Entry>> {
   const { access, owner } = requireAccess(entry)
   try {
     const open = await issuer(access)

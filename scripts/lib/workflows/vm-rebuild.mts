@@ -8,25 +8,26 @@ import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../templates/version.mts'
 import { requireWebPackage } from './vm-access.mts'
 import { type Applied, finishVm } from './vm-apply.mts'
+import type { VmContext } from './vm-context.mts'
 import { copyFor, currentVersion } from './vm-design.mts'
 import { renderVm, requireDesign } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
 import { onNodeOf, rememberNode } from './vm-moved.mts'
 import { diskOfTemplate, requireClonable, requirePrivileges } from './vm-requirements.mts'
-import { resumable, type Working } from './vm-steps.mts'
+import { resumable } from './vm-steps.mts'
 
 /**
  * Makes a VM anew from the current version of its template family, or goes on with that where it stopped. Name, VMID,
  * address, expiry and credential stay; its disk is lost.
  * @throws ProxmintError where the VM may not be rebuilt, with nothing touched; later, with what is kept.
  */
-export async function rebuildVm(name: string, unlocked: Working): Promise<Applied> {
-  return withVmLock(unlocked, name, 'vm rebuild', async working => {
-    const entry = await requireEntry(working.store, name)
+export async function rebuildVm(name: string, unlocked: VmContext): Promise<Applied> {
+  return withVmLock(unlocked, name, 'vm rebuild', async context => {
+    const entry = await requireEntry(context.store, name)
     const version = await versionToMoveTo(entry)
-    if (version !== undefined) await decide(entry, version, working)
-    return finishVm(name, working, resumable)
+    if (version !== undefined) await decide(entry, version, context)
+    return finishVm(name, context, resumable)
   })
 }
 
@@ -44,8 +45,8 @@ export function versionFor(entry: Entry, families: Families): TemplateVersion | 
 }
 
 /** All that can be looked at is looked at before the disk is lost. Then it is written down, and there is no way back. */
-async function decide(found: Entry, version: TemplateVersion, working: Working): Promise<void> {
-  const { store, connection } = working
+async function decide(found: Entry, version: TemplateVersion, context: VmContext): Promise<void> {
+  const { store, connection } = context
   const { name } = found
   const vm = await locateVm(connection, found)
   const entry = onNodeOf(found, vm)

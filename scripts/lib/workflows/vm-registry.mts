@@ -5,7 +5,7 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { connect } from './connect.mts'
 import { issuers } from './credential-issuer.mts'
 import { registryPlace, withRegistry } from './open-registry.mts'
-import type { Working } from './vm-steps.mts'
+import type { VmContext } from './vm-context.mts'
 
 /**
  * Opens the registry for work on VMs themselves.
@@ -23,7 +23,7 @@ export async function withVmRegistry<T>(
 export async function withVms<T>(
   purpose: string,
   signal: AbortSignal,
-  work: (working: Working) => Promise<T>,
+  work: (context: VmContext) => Promise<T>,
   names: string[] = [],
 ): Promise<T> {
   return withVmRegistry(purpose, async store => {
@@ -38,7 +38,7 @@ async function requireAny(store: RegistryStore, names: string[]): Promise<void> 
 }
 
 /** Logs in to Proxmox. */
-export async function workingOn(store: RegistryStore, signal: AbortSignal): Promise<Working> {
+export async function workingOn(store: RegistryStore, signal: AbortSignal): Promise<VmContext> {
   return { store, connection: await connect(), issuer: issuers(signal), signal }
 }
 

@@ -1,16 +1,16 @@
 import { cleared, type Entry } from '../registry/entry.mts'
 import { checkpoint } from '../run/checkpoint.mts'
+import type { VmContext } from './vm-context.mts'
 import { removeFromProxmox } from './vm-destroy.mts'
 import { noteFailure } from './vm-failure.mts'
 import { locateVm } from './vm-locate.mts'
-import type { Working } from './vm-steps.mts'
 
 /**
  * Removes the VM that an entry had before it was to be rebuilt; whoever calls it holds the VM's lock. Only when
  * Proxmox has confirmed that it is gone the entry is as one that was just reserved. Until then nobody could tell an
  * old VM from a new one: both have its name, its VMID and its id in their notes.
  */
-export async function removeReplaced(entry: Entry, { store, connection, signal }: Working): Promise<Entry> {
+export async function removeReplaced(entry: Entry, { store, connection, signal }: VmContext): Promise<Entry> {
   const { name } = entry
   try {
     // Of a VM that was only reserved, another one under its number would be passed over.

@@ -2,6 +2,7 @@ import { type Place, vmNeeds } from '../permissions/needs.mts'
 import { ProxmoxApiError } from '../proxmox/errors.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listStorages } from '../proxmox/list-storages.mts'
+import { storagesOfDrives } from '../proxmox/vm-devices.mts'
 import type { VmDesign } from '../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
@@ -9,9 +10,9 @@ import type { Connection } from './connect.mts'
 import type { OpenIssuer } from './credential-issuer.mts'
 import { checkPermissions, requireGranted } from './permission-check.mts'
 import { requireWebPackage } from './vm-access.mts'
+import type { WantedVm } from './vm-design.mts'
 import { warnOfNoKey } from './vm-keys.mts'
 import { mintRequestOf } from './vm-mint.mts'
-import type { WantedVm } from './vm-reserve.mts'
 
 /** @throws ProxmintError (denied) with the lines that add what is missing: better before anything is reserved. */
 export async function requirePrivileges(
@@ -81,7 +82,7 @@ export async function requireClonable(
     getVmConfig(client, template),
     listStorages(client, template.node),
   ])
-  const used = storagesOf(config)
+  const used = storagesOfDrives(config)
   const local = storages.filter(({ storage, shared }) => used.has(storage) && shared !== 1)
   if (local.length === 0) return
   const names = local.map(({ storage }) => storage).join(', ')
@@ -96,14 +97,6 @@ export async function requireClonable(
     },
   )
 }
-
-/** Those with its drives, that of cloud-init among them. */
-function storagesOf(config: Record<string, string | number>): Set<string> {
-  const drives = Object.entries(config).filter(([slot]) => driveSlot.test(slot))
-  return new Set(drives.map(([, drive]) => String(drive).split(':')[0]!))
-}
-
-const driveSlot = /^(scsi|virtio|sata|ide|efidisk|tpmstate)\d+$/
 
 function isMissing(error: unknown): boolean {
   return error instanceof ProxmoxApiError && error.status === 500 && /does not exist/.test(error.reason)

@@ -11,11 +11,13 @@ import { didYouMean } from '../run/nearest.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { requireFamily } from './checked-template.mts'
 import type { Connection } from './connect.mts'
+import { requireNode } from './require-node.mts'
 import { requireStorages, type WantedStorage } from './require-storages.mts'
 import { accessDesign } from './vm-access.mts'
-import { copyFor, currentVersion, designVm, type VmWishes } from './vm-design.mts'
+import type { VmContext } from './vm-context.mts'
+import { copyFor, currentVersion, designVm, type VmWishes, type WantedVm } from './vm-design.mts'
 import { userDataOf } from './vm-folder.mts'
-import { pickNode, requireNode } from './vm-node.mts'
+import { pickNode } from './vm-node.mts'
 import {
   requireClonable,
   requireDisk,
@@ -24,7 +26,6 @@ import {
   requirePrivileges,
   warnOfLogins,
 } from './vm-requirements.mts'
-import type { Working } from './vm-steps.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
 
@@ -32,8 +33,8 @@ const dayMs = 24 * 60 * 60 * 1000
  * Takes a name, a VMID and an address for a new VM, and writes down all that it is to be.
  * @throws ProxmintError (usage) for what cannot be had, (invalid) where there is no VM template to make it from.
  */
-export async function reserveNewVm(name: string, wishes: VmWishes, working: Working): Promise<Entry> {
-  const { store, connection, issuer } = working
+export async function reserveNewVm(name: string, wishes: VmWishes, context: VmContext): Promise<Entry> {
+  const { store, connection, issuer } = context
   const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
   const placed = await withNode(connection, defaults, wishes)
   const wanted = await wantedVm(connection, pools, defaults, name, placed)
@@ -99,9 +100,6 @@ export interface FoundTemplate {
   /** Null for one that is in no lockfile. */
   version: Wanted['template']
 }
-
-/** What is reserved, with all that it is to be. */
-export type WantedVm = Wanted & { node: string; design: VmDesign }
 
 /** Everything about a VM that can be told without asking Proxmox. */
 export async function wantedVm(

@@ -8,6 +8,7 @@ import type { Connection } from './connect.mts'
 import type { OpenIssuer } from './credential-issuer.mts'
 import { deleteUnfinished } from './remove-leftovers.mts'
 import { withTerraform } from './terraform-run.mts'
+import type { VmContext } from './vm-context.mts'
 import { noteFailure } from './vm-failure.mts'
 import { writeVmFolder } from './vm-folder.mts'
 import { locateVm } from './vm-locate.mts'
@@ -15,20 +16,12 @@ import { mintsBeforeBoot, mintToken, requireOwnToken } from './vm-mint.mts'
 import { onNodeOf, rememberNode } from './vm-moved.mts'
 import { verifyVm } from './vm-verify.mts'
 
-export interface Working {
-  store: RegistryStore
-  connection: Connection
-  /** The chain is asked only for VMs that have a token, or are to get one. */
-  issuer: OpenIssuer
-  signal: AbortSignal
-}
-
 interface Step {
   name: string
   next: Phase
   reached: Checkpoint
   /** May be done again, wholly or in part. @returns what else is known of the VM then. */
-  act(entry: Entry, working: Working): Promise<Partial<Entry> | undefined>
+  act(entry: Entry, context: VmContext): Promise<Partial<Entry> | undefined>
 }
 
 const create: Step = { name: 'create', next: 'created', reached: 'vm-created', act: createOff }
@@ -53,12 +46,12 @@ export function isUnfinished(entry: Entry): boolean {
  * Takes a VM one phase further; whoever calls it holds the VM's lock.
  * @throws ProxmintError; the entry keeps its phase, with where and why it stopped.
  */
-export async function takeStep(entry: Entry, working: Working): Promise<Entry> {
+export async function takeStep(entry: Entry, context: VmContext): Promise<Entry> {
   const step = stepOf(entry)!
-  const { store } = working
+  const { store } = context
   let learned: Partial<Entry> | undefined
   try {
-    learned = await step.act(entry, working)
+    learned = await step.act(entry, context)
   } catch (error) {
     await noteFailure(store, entry, step.name, error)
     throw error
@@ -90,7 +83,7 @@ function nextCommand({ name, phase, failure }: Entry): string {
 }
 
 /** Makes the VM, powered off. */
-async function createOff(before: Entry, { store, connection, signal }: Working): Promise<undefined> {
+async function createOff(before: Entry, { store, connection, signal }: VmContext): Promise<undefined> {
   const found = await locateVm(connection, before)
   const entry = onNodeOf(before, found)
   const folder = await writeVmFolder(entry, false)
@@ -116,7 +109,7 @@ async function removeHalfMade(
 }
 
 /** Starts the VM, and holds what runs then against the entry. */
-export async function bootVm(before: Entry, { store, connection, signal }: Working): Promise<undefined> {
+export async function bootVm(before: Entry, { store, connection, signal }: VmContext): Promise<undefined> {
   requireOwnToken(before)
   const vm = await locateVm(connection, before)
   if (vm === undefined) throw gone(before)

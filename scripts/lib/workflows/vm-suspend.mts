@@ -6,27 +6,28 @@ import { requireEntry } from '../registry/revise.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
+import type { VmContext } from './vm-context.mts'
 import { extended, tellExpiry } from './vm-expiry.mts'
 import { noteFailure } from './vm-failure.mts'
 import { locateVm } from './vm-locate.mts'
 import { withVmLock } from './vm-lock.mts'
-import { bootVm, resumable, type Working } from './vm-steps.mts'
+import { bootVm, resumable } from './vm-steps.mts'
 
 /**
  * Powers an active VM off. The phase is written first: whoever dies in between leaves a suspended entry whose VM
  * runs, and the next `gc` stops it. The caller holds the VM's lock.
  */
-export async function suspendVm(entry: Entry, working: Working): Promise<Entry> {
-  const { store } = working
-  await locateVm(working.connection, entry)
+export async function suspendVm(entry: Entry, context: VmContext): Promise<Entry> {
+  const { store } = context
+  await locateVm(context.connection, entry)
   const suspended = await store.change(entry.name, one => advance(one, 'suspended', new Date()))
   checkpoint('vm-suspended')
-  await powerOff(suspended, working)
+  await powerOff(suspended, context)
   return suspended
 }
 
 /** Powers the VM of a suspended entry off, and keeps a restart of its node from waking it. */
-export async function powerOff(entry: Entry, { store, connection }: Working): Promise<void> {
+export async function powerOff(entry: Entry, { store, connection }: VmContext): Promise<void> {
   const { client } = connection
   try {
     const vm = await locateVm(connection, entry)
@@ -46,16 +47,16 @@ export async function powerOff(entry: Entry, { store, connection }: Working): Pr
  * Boots a suspended VM again.
  * @param days by how many it is extended first; undefined: it must not be expired any more.
  */
-export async function resumeVm(name: string, days: number | undefined, unlocked: Working): Promise<Entry> {
-  return withVmLock(unlocked, name, 'vm resume', async working => {
-    const { store, issuer } = working
+export async function resumeVm(name: string, days: number | undefined, unlocked: VmContext): Promise<Entry> {
+  return withVmLock(unlocked, name, 'vm resume', async context => {
+    const { store, issuer } = context
     const found = await requireEntry(store, name)
     if (found.phase !== 'suspended') throw notSuspended(found)
     const entry =
       days === undefined ? found : await store.change(name, one => extended(one, days, new Date()))
     if (isExpired(entry, new Date())) throw expired(entry)
     try {
-      await bootVm(entry, working)
+      await bootVm(entry, context)
     } catch (error) {
       throw resumable(await noteFailure(store, entry, 'resume', error), error)
     }

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
-import type { AccessDesign, Entry, VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import {
-  type SeenToken,
-  tokenDivergencesOf,
+  type AccessDesign,
+  type Entry,
   tokenKey,
-} from '../../../scripts/lib/registry/token-divergence.mts'
+  type VmDesign,
+} from '../../../scripts/lib/registry/entry.mts'
+import { type SeenToken, tokenDivergencesOf } from '../../../scripts/lib/registry/token-divergence.mts'
 import { entry, now } from './entries.mts'
 
 const access = { chainId: 31337, contract: '0xC' } as AccessDesign

@@ -1,9 +1,9 @@
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import type { VmContext } from '../../../scripts/lib/workflows/vm-context.mts'
 import { createVm } from '../../../scripts/lib/workflows/vm-create.mts'
 import type { VmWishes } from '../../../scripts/lib/workflows/vm-design.mts'
-import type { Working } from '../../../scripts/lib/workflows/vm-steps.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -21,9 +21,9 @@ beforeEach(async () => {
 const create = (lost: AbortSignal) => {
   const { connection } = fakeProxmox({ 150: { node: 'pve', status: 'running', config: { name: 'db' } } })
   const exclusively: RegistryStore['exclusively'] = (_name, _purpose, work) => work(lost)
-  const working = { store: { ...store, exclusively }, connection, signal: new AbortController().signal }
+  const context = { store: { ...store, exclusively }, connection, signal: new AbortController().signal }
   const options = { apply: true, rollback: true, userSignature: undefined }
-  return failureOf(() => createVm('web-1', {} as VmWishes, options, working as unknown as Working))
+  return failureOf(() => createVm('web-1', {} as VmWishes, options, context as unknown as VmContext))
 }
 
 test('what failed is rolled back where that is wanted', async () => {

@@ -15,10 +15,11 @@ import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { ProxmintError } from '../../../scripts/lib/run/errors.mts'
 import type { CredentialIssuer } from '../../../scripts/lib/workflows/credential-issuer.mts'
+import type { VmContext } from '../../../scripts/lib/workflows/vm-context.mts'
 import { mintForVm, signatureFrom, withUserSignature } from '../../../scripts/lib/workflows/vm-credential.mts'
 import { expireToken, extendVm } from '../../../scripts/lib/workflows/vm-expiry.mts'
 import { requireOwnToken } from '../../../scripts/lib/workflows/vm-mint.mts'
-import { isUnfinished, takeStep, type Working } from '../../../scripts/lib/workflows/vm-steps.mts'
+import { isUnfinished, takeStep } from '../../../scripts/lib/workflows/vm-steps.mts'
 import { resumeVm } from '../../../scripts/lib/workflows/vm-suspend.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
@@ -37,7 +38,7 @@ const vm = (changes: Partial<Entry> = {}): Entry =>
   entry('web-1', { node: 'pve', vmid: 100, owner: owner.address, phase: 'created', design, ...changes })
 
 let store: RegistryStore
-let working: Working
+let context: VmContext
 let minted: MintRequest[]
 let told: [string, number][]
 /** What the chain answers instead. */
@@ -66,7 +67,7 @@ beforeEach(async () => {
   chainFault = undefined
   const config = { name: 'web-1', description: descriptionOf(vm()), tags: 'proxmint-test' }
   const { connection } = fakeProxmox({ 100: { node: 'pve', status: 'stopped', config } })
-  working = { store, connection, issuer: async () => issuer, signal: new AbortController().signal }
+  context = { store, connection, issuer: async () => issuer, signal: new AbortController().signal }
 })
 afterEach(() => store.close())
 
@@ -77,7 +78,7 @@ const kept = async (one: Entry): Promise<Entry> => {
 
 describe('the step between creation and boot', () => {
   test('takes the id from the receipt; 0 is an id', async () => {
-    const after = await takeStep(await kept(vm({ token: null })), working)
+    const after = await takeStep(await kept(vm({ token: null })), context)
     expect(after).toMatchObject({
       phase: 'minted',
       token: { status: 'minted', id: '0', transaction: '0xabc' },
@@ -89,7 +90,7 @@ describe('the step between creation and boot', () => {
   test('defect of the predecessor: a failed mint exited 0; the VM stays off, and says why', async () => {
     chainFault = new ProxmintError('no RPC server of the chain answers')
     const one = await kept(vm())
-    expect(await failureOf(() => takeStep(one, working))).toMatchObject({ message: chainFault.message })
+    expect(await failureOf(() => takeStep(one, context))).toMatchObject({ message: chainFault.message })
     const after = (await store.find('web-1'))!
     expect(after).toMatchObject({
       phase: 'created',
@@ -119,28 +120,28 @@ describe('the expiry on the chain', () => {
 
   test('follows an extension', async () => {
     await kept(active)
-    const { expiresAt } = await extendVm('web-1', 10, working)
+    const { expiresAt } = await extendVm('web-1', 10, context)
     expect(told).toEqual([['0', Math.floor(Date.parse(expiresAt) / 1000)]])
   })
 
   test('where the chain is silent the VM is extended all the same, and the failure says so', async () => {
     await kept(active)
     chainFault = new ProxmintError('no RPC server of the chain answers')
-    const failure = await failureOf(() => extendVm('web-1', 10, working))
+    const failure = await failureOf(() => extendVm('web-1', 10, context))
     expect(failure.message).toMatch(/^web-1 is extended until \S+, but the chain was not told: no RPC server/)
     expect(failure.hint).toContain('reconcile.mts --fix')
     expect(Date.parse((await store.find('web-1'))!.expiresAt)).toBeGreaterThan(Date.parse(active.expiresAt))
   })
 
   test('ends with the VM; never later than it was to', async () => {
-    expect(await expireToken(active, working.issuer)).toMatchObject({ status: 'expired', id: '0' })
+    expect(await expireToken(active, context.issuer)).toMatchObject({ status: 'expired', id: '0' })
     expect(told).toEqual([['0', Math.floor(Date.parse(active.expiresAt) / 1000)]])
-    expect(await expireToken(vm({ token: null }), working.issuer)).toBeNull()
+    expect(await expireToken(vm({ token: null }), context.issuer)).toBeNull()
   })
 
   test('keeps nobody from destroying a VM', async () => {
     chainFault = new ProxmintError('no RPC server of the chain answers')
-    expect(await expireToken(active, working.issuer)).toEqual(active.token)
+    expect(await expireToken(active, context.issuer)).toEqual(active.token)
   })
 })
 
@@ -180,13 +181,13 @@ describe('a token that is minted already', () => {
 
   test('is not minted again', async () => {
     await chainThatSays()
-    expect(await mintForVm((await kept(opened)).name, working)).toEqual(opened)
+    expect(await mintForVm((await kept(opened)).name, context)).toEqual(opened)
     expect(minted).toEqual([])
   })
 
   test('and that the chain does not have is told, and what to do', async () => {
     await chainThatSays(revert)
-    expect(await failureOf(async () => mintForVm((await kept(opened)).name, working))).toMatchObject({
+    expect(await failureOf(async () => mintForVm((await kept(opened)).name, context))).toMatchObject({
       message: 'token 0 of web-1 is in the registry, and not on chain 31337',
       facts: { contract: access.contract },
       hint: expect.stringContaining('zx scripts/vm.mts destroy web-1'),
@@ -195,7 +196,7 @@ describe('a token that is minted already', () => {
 
   test('is not called missing where the server has no answer', async () => {
     await chainThatSays({ code: -32005, message: 'limit exceeded' })
-    expect(await failureOf(async () => mintForVm((await kept(opened)).name, working))).toMatchObject({
+    expect(await failureOf(async () => mintForVm((await kept(opened)).name, context))).toMatchObject({
       message: 'the RPC server refuses eth_call: limit exceeded',
     })
   })
@@ -206,13 +207,13 @@ describe('how to go on is said', () => {
     chainFault = new ProxmintError('the chain is away')
     const open = { ...design, access: { ...access, mintLater: true } }
     await kept(vm({ phase: 'active', design: open }))
-    const { hint } = await failureOf(() => mintForVm('web-1', working))
+    const { hint } = await failureOf(() => mintForVm('web-1', context))
     expect(hint).toContain('to go on: zx scripts/mint.mts --vm web-1;')
   })
 
   test('of a VM whose resume failed', async () => {
     await kept(vm({ phase: 'suspended', design: null }))
-    const { hint } = await failureOf(() => resumeVm('web-1', 30, working))
+    const { hint } = await failureOf(() => resumeVm('web-1', 30, context))
     expect(hint).toContain('to go on: zx scripts/vm.mts resume web-1;')
   })
 })

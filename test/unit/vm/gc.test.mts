@@ -4,8 +4,8 @@ import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { collectGarbage, exitCodeOf, type GcOutcome } from '../../../scripts/lib/workflows/gc.mts'
+import type { VmContext } from '../../../scripts/lib/workflows/vm-context.mts'
 import { extended } from '../../../scripts/lib/workflows/vm-expiry.mts'
-import type { Working } from '../../../scripts/lib/workflows/vm-steps.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -19,7 +19,7 @@ const ago = (days: number) => new Date(now.getTime() - days * day).toISOString()
 
 let store: RegistryStore
 let proxmox: FakeProxmox
-let working: Working
+let context: VmContext
 
 beforeEach(async () => {
   store = openFileStore({ folder: await temporaryFolder(), purpose: 'test' })
@@ -40,7 +40,7 @@ beforeEach(async () => {
     [],
   )
   proxmox = fakeProxmox({ 100: vm('old', 'running'), 101: vm('older'), 102: vm('paid', 'running') })
-  working = { store, connection: proxmox.connection, issuer: noIssuer, signal: new AbortController().signal }
+  context = { store, connection: proxmox.connection, issuer: noIssuer, signal: new AbortController().signal }
 })
 
 afterEach(() => store.close())
@@ -51,7 +51,7 @@ function vm(name: string, status: FakeVm['status'] = 'stopped', changes: Partial
 }
 
 const gc = (execute: boolean, graceDays = 3) =>
-  collectGarbage({ execute, graceDays, now: () => now }, working)
+  collectGarbage({ execute, graceDays, now: () => now }, context)
 const results = (outcomes: GcOutcome[]) =>
   Object.fromEntries(outcomes.map(({ name, due, result }) => [name, `${due}: ${result}`]))
 
@@ -91,11 +91,11 @@ test('one that fails does not keep the others waiting', async () => {
 
 test('an interrupted run tells what it left undone, and ends as interrupted', async () => {
   const interruption = new AbortController()
-  working.signal = interruption.signal
+  context.signal = interruption.signal
   proxmox.before = async () => interruption.abort()
   const outcomes = await gc(true)
   expect(results(outcomes)).toEqual({ old: 'suspend: done', older: 'destroy: due' })
-  expect(exitCodeOf(outcomes, working.signal)).toBe(130)
+  expect(exitCodeOf(outcomes, context.signal)).toBe(130)
   expect([...proxmox.vms.keys()]).toContain(101)
 })
 

@@ -1,24 +1,24 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import type { VmContext } from '../../../scripts/lib/workflows/vm-context.mts'
 import { withVmLock } from '../../../scripts/lib/workflows/vm-lock.mts'
-import type { Working } from '../../../scripts/lib/workflows/vm-steps.mts'
 
 let interruption: AbortController
 let loss: AbortController
-let working: Working
+let context: VmContext
 
 beforeEach(() => {
   interruption = new AbortController()
   loss = new AbortController()
   const exclusively: RegistryStore['exclusively'] = (_name, _purpose, work) => work(loss.signal)
-  working = { store: { exclusively }, signal: interruption.signal } as unknown as Working
+  context = { store: { exclusively }, signal: interruption.signal } as unknown as VmContext
 })
 
 test.each([
   ['Ctrl-C', () => interruption],
   ['the loss of the lock', () => loss],
 ])('work on a VM is stopped by %s', async (_, controller) => {
-  const aborted = await withVmLock(working, 'web-1', 'apply', async ({ signal }) => {
+  const aborted = await withVmLock(context, 'web-1', 'apply', async ({ signal }) => {
     const before = signal.aborted
     controller().abort()
     return [before, signal.aborted]

@@ -8,9 +8,10 @@ import {
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import type { VmContext } from '../../../scripts/lib/workflows/vm-context.mts'
 import { versionFor } from '../../../scripts/lib/workflows/vm-rebuild.mts'
 import { removeReplaced } from '../../../scripts/lib/workflows/vm-replaced.mts'
-import { takeStep, type Working } from '../../../scripts/lib/workflows/vm-steps.mts'
+import { takeStep } from '../../../scripts/lib/workflows/vm-steps.mts'
 import { failureOf } from '../failure.mts'
 import { entry, now } from '../registry/entries.mts'
 import { version } from '../templates-sample.mts'
@@ -75,9 +76,9 @@ async function removal(name: string) {
     150: { node: 'pve', status: 'running', config: { name, description: descriptionOf(web()) } },
   })
   const { connection } = proxmox
-  const working: Working = { store, connection, issuer: noIssuer, signal: new AbortController().signal }
-  const remove = async () => removeReplaced((await store.find('web-1'))!, working)
-  return { proxmox, remove, working }
+  const context: VmContext = { store, connection, issuer: noIssuer, signal: new AbortController().signal }
+  const remove = async () => removeReplaced((await store.find('web-1'))!, context)
+  return { proxmox, remove, context }
 }
 
 test('the VM it had is gone before the new one is made', async () => {
@@ -107,7 +108,7 @@ test('a VM that does not go is tried again by the next run', async () => {
 })
 
 test('a VM that has its token is not given another one before it boots again', async () => {
-  const { proxmox, working } = await removal('web-1')
+  const { proxmox, context } = await removal('web-1')
   proxmox.vms.clear()
   const token = { status: 'minted', id: '0', transaction: '0x1' } as const
   const access = { mintLater: false } as AccessDesign
@@ -115,6 +116,6 @@ test('a VM that has its token is not given another one before it boots again', a
     ...one,
     ...{ phase: 'created', token, design: { ...design, access } },
   }))
-  expect((await failureOf(() => takeStep(made, working))).message).toContain('is not in Proxmox any more')
+  expect((await failureOf(() => takeStep(made, context))).message).toContain('is not in Proxmox any more')
   expect(await store.find('web-1')).toMatchObject({ token, failure: { step: 'boot' } })
 })

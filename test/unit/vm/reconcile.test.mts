@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import { reconcile } from '../../../scripts/lib/workflows/reconcile.mts'
-import type { Working } from '../../../scripts/lib/workflows/vm-steps.mts'
+import type { VmContext } from '../../../scripts/lib/workflows/vm-context.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { type FakeVm, fakeProxmox } from './fake-proxmox.mts'
@@ -25,8 +25,8 @@ test('a fix that fails keeps neither the others nor the report waiting', async (
   proxmox.before = async change => {
     if (change.includes('/100/')) throw new Error('no connection')
   }
-  const working = { store, connection: proxmox.connection, signal: new AbortController().signal }
-  const { findings } = await reconcile(working as unknown as Working, true)
+  const context = { store, connection: proxmox.connection, signal: new AbortController().signal }
+  const { findings } = await reconcile(context as unknown as VmContext, true)
   const fixes = findings.filter(({ fix }) => fix === 'power it off')
   expect(fixes).toMatchObject([
     { name: 'a', fixed: false, error: 'no connection' },

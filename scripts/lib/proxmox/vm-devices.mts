@@ -1,5 +1,6 @@
-/** What the test reads from a VM's config, as Proxmox answers it. */
-type VmConfig = Record<string, string | number>
+/** Reads disks and cards from a VM's config. */
+
+import type { VmConfig } from './get-vm-config.mts'
 
 const diskSlot = /^(scsi|virtio|sata|ide)\d+$/
 
@@ -32,4 +33,23 @@ function isCloudInitDrive(value: string | number): boolean {
 /** The MAC address of the first network card, in lower case. */
 export function macOf(config: VmConfig): string | undefined {
   return /(?:[0-9a-f]{2}:){5}[0-9a-f]{2}/i.exec(String(config['net0'] ?? ''))?.[0].toLowerCase()
+}
+
+const driveSlot = /^(scsi|virtio|sata|ide|efidisk|tpmstate)\d+$/
+
+/** Lists the storages that hold the VM's disks and its cloud-init drive; CDs are left out. */
+export function storagesOfDisks(config: VmConfig): string[] {
+  return Object.entries(config)
+    .filter(([slot, drive]) => diskSlot.test(slot) && !String(drive).includes('media=cdrom'))
+    .map(([, drive]) => storageOf(drive))
+}
+
+/** The storages of all drives: CDs, the cloud-init drive, EFI variables and TPM state among them. */
+export function storagesOfDrives(config: VmConfig): Set<string> {
+  const drives = Object.entries(config).filter(([slot]) => driveSlot.test(slot))
+  return new Set(drives.map(([, drive]) => storageOf(drive)))
+}
+
+function storageOf(drive: string | number): string {
+  return String(drive).split(':')[0]!
 }

@@ -1,13 +1,6 @@
-import type { Config } from '../config/load.mts'
-import type { PoolConfig } from '../config/pools.mts'
-import type { VmDefaults } from '../config/vm-defaults.mts'
-import { resolveValue } from '../packer/resolve-value.mts'
-import type { HclValue, SourceBlock, Template } from '../packer/template.mts'
-import { baseImportNeeds, cloneBuildNeeds, isoBuildNeeds, type Need, vmNeeds } from '../permissions/needs.mts'
-import type { ProxmoxClient } from '../proxmox/client.mts'
-import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
-import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { resolveValue } from './resolve-value.mts'
+import type { HclValue, SourceBlock, Template } from './template.mts'
 
 /** What is known of the VM template a build is to make, before Packer runs. */
 export interface BuildTarget {
@@ -99,76 +92,4 @@ function untold(what: string): ProxmintError {
     hint: 'write it as text, with nothing in it but variables that have a default',
     exitCode: exitCodes.invalid,
   })
-}
-
-/** The base VM of a build on one node, or on any, as far as the identity can see VMs. */
-export async function findBase(
-  client: ProxmoxClient,
-  name: string | undefined,
-  node?: string,
-): Promise<VmSummary | undefined> {
-  if (name === undefined) return undefined
-  const matches = (await listVms(client)).filter(
-    vm => vm.name === name && (node === undefined || vm.node === node),
-  )
-  if (matches.length <= 1) return matches[0]
-  throw new ProxmintError(`${matches.length} VMs are named ${name}`, {
-    facts: { vmids: matches.map(vm => vm.vmid).join(', ') },
-    hint: 'rename or delete all but one: Packer finds its base VM by name',
-    exitCode: exitCodes.invalid,
-  })
-}
-
-/** Needs of a build, with the storages of the base VM's disks where those can be read. */
-export async function needsOfBuild(
-  client: ProxmoxClient,
-  target: BuildTarget,
-  place: { node: string; pveMajor: number },
-  base: VmSummary | undefined,
-): Promise<Need[]> {
-  const config: VmConfig = base === undefined ? {} : await getVmConfig(client, base)
-  const diskStorages = [...new Set([...target.diskStorages, ...storagesOf(config)])]
-  const made = { ...place, vmid: undefined, diskStorages, bridge: target.bridge, pool: target.pool }
-  if (target.medium !== undefined) return isoBuildNeeds(made, target.medium.storage, target.usesAgent)
-  return cloneBuildNeeds(made, base?.vmid, target.usesAgent)
-}
-
-/** The storages a VM's disks are on. */
-export function storagesOf(config: VmConfig): string[] {
-  return Object.entries(config)
-    .filter(
-      ([key, value]) => /^(scsi|virtio|sata|ide)\d+$/.test(key) && !String(value).includes('media=cdrom'),
-    )
-    .map(([, value]) => String(value).split(':')[0]!)
-}
-
-/** Needs of `base import`. */
-export function needsOfBaseImport(
-  config: Config,
-  place: { node: string; storagePool: string; pveMajor: number },
-): Need[] {
-  const { node, pveMajor, storagePool } = place
-  return baseImportNeeds(
-    { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge: config.bridge },
-    config.imageStorage,
-  )
-}
-
-/** Needs of `vm create`, `apply`, `gc` and `vm destroy` in the default pool, before a VM is designed. */
-export function needsOfVms(
-  config: Config,
-  pools: PoolConfig,
-  { cloudInit }: VmDefaults,
-  place: { node: string; storagePool: string; pveMajor: number },
-): Need[] {
-  const pool = pools.pools[pools.defaultPool]
-  const made = {
-    pveMajor: place.pveMajor,
-    node: place.node,
-    vmid: undefined,
-    diskStorages: [place.storagePool],
-    bridge: pool?.bridge ?? config.bridge,
-    vlanTag: pool?.vlan,
-  }
-  return vmNeeds(made, undefined, { kind: cloudInit.delivery, storage: cloudInit.storage })
 }

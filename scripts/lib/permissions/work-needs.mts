@@ -1,0 +1,35 @@
+import type { Config } from '../config/load.mts'
+import type { PoolConfig } from '../config/pools.mts'
+import type { VmDefaults } from '../config/vm-defaults.mts'
+import { baseImportNeeds, type Need, vmNeeds } from './needs.mts'
+
+/** Needs of `base import`. */
+export function needsOfBaseImport(
+  config: Config,
+  place: { node: string; storagePool: string; pveMajor: number },
+): Need[] {
+  const { node, pveMajor, storagePool } = place
+  return baseImportNeeds(
+    { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge: config.bridge },
+    config.imageStorage,
+  )
+}
+
+/** Needs of `vm create`, `apply`, `gc` and `vm destroy` in the default pool, before a VM is designed. */
+export function needsOfVms(
+  config: Config,
+  pools: PoolConfig,
+  { cloudInit }: VmDefaults,
+  place: { node: string; storagePool: string; pveMajor: number },
+): Need[] {
+  const pool = pools.pools[pools.defaultPool]
+  const made = {
+    pveMajor: place.pveMajor,
+    node: place.node,
+    vmid: undefined,
+    diskStorages: [place.storagePool],
+    bridge: pool?.bridge ?? config.bridge,
+    vlanTag: pool?.vlan,
+  }
+  return vmNeeds(made, undefined, { kind: cloudInit.delivery, storage: cloudInit.storage })
+}

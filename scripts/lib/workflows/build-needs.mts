@@ -1,0 +1,39 @@
+import type { BuildTarget } from '../packer/build-target.mts'
+import { cloneBuildNeeds, isoBuildNeeds, type Need } from '../permissions/needs.mts'
+import type { ProxmoxClient } from '../proxmox/client.mts'
+import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
+import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { storagesOfDisks } from '../proxmox/vm-devices.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+
+/** The base VM of a build on one node, or on any, as far as the identity can see VMs. */
+export async function findBase(
+  client: ProxmoxClient,
+  name: string | undefined,
+  node?: string,
+): Promise<VmSummary | undefined> {
+  if (name === undefined) return undefined
+  const matches = (await listVms(client)).filter(
+    vm => vm.name === name && (node === undefined || vm.node === node),
+  )
+  if (matches.length <= 1) return matches[0]
+  throw new ProxmintError(`${matches.length} VMs are named ${name}`, {
+    facts: { vmids: matches.map(vm => vm.vmid).join(', ') },
+    hint: 'rename or delete all but one: Packer finds its base VM by name',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** Needs of a build, with the storages of the base VM's disks where those can be read. */
+export async function needsOfBuild(
+  client: ProxmoxClient,
+  target: BuildTarget,
+  place: { node: string; pveMajor: number },
+  base: VmSummary | undefined,
+): Promise<Need[]> {
+  const config: VmConfig = base === undefined ? {} : await getVmConfig(client, base)
+  const diskStorages = [...new Set([...target.diskStorages, ...storagesOfDisks(config)])]
+  const made = { ...place, vmid: undefined, diskStorages, bridge: target.bridge, pool: target.pool }
+  if (target.medium !== undefined) return isoBuildNeeds(made, target.medium.storage, target.usesAgent)
+  return cloneBuildNeeds(made, base?.vmid, target.usesAgent)
+}

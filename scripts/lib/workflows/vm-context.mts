@@ -1,0 +1,12 @@
+import type { RegistryStore } from '../registry/store.mts'
+import type { Connection } from './connect.mts'
+import type { OpenIssuer } from './credential-issuer.mts'
+
+/** What every step in the life of a VM is given. */
+export interface VmContext {
+  store: RegistryStore
+  connection: Connection
+  /** The chain is asked only for VMs that have a token, or are to get one. */
+  issuer: OpenIssuer
+  signal: AbortSignal
+}

@@ -1,0 +1,37 @@
+/** The rooms of scripts/lib: an import goes from a room to one with a lower level, type imports too. */
+
+export interface Room {
+  /** Below scripts/lib. */
+  folder: string
+  level: number
+  /** What is in it, for docs/design.md and its picture. */
+  holds: string
+}
+
+export const ROOMS: readonly Room[] = [
+  { folder: 'workflows', level: 9.5, holds: 'what has no room yet' },
+  { folder: 'access', level: 3, holds: 'the chain' },
+  { folder: 'demo', level: 10, holds: 'the main job once, on a lab' },
+  { folder: 'doctor', level: 9, holds: 'checks of everything, privileges too' },
+  { folder: 'report', level: 9, holds: 'one HTML page' },
+  { folder: 'timers', level: 9, holds: 'timers of systemd' },
+  { folder: 'reconcile', level: 8, holds: 'compares registry, folders, Proxmox and chain' },
+  { folder: 'build', level: 7, holds: 'a family becomes a version; a cloud image becomes a base VM' },
+  { folder: 'vm', level: 7, holds: 'plan, Terraform folder, look at and life of VMs' },
+  { folder: 'channels', level: 6, holds: 'promote, roll back, revoke, prune, list, diff' },
+  { folder: 'acceptance', level: 5, holds: 'tests a VM template on two clones' },
+  { folder: 'credential', level: 5, holds: 'issuer, mint, contract and events of access credentials' },
+  { folder: 'site', level: 4, holds: 'one Proxmox with config and login; what work requires of it' },
+  { folder: 'chain', level: 3, holds: 'RPC, signer, transactions, contract, formats' },
+  { folder: 'packer', level: 3, holds: 'reads templates, checks rules, plans commands' },
+  { folder: 'registry', level: 3, holds: 'VMs with numbers and phases, in files or PostgreSQL' },
+  { folder: 'terraform', level: 3, holds: 'configuration of a VM, commands, guard of plans' },
+  { folder: 'cloud-init', level: 2, holds: 'user-data, ISO images' },
+  { folder: 'credentials', level: 2, holds: 'SOPS or environment, checked' },
+  { folder: 'permissions', level: 2, holds: 'needed, granted and missing privileges' },
+  { folder: 'templates', level: 2, holds: 'versions, channels, lockfile, reservations' },
+  { folder: 'config', level: 1, holds: 'config/*.yaml and their schemas' },
+  { folder: 'proxmox', level: 1, holds: 'one file per API operation' },
+  { folder: 'tools', level: 1, holds: 'finds or installs packer, sops, age, tofu' },
+  { folder: 'run', level: 0, holds: 'entry point, processes, errors, locks, progress' },
+]
