@@ -11,9 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Contract, JsonRpcProvider, Wallet } from 'ethers'
 import { type Chain, startChain } from '../lab/chain/chain.mts'
 import { deployCredentials } from '../lab/chain/deploy.mts'
-import { readBuild } from '../scripts/lib/access/contract.mts'
-import { type Credential, readCredential, readCredentials } from '../scripts/lib/access/credential.mts'
-import { createRpc, type Rpc } from '../scripts/lib/access/rpc.mts'
+import { readBuild } from '../scripts/lib/chain/contract.mts'
+import { type Credential, readCredential, readCredentials } from '../scripts/lib/chain/credential.mts'
+import { createRpc, type Rpc } from '../scripts/lib/chain/rpc.mts'
 import { type Figure, printFigures } from './figures.mts'
 
 const [tokens = 10_000, delayMs = 50] = process.argv.slice(2).map(Number)

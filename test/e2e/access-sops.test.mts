@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { labAccounts } from '../../lab/chain/accounts.mts'
-import { loadSigner } from '../../scripts/lib/access/signer.mts'
+import { loadSigner } from '../../scripts/lib/chain/signer.mts'
 import { requireTool } from '../../scripts/lib/tools/find.mts'
 import { failureOf } from '../unit/failure.mts'
 

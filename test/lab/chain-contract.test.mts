@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { type Contract, Interface, toUtf8Bytes } from 'ethers'
 import { expect, test } from 'vitest'
-import { readCredentials } from '../../scripts/lib/access/credential.mts'
-import { readTogether } from '../../scripts/lib/access/credential-reader.mts'
-import { deploymentData } from '../../scripts/lib/access/deploy.mts'
-import { TRANSACTION_GAS_CAP } from '../../scripts/lib/access/gas.mts'
-import { mintData } from '../../scripts/lib/access/mint.mts'
+import { readCredentials } from '../../scripts/lib/chain/credential.mts'
+import { readTogether } from '../../scripts/lib/chain/credential-reader.mts'
+import { deploymentData } from '../../scripts/lib/chain/deploy.mts'
+import { TRANSACTION_GAS_CAP } from '../../scripts/lib/chain/gas.mts'
+import { mintData } from '../../scripts/lib/chain/mint.mts'
 import { openSite, type Site } from './chain-site.mts'
 
 /** Without a block time each transaction is mined at once. */

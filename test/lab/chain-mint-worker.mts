@@ -1,6 +1,6 @@
 /** One of several processes that mint with one signer: FOLDER RPC_URL CONTRACT PREFIX COUNT -> JSON of the token ids. */
 import { Wallet } from 'ethers'
-import { mintCredentials } from '../../scripts/lib/access/mint.mts'
+import { mintCredentials } from '../../scripts/lib/chain/mint.mts'
 import { settlingOf } from './chain-settling.mts'
 
 const [folder, rpcUrl, contract, prefix, count] = process.argv.slice(2) as [

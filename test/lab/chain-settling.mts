@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { Chain } from '../../lab/chain/chain.mts'
-import { openFileJournal } from '../../scripts/lib/access/file-journal.mts'
-import { createRpc } from '../../scripts/lib/access/rpc.mts'
-import type { Settling } from '../../scripts/lib/access/settle.mts'
-import { loadSigner } from '../../scripts/lib/access/signer.mts'
+import { openFileJournal } from '../../scripts/lib/chain/file-journal.mts'
+import { createRpc } from '../../scripts/lib/chain/rpc.mts'
+import type { Settling } from '../../scripts/lib/chain/settle.mts'
+import { loadSigner } from '../../scripts/lib/chain/signer.mts'
 
 /** What minting needs on a chain with blocks of a second, for a project in `folder`. */
 export async function settlingOf(

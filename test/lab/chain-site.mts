@@ -6,8 +6,8 @@ import { Contract, type InterfaceAbi, JsonRpcProvider, type TransactionRequest, 
 import { onTestFinished } from 'vitest'
 import { type Chain, type ChainOptions, startChain } from '../../lab/chain/chain.mts'
 import { deployCredentials } from '../../lab/chain/deploy.mts'
-import type { MintTarget } from '../../scripts/lib/access/mint.mts'
-import type { Settling } from '../../scripts/lib/access/settle.mts'
+import type { MintTarget } from '../../scripts/lib/chain/mint.mts'
+import type { Settling } from '../../scripts/lib/chain/settle.mts'
 import { settlingOf } from './chain-settling.mts'
 
 /** A chain with the contract on it, and a project that mints there. */

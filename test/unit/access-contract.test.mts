@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { Interface, type InterfaceAbi } from 'ethers'
 import { expect, test } from 'vitest'
 import { buildFile, compileContract, contractNames } from '../../contracts/compile.mts'
-import { profileOf } from '../../scripts/lib/access/contract.mts'
+import { profileOf } from '../../scripts/lib/chain/contract.mts'
 
 const text = await readFile(buildFile('AccessCredentialNFT'), 'utf8')
 const build = JSON.parse(text) as { abi: InterfaceAbi; bytecode: string; deployedBytecode: string }

@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { AbiCoder } from 'ethers'
 import { expect, test } from 'vitest'
-import { credentialInterface } from '../../scripts/lib/access/contract.mts'
-import { readCredentials } from '../../scripts/lib/access/credential.mts'
-import { type Rpc, type RpcAnswer, refused } from '../../scripts/lib/access/rpc.mts'
+import { credentialInterface } from '../../scripts/lib/chain/contract.mts'
+import { readCredentials } from '../../scripts/lib/chain/credential.mts'
+import { type Rpc, type RpcAnswer, refused } from '../../scripts/lib/chain/rpc.mts'
 
 const contract = '0x5FbDB2315678afecb367f032d93F642f64180aa3'
 const owner = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'

@@ -1,10 +1,10 @@
 /** What the chain says of a token, and what it does not say. */
 import { AbiCoder } from 'ethers'
 import { expect, test } from 'vitest'
-import { credentialInterface } from '../../scripts/lib/access/contract.mts'
-import { readCredential, readCredentials } from '../../scripts/lib/access/credential.mts'
-import { estimateGas } from '../../scripts/lib/access/gas.mts'
-import { type Rpc, type RpcAnswer, type RpcFault, refused } from '../../scripts/lib/access/rpc.mts'
+import { credentialInterface } from '../../scripts/lib/chain/contract.mts'
+import { readCredential, readCredentials } from '../../scripts/lib/chain/credential.mts'
+import { estimateGas } from '../../scripts/lib/chain/gas.mts'
+import { type Rpc, type RpcAnswer, type RpcFault, refused } from '../../scripts/lib/chain/rpc.mts'
 import { failureOf } from './failure.mts'
 
 const contract = '0x5FbDB2315678afecb367f032d93F642f64180aa3'

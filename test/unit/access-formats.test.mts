@@ -2,10 +2,10 @@
 import { Wallet } from 'ethers'
 import { expect, test } from 'vitest'
 import { labAccounts } from '../../lab/chain/accounts.mts'
-import { decryptWith, encryptFor } from '../../scripts/lib/access/ecies.mts'
-import { otpText } from '../../scripts/lib/access/otp.mts'
-import { decryptForUser, encryptForUser, userKey } from '../../scripts/lib/access/user-encrypted.mts'
-import { checkedAddress } from '../../scripts/lib/access/wallet.mts'
+import { decryptWith, encryptFor } from '../../scripts/lib/chain/ecies.mts'
+import { otpText } from '../../scripts/lib/chain/otp.mts'
+import { decryptForUser, encryptForUser, userKey } from '../../scripts/lib/chain/user-encrypted.mts'
+import { checkedAddress } from '../../scripts/lib/chain/wallet.mts'
 import { failureOf } from './failure.mts'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -1,9 +1,9 @@
 /** Both journals of transactions, by one suite. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openFileJournal } from '../../scripts/lib/access/file-journal.mts'
-import type { Journal, StoredTransaction } from '../../scripts/lib/access/journal.mts'
-import { openPostgresJournal } from '../../scripts/lib/access/postgres-journal.mts'
-import type { Rpc } from '../../scripts/lib/access/rpc.mts'
+import { openFileJournal } from '../../scripts/lib/chain/file-journal.mts'
+import type { Journal, StoredTransaction } from '../../scripts/lib/chain/journal.mts'
+import { openPostgresJournal } from '../../scripts/lib/chain/postgres-journal.mts'
+import type { Rpc } from '../../scripts/lib/chain/rpc.mts'
 import { type Database, startPostgres } from './registry/postgres.mts'
 import { temporaryFolder } from './temporary.mts'
 

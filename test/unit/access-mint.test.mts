@@ -1,9 +1,9 @@
 import { Wallet } from 'ethers'
 import { describe, expect, test } from 'vitest'
-import { credentialInterface, mintSignatures } from '../../scripts/lib/access/contract.mts'
-import { decryptWith } from '../../scripts/lib/access/ecies.mts'
-import { bumpedFees } from '../../scripts/lib/access/fees.mts'
-import { checkedMachineId, mintData } from '../../scripts/lib/access/mint.mts'
+import { credentialInterface, mintSignatures } from '../../scripts/lib/chain/contract.mts'
+import { decryptWith } from '../../scripts/lib/chain/ecies.mts'
+import { bumpedFees } from '../../scripts/lib/chain/fees.mts'
+import { checkedMachineId, mintData } from '../../scripts/lib/chain/mint.mts'
 import { failureOf } from './failure.mts'
 
 const wallet = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'

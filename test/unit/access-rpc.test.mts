@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { createRpc } from '../../scripts/lib/access/rpc.mts'
+import { createRpc } from '../../scripts/lib/chain/rpc.mts'
 import { failureOf } from './failure.mts'
 
 type Reply = { status?: number; body: string }

@@ -1,6 +1,6 @@
-import { estimateGas } from '../access/gas.mts'
-import { type MintedCredential, type MintRequest, mintCredentials, mintData } from '../access/mint.mts'
-import { updateExpiration, updateUserEncrypted } from '../access/update.mts'
+import { estimateGas } from '../chain/gas.mts'
+import { type MintedCredential, type MintRequest, mintCredentials, mintData } from '../chain/mint.mts'
+import { updateExpiration, updateUserEncrypted } from '../chain/update.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { openChainView, openSettling, requireOwner, type TokenPlace } from './web3-context.mts'
 

@@ -11,7 +11,7 @@ export async function gatherChain(web3: Web3Config | undefined): Promise<Pick<Fa
   // ethers takes its time to load: only where it is needed.
   const [{ openChainView, requireOwner }, { loadSigner }] = await Promise.all([
     import('./web3-context.mts'),
-    import('../access/signer.mts'),
+    import('../chain/signer.mts'),
   ])
   const view = gather(() => openChainView(undefined, patience))
   const chain = gatherWith(view, 'the chain could not be asked', async ({ rpc, target }) => ({

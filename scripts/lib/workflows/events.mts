@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readTransfers, type TokenEvent } from '../access/transfers.mts'
+import { readTransfers, type TokenEvent } from '../chain/transfers.mts'
 import { exitCodes } from '../run/errors.mts'
 import { formatTable } from '../run/table.mts'
 import { withRegistry } from './open-registry.mts'

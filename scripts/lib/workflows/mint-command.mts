@@ -1,14 +1,14 @@
 import { formatEther } from 'ethers'
-import { currentFees } from '../access/fees.mts'
-import { estimateGas } from '../access/gas.mts'
+import { currentFees } from '../chain/fees.mts'
+import { estimateGas } from '../chain/gas.mts'
 import {
   checkedMachineId,
   type MintedCredential,
   type MintRequest,
   mintCredentials,
   mintData,
-} from '../access/mint.mts'
-import { checkedAddress } from '../access/wallet.mts'
+} from '../chain/mint.mts'
+import { checkedAddress } from '../chain/wallet.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { withRegistry } from './open-registry.mts'

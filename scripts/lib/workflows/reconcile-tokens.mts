@@ -1,4 +1,4 @@
-import { readCredentials } from '../access/credential.mts'
+import { readCredentials } from '../chain/credential.mts'
 import { type Entry, tokenKey } from '../registry/entry.mts'
 import type { SeenToken, TokenViews } from '../registry/token-divergence.mts'
 import { messageOf } from '../run/errors.mts'

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { newDecryptMessage } from '../access/mint.mts'
+import { newDecryptMessage } from '../chain/mint.mts'
 import type { UserDataVariables } from '../cloud-init/user-data.mts'
 import { loadWeb3, type Web3Config, web3FilePath } from '../config/web3.mts'
 import type { AccessDesign, Entry, TokenRecord } from '../registry/entry.mts'

@@ -1,4 +1,4 @@
-import type { MintRequest } from '../access/mint.mts'
+import type { MintRequest } from '../chain/mint.mts'
 import type { AccessDesign, Entry, TokenRecord } from '../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'

@@ -1,4 +1,4 @@
-import { type Credential, readCredential } from '../access/credential.mts'
+import { type Credential, readCredential } from '../chain/credential.mts'
 import type { Entry } from '../registry/entry.mts'
 import { counted } from '../run/counted.mts'
 import { messageOf } from '../run/errors.mts'

@@ -1,4 +1,4 @@
-import { checkedAddress } from '../access/wallet.mts'
+import { checkedAddress } from '../chain/wallet.mts'
 import { formatAddress, parseAddress } from '../config/addresses.mts'
 import { type FleetVm, loadFleet } from '../config/fleet.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
