@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { isTransientFailure } from '../../scripts/lib/packer/failures.mts'
 import { apiError } from '../../scripts/lib/proxmox/errors.mts'
 import { exitCodes, interrupted, ProxmintError } from '../../scripts/lib/run/errors.mts'
+import { createSlots, longestFirst } from '../../scripts/lib/run/slots.mts'
 import { PackerError } from '../../scripts/lib/workflows/packer-run.mts'
-import { createSlots, longestFirst } from '../../scripts/lib/workflows/schedule.mts'
 import { isTransient, withRetries } from '../../scripts/lib/workflows/schedule-retry.mts'
 
 interface Job {

@@ -4,6 +4,7 @@ import { copiesOfThisRun, removeStaleCopies } from '../packer/packaged-copy.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'
 import { interrupted } from '../run/errors.mts'
 import { say, withRow } from '../run/progress.mts'
+import { createSlots, longestFirst, type Slots } from '../run/slots.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { requireTool } from '../tools/find.mts'
 import { type BuildResult, buildFamily } from './build-family.mts'
@@ -15,7 +16,6 @@ import { formatPrune } from './format-prune.mts'
 import { mirror } from './promote.mts'
 import { defaultMinAgeMs, pruneTemplates } from './prune.mts'
 import { removeLeftovers } from './remove-leftovers.mts'
-import { createSlots, longestFirst, type Slots } from './schedule.mts'
 
 /** What became of one family. */
 export type BuildOutcome = { os: string; result: BuildResult } | { os: string; error: unknown }
