@@ -18,7 +18,7 @@ await runMain({
   example: 'zx scripts/registry.mts backup registry-backup.json',
   async run(args) {
     const { backUpRegistry, checkRegistry, formatRegistry, registryVerbs, restoreRegistry } = await import(
-      './lib/workflows/registry-command.mts'
+      './lib/site/registry-command.mts'
     )
     const verb = verbOf({ name }, args, registryVerbs)
     const file = verb === 'check' ? undefined : wordAfterVerb({ name }, args, 'a file')

@@ -7,7 +7,7 @@ import {
   formatVerdict,
   type PermissionVerdict,
   requireGranted,
-} from '../../scripts/lib/workflows/permission-check.mts'
+} from '../../scripts/lib/site/permission-check.mts'
 import { failureOf } from './failure.mts'
 
 const user = 'terraform@pve'

@@ -18,7 +18,7 @@ import { startVm } from '../../scripts/lib/proxmox/start-vm.mts'
 import { stopVm } from '../../scripts/lib/proxmox/stop-vm.mts'
 import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
-import { deleteUnfinished } from '../../scripts/lib/workflows/remove-leftovers.mts'
+import { deleteUnfinished } from '../../scripts/lib/site/remove-leftovers.mts'
 import { failureOf } from './failure.mts'
 
 type Ask = ProxmoxClient['request']

@@ -10,8 +10,8 @@ import { waitForTask } from '../proxmox/task.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { uploadFile } from '../proxmox/upload-file.mts'
 import { bootDiskOf, cloudInitSlotOf } from '../proxmox/vm-devices.mts'
+import type { Connection } from '../site/connect.mts'
 import { type Reservation, updateReservation } from '../templates/reservations.mts'
-import type { Connection } from './connect.mts'
 
 /**
  * `grown` is made as every VM is, by Proxmox's cloud-init drive, and its disk is grown. `watched` boots from a seed

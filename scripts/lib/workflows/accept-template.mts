@@ -10,6 +10,9 @@ import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
 import { type Progress, withProgress } from '../run/progress.mts'
+import { type Connection, cleaningOf } from '../site/connect.mts'
+import { tryRemoveReserved } from '../site/remove-leftovers.mts'
+import { reserveVm } from '../site/reserve.mts'
 import type { Reservation } from '../templates/reservations.mts'
 import {
   type AcceptanceTarget,
@@ -19,9 +22,6 @@ import {
   type Testing,
 } from './accept-template-clone.mts'
 import { observeClone } from './accept-template-observe.mts'
-import { type Connection, cleaningOf } from './connect.mts'
-import { tryRemoveReserved } from './remove-leftovers.mts'
-import { reserveVm } from './reserve.mts'
 
 export interface AcceptanceReport {
   passed: boolean

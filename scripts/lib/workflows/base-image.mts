@@ -9,7 +9,7 @@ import { waitForTask } from '../proxmox/task.mts'
 import { uploadFile } from '../proxmox/upload-file.mts'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import type { Progress } from '../run/progress.mts'
-import type { Connection } from './connect.mts'
+import type { Connection } from '../site/connect.mts'
 import { explainFullStorage } from './no-space.mts'
 
 interface Checksum {

@@ -10,13 +10,13 @@ import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { uploadIso } from '../proxmox/upload-iso.mts'
 import { interrupted, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
+import { type Connection, cleaningOf } from '../site/connect.mts'
+import { removeVolume, tryRemoveReserved } from '../site/remove-leftovers.mts'
+import { reserveVm } from '../site/reserve.mts'
 import { dropReservation, type Reservation, updateReservation } from '../templates/reservations.mts'
 import { baseDescription } from './base-description.mts'
 import type { PlannedImage } from './base-image.mts'
-import { type Connection, cleaningOf } from './connect.mts'
 import { explainFullStorage } from './no-space.mts'
-import { removeVolume, tryRemoveReserved } from './remove-leftovers.mts'
-import { reserveVm } from './reserve.mts'
 
 export interface BaseVm {
   name: string

@@ -1,8 +1,8 @@
 import { ProxmintError } from '../run/errors.mts'
+import type { Connection } from '../site/connect.mts'
 import type { TestResult } from '../templates/version.mts'
 import { type AcceptanceReport, acceptTemplate } from './accept-template.mts'
 import type { BuiltCopy, PlacedJob } from './build-copy.mts'
-import type { Connection } from './connect.mts'
 import { buildLoginOf } from './test-template.mts'
 
 /** The acceptance test of every copy of a version, and the packages of the first. */

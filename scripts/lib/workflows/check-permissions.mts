@@ -11,13 +11,13 @@ import { needsOfBaseImport, needsOfVms } from '../permissions/work-needs.mts'
 import { asksOnce } from '../proxmox/asks-once.mts'
 import { getPermissions, type PermissionTree } from '../proxmox/get-permissions.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
+import { findBase, needsOfBuild } from '../site/build-needs.mts'
+import { loadCheckedTemplate, requireFamily } from '../site/checked-template.mts'
+import { type Connection, connect, type Login } from '../site/connect.mts'
+import { checkPermissions, checkSavedPermissions, type PermissionVerdict } from '../site/permission-check.mts'
 import { findTool } from '../tools/find.mts'
 import type { Tool } from '../tools/tool.mts'
 import { needsOfAcceptance } from './acceptance-needs.mts'
-import { findBase, needsOfBuild } from './build-needs.mts'
-import { loadCheckedTemplate, requireFamily } from './checked-template.mts'
-import { type Connection, connect, type Login } from './connect.mts'
-import { checkPermissions, checkSavedPermissions, type PermissionVerdict } from './permission-check.mts'
 
 /** One kind of work and what was found about it. */
 export interface WorkVerdict {

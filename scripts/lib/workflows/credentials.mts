@@ -7,9 +7,9 @@ import { credentialsFile, encryptedSource } from '../credentials/load.mts'
 import { fileSource } from '../credentials/source.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { describeCommand } from '../run/exec.mts'
+import { connect } from '../site/connect.mts'
 import { requireTool } from '../tools/find.mts'
 import type { Tool } from '../tools/tool.mts'
-import { connect } from './connect.mts'
 
 /** Shell lines, or with `json` an object of the same variables, from the SOPS file. */
 export async function exportCredentials(json: boolean): Promise<string> {

@@ -2,10 +2,10 @@ import type { Credentials } from '../credentials/credentials.mts'
 import type { NodeSummary } from '../proxmox/list-nodes.mts'
 import type { StorageSummary } from '../proxmox/list-storages.mts'
 import type { VmSummary } from '../proxmox/list-vms.mts'
+import type { RegistryResult } from '../site/registry-command.mts'
+import type { WantedStorage } from '../site/require-storages.mts'
 import type { Families } from '../templates/version.mts'
 import type { WorkVerdict } from './check-permissions.mts'
-import type { RegistryResult } from './registry-command.mts'
-import type { WantedStorage } from './require-storages.mts'
 
 /** What one look brought: what it found, why it failed, or what it would have needed before. */
 export type Gathered<T> = { value: T } | { error: unknown } | { lacks: string }

@@ -10,11 +10,12 @@ import { requireSeparateRanges } from '../config/vmid-ranges.mts'
 import { loadWeb3 } from '../config/web3.mts'
 import { buildTarget } from '../packer/build-target.mts'
 import { listFamilies } from '../packer/template.mts'
+import { loadCheckedTemplate } from '../site/checked-template.mts'
+import { checkRegistry } from '../site/registry-command.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { cacheFolder } from '../tools/cache.mts'
 import { type Search, searchTool } from '../tools/find.mts'
 import { toolNames } from '../tools/pins.mts'
-import { loadCheckedTemplate } from './checked-template.mts'
 import { gatherChain } from './doctor-chain.mts'
 import {
   type DiskFact,
@@ -26,7 +27,6 @@ import {
 } from './doctor-facts.mts'
 import { gatherProxmox, type LoadedFamily } from './doctor-proxmox.mts'
 import { requireDefaultFamily, requireUserData } from './doctor-vm-defaults.mts'
-import { checkRegistry } from './registry-command.mts'
 import { requireSharedStates } from './vm-registry.mts'
 
 /** Looks at everything at the same time, and changes nothing. */

@@ -11,9 +11,10 @@ import { listBridges } from '../proxmox/list-bridges.mts'
 import { listNodes } from '../proxmox/list-nodes.mts'
 import { listStorages, type StorageSummary } from '../proxmox/list-storages.mts'
 import { listVms } from '../proxmox/list-vms.mts'
+import { type Connection, clientFor, type Login } from '../site/connect.mts'
+import type { WantedStorage } from '../site/require-storages.mts'
 import type { Search } from '../tools/find.mts'
 import { checkBaseImport, checkBuild, checkVms, loginOf, type WorkVerdict } from './check-permissions.mts'
-import { type Connection, clientFor, type Login } from './connect.mts'
 import {
   type Facts,
   type FamilyFact,
@@ -23,7 +24,6 @@ import {
   type WantedBridge,
 } from './doctor-facts.mts'
 import { tryNodeSsh } from './doctor-ssh.mts'
-import type { WantedStorage } from './require-storages.mts'
 
 /** Long for a server that is well, short for somebody who waits. */
 const patience = { timeoutMs: 10_000, retryDelays: [] }

@@ -1,13 +1,13 @@
 import { counted } from '../run/counted.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { missingLines } from '../site/permission-check.mts'
+import { noBridge } from '../site/require-bridge.mts'
+import { noSuchNode } from '../site/require-node.mts'
+import { storageFaults } from '../site/require-storages.mts'
 import { isAtLeast } from '../tools/versions.mts'
 import type { Facts } from './doctor-facts.mts'
 import { type Area, about, type Finding, faultOf, ok } from './doctor-finding.mts'
 import { templateFindings } from './doctor-templates.mts'
-import { missingLines } from './permission-check.mts'
-import { noBridge } from './require-bridge.mts'
-import { noSuchNode } from './require-node.mts'
-import { storageFaults } from './require-storages.mts'
 
 const gib = 2 ** 30
 const tolerableSkewMs = 30_000

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readTransfers, type TokenEvent } from '../chain/transfers.mts'
 import { exitCodes } from '../run/errors.mts'
 import { formatTable } from '../run/table.mts'
-import { withRegistry } from './open-registry.mts'
+import { withRegistry } from '../site/open-registry.mts'
 import { type ChainView, openChainView } from './web3-context.mts'
 
 export interface EventsOptions {

@@ -1,5 +1,5 @@
 import { waitForTask } from '../proxmox/task.mts'
-import type { Connection } from './connect.mts'
+import type { Connection } from '../site/connect.mts'
 
 /** A guest has this long to shut down before the plug is pulled. */
 export const shutdownSeconds = 120

@@ -1,9 +1,9 @@
 import { checkpoint } from '../run/checkpoint.mts'
 import { say } from '../run/progress.mts'
+import type { Connection } from '../site/connect.mts'
 import { addCandidate, promote, revoke, rollback } from '../templates/channels.mts'
 import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../templates/version.mts'
-import type { Connection } from './connect.mts'
 import { mirrorLockfile } from './templates-mirror.mts'
 
 /** How the work logs in. */

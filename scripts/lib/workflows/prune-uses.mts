@@ -1,6 +1,8 @@
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { listVolumes, type Volume } from '../proxmox/list-volumes.mts'
+import type { Connection } from '../site/connect.mts'
+import { withRegistry } from '../site/open-registry.mts'
 import { lockfilesOfBranches } from '../templates/git.mts'
 import type { VersionUse } from '../templates/prune-plan.mts'
 import {
@@ -10,8 +12,6 @@ import {
   type TemplateVersion,
   versionsOf,
 } from '../templates/version.mts'
-import type { Connection } from './connect.mts'
-import { withRegistry } from './open-registry.mts'
 
 /** Everybody who still needs a version, as far as this identity and this repository can see. */
 export interface Uses {

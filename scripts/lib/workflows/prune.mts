@@ -6,15 +6,15 @@ import { waitForTask } from '../proxmox/task.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { interrupted, messageOf, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
+import { type Connection, cleaningOf } from '../site/connect.mts'
+import { removeLeftovers } from '../site/remove-leftovers.mts'
 import { familyIn, forget } from '../templates/channels.mts'
 import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfile.mts'
 import { removePackages } from '../templates/packages.mts'
 import { type PrunePlan, planPrune } from '../templates/prune-plan.mts'
 import type { TemplateCopy, TemplateVersion } from '../templates/version.mts'
-import { type Connection, cleaningOf } from './connect.mts'
 import { mirror } from './promote.mts'
 import { findUses } from './prune-uses.mts'
-import { removeLeftovers } from './remove-leftovers.mts'
 
 /** What is younger than a week stays. */
 export const defaultMinAgeMs = 7 * 86_400_000

@@ -1,4 +1,5 @@
 import { formatTable } from '../run/table.mts'
+import { requireFamily } from '../site/checked-template.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type TerraformTemplate, terraformVariables } from '../templates/terraform-variables.mts'
 import {
@@ -9,7 +10,6 @@ import {
   type TemplateVersion,
   versionsOf,
 } from '../templates/version.mts'
-import { requireFamily } from './checked-template.mts'
 
 /** One version as a table shows it. */
 export interface ListedVersion extends TemplateVersion {

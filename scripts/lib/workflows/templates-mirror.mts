@@ -5,6 +5,7 @@ import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { messageOf } from '../run/errors.mts'
+import type { Connection } from '../site/connect.mts'
 import { mirroredTags } from '../templates/tags.mts'
 import { terraformVariables } from '../templates/terraform-variables.mts'
 import {
@@ -14,7 +15,6 @@ import {
   type TemplateVersion,
   versionsOf,
 } from '../templates/version.mts'
-import type { Connection } from './connect.mts'
 
 /**
  * Brings what is derived from the lockfile up to it: the tags in Proxmox, and the variables of Terraform. The

@@ -7,6 +7,7 @@ import { interrupted, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, runCommand } from '../run/exec.mts'
 import { openLog } from '../run/log-file.mts'
 import { withProgress } from '../run/progress.mts'
+import type { Connection } from '../site/connect.mts'
 import {
   planApply,
   planForget,
@@ -21,7 +22,6 @@ import { hintForFailure } from '../terraform/failure-hint.mts'
 import { guardPlan, guardState, type Intent, type TerraformPlan } from '../terraform/plan-guard.mts'
 import { knowsAnything, knowsVm, nodesIn, type TerraformState } from '../terraform/state.mts'
 import { requireTool } from '../tools/find.mts'
-import type { Connection } from './connect.mts'
 
 /** OpenTofu or Terraform in the initialized folder of one VM. */
 export interface VmTerraform {

@@ -5,14 +5,14 @@ import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { type Connection, cleaningOf, connect } from '../site/connect.mts'
+import { checkPermissions, requireGranted } from '../site/permission-check.mts'
+import { removeLeftovers } from '../site/remove-leftovers.mts'
 import { familyIn } from '../templates/channels.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type AcceptanceReport, acceptTemplate } from './accept-template.mts'
 import type { AcceptanceTarget } from './accept-template-clone.mts'
 import { needsOfAcceptance } from './acceptance-needs.mts'
-import { type Connection, cleaningOf, connect } from './connect.mts'
-import { checkPermissions, requireGranted } from './permission-check.mts'
-import { removeLeftovers } from './remove-leftovers.mts'
 
 export interface TestedTemplate extends AcceptanceReport {
   os: string

@@ -1,5 +1,5 @@
 import type { RegistryStore } from '../registry/store.mts'
-import type { Connection } from './connect.mts'
+import type { Connection } from '../site/connect.mts'
 import type { OpenIssuer } from './credential-issuer.mts'
 
 /** What every step in the life of a VM is given. */

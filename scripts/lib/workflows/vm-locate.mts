@@ -6,7 +6,7 @@ import { listVms } from '../proxmox/list-vms.mts'
 import type { Entry } from '../registry/entry.mts'
 import { differencesFrom } from '../registry/identity.mts'
 import { ProxmintError } from '../run/errors.mts'
-import type { Connection } from './connect.mts'
+import type { Connection } from '../site/connect.mts'
 
 export interface LocatedVm {
   /** Where it is now: somebody may have migrated it. */

@@ -2,9 +2,9 @@ import { loadBackend } from '../config/terraform.mts'
 import { requireEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { connect } from './connect.mts'
+import { connect } from '../site/connect.mts'
+import { registryPlace, withRegistry } from '../site/open-registry.mts'
 import { issuers } from './credential-issuer.mts'
-import { registryPlace, withRegistry } from './open-registry.mts'
 import type { VmContext } from './vm-context.mts'
 
 /**

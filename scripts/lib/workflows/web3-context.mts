@@ -10,7 +10,7 @@ import { checkedAddress } from '../chain/wallet.mts'
 import { loadConfig } from '../config/load.mts'
 import { loadWeb3, type Web3Config } from '../config/web3.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { registryPlace } from './open-registry.mts'
+import { registryPlace } from '../site/open-registry.mts'
 
 const STUCK_MS = 60_000
 const TIMEOUT_MS = 900_000

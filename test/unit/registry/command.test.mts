@@ -2,13 +2,13 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, expect, test, vi } from 'vitest'
 import type { VmDesign } from '../../../scripts/lib/registry/entry.mts'
-import { withRegistry } from '../../../scripts/lib/workflows/open-registry.mts'
+import { withRegistry } from '../../../scripts/lib/site/open-registry.mts'
 import {
   backUpRegistry,
   checkRegistry,
   formatRegistry,
   restoreRegistry,
-} from '../../../scripts/lib/workflows/registry-command.mts'
+} from '../../../scripts/lib/site/registry-command.mts'
 import { failureOf } from '../failure.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { entry } from './entries.mts'

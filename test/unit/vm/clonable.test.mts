@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Connection } from '../../../scripts/lib/workflows/connect.mts'
+import type { Connection } from '../../../scripts/lib/site/connect.mts'
 import { requireClonable } from '../../../scripts/lib/workflows/vm-requirements.mts'
 import { failureOf } from '../failure.mts'
 

@@ -1,7 +1,7 @@
 /** As much of Proxmox as suspending and destroying VMs asks for, in memory. */
 import type { ProxmoxClient } from '../../../scripts/lib/proxmox/client.mts'
 import { apiError } from '../../../scripts/lib/proxmox/errors.mts'
-import type { Connection } from '../../../scripts/lib/workflows/connect.mts'
+import type { Connection } from '../../../scripts/lib/site/connect.mts'
 
 export interface FakeVm {
   node: string
