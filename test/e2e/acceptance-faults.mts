@@ -1,6 +1,6 @@
 /** What the acceptance test finds wrong with a VM template, in words. */
 import { expect } from 'vitest'
-import type { AcceptanceReport } from '../../scripts/lib/workflows/accept-template.mts'
+import type { AcceptanceReport } from '../../scripts/lib/acceptance/accept-template.mts'
 import type { Workspace } from './workspace.mts'
 
 /** `zx scripts/templates.mts test VMID`. @throws when there was no report. */

@@ -1,9 +1,9 @@
+import { type AcceptanceReport, acceptTemplate } from '../acceptance/accept-template.mts'
+import { buildLoginOf } from '../acceptance/test-template.mts'
 import { ProxmintError } from '../run/errors.mts'
 import type { Connection } from '../site/connect.mts'
 import type { TestResult } from '../templates/version.mts'
-import { type AcceptanceReport, acceptTemplate } from './accept-template.mts'
 import type { BuiltCopy, PlacedJob } from './build-copy.mts'
-import { buildLoginOf } from './test-template.mts'
 
 /** The acceptance test of every copy of a version, and the packages of the first. */
 export interface VersionTest {

@@ -1,3 +1,4 @@
+import { needsOfAcceptance } from '../acceptance/needs.mts'
 import { loadConfig } from '../config/load.mts'
 import { loadPools } from '../config/pools.mts'
 import { loadVmDefaults } from '../config/vm-defaults.mts'
@@ -17,7 +18,6 @@ import { type Connection, connect, type Login } from '../site/connect.mts'
 import { checkPermissions, checkSavedPermissions, type PermissionVerdict } from '../site/permission-check.mts'
 import { findTool } from '../tools/find.mts'
 import type { Tool } from '../tools/tool.mts'
-import { needsOfAcceptance } from './acceptance-needs.mts'
 
 /** One kind of work and what was found about it. */
 export interface WorkVerdict {

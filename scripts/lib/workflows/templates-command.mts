@@ -49,7 +49,7 @@ const byVerb: Record<string, Verb> = {
     return { document: diff, text: formatDiff(diff) }
   },
   async test(args, signal) {
-    const { formatAcceptance, testTemplate } = await import('./test-template.mts')
+    const { formatAcceptance, testTemplate } = await import('../acceptance/test-template.mts')
     const report = await testTemplate(wordAfterVerb({ name }, args, 'a family or a VMID'), signal)
     const exitCode = report.passed ? exitCodes.done : exitCodes.failed
     return { document: report, text: formatAcceptance(report), exitCode }

@@ -1,6 +1,3 @@
-import type { AcceptanceSettings } from '../acceptance/evidence.mts'
-import { firstBootSeed } from '../acceptance/seed.mts'
-import type { SshKey } from '../acceptance/ssh.mts'
 import { isoImage } from '../cloud-init/iso9660.mts'
 import { cloneVm } from '../proxmox/clone-vm.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
@@ -12,6 +9,9 @@ import { uploadFile } from '../proxmox/upload-file.mts'
 import { bootDiskOf, cloudInitSlotOf } from '../proxmox/vm-devices.mts'
 import type { Connection } from '../site/connect.mts'
 import { type Reservation, updateReservation } from '../templates/reservations.mts'
+import type { AcceptanceSettings } from './evidence.mts'
+import { firstBootSeed } from './seed.mts'
+import type { SshKey } from './ssh.mts'
 
 /**
  * `grown` is made as every VM is, by Proxmox's cloud-init drive, and its disk is grown. `watched` boots from a seed

@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { reachableAddresses } from '../acceptance/addresses.mts'
-import type { CloneEvidence } from '../acceptance/evidence.mts'
-import { parseInspection } from '../acceptance/inspection.mts'
-import { noLogin, sshCommand, sshServerOf } from '../acceptance/ssh.mts'
 import { getGuestAddresses } from '../proxmox/get-guest-addresses.mts'
 import { getVmStatus } from '../proxmox/get-vm-status.mts'
 import { cloudInitSlotOf, macOf } from '../proxmox/vm-devices.mts'
 import { interrupted } from '../run/errors.mts'
 import { runCommand } from '../run/exec.mts'
-import { type CloneRole, defaultUser, type StartedClone, type Testing } from './accept-template-clone.mts'
+import { reachableAddresses } from './addresses.mts'
+import { type CloneRole, defaultUser, type StartedClone, type Testing } from './clone.mts'
+import type { CloneEvidence } from './evidence.mts'
+import { parseInspection } from './inspection.mts'
+import { noLogin, sshCommand, sshServerOf } from './ssh.mts'
 
 const pollMs = 500
 /** A guest nobody can ask is looked at for so long: one that cannot boot powers off or panics sooner. */
@@ -89,7 +89,7 @@ async function lookInside(
   if (address === undefined) return { inside: undefined, refused: 'its address is not known' }
   const { key, target, signal } = testing
   const { user, packages } = target.family.acceptance
-  const script = `PACKAGES=${packages}\n${await readFile(new URL('../acceptance/inspect.sh', import.meta.url), 'utf8')}`
+  const script = `PACKAGES=${packages}\n${await readFile(new URL('./inspect.sh', import.meta.url), 'utf8')}`
   const plan = sshCommand(sshServerOf(vmid, address, process.env), user ?? defaultUser, key.file, script)
   for (;;) {
     const timeoutMs = Math.max(deadline - performance.now(), shortestLookMs)

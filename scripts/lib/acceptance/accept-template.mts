@@ -1,9 +1,4 @@
 import { join } from 'node:path'
-import { sharedAddress } from '../acceptance/addresses.mts'
-import type { CheckResult } from '../acceptance/check.mts'
-import { judge } from '../acceptance/checks.mts'
-import type { AcceptanceSettings, Evidence } from '../acceptance/evidence.mts'
-import { createSshKey, guestSshVariable } from '../acceptance/ssh.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { disksOf } from '../proxmox/vm-devices.mts'
 import { checkpoint } from '../run/checkpoint.mts'
@@ -14,14 +9,13 @@ import { type Connection, cleaningOf } from '../site/connect.mts'
 import { tryRemoveReserved } from '../site/remove-leftovers.mts'
 import { reserveVm } from '../site/reserve.mts'
 import type { Reservation } from '../templates/reservations.mts'
-import {
-  type AcceptanceTarget,
-  type CloneRole,
-  grownBytes,
-  makeClone,
-  type Testing,
-} from './accept-template-clone.mts'
-import { observeClone } from './accept-template-observe.mts'
+import { sharedAddress } from './addresses.mts'
+import type { CheckResult } from './check.mts'
+import { judge } from './checks.mts'
+import { type AcceptanceTarget, type CloneRole, grownBytes, makeClone, type Testing } from './clone.mts'
+import type { AcceptanceSettings, Evidence } from './evidence.mts'
+import { observeClone } from './observe.mts'
+import { createSshKey, guestSshVariable } from './ssh.mts'
 
 export interface AcceptanceReport {
   passed: boolean

@@ -11,8 +11,8 @@ import { removeLeftovers } from '../site/remove-leftovers.mts'
 import { familyIn } from '../templates/channels.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type AcceptanceReport, acceptTemplate } from './accept-template.mts'
-import type { AcceptanceTarget } from './accept-template-clone.mts'
-import { needsOfAcceptance } from './acceptance-needs.mts'
+import type { AcceptanceTarget } from './clone.mts'
+import { needsOfAcceptance } from './needs.mts'
 
 export interface TestedTemplate extends AcceptanceReport {
   os: string
