@@ -24,7 +24,7 @@ await runMain({
   writes: ['config/web3-defaults.yaml', '.proxmint/'],
   example: 'zx scripts/contract.mts show',
   async run(args, signal) {
-    const workflow = await import('./lib/workflows/contract-command.mts')
+    const workflow = await import('./lib/credential/contract-command.mts')
     const print = <T extends object>(document: T, format: (value: T) => string): number =>
       printAnswer(args, { document, text: format(document) })
     const verb = verbOf({ name }, args, workflow.contractVerbs)

@@ -14,7 +14,7 @@ await runMain({
   writes: [],
   example: 'zx scripts/events.mts --from-block 0',
   async run(args, signal) {
-    const { eventsCommand } = await import('./lib/workflows/events.mts')
+    const { eventsCommand } = await import('./lib/credential/events.mts')
     const fromBlock = args.integer('from-block', { min: 0, max: Number.MAX_SAFE_INTEGER })
     return eventsCommand({ fromBlock, follow: args.flag('follow'), json: args.flag('json') }, signal)
   },

@@ -45,7 +45,7 @@ await runMain({
     if (wallet === undefined || machineId === undefined) {
       throw usageError({ name }, 'give --owner-wallet and --machine-id, or --vm, or --update')
     }
-    const workflow = await import('./lib/workflows/mint-command.mts')
+    const workflow = await import('./lib/credential/mint-command.mts')
     const request = workflow.mintRequest(
       wallet,
       machineId,

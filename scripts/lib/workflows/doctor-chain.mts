@@ -10,7 +10,7 @@ export async function gatherChain(web3: Web3Config | undefined): Promise<Pick<Fa
   }
   // ethers takes its time to load: only where it is needed.
   const [{ openChainView, requireOwner }, { loadSigner }] = await Promise.all([
-    import('./web3-context.mts'),
+    import('../credential/chain-view.mts'),
     import('../chain/signer.mts'),
   ])
   const view = gather(() => openChainView(undefined, patience))

@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { newDecryptMessage } from '../chain/mint.mts'
 import type { UserDataVariables } from '../cloud-init/user-data.mts'
 import { loadWeb3, type Web3Config, web3FilePath } from '../config/web3.mts'
+import { requireContract } from '../credential/chain-view.mts'
 import type { AccessDesign, Entry, TokenRecord } from '../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { lockfilePath } from '../templates/lockfile.mts'
 import { readPackages } from '../templates/packages.mts'
 import type { VmWishes } from './vm-design.mts'
-import { requireContract } from './web3-context.mts'
 
 /** The package without which no wallet opens a VM. */
 const webPackage = 'libpam-web3'

@@ -1,6 +1,6 @@
+import type { OpenIssuer } from '../credential/issuer.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import type { Connection } from '../site/connect.mts'
-import type { OpenIssuer } from './credential-issuer.mts'
 
 /** What every step in the life of a VM is given. */
 export interface VmContext {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { hexlify, verifyMessage } from 'ethers'
 import { readAccessData, readCredential, readCredentials } from '../chain/credential.mts'
 import { encryptForUser } from '../chain/user-encrypted.mts'
+import { openChainView } from '../credential/chain-view.mts'
 import { rebootVm } from '../proxmox/reboot-vm.mts'
 import { type Entry, withEvent } from '../registry/entry.mts'
 import { requireEntry } from '../registry/revise.mts'
@@ -18,7 +19,6 @@ import { mintsBeforeBoot, mintToken, requireAccess } from './vm-mint.mts'
 import { onNodeOf } from './vm-moved.mts'
 import { resumable, takeStep } from './vm-steps.mts'
 import { verifyVm } from './vm-verify.mts'
-import { openChainView } from './web3-context.mts'
 
 /** Completes the credential of a VM: mints its token, and where the VM runs without one already, gives it the id. */
 export async function mintForVm(name: string, unlocked: VmContext): Promise<Entry> {

@@ -1,10 +1,10 @@
 import { loadBackend } from '../config/terraform.mts'
+import { issuers } from '../credential/issuer.mts'
 import { requireEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { connect } from '../site/connect.mts'
 import { registryPlace, withRegistry } from '../site/open-registry.mts'
-import { issuers } from './credential-issuer.mts'
 import type { VmContext } from './vm-context.mts'
 
 /**

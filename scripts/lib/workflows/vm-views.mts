@@ -1,4 +1,5 @@
 import { type Credential, readCredential } from '../chain/credential.mts'
+import { openChainView } from '../credential/chain-view.mts'
 import type { Entry } from '../registry/entry.mts'
 import { counted } from '../run/counted.mts'
 import { messageOf } from '../run/errors.mts'
@@ -7,7 +8,6 @@ import { readLocalState } from './local-state.mts'
 import { mintedToken } from './vm-expiry.mts'
 import { vmFolder } from './vm-folder.mts'
 import { lookAtVm } from './vm-locate.mts'
-import { openChainView } from './web3-context.mts'
 
 /** What is known of one VM outside of the registry; a view that cannot be had says why in `unknown`. */
 export interface VmViews {

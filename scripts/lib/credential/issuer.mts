@@ -2,7 +2,7 @@ import { estimateGas } from '../chain/gas.mts'
 import { type MintedCredential, type MintRequest, mintCredentials, mintData } from '../chain/mint.mts'
 import { updateExpiration, updateUserEncrypted } from '../chain/update.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { openChainView, openSettling, requireOwner, type TokenPlace } from './web3-context.mts'
+import { openChainView, openSettling, requireOwner, type TokenPlace } from './chain-view.mts'
 
 /** What the life of a VM needs of the chain its token is on; it signs as the contract's owner. */
 export interface CredentialIssuer {

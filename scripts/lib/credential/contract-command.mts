@@ -15,7 +15,7 @@ import { writeFileAtomic } from '../run/atomic-file.mts'
 import { counted } from '../run/counted.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
-import { openChainView, openSettling, requireOwner } from './web3-context.mts'
+import { openChainView, openSettling, requireOwner } from './chain-view.mts'
 
 export const contractVerbs = ['deploy', 'show', 'hand-over'] as const
 

@@ -12,7 +12,7 @@ import { checkedAddress } from '../chain/wallet.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { withRegistry } from '../site/open-registry.mts'
-import { openChainView, openSettling, requireOwner } from './web3-context.mts'
+import { openChainView, openSettling, requireOwner } from './chain-view.mts'
 
 /** What `mint --dry-run` tells: what would be sent, and what it would cost at most. */
 export interface MintPlan extends MintRequest {

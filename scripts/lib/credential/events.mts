@@ -3,7 +3,7 @@ import { readTransfers, type TokenEvent } from '../chain/transfers.mts'
 import { exitCodes } from '../run/errors.mts'
 import { formatTable } from '../run/table.mts'
 import { withRegistry } from '../site/open-registry.mts'
-import { type ChainView, openChainView } from './web3-context.mts'
+import { type ChainView, openChainView } from './chain-view.mts'
 
 export interface EventsOptions {
   fromBlock: number | undefined
