@@ -27,7 +27,7 @@ await runMain({
   ],
   example: 'zx scripts/templates.mts prune --keep 3 --min-age 7d --dry-run',
   async run(args, signal) {
-    const { templatesCommand, verbs } = await import('./lib/workflows/templates-command.mts')
+    const { templatesCommand, verbs } = await import('./lib/channels/command.mts')
     const verb = verbOf({ name }, args, verbs)
     return printAnswer(args, await templatesCommand(verb, args, signal))
   },

@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
+import { diffVersions, formatDiff } from '../../scripts/lib/channels/diff.mts'
 import { formatLockfile } from '../../scripts/lib/templates/lockfile-format.mts'
 import { writePackages } from '../../scripts/lib/templates/packages.mts'
 import { noVersions } from '../../scripts/lib/templates/version.mts'
-import { diffVersions, formatDiff } from '../../scripts/lib/workflows/templates-diff.mts'
 import { version } from './templates-sample.mts'
 import { temporaryFolder } from './temporary.mts'
 

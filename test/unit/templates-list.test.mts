@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatVersions } from '../../scripts/lib/workflows/templates-list.mts'
+import { formatVersions } from '../../scripts/lib/channels/list.mts'
 import { version } from './templates-sample.mts'
 
 test('a revoked version is shown with the channel it stays in', () => {

@@ -1,4 +1,5 @@
 import type { AcceptanceReport } from '../acceptance/accept-template.mts'
+import { mirror, recordVersion } from '../channels/promote.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { revisionOf } from '../templates/git.mts'
 import { lockfilePath } from '../templates/lockfile.mts'
@@ -8,7 +9,6 @@ import { type BuiltCopy, buildCopy, type PlacedJob, releaseCopies, removeCopies 
 import type { Builder } from './build-job.mts'
 import type { BuildOptions } from './build-options.mts'
 import { joinReports, testCopy } from './build-test.mts'
-import { mirror, recordVersion } from './promote.mts'
 import { withRetries } from './schedule-retry.mts'
 
 export interface BuiltVersion {

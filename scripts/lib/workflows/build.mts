@@ -1,4 +1,7 @@
 import { rm } from 'node:fs/promises'
+import { formatPrune } from '../channels/format-prune.mts'
+import { mirror } from '../channels/promote.mts'
+import { defaultMinAgeMs, pruneTemplates } from '../channels/prune.mts'
 import type { Config } from '../config/load.mts'
 import { copiesOfThisRun, removeStaleCopies } from '../packer/packaged-copy.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'
@@ -13,9 +16,6 @@ import { requireTool } from '../tools/find.mts'
 import { type BuildResult, buildFamily } from './build-family.mts'
 import { type Builder, requireVariables } from './build-job.mts'
 import type { BuildOptions } from './build-options.mts'
-import { formatPrune } from './format-prune.mts'
-import { mirror } from './promote.mts'
-import { defaultMinAgeMs, pruneTemplates } from './prune.mts'
 
 /** What became of one family. */
 export type BuildOutcome = { os: string; result: BuildResult } | { os: string; error: unknown }

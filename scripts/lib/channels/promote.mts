@@ -4,7 +4,7 @@ import type { Connection } from '../site/connect.mts'
 import { addCandidate, promote, revoke, rollback } from '../templates/channels.mts'
 import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../templates/version.mts'
-import { mirrorLockfile } from './templates-mirror.mts'
+import { mirrorLockfile } from './mirror.mts'
 
 /** How the work logs in. */
 type Login = () => Promise<Connection>

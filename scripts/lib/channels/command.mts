@@ -6,9 +6,9 @@ import { connect } from '../site/connect.mts'
 import { familyIn } from '../templates/channels.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Families } from '../templates/version.mts'
+import { diffVersions, formatDiff } from './diff.mts'
+import { formatVersions, listForTerraform, listVersions } from './list.mts'
 import { promoteFamily, revokeVersion, rollbackFamily } from './promote.mts'
-import { diffVersions, formatDiff } from './templates-diff.mts'
-import { formatVersions, listForTerraform, listVersions } from './templates-list.mts'
 
 const name = 'templates'
 
