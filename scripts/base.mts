@@ -1,7 +1,7 @@
+import type { ImportedBase } from './lib/build/base/import.mts'
 import { verbOf, wordAfterVerb } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
-import type { ImportedBase } from './lib/workflows/base-import.mts'
 
 const name = 'base'
 
@@ -19,7 +19,7 @@ await runMain({
   async run(args, signal) {
     verbOf({ name }, args, ['import'])
     const image = wordAfterVerb({ name }, args, 'an image that config/proxmint.yaml names, or a family')
-    const { importBase } = await import('./lib/workflows/base-import.mts')
+    const { importBase } = await import('./lib/build/base/import.mts')
     const base = await importBase(image, args.flag('dry-run'), signal)
     process.stdout.write(`${args.flag('json') ? JSON.stringify(base) : describe(base)}\n`)
     return exitCodes.done

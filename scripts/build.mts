@@ -1,8 +1,8 @@
+import type { BuildOptions } from './lib/build/options.mts'
 import { assignments } from './lib/run/assignments.mts'
 import { type Arguments, usageError } from './lib/run/command-line.mts'
 import { durationMs } from './lib/run/duration.mts'
 import { runMain } from './lib/run/main.mts'
-import type { BuildOptions } from './lib/workflows/build-options.mts'
 
 const name = 'build'
 
@@ -47,8 +47,8 @@ await runMain({
   example: 'zx scripts/build.mts debian --var debian_release=12',
   async run(args, signal) {
     const options = optionsOf(args)
-    const { build } = await import('./lib/workflows/build.mts')
-    const { reportBuild } = await import('./lib/workflows/format-build.mts')
+    const { build } = await import('./lib/build/build.mts')
+    const { reportBuild } = await import('./lib/build/format.mts')
     return reportBuild(await build(options, signal), args.flag('json'))
   },
 })

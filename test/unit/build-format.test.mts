@@ -1,8 +1,8 @@
 /** What a build says in the end. */
 import { expect, test } from 'vitest'
-import type { BuildResult } from '../../scripts/lib/workflows/build-family.mts'
-import type { BuiltVersion } from '../../scripts/lib/workflows/build-version.mts'
-import { formatBuild } from '../../scripts/lib/workflows/format-build.mts'
+import type { BuildResult } from '../../scripts/lib/build/family.mts'
+import { formatBuild } from '../../scripts/lib/build/format.mts'
+import type { BuiltVersion } from '../../scripts/lib/build/version.mts'
 import { version } from './templates-sample.mts'
 
 const changes = ['dropped token (logs in with a password)', 'dropped tags (set after the build)']

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { baseDescription, imageOf } from '../../scripts/lib/workflows/base-description.mts'
+import { baseDescription, imageOf } from '../../scripts/lib/build/base/description.mts'
 
 const planned = {
   image: 'ubuntu-26.04',

@@ -1,7 +1,7 @@
 /** What is kept of a build, with a shell in the place of Packer. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { buildWithPacker } from '../../scripts/lib/workflows/packer-run.mts'
+import { buildWithPacker } from '../../scripts/lib/build/packer-run.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
 

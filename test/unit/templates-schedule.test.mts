@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { PackerError } from '../../scripts/lib/build/packer-run.mts'
+import { isTransient, withRetries } from '../../scripts/lib/build/retry.mts'
 import { isTransientFailure } from '../../scripts/lib/packer/failures.mts'
 import { apiError } from '../../scripts/lib/proxmox/errors.mts'
 import { exitCodes, interrupted, ProxmintError } from '../../scripts/lib/run/errors.mts'
 import { createSlots, longestFirst } from '../../scripts/lib/run/slots.mts'
-import { PackerError } from '../../scripts/lib/workflows/packer-run.mts'
-import { isTransient, withRetries } from '../../scripts/lib/workflows/schedule-retry.mts'
 
 interface Job {
   name: string

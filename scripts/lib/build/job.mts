@@ -22,8 +22,8 @@ import { requireNode } from '../site/require-node.mts'
 import { requireStorages } from '../site/require-storages.mts'
 import type { TemplateVersion } from '../templates/version.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
-import { imageOf } from './base-description.mts'
-import type { BuildOptions } from './build-options.mts'
+import { imageOf } from './base/description.mts'
+import type { BuildOptions } from './options.mts'
 
 /** What every build of one run is given. */
 export interface Builder {

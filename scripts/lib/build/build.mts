@@ -13,9 +13,9 @@ import { type Connection, cleaningOf, connect } from '../site/connect.mts'
 import { removeLeftovers } from '../site/remove-leftovers.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { requireTool } from '../tools/find.mts'
-import { type BuildResult, buildFamily } from './build-family.mts'
-import { type Builder, requireVariables } from './build-job.mts'
-import type { BuildOptions } from './build-options.mts'
+import { type BuildResult, buildFamily } from './family.mts'
+import { type Builder, requireVariables } from './job.mts'
+import type { BuildOptions } from './options.mts'
 
 /** What became of one family. */
 export type BuildOutcome = { os: string; result: BuildResult } | { os: string; error: unknown }

@@ -5,11 +5,11 @@ import { revisionOf } from '../templates/git.mts'
 import { lockfilePath } from '../templates/lockfile.mts'
 import { writePackages } from '../templates/packages.mts'
 import type { TemplateCopy, TemplateVersion, TestResult } from '../templates/version.mts'
-import { type BuiltCopy, buildCopy, type PlacedJob, releaseCopies, removeCopies } from './build-copy.mts'
-import type { Builder } from './build-job.mts'
-import type { BuildOptions } from './build-options.mts'
-import { joinReports, testCopy } from './build-test.mts'
-import { withRetries } from './schedule-retry.mts'
+import { type BuiltCopy, buildCopy, type PlacedJob, releaseCopies, removeCopies } from './copy.mts'
+import type { Builder } from './job.mts'
+import type { BuildOptions } from './options.mts'
+import { withRetries } from './retry.mts'
+import { joinReports, testCopy } from './test.mts'
 
 export interface BuiltVersion {
   /** Of the first copy. */

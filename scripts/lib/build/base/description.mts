@@ -1,4 +1,4 @@
-import type { PlannedImage } from './base-image.mts'
+import type { PlannedImage } from './image.mts'
 
 /** The image a base VM was made of, as its description tells. */
 export interface BaseImage {

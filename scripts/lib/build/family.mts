@@ -10,11 +10,11 @@ import { versionName } from '../templates/names.mts'
 import { listReservations } from '../templates/reservations.mts'
 import { type FamilyVersions, noVersions, type TemplateVersion, versionsOf } from '../templates/version.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
-import { commandsOf, type PlacedJob, packerFolder } from './build-copy.mts'
-import { type Builder, type BuildJob, connectionAt, prepareJob } from './build-job.mts'
-import type { BuildOptions } from './build-options.mts'
-import { type BuiltVersion, buildVersion } from './build-version.mts'
+import { commandsOf, type PlacedJob, packerFolder } from './copy.mts'
+import { type Builder, type BuildJob, connectionAt, prepareJob } from './job.mts'
+import type { BuildOptions } from './options.mts'
 import { validateWithPacker } from './packer-run.mts'
+import { type BuiltVersion, buildVersion } from './version.mts'
 
 export interface BuildResult {
   os: string

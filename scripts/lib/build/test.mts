@@ -3,7 +3,7 @@ import { buildLoginOf } from '../acceptance/test-template.mts'
 import { ProxmintError } from '../run/errors.mts'
 import type { Connection } from '../site/connect.mts'
 import type { TestResult } from '../templates/version.mts'
-import type { BuiltCopy, PlacedJob } from './build-copy.mts'
+import type { BuiltCopy, PlacedJob } from './copy.mts'
 
 /** The acceptance test of every copy of a version, and the packages of the first. */
 export interface VersionTest {

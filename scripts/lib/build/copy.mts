@@ -15,11 +15,11 @@ import { reserveVm } from '../site/reserve.mts'
 import { dropReservation, type Reservation, updateReservation } from '../templates/reservations.mts'
 import type { TemplateCopy } from '../templates/version.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
-import { type BuildJob, connectionAt, type handedOver, manifestPath } from './build-job.mts'
 import { withCloneFailure } from './clone-failure.mts'
 import { finishTemplate } from './finish-template.mts'
+import { type BuildJob, connectionAt, type handedOver, manifestPath } from './job.mts'
 import { buildWithPacker } from './packer-run.mts'
-import { withRetries } from './schedule-retry.mts'
+import { withRetries } from './retry.mts'
 
 /** A job with the folder Packer is run in, at one place. */
 export interface PlacedJob {

@@ -3,7 +3,7 @@ import { exitCodes, formatError, messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
 import { formatTable } from '../run/table.mts'
 import type { BuildOutcome } from './build.mts'
-import type { BuildResult } from './build-family.mts'
+import type { BuildResult } from './family.mts'
 
 /** What a build did, for a person. */
 export function formatBuild(result: BuildResult): string {

@@ -1,4 +1,4 @@
-import { ProxmintError } from '../run/errors.mts'
+import { ProxmintError } from '../../run/errors.mts'
 
 /** As ZFS, files, LVM and LVM-thin put it. */
 const fullStorage = /out of space|no space left on device|insufficient free space|free space in thin pool/i
