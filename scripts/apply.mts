@@ -27,8 +27,8 @@ await runMain({
       allowReplace: args.strings('allow-replace'),
       parallel: args.integer('parallel', { min: 1, max: 100 })!,
     }
-    const { answerFor, applyVms } = await import('./lib/workflows/apply.mts')
-    const { withVms } = await import('./lib/workflows/vm-registry.mts')
+    const { answerFor, applyVms } = await import('./lib/vm/life/apply-many.mts')
+    const { withVms } = await import('./lib/vm/life/vm-registry.mts')
     const outcomes = await withVms(
       name,
       signal,

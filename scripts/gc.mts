@@ -20,9 +20,9 @@ await runMain({
   async run(args, signal) {
     const graceDays = args.integer('grace-days', { min: 0, max: 36_500 })
     const execute = args.flag('execute')
-    const { collectGarbage, exitCodeOf, gcOptions } = await import('./lib/workflows/gc.mts')
-    const { formatGc } = await import('./lib/workflows/format-gc.mts')
-    const { withVms } = await import('./lib/workflows/vm-registry.mts')
+    const { collectGarbage, exitCodeOf, gcOptions } = await import('./lib/vm/life/gc.mts')
+    const { formatGc } = await import('./lib/vm/life/format-gc.mts')
+    const { withVms } = await import('./lib/vm/life/vm-registry.mts')
     const options = await gcOptions(execute, graceDays)
     const outcomes = await withVms(name, signal, context => collectGarbage(options, context))
     return printAnswer(args, {

@@ -37,7 +37,7 @@ await runMain({
   async run(args, signal) {
     const vm = args.string('vm') ?? args.string('update')
     if (vm !== undefined) {
-      const { mintVmCommand } = await import('./lib/workflows/mint-vm-command.mts')
+      const { mintVmCommand } = await import('./lib/vm/life/mint-command.mts')
       return printAnswer(args, await mintVmCommand(vm, args, signal))
     }
     const wallet = args.string('owner-wallet')

@@ -16,6 +16,7 @@ import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { cacheFolder } from '../tools/cache.mts'
 import { type Search, searchTool } from '../tools/find.mts'
 import { toolNames } from '../tools/pins.mts'
+import { requireSharedStates } from '../vm/life/vm-registry.mts'
 import { gatherChain } from './doctor-chain.mts'
 import {
   type DiskFact,
@@ -27,7 +28,6 @@ import {
 } from './doctor-facts.mts'
 import { gatherProxmox, type LoadedFamily } from './doctor-proxmox.mts'
 import { requireDefaultFamily, requireUserData } from './doctor-vm-defaults.mts'
-import { requireSharedStates } from './vm-registry.mts'
 
 /** Looks at everything at the same time, and changes nothing. */
 export async function gatherFacts(): Promise<Facts> {

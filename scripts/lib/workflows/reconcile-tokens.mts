@@ -3,8 +3,8 @@ import { openChainView, type TokenPlace } from '../credential/chain-view.mts'
 import { type Entry, tokenKey } from '../registry/entry.mts'
 import type { SeenToken, TokenViews } from '../registry/token-divergence.mts'
 import { messageOf } from '../run/errors.mts'
-import type { VmContext } from './vm-context.mts'
-import { mintedToken } from './vm-expiry.mts'
+import type { VmContext } from '../vm/context.mts'
+import { mintedToken } from '../vm/life/expiry.mts'
 
 /** What the chain says of the tokens of VMs, those of destroyed ones that may still be valid there included. */
 export interface TokenFindings extends TokenViews {

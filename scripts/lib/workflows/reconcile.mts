@@ -8,15 +8,15 @@ import { type Entry, isVmName, tokenKey, withEvent } from '../registry/entry.mts
 import { type TokenDivergence, type TokenViews, tokenDivergencesOf } from '../registry/token-divergence.mts'
 import { codeOf, messageOf } from '../run/errors.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
-import { readLocalState } from './local-state.mts'
+import type { VmContext } from '../vm/context.mts'
+import { expireToken, tellExpiry } from '../vm/life/expiry.mts'
+import { withVmLock } from '../vm/life/lock.mts'
+import { powerOff } from '../vm/life/suspend.mts'
+import { readLocalState } from '../vm/look/local-state.mts'
+import { revokedVersions } from '../vm/look/outdated.mts'
+import { walletTag } from '../vm/plan/design.mts'
+import { removeVmFolder, vmFolder } from '../vm/stack/folder.mts'
 import { tokenViews } from './reconcile-tokens.mts'
-import type { VmContext } from './vm-context.mts'
-import { walletTag } from './vm-design.mts'
-import { expireToken, tellExpiry } from './vm-expiry.mts'
-import { removeVmFolder, vmFolder } from './vm-folder.mts'
-import { withVmLock } from './vm-lock.mts'
-import { revokedVersions } from './vm-outdated.mts'
-import { powerOff } from './vm-suspend.mts'
 
 export interface Finding extends Divergence {
   fixed: boolean

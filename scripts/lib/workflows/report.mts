@@ -7,10 +7,10 @@ import { messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { workingOn } from '../vm/life/vm-registry.mts'
 import { reconcile } from './reconcile.mts'
 import { type Reconciled, type ReportFacts, type ReportModel, reportModel } from './report-model.mts'
 import { renderReport } from './report-page.mts'
-import { workingOn } from './vm-registry.mts'
 
 /** Writes the report. @param file undefined: `report.html` in the state folder. @returns where it is. */
 export async function writeReport(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Connection } from '../../../scripts/lib/site/connect.mts'
-import { requireClonable } from '../../../scripts/lib/workflows/vm-requirements.mts'
+import { requireClonable } from '../../../scripts/lib/vm/plan/requirements.mts'
 import { failureOf } from '../failure.mts'
 
 const template = { vmid: 9001, node: 'pve1' }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
-import { withKeysOfToday } from '../../../scripts/lib/workflows/vm-keys.mts'
+import { withKeysOfToday } from '../../../scripts/lib/vm/plan/keys.mts'
 import { limits, wanted } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
 

@@ -1,7 +1,7 @@
 /** VMs as a person sees them. */
 import { expect, test } from 'vitest'
 import type { Entry, VmDesign } from '../../../scripts/lib/registry/entry.mts'
-import { formatVm, formatVms } from '../../../scripts/lib/workflows/vm-list.mts'
+import { formatVm, formatVms } from '../../../scripts/lib/vm/look/list.mts'
 import { entry } from '../registry/entries.mts'
 
 const now = new Date('2026-02-03T10:00:00.000Z')

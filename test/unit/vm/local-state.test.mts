@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { readLocalState } from '../../../scripts/lib/workflows/local-state.mts'
+import { readLocalState } from '../../../scripts/lib/vm/look/local-state.mts'
 import { temporaryFolder } from '../temporary.mts'
 
 let folder: string

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
-import type { VmContext } from '../../../scripts/lib/workflows/vm-context.mts'
-import { withVmLock } from '../../../scripts/lib/workflows/vm-lock.mts'
+import type { VmContext } from '../../../scripts/lib/vm/context.mts'
+import { withVmLock } from '../../../scripts/lib/vm/life/lock.mts'
 
 let interruption: AbortController
 let loss: AbortController

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { chooseNode } from '../../../scripts/lib/workflows/vm-node.mts'
+import { chooseNode } from '../../../scripts/lib/vm/plan/node.mts'
 import { failureOf } from '../failure.mts'
 
 const node = (name: string, free: number, status = 'online') => ({

@@ -5,7 +5,7 @@ import {
   outdatedIn,
   requireNotRevoked,
   revokedVersions,
-} from '../../../scripts/lib/workflows/vm-outdated.mts'
+} from '../../../scripts/lib/vm/look/outdated.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { version } from '../templates-sample.mts'

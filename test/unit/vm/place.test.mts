@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
-import { holdPlace } from '../../../scripts/lib/workflows/vm-place.mts'
+import { holdPlace } from '../../../scripts/lib/vm/look/place.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { withVmRegistry } from '../../../scripts/lib/workflows/vm-registry.mts'
+import { withVmRegistry } from '../../../scripts/lib/vm/life/vm-registry.mts'
 import { failureOf } from '../failure.mts'
 
 test('a registry that machines share and states that they do not share are refused', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { VmDesign } from '../../../scripts/lib/registry/entry.mts'
-import { userDataFile } from '../../../scripts/lib/workflows/vm-folder.mts'
+import { userDataFile } from '../../../scripts/lib/vm/stack/folder.mts'
 import { entry } from '../registry/entries.mts'
 
 const vm = (id: string, cloudInit: Partial<VmDesign['cloudInit']>) =>

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { apiError } from '../../../scripts/lib/proxmox/errors.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
-import { verifyVm } from '../../../scripts/lib/workflows/vm-verify.mts'
+import { verifyVm } from '../../../scripts/lib/vm/look/verify.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { fakeProxmox } from './fake-proxmox.mts'

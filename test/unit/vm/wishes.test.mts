@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseArguments } from '../../../scripts/lib/run/command-line.mts'
-import { wishesOf } from '../../../scripts/lib/workflows/vm-wishes.mts'
+import { wishesOf } from '../../../scripts/lib/vm/plan/wishes.mts'
 import { failureOf } from '../failure.mts'
 
 const spec = {

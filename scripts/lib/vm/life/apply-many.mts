@@ -1,0 +1,99 @@
+import type { Entry } from '../../registry/entry.mts'
+import type { Answer } from '../../run/answer.mts'
+import { exitCodes, formatError, interrupted, messageOf } from '../../run/errors.mts'
+import { withRow } from '../../run/progress.mts'
+import { redact } from '../../run/redact.mts'
+import { createSlots } from '../../run/slots.mts'
+import { formatTable } from '../../run/table.mts'
+import type { VmContext } from '../context.mts'
+import { type Applied, applyVm } from './apply.mts'
+
+/** What became of one VM. */
+export type ApplyOutcome = { name: string; result: Applied } | { name: string; error: unknown }
+
+export interface ApplyRequest {
+  planOnly: boolean
+  /** Names of VMs whose disk may be lost. */
+  allowReplace: string[]
+  /** How many at the same time. */
+  parallel: number
+}
+
+/**
+ * Applies several VMs; one that fails does not keep the others waiting.
+ * @param names all whose making is known where it is empty.
+ */
+export async function applyVms(
+  names: string[],
+  request: ApplyRequest,
+  context: VmContext,
+): Promise<ApplyOutcome[]> {
+  const wanted = names.length > 0 ? [...new Set(names)] : await designedVms(context)
+  const apply = (name: string) => () =>
+    applyVm(name, { ...request, allowReplace: request.allowReplace.includes(name) }, context)
+  return atOnce(wanted, request.parallel, context.signal, name =>
+    wanted.length === 1 ? apply(name)() : withRow(name, apply(name)),
+  )
+}
+
+/** Runs work on several VMs, so many at a time; outcomes come in the order of the names. */
+export async function atOnce(
+  names: string[],
+  parallel: number,
+  signal: AbortSignal,
+  work: (name: string) => Promise<Applied>,
+): Promise<ApplyOutcome[]> {
+  const slots = createSlots(() => parallel)
+  const one = async (name: string): Promise<ApplyOutcome> => {
+    if (signal.aborted) return { name, error: interrupted(name) }
+    try {
+      return { name, result: await work(name) }
+    } catch (error) {
+      return { name, error }
+    }
+  }
+  return Promise.all(names.map(name => slots.use(['run'], () => one(name))))
+}
+
+async function designedVms({ store }: VmContext): Promise<string[]> {
+  const entries: Entry[] = await store.list()
+  return entries.filter(({ design }) => design !== null).map(({ name }) => name)
+}
+
+/**
+ * What became of the VMs: a row or an element for each. Failures are told on standard error as well.
+ * @throws what failed, where there is one VM only.
+ */
+export function answerFor(outcomes: ApplyOutcome[]): Answer {
+  const [only] = outcomes
+  if (outcomes.length === 1 && only !== undefined && 'error' in only) throw only.error
+  const failures = outcomes.filter(outcome => 'error' in outcome)
+  for (const { name, error } of failures) {
+    process.stderr.write(`${name}: ${redact(formatError(error))}\n`)
+  }
+  const exitCode = failures.length > 0 ? exitCodes.partial : exitCodes.done
+  return { document: outcomes.map(documentOf), text: formatApply(outcomes), exitCode }
+}
+
+function documentOf(outcome: ApplyOutcome): object {
+  if ('error' in outcome) return { name: outcome.name, error: redact(messageOf(outcome.error)) }
+  return { name: outcome.name, ...outcome.result }
+}
+
+function formatApply(outcomes: ApplyOutcome[]): string {
+  if (outcomes.length === 0) return 'there are no VMs; make one: zx scripts/vm.mts create NAME'
+  const plans = outcomes.flatMap(outcome =>
+    'result' in outcome && outcome.result.plan !== undefined
+      ? [`${outcome.name}:\n${outcome.result.plan.trim()}`]
+      : [],
+  )
+  const rows = outcomes.map(outcome => [outcome.name, ...cellsOf(outcome)])
+  return [...plans, formatTable(['name', 'phase', 'VMID', 'address', 'result'], rows)].join('\n\n')
+}
+
+function cellsOf(outcome: ApplyOutcome): string[] {
+  if ('error' in outcome) return ['', '', '', `failed: ${messageOf(outcome.error).split('\n')[0]}`]
+  const { entry, did } = outcome.result
+  const { phase, vmid, address } = entry
+  return [phase, String(vmid), address, did === 'nothing' ? 'nothing differs' : did]
+}

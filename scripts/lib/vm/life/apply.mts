@@ -1,0 +1,100 @@
+import type { Entry } from '../../registry/entry.mts'
+import { requireEntry } from '../../registry/revise.mts'
+import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
+import type { VmContext } from '../context.mts'
+import { locateVm } from '../look/locate.mts'
+import { onNodeOf, rememberNode } from '../look/moved.mts'
+import { requireNotRevoked } from '../look/outdated.mts'
+import { holdPlace } from '../look/place.mts'
+import { withKeysOfToday } from '../plan/keys.mts'
+import { writeVmFolder } from '../stack/folder.mts'
+import { withTerraform } from '../stack/terraform-run.mts'
+import { withVmLock } from './lock.mts'
+import { removeReplaced } from './replaced.mts'
+import { gone, isUnfinished, resumable, takeStep } from './steps.mts'
+
+/** What an apply did to one VM. */
+export interface Applied {
+  entry: Entry
+  did: 'reserved' | 'made' | 'changed' | 'nothing' | 'planned'
+  /** Of a run that only plans: the plan for a person. */
+  plan?: string
+}
+
+export interface ApplyOptions {
+  planOnly: boolean
+  /** Its disk may be lost. */
+  allowReplace: boolean
+}
+
+type OnFailure = (entry: Entry, error: unknown) => unknown
+
+/**
+ * Takes a VM through all its steps to active; nothing is done to one that is further. The caller holds its lock.
+ * @param onFailure makes the failure that is thrown, after it has cleared up what it wants to.
+ */
+export async function finishVm(name: string, context: VmContext, onFailure: OnFailure): Promise<Applied> {
+  let entry = await requireEntry(context.store, name)
+  if (!isUnfinished(entry)) return { entry, did: 'nothing' }
+  await holdPlace(entry)
+  entry = await withKeysOfToday(entry, context.store)
+  if (entry.phase === 'reserved') requireNotRevoked(entry, await readLockfile(lockfilePath()))
+  while (isUnfinished(entry)) {
+    const before = entry
+    const step = before.replaces === undefined ? takeStep : removeReplaced
+    entry = await step(before, context).catch(async error => {
+      throw await onFailure((await context.store.find(name)) ?? before, error)
+    })
+  }
+  return { entry, did: 'made' }
+}
+
+/**
+ * Finishes what was only reserved, and applies what differs of what is there: all of it follows from the entry. A
+ * suspended VM stays powered off.
+ * @throws ProxmintError, also where the plan would lose the VM's disk and nobody agreed to that.
+ */
+export async function applyVm(name: string, options: ApplyOptions, unlocked: VmContext): Promise<Applied> {
+  return withVmLock(unlocked, name, 'apply', async context => {
+    const entry = await requireEntry(context.store, name)
+    if (!options.planOnly && isUnfinished(entry)) return finishVm(name, context, resumable)
+    await holdPlace(entry)
+    if (options.planOnly) return planVm(entry, options, context)
+    const changed = await applyEntry(entry, options, context)
+    return { entry: await requireEntry(context.store, name), did: changed ? 'changed' : 'nothing' }
+  })
+}
+
+/** Applies what differs of a VM that is there. @returns whether anything did. The caller holds its lock. */
+export async function applyEntry(
+  before: Entry,
+  options: Pick<ApplyOptions, 'allowReplace'>,
+  { store, connection, signal }: VmContext,
+): Promise<boolean> {
+  const vm = await locateVm(connection, before)
+  // Without this Terraform would make it anew, with an empty disk.
+  if (vm === undefined && !options.allowReplace) throw gone(before)
+  const entry = onNodeOf(before, vm)
+  const folder = await writeVmFolder(entry, runs(entry))
+  const { allowReplace } = options
+  const changed = await withTerraform(connection, { entry, folder }, signal, terraform =>
+    terraform.apply(vm === undefined ? 'create' : 'update', { allowReplace }),
+  )
+  await rememberNode(before, vm, store)
+  return changed
+}
+
+async function planVm(entry: Entry, { allowReplace }: ApplyOptions, context: VmContext): Promise<Applied> {
+  const { connection, signal } = context
+  const vm = await locateVm(connection, entry)
+  const folder = await writeVmFolder(onNodeOf(entry, vm), runs(entry))
+  const plan = await withTerraform(connection, { entry, folder }, signal, terraform =>
+    terraform.plan(vm === undefined ? 'create' : 'update', { allowReplace }),
+  )
+  return { entry, did: 'planned', plan: plan ?? 'nothing differs' }
+}
+
+/** Whether the VM is to run follows the phase, so that no apply wakes a suspended one. */
+function runs({ phase }: Entry): boolean {
+  return phase === 'active'
+}

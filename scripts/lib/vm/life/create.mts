@@ -1,0 +1,90 @@
+import { type Entry, type Phase, wasActive } from '../../registry/entry.mts'
+import { checkpoint } from '../../run/checkpoint.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { say } from '../../run/progress.mts'
+import type { VmContext } from '../context.mts'
+import type { VmWishes } from '../plan/design.mts'
+import { reserveNewVm } from '../plan/reserve.mts'
+import { writeVmFolder } from '../stack/folder.mts'
+import { type Applied, finishVm } from './apply.mts'
+import { signatureFrom, withUserSignature } from './credential.mts'
+import { removeVm } from './destroy.mts'
+import { withVmLock } from './lock.mts'
+import { resumable } from './steps.mts'
+
+/** In these a VM is powered off, and has never been anything else, unless a first boot failed. */
+const neverBooted: Phase[] = ['reserved', 'created', 'minted']
+
+export interface CreateOptions {
+  /** Makes and boots it; otherwise it is reserved and its configuration written, no more. */
+  apply: boolean
+  /** Gives everything up again when a step before the boot fails. */
+  rollback: boolean
+  /** What the owner signed of a VM that is reserved. */
+  userSignature: string | undefined
+}
+
+/**
+ * Reserves a VM and, with `apply`, makes it, or goes on with one where it stopped.
+ * @throws ProxmintError that says what is kept and how to go on, or that nothing is.
+ */
+export async function createVm(
+  name: string,
+  wishes: VmWishes,
+  { apply, rollback, userSignature }: CreateOptions,
+  unlocked: VmContext,
+): Promise<Applied> {
+  const { store } = unlocked
+  const known = await store.find(name)
+  if (known !== undefined)
+    say(`${name} is ${known.phase}; what it is made of was decided when it was reserved`)
+  if (known === undefined && userSignature !== undefined) throw unsigned(name)
+  const found = known ?? (await reserveNewVm(name, wishes, unlocked))
+  checkpoint('vm-reserved')
+  return withVmLock(unlocked, found.name, 'vm create', async (context, lost) => {
+    if (userSignature !== undefined) await keepSignature(name, userSignature, context)
+    // By then the VM may be another run's.
+    const onFailure = (entry: Entry, error: unknown) =>
+      giveUp(entry, error, context, rollback && !lost.aborted)
+    if (apply) return finishVm(found.name, context, onFailure)
+    const entry = (await store.find(name)) ?? found
+    if (entry.phase === 'reserved') await writeVmFolder(entry, false)
+    return { entry, did: entry.phase === 'reserved' ? 'reserved' : 'nothing' }
+  })
+}
+
+async function keepSignature(name: string, text: string, { store }: VmContext): Promise<void> {
+  const signature = await signatureFrom(text)
+  await store.change(name, entry => {
+    if (entry.phase === 'reserved' || entry.phase === 'created') return withUserSignature(entry, signature)
+    throw new ProxmintError(`${name} is ${entry.phase}: its token says already what it says`, {
+      hint: `zx scripts/mint.mts --update ${name} --user-signature ... changes it`,
+      exitCode: exitCodes.usage,
+    })
+  })
+}
+
+/** Each token has a text of its own, so that no signature opens another's. */
+function unsigned(name: string): ProxmintError {
+  return new ProxmintError(`there is nothing yet that the owner of ${name} could have signed`, {
+    hint: `reserve it first: zx scripts/vm.mts create ${name} --owner-wallet 0x...; then \`vm show ${name}\` tells the text`,
+    exitCode: exitCodes.usage,
+  })
+}
+
+async function giveUp(entry: Entry, error: unknown, context: VmContext, rollback: boolean): Promise<unknown> {
+  const hasBooted = entry.failure?.step === 'boot' || wasActive(entry) || !neverBooted.includes(entry.phase)
+  if (!rollback || hasBooted || !(error instanceof ProxmintError)) return resumable(entry, error)
+  // Ctrl-C ended the step, not what takes it back.
+  const signal = new AbortController().signal
+  await removeVm({ ...context, signal }, entry)
+  return new ProxmintError(error.message, {
+    facts: {
+      ...error.facts,
+      'rolled back': `VM ${entry.vmid}, ${entry.address} and the name are free again`,
+    },
+    hint: error.hint,
+    cause: error,
+    exitCode: error.exitCode,
+  })
+}

@@ -1,0 +1,170 @@
+import { readFile } from 'node:fs/promises'
+import { hexlify, verifyMessage } from 'ethers'
+import { readAccessData, readCredential, readCredentials } from '../../chain/credential.mts'
+import { encryptForUser } from '../../chain/user-encrypted.mts'
+import { openChainView } from '../../credential/chain-view.mts'
+import { rebootVm } from '../../proxmox/reboot-vm.mts'
+import { type Entry, withEvent } from '../../registry/entry.mts'
+import { requireEntry } from '../../registry/revise.mts'
+import { codeOf, exitCodes, ProxmintError } from '../../run/errors.mts'
+import { withProgress } from '../../run/progress.mts'
+import type { VmContext } from '../context.mts'
+import { locateVm } from '../look/locate.mts'
+import { onNodeOf } from '../look/moved.mts'
+import { verifyVm } from '../look/verify.mts'
+import { applyEntry } from './apply.mts'
+import { mintedToken } from './expiry.mts'
+import { noteFailure } from './failure.mts'
+import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
+import { withVmLock } from './lock.mts'
+import { mintsBeforeBoot, mintToken, requireAccess } from './mint.mts'
+import { resumable, takeStep } from './steps.mts'
+
+/** Completes the credential of a VM: mints its token, and where the VM runs without one already, gives it the id. */
+export async function mintForVm(name: string, unlocked: VmContext): Promise<Entry> {
+  return withVmLock(unlocked, name, 'mint', async context => {
+    const entry = await requireEntry(context.store, name)
+    requireAccess(entry)
+    if (entry.phase === 'reserved') throw notMade(entry)
+    if (entry.phase === 'created' && mintsBeforeBoot(entry)) return takeStep(entry, context)
+    if (entry.token?.status === 'minted') return requireKnown(entry)
+    try {
+      return await mintLate(entry, context)
+    } catch (error) {
+      throw resumable(await noteFailure(context.store, entry, 'mint', error), error)
+    }
+  })
+}
+
+/**
+ * What the registry says of a token, held against the chain.
+ * @returns the entry.
+ * @throws ProxmintError where the chain does not have the token, or cannot be asked.
+ */
+async function requireKnown(entry: Entry): Promise<Entry> {
+  const { id, place } = mintedToken(entry)!
+  const { rpc, target } = await openChainView(place)
+  const found = (await readCredentials(rpc, target.contract, [id])).get(id)
+  if (found !== undefined) return entry
+  const { name } = entry
+  throw new ProxmintError(`token ${id} of ${name} is in the registry, and not on chain ${place.chainId}`, {
+    facts: { contract: place.contract },
+    hint:
+      'is rpc_url in config/web3-defaults.yaml of the chain it was minted on? If that chain is gone, no wallet opens ' +
+      `the VM any more: zx scripts/vm.mts destroy ${name}, and create it again`,
+  })
+}
+
+/** The token counts as minted only after the VM has its id: whoever dies in between does both again. */
+async function mintLate(entry: Entry, context: VmContext): Promise<Entry> {
+  const minted = await mintToken(entry, context)
+  const opened: Entry = { ...entry, ...minted }
+  await applyEntry(opened, { allowReplace: false }, context)
+  if (entry.phase === 'active') await reboot(opened, context)
+  return context.store.change(entry.name, one =>
+    withEvent({ ...one, ...minted, failure: null }, `minted token ${opened.token!.id}`, new Date()),
+  )
+}
+
+/** The account's GECOS field changes at a boot. */
+async function reboot(entry: Entry, { connection, signal }: VmContext): Promise<void> {
+  const { client } = connection
+  const vm = await locateVm(connection, entry)
+  if (vm === undefined) return
+  await withProgress(`reboot ${entry.name}`, async () => {
+    const upid = await rebootVm(client, vm, shutdownSeconds)
+    await waitForShutdown(connection, upid)
+    await verifyVm(client, onNodeOf(entry, vm), signal)
+  })
+}
+
+function notMade({ name }: Entry): ProxmintError {
+  return new ProxmintError(`${name} is only reserved: a token is minted for a VM that exists`, {
+    hint: `zx scripts/apply.mts ${name} makes it, with its token`,
+    exitCode: exitCodes.usage,
+  })
+}
+
+/** Encrypts where the VM is for its owner, on the chain. The token's holder must have signed its decrypt message. */
+export async function updateCredential(
+  name: string,
+  signatureOrFile: string,
+  context: VmContext,
+): Promise<Entry> {
+  return context.store.exclusively(name, 'mint --update', async () => {
+    const entry = await requireEntry(context.store, name)
+    const token = mintedToken(entry)
+    if (token === undefined) throw notMinted(entry)
+    const { rpc, target } = await openChainView(token.place)
+    const [{ decryptMessage }, { owner }] = await Promise.all([
+      readAccessData(rpc, target.contract, token.id),
+      readCredential(rpc, target.contract, token.id),
+    ])
+    const signature = await signatureFrom(signatureOrFile)
+    requireSignedBy(owner, decryptMessage, signature)
+    const open = await context.issuer(token.place)
+    await open.tellOwner(token.id, { signature, text: whereabouts(entry) })
+    return entry
+  })
+}
+
+/** The entry with its whereabouts encrypted for its owner, to be minted so. */
+export function withUserSignature(entry: Entry, signature: string): Entry {
+  const { access, owner } = requireAccess(entry)
+  requireSignedBy(owner, access.decryptMessage, signature)
+  const userEncrypted = hexlify(encryptForUser(signature, whereabouts(entry)))
+  return { ...entry, design: { ...entry.design!, access: { ...access, userEncrypted } } }
+}
+
+/** What libpam-web3's tools look for. */
+function whereabouts({ address, design }: Entry): string {
+  return JSON.stringify({ hostname: address, port: 22, username: design!.cloudInit.username })
+}
+
+/**
+ * A signature as it was typed, or from the file that was named; `-` is standard input. It is the key to what is
+ * encrypted with it, and other users see what is typed.
+ */
+export async function signatureFrom(text: string): Promise<string> {
+  if (isSignature(text)) return text
+  const read = await readFile(text === '-' ? '/dev/stdin' : text, 'utf8').catch(cause => {
+    throw new ProxmintError(`--user-signature is neither a signature nor a file: ${codeOf(cause)}`, {
+      hint: '0x and 130 hex digits, or the name of a file with them; - reads standard input',
+      exitCode: exitCodes.usage,
+    })
+  })
+  if (isSignature(read.trim())) return read.trim()
+  throw new ProxmintError('what --user-signature names holds no signature', {
+    hint: '0x and 130 hex digits, as a wallet gives them for personal_sign',
+    exitCode: exitCodes.usage,
+  })
+}
+
+function isSignature(text: string): boolean {
+  return /^0x[0-9a-fA-F]{130}$/.test(text)
+}
+
+/** @throws ProxmintError (usage): with another signature nobody could read it again. */
+function requireSignedBy(owner: string, message: string, signature: string): void {
+  if (signerOf(message, signature) === owner) return
+  throw new ProxmintError(`the signature is not ${owner}'s, or of another text`, {
+    facts: { 'to sign': message },
+    hint: 'sign exactly that text with the wallet (personal_sign)',
+    exitCode: exitCodes.usage,
+  })
+}
+
+function signerOf(message: string, signature: string): string | undefined {
+  try {
+    return verifyMessage(message, signature)
+  } catch {
+    return undefined
+  }
+}
+
+function notMinted({ name }: Entry): ProxmintError {
+  return new ProxmintError(`${name} has no token on the chain`, {
+    hint: `zx scripts/vm.mts show ${name}`,
+    exitCode: exitCodes.usage,
+  })
+}

@@ -1,0 +1,110 @@
+import { loadPools } from '../../config/pools.mts'
+import { listVms } from '../../proxmox/list-vms.mts'
+import { type Due, dueFor } from '../../registry/due.mts'
+import type { Entry } from '../../registry/entry.mts'
+import { exitCodes, messageOf } from '../../run/errors.mts'
+import { withRow } from '../../run/progress.mts'
+import type { VmContext } from '../context.mts'
+import { removeVm } from './destroy.mts'
+import { withVmLock } from './lock.mts'
+import { powerOff, suspendVm } from './suspend.mts'
+
+const dayMs = 24 * 60 * 60 * 1000
+/** No VM can have this name. */
+const runLock = '_gc'
+
+export interface GcOptions {
+  execute: boolean
+  graceDays: number
+  /** Asked anew for each VM. */
+  now: () => Date
+}
+
+/** @param graceDays undefined: those of config/db.yaml. */
+export async function gcOptions(execute: boolean, graceDays: number | undefined): Promise<GcOptions> {
+  const later = Number(process.env['PROXMINT_TEST_DAYS_LATER'] ?? 0) * dayMs
+  return {
+    execute,
+    graceDays: graceDays ?? (await loadPools()).graceDays,
+    // Tests and the demonstration cannot wait for a month.
+    now: () => new Date(Date.now() + later),
+  }
+}
+
+/** What is due for one VM, and what became of it. */
+export interface GcOutcome {
+  name: string
+  vmid: number
+  address: string
+  expiresAt: string
+  due: Due
+  /** `due`: nothing was changed, or the run was interrupted before; `gone`: another run destroyed it meanwhile. */
+  result: 'due' | 'done' | 'renewed' | 'gone' | 'failed'
+  /** Why it failed. */
+  error: string | undefined
+}
+
+/**
+ * Suspends expired VMs and destroys those that have been suspended for longer than the grace. Only one run at a time.
+ * One VM that cannot be dealt with does not keep the others waiting.
+ * @returns an outcome for each VM that something is due for; without `execute` nothing is changed.
+ */
+export async function collectGarbage(options: GcOptions, unlocked: VmContext): Promise<GcOutcome[]> {
+  const work = async (context: VmContext): Promise<GcOutcome[]> => {
+    const candidates = await candidatesOf(options, context)
+    if (!options.execute) return candidates
+    const outcomes: GcOutcome[] = []
+    for (const candidate of candidates) {
+      outcomes.push(context.signal.aborted ? candidate : await collect(candidate, options, context))
+    }
+    return outcomes
+  }
+  return options.execute ? withVmLock(unlocked, runLock, 'gc', work) : work(unlocked)
+}
+
+/** How `gc --execute` ends: as interrupted where that left something undone, whatever else failed. */
+export function exitCodeOf(outcomes: GcOutcome[], signal: AbortSignal): number {
+  const [failed, due] = (['failed', 'due'] as const).map(one => outcomes.some(({ result }) => result === one))
+  if (due || (failed && signal.aborted)) return exitCodes.interrupted
+  return failed ? exitCodes.partial : exitCodes.done
+}
+
+async function candidatesOf(options: GcOptions, { store, connection }: VmContext): Promise<GcOutcome[]> {
+  const [entries, vms] = await Promise.all([store.list(), listVms(connection.client)])
+  const running = new Set(vms.filter(vm => vm.status === 'running').map(vm => vm.vmid))
+  return entries.flatMap(entry => {
+    const due = dueNow(entry, running.has(entry.vmid), options)
+    const { name, vmid, address, expiresAt } = entry
+    return due === undefined
+      ? []
+      : [{ name, vmid, address, expiresAt, due, result: 'due' as const, error: undefined }]
+  })
+}
+
+function dueNow(entry: Entry, runs: boolean, { now, graceDays }: GcOptions): Due | undefined {
+  return dueFor(entry, runs, now(), graceDays * dayMs)
+}
+
+/** Reads the entry again under its lock, so that a renewal wins, and does what is due. */
+async function collect(candidate: GcOutcome, options: GcOptions, unlocked: VmContext): Promise<GcOutcome> {
+  const { name, due } = candidate
+  const work = async (context: VmContext): Promise<GcOutcome['result']> => {
+    const entry = await context.store.find(name)
+    if (entry === undefined) return 'gone'
+    if (dueNow(entry, due === 'power off', options) !== due) return 'renewed'
+    await deal[due](entry, context)
+    return 'done'
+  }
+  try {
+    const result = await withRow(name, () => withVmLock(unlocked, name, 'gc', work))
+    return { ...candidate, result }
+  } catch (error) {
+    return { ...candidate, result: 'failed', error: messageOf(error) }
+  }
+}
+
+const deal: Record<Due, (entry: Entry, context: VmContext) => Promise<unknown>> = {
+  suspend: suspendVm,
+  'power off': powerOff,
+  destroy: (entry, context) => removeVm(context, entry),
+}

@@ -1,0 +1,85 @@
+import { loadVmDefaults } from '../../config/vm-defaults.mts'
+import { type Entry, movedTo } from '../../registry/entry.mts'
+import { requireEntry } from '../../registry/revise.mts'
+import { checkpoint } from '../../run/checkpoint.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { say } from '../../run/progress.mts'
+import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
+import type { Families, TemplateVersion } from '../../templates/version.mts'
+import type { VmContext } from '../context.mts'
+import { locateVm } from '../look/locate.mts'
+import { onNodeOf, rememberNode } from '../look/moved.mts'
+import { requireWebPackage } from '../plan/access.mts'
+import { copyFor, currentVersion } from '../plan/design.mts'
+import { diskOfTemplate, requireClonable, requirePrivileges } from '../plan/requirements.mts'
+import { renderVm, requireDesign } from '../stack/folder.mts'
+import { type Applied, finishVm } from './apply.mts'
+import { withVmLock } from './lock.mts'
+import { resumable } from './steps.mts'
+
+/**
+ * Makes a VM anew from the current version of its template family, or goes on with that where it stopped. Name, VMID,
+ * address, expiry and credential stay; its disk is lost.
+ * @throws ProxmintError where the VM may not be rebuilt, with nothing touched; later, with what is kept.
+ */
+export async function rebuildVm(name: string, unlocked: VmContext): Promise<Applied> {
+  return withVmLock(unlocked, name, 'vm rebuild', async context => {
+    const entry = await requireEntry(context.store, name)
+    const version = await versionToMoveTo(entry)
+    if (version !== undefined) await decide(entry, version, context)
+    return finishVm(name, context, resumable)
+  })
+}
+
+/** The version a rebuild would move the VM to; undefined where it is on that already. */
+export async function versionToMoveTo(entry: Entry): Promise<TemplateVersion | undefined> {
+  return versionFor(entry, await readLockfile(lockfilePath()))
+}
+
+export function versionFor(entry: Entry, families: Families): TemplateVersion | undefined {
+  requireDesign(entry)
+  if (entry.template === null) throw familyUnknown(entry)
+  if (entry.phase === 'suspended') throw suspended(entry)
+  const current = currentVersion(families, entry.template.family)
+  return current.name === entry.template.version ? undefined : current
+}
+
+/** All that can be looked at is looked at before the disk is lost. Then it is written down, and there is no way back. */
+async function decide(found: Entry, version: TemplateVersion, context: VmContext): Promise<void> {
+  const { store, connection } = context
+  const { name } = found
+  const vm = await locateVm(connection, found)
+  const entry = onNodeOf(found, vm)
+  const template = copyFor(version, entry.node!)
+  const before = requireDesign(entry)
+  const cpuType = before.cpuType ?? (await loadVmDefaults()).cpuType
+  const design = { ...before, cpuType, template: { vmid: template.vmid, node: template.node } }
+  if (design.access !== null) {
+    await requireWebPackage({ family: entry.template!.family, version: version.name })
+  }
+  await requirePrivileges(connection, `vm rebuild ${name}`, entry.node!, design)
+  const needed = Math.ceil((await diskOfTemplate(connection, template)) ?? 0)
+  if (needed > design.disk) {
+    say(`the disk of ${name} grows from ${design.disk} to ${needed} GiB, as large as that of the VM template`)
+    design.disk = needed
+  }
+  await requireClonable(connection, template, entry.node!)
+  await renderVm({ ...entry, design }, true)
+  await rememberNode(found, vm, store)
+  await store.change(name, one => movedTo(one, version.name, design, new Date()))
+  checkpoint('vm-rebuild-decided')
+}
+
+function familyUnknown({ name }: Entry): ProxmintError {
+  return new ProxmintError(`nobody knows of which template family ${name} is`, {
+    hint: 'it was made with --template-vmid; destroy it, and create it again with --template',
+    exitCode: exitCodes.usage,
+  })
+}
+
+function suspended({ name }: Entry): ProxmintError {
+  return new ProxmintError(`${name} is suspended, and its disk is kept for its owner`, {
+    hint: `first zx scripts/vm.mts resume ${name} --days N, or zx scripts/vm.mts destroy ${name}`,
+    exitCode: exitCodes.usage,
+  })
+}

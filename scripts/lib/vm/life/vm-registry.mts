@@ -1,0 +1,58 @@
+import { loadBackend } from '../../config/terraform.mts'
+import { issuers } from '../../credential/issuer.mts'
+import { requireEntry } from '../../registry/revise.mts'
+import type { RegistryStore } from '../../registry/store.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { connect } from '../../site/connect.mts'
+import { registryPlace, withRegistry } from '../../site/open-registry.mts'
+import type { VmContext } from '../context.mts'
+
+/**
+ * Opens the registry for work on VMs themselves.
+ * @throws ProxmintError (invalid) where other machines share the registry and not the states.
+ */
+export async function withVmRegistry<T>(
+  purpose: string,
+  work: (store: RegistryStore) => Promise<T>,
+): Promise<T> {
+  await requireSharedStates()
+  return withRegistry(purpose, work)
+}
+
+/** The same, logged in to Proxmox. @param names of VMs: where there is none of them, nobody need log in. */
+export async function withVms<T>(
+  purpose: string,
+  signal: AbortSignal,
+  work: (context: VmContext) => Promise<T>,
+  names: string[] = [],
+): Promise<T> {
+  return withVmRegistry(purpose, async store => {
+    await requireAny(store, names)
+    return work(await workingOn(store, signal))
+  })
+}
+
+async function requireAny(store: RegistryStore, names: string[]): Promise<void> {
+  const found = await Promise.all(names.map(name => store.find(name)))
+  if (names[0] !== undefined && found.every(entry => entry === undefined)) await requireEntry(store, names[0])
+}
+
+/** Logs in to Proxmox. */
+export async function workingOn(store: RegistryStore, signal: AbortSignal): Promise<VmContext> {
+  return { store, connection: await connect(), issuer: issuers(signal), signal }
+}
+
+/** @throws ProxmintError (invalid) where other machines share the registry and not the states. */
+export async function requireSharedStates(): Promise<void> {
+  const [place, backend] = await Promise.all([registryPlace(), loadBackend()])
+  if (place.kind === 'file' || backend.type !== 'local') return
+  throw new ProxmintError(
+    'the registry is in PostgreSQL, and the states of Terraform are on this machine alone',
+    {
+      hint:
+        'another machine would find a VM in the registry that its Terraform does not know. Set a backend in ' +
+        'config/terraform.yaml: pg, s3 or http',
+      exitCode: exitCodes.invalid,
+    },
+  )
+}

@@ -1,0 +1,78 @@
+import { cpuTypeOf, type Entry } from '../../registry/entry.mts'
+import { counted } from '../../run/counted.mts'
+import { formatTable } from '../../run/table.mts'
+
+const dayMs = 24 * 60 * 60 * 1000
+
+/** Living VMs as a table for a person. */
+export function formatVms(entries: Entry[], now: Date): string {
+  if (entries.length === 0) return 'there are no such VMs; to make one: zx scripts/vm.mts create NAME'
+  const rows = entries.map(entry => [
+    entry.name,
+    entry.failure === null ? entry.phase : `${entry.phase} (${entry.failure.step} failed)`,
+    String(entry.vmid),
+    entry.node ?? '',
+    entry.address,
+    expiryOf(entry, now),
+    templateOf(entry) ?? '',
+    entry.owner ?? '',
+  ])
+  return formatTable(['name', 'phase', 'VMID', 'node', 'address', 'expires', 'template', 'owner'], rows)
+}
+
+/** One that is in no lockfile goes by its VMID; of a VM that was imported, nobody knows. */
+function templateOf({ template, design }: Entry): string | undefined {
+  if (template !== null) return template.version
+  return design === null ? undefined : `VM template ${design.template.vmid}`
+}
+
+/** `2026-12-22, in 30 days`. */
+function expiryOf({ expiresAt }: Entry, now: Date): string {
+  const days = (Date.parse(expiresAt) - now.getTime()) / dayMs
+  const when = days < 0 ? `${counted(Math.ceil(-days), 'day')} ago` : `in ${counted(Math.ceil(days), 'day')}`
+  return `${expiresAt.slice(0, 10)}, ${when}`
+}
+
+/** One VM with all that the registry knows. @param more facts of where else it was looked for. */
+export function formatVm(entry: Entry, now: Date, more: [string, string | undefined][] = []): string {
+  const { failure, design } = entry
+  const facts: [string, string | undefined][] = [
+    ['phase', entry.phase],
+    ['failed', failure === null ? undefined : `${failure.step}, ${failure.at}: ${failure.why}`],
+    ['VMID', `${entry.vmid} on ${entry.node}`],
+    ['address', `${entry.address} (pool ${entry.pool})`],
+    ['expires', expiryOf(entry, now)],
+    ['template', templateOf(entry)],
+    ['owner', entry.owner ?? undefined],
+    ['token', entry.token === null ? undefined : tokenText(entry)],
+    ['to sign', entry.phase === 'reserved' ? design?.access?.decryptMessage : undefined],
+    ['purpose', entry.purpose || undefined],
+    ['cloud-init', design?.cloudInit.template],
+    [
+      'size',
+      design === null
+        ? undefined
+        : `${counted(design.cores, 'core')}, ${design.memory} MiB, ${design.disk} GiB, CPU ${cpuTypeOf(design)}`,
+    ],
+    ...more,
+  ]
+  const known = facts.filter((fact): fact is [string, string] => fact[1] !== undefined)
+  return [
+    entry.name,
+    // What Terraform said has several lines.
+    ...known.map(
+      ([label, value]) => `  ${label.padEnd(10)} ${value.replaceAll('\n', `\n${' '.repeat(13)}`)}`,
+    ),
+    '  history',
+    ...entry.history.map(({ at, what }) => `    ${at}  ${what.split('\n')[0]}`),
+  ].join('\n')
+}
+
+function tokenText({ token, design }: Entry): string {
+  const { status, id } = token!
+  const where =
+    design?.access == null ? '' : ` of ${design.access.contract} on chain ${design.access.chainId}`
+  return id === null
+    ? `${status === 'failed' ? 'its mint failed' : 'not minted yet'}${where}`
+    : `${id}${where}, ${status}`
+}

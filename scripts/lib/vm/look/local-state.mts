@@ -1,0 +1,28 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { loadBackend } from '../../config/terraform.mts'
+import { codeOf } from '../../run/errors.mts'
+
+/** What a VM's folder tells of its state, without asking Terraform. */
+export type LocalState =
+  | { kind: 'here'; resources: number }
+  /** None was written yet. */
+  | { kind: 'none' }
+  /** In the backend of that name, or in a place of the user's. */
+  | { kind: 'elsewhere'; backend: string }
+
+/** @throws where the state is there and cannot be read. */
+export async function readLocalState(folder: string): Promise<LocalState> {
+  const backend = await loadBackend()
+  if (backend.type !== 'local' || Object.keys(backend.settings).length > 0) {
+    return { kind: 'elsewhere', backend: backend.type }
+  }
+  try {
+    const text = await readFile(join(folder, 'terraform.tfstate'), 'utf8')
+    const { resources = [] } = JSON.parse(text) as { resources?: unknown[] }
+    return { kind: 'here', resources: resources.length }
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return { kind: 'none' }
+    throw error
+  }
+}

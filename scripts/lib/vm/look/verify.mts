@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ProxmoxClient } from '../../proxmox/client.mts'
+import { getGuestAddresses } from '../../proxmox/get-guest-addresses.mts'
+import { getVmConfig } from '../../proxmox/get-vm-config.mts'
+import type { Entry } from '../../registry/entry.mts'
+import { isVmOf } from '../../registry/identity.mts'
+import { interrupted, ProxmintError } from '../../run/errors.mts'
+
+const timeoutMs = 5 * 60_000
+
+/**
+ * Holds a running VM against its entry: name, identity, and that its guest agent tells its address.
+ * @throws ProxmintError with what was found instead.
+ */
+export async function verifyVm(client: ProxmoxClient, entry: Entry, signal: AbortSignal): Promise<void> {
+  const vm = { node: entry.node!, vmid: entry.vmid }
+  const config = await getVmConfig(client, vm)
+  if (!isVmOf(entry, config)) {
+    throw new ProxmintError(`VM ${entry.vmid} is not ${entry.name}`, {
+      facts: { 'its name': String(config['name']) },
+      hint: 'somebody changed its name or its notes in Proxmox, or replaced it; compare with `zx scripts/vm.mts show`',
+    })
+  }
+  const found = await waitForAddress(client, vm, entry.address, signal)
+  if (found === undefined) return
+  throw new ProxmintError(`${entry.name} does not have the address ${entry.address}`, {
+    facts: { 'the guest agent tells': found },
+    hint: 'see its console in Proxmox; does its cloud-init take the network from Proxmox?',
+  })
+}
+
+/** Undefined when it has the address; otherwise what it had when the time was over. */
+async function waitForAddress(
+  client: ProxmoxClient,
+  vm: { node: string; vmid: number },
+  address: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    const interfaces = await getGuestAddresses(client, vm)
+    const addresses = (interfaces ?? []).flatMap(one => one.addresses.map(text => text.split('/')[0]!))
+    if (addresses.includes(address)) return undefined
+    if (signal.aborted) throw interrupted('verify')
+    if (Date.now() > deadline) return interfaces === undefined ? 'nothing' : addresses.join(', ')
+    await sleep(1000)
+  }
+}

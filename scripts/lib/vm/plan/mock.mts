@@ -1,0 +1,97 @@
+import { loadConfig } from '../../config/load.mts'
+import { loadCredentials } from '../../credentials/load.mts'
+import type { Entry } from '../../registry/entry.mts'
+import type { RegistryStore } from '../../registry/store.mts'
+import type { Answer } from '../../run/answer.mts'
+import { messageOf, ProxmintError } from '../../run/errors.mts'
+import { requireFamily } from '../../site/checked-template.mts'
+import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
+import { formatVm, formatVms } from '../look/list.mts'
+import { renderVm } from '../stack/folder.mts'
+import type { VmWishes } from './design.mts'
+import { previewVms } from './preview.mts'
+import { type FindTemplate, templateFor, type VmPlace } from './reserve.mts'
+
+/** One VM of `vm create --mock`. */
+export interface MockedVm {
+  entry: Entry
+  /** `main.tf.json`; null for a VM that exists, about which `create` would change nothing. */
+  configuration: object | null
+  /** What could not be known, a phrase each. */
+  unknown: string[]
+}
+
+/** In the place of a node or storage that only the credentials tell. */
+const unknownName = 'unknown'
+
+const unasked =
+  'what only Proxmox tells: VMIDs that others have, privileges, the disk of the VM template, the node of `--node auto`'
+
+/** What `vm create` would make of these VMs. Asks neither Proxmox nor for credentials, and writes nothing. */
+export async function mockCreate(
+  wanted: ReadonlyMap<string, VmWishes>,
+  store: RegistryStore,
+): Promise<MockedVm[]> {
+  const unknown = new Set<string>()
+  const fresh = new Map<string, VmWishes>()
+  const mocked: MockedVm[] = []
+  for (const [name, wishes] of wanted) {
+    const entry = await store.find(name)
+    if (entry === undefined) fresh.set(name, wishes)
+    else mocked.push({ entry, configuration: null, unknown: [] })
+  }
+  for (const entry of await previewVms(fresh, await placeFor(unknown), store)) {
+    const { configuration } = await renderVm(entry, false)
+    mocked.push({ entry, configuration, unknown: [...unknown, unasked] })
+  }
+  return mocked
+}
+
+async function placeFor(unknown: Set<string>): Promise<VmPlace> {
+  const credentials = await loadCredentials().catch(error => {
+    if (!(error instanceof ProxmintError)) throw error
+    unknown.add(`node and storage, where \`${unknownName}\` stands: ${messageOf(error)}`)
+    const { PROXMOX_NODE: node, PROXMOX_STORAGE_POOL: storagePool } = process.env
+    return { node: node || unknownName, storagePool: storagePool || unknownName }
+  })
+  return { config: await loadConfig(), credentials, findTemplate: templateIfAny(unknown) }
+}
+
+/** A family that has no version yet is no reason to show nothing. */
+function templateIfAny(unknown: Set<string>): FindTemplate {
+  return async (family, wishes, node) => {
+    const families = await readLockfile(lockfilePath())
+    if (wishes.templateVmid === undefined) await requireFamily(family, families)
+    const isThere = wishes.templateVmid !== undefined || (families[family]?.current ?? null) !== null
+    if (isThere) return templateFor(family, wishes, node)
+    unknown.add(`the VM template, where VMID 0 stands: ${family} has no current version yet`)
+    return { template: { vmid: 0, node }, version: null }
+  }
+}
+
+/** For a person: one VM with its configuration, several as a table. */
+export function answerForMock(mocked: MockedVm[], { description }: RegistryStore): Answer {
+  const unknown = new Set(mocked.flatMap(one => one.unknown))
+  const notes = [
+    'This was --mock: nothing was written.',
+    ...mocked.filter(({ configuration }) => configuration === null).map(unchanged),
+    ...(mocked.length > 1 ? ['--json shows the configuration of each.'] : []),
+    ...(unknown.size === 0 ? [] : [`VMIDs and addresses are the next of ${description}. Not known is`]),
+    ...Array.from(unknown, what => `  - ${what}`),
+  ]
+  const document = mocked.length === 1 ? mocked[0] : mocked
+  return { document, text: [...shown(mocked), notes.join('\n')].join('\n\n') }
+}
+
+function shown(mocked: MockedVm[]): string[] {
+  const entries = mocked.map(({ entry }) => entry)
+  if (entries.length > 1) return [formatVms(entries, new Date())]
+  return mocked.flatMap(({ entry, configuration }) => [
+    formatVm(entry, new Date()),
+    ...(configuration === null ? [] : [JSON.stringify(configuration, null, 2)]),
+  ])
+}
+
+function unchanged({ entry: { name, phase } }: MockedVm): string {
+  return `${name} is ${phase} already: \`create\` would change nothing about it.`
+}

@@ -1,0 +1,67 @@
+import type { ProxmoxClient } from '../../proxmox/client.mts'
+import { listNodeStorages, listNodes, type NodeStorage, type NodeSummary } from '../../proxmox/list-nodes.mts'
+import { listVms } from '../../proxmox/list-vms.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
+import { currentVersion, type VmWishes } from './design.mts'
+
+/** What a node must have. */
+export interface NodeWish {
+  storage: string
+  /** Nodes with a copy of the VM template. */
+  templateNodes: string[]
+}
+
+/** `--node auto`, in two requests. @throws ProxmintError that says why each node is out. */
+export async function pickNode(
+  client: ProxmoxClient,
+  storage: string,
+  wishes: VmWishes,
+  family: string,
+): Promise<string> {
+  const [nodes, storages, templateNodes] = await Promise.all([
+    listNodes(client),
+    listNodeStorages(client),
+    nodesWithTemplate(client, wishes, family),
+  ])
+  return chooseNode(nodes, storages, { storage, templateNodes })
+}
+
+async function nodesWithTemplate(
+  client: ProxmoxClient,
+  { template, templateVmid }: VmWishes,
+  family: string,
+): Promise<string[]> {
+  if (templateVmid === undefined) {
+    const version = currentVersion(await readLockfile(lockfilePath()), template ?? family)
+    return version.copies.map(({ node }) => node)
+  }
+  return (await listVms(client)).filter(({ vmid }) => vmid === templateVmid).map(({ node }) => node)
+}
+
+/** The node with the most free memory of those that are online and have what is wanted. */
+export function chooseNode(nodes: NodeSummary[], storages: NodeStorage[], wish: NodeWish): string {
+  const judged = nodes.map(node => ({ ...node, fault: faultOf(node, storages, wish) }))
+  const [best] = judged
+    .filter(({ fault }) => fault === undefined)
+    .sort((a, b) => freeMemory(b) - freeMemory(a) || a.node.localeCompare(b.node))
+  if (best !== undefined) return best.node
+  throw new ProxmintError('no node can take the VM', {
+    facts: Object.fromEntries(judged.map(({ node, fault }) => [node, fault])),
+    hint: 'build the VM template on another node, or name a node: --node NODE',
+  })
+}
+
+function faultOf(node: NodeSummary, storages: NodeStorage[], wish: NodeWish): string | undefined {
+  if (node.status !== 'online') return `is ${node.status}`
+  if (!wish.templateNodes.includes(node.node)) return 'has no copy of the VM template'
+  const has = storages.some(
+    one => one.node === node.node && one.storage === wish.storage && one.status === 'available',
+  )
+  if (!has) return `has no storage ${wish.storage}`
+  return node.maxmem === undefined ? 'does not tell its memory: Sys.Audit on it is missing' : undefined
+}
+
+function freeMemory({ mem = 0, maxmem = 0 }: NodeSummary): number {
+  return maxmem - mem
+}

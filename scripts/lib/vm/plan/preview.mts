@@ -1,0 +1,52 @@
+import type { Config } from '../../config/load.mts'
+import { loadPools } from '../../config/pools.mts'
+import { loadVmDefaults } from '../../config/vm-defaults.mts'
+import type { Entry } from '../../registry/entry.mts'
+import type { RegistryStore } from '../../registry/store.mts'
+import type { ApplyOutcome } from '../life/apply-many.mts'
+import { userDataOf } from '../stack/folder.mts'
+import type { VmWishes } from './design.mts'
+import { type VmPlace, wantedVm } from './reserve.mts'
+
+/**
+ * What VMs would be, as far as it can be told without asking Proxmox; nothing is written.
+ * @throws ProxmintError for what cannot be had.
+ */
+export async function previewVms(
+  wanted: ReadonlyMap<string, VmWishes>,
+  place: VmPlace,
+  store: RegistryStore,
+): Promise<Entry[]> {
+  const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
+  const designed = await Promise.all(
+    Array.from(wanted, async ([name, wishes]) => {
+      // Only Proxmox knows where most memory is free.
+      const placed = wishes.node === 'auto' ? { ...wishes, node: undefined } : wishes
+      const one = await wantedVm(place, pools, defaults, name, placed)
+      await userDataOf(one, one.design)
+      return one
+    }),
+  )
+  const limits = { vmidRange: pools.vmidRange, takenVmids: new Set<number>(), now: new Date() }
+  return store.preview(designed, limits)
+}
+
+/** The VMs whose names or options are wrong, as can be told before anybody logs in. Those that exist are not looked at. */
+export async function faultyWishes(
+  wanted: ReadonlyMap<string, VmWishes>,
+  config: Config,
+  store: RegistryStore,
+): Promise<ApplyOutcome[]> {
+  const place = { config, credentials: { node: '', storagePool: '' } }
+  const known = new Set((await store.list()).map(({ name }) => name))
+  const fresh = [...wanted].filter(([name]) => !known.has(name))
+  const faults: ApplyOutcome[] = []
+  // Which of several it is, is looked for only where something is wrong.
+  const each = async (): Promise<void> => {
+    for (const [name, wishes] of fresh) {
+      await previewVms(new Map([[name, wishes]]), place, store).catch(error => faults.push({ name, error }))
+    }
+  }
+  await previewVms(new Map(fresh), place, store).catch(each)
+  return faults
+}

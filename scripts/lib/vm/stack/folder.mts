@@ -1,0 +1,141 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { seedIso } from '../../cloud-init/seed.mts'
+import { renderUserData, userDataFolder } from '../../cloud-init/user-data.mts'
+import { projectRoot } from '../../config/load.mts'
+import { backendOf, loadBackend } from '../../config/terraform.mts'
+import { cpuTypeOf, type Entry, type VmDesign } from '../../registry/entry.mts'
+import { descriptionOf } from '../../registry/identity.mts'
+import { writeFileAtomic } from '../../run/atomic-file.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { type VmSettings, vmConfiguration } from '../../terraform/vm-configuration.mts'
+import { accessVariables } from '../plan/access.mts'
+
+/** Where the configuration of a VM and, by default, its state are. */
+export function vmFolder(name: string): string {
+  return join(projectRoot(), 'vms', name)
+}
+
+/** The files of a VM's folder; all of them follow from the entry. */
+export interface VmFiles {
+  configuration: object
+  /** A NoCloud seed, where the user-data is not delivered as a snippet. */
+  seed: Uint8Array<ArrayBuffer> | undefined
+}
+
+const seedFile = 'seed.iso'
+
+/**
+ * What `writeVmFolder` writes.
+ * @param started whether the VM is to run.
+ */
+export async function renderVm(entry: Entry, started: boolean): Promise<VmFiles> {
+  const design = requireDesign(entry)
+  const userData = await userDataOf(entry, design)
+  const settings = settingsOf(entry, design, started, userData)
+  const configuration = vmConfiguration(settings, backendOf(await loadBackend(), entry.name))
+  if (design.cloudInit.delivery === 'snippet') return { configuration, seed: undefined }
+  const { address, gateway, dns } = settings
+  const seed = { instanceId: instanceOf(entry), hostname: entry.name, userData, address, gateway, dns }
+  return { configuration, seed: await seedIso(seed) }
+}
+
+/** Another one makes cloud-init do its work again: after a token that was minted while the VM ran. */
+function instanceOf({ id, design, token }: Entry): string {
+  return design?.access?.mintLater && token?.id != null ? `${id}-nft-${token.id}` : id
+}
+
+/**
+ * Writes the configuration of a VM; all of it follows from the entry.
+ * @param started whether the VM is to run.
+ * @returns the folder.
+ */
+export async function writeVmFolder(entry: Entry, started: boolean): Promise<string> {
+  const folder = vmFolder(entry.name)
+  const { configuration, seed } = await renderVm(entry, started)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (seed !== undefined) await writeFile(join(folder, seedFile), seed, { mode: 0o600 })
+  await writeConfiguration(folder, configuration)
+  return folder
+}
+
+/**
+ * Writes as little as it takes to destroy what the state has: without user-data, whose template can be gone by now.
+ * @returns the folder.
+ */
+export async function writeFolderToDestroy(entry: Entry): Promise<string> {
+  const folder = vmFolder(entry.name)
+  const settings = { ...settingsOf(entry, requireDesign(entry), false, null), seed_iso: null }
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await writeConfiguration(folder, vmConfiguration(settings, backendOf(await loadBackend(), entry.name)))
+  return folder
+}
+
+function writeConfiguration(folder: string, configuration: object): Promise<void> {
+  return writeFileAtomic(join(folder, 'main.tf.json'), `${JSON.stringify(configuration, null, 2)}\n`, 0o600)
+}
+
+/** Removes the configuration and, where it is kept there, the state of a VM that is gone. */
+export async function removeVmFolder(name: string): Promise<void> {
+  await rm(vmFolder(name), { recursive: true, force: true })
+}
+
+/** The file of the user-data on its storage, without its ending; another site may have a VM of this name, too. */
+export function userDataFile({ name, id, design }: Entry): string {
+  return design?.cloudInit.ownFile ? `proxmint-${name}-${id}` : `proxmint-${name}`
+}
+
+/** @throws ProxmintError (invalid) for a VM that was imported: nobody knows what it was made of. */
+export function requireDesign({ name, design }: Entry): VmDesign {
+  if (design !== null) return design
+  throw new ProxmintError(`proxmint does not know what ${name} was made of: it was imported`, {
+    hint: 'it can be listed, extended and destroyed, and not changed',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** @throws ProxmintError where the cloud-init template is not there or cannot be filled in. */
+export async function userDataOf(
+  entry: Pick<Entry, 'name' | 'purpose' | 'token'> & { address: string | undefined },
+  { cloudInit, access }: Pick<VmDesign, 'cloudInit' | 'access'>,
+): Promise<string> {
+  const variables = {
+    hostname: entry.name,
+    username: cloudInit.username,
+    purpose: entry.purpose,
+    ssh_authorized_keys: cloudInit.sshAuthorizedKeys,
+  }
+  const folder = join(projectRoot(), userDataFolder)
+  if (access === null) return renderUserData(folder, cloudInit.template, variables)
+  const own = await accessVariables(access, entry.address, entry.token)
+  return renderUserData(folder, cloudInit.template, { ...variables, ...own }, ['gecos'])
+}
+
+function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: string | null): VmSettings {
+  const { network, cloudInit } = design
+  return {
+    name: entry.name,
+    description: descriptionOf(entry),
+    node: entry.node!,
+    vmid: entry.vmid,
+    template: design.template,
+    storage: design.storage,
+    cores: design.cores,
+    // The provider reboots a VM to change it: one that was made so stays so.
+    cpu_type: cpuTypeOf(design),
+    memory: design.memory,
+    disk: design.disk,
+    address: `${entry.address}/${network.prefix}`,
+    gateway: network.gateway,
+    dns: network.dns,
+    bridge: network.bridge,
+    vlan: network.vlan,
+    tags: design.tags,
+    started,
+    user_data: cloudInit.delivery === 'snippet' ? userData : null,
+    seed_iso: cloudInit.delivery === 'iso' ? `./${seedFile}` : null,
+    file_name: userDataFile(entry),
+    file_storage: cloudInit.storage,
+    agent_timeout: design.agentTimeout,
+  }
+}

@@ -1,0 +1,141 @@
+import { join } from 'node:path'
+import { certificateVariables, exportedVariables } from '../../credentials/export.mts'
+import type { Entry } from '../../registry/entry.mts'
+import { markOf } from '../../registry/identity.mts'
+import { checkpoint } from '../../run/checkpoint.mts'
+import { interrupted, ProxmintError } from '../../run/errors.mts'
+import { type CommandPlan, runCommand } from '../../run/exec.mts'
+import { openLog } from '../../run/log-file.mts'
+import { withProgress } from '../../run/progress.mts'
+import type { Connection } from '../../site/connect.mts'
+import {
+  planApply,
+  planForget,
+  planInit,
+  planPlan,
+  planReadState,
+  planShow,
+  planShowText,
+  type TerraformSetting,
+} from '../../terraform/commands.mts'
+import { hintForFailure } from '../../terraform/failure-hint.mts'
+import { guardPlan, guardState, type Intent, type TerraformPlan } from '../../terraform/plan-guard.mts'
+import { knowsAnything, knowsVm, nodesIn, type TerraformState } from '../../terraform/state.mts'
+import { requireTool } from '../../tools/find.mts'
+
+/** OpenTofu or Terraform in the initialized folder of one VM. */
+export interface VmTerraform {
+  /** Whether the state has the VM. */
+  knowsVm(): Promise<boolean>
+  /** Whether the state has anything at all. */
+  knowsAnything(): Promise<boolean>
+  /** The nodes of all that the state has. */
+  nodes(): Promise<string[]>
+  /**
+   * Empties the state; Proxmox is not asked.
+   * @throws ProxmintError (invalid) where the VM in it is another.
+   */
+  forget(): Promise<void>
+  /**
+   * Plans and holds the plan against what is meant; nothing is applied.
+   * @returns the plan for a person; undefined where there is nothing to apply.
+   * @throws ProxmintError (invalid) where the guard refuses.
+   */
+  plan(intent: Intent, options?: { allowReplace: boolean }): Promise<string | undefined>
+  /**
+   * Plans, holds the plan against what is meant, and applies that very plan.
+   * @returns whether anything was applied.
+   * @throws ProxmintError (invalid) where the guard refuses.
+   */
+  apply(intent: Intent, options?: { allowReplace: boolean; step?: TerraformStep }): Promise<boolean>
+}
+
+/** Of the life of a VM; tests kill a run by it. */
+export type TerraformStep = 'create' | 'boot' | 'destroy'
+
+/**
+ * Runs `work` with Terraform in a VM's folder. All that it prints is in `logs/vm-NAME.log`.
+ * @throws ProxmintError with Terraform's own words and the path of the log.
+ */
+export async function withTerraform<T>(
+  connection: Connection,
+  vm: { entry: Entry; folder: string },
+  signal: AbortSignal,
+  work: (terraform: VmTerraform) => Promise<T>,
+): Promise<T> {
+  const setting = await settingFor(connection, vm.folder)
+  const { name, vmid, id } = vm.entry
+  const guardedVm = { name, vmid, mark: markOf(id) }
+  using log = openLog(join(connection.config.stateDir, 'logs', `vm-${name}.log`))
+  const run = (step: string, plan: CommandPlan): Promise<string> =>
+    withProgress(`${step} ${name}`, async progress => {
+      const onLine = (line: string): void => {
+        log.write(line)
+        progress.update(line)
+      }
+      const result = await runCommand(plan, { signal, onLine })
+      if (signal.aborted) throw interrupted(`${step} ${name}`)
+      if (result.code !== 0) throw terraformFailed(step, name, result.stderr, log.path)
+      return result.stdout
+    })
+  /** What is printed as JSON is long, and no news. */
+  const read = async <J,>(plan: CommandPlan): Promise<J> => {
+    const result = await runCommand(plan, { signal })
+    if (result.code !== 0) throw terraformFailed('show', name, result.stderr, log.path)
+    return JSON.parse(result.stdout) as J
+  }
+  const state = () => read<TerraformState>(planReadState(setting))
+  const guarded = async (intent: Intent, allowReplace: boolean): Promise<boolean> => {
+    await run('plan', planPlan(setting, intent === 'destroy'))
+    return guardPlan(guardedVm, await read<TerraformPlan>(planShow(setting)), intent, allowReplace)
+  }
+  await run('init', planInit(setting))
+  // Awaited here: the log is closed when this function returns.
+  return await work({
+    knowsVm: async () => knowsVm(await state()),
+    knowsAnything: async () => knowsAnything(await state()),
+    nodes: async () => nodesIn(await state()),
+    async forget() {
+      guardState(guardedVm, await state())
+      await run('forget', planForget(setting))
+    },
+    async plan(intent, { allowReplace } = { allowReplace: false }) {
+      if (!(await guarded(intent, allowReplace))) return undefined
+      return (await runCommand(planShowText(setting), { signal })).stdout
+    },
+    async apply(intent, { allowReplace, step } = { allowReplace: false }) {
+      if (!(await guarded(intent, allowReplace))) return false
+      if (step !== undefined) checkpoint(`vm-${step}-planned`)
+      await run(intent === 'destroy' ? 'destroy' : 'apply', planApply(setting))
+      if (step !== undefined) checkpoint(`vm-${step}-applied`)
+      return true
+    },
+  })
+}
+
+async function settingFor({ credentials }: Connection, folder: string): Promise<TerraformSetting> {
+  const [tofu, provider] = await Promise.all([requireTool('opentofu'), requireTool('proxmox-provider')])
+  return {
+    tofu,
+    provider,
+    folder,
+    env: { ...ownSshKey(), ...exportedVariables(credentials), ...certificateVariables(credentials) },
+  }
+}
+
+/** The provider's own variable, for a login to the node that is not among the credentials. */
+function ownSshKey(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const key = env['PROXMOX_VE_SSH_PRIVATE_KEY']
+  return key === undefined ? {} : { PROXMOX_VE_SSH_PRIVATE_KEY: key }
+}
+
+function terraformFailed(step: string, name: string, stderr: string, log: string): ProxmintError {
+  const words = stderr
+    .split('\n')
+    .map(line => line.replace(/^[│╷╵\s]+/, '').trimEnd())
+    .filter(line => line !== '')
+  return new ProxmintError(`${step} of ${name} failed:\n${words.map(line => `  ${line}`).join('\n')}`, {
+    facts: { log },
+    hint: hintForFailure(stderr),
+  })
+}
