@@ -16,8 +16,8 @@ await runMain({
   writes: ['vms/<NAME>/', '.proxmint/'],
   example: 'zx scripts/reconcile.mts --fix',
   async run(args, signal) {
-    const { formatReconcile } = await import('./lib/workflows/format-reconcile.mts')
-    const { reconcile } = await import('./lib/workflows/reconcile.mts')
+    const { formatReconcile } = await import('./lib/reconcile/format.mts')
+    const { reconcile } = await import('./lib/reconcile/reconcile.mts')
     const { withVms } = await import('./lib/vm/life/vm-registry.mts')
     const found = await withVms(name, signal, context => reconcile(context, args.flag('fix')))
     const unfixed = signal.aborted ? exitCodes.interrupted : exitCodes.failed

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { formatReconcile } from '../../scripts/lib/reconcile/format.mts'
+import type { Finding } from '../../scripts/lib/reconcile/reconcile.mts'
 import { wrap } from '../../scripts/lib/run/wrap.mts'
-import { formatReconcile } from '../../scripts/lib/workflows/format-reconcile.mts'
-import type { Finding } from '../../scripts/lib/workflows/reconcile.mts'
 
 const finding = (changes: Partial<Finding> = {}): Finding => ({
   name: 'web-1',

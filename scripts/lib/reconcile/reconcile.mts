@@ -16,7 +16,7 @@ import { readLocalState } from '../vm/look/local-state.mts'
 import { revokedVersions } from '../vm/look/outdated.mts'
 import { walletTag } from '../vm/plan/design.mts'
 import { removeVmFolder, vmFolder } from '../vm/stack/folder.mts'
-import { tokenViews } from './reconcile-tokens.mts'
+import { tokenViews } from './tokens.mts'
 
 export interface Finding extends Divergence {
   fixed: boolean
