@@ -5,7 +5,7 @@ import {
   requirePassword,
 } from '../../scripts/lib/credentials/credentials.mts'
 import { environmentSource, fileSource } from '../../scripts/lib/credentials/source.mts'
-import { editCommand } from '../../scripts/lib/workflows/credentials.mts'
+import { editCommand } from '../../scripts/lib/doctor/credentials.mts'
 import { failureOf } from './failure.mts'
 
 const secret = 'c0ffee00-1111-4222-8333-444455556666'

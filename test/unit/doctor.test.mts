@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { formatFindings } from '../../scripts/lib/doctor/doctor.mts'
+import type { Facts } from '../../scripts/lib/doctor/facts.mts'
+import type { Finding } from '../../scripts/lib/doctor/finding.mts'
+import { loginPlan, sshFault } from '../../scripts/lib/doctor/ssh.mts'
+import { exitCodeOf, verdicts } from '../../scripts/lib/doctor/verdicts.mts'
 import { asksOnce } from '../../scripts/lib/proxmox/asks-once.mts'
 import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { ProxmintError } from '../../scripts/lib/run/errors.mts'
 import { noVersions } from '../../scripts/lib/templates/version.mts'
-import { formatFindings } from '../../scripts/lib/workflows/doctor.mts'
-import type { Facts } from '../../scripts/lib/workflows/doctor-facts.mts'
-import type { Finding } from '../../scripts/lib/workflows/doctor-finding.mts'
-import { loginPlan, sshFault } from '../../scripts/lib/workflows/doctor-ssh.mts'
-import { exitCodeOf, verdicts } from '../../scripts/lib/workflows/doctor-verdicts.mts'
 import { version } from './templates-sample.mts'
 
 const gib = 2 ** 30

@@ -1,5 +1,5 @@
 import { exitCodes, type Facts, messageOf, ProxmintError } from '../run/errors.mts'
-import type { Gathered } from './doctor-facts.mts'
+import type { Gathered } from './facts.mts'
 
 export const areas = [
   'tools',

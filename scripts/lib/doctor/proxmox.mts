@@ -22,8 +22,8 @@ import {
   gather,
   gatherWith,
   type WantedBridge,
-} from './doctor-facts.mts'
-import { tryNodeSsh } from './doctor-ssh.mts'
+} from './facts.mts'
+import { tryNodeSsh } from './ssh.mts'
 
 /** Long for a server that is well, short for somebody who waits. */
 const patience = { timeoutMs: 10_000, retryDelays: [] }

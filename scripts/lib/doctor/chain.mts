@@ -1,5 +1,5 @@
 import type { Web3Config } from '../config/web3.mts'
-import { type Facts, gather, gatherWith } from './doctor-facts.mts'
+import { type Facts, gather, gatherWith } from './facts.mts'
 
 const patience = { timeoutMs: 5000, rounds: 1 }
 

@@ -1,8 +1,8 @@
 import type { Answer } from '../run/answer.mts'
 import { counted } from '../run/counted.mts'
-import type { Finding } from './doctor-finding.mts'
-import { gatherFacts } from './doctor-gather.mts'
-import { exitCodeOf, verdicts } from './doctor-verdicts.mts'
+import type { Finding } from './finding.mts'
+import { gatherFacts } from './gather.mts'
+import { exitCodeOf, verdicts } from './verdicts.mts'
 
 /** Looks at everything and says what is wrong with it, every fault at once. Changes nothing. */
 export async function examine(): Promise<Answer> {

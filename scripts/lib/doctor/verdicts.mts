@@ -5,9 +5,9 @@ import { noBridge } from '../site/require-bridge.mts'
 import { noSuchNode } from '../site/require-node.mts'
 import { storageFaults } from '../site/require-storages.mts'
 import { isAtLeast } from '../tools/versions.mts'
-import type { Facts } from './doctor-facts.mts'
-import { type Area, about, type Finding, faultOf, ok } from './doctor-finding.mts'
-import { templateFindings } from './doctor-templates.mts'
+import type { Facts } from './facts.mts'
+import { type Area, about, type Finding, faultOf, ok } from './finding.mts'
+import { templateFindings } from './templates.mts'
 
 const gib = 2 ** 30
 const tolerableSkewMs = 30_000

@@ -17,17 +17,10 @@ import { cacheFolder } from '../tools/cache.mts'
 import { type Search, searchTool } from '../tools/find.mts'
 import { toolNames } from '../tools/pins.mts'
 import { requireSharedStates } from '../vm/life/vm-registry.mts'
-import { gatherChain } from './doctor-chain.mts'
-import {
-  type DiskFact,
-  type Facts,
-  type Gathered,
-  gather,
-  gatherWith,
-  type ProgramFact,
-} from './doctor-facts.mts'
-import { gatherProxmox, type LoadedFamily } from './doctor-proxmox.mts'
-import { requireDefaultFamily, requireUserData } from './doctor-vm-defaults.mts'
+import { gatherChain } from './chain.mts'
+import { type DiskFact, type Facts, type Gathered, gather, gatherWith, type ProgramFact } from './facts.mts'
+import { gatherProxmox, type LoadedFamily } from './proxmox.mts'
+import { requireDefaultFamily, requireUserData } from './vm-defaults.mts'
 
 /** Looks at everything at the same time, and changes nothing. */
 export async function gatherFacts(): Promise<Facts> {

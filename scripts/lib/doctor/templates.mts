@@ -1,8 +1,8 @@
 import type { VmSummary } from '../proxmox/list-vms.mts'
 import { counted } from '../run/counted.mts'
 import { channelOf, type Families, type TemplateVersion, versionsOf } from '../templates/version.mts'
-import type { Facts } from './doctor-facts.mts'
-import { about, type Finding, ok } from './doctor-finding.mts'
+import type { Facts } from './facts.mts'
+import { about, type Finding, ok } from './finding.mts'
 
 /** Base VMs and VM templates: what the families and the lockfile name, held against Proxmox. */
 export function templateFindings(facts: Facts): Finding[] {
