@@ -13,7 +13,7 @@ await runMain({
   writes: ['.proxmint/report.html', '<--out FILE>'],
   example: 'zx scripts/report.mts --out report.html',
   async run(args, signal) {
-    const { formatReport, writeReport } = await import('./lib/workflows/report.mts')
+    const { formatReport, writeReport } = await import('./lib/report/report.mts')
     const report = await writeReport(args.string('out'), signal)
     const { attention, figures } = report.model
     return printAnswer(args, {

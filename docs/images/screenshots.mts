@@ -5,9 +5,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { reportModel } from '../../scripts/lib/report/model.mts'
+import { renderReport } from '../../scripts/lib/report/page.mts'
 import { runCommand } from '../../scripts/lib/run/exec.mts'
-import { reportModel } from '../../scripts/lib/workflows/report-model.mts'
-import { renderReport } from '../../scripts/lib/workflows/report-page.mts'
 import { sampleFacts } from '../../test/unit/report-sample.mts'
 
 const chromium = process.env['PROXMINT_TEST_CHROMIUM'] ?? 'chromium-headless-shell'

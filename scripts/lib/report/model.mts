@@ -10,9 +10,9 @@ import {
   type TemplateVersion,
   versionsOf,
 } from '../templates/version.mts'
-import { type PoolMap, poolMapOf } from './report-pools.mts'
-import { type Run, runsOf } from './report-runs.mts'
-import { daysUntil, type Timeline, timelineOf } from './report-timeline.mts'
+import { type PoolMap, poolMapOf } from './pools.mts'
+import { type Run, runsOf } from './runs.mts'
+import { daysUntil, type Timeline, timelineOf } from './timeline.mts'
 
 /** Everything the report is made from. */
 export interface ReportFacts {

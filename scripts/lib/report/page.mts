@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { counted } from '../run/counted.mts'
-import { type Html, html } from './report-html.mts'
-import type { FamilyReport, Figures, Reconciled, ReportModel, VersionReport } from './report-model.mts'
-import type { PoolCell, PoolMap } from './report-pools.mts'
-import type { Run } from './report-runs.mts'
-import type { Timeline, TimelineRow } from './report-timeline.mts'
+import { type Html, html } from './html.mts'
+import type { FamilyReport, Figures, Reconciled, ReportModel, VersionReport } from './model.mts'
+import type { PoolCell, PoolMap } from './pools.mts'
+import type { Run } from './runs.mts'
+import type { Timeline, TimelineRow } from './timeline.mts'
 
 const styleFile = new URL('report.css', import.meta.url)
 

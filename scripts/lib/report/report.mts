@@ -9,8 +9,8 @@ import { redact } from '../run/redact.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { workingOn } from '../vm/life/vm-registry.mts'
-import { type Reconciled, type ReportFacts, type ReportModel, reportModel } from './report-model.mts'
-import { renderReport } from './report-page.mts'
+import { type Reconciled, type ReportFacts, type ReportModel, reportModel } from './model.mts'
+import { renderReport } from './page.mts'
 
 /** Writes the report. @param file undefined: `report.html` in the state folder. @returns where it is. */
 export async function writeReport(
