@@ -23,7 +23,7 @@ await runMain({
   writes: ['<folder of systemd>/proxmint-*.service', '<folder of systemd>/proxmint-*.timer'],
   example: 'zx scripts/schedule.mts show --os debian',
   async run(args) {
-    const { timersCommand, timerVerbs } = await import('./lib/workflows/timers.mts')
+    const { timersCommand, timerVerbs } = await import('./lib/timers/timers.mts')
     const verb = verbOf({ name }, args, timerVerbs)
     if (args.flag('user') && args.flag('system'))
       throw usageError({ name }, '--user and --system exclude each other')

@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { which } from 'zx'
-import { planTimers, renderUnits } from '../../scripts/lib/workflows/timers.mts'
+import { planTimers, renderUnits } from '../../scripts/lib/timers/timers.mts'
 import { temporaryFolder } from './temporary.mts'
 
 const run = promisify(execFile)
