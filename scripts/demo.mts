@@ -20,7 +20,7 @@ await runMain({
   example: 'zx scripts/demo.mts --guests sim',
   async run(args, signal) {
     const guests = args.string('guests') === 'qemu' ? 'qemu' : 'sim'
-    const { demonstrate } = await import('./lib/workflows/demo.mts')
+    const { demonstrate } = await import('./lib/demo/demo.mts')
     const steps = await demonstrate(args.flag('json') ? process.stderr : process.stdout, guests, signal)
     if (args.flag('json')) {
       process.stdout.write(`${JSON.stringify({ steps })}\n`)

@@ -9,8 +9,6 @@ export interface Room {
 }
 
 export const ROOMS: readonly Room[] = [
-  { folder: 'workflows', level: 9.5, holds: 'what has no room yet' },
-  { folder: 'access', level: 3, holds: 'the chain' },
   { folder: 'demo', level: 10, holds: 'the main job once, on a lab' },
   { folder: 'doctor', level: 9, holds: 'checks of everything, privileges too' },
   { folder: 'report', level: 9, holds: 'one HTML page' },

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { exitCodes } from '../run/errors.mts'
-import { command, type Demo } from './demo-lab.mts'
+import { command, type Demo } from './lab.mts'
 
 export const privilege = 'VM.GuestAgent.Audit'
 

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { passwordClient } from '../proxmox/client.mts'
 import { interrupted } from '../run/errors.mts'
-import { appendPrivilege, encryptCredentials, privilege, withoutPrivilege } from './demo-credentials.mts'
-import { command, type Demo, image, labConfig, prepareWorkspace, type Step, startLab } from './demo-lab.mts'
-import { demonstrateVersions } from './demo-templates.mts'
-import { demonstrateVms } from './demo-vms.mts'
+import { appendPrivilege, encryptCredentials, privilege, withoutPrivilege } from './credentials.mts'
+import { command, type Demo, image, labConfig, prepareWorkspace, type Step, startLab } from './lab.mts'
+import { demonstrateVersions } from './templates.mts'
+import { demonstrateVms } from './vms.mts'
 
 /** One step of the demonstration and how long it took. */
 export interface DemoStep {

@@ -6,7 +6,7 @@ import { listVms } from '../proxmox/list-vms.mts'
 import { openFileStore } from '../registry/file/file-store.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { readLockfile } from '../templates/lockfile.mts'
-import { command, type Demo, type Step } from './demo-lab.mts'
+import { command, type Demo, type Step } from './lab.mts'
 
 /** Alice and Bob of the lab's chain; its first account owns the contract. */
 const [alice, bob] = labAccounts(3).slice(1)

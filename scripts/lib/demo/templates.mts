@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { waitForTask } from '../proxmox/task.mts'
-import { command, type Demo, type Step } from './demo-lab.mts'
+import { command, type Demo, type Step } from './lab.mts'
 
 /** The first of `template_vmid_range`, which a lab that was just started has free. */
 const firstTemplateVmid = 9000
