@@ -23,8 +23,10 @@ await runMain({
     const { collectGarbage, exitCodeOf, gcOptions } = await import('./lib/vm/life/gc.mts')
     const { formatGc } = await import('./lib/vm/life/format-gc.mts')
     const { withVms } = await import('./lib/vm/life/vm-registry.mts')
-    const options = await gcOptions(execute, graceDays)
-    const outcomes = await withVms(name, signal, context => collectGarbage(options, context))
+    const { openSite } = await import('./lib/site/site.mts')
+    const site = openSite()
+    const options = await gcOptions(site, execute, graceDays)
+    const outcomes = await withVms(name, signal, context => collectGarbage(options, context), [], site)
     return printAnswer(args, {
       document: outcomes,
       text: formatGc(outcomes, execute),

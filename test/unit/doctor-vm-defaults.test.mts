@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { VmDefaults } from '../../scripts/lib/config/vm-defaults.mts'
 import { requireDefaultFamily, requireUserData } from '../../scripts/lib/doctor/vm-defaults.mts'
+import { openSite } from '../../scripts/lib/site/site.mts'
 import { failureOf } from './failure.mts'
 
 const defaults = (template: string, cloudInitTemplate = 'devbox'): VmDefaults => ({
@@ -25,8 +26,8 @@ test('a family that is a slip is told with the nearest', async () => {
 })
 
 test('the cloud-init template can be filled in, or why not', async () => {
-  await requireUserData(defaults('debian'))
-  expect(await failureOf(() => requireUserData(defaults('debian', 'devbx')))).toMatchObject({
+  await requireUserData(openSite(), defaults('debian'))
+  expect(await failureOf(() => requireUserData(openSite(), defaults('debian', 'devbx')))).toMatchObject({
     message: 'unknown cloud-init template devbx; did you mean devbox?',
   })
 })

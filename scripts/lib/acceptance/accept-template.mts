@@ -13,7 +13,7 @@ import { sharedAddress } from './addresses.mts'
 import type { CheckResult } from './check.mts'
 import { judge } from './checks.mts'
 import { type AcceptanceTarget, type CloneRole, grownBytes, makeClone, type Testing } from './clone.mts'
-import type { AcceptanceSettings, Evidence } from './evidence.mts'
+import type { Evidence } from './evidence.mts'
 import { observeClone } from './observe.mts'
 import { createSshKey, guestSshVariable } from './ssh.mts'
 

@@ -30,12 +30,12 @@ export async function findUses(connection: Connection, lockfile: string, familie
   const notSeen =
     branches === undefined ? ['there is no Git repository here, so no branch was looked at'] : []
   const inBranches = (branches ?? []).flatMap(({ branch, families: theirs }) => usesInBranch(branch, theirs))
-  return { uses: [...byVms, ...(await usesByRegistry()), ...byDisks, ...inBranches], notSeen }
+  return { uses: [...byVms, ...(await usesByRegistry(connection)), ...byDisks, ...inBranches], notSeen }
 }
 
 /** A VM that is only reserved yet, or is to be made anew, needs the version it was promised. */
-async function usesByRegistry(): Promise<VersionUse[]> {
-  const entries = await withRegistry('templates prune', store => store.list())
+async function usesByRegistry({ site }: Connection): Promise<VersionUse[]> {
+  const entries = await withRegistry(site, 'templates prune', store => store.list())
   return entries.flatMap(({ name, phase, template }) =>
     template === null ? [] : [{ version: template.version, by: `${name} (${phase}) of the registry` }],
   )

@@ -18,6 +18,7 @@ export const userDataFolder = 'cloud-init/templates'
  * become a key, a list or a second line of the document.
  * @param required variables without which the template is of no use here.
  * @returns user-data, beginning with `#cloud-config`.
+ * @param read gives the text of the template, for a caller that has it already.
  * @throws ProxmintError (usage) for an unknown template, (invalid) for one that cannot be filled in.
  */
 export async function renderUserData(
@@ -25,9 +26,10 @@ export async function renderUserData(
   name: string,
   variables: UserDataVariables,
   required: string[] = [],
+  read = readUserDataTemplate,
 ): Promise<string> {
   const path = join(folder, `${name}.yaml`)
-  const [{ parse, stringify }, text] = await Promise.all([import('yaml'), readTemplate(folder, name)])
+  const [{ parse, stringify }, text] = await Promise.all([import('yaml'), read(folder, name)])
   const used = new Set(Array.from(text.matchAll(placeholder), match => match[1]))
   const unused = required.find(variable => !used.has(variable))
   if (unused !== undefined) throw lacks(path, name, unused)
@@ -44,7 +46,8 @@ export async function renderUserData(
   return `#cloud-config\n${stringify(user, cloudInitYaml.write)}`
 }
 
-async function readTemplate(folder: string, name: string): Promise<string> {
+/** Reads a cloud-init template. @throws ProxmintError (usage) for one that the folder does not have. */
+export async function readUserDataTemplate(folder: string, name: string): Promise<string> {
   const known = (await readdir(folder).catch(() => []))
     .filter(file => file.endsWith('.yaml'))
     .map(file => file.slice(0, -'.yaml'.length))

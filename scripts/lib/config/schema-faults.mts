@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { ErrorObject } from 'ajv'
+import type { ErrorObject, ValidateFunction } from 'ajv'
 import { didYouMean } from '../run/nearest.mts'
 
 export interface SchemaFault {
@@ -9,15 +9,22 @@ export interface SchemaFault {
   sentence: string
 }
 
-/** What `value` breaks in the JSON schema, with the nearest known key where one is unknown. */
+const compiled = new Map<string, Promise<ValidateFunction>>()
+
+/** Lists what `value` breaks in the JSON schema, with the nearest known key where one is unknown. */
 export async function schemaFaults(schema: URL, value: unknown): Promise<SchemaFault[]> {
-  const { Ajv } = await import('ajv')
-  const validate = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true }).compile(
-    JSON.parse(await readFile(schema, 'utf8')) as object,
-  )
+  const validator = compiled.get(schema.href) ?? compile(schema)
+  compiled.set(schema.href, validator)
+  const validate = await validator
   if (validate(value)) return []
   // A name's own fault stands there already, with the pattern it breaks.
   return (validate.errors ?? []).filter(({ keyword }) => keyword !== 'propertyNames').map(faultOf)
+}
+
+/** Compiling takes longer than all checks of a run, and a schema is part of the code. */
+async function compile(schema: URL): Promise<ValidateFunction> {
+  const [{ Ajv }, text] = await Promise.all([import('ajv'), readFile(schema, 'utf8')])
+  return new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true }).compile(JSON.parse(text))
 }
 
 function faultOf(error: ErrorObject): SchemaFault {

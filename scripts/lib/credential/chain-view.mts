@@ -7,10 +7,9 @@ import { createRpc, type Rpc, type RpcOptions } from '../chain/rpc.mts'
 import type { Settling } from '../chain/settle.mts'
 import { loadSigner } from '../chain/signer.mts'
 import { checkedAddress } from '../chain/wallet.mts'
-import { loadConfig } from '../config/load.mts'
-import { loadWeb3, type Web3Config } from '../config/web3.mts'
+import type { Web3Config } from '../config/web3.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { registryPlace } from '../site/open-registry.mts'
+import type { Site } from '../site/site.mts'
 
 const STUCK_MS = 60_000
 const TIMEOUT_MS = 900_000
@@ -39,8 +38,12 @@ export type Patience = Pick<RpcOptions, 'timeoutMs' | 'rounds'>
  * Loads the config and proves that the servers are of its chain and the contract is one of credentials.
  * @param place of tokens that were minted before; default: where the config says.
  */
-export async function openChainView(place?: TokenPlace, patience: Patience = {}): Promise<ChainView> {
-  const web3 = await loadWeb3()
+export async function openChainView(
+  site: Pick<Site, 'web3'>,
+  place?: TokenPlace,
+  patience: Patience = {},
+): Promise<ChainView> {
+  const web3 = await site.web3()
   if (place !== undefined && place.chainId !== web3.chainId) throw otherChain(place, web3)
   const rpc = createRpc({ urls: web3.rpcUrls, chainId: web3.chainId, ...patience })
   const contract = place?.contract ?? requireContract(web3)
@@ -68,6 +71,7 @@ export function requireContract({ nftContract }: Web3Config): string {
 
 /** What signing and sending needs: the signer's key and the journal of what was signed. */
 export async function openSettling(
+  site: Site,
   { web3, rpc }: Pick<ChainView, 'web3' | 'rpc'>,
   signal: AbortSignal,
 ): Promise<Settling> {
@@ -75,7 +79,7 @@ export async function openSettling(
   return {
     rpc,
     signer,
-    journal: await openJournal(rpc),
+    journal: await openJournal(site, rpc),
     maxTipGwei: web3.maxTipGwei,
     confirmations: web3.confirmations,
     stuckMs: STUCK_MS,
@@ -86,10 +90,10 @@ export async function openSettling(
 }
 
 /** Where the registry is: whoever goes on with a VM must find what was signed for it. */
-async function openJournal(rpc: Rpc): Promise<Journal> {
-  const place = await registryPlace()
+async function openJournal(site: Site, rpc: Rpc): Promise<Journal> {
+  const place = await site.registryPlace()
   if (place.kind === 'postgres') return openPostgresJournal(place.url, rpc)
-  return openFileJournal((await loadConfig()).stateDir, rpc)
+  return openFileJournal((await site.config()).stateDir, rpc)
 }
 
 /** @throws ProxmintError (denied): the contract lets its owner alone mint. */

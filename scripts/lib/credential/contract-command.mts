@@ -10,11 +10,12 @@ import type { Settling } from '../chain/settle.mts'
 import { transferOwnership } from '../chain/update.mts'
 import { checkedAddress } from '../chain/wallet.mts'
 import { setYamlValue } from '../config/set-yaml-value.mts'
-import { loadWeb3, web3FilePath } from '../config/web3.mts'
+import { web3FilePath } from '../config/web3.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { counted } from '../run/counted.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
+import { openSite, type Site } from '../site/site.mts'
 import { openChainView, openSettling, requireOwner } from './chain-view.mts'
 
 export const contractVerbs = ['deploy', 'show', 'hand-over'] as const
@@ -34,11 +35,12 @@ export interface DeployOptions {
 
 /** Deploys the contract and writes its address to `config/web3-defaults.yaml`, and its ABI beside it. */
 export async function deploy(options: DeployOptions, signal: AbortSignal): Promise<DeployedContract> {
-  const web3 = await loadWeb3()
+  const site = openSite()
+  const web3 = await site.web3()
   requireNoContract(web3.nftContract, options)
   const deployment = await deploymentOf(options)
   const rpc = createRpc({ urls: web3.rpcUrls, chainId: web3.chainId })
-  const settling = await openSettling({ web3, rpc }, signal)
+  const settling = await openSettling(site, { web3, rpc }, signal)
   const deployed = await withProgress('deploying the contract', () => deployContract(settling, deployment))
   await writeFileAtomic(abiPath(), `${JSON.stringify((await readBuild()).abi, null, 2)}\n`)
   await setYamlValue(web3FilePath(), ['nft_contract'], deployed.address)
@@ -75,14 +77,15 @@ function readPage(file: string | URL): Promise<Uint8Array> {
 /** Makes another key the contract's owner, as the first step of a rotation. */
 export async function handOver(to: string, signal: AbortSignal): Promise<ContractView> {
   const address = checkedAddress('--to', to)
-  const view = await openChainView()
-  const settling = await openSettling(view, signal)
+  const site = openSite()
+  const view = await openChainView(site)
+  const settling = await openSettling(site, view, signal)
   requireOwner(view, settling)
   await requireNothingPending(settling)
   await withProgress('handing the contract over', () =>
     transferOwnership(settling, view.target.contract, address),
   )
-  return showContract()
+  return showContract(site)
 }
 
 /** What is signed and not mined yet would be refused by the contract from then on. */
@@ -106,7 +109,7 @@ export interface DeploymentPlan {
 
 /** What deploying would cost; needs no key. */
 export async function planDeploy(options: DeployOptions): Promise<DeploymentPlan> {
-  const web3 = await loadWeb3()
+  const web3 = await openSite().web3()
   requireNoContract(web3.nftContract, options)
   const rpc = createRpc({ urls: web3.rpcUrls, chainId: web3.chainId })
   const data = await deploymentData(await deploymentOf(options))
@@ -129,8 +132,8 @@ export interface ContractView {
 }
 
 /** What the chain says of the configured contract. */
-export async function showContract(): Promise<ContractView> {
-  const { rpc, target, contractOwner } = await openChainView()
+export async function showContract(site: Site = openSite()): Promise<ContractView> {
+  const { rpc, target, contractOwner } = await openChainView(site)
   const [name, symbol, tokens] = await Promise.all([
     readView<string>(rpc, target.contract, 'name'),
     readView<string>(rpc, target.contract, 'symbol'),

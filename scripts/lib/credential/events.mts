@@ -3,6 +3,7 @@ import { readTransfers, type TokenEvent } from '../chain/transfers.mts'
 import { exitCodes } from '../run/errors.mts'
 import { formatTable } from '../run/table.mts'
 import { withRegistry } from '../site/open-registry.mts'
+import { openSite, type Site } from '../site/site.mts'
 import { type ChainView, openChainView } from './chain-view.mts'
 
 export interface EventsOptions {
@@ -16,6 +17,8 @@ export interface VmTokenEvent extends TokenEvent {
   vm: string | null
 }
 
+type EventsView = ChainView & { site: Site }
+
 const USUAL_BLOCKS = 10_000
 const POLL_MS = 2000
 
@@ -24,7 +27,8 @@ export async function eventsCommand(
   { fromBlock, follow, json }: EventsOptions,
   signal: AbortSignal,
 ): Promise<number> {
-  const view = await openChainView()
+  const site = openSite()
+  const view = { ...(await openChainView(site)), site }
   const head = await certainBlock(view)
   const first = fromBlock ?? Math.max(0, head - USUAL_BLOCKS + 1)
   const found = await eventsBetween(view, first, head)
@@ -41,7 +45,7 @@ export async function eventsCommand(
 }
 
 async function followFrom(
-  view: ChainView,
+  view: EventsView,
   from: number,
   print: (events: VmTokenEvent[]) => void,
   signal: AbortSignal,
@@ -61,11 +65,11 @@ async function certainBlock({ rpc, web3 }: ChainView): Promise<number> {
 }
 
 async function eventsBetween(
-  { rpc, target }: ChainView,
+  { rpc, target, site }: EventsView,
   first: number,
   last: number,
 ): Promise<VmTokenEvent[]> {
-  const vms = await vmsByToken(target.contract)
+  const vms = await vmsByToken(site, target.contract)
   const events: VmTokenEvent[] = []
   for await (const event of readTransfers(rpc, target.contract, first, last)) {
     events.push({ ...event, vm: vms.get(event.tokenId) ?? null })
@@ -74,8 +78,8 @@ async function eventsBetween(
 }
 
 /** Names of living and destroyed VMs. */
-async function vmsByToken(contract: string): Promise<Map<string, string>> {
-  const [living, archived] = await withRegistry('events', store =>
+async function vmsByToken(site: Site, contract: string): Promise<Map<string, string>> {
+  const [living, archived] = await withRegistry(site, 'events', store =>
     Promise.all([store.list(), store.listArchived()]),
   )
   const own = [...archived, ...living].filter(

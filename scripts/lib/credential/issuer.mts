@@ -2,6 +2,7 @@ import { estimateGas } from '../chain/gas.mts'
 import { type MintedCredential, type MintRequest, mintCredentials, mintData } from '../chain/mint.mts'
 import { updateExpiration, updateUserEncrypted } from '../chain/update.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import type { Site } from '../site/site.mts'
 import { openChainView, openSettling, requireOwner, type TokenPlace } from './chain-view.mts'
 
 /** What the life of a VM needs of the chain its token is on; it signs as the contract's owner. */
@@ -20,19 +21,19 @@ export interface CredentialIssuer {
 export type OpenIssuer = (place: TokenPlace) => Promise<CredentialIssuer>
 
 /** One issuer per contract: decrypting a keystore takes seconds. */
-export function issuers(signal: AbortSignal): OpenIssuer {
+export function issuers(site: Site, signal: AbortSignal): OpenIssuer {
   const opened = new Map<string, Promise<CredentialIssuer>>()
   return place => {
     const key = `${place.chainId} ${place.contract}`
-    const known = opened.get(key) ?? openIssuer(place, signal)
+    const known = opened.get(key) ?? openIssuer(site, place, signal)
     opened.set(key, known)
     return known
   }
 }
 
-async function openIssuer(place: TokenPlace, signal: AbortSignal): Promise<CredentialIssuer> {
-  const view = await openChainView(place)
-  const settling = await openSettling(view, signal)
+async function openIssuer(site: Site, place: TokenPlace, signal: AbortSignal): Promise<CredentialIssuer> {
+  const view = await openChainView(site, place)
+  const settling = await openSettling(site, view, signal)
   requireOwner(view, settling)
   const { target } = view
   return {

@@ -12,6 +12,7 @@ import { checkedAddress } from '../chain/wallet.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { withRegistry } from '../site/open-registry.mts'
+import { openSite, type Site } from '../site/site.mts'
 import { openChainView, openSettling, requireOwner } from './chain-view.mts'
 
 /** What `mint --dry-run` tells: what would be sent, and what it would cost at most. */
@@ -36,9 +37,10 @@ export function mintRequest(wallet: string, machineId: string, days: number | un
 
 /** Mints one credential and waits until it is certain; the one that is there already, where it was minted before. */
 export async function mintOne(request: MintRequest, signal: AbortSignal): Promise<MintedCredential> {
-  await requireNoVm(request)
-  const view = await openChainView()
-  const settling = await openSettling(view, signal)
+  const site = openSite()
+  await requireNoVm(site, request)
+  const view = await openChainView(site)
+  const settling = await openSettling(site, view, signal)
   requireOwner(view, settling)
   const [credential] = await withProgress(`minting for ${request.machineId}`, () =>
     mintCredentials(settling, view.target, [request]),
@@ -47,8 +49,8 @@ export async function mintOne(request: MintRequest, signal: AbortSignal): Promis
 }
 
 /** A token that is minted so opens no VM of the registry: those have their own. @throws ProxmintError (usage). */
-async function requireNoVm({ machineId }: MintRequest): Promise<void> {
-  const entry = await withRegistry('mint', store => store.find(machineId))
+async function requireNoVm(site: Site, { machineId }: MintRequest): Promise<void> {
+  const entry = await withRegistry(site, 'mint', store => store.find(machineId))
   if (entry === undefined) return
   throw new ProxmintError(`${machineId} is a VM of the registry, and this token would not open it`, {
     hint:
@@ -61,8 +63,9 @@ async function requireNoVm({ machineId }: MintRequest): Promise<void> {
 
 /** Everything but signing; needs no key. */
 export async function planMint(request: MintRequest): Promise<MintPlan> {
-  await requireNoVm(request)
-  const { web3, rpc, target, contractOwner } = await openChainView()
+  const site = openSite()
+  await requireNoVm(site, request)
+  const { web3, rpc, target, contractOwner } = await openChainView(site)
   const data = mintData(target, request)
   const call = { from: contractOwner, to: target.contract, data }
   const gas = await estimateGas(rpc, call, `the mint for ${request.machineId}`)

@@ -1,10 +1,14 @@
 import type { Web3Config } from '../config/web3.mts'
+import type { Site } from '../site/site.mts'
 import { type Facts, gather, gatherWith } from './facts.mts'
 
 const patience = { timeoutMs: 5000, rounds: 1 }
 
 /** The chain of access credentials, where one is configured. */
-export async function gatherChain(web3: Web3Config | undefined): Promise<Pick<Facts, 'chain' | 'signer'>> {
+export async function gatherChain(
+  site: Site,
+  web3: Web3Config | undefined,
+): Promise<Pick<Facts, 'chain' | 'signer'>> {
   if (web3 === undefined || (web3.rpcUrls.length === 0 && web3.nftContract === undefined)) {
     return { chain: undefined, signer: undefined }
   }
@@ -13,7 +17,7 @@ export async function gatherChain(web3: Web3Config | undefined): Promise<Pick<Fa
     import('../credential/chain-view.mts'),
     import('../chain/signer.mts'),
   ])
-  const view = gather(() => openChainView(undefined, patience))
+  const view = gather(() => openChainView(site, undefined, patience))
   const chain = gatherWith(view, 'the chain could not be asked', async ({ rpc, target }) => ({
     chainId: rpc.chainId,
     contract: target.contract,

@@ -1,7 +1,4 @@
 import { needsOfAcceptance } from '../acceptance/needs.mts'
-import { loadConfig } from '../config/load.mts'
-import { loadPools } from '../config/pools.mts'
-import { loadVmDefaults } from '../config/vm-defaults.mts'
 import { loadCredentials } from '../credentials/load.mts'
 import { buildTarget } from '../packer/build-target.mts'
 import { loadFamily } from '../packer/family.mts'
@@ -16,6 +13,7 @@ import { findBase, needsOfBuild } from '../site/build-needs.mts'
 import { loadCheckedTemplate, requireFamily } from '../site/checked-template.mts'
 import { type Connection, connect, type Login } from '../site/connect.mts'
 import { checkPermissions, checkSavedPermissions, type PermissionVerdict } from '../site/permission-check.mts'
+import { openSite } from '../site/site.mts'
 import { findTool } from '../tools/find.mts'
 import type { Tool } from '../tools/tool.mts'
 
@@ -35,10 +33,11 @@ export interface WorkVerdict {
 export async function checkAll(families: string[], saveTo: string | undefined): Promise<WorkVerdict[]> {
   for (const os of families) await requireFamily(os)
   const names = families.length > 0 ? families : await clonedFamilies()
+  const site = openSite()
   const login = loginOf(await findTool('packer'))
-  const token = await connect('token')
+  const token = await connect('token', site)
   if (saveTo !== undefined) await save(saveTo, await getPermissions(token.client))
-  const builder = login === 'token' ? token : await connect(login)
+  const builder = login === 'token' ? token : await connect(login, site)
   const ours = { ...token, client: asksOnce(token.client) }
   const packers = login === 'token' ? ours : { ...builder, client: asksOnce(builder.client) }
   const vms = families.length > 0 ? [] : [checkVms(ours)]
@@ -62,8 +61,14 @@ export async function checkBaseImport({
 }
 
 /** What `vm create`, `apply`, `gc` and `vm destroy` need. */
-export async function checkVms({ client, config, credentials, version }: Connection): Promise<WorkVerdict> {
-  const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
+export async function checkVms({
+  client,
+  site,
+  config,
+  credentials,
+  version,
+}: Connection): Promise<WorkVerdict> {
+  const [pools, defaults] = await Promise.all([site.pools(), site.vmDefaults()])
   const needs = needsOfVms(config, pools, defaults, { ...credentials, pveMajor: version.major })
   return { work: 'vm create', verdict: await checkPermissions(client, version.major, needs) }
 }
@@ -114,7 +119,8 @@ const anyFamily = { login: 'ssh', agent: true } as const
 
 /** The same checks against a saved answer; Proxmox is not asked. */
 export async function checkSaved(check: SavedCheck): Promise<WorkVerdict[]> {
-  const [config, pools, defaults] = await Promise.all([loadConfig(), loadPools(), loadVmDefaults()])
+  const site = openSite()
+  const [config, pools, defaults] = await Promise.all([site.config(), site.pools(), site.vmDefaults()])
   const { node, storagePool } = await placeOf(check)
   const pveMajor = check.pveMajor ?? majorOf(await loadPermissionTree(check.file))
   const place = { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge: config.bridge }

@@ -3,16 +3,13 @@ import { access, stat, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { which } from 'zx'
-import { type Config, loadConfig } from '../config/load.mts'
-import { loadPools } from '../config/pools.mts'
-import { loadVmDefaults } from '../config/vm-defaults.mts'
+import type { Config } from '../config/load.mts'
 import { requireSeparateRanges } from '../config/vmid-ranges.mts'
-import { loadWeb3 } from '../config/web3.mts'
 import { buildTarget } from '../packer/build-target.mts'
 import { listFamilies } from '../packer/template.mts'
 import { loadCheckedTemplate } from '../site/checked-template.mts'
 import { checkRegistry } from '../site/registry-command.mts'
-import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { openSite } from '../site/site.mts'
 import { cacheFolder } from '../tools/cache.mts'
 import { type Search, searchTool } from '../tools/find.mts'
 import { toolNames } from '../tools/pins.mts'
@@ -24,12 +21,13 @@ import { requireDefaultFamily, requireUserData } from './vm-defaults.mts'
 
 /** Looks at everything at the same time, and changes nothing. */
 export async function gatherFacts(): Promise<Facts> {
+  const site = openSite()
   const searches = toolNames.map(name => searchTool(name))
   const [config, pools, defaults, web3] = await Promise.all([
-    gather(() => loadConfig()),
-    gather(() => loadPools()),
-    gather(() => loadVmDefaults()),
-    gather(() => loadWeb3()),
+    gather(site.config),
+    gather(site.pools),
+    gather(site.vmDefaults),
+    gather(site.web3),
   ])
   const families = gatherFamilies()
   const ofVms = gatherWith(defaults, 'config/vm.yaml', async value =>
@@ -38,15 +36,15 @@ export async function gatherFacts(): Promise<Facts> {
   const ranges = gatherWith(pools, 'config/db.yaml', async value => {
     if ('value' in config) requireSeparateRanges(value, config.value)
   })
-  const userData = gatherWith(defaults, 'config/vm.yaml', requireUserData)
+  const userData = gatherWith(defaults, 'config/vm.yaml', value => requireUserData(site, value))
   const [proxmox, programs, disks, states, chain, registry, versions, known] = await Promise.all([
-    gatherProxmox({ config, pools, defaults }, families, searches[toolNames.indexOf('packer')]!),
+    gatherProxmox({ site, config, pools, defaults }, families, searches[toolNames.indexOf('packer')]!),
     gatherPrograms(searches),
     gatherDisks(found(config)),
-    gather(requireSharedStates),
-    gatherChain(found(web3)),
-    gather(checkRegistry),
-    gather(() => readLockfile(lockfilePath())),
+    gather(() => requireSharedStates(site)),
+    gatherChain(site, found(web3)),
+    gather(() => checkRegistry(site)),
+    gather(site.families),
     families,
   ])
   return {

@@ -13,6 +13,7 @@ import { listStorages, type StorageSummary } from '../proxmox/list-storages.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { type Connection, clientFor, type Login } from '../site/connect.mts'
 import type { WantedStorage } from '../site/require-storages.mts'
+import type { Site } from '../site/site.mts'
 import type { Search } from '../tools/find.mts'
 import { checkBaseImport, checkBuild, checkVms, loginOf, type WorkVerdict } from './check-permissions.mts'
 import {
@@ -32,6 +33,7 @@ const noAnswer = 'Proxmox VE could not be asked'
 const noConfig = 'the config cannot be read'
 
 export interface Configs {
+  site: Site
   config: Gathered<Config>
   pools: Gathered<PoolConfig>
   defaults: Gathered<VmDefaults>
@@ -42,6 +44,7 @@ export type LoadedFamily = FamilyFact & { template: Template }
 
 /** A login that worked. */
 interface Session {
+  site: Site
   credentials: Credentials
   client: ProxmoxClient
   version: ProxmoxVersion
@@ -67,7 +70,7 @@ export async function gatherProxmox(
   packer: Promise<Search>,
 ): Promise<ProxmoxFacts> {
   const credentials = await gather(() => loadCredentials())
-  const session = await logIn(credentials, 'token')
+  const session = await logIn(configs.site, credentials, 'token')
   const look = <T,>(work: (session: Session) => Promise<T>) => gatherWith(session, noAnswer, work)
   const builder = builderSession(credentials, session, packer)
   const delivery = 'value' in configs.defaults ? configs.defaults.value.cloudInit.delivery : undefined
@@ -85,10 +88,10 @@ export async function gatherProxmox(
   return { credentials, logins, clockAheadMs, permissions, node, storages, bridges, vms, nodeSsh }
 }
 
-function logIn(credentials: Gathered<Credentials>, login: Login): Promise<Gathered<Session>> {
+function logIn(site: Site, credentials: Gathered<Credentials>, login: Login): Promise<Gathered<Session>> {
   return gatherWith(credentials, noCredentials, async credentials => {
     const client = asksOnce(clientFor(credentials, login, patience))
-    return { credentials, client, version: await getVersion(client) }
+    return { site, credentials, client, version: await getVersion(client) }
   })
 }
 
@@ -101,7 +104,7 @@ async function builderSession(
   const { tool } = await packer
   // What the one could not reach, the other cannot either.
   if (loginOf(tool) === 'token' || !('value' in session)) return session
-  return logIn(credentials, 'password')
+  return logIn(session.value.site, credentials, 'password')
 }
 
 function loginFact(session: Gathered<Session>): Promise<Facts['logins'][number]> {

@@ -1,6 +1,7 @@
 import type { VmDefaults } from '../config/vm-defaults.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
+import type { Site } from '../site/site.mts'
 import { userDataOf } from '../vm/stack/folder.mts'
 
 /** @throws ProxmintError (invalid) where config/vm.yaml makes VMs from a template family that has no folder. */
@@ -13,7 +14,7 @@ export function requireDefaultFamily({ template }: VmDefaults, families: string[
 }
 
 /** Fills the cloud-init template in that VMs get where nobody says another. @throws ProxmintError where it cannot be. */
-export async function requireUserData({ cloudInit }: VmDefaults): Promise<void> {
+export async function requireUserData(site: Site, { cloudInit }: VmDefaults): Promise<void> {
   const vm = { name: 'doctor', purpose: '', token: null, address: undefined }
-  await userDataOf(vm, { cloudInit, access: null })
+  await userDataOf(site, vm, { cloudInit, access: null })
 }

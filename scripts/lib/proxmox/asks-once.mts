@@ -1,8 +1,8 @@
 import type { ProxmoxClient } from './client.mts'
 
 /**
- * A client for looks at one moment: a question that was put already is not put again. Most privileges, for instance, are
- * needed for more than one piece of work. Not for what changes anything, or waits for a change.
+ * Makes a client that asks each question once and remembers the answer. It is for checks before work begins: the same
+ * privilege is needed for several pieces of work. It is not for requests that change anything or wait for a change.
  */
 export function asksOnce(client: ProxmoxClient): ProxmoxClient {
   const answers = new Map<string, Promise<unknown>>()
@@ -10,9 +10,13 @@ export function asksOnce(client: ProxmoxClient): ProxmoxClient {
     ...client,
     request<T>(...[method, path, parameters]: Parameters<ProxmoxClient['request']>) {
       const question = JSON.stringify([method, path, parameters])
-      const answer = answers.get(question) ?? client.request<T>(method, path, parameters)
+      const known = answers.get(question)
+      if (known !== undefined) return known as Promise<T>
+      const answer = client.request<T>(method, path, parameters)
       answers.set(question, answer)
-      return answer as Promise<T>
+      // A server that is well again is asked again.
+      answer.catch(() => answers.delete(question))
+      return answer
     },
   }
 }

@@ -1,13 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { projectRoot } from '../config/load.mts'
-import { loadPools } from '../config/pools.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { type Divergence, divergencesOf, type Fix, type Views } from '../registry/divergence.mts'
 import { type Entry, isVmName, tokenKey, withEvent } from '../registry/entry.mts'
 import { type TokenDivergence, type TokenViews, tokenDivergencesOf } from '../registry/token-divergence.mts'
 import { codeOf, messageOf } from '../run/errors.mts'
-import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import type { Site } from '../site/site.mts'
 import type { VmContext } from '../vm/context.mts'
 import { expireToken, tellExpiry } from '../vm/life/expiry.mts'
 import { withVmLock } from '../vm/life/lock.mts'
@@ -85,17 +84,17 @@ async function viewsOf({ store, connection }: VmContext): Promise<Views> {
   const [entries, vms, places, families] = await Promise.all([
     store.list(),
     listVms(connection.client),
-    loadPools(),
-    readLockfile(lockfilePath()),
+    connection.site.pools(),
+    connection.site.families(),
   ])
-  const folders = await orphanFolders(new Set(entries.map(({ name }) => name)))
+  const folders = await orphanFolders(connection.site, new Set(entries.map(({ name }) => name)))
   const revoked = revokedVersions(families)
   const siteTag = `proxmint-${connection.config.site}`
   return { ...places, entries, vms, folders, revoked, siteTag, now: new Date() }
 }
 
 /** States are read of folders without an entry only: there may be thousands of the others. */
-async function orphanFolders(known: Set<string>): Promise<Views['folders']> {
+async function orphanFolders(site: Site, known: Set<string>): Promise<Views['folders']> {
   const root = join(projectRoot(), 'vms')
   const names = await readdir(root).catch(error => {
     if (codeOf(error) === 'ENOENT') return []
@@ -103,13 +102,13 @@ async function orphanFolders(known: Set<string>): Promise<Views['folders']> {
   })
   const told = names
     .filter(name => isVmName(name) && !known.has(name))
-    .map(async name => [name, { holdsState: await holdsState(vmFolder(name)) }] as const)
+    .map(async name => [name, { holdsState: await holdsState(site, vmFolder(name)) }] as const)
   return new Map(await Promise.all(told))
 }
 
 /** Undefined where the state is elsewhere or cannot be read. */
-async function holdsState(folder: string): Promise<boolean | undefined> {
-  const state = await readLocalState(folder).catch(() => undefined)
+async function holdsState(site: Site, folder: string): Promise<boolean | undefined> {
+  const state = await readLocalState(site, folder).catch(() => undefined)
   if (state === undefined || state.kind === 'elsewhere') return undefined
   return state.kind === 'here' && state.resources > 0
 }

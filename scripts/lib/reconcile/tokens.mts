@@ -3,6 +3,7 @@ import { openChainView, type TokenPlace } from '../credential/chain-view.mts'
 import { type Entry, tokenKey } from '../registry/entry.mts'
 import type { SeenToken, TokenViews } from '../registry/token-divergence.mts'
 import { messageOf } from '../run/errors.mts'
+import type { Site } from '../site/site.mts'
 import type { VmContext } from '../vm/context.mts'
 import { mintedToken } from '../vm/life/expiry.mts'
 
@@ -13,7 +14,7 @@ export interface TokenFindings extends TokenViews {
 }
 
 export async function tokenViews(
-  { store }: Pick<VmContext, 'store'>,
+  { store, connection }: Pick<VmContext, 'store' | 'connection'>,
   living: Entry[],
 ): Promise<TokenFindings> {
   const entries = [...living, ...(await store.listArchived())].filter(
@@ -23,7 +24,7 @@ export async function tokenViews(
   const silent: TokenFindings['silent'] = []
   for (const [place, some] of byPlace(entries)) {
     try {
-      const found = await readTokens(place, some)
+      const found = await readTokens(connection.site, place, some)
       for (const entry of some) tokens.set(tokenKey(entry), found.get(entry.token!.id!))
     } catch (error) {
       silent.push({ contract: place.contract, why: messageOf(error) })
@@ -32,8 +33,12 @@ export async function tokenViews(
   return { entries, tokens, silent, now: new Date() }
 }
 
-async function readTokens(place: TokenPlace, entries: Entry[]): Promise<Map<string, SeenToken | undefined>> {
-  const { rpc, target } = await openChainView(place)
+async function readTokens(
+  site: Site,
+  place: TokenPlace,
+  entries: Entry[],
+): Promise<Map<string, SeenToken | undefined>> {
+  const { rpc, target } = await openChainView(site, place)
   return readCredentials(
     rpc,
     target.contract,

@@ -1,13 +1,11 @@
 import { resolve } from 'node:path'
-import { loadConfig } from '../config/load.mts'
-import { loadPools } from '../config/pools.mts'
 import { reconcile } from '../reconcile/reconcile.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
 import { withRegistry } from '../site/open-registry.mts'
-import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { openSite, type Site } from '../site/site.mts'
 import { workingOn } from '../vm/life/vm-registry.mts'
 import { type Reconciled, type ReportFacts, type ReportModel, reportModel } from './model.mts'
 import { renderReport } from './page.mts'
@@ -17,28 +15,34 @@ export async function writeReport(
   file: string | undefined,
   signal: AbortSignal,
 ): Promise<{ file: string; model: ReportModel }> {
-  const { stateDir, site } = await loadConfig()
-  const model = reportModel(await withRegistry('report', store => gatherFacts(store, site, signal)))
+  const site = openSite()
+  const { stateDir } = await site.config()
+  const model = reportModel(await withRegistry(site, 'report', store => gatherFacts(store, site, signal)))
   const path = resolve(file ?? `${stateDir}/report.html`)
   await writeFileAtomic(path, redact(await renderReport(model)))
   return { file: path, model }
 }
 
-async function gatherFacts(store: RegistryStore, site: string, signal: AbortSignal): Promise<ReportFacts> {
-  const [families, entries, archived, pools, reconciled] = await Promise.all([
-    readLockfile(lockfilePath()),
+async function gatherFacts(store: RegistryStore, site: Site, signal: AbortSignal): Promise<ReportFacts> {
+  const [{ site: name }, families, entries, archived, pools, reconciled] = await Promise.all([
+    site.config(),
+    site.families(),
     store.list(),
     store.listArchived(),
-    loadPools(),
-    whatReconcileFinds(store, signal),
+    site.pools(),
+    whatReconcileFinds(store, site, signal),
   ])
-  return { now: new Date(), site, families, entries, archived, pools, reconciled }
+  return { now: new Date(), site: name, families, entries, archived, pools, reconciled }
 }
 
 /** A report is wanted most when something is broken: one without Proxmox says so, and has the rest. */
-async function whatReconcileFinds(store: RegistryStore, signal: AbortSignal): Promise<Reconciled> {
+async function whatReconcileFinds(
+  store: RegistryStore,
+  site: Site,
+  signal: AbortSignal,
+): Promise<Reconciled> {
   try {
-    const { findings } = await reconcile(await workingOn(store, signal), false)
+    const { findings } = await reconcile(await workingOn(store, site, signal), false)
     return { findings }
   } catch (error) {
     if (signal.aborted) throw error

@@ -1,13 +1,15 @@
-import { type Config, loadConfig } from '../config/load.mts'
+import type { Config } from '../config/load.mts'
 import { type Credentials, requirePassword } from '../credentials/credentials.mts'
 import { loadCredentials } from '../credentials/load.mts'
 import { type Endpoint, type ProxmoxClient, passwordClient, tokenClient } from '../proxmox/client.mts'
 import { getVersion, type ProxmoxVersion } from '../proxmox/get-version.mts'
 import { lockfilePath } from '../templates/lockfile.mts'
 import type { Cleaning } from './remove-leftovers.mts'
+import { openSite, type Site } from './site.mts'
 
-/** What every workflow that talks to Proxmox begins with. */
+/** A site and the login to its Proxmox VE. */
 export interface Connection {
+  site: Site
   config: Config
   credentials: Credentials
   client: ProxmoxClient
@@ -18,10 +20,10 @@ export interface Connection {
 export type Login = 'token' | 'password'
 
 /** Loads config and credentials, logs in, and asks Proxmox for its version: proof that all of it is right. */
-export async function connect(login: Login = 'token'): Promise<Connection> {
-  const [config, credentials] = await Promise.all([loadConfig(), loadCredentials()])
+export async function connect(login: Login = 'token', site: Site = openSite()): Promise<Connection> {
+  const [config, credentials] = await Promise.all([site.config(), loadCredentials()])
   const client = clientFor(credentials, login)
-  return { config, credentials, client, version: await getVersion(client) }
+  return { site, config, credentials, client, version: await getVersion(client) }
 }
 
 /** @param patience how long it waits, where that is not to be as for work. */

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { loadPools } from '../config/pools.mts'
 import { checkEntries } from '../registry/check.mts'
 import { conflictsOf } from '../registry/conflicts.mts'
 import type { Entry } from '../registry/entry.mts'
@@ -9,7 +8,8 @@ import type { RegistryStore } from '../registry/store.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { counted } from '../run/counted.mts'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
-import { registryPlace, withRegistry } from './open-registry.mts'
+import { withRegistry } from './open-registry.mts'
+import { openSite, type Site } from './site.mts'
 
 export const registryVerbs = ['check', 'backup', 'restore'] as const
 export type RegistryVerb = (typeof registryVerbs)[number]
@@ -32,9 +32,9 @@ export interface RegistryResult {
 }
 
 /** Reads every entry and says what contradicts what. */
-export async function checkRegistry(): Promise<RegistryResult> {
-  const pools = await loadPools()
-  return withRegistry('registry check', async store => {
+export async function checkRegistry(site: Site = openSite()): Promise<RegistryResult> {
+  const pools = await site.pools()
+  return withRegistry(site, 'registry check', async store => {
     const contents = await contentsOf(store)
     return resultOf(store, contents, { faults: checkEntries(contents.entries, pools) })
   })
@@ -42,7 +42,7 @@ export async function checkRegistry(): Promise<RegistryResult> {
 
 /** Writes everything to a file that `restore` takes. */
 export async function backUpRegistry(file: string): Promise<RegistryResult> {
-  return withRegistry('registry backup', async store => {
+  return withRegistry(openSite(), 'registry backup', async store => {
     const contents = await contentsOf(store)
     const backup: Backup = { proxmintRegistry: 1, ...contents }
     await writeFileAtomic(file, `${JSON.stringify(backup, null, 2)}\n`, 0o600)
@@ -57,8 +57,9 @@ export async function backUpRegistry(file: string): Promise<RegistryResult> {
  */
 export async function restoreRegistry(file: string, replace: boolean): Promise<RegistryResult> {
   const { entries, archived } = await readBackup(file)
-  const movedTo = replace ? await moveAside() : undefined
-  const restored = withRegistry('registry restore', async store => {
+  const site = openSite()
+  const movedTo = replace ? await moveAside(site) : undefined
+  const restored = withRegistry(site, 'registry restore', async store => {
     await requireEmpty(store, file)
     await store.add(entries, archived)
     return resultOf(store, { entries, archived }, { movedTo })
@@ -130,8 +131,8 @@ async function requireEmpty(store: RegistryStore, file: string): Promise<void> {
   })
 }
 
-async function moveAside(): Promise<string | undefined> {
-  const place = await registryPlace()
+async function moveAside(site: Site): Promise<string | undefined> {
+  const place = await site.registryPlace()
   if (place.kind === 'postgres') {
     throw new ProxmintError('--replace is for a registry in files', {
       hint: 'empty the database with its own tools, then restore without --replace',

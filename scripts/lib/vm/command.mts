@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { contains, parseAddress } from '../config/addresses.mts'
-import { loadConfig } from '../config/load.mts'
-import { loadPools } from '../config/pools.mts'
 import { issuers } from '../credential/issuer.mts'
 import type { Entry } from '../registry/entry.mts'
 import { readPredecessor } from '../registry/predecessor.mts'
@@ -14,16 +12,17 @@ import { counted } from '../run/counted.mts'
 import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
 import { withRow } from '../run/progress.mts'
 import { withRegistry } from '../site/open-registry.mts'
+import { openSite, type Site } from '../site/site.mts'
 import type { Applied } from './life/apply.mts'
 import { answerFor, atOnce } from './life/apply-many.mts'
 import { createVm } from './life/create.mts'
 import { destroyVm } from './life/destroy.mts'
 import { extendVm } from './life/expiry.mts'
-import { rebuildVm, versionToMoveTo } from './life/rebuild.mts'
+import { rebuildVm, versionFor } from './life/rebuild.mts'
 import { resumeVm } from './life/suspend.mts'
 import { withVmRegistry, workingOn } from './life/vm-registry.mts'
 import { formatVm, formatVms } from './look/list.mts'
-import { formatOutdated, outdatedVms } from './look/outdated.mts'
+import { formatOutdated, outdatedIn } from './look/outdated.mts'
 import { factsOf, viewsOf } from './look/views.mts'
 import { answerForMock, mockCreate } from './plan/mock.mts'
 import { faultyWishes } from './plan/preview.mts'
@@ -33,39 +32,46 @@ import { wantedVms } from './plan/wishes.mts'
 const name = 'vm'
 const dayRange = { min: 1, max: 36_500 }
 
-type Verb = (store: RegistryStore, args: Arguments, signal: AbortSignal) => Promise<Answer>
+type Verb = (work: Work, args: Arguments) => Promise<Answer>
+
+/** What a verb works with. */
+interface Work {
+  store: RegistryStore
+  site: Site
+  signal: AbortSignal
+}
 
 /** Those that change nothing but the registry. */
 const byVerb: Record<string, Verb> = {
-  async list(store, args) {
+  async list({ store, site }, args) {
     const isGone = args.string('phase') === 'destroyed'
     const all = await (isGone ? store.listArchived() : store.list())
-    await requirePool(args.string('pool'), all)
+    await requirePool(site, args.string('pool'), all)
     const entries = all.filter(matching(args))
     if (args.flag('outdated')) {
-      const outdated = await outdatedVms(entries)
+      const outdated = outdatedIn(await site.families(), entries)
       return { document: outdated, text: formatOutdated(outdated) }
     }
     return { document: entries, text: formatVms(entries, new Date()) }
   },
-  async show(store, args) {
+  async show({ store, site }, args) {
     const vm = wordAfterVerb({ name }, args, 'a name')
     const archived = async () => (await store.listArchived()).findLast(one => one.name === vm)
     const entry = (await store.find(vm)) ?? (await archived()) ?? (await requireEntry(store, vm))
     if (entry.phase === 'destroyed') return { document: entry, text: formatVm(entry, new Date()) }
-    const views = await viewsOf(entry)
+    const views = await viewsOf(site, entry)
     return { document: { ...entry, views }, text: formatVm(entry, new Date(), factsOf(views)) }
   },
-  async extend(store, args, signal) {
+  async extend({ store, site, signal }, args) {
     const days = args.integer('days', dayRange)
     if (days === undefined) throw usageError({ name }, 'extend needs --days N')
     const vm = wordAfterVerb({ name }, args, 'a name')
     await requireEntry(store, vm)
-    const entry = await extendVm(vm, days, { store, issuer: issuers(signal) })
+    const entry = await extendVm(vm, days, { store, issuer: issuers(site, signal) })
     return { document: entry, text: `${entry.name} expires ${entry.expiresAt}${stillOff(entry)}` }
   },
-  async import(store, args) {
-    const { entries, conflicts } = await importPredecessor(store, args)
+  async import({ store, site }, args) {
+    const { entries, conflicts } = await importPredecessor(store, site, args)
     const lines = conflicts.map(conflict => `  - ${conflict}`)
     const text = [
       `${counted(entries.length, 'VM')} imported, ${counted(conflicts.length, 'conflict')}`,
@@ -77,43 +83,43 @@ const byVerb: Record<string, Verb> = {
 
 /** Those that work on the VMs themselves. */
 const onVms: Record<string, Verb> = {
-  async create(store, args, signal) {
+  async create({ store, site, signal }, args) {
     const wanted = await wantedVms(args)
     const parallel = args.integer('parallel', { min: 1, max: 100 })!
-    const faulty = await faultyWishes(wanted, await loadConfig(), store)
+    const faulty = await faultyWishes(wanted, site, store)
     if (faulty.length === wanted.size) return answerFor(faulty)
     const userSignature = args.string('user-signature')
     if (userSignature !== undefined && wanted.size > 1) {
       throw usageError({ name }, '--user-signature is for one VM')
     }
     const options = { apply: args.flag('apply'), rollback: args.flag('rollback'), userSignature }
-    const working = await workingOn(store, signal)
-    const create = (vm: string) => createVm(vm, wanted.get(vm)!, options, working)
+    const context = await workingOn(store, site, signal)
+    const create = (vm: string) => createVm(vm, wanted.get(vm)!, options, context)
     const [only] = wanted.keys()
     if (wanted.size === 1) return answerForOne(await create(only!))
     return answerFor(await atOnce([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))))
   },
-  async resume(store, args, signal) {
+  async resume({ store, site, signal }, args) {
     const days = args.integer('days', dayRange)
     const vm = wordAfterVerb({ name }, args, 'a name')
     await requireEntry(store, vm)
-    const entry = await resumeVm(vm, days, await workingOn(store, signal))
+    const entry = await resumeVm(vm, days, await workingOn(store, site, signal))
     return { document: entry, text: `${vm} is active again, and expires ${entry.expiresAt}` }
   },
-  async rebuild(store, args, signal) {
+  async rebuild({ store, site, signal }, args) {
     const vm = wordAfterVerb({ name }, args, 'a name')
     const entry = await requireEntry(store, vm)
-    const version = await versionToMoveTo(entry)
+    const version = versionFor(entry, await site.families())
     if (version !== undefined) await confirm(entry, 'rebuild', args, signal)
-    const rebuilt = await rebuildVm(vm, await workingOn(store, signal))
+    const rebuilt = await rebuildVm(vm, await workingOn(store, site, signal))
     const { template } = rebuilt.entry
     const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
     return { document: rebuilt.entry, text: `${vm} ${did} from ${template!.version}, the current version` }
   },
-  async destroy(store, args, signal) {
+  async destroy({ store, site, signal }, args) {
     const vm = wordAfterVerb({ name }, args, 'a name')
     await confirm(await requireEntry(store, vm), 'destroy', args, signal)
-    const entry = await destroyVm(vm, await workingOn(store, signal))
+    const entry = await destroyVm(vm, await workingOn(store, site, signal))
     return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
   },
 }
@@ -128,17 +134,19 @@ export async function vmCommand(verb: string, args: Arguments, signal: AbortSign
   }
   if (args.flag('mock')) return mockVms(verb, args)
   const purpose = ['vm', ...args.positionals].join(' ')
-  const work = onVms[verb]
-  if (work !== undefined) return withVmRegistry(purpose, store => work(store, args, signal))
-  return withRegistry(purpose, store => byVerb[verb]!(store, args, signal))
+  const site = openSite()
+  const run = onVms[verb]
+  if (run !== undefined) return withVmRegistry(site, purpose, store => run({ store, site, signal }, args))
+  return withRegistry(site, purpose, store => byVerb[verb]!({ store, site, signal }, args))
 }
 
 /** `--mock`: what would be made, without asking Proxmox. */
 async function mockVms(verb: string, args: Arguments): Promise<Answer> {
   if (verb !== 'create') throw usageError({ name }, '--mock is for `create`')
   const wanted = await wantedVms(args)
-  return withRegistry('vm create --mock', async store =>
-    answerForMock(await mockCreate(wanted, store), store),
+  const site = openSite()
+  return withRegistry(site, 'vm create --mock', async store =>
+    answerForMock(await mockCreate(wanted, site, store), store),
   )
 }
 
@@ -150,9 +158,9 @@ function answerForOne({ entry, did }: Applied): Answer {
 }
 
 /** @throws ProxmintError (usage) for a pool that neither the config nor a VM knows. */
-async function requirePool(pool: string | undefined, entries: Entry[]): Promise<void> {
+async function requirePool(site: Site, pool: string | undefined, entries: Entry[]): Promise<void> {
   if (pool === undefined || entries.some(entry => entry.pool === pool)) return
-  poolNamed(await loadPools(), pool)
+  poolNamed(await site.pools(), pool)
 }
 
 /** Days alone power nothing on. */
@@ -190,13 +198,14 @@ function nobodyToAsk(vm: string, verb: string): ProxmintError {
 
 async function importPredecessor(
   store: RegistryStore,
+  site: Site,
   args: Arguments,
 ): Promise<{ entries: Entry[]; conflicts: string[] }> {
   const file = wordAfterVerb({ name }, args, 'a file')
   const text = await readFile(file, 'utf8').catch(cause => {
     throw new ProxmintError(`cannot read ${file}`, { cause, exitCode: exitCodes.usage })
   })
-  const { pools } = await loadPools()
+  const { pools } = await site.pools()
   const poolOf = (address: string): string | undefined =>
     Object.values(pools).find(pool => contains(pool.range, parseAddress(address)!))?.name
   const read = readPredecessor(text, poolOf, new Date())

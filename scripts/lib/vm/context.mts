@@ -6,6 +6,8 @@ import type { Connection } from '../site/connect.mts'
 export interface VmContext {
   store: RegistryStore
   connection: Connection
+  /** For the checks before a reservation: Proxmox is asked each question once in a run. */
+  checks: Connection
   /** The chain is asked only for VMs that have a token, or are to get one. */
   issuer: OpenIssuer
   signal: AbortSignal

@@ -9,6 +9,7 @@ import {
   formatRegistry,
   restoreRegistry,
 } from '../../../scripts/lib/site/registry-command.mts'
+import { openSite } from '../../../scripts/lib/site/site.mts'
 import { failureOf } from '../failure.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { entry } from './entries.mts'
@@ -34,7 +35,7 @@ beforeEach(async () => {
 })
 
 const add = (...entries: Parameters<typeof entry>[]) =>
-  withRegistry('test', store =>
+  withRegistry(openSite(), 'test', store =>
     store.add(
       entries.map(args => entry(...args)),
       [entry('old')],
@@ -52,7 +53,7 @@ test('a backup holds everything, and comes back', async () => {
   const result = await restoreRegistry(file, true)
   expect(result).toMatchObject({ entries: 1, archived: 1 })
   expect(await readdir(result.movedTo!)).toContain('journal-0.jsonl')
-  expect(await withRegistry('test', store => store.find('web-1'))).toEqual(entry('web-1'))
+  expect(await withRegistry(openSite(), 'test', store => store.find('web-1'))).toEqual(entry('web-1'))
 })
 
 test('a backup that contradicts itself moves nothing', async () => {
@@ -69,7 +70,7 @@ test('a registry in which somebody works on a VM is not moved', async () => {
   await add(['web-1'])
   const file = join(folder, 'backup.json')
   await backUpRegistry(file)
-  const failure = await withRegistry('test', store =>
+  const failure = await withRegistry(openSite(), 'test', store =>
     store.exclusively('web-1', 'apply', () => failureOf(() => restoreRegistry(file, true))),
   )
   expect(failure).toMatchObject({

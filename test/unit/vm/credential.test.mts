@@ -67,7 +67,13 @@ beforeEach(async () => {
   chainFault = undefined
   const config = { name: 'web-1', description: descriptionOf(vm()), tags: 'proxmint-test' }
   const { connection } = fakeProxmox({ 100: { node: 'pve', status: 'stopped', config } })
-  context = { store, connection, issuer: async () => issuer, signal: new AbortController().signal }
+  context = {
+    store,
+    connection,
+    checks: connection,
+    issuer: async () => issuer,
+    signal: new AbortController().signal,
+  }
 })
 afterEach(() => store.close())
 

@@ -2,6 +2,7 @@
 import type { ProxmoxClient } from '../../../scripts/lib/proxmox/client.mts'
 import { apiError } from '../../../scripts/lib/proxmox/errors.mts'
 import type { Connection } from '../../../scripts/lib/site/connect.mts'
+import { openSite } from '../../../scripts/lib/site/site.mts'
 
 export interface FakeVm {
   node: string
@@ -38,7 +39,7 @@ export function fakeProxmox(vms: Record<number, FakeVm>): FakeProxmox {
     time: async () => undefined,
   }
   const config = { site: 'test', taskTimeoutSeconds: 5, stateDir: '/nonexistent' }
-  return Object.assign(fake, { connection: { client, config } as unknown as Connection })
+  return Object.assign(fake, { connection: { site: openSite(), client, config } as unknown as Connection })
 }
 
 function answer(

@@ -40,7 +40,9 @@ beforeEach(async () => {
     [],
   )
   proxmox = fakeProxmox({ 100: vm('old', 'running'), 101: vm('older'), 102: vm('paid', 'running') })
-  context = { store, connection: proxmox.connection, issuer: noIssuer, signal: new AbortController().signal }
+  const { connection } = proxmox
+  const { signal } = new AbortController()
+  context = { store, connection, checks: connection, issuer: noIssuer, signal }
 })
 
 afterEach(() => store.close())

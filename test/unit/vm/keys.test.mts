@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
+import { openSite } from '../../../scripts/lib/site/site.mts'
 import { withKeysOfToday } from '../../../scripts/lib/vm/plan/keys.mts'
 import { limits, wanted } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -28,7 +29,7 @@ async function keysOf(reserved: VmDesign, today: string[]): Promise<{ keys: stri
   const store = openFileStore({ folder: join(folder, 'registry'), purpose: 'test' })
   const [entry] = await store.reserve([{ ...wanted('web-1'), design: reserved }], limits())
   const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
-  const made = await withKeysOfToday(entry!, store)
+  const made = await withKeysOfToday(entry!, store, openSite())
   expect(await store.find('web-1')).toEqual(made)
   await store.close()
   expect(made.design!.cloudInit.username).toBe('admin')

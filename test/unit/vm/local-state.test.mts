@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { openSite } from '../../../scripts/lib/site/site.mts'
 import { readLocalState } from '../../../scripts/lib/vm/look/local-state.mts'
 import { temporaryFolder } from '../temporary.mts'
 
@@ -22,12 +23,12 @@ test.each([
   [undefined, { kind: 'none' }],
 ])('a state of %s', async (state, expected) => {
   if (state !== undefined) await writeFile(join(folder, 'terraform.tfstate'), state)
-  expect(await readLocalState(folder)).toEqual(expected)
+  expect(await readLocalState(openSite(), folder)).toEqual(expected)
 })
 
 test('one that is broken is no empty one', async () => {
   await writeFile(join(folder, 'terraform.tfstate'), '{ "resources": [')
-  await expect(readLocalState(folder)).rejects.toThrow(SyntaxError)
+  await expect(readLocalState(openSite(), folder)).rejects.toThrow(SyntaxError)
 })
 
 test.each([
@@ -35,5 +36,5 @@ test.each([
   ['{ local: { path: "/srv/{name}" } }', 'local'],
 ])('with the backend %s it is not looked for in the folder', async (backend, name) => {
   await withBackend(backend)
-  expect(await readLocalState(folder)).toEqual({ kind: 'elsewhere', backend: name })
+  expect(await readLocalState(openSite(), folder)).toEqual({ kind: 'elsewhere', backend: name })
 })

@@ -76,7 +76,8 @@ async function removal(name: string) {
     150: { node: 'pve', status: 'running', config: { name, description: descriptionOf(web()) } },
   })
   const { connection } = proxmox
-  const context: VmContext = { store, connection, issuer: noIssuer, signal: new AbortController().signal }
+  const { signal } = new AbortController()
+  const context: VmContext = { store, connection, checks: connection, issuer: noIssuer, signal }
   const remove = async () => removeReplaced((await store.find('web-1'))!, context)
   return { proxmox, remove, context }
 }

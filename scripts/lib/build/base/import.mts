@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type FirstBoot, type ImageConfig, loadConfig } from '../../config/load.mts'
+import type { FirstBoot, ImageConfig } from '../../config/load.mts'
 import { buildTarget } from '../../packer/build-target.mts'
 import { listFamilies, loadTemplate } from '../../packer/template.mts'
 import { needsOfBaseImport } from '../../permissions/work-needs.mts'
@@ -14,6 +14,7 @@ import { removeLeftovers } from '../../site/remove-leftovers.mts'
 import { requireBridge } from '../../site/require-bridge.mts'
 import { requireNode } from '../../site/require-node.mts'
 import { requireStorages } from '../../site/require-storages.mts'
+import { openSite } from '../../site/site.mts'
 import { type PlannedImage, planImage, transferImage } from './image.mts'
 import { makeBase } from './vm.mts'
 
@@ -40,10 +41,11 @@ export function baseName(image: string): string {
  * @param named an image of the config, or a template family: then the image its template is built from.
  */
 export async function importBase(named: string, dryRun: boolean, signal: AbortSignal): Promise<ImportedBase> {
-  const { images } = await loadConfig()
+  const site = openSite()
+  const { images } = await site.config()
   const image = await imageOf(named, images)
   const source = knownImage(images, image, await listFamilies())
-  const connection = await connect()
+  const connection = await connect('token', site)
   const { config, client, credentials } = connection
   const place = { ...credentials, pveMajor: connection.version.major }
   await requireNode(client, place.node, 'proxmox_node in the credentials')

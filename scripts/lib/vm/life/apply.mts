@@ -1,6 +1,5 @@
 import type { Entry } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
-import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
 import type { VmContext } from '../context.mts'
 import { locateVm } from '../look/locate.mts'
 import { onNodeOf, rememberNode } from '../look/moved.mts'
@@ -36,9 +35,9 @@ type OnFailure = (entry: Entry, error: unknown) => unknown
 export async function finishVm(name: string, context: VmContext, onFailure: OnFailure): Promise<Applied> {
   let entry = await requireEntry(context.store, name)
   if (!isUnfinished(entry)) return { entry, did: 'nothing' }
-  await holdPlace(entry)
-  entry = await withKeysOfToday(entry, context.store)
-  if (entry.phase === 'reserved') requireNotRevoked(entry, await readLockfile(lockfilePath()))
+  await holdPlace(entry, context.connection.site)
+  entry = await withKeysOfToday(entry, context.store, context.connection.site)
+  if (entry.phase === 'reserved') requireNotRevoked(entry, await context.connection.site.families())
   while (isUnfinished(entry)) {
     const before = entry
     const step = before.replaces === undefined ? takeStep : removeReplaced
@@ -58,7 +57,7 @@ export async function applyVm(name: string, options: ApplyOptions, unlocked: VmC
   return withVmLock(unlocked, name, 'apply', async context => {
     const entry = await requireEntry(context.store, name)
     if (!options.planOnly && isUnfinished(entry)) return finishVm(name, context, resumable)
-    await holdPlace(entry)
+    await holdPlace(entry, context.connection.site)
     if (options.planOnly) return planVm(entry, options, context)
     const changed = await applyEntry(entry, options, context)
     return { entry: await requireEntry(context.store, name), did: changed ? 'changed' : 'nothing' }
@@ -75,7 +74,7 @@ export async function applyEntry(
   // Without this Terraform would make it anew, with an empty disk.
   if (vm === undefined && !options.allowReplace) throw gone(before)
   const entry = onNodeOf(before, vm)
-  const folder = await writeVmFolder(entry, runs(entry))
+  const folder = await writeVmFolder(connection.site, entry, runs(entry))
   const { allowReplace } = options
   const changed = await withTerraform(connection, { entry, folder }, signal, terraform =>
     terraform.apply(vm === undefined ? 'create' : 'update', { allowReplace }),
@@ -87,7 +86,7 @@ export async function applyEntry(
 async function planVm(entry: Entry, { allowReplace }: ApplyOptions, context: VmContext): Promise<Applied> {
   const { connection, signal } = context
   const vm = await locateVm(connection, entry)
-  const folder = await writeVmFolder(onNodeOf(entry, vm), runs(entry))
+  const folder = await writeVmFolder(connection.site, onNodeOf(entry, vm), runs(entry))
   const plan = await withTerraform(connection, { entry, folder }, signal, terraform =>
     terraform.plan(vm === undefined ? 'create' : 'update', { allowReplace }),
   )

@@ -48,7 +48,7 @@ export async function createVm(
       giveUp(entry, error, context, rollback && !lost.aborted)
     if (apply) return finishVm(found.name, context, onFailure)
     const entry = (await store.find(name)) ?? found
-    if (entry.phase === 'reserved') await writeVmFolder(entry, false)
+    if (entry.phase === 'reserved') await writeVmFolder(context.connection.site, entry, false)
     return { entry, did: entry.phase === 'reserved' ? 'reserved' : 'nothing' }
   })
 }

@@ -8,6 +8,7 @@ import { type Entry, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { codeOf, exitCodes, ProxmintError } from '../../run/errors.mts'
 import { withProgress } from '../../run/progress.mts'
+import type { Site } from '../../site/site.mts'
 import type { VmContext } from '../context.mts'
 import { locateVm } from '../look/locate.mts'
 import { onNodeOf } from '../look/moved.mts'
@@ -27,7 +28,7 @@ export async function mintForVm(name: string, unlocked: VmContext): Promise<Entr
     requireAccess(entry)
     if (entry.phase === 'reserved') throw notMade(entry)
     if (entry.phase === 'created' && mintsBeforeBoot(entry)) return takeStep(entry, context)
-    if (entry.token?.status === 'minted') return requireKnown(entry)
+    if (entry.token?.status === 'minted') return requireKnown(context.connection.site, entry)
     try {
       return await mintLate(entry, context)
     } catch (error) {
@@ -41,9 +42,9 @@ export async function mintForVm(name: string, unlocked: VmContext): Promise<Entr
  * @returns the entry.
  * @throws ProxmintError where the chain does not have the token, or cannot be asked.
  */
-async function requireKnown(entry: Entry): Promise<Entry> {
+async function requireKnown(site: Site, entry: Entry): Promise<Entry> {
   const { id, place } = mintedToken(entry)!
-  const { rpc, target } = await openChainView(place)
+  const { rpc, target } = await openChainView(site, place)
   const found = (await readCredentials(rpc, target.contract, [id])).get(id)
   if (found !== undefined) return entry
   const { name } = entry
@@ -95,7 +96,7 @@ export async function updateCredential(
     const entry = await requireEntry(context.store, name)
     const token = mintedToken(entry)
     if (token === undefined) throw notMinted(entry)
-    const { rpc, target } = await openChainView(token.place)
+    const { rpc, target } = await openChainView(context.connection.site, token.place)
     const [{ decryptMessage }, { owner }] = await Promise.all([
       readAccessData(rpc, target.contract, token.id),
       readCredential(rpc, target.contract, token.id),

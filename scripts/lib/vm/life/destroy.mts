@@ -70,7 +70,7 @@ export async function removeFromProxmox(
 }
 
 async function destroyByTerraform(connection: Connection, entry: Entry, signal: AbortSignal): Promise<void> {
-  const folder = await writeFolderToDestroy(entry)
+  const folder = await writeFolderToDestroy(connection.site, entry)
   await withTerraform(connection, { entry, folder }, signal, async terraform => {
     if (!(await terraform.knowsAnything())) return
     const lost = await nodesThatLeft(connection, await terraform.nodes())

@@ -1,9 +1,9 @@
-import { loadPools } from '../../config/pools.mts'
 import { listVms } from '../../proxmox/list-vms.mts'
 import { type Due, dueFor } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { exitCodes, messageOf } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
+import type { Site } from '../../site/site.mts'
 import type { VmContext } from '../context.mts'
 import { removeVm } from './destroy.mts'
 import { withVmLock } from './lock.mts'
@@ -21,11 +21,15 @@ export interface GcOptions {
 }
 
 /** @param graceDays undefined: those of config/db.yaml. */
-export async function gcOptions(execute: boolean, graceDays: number | undefined): Promise<GcOptions> {
+export async function gcOptions(
+  site: Pick<Site, 'pools'>,
+  execute: boolean,
+  graceDays: number | undefined,
+): Promise<GcOptions> {
   const later = Number(process.env['PROXMINT_TEST_DAYS_LATER'] ?? 0) * dayMs
   return {
     execute,
-    graceDays: graceDays ?? (await loadPools()).graceDays,
+    graceDays: graceDays ?? (await site.pools()).graceDays,
     // Tests and the demonstration cannot wait for a month.
     now: () => new Date(Date.now() + later),
   }

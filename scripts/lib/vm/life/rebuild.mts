@@ -1,10 +1,8 @@
-import { loadVmDefaults } from '../../config/vm-defaults.mts'
 import { type Entry, movedTo } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
-import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../../templates/version.mts'
 import type { VmContext } from '../context.mts'
 import { locateVm } from '../look/locate.mts'
@@ -25,17 +23,13 @@ import { resumable } from './steps.mts'
 export async function rebuildVm(name: string, unlocked: VmContext): Promise<Applied> {
   return withVmLock(unlocked, name, 'vm rebuild', async context => {
     const entry = await requireEntry(context.store, name)
-    const version = await versionToMoveTo(entry)
+    const version = versionFor(entry, await context.connection.site.families())
     if (version !== undefined) await decide(entry, version, context)
     return finishVm(name, context, resumable)
   })
 }
 
 /** The version a rebuild would move the VM to; undefined where it is on that already. */
-export async function versionToMoveTo(entry: Entry): Promise<TemplateVersion | undefined> {
-  return versionFor(entry, await readLockfile(lockfilePath()))
-}
-
 export function versionFor(entry: Entry, families: Families): TemplateVersion | undefined {
   requireDesign(entry)
   if (entry.template === null) throw familyUnknown(entry)
@@ -52,7 +46,7 @@ async function decide(found: Entry, version: TemplateVersion, context: VmContext
   const entry = onNodeOf(found, vm)
   const template = copyFor(version, entry.node!)
   const before = requireDesign(entry)
-  const cpuType = before.cpuType ?? (await loadVmDefaults()).cpuType
+  const cpuType = before.cpuType ?? (await connection.site.vmDefaults()).cpuType
   const design = { ...before, cpuType, template: { vmid: template.vmid, node: template.node } }
   if (design.access !== null) {
     await requireWebPackage({ family: entry.template!.family, version: version.name })
@@ -64,7 +58,7 @@ async function decide(found: Entry, version: TemplateVersion, context: VmContext
     design.disk = needed
   }
   await requireClonable(connection, template, entry.node!)
-  await renderVm({ ...entry, design }, true)
+  await renderVm(connection.site, { ...entry, design }, true)
   await rememberNode(found, vm, store)
   await store.change(name, one => movedTo(one, version.name, design, new Date()))
   checkpoint('vm-rebuild-decided')

@@ -1,7 +1,5 @@
-import type { OpenIssuer } from '../../credential/issuer.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { advance, type Entry, type Phase } from '../../registry/entry.mts'
-import type { RegistryStore } from '../../registry/store.mts'
 import { type Checkpoint, checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { withProgress } from '../../run/progress.mts'
@@ -86,7 +84,7 @@ function nextCommand({ name, phase, failure }: Entry): string {
 async function createOff(before: Entry, { store, connection, signal }: VmContext): Promise<undefined> {
   const found = await locateVm(connection, before)
   const entry = onNodeOf(before, found)
-  const folder = await writeVmFolder(entry, false)
+  const folder = await writeVmFolder(connection.site, entry, false)
   await withTerraform(connection, { entry, folder }, signal, async terraform => {
     const known = await terraform.knowsVm()
     // A run that died between clone and state left a VM that never ran.
@@ -114,7 +112,7 @@ export async function bootVm(before: Entry, { store, connection, signal }: VmCon
   const vm = await locateVm(connection, before)
   if (vm === undefined) throw gone(before)
   const entry = onNodeOf(before, vm)
-  const folder = await writeVmFolder(entry, true)
+  const folder = await writeVmFolder(connection.site, entry, true)
   await withTerraform(connection, { entry, folder }, signal, terraform =>
     terraform.apply('update', { allowReplace: false, step: 'boot' }),
   )

@@ -1,10 +1,11 @@
-import { loadBackend } from '../../config/terraform.mts'
 import { issuers } from '../../credential/issuer.mts'
+import { asksOnce } from '../../proxmox/asks-once.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { connect } from '../../site/connect.mts'
-import { registryPlace, withRegistry } from '../../site/open-registry.mts'
+import { withRegistry } from '../../site/open-registry.mts'
+import { openSite, type Site } from '../../site/site.mts'
 import type { VmContext } from '../context.mts'
 
 /**
@@ -12,11 +13,12 @@ import type { VmContext } from '../context.mts'
  * @throws ProxmintError (invalid) where other machines share the registry and not the states.
  */
 export async function withVmRegistry<T>(
+  site: Site,
   purpose: string,
   work: (store: RegistryStore) => Promise<T>,
 ): Promise<T> {
-  await requireSharedStates()
-  return withRegistry(purpose, work)
+  await requireSharedStates(site)
+  return withRegistry(site, purpose, work)
 }
 
 /** The same, logged in to Proxmox. @param names of VMs: where there is none of them, nobody need log in. */
@@ -25,10 +27,11 @@ export async function withVms<T>(
   signal: AbortSignal,
   work: (context: VmContext) => Promise<T>,
   names: string[] = [],
+  site: Site = openSite(),
 ): Promise<T> {
-  return withVmRegistry(purpose, async store => {
+  return withVmRegistry(site, purpose, async store => {
     await requireAny(store, names)
-    return work(await workingOn(store, signal))
+    return work(await workingOn(store, site, signal))
   })
 }
 
@@ -38,13 +41,15 @@ async function requireAny(store: RegistryStore, names: string[]): Promise<void> 
 }
 
 /** Logs in to Proxmox. */
-export async function workingOn(store: RegistryStore, signal: AbortSignal): Promise<VmContext> {
-  return { store, connection: await connect(), issuer: issuers(signal), signal }
+export async function workingOn(store: RegistryStore, site: Site, signal: AbortSignal): Promise<VmContext> {
+  const connection = await connect('token', site)
+  const checks = { ...connection, client: asksOnce(connection.client) }
+  return { store, connection, checks, issuer: issuers(site, signal), signal }
 }
 
 /** @throws ProxmintError (invalid) where other machines share the registry and not the states. */
-export async function requireSharedStates(): Promise<void> {
-  const [place, backend] = await Promise.all([registryPlace(), loadBackend()])
+export async function requireSharedStates(site: Site): Promise<void> {
+  const [place, backend] = await Promise.all([site.registryPlace(), site.backend()])
   if (place.kind === 'file' || backend.type !== 'local') return
   throw new ProxmintError(
     'the registry is in PostgreSQL, and the states of Terraform are on this machine alone',

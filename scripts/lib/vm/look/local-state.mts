@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadBackend } from '../../config/terraform.mts'
 import { codeOf } from '../../run/errors.mts'
+import type { Site } from '../../site/site.mts'
 
 /** What a VM's folder tells of its state, without asking Terraform. */
 export type LocalState =
@@ -12,8 +12,8 @@ export type LocalState =
   | { kind: 'elsewhere'; backend: string }
 
 /** @throws where the state is there and cannot be read. */
-export async function readLocalState(folder: string): Promise<LocalState> {
-  const backend = await loadBackend()
+export async function readLocalState(site: Pick<Site, 'backend'>, folder: string): Promise<LocalState> {
+  const backend = await site.backend()
   if (backend.type !== 'local' || Object.keys(backend.settings).length > 0) {
     return { kind: 'elsewhere', backend: backend.type }
   }

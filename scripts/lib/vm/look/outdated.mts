@@ -1,7 +1,6 @@
 import type { Entry } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { formatTable } from '../../run/table.mts'
-import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
 import { type Families, versionsOf } from '../../templates/version.mts'
 
 /** A VM that is to move to another version of its template, and why. */
@@ -14,12 +13,10 @@ export interface OutdatedVm extends Entry {
   }
 }
 
-/** Those of the VMs that are not on the current version of their family, or on one that was revoked. */
-export async function outdatedVms(entries: Entry[]): Promise<OutdatedVm[]> {
-  return outdatedIn(await readLockfile(lockfilePath()), entries)
-}
-
-/** Of a VM from a VM template that is in no lockfile, nobody can tell. */
+/**
+ * Lists the VMs that are not on the current version of their family, or on one that was revoked. A VM from a VM template
+ * that is in no lockfile is left out: nobody can tell.
+ */
 export function outdatedIn(families: Families, entries: Entry[]): OutdatedVm[] {
   return entries.flatMap(entry => {
     const outdated = outdatedBy(families, entry)

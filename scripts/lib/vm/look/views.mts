@@ -4,6 +4,7 @@ import type { Entry } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import { messageOf } from '../../run/errors.mts'
 import { connect } from '../../site/connect.mts'
+import type { Site } from '../../site/site.mts'
 import { mintedToken } from '../life/expiry.mts'
 import { vmFolder } from '../stack/folder.mts'
 import { readLocalState } from './local-state.mts'
@@ -18,11 +19,11 @@ export interface VmViews {
 }
 
 /** Asks Proxmox, the state and the chain, each for itself: one that cannot be reached hides none of the others. */
-export async function viewsOf(entry: Entry): Promise<VmViews> {
+export async function viewsOf(site: Site, entry: Entry): Promise<VmViews> {
   const [proxmox, state, chain] = await Promise.all([
-    orUnknown(proxmoxView(entry)),
-    orUnknown(stateView(entry)),
-    orUnknown(chainView(entry)),
+    orUnknown(proxmoxView(site, entry)),
+    orUnknown(stateView(site, entry)),
+    orUnknown(chainView(site, entry)),
   ])
   return { proxmox, state, chain }
 }
@@ -31,23 +32,23 @@ async function orUnknown<T>(view: Promise<T>): Promise<T | { unknown: string }> 
   return view.catch(error => ({ unknown: messageOf(error) }))
 }
 
-async function proxmoxView(entry: Entry): Promise<VmViews['proxmox']> {
-  const { vm, differences } = await lookAtVm(await connect(), entry)
+async function proxmoxView(site: Site, entry: Entry): Promise<VmViews['proxmox']> {
+  const { vm, differences } = await lookAtVm(await connect('token', site), entry)
   if (vm === undefined) return { unknown: `nobody has VMID ${entry.vmid}` }
   return { node: vm.node, status: vm.status, differences }
 }
 
-async function stateView({ name }: Entry): Promise<VmViews['state']> {
-  const state = await readLocalState(vmFolder(name))
+async function stateView(site: Site, { name }: Entry): Promise<VmViews['state']> {
+  const state = await readLocalState(site, vmFolder(name))
   if (state.kind === 'here') return { resources: state.resources }
   if (state.kind === 'none') return { unknown: 'there is none yet' }
   return { unknown: `it is in the backend ${state.backend}: tofu -chdir=vms/${name} state list` }
 }
 
-async function chainView(entry: Entry): Promise<VmViews['chain']> {
+async function chainView(site: Site, entry: Entry): Promise<VmViews['chain']> {
   const token = mintedToken(entry)
   if (token === undefined) return null
-  const { rpc, target } = await openChainView(token.place)
+  const { rpc, target } = await openChainView(site, token.place)
   return readCredential(rpc, target.contract, token.id)
 }
 

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { newDecryptMessage } from '../../chain/mint.mts'
 import type { UserDataVariables } from '../../cloud-init/user-data.mts'
-import { loadWeb3, type Web3Config, web3FilePath } from '../../config/web3.mts'
+import { type Web3Config, web3FilePath } from '../../config/web3.mts'
 import { requireContract } from '../../credential/chain-view.mts'
 import type { AccessDesign, Entry, TokenRecord } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import type { Site } from '../../site/site.mts'
 import { lockfilePath } from '../../templates/lockfile.mts'
 import { readPackages } from '../../templates/packages.mts'
 import type { VmWishes } from './design.mts'
@@ -18,11 +19,15 @@ const signingPage = new URL('../../../../contracts/signing-page/index.html', imp
  * How a VM opens with a token, by what a person wishes and what is configured; null where it is not to.
  * @throws ProxmintError (usage) where a contract is configured and nobody said whose wallet it is.
  */
-export async function accessDesign(name: string, wishes: VmWishes): Promise<AccessDesign | null> {
+export async function accessDesign(
+  site: Pick<Site, 'web3'>,
+  name: string,
+  wishes: VmWishes,
+): Promise<AccessDesign | null> {
   const { owner, noCredential, mintLater } = wishes
   if (noCredential && (owner !== undefined || mintLater)) throw contradictory()
   if (noCredential) return null
-  const web3 = await loadWeb3()
+  const web3 = await site.web3()
   if (owner === undefined && web3.nftContract === undefined && !mintLater) return null
   if (owner === undefined) throw whose(name)
   const contract = requireContract(web3)

@@ -1,7 +1,7 @@
-import { loadVmDefaults } from '../../config/vm-defaults.mts'
 import type { Entry, VmDesign } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import { say } from '../../run/progress.mts'
+import type { Site } from '../../site/site.mts'
 
 /** Says so where a VM lets nobody in. */
 export function warnOfNoKey(
@@ -19,11 +19,15 @@ export function warnOfNoKey(
  * decided with its reservation, and a door that was forgotten was not.
  * @returns the entry as it is then.
  */
-export async function withKeysOfToday(entry: Entry, store: RegistryStore): Promise<Entry> {
+export async function withKeysOfToday(
+  entry: Entry,
+  store: RegistryStore,
+  site: Pick<Site, 'vmDefaults'>,
+): Promise<Entry> {
   const { design, name } = entry
   if (entry.phase !== 'reserved' || design === null || design.access !== null) return entry
   if (design.cloudInit.sshAuthorizedKeys.length > 0) return entry
-  const { sshAuthorizedKeys } = (await loadVmDefaults()).cloudInit
+  const { sshAuthorizedKeys } = (await site.vmDefaults()).cloudInit
   const withKeys = { ...design, cloudInit: { ...design.cloudInit, sshAuthorizedKeys } }
   warnOfNoKey(name, withKeys)
   if (sshAuthorizedKeys.length === 0) return entry

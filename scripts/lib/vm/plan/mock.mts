@@ -1,11 +1,10 @@
-import { loadConfig } from '../../config/load.mts'
 import { loadCredentials } from '../../credentials/load.mts'
 import type { Entry } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import type { Answer } from '../../run/answer.mts'
 import { messageOf, ProxmintError } from '../../run/errors.mts'
 import { requireFamily } from '../../site/checked-template.mts'
-import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
+import type { Site } from '../../site/site.mts'
 import { formatVm, formatVms } from '../look/list.mts'
 import { renderVm } from '../stack/folder.mts'
 import type { VmWishes } from './design.mts'
@@ -30,6 +29,7 @@ const unasked =
 /** What `vm create` would make of these VMs. Asks neither Proxmox nor for credentials, and writes nothing. */
 export async function mockCreate(
   wanted: ReadonlyMap<string, VmWishes>,
+  site: Site,
   store: RegistryStore,
 ): Promise<MockedVm[]> {
   const unknown = new Set<string>()
@@ -40,30 +40,30 @@ export async function mockCreate(
     if (entry === undefined) fresh.set(name, wishes)
     else mocked.push({ entry, configuration: null, unknown: [] })
   }
-  for (const entry of await previewVms(fresh, await placeFor(unknown), store)) {
-    const { configuration } = await renderVm(entry, false)
+  for (const entry of await previewVms(fresh, await placeFor(site, unknown), store)) {
+    const { configuration } = await renderVm(site, entry, false)
     mocked.push({ entry, configuration, unknown: [...unknown, unasked] })
   }
   return mocked
 }
 
-async function placeFor(unknown: Set<string>): Promise<VmPlace> {
+async function placeFor(site: Site, unknown: Set<string>): Promise<VmPlace> {
   const credentials = await loadCredentials().catch(error => {
     if (!(error instanceof ProxmintError)) throw error
     unknown.add(`node and storage, where \`${unknownName}\` stands: ${messageOf(error)}`)
     const { PROXMOX_NODE: node, PROXMOX_STORAGE_POOL: storagePool } = process.env
     return { node: node || unknownName, storagePool: storagePool || unknownName }
   })
-  return { config: await loadConfig(), credentials, findTemplate: templateIfAny(unknown) }
+  return { site, config: await site.config(), credentials, findTemplate: templateIfAny(unknown) }
 }
 
 /** A family that has no version yet is no reason to show nothing. */
 function templateIfAny(unknown: Set<string>): FindTemplate {
-  return async (family, wishes, node) => {
-    const families = await readLockfile(lockfilePath())
+  return async (site, family, wishes, node) => {
+    const families = await site.families()
     if (wishes.templateVmid === undefined) await requireFamily(family, families)
     const isThere = wishes.templateVmid !== undefined || (families[family]?.current ?? null) !== null
-    if (isThere) return templateFor(family, wishes, node)
+    if (isThere) return templateFor(site, family, wishes, node)
     unknown.add(`the VM template, where VMID 0 stands: ${family} has no current version yet`)
     return { template: { vmid: 0, node }, version: null }
   }

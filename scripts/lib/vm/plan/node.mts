@@ -1,8 +1,9 @@
 import type { ProxmoxClient } from '../../proxmox/client.mts'
 import { listNodeStorages, listNodes, type NodeStorage, type NodeSummary } from '../../proxmox/list-nodes.mts'
 import { listVms } from '../../proxmox/list-vms.mts'
-import { exitCodes, ProxmintError } from '../../run/errors.mts'
-import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
+import { ProxmintError } from '../../run/errors.mts'
+import type { Connection } from '../../site/connect.mts'
+import type { Site } from '../../site/site.mts'
 import { currentVersion, type VmWishes } from './design.mts'
 
 /** What a node must have. */
@@ -14,26 +15,26 @@ export interface NodeWish {
 
 /** `--node auto`, in two requests. @throws ProxmintError that says why each node is out. */
 export async function pickNode(
-  client: ProxmoxClient,
-  storage: string,
+  { client, site, credentials }: Connection,
   wishes: VmWishes,
   family: string,
 ): Promise<string> {
   const [nodes, storages, templateNodes] = await Promise.all([
     listNodes(client),
     listNodeStorages(client),
-    nodesWithTemplate(client, wishes, family),
+    nodesWithTemplate(client, site, wishes, family),
   ])
-  return chooseNode(nodes, storages, { storage, templateNodes })
+  return chooseNode(nodes, storages, { storage: credentials.storagePool, templateNodes })
 }
 
 async function nodesWithTemplate(
   client: ProxmoxClient,
+  site: Pick<Site, 'families'>,
   { template, templateVmid }: VmWishes,
   family: string,
 ): Promise<string[]> {
   if (templateVmid === undefined) {
-    const version = currentVersion(await readLockfile(lockfilePath()), template ?? family)
+    const version = currentVersion(await site.families(), template ?? family)
     return version.copies.map(({ node }) => node)
   }
   return (await listVms(client)).filter(({ vmid }) => vmid === templateVmid).map(({ node }) => node)

@@ -1,8 +1,6 @@
-import type { Config } from '../../config/load.mts'
-import { loadPools } from '../../config/pools.mts'
-import { loadVmDefaults } from '../../config/vm-defaults.mts'
 import type { Entry } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
+import type { Site } from '../../site/site.mts'
 import type { ApplyOutcome } from '../life/apply-many.mts'
 import { userDataOf } from '../stack/folder.mts'
 import type { VmWishes } from './design.mts'
@@ -17,13 +15,14 @@ export async function previewVms(
   place: VmPlace,
   store: RegistryStore,
 ): Promise<Entry[]> {
-  const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
+  const { site } = place
+  const [pools, defaults] = await Promise.all([site.pools(), site.vmDefaults()])
   const designed = await Promise.all(
     Array.from(wanted, async ([name, wishes]) => {
       // Only Proxmox knows where most memory is free.
       const placed = wishes.node === 'auto' ? { ...wishes, node: undefined } : wishes
       const one = await wantedVm(place, pools, defaults, name, placed)
-      await userDataOf(one, one.design)
+      await userDataOf(site, one, one.design)
       return one
     }),
   )
@@ -34,10 +33,10 @@ export async function previewVms(
 /** The VMs whose names or options are wrong, as can be told before anybody logs in. Those that exist are not looked at. */
 export async function faultyWishes(
   wanted: ReadonlyMap<string, VmWishes>,
-  config: Config,
+  site: Site,
   store: RegistryStore,
 ): Promise<ApplyOutcome[]> {
-  const place = { config, credentials: { node: '', storagePool: '' } }
+  const place = { site, config: await site.config(), credentials: { node: '', storagePool: '' } }
   const known = new Set((await store.list()).map(({ name }) => name))
   const fresh = [...wanted].filter(([name]) => !known.has(name))
   const faults: ApplyOutcome[] = []

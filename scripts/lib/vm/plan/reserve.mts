@@ -1,6 +1,6 @@
 import type { Config } from '../../config/load.mts'
-import { loadPools, type Pool, type PoolConfig } from '../../config/pools.mts'
-import { loadVmDefaults, type VmDefaults } from '../../config/vm-defaults.mts'
+import type { Pool, PoolConfig } from '../../config/pools.mts'
+import type { VmDefaults } from '../../config/vm-defaults.mts'
 import { requireSeparateRanges } from '../../config/vmid-ranges.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listVms } from '../../proxmox/list-vms.mts'
@@ -9,10 +9,9 @@ import type { Wanted } from '../../registry/store.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { didYouMean } from '../../run/nearest.mts'
 import { requireFamily } from '../../site/checked-template.mts'
-import type { Connection } from '../../site/connect.mts'
 import { requireNode } from '../../site/require-node.mts'
 import { requireStorages, type WantedStorage } from '../../site/require-storages.mts'
-import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
+import type { Site } from '../../site/site.mts'
 import type { VmContext } from '../context.mts'
 import { userDataOf } from '../stack/folder.mts'
 import { accessDesign } from './access.mts'
@@ -34,20 +33,21 @@ const dayMs = 24 * 60 * 60 * 1000
  * @throws ProxmintError (usage) for what cannot be had, (invalid) where there is no VM template to make it from.
  */
 export async function reserveNewVm(name: string, wishes: VmWishes, context: VmContext): Promise<Entry> {
-  const { store, connection, issuer } = context
-  const [pools, defaults] = await Promise.all([loadPools(), loadVmDefaults()])
-  const placed = await withNode(connection, defaults, wishes)
-  const wanted = await wantedVm(connection, pools, defaults, name, placed)
+  const { store, connection, checks, issuer } = context
+  const { site, client } = checks
+  const [pools, defaults] = await Promise.all([site.pools(), site.vmDefaults()])
+  const placed = await withNode(context, defaults, wishes)
+  const wanted = await wantedVm(checks, pools, defaults, name, placed)
   const { node, design } = wanted
-  requireNodeSsh(connection, design)
-  await requirePrivileges(connection, `vm create ${name}`, node, design)
-  await requireStorages(connection.client, node, storagesFor(design))
-  await requireDisk(connection, design.template, design.disk)
-  await requireClonable(connection, design.template, node)
-  await userDataOf(wanted, design)
+  requireNodeSsh(checks, design)
+  await requirePrivileges(checks, `vm create ${name}`, node, design)
+  await requireStorages(client, node, storagesFor(design))
+  await requireDisk(checks, design.template, design.disk)
+  await requireClonable(checks, design.template, node)
+  await userDataOf(site, wanted, design)
   await requireMintable(wanted, issuer)
   warnOfLogins(wanted)
-  const takenVmids = new Set((await listVms(connection.client)).map(vm => vm.vmid))
+  const takenVmids = new Set((await listVms(client)).map(vm => vm.vmid))
   for (;;) {
     const limits = { vmidRange: pools.vmidRange, takenVmids, now: new Date() }
     const [entry] = await store.reserve([wanted], limits)
@@ -74,18 +74,20 @@ export function neverMade(entry: Entry, at: Date): Entry {
 }
 
 async function withNode(
-  { client, credentials }: Connection,
+  { checks, connection }: VmContext,
   defaults: VmDefaults,
   wishes: VmWishes,
 ): Promise<VmWishes> {
   const template = wishes.owner === undefined ? defaults.template : defaults.credential.template
-  if (wishes.node !== undefined && wishes.node !== 'auto') await requireNode(client, wishes.node)
+  if (wishes.node !== undefined && wishes.node !== 'auto') await requireNode(checks.client, wishes.node)
   if (wishes.node !== 'auto') return wishes
-  return { ...wishes, node: await pickNode(client, credentials.storagePool, wishes, template) }
+  // Free memory is asked anew for each VM, or all of a fleet would be made on one node.
+  return { ...wishes, node: await pickNode(connection, wishes, template) }
 }
 
 /** Where VMs are made unless somebody wishes otherwise. */
 export interface VmPlace {
+  site: Site
   config: Config
   credentials: { node: string; storagePool: string }
   /** How the VM template is found. Default: by the lockfile, or as the wishes say. */
@@ -93,7 +95,12 @@ export interface VmPlace {
 }
 
 /** @param family of the wishes, or the usual one. */
-export type FindTemplate = (family: string, wishes: VmWishes, node: string) => Promise<FoundTemplate>
+export type FindTemplate = (
+  site: Pick<Site, 'families'>,
+  family: string,
+  wishes: VmWishes,
+  node: string,
+) => Promise<FoundTemplate>
 
 export interface FoundTemplate {
   template: { vmid: number; node: string }
@@ -103,7 +110,7 @@ export interface FoundTemplate {
 
 /** Everything about a VM that can be told without asking Proxmox. */
 export async function wantedVm(
-  { config, credentials, findTemplate = templateFor }: VmPlace,
+  { site, config, credentials, findTemplate = templateFor }: VmPlace,
   pools: PoolConfig,
   defaults: VmDefaults,
   name: string,
@@ -112,9 +119,9 @@ export async function wantedVm(
   requireSeparateRanges(pools, config)
   const node = wishes.node ?? credentials.node
   const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
-  const access = await accessDesign(name, wishes)
+  const access = await accessDesign(site, name, wishes)
   const usual = access === null ? defaults.template : defaults.credential.template
-  const { template, version } = await findTemplate(wishes.template ?? usual, wishes, node)
+  const { template, version } = await findTemplate(site, wishes.template ?? usual, wishes, node)
   const place = { config, pool, template, storage: credentials.storagePool, access }
   const design = designVm(wishes, defaults, place)
   const days = wishes.expiryDays ?? pools.expiryDays
@@ -146,12 +153,13 @@ export function poolNamed({ pools }: PoolConfig, name: string): Pool {
 
 /** @throws ProxmintError (usage, invalid) where there is no version to make a VM from. */
 export async function templateFor(
+  site: Pick<Site, 'families'>,
   family: string,
   { templateVmid }: VmWishes,
   node: string,
 ): Promise<FoundTemplate> {
   if (templateVmid !== undefined) return { template: { vmid: templateVmid, node }, version: null }
-  const families = await readLockfile(lockfilePath())
+  const families = await site.families()
   await requireFamily(family, families)
   if (families[family] === undefined) throw noVersionYet(family)
   const version = currentVersion(families, family)

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { seedIso } from '../../cloud-init/seed.mts'
 import { renderUserData, userDataFolder } from '../../cloud-init/user-data.mts'
 import { projectRoot } from '../../config/load.mts'
-import { backendOf, loadBackend } from '../../config/terraform.mts'
+import { backendOf } from '../../config/terraform.mts'
 import { cpuTypeOf, type Entry, type VmDesign } from '../../registry/entry.mts'
 import { descriptionOf } from '../../registry/identity.mts'
 import { writeFileAtomic } from '../../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import type { Site } from '../../site/site.mts'
 import { type VmSettings, vmConfiguration } from '../../terraform/vm-configuration.mts'
 import { accessVariables } from '../plan/access.mts'
 
@@ -29,11 +30,11 @@ const seedFile = 'seed.iso'
  * What `writeVmFolder` writes.
  * @param started whether the VM is to run.
  */
-export async function renderVm(entry: Entry, started: boolean): Promise<VmFiles> {
+export async function renderVm(site: Site, entry: Entry, started: boolean): Promise<VmFiles> {
   const design = requireDesign(entry)
-  const userData = await userDataOf(entry, design)
+  const userData = await userDataOf(site, entry, design)
   const settings = settingsOf(entry, design, started, userData)
-  const configuration = vmConfiguration(settings, backendOf(await loadBackend(), entry.name))
+  const configuration = vmConfiguration(settings, backendOf(await site.backend(), entry.name))
   if (design.cloudInit.delivery === 'snippet') return { configuration, seed: undefined }
   const { address, gateway, dns } = settings
   const seed = { instanceId: instanceOf(entry), hostname: entry.name, userData, address, gateway, dns }
@@ -50,9 +51,9 @@ function instanceOf({ id, design, token }: Entry): string {
  * @param started whether the VM is to run.
  * @returns the folder.
  */
-export async function writeVmFolder(entry: Entry, started: boolean): Promise<string> {
+export async function writeVmFolder(site: Site, entry: Entry, started: boolean): Promise<string> {
   const folder = vmFolder(entry.name)
-  const { configuration, seed } = await renderVm(entry, started)
+  const { configuration, seed } = await renderVm(site, entry, started)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   if (seed !== undefined) await writeFile(join(folder, seedFile), seed, { mode: 0o600 })
   await writeConfiguration(folder, configuration)
@@ -63,11 +64,11 @@ export async function writeVmFolder(entry: Entry, started: boolean): Promise<str
  * Writes as little as it takes to destroy what the state has: without user-data, whose template can be gone by now.
  * @returns the folder.
  */
-export async function writeFolderToDestroy(entry: Entry): Promise<string> {
+export async function writeFolderToDestroy(site: Site, entry: Entry): Promise<string> {
   const folder = vmFolder(entry.name)
   const settings = { ...settingsOf(entry, requireDesign(entry), false, null), seed_iso: null }
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  await writeConfiguration(folder, vmConfiguration(settings, backendOf(await loadBackend(), entry.name)))
+  await writeConfiguration(folder, vmConfiguration(settings, backendOf(await site.backend(), entry.name)))
   return folder
 }
 
@@ -96,6 +97,7 @@ export function requireDesign({ name, design }: Entry): VmDesign {
 
 /** @throws ProxmintError where the cloud-init template is not there or cannot be filled in. */
 export async function userDataOf(
+  site: Pick<Site, 'userDataTemplate'>,
   entry: Pick<Entry, 'name' | 'purpose' | 'token'> & { address: string | undefined },
   { cloudInit, access }: Pick<VmDesign, 'cloudInit' | 'access'>,
 ): Promise<string> {
@@ -106,9 +108,10 @@ export async function userDataOf(
     ssh_authorized_keys: cloudInit.sshAuthorizedKeys,
   }
   const folder = join(projectRoot(), userDataFolder)
-  if (access === null) return renderUserData(folder, cloudInit.template, variables)
+  const read = () => site.userDataTemplate(cloudInit.template)
+  if (access === null) return renderUserData(folder, cloudInit.template, variables, [], read)
   const own = await accessVariables(access, entry.address, entry.token)
-  return renderUserData(folder, cloudInit.template, { ...variables, ...own }, ['gecos'])
+  return renderUserData(folder, cloudInit.template, { ...variables, ...own }, ['gecos'], read)
 }
 
 function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: string | null): VmSettings {

@@ -1,0 +1,65 @@
+import { join } from 'node:path'
+import { readUserDataTemplate, userDataFolder } from '../cloud-init/user-data.mts'
+import { type Config, loadConfig, projectRoot } from '../config/load.mts'
+import { loadPools, type PoolConfig } from '../config/pools.mts'
+import { loadRegistryUrl } from '../config/registry.mts'
+import { type BackendConfig, loadBackend } from '../config/terraform.mts'
+import { loadVmDefaults, type VmDefaults } from '../config/vm-defaults.mts'
+import { loadWeb3, type Web3Config } from '../config/web3.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import type { Families } from '../templates/version.mts'
+
+/** Where the registry is: a folder of this machine, or a database. */
+export type RegistryPlace = { kind: 'file'; folder: string } | { kind: 'postgres'; url: string }
+
+/**
+ * The files that describe one site. Each is read and checked at the first question for it, and once in a run.
+ * Every function rejects with a ProxmintError (invalid) that lists the faults of its file.
+ */
+export interface Site {
+  config(): Promise<Config>
+  pools(): Promise<PoolConfig>
+  vmDefaults(): Promise<VmDefaults>
+  backend(): Promise<BackendConfig>
+  web3(): Promise<Web3Config>
+  registryPlace(): Promise<RegistryPlace>
+  /** The versions of the VM templates in the lockfile. */
+  families(): Promise<Families>
+  /** The text of a cloud-init template. */
+  userDataTemplate(name: string): Promise<string>
+}
+
+/** Opens the site of this working directory. Nothing is read yet. */
+export function openSite(): Site {
+  const config = once(loadConfig)
+  const templates = new Map<string, Promise<string>>()
+  return {
+    config,
+    pools: once(loadPools),
+    vmDefaults: once(loadVmDefaults),
+    backend: once(loadBackend),
+    web3: once(loadWeb3),
+    registryPlace: once(() => registryPlace(config)),
+    families: once(() => readLockfile(lockfilePath())),
+    userDataTemplate(name) {
+      const text = templates.get(name) ?? readUserDataTemplate(join(projectRoot(), userDataFolder), name)
+      templates.set(name, text)
+      return text
+    },
+  }
+}
+
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let loaded: Promise<T> | undefined
+  return () => {
+    loaded ??= load()
+    return loaded
+  }
+}
+
+async function registryPlace(config: Site['config']): Promise<RegistryPlace> {
+  const url = await loadRegistryUrl()
+  if (url !== undefined) return { kind: 'postgres', url }
+  const { stateDir } = await config()
+  return { kind: 'file', folder: join(stateDir, 'registry') }
+}
