@@ -53,7 +53,7 @@ setup-test: $(installed)
 
 # What a check leaves in $(reports) is what .ci/run counts.
 .PHONY: lint
-lint: $(installed) ## check style and the direction of imports
+lint: $(installed) ## check style and spelling
 	@mkdir -p $(reports) && rm -f $(reports)/lint.passed
 	@npm run --silent lint
 	@touch $(reports)/lint.passed

@@ -1,7 +1,8 @@
 /**
  * How long `vm create --apply` takes per VM, one at a time and as a batch, beside the bare `init` and `apply` of
  * OpenTofu, or of Terraform where that is installed, with the same configurations on the same lab in the same run;
- * with no other VMs, and with 200 that are there already (seeded and powered off: see seeded-fleet.mts).
+ * with no other VMs, and with 200 that are there already (seeded and powered off: see seeded-fleet.mts). Also how many
+ * requests to Proxmox a reservation takes.
  * Run: `node bench/create.mts [BATCH] [THERE] [SINGLES]` after `make setup`.
  */
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -42,7 +43,7 @@ interface Site {
 async function prepare(count: number): Promise<Site> {
   const root = join(folder, `with-${count}`)
   await mkdir(join(root, 'config'), { recursive: true })
-  for (const part of ['terraform', 'cloud-init'])
+  for (const part of ['packer', 'terraform', 'cloud-init'])
     await cp(join(repository, part), join(root, part), { recursive: true })
   const entries = seededEntries(count, 2000)
   const store = openFileStore({ folder: join(root, '.proxmint/registry'), purpose: 'bench' })
@@ -181,6 +182,28 @@ function growth(none: Figures, full: Figures): Figure[] {
   ]
 }
 
+/** Requests to Proxmox for each VM that is reserved, of one alone and of ten together. */
+async function requestsPerVm(where: Site): Promise<Figure> {
+  const alone = await requestsOf(where, named('asked-alone', 1))
+  const together = (await requestsOf(where, named('asked', 10))) / 10
+  return {
+    what: 'requests for each of 10 VMs that are reserved',
+    value: together,
+    unit: 'requests',
+    beside: 'one alone',
+    besideValue: alone,
+    goal: 'at most 2.5 requests',
+  }
+}
+
+/** Counts by a fault that never strikes: it counts what it could have struck. */
+async function requestsOf(where: Site, names: string[]): Promise<number> {
+  await where.lab.faults.set([{ fault: 'connection-reset', after: 1_000_000 }])
+  await create(where, names)
+  const [requests] = await where.lab.faults.list()
+  return requests!.seen
+}
+
 const places: { count: number; where: Site; figures: Figures }[] = []
 try {
   for (const count of [0, there]) {
@@ -194,7 +217,8 @@ try {
     for (const { where, figures } of places) await measurePart(where, figures, run)
   }
   const [none, full] = places.map(({ figures }) => figures) as [Figures, Figures]
-  printFigures([...places.flatMap(({ count, figures }) => figuresOf(count, figures)), ...growth(none, full)])
+  const figures = places.flatMap(({ count, figures }) => figuresOf(count, figures))
+  printFigures([await requestsPerVm(places[0]!.where), ...figures, ...growth(none, full)])
 } finally {
   for (const { where } of places) await where.lab.close()
   await rm(folder, { recursive: true, force: true })

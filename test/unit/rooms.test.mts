@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { circles, wrongDirections } from '../../tools/rooms/check.mts'
 import { importsIn, readImports } from '../../tools/rooms/imports.mts'
+import { drawRooms } from '../../tools/rooms/picture.mts'
 import { ROOMS } from '../../tools/rooms/table.mts'
 
 const library = join(import.meta.dirname, '../../scripts/lib')
@@ -62,4 +64,9 @@ test('a circle of three files is found', () => {
     ['d', []],
   ])
   expect(circles(imports)).toEqual([['a', 'b', 'c']])
+})
+
+test('the picture in docs/design.md is drawn from the table', async () => {
+  const drawn = await readFile(join(import.meta.dirname, '../../docs/images/rooms.svg'), 'utf8')
+  expect(drawn, 'npm run rooms draws it anew').toBe(drawRooms(ROOMS))
 })
