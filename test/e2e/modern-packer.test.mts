@@ -86,7 +86,7 @@ describe.skipIf(!isModern)(`a modern Packer (where it is skipped: ${howToRun})`,
 
   test('a provisioner that ends with 2 where that is not allowed is explained', async () => {
     await using other = await createWorkspace(lab)
-    await other.edit('packer/debian/scripts/check-cloud-init.sh', 'set -eu', 'exit 2')
+    await other.edit('packer/common/check-cloud-init.sh', 'set -eu', 'exit 2')
     const { code, stderr } = await other.zx('build', ['debian'], { PROXMOX_PASSWORD: '', ...packer?.env })
     expect(code).toBe(1)
     expect(stderr).toContain('Script exited with non-zero exit status: 2')
