@@ -36,7 +36,7 @@ describe('packer/common', () => {
     expect(await sharedBy(os)).toEqual(names)
   })
 
-  test('every script of it stands in no other folder, and there is no other file but the README', async () => {
+  test('no family has a copy of a shared script', async () => {
     const names = await readdir('packer/common')
     expect(names.sort()).toEqual(['README.md', 'check-cloud-init.sh', 'clean-up.sh', 'close-ports.sh'])
     const below = await Promise.all(families.map(os => readdir(`packer/${os}`, { recursive: true })))
@@ -80,7 +80,8 @@ async function cleanUp(osRelease: string): Promise<{ commands: string[]; machine
     .replace('. /etc/os-release', `. ${folder}/os-release`)
     .replace('>/etc/machine-id', `>${machineId}`)
   // Nothing that this machine has may be written: programs are recorded, so only redirections are left.
-  expect(script.match(/>\s*\/(?!dev\/null)\S+/g)?.filter(target => target !== `>${machineId}`)).toEqual([])
+  const targets = script.match(/>\s*\/(?!dev\/null)\S+/g) ?? []
+  expect(targets.filter(target => target !== `>${machineId}`)).toEqual([])
   await writeFile(join(folder, 'clean-up.sh'), script)
   // -f: patterns stay as they are written.
   await run('/bin/sh', ['-f', join(folder, 'clean-up.sh')], { env: { PATH: bin, BUILD_USER: 'packer' } })

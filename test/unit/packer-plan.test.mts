@@ -2,7 +2,6 @@
 import { chmod, cp, mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { Credentials } from '../../scripts/lib/credentials/credentials.mts'
 import { buildPassword } from '../../scripts/lib/packer/build-password.mts'
 import { changedInputs, inputDigests } from '../../scripts/lib/packer/input-digest.mts'
 import { readManifest } from '../../scripts/lib/packer/manifest.mts'
@@ -10,22 +9,13 @@ import { type PackerRun, planBuild } from '../../scripts/lib/packer/plan.mts'
 import { loadTemplate } from '../../scripts/lib/packer/template.mts'
 import { describeCommand } from '../../scripts/lib/run/exec.mts'
 import { redact } from '../../scripts/lib/run/redact.mts'
+import { sampleCredentials, secret } from './credentials-sample.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
 
-const secret = 'c0ffee00-1111-4222-8333-444455556666'
 const password = 'correct horse battery'
 
-const credentials: Credentials = {
-  url: 'https://pve.example.net:8006/api2/json',
-  user: 'terraform@pve',
-  tokenId: 'terraform-token',
-  tokenSecret: secret,
-  node: 'pve',
-  storagePool: 'tank',
-  password,
-  skipTlsVerify: false,
-}
+const credentials = { ...sampleCredentials, password }
 
 const run: PackerRun = {
   packer: { file: '/opt/packer', env: { PACKER_PLUGIN_PATH: '/opt/plugins' } },
