@@ -59,16 +59,16 @@ build {
 
   # ... and only that may be behind it.
   provisioner "shell" {
-    script = "${path.root}/scripts/check-cloud-init.sh"
+    script = "${path.root}/../common/check-cloud-init.sh"
   }
 
   provisioner "shell" {
-    script          = "${path.root}/scripts/close-ports.sh"
+    script          = "${path.root}/../common/close-ports.sh"
     execute_command = "sudo sh '{{ .Path }}'"
   }
 
   provisioner "shell" {
-    script          = "${path.root}/scripts/clean-up.sh"
+    script          = "${path.root}/../common/clean-up.sh"
     execute_command = "sudo env BUILD_USER='${var.ssh_username}' sh '{{ .Path }}'"
     # The build's user is gone when the script ends, and the script with it.
     skip_clean = true

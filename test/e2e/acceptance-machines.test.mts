@@ -35,7 +35,7 @@ describe.skipIf(skipped !== undefined)('on real machines', { timeout: 3 * bootTi
   }, bootTimeoutMs)
 
   test('a VM template without two steps of its clean-up fails the two checks', async () => {
-    const script = 'packer/debian/scripts/clean-up.sh'
+    const script = 'packer/common/clean-up.sh'
     await workspace.edit(script, '\nrm -f /etc/ssh/ssh_host_*\n', '\n')
     await workspace.edit(script, '\nrm -f /etc/sudoers.d/90-cloud-init-users\n', '\n')
     const { code, stdout, stderr } = await workspace.zx('build', ['debian', '--no-test', '--json'])

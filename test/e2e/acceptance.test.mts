@@ -100,7 +100,7 @@ const traces = [
   'touch /var/cache/apt/archives/build.deb /root/.bash_history',
 ].join(' && ')
 
-/** Every step of packer/debian/scripts/clean-up.sh: its line, and the checks that fail without it. */
+/** Every step of packer/common/clean-up.sh on Debian: its line, and the checks that fail without it. */
 const steps: [line: string, faults: RegExp[]][] = [
   ['rm -f /etc/ssh/ssh_host_*', [/^host-keys: the VM template keeps \/etc\/ssh\/ssh_host_/]],
   ['truncate -s 0 /etc/machine-id', [/^machine-id: both are [0-9a-f]{32}: the VM template keeps/]],
@@ -125,11 +125,15 @@ const steps: [line: string, faults: RegExp[]][] = [
 ]
 
 describe('removed from the template, acceptance fails:', () => {
-  const cleanUp = 'packer/debian/scripts/clean-up.sh'
+  const cleanUp = 'packer/common/clean-up.sh'
 
   test('every step of the clean-up is here', async () => {
     const script = await readFile(join(good.folder, cleanUp), 'utf8')
-    const commands = script.split('\n').filter(line => line !== '' && !/^(#|set |sync$)/.test(line))
+    const ofDebian = script.replace(/^ {2}\*' arch '\*\)\n[\s\S]*?^ {4};;\n/m, '')
+    const commands = ofDebian
+      .split('\n')
+      .map(line => line.trim())
+      .filter(line => line !== '' && !/^(#|set |sync$|\. |case |\*' debian '\*\)$|;;$|esac$)/.test(line))
     expect(steps.map(([line]) => line)).toEqual(commands)
   })
 
@@ -137,7 +141,7 @@ describe('removed from the template, acceptance fails:', () => {
     await using workspace = await createWorkspace(lab)
     const inline = `["sudo sh -c '${traces}'", "cloud-init`
     await workspace.edit('packer/debian/debian.pkr.hcl', '["cloud-init', inline)
-    await workspace.edit(cleanUp, `\n${step}\n`, '\n:\n')
+    await workspace.edit(cleanUp, `${step}\n`, ':\n')
     const { code } = await workspace.zx('build', ['debian', '--no-test'])
     expect(code, 'build').toBe(0)
     expect(await acceptanceFaults(workspace, workspace.vmids[0])).toEqual(
@@ -149,7 +153,7 @@ describe('removed from the template, acceptance fails:', () => {
     await using workspace = await createWorkspace(lab)
     await configure(workspace, 'test_boot_timeout_seconds: 15')
     const purge = 'apt-get -y purge qemu-guest-agent\napt-get clean'
-    await workspace.edit('packer/debian/scripts/clean-up.sh', /^apt-get clean$/m, purge)
+    await workspace.edit(cleanUp, /^ *apt-get clean$/m, purge)
     const { code, stderr } = await workspace.zx('build', ['debian'])
     expect(stderr).toMatch(
       /^error: debian-\S+ \(VM \d+\) failed 1 of 3 checks of its acceptance test:\n {2}agent: VM \d+ did not answer within 15 s, VM \d+ did not/m,

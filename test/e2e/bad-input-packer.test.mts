@@ -31,11 +31,7 @@ afterEach(async () => {
 })
 
 test("a provisioner that fails: Packer's words, its log, and no VM", async () => {
-  await workspace.edit(
-    'packer/debian/scripts/check-cloud-init.sh',
-    'set -eu',
-    'echo no such mirror >&2; exit 1',
-  )
+  await workspace.edit('packer/common/check-cloud-init.sh', 'set -eu', 'echo no such mirror >&2; exit 1')
   const { code, stdout, stderr } = await workspace.zx('build', ['debian'])
   const [vmid] = workspace.vmids
   const log = join('logs', `build-debian-${vmid}.log`)

@@ -1,7 +1,7 @@
 /** Several families in one run: one that fails, faults that pass by themselves, and copies on several nodes. */
 import { cp, readFile, writeFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ClusterDescription } from '../../lab/cluster/description.mts'
 import type { Lab } from '../../lab/create.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
@@ -9,12 +9,9 @@ import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
 import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
 import { listReservations } from '../../scripts/lib/templates/reservations.mts'
-import { findTool } from '../../scripts/lib/tools/find.mts'
+import { howToRun, isModern, packer } from './modern-packer.mts'
 import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
 
-const given = process.env['PROXMINT_TEST_MODERN_PACKER_PATH']
-if (given !== undefined) vi.stubEnv('PATH', [given, process.env['PATH']].join(delimiter))
-const packer = await findTool('packer')
 const packerEnv = packer?.env ?? {}
 
 async function addFamily(workspace: Workspace, os: string): Promise<string> {
@@ -117,9 +114,7 @@ describe.sequential('on one node', () => {
   })
 })
 
-const howToRun = 'a Packer 1.10 or newer on PATH, or its folder in PROXMINT_TEST_MODERN_PACKER_PATH'
-const isModern = packer?.dialect === 'modern'
-if (!isModern) process.stderr.write(`SKIPPED: templates on several nodes, which need ${howToRun}\n`)
+if (!isModern) process.stderr.write(`SKIPPED: templates on several nodes; to run them, ${howToRun}\n`)
 
 const cluster: ClusterDescription = {
   nodes: [{ name: 'pve' }, { name: 'pve2' }],
@@ -129,7 +124,7 @@ const cluster: ClusterDescription = {
   ],
 }
 
-describe.skipIf(!isModern).sequential(`on two nodes (where it is skipped: it needs ${howToRun})`, () => {
+describe.skipIf(!isModern).sequential(`on two nodes (where it is skipped: ${howToRun})`, () => {
   let lab: Lab
   let workspace: Workspace
 

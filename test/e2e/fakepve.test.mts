@@ -6,8 +6,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { get } from 'node:https'
-import { delimiter } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   baseImportNeeds,
   cloneBuildNeeds,
@@ -32,10 +31,10 @@ import { startVm } from '../../scripts/lib/proxmox/start-vm.mts'
 import { stopVm } from '../../scripts/lib/proxmox/stop-vm.mts'
 import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
-import { findTool } from '../../scripts/lib/tools/find.mts'
 import { startGuestSsh } from './fakepve/guest.mts'
 import { createFakeRepository, type FakeRepository } from './fakepve/repository.mts'
 import { type FakeGrant, type FakePve, fakePve, installFakePve, startFakePve } from './fakepve/server.mts'
+import { howToRun, isModern, packer } from './modern-packer.mts'
 
 const { file: python, missing } = await installFakePve()
 if (missing) process.stderr.write(`SKIPPED: the tests with fakepve, which cannot be installed: ${missing}\n`)
@@ -166,13 +165,7 @@ describe.skipIf(missing)('check-permissions', () => {
   })
 })
 
-const given = process.env['PROXMINT_TEST_MODERN_PACKER_PATH']
-if (given !== undefined) vi.stubEnv('PATH', [given, process.env['PATH']].join(delimiter))
-const packer = await findTool('packer')
-const noModern =
-  packer?.dialect === 'modern'
-    ? undefined
-    : 'put a Packer 1.10 or newer with its proxmox plugin on PATH, or its folder in PROXMINT_TEST_MODERN_PACKER_PATH'
+const noModern = isModern ? undefined : howToRun
 if (!missing && noModern) process.stderr.write(`SKIPPED: a build on fakepve; to run it, ${noModern}\n`)
 
 describe.skipIf(missing)('the main job, with an API token', () => {

@@ -1,24 +1,15 @@
-import { delimiter, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
 import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
-import { findTool } from '../../scripts/lib/tools/find.mts'
 import { acceptanceFaults } from './acceptance-faults.mts'
 import { leftovers } from './leftovers.mts'
+import { howToRun, isModern, packer } from './modern-packer.mts'
 import { initCredentials, labCredentials, sopsEnvironment } from './sops-credentials.mts'
 import { createWorkspace, repository, rootClient, startLab, type Workspace } from './workspace.mts'
 
-// Read by the tools that are found here and by every command below.
-const given = process.env['PROXMINT_TEST_MODERN_PACKER_PATH']
-if (given !== undefined) vi.stubEnv('PATH', [given, process.env['PATH']].join(delimiter))
-const packer = await findTool('packer')
-const isModern = packer?.dialect === 'modern'
-
-const howToRun =
-  'put a Packer 1.10 or newer whose hashicorp/proxmox plugin is 1.2.3 or newer on PATH, or its folder in ' +
-  'PROXMINT_TEST_MODERN_PACKER_PATH (and that of its plugins in PACKER_PLUGIN_PATH)'
 if (!isModern) process.stderr.write(`SKIPPED: the tests with a modern Packer; to run them, ${howToRun}\n`)
 
 describe.skipIf(!isModern)(`a modern Packer (where it is skipped: ${howToRun})`, () => {
@@ -86,7 +77,7 @@ describe.skipIf(!isModern)(`a modern Packer (where it is skipped: ${howToRun})`,
 
   test('a provisioner that ends with 2 where that is not allowed is explained', async () => {
     await using other = await createWorkspace(lab)
-    await other.edit('packer/debian/scripts/check-cloud-init.sh', 'set -eu', 'exit 2')
+    await other.edit('packer/common/check-cloud-init.sh', 'set -eu', 'exit 2')
     const { code, stderr } = await other.zx('build', ['debian'], { PROXMOX_PASSWORD: '', ...packer?.env })
     expect(code).toBe(1)
     expect(stderr).toContain('Script exited with non-zero exit status: 2')

@@ -111,10 +111,10 @@ describe.sequential('versions of debian', () => {
     expect(JSON.parse((await workspace.zx('build', old)).stdout)).toMatchObject({
       reason: expect.stringMatching(/^debian-\S+ was built on \d{4}-\d\d-\d\d, longer ago than it may be$/),
     })
-    await appendFile(join(workspace.folder, 'packer/debian/scripts/clean-up.sh'), '# a change\n')
+    await appendFile(join(workspace.folder, 'packer/common/clean-up.sh'), '# a change\n')
     const changed = await workspace.zx('build', ['debian', '--if-changed', '--dry-run', '--json'])
     expect(JSON.parse(changed.stdout)).toMatchObject({
-      reason: 'file scripts/clean-up.sh changed, variable memory is gone',
+      reason: 'file ../common/clean-up.sh changed, variable memory is gone',
     })
   })
 

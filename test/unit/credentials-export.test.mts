@@ -8,18 +8,7 @@ import {
   shellExports,
 } from '../../scripts/lib/credentials/export.mts'
 import { secretVariables } from '../../scripts/lib/run/exec.mts'
-
-const secret = 'c0ffee00-1111-4222-8333-444455556666'
-
-const credentials: Credentials = {
-  url: 'https://pve.example.net:8006/api2/json',
-  user: 'terraform@pve',
-  tokenId: 'terraform-token',
-  tokenSecret: secret,
-  node: 'pve',
-  storagePool: 'tank',
-  skipTlsVerify: false,
-}
+import { sampleCredentials, secret } from './credentials-sample.mts'
 
 const always = {
   PROXMOX_URL: 'https://pve.example.net:8006/api2/json',
@@ -36,7 +25,7 @@ const always = {
 
 test('no secret of a shell reaches the programs that it is not for', () => {
   const ssh = { user: 'root', privateKey: `KEY ${secret}`, address: undefined }
-  const exported = exportedVariables({ ...credentials, password: `pw ${secret}`, ssh })
+  const exported = exportedVariables({ ...sampleCredentials, password: `pw ${secret}`, ssh })
   const secrets = Object.entries(exported).filter(([, value]) => value.includes(secret))
   expect(secretVariables).toEqual(expect.arrayContaining(secrets.map(([name]) => name)))
 })
@@ -68,14 +57,14 @@ describe('the variables of a shell', () => {
       { PROXMOX_SSH_USER: 'root', PROXMOX_VE_SSH_USERNAME: 'root' },
     ],
   ])('%s', (_, changes, added) => {
-    expect(exportedVariables({ ...credentials, ...changes })).toEqual({ ...always, ...added })
+    expect(exportedVariables({ ...sampleCredentials, ...changes })).toEqual({ ...always, ...added })
   })
 
   test('the CA file replaces no roots of the shell, only those of a child process', () => {
-    const withCa = { ...credentials, caFile: '/etc/ssl/pve.pem' }
+    const withCa = { ...sampleCredentials, caFile: '/etc/ssl/pve.pem' }
     expect(exportedVariables(withCa)).not.toHaveProperty('SSL_CERT_FILE')
     expect(certificateVariables(withCa)).toEqual({ SSL_CERT_FILE: '/etc/ssl/pve.pem' })
-    expect(certificateVariables(credentials)).toEqual({})
+    expect(certificateVariables(sampleCredentials)).toEqual({})
   })
 })
 

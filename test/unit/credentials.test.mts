@@ -6,9 +6,8 @@ import {
 } from '../../scripts/lib/credentials/credentials.mts'
 import { environmentSource, fileSource } from '../../scripts/lib/credentials/source.mts'
 import { editCommand } from '../../scripts/lib/doctor/credentials.mts'
+import { sampleCredentials, secret } from './credentials-sample.mts'
 import { failureOf } from './failure.mts'
-
-const secret = 'c0ffee00-1111-4222-8333-444455556666'
 
 const goodFile = {
   proxmox_url: 'https://pve.example.net:8006/api2/json',
@@ -25,16 +24,6 @@ const goodEnvironment = {
   PROXMOX_TOKEN: secret,
   PROXMOX_NODE: 'pve',
   PROXMOX_STORAGE_POOL: 'tank',
-}
-
-const good: Credentials = {
-  url: 'https://pve.example.net:8006/api2/json',
-  user: 'terraform@pve',
-  tokenId: 'terraform-token',
-  tokenSecret: secret,
-  node: 'pve',
-  storagePool: 'tank',
-  skipTlsVerify: false,
 }
 
 type Values = Record<string, unknown>
@@ -72,12 +61,12 @@ describe('what is accepted', () => {
     ],
     ['root@pam', { proxmox_user: 'root@pam' }, { user: 'root@pam' }],
   ])('%s', (_, changes, expected) => {
-    const credentials = { ...good, urlFrom: 'proxmox_url in creds.yaml', ...expected }
+    const credentials = { ...sampleCredentials, urlFrom: 'proxmox_url in creds.yaml', ...expected }
     expect(fromFile(changes)).toEqual({ credentials, warnings: [] })
   })
 
   test('the environment of a direnv shell', () => {
-    const credentials = { ...good, urlFrom: 'PROXMOX_URL in the environment' }
+    const credentials = { ...sampleCredentials, urlFrom: 'PROXMOX_URL in the environment' }
     expect(fromEnvironment({})).toEqual({ credentials, warnings: [] })
   })
 
@@ -354,11 +343,11 @@ test.each([
 
 describe('the password that only Packer 1.6.x needs', () => {
   test('there', () => {
-    expect(requirePassword({ ...good, password: 'correct horse' })).toBe('correct horse')
+    expect(requirePassword({ ...sampleCredentials, password: 'correct horse' })).toBe('correct horse')
   })
 
   test('not there', async () => {
-    expect(await failureOf(() => requirePassword(good))).toEqual({
+    expect(await failureOf(() => requirePassword(sampleCredentials))).toEqual({
       message: 'this Packer (1.6.x) knows no API tokens, and the credentials hold no password',
       hint: 'install Packer 1.10 or newer, or add proxmox_password (of terraform@pve) to secrets/proxmox-creds.enc.yaml',
       exitCode: 4,

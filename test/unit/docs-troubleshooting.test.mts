@@ -29,7 +29,7 @@ let texts: string[][]
 
 beforeAll(async () => {
   page = await readFile(join(repository, 'docs/troubleshooting.md'), 'utf8')
-  const folders = ['scripts', 'lab/network', 'packer/debian/scripts', 'tools']
+  const folders = ['scripts', 'lab/network', 'packer/common', 'tools']
   const files = (await Promise.all(folders.map(filesBelow))).flat()
   texts = (await Promise.all(files.map(file => readFile(file, 'utf8')))).flatMap(partsOf)
 })

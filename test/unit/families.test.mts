@@ -5,6 +5,7 @@ import { type Family, loadFamily } from '../../scripts/lib/packer/family.mts'
 import { checkRules } from '../../scripts/lib/packer/rules.mts'
 import { listFamilies, loadTemplate } from '../../scripts/lib/packer/template.mts'
 import { failureOf } from './failure.mts'
+import { changedMinimal } from './minimal-template.mts'
 import { temporaryFolder } from './temporary.mts'
 
 const families = await listFamilies()
@@ -111,28 +112,30 @@ describe('exemptions', () => {
     exemptions: Object.fromEntries(names.map(name => [name, 'because it is so'])),
     exemptionLines: Object.fromEntries(names.map((name, index) => [name, index + 2])),
   })
-  const found = async (fixture: string, names: string[]) => {
-    const template = await loadTemplate(fixture, 'test/fixtures/invalid/packer')
+  const invalid = 'test/fixtures/invalid/packer'
+  const linked = () => changedMinimal('  full_clone = true\n', '')
+  const found = async (os: string, root: string, names: string[]) => {
+    const template = await loadTemplate(os, root)
     return checkRules(template, without(names)).map(({ rule, file, line, what, fix }) =>
       [rule, `${file.split('/').at(-1)}:${line}`, what, fix].join(' | '),
     )
   }
 
   test('excuse every violation of their rule and no other', async () => {
-    expect(await found('full-clone', ['full-clone'])).toEqual([])
+    expect(await found('x', await linked(), ['full-clone'])).toEqual([])
     expect(
-      (await found('earlier-state', ['token-format', 'full-clone'])).map(one => one.split(' ')[0]),
+      (await found('earlier-state', invalid, ['token-format', 'full-clone'])).map(one => one.split(' ')[0]),
     ).toEqual(['valid-exit-codes'])
   })
 
   test('from a rule that is kept', async () => {
-    expect(await found('full-clone', ['full-clone', 'sensitive'])).toEqual([
+    expect(await found('x', await linked(), ['full-clone', 'sensitive'])).toEqual([
       'exemption | family.yaml:3 | exemption from sensitive, which the template does not break | take the exemption away',
     ])
   })
 
   test('from a rule that does not exist', async () => {
-    expect(await found('full-clone', ['full-clones', 'full-clone', 'whatever'])).toEqual([
+    expect(await found('x', await linked(), ['full-clones', 'full-clone', 'whatever'])).toEqual([
       'exemption | family.yaml:2 | exemption from full-clones, which is no rule | write `full-clone`',
       'exemption | family.yaml:4 | exemption from whatever, which is no rule | take the exemption away',
     ])
@@ -164,29 +167,6 @@ test.each(['autounattend.xml.pkrtpl', 'cloudbase-init/unattend.xml'])(
   },
 )
 
-/** Arch and NixOS are not built in the lab: at least no step is forgotten there. */
-test.each(['debian', 'debian-web3', 'ubuntu', 'arch', 'nixos'])(
-  'the clean-up of %s has every step',
-  async os => {
-    const script = await readFile(`packer/${os}/scripts/clean-up.sh`, 'utf8')
-    const steps = [
-      'rm -f /etc/ssh/ssh_host_*',
-      '/var/lib/systemd/random-seed',
-      '/var/lib/dhcpcd/*',
-      'truncate -s 0 /etc/resolv.conf',
-      'cloud-init clean --logs --seed',
-      'rm -rf /var/log/journal/*',
-      '/root/.ssh/authorized_keys',
-      'userdel --force --remove "$BUILD_USER"',
-    ]
-    expect(steps.filter(step => !script.includes(step))).toEqual([])
-    // pacman-init.service of Arch's image runs where this word says that it is the first boot.
-    expect(script).toContain(
-      os === 'arch' ? 'echo uninitialized >/etc/machine-id' : 'truncate -s 0 /etc/machine-id',
-    )
-  },
-)
-
 test('the image of nixos has the cloud-init that the build asks, and takes itself for NixOS', async () => {
   const text = await readFile('packer/nixos/configuration.nix', 'utf8')
   expect(text).toMatch(/environment\.systemPackages = \[[^\]]*pkgs\.cloud-init/)
@@ -201,18 +181,59 @@ test('no script of windows redirects the stderr of a program in PowerShell itsel
   expect(texts.filter(text => text.includes('2>$null') || text.includes('2>&1'))).toEqual([])
 })
 
-describe('what several families have', () => {
-  const copies: [string, string[]][] = [
-    ['scripts/check-cloud-init.sh', ['ubuntu', 'debian-web3', 'arch', 'nixos']],
-    ['scripts/clean-up.sh', ['ubuntu', 'debian-web3']],
-    ['scripts/close-ports.sh', ['ubuntu', 'debian-web3', 'arch']],
-  ]
-  const shared = copies.flatMap(([path, holders]) => holders.map(os => [os, path] as const))
+/** Each block of this type and its label: `variable "cores" {...}` by `cores`. */
+function blocksOf(type: string, text: string): [name: string, block: string][] {
+  const pattern = new RegExp(`^${type} "([^"]+)".*\\{\\n[\\s\\S]*?^\\}$`, 'gm')
+  return [...text.matchAll(pattern)].map(([block, name]) => [name!, block])
+}
 
-  test.each(shared)('%s: %s is a copy of that of debian', async (os, path) => {
-    expect(await readFile(`packer/${os}/${path}`, 'utf8')).toBe(
-      await readFile(`packer/debian/${path}`, 'utf8'),
+describe('what several families have', () => {
+  const connection = [
+    'proxmox_url',
+    'proxmox_username',
+    'proxmox_token',
+    'proxmox_node',
+    'proxmox_storage_pool',
+    'proxmox_skip_tls_verify',
+  ]
+  /** Whose variable is another than that of debian, though it has its name. */
+  const others = [
+    ...families.map(os => `${os}: template_name`),
+    'debian-web3: template_vmid',
+    'windows: cores',
+    'windows: memory',
+    'windows: proxmox_storage_pool',
+    'windows: task_timeout',
+  ].filter(other => !other.startsWith('debian:'))
+
+  test('variables by one name are one, each in every folder', async () => {
+    const variables = async (os: string) =>
+      blocksOf('variable', await readFile(`packer/${os}/variables.pkr.hcl`, 'utf8'))
+    const ofDebian = new Map(await variables('debian'))
+    const different: string[] = []
+    for (const os of families) {
+      const own = await variables(os)
+      expect(own.map(([name]) => name).slice(0, connection.length), os).toEqual(connection)
+      for (const [name, block] of own)
+        if ((ofDebian.get(name) ?? block) !== block) different.push(`${os}: ${name}`)
+    }
+    expect(different.sort()).toEqual(others.sort())
+  })
+
+  test('families with a shell are cloned and entered in one way', async () => {
+    const sources = await Promise.all(
+      ['debian', 'ubuntu', 'arch', 'nixos', 'debian-web3'].map(async os => {
+        const [[, block] = ['', '']] = blocksOf(
+          'source',
+          await readFile(`packer/${os}/${os}.pkr.hcl`, 'utf8'),
+        )
+        return block
+          .split('\n')
+          .filter(line => !/^(source | {2}(clone_vm|template_description|vm_id) )/.test(line))
+      }),
     )
+    expect(sources[0]).toContain('  full_clone = true')
+    expect(new Set(sources.map(lines => lines.join('\n'))).size).toBe(1)
   })
 
   test.each(families)('%s has all its files', async os => {

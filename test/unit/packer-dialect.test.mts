@@ -156,8 +156,8 @@ describe('the copy for the packaged Packer', () => {
       'cloud_init',
       'cloud_init_storage_pool',
     ])
-    expect(await readFile(join(copy.folder, 'scripts/clean-up.sh'), 'utf8')).toBe(
-      await readFile('packer/debian/scripts/clean-up.sh', 'utf8'),
+    expect(await readFile(join(copy.folder, '../common/clean-up.sh'), 'utf8')).toBe(
+      await readFile('packer/common/clean-up.sh', 'utf8'),
     )
   })
 

@@ -1,7 +1,7 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: HCL interpolates as JavaScript does.
 import { chmod, cp, mkdir, rm, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { Credentials } from '../../scripts/lib/credentials/credentials.mts'
 import { buildPassword } from '../../scripts/lib/packer/build-password.mts'
 import { changedInputs, inputDigests } from '../../scripts/lib/packer/input-digest.mts'
 import { readManifest } from '../../scripts/lib/packer/manifest.mts'
@@ -9,22 +9,13 @@ import { type PackerRun, planBuild } from '../../scripts/lib/packer/plan.mts'
 import { loadTemplate } from '../../scripts/lib/packer/template.mts'
 import { describeCommand } from '../../scripts/lib/run/exec.mts'
 import { redact } from '../../scripts/lib/run/redact.mts'
+import { sampleCredentials, secret } from './credentials-sample.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
 
-const secret = 'c0ffee00-1111-4222-8333-444455556666'
 const password = 'correct horse battery'
 
-const credentials: Credentials = {
-  url: 'https://pve.example.net:8006/api2/json',
-  user: 'terraform@pve',
-  tokenId: 'terraform-token',
-  tokenSecret: secret,
-  node: 'pve',
-  storagePool: 'tank',
-  password,
-  skipTlsVerify: false,
-}
+const credentials = { ...sampleCredentials, password }
 
 const run: PackerRun = {
   packer: { file: '/opt/packer', env: { PACKER_PLUGIN_PATH: '/opt/plugins' } },
@@ -233,6 +224,73 @@ describe('the digest of the inputs', () => {
     ],
   ])('another: %s', async (_, parameters) => {
     expect(await digest(...parameters)).not.toBe(await digest())
+  })
+
+  /** The family's provisioner runs `script`; what lies beside the family is `files`. Gives the digested files. */
+  async function filesOf(script: string, files: string[]): Promise<string[]> {
+    const root = await temporaryFolder()
+    await mkdir(join(root, 'x'))
+    await writeFile(join(root, 'x', 'x.pkr.hcl'), `build {\n  provisioner "shell" {\n    ${script}\n  }\n}\n`)
+    for (const file of files) {
+      await mkdir(dirname(join(root, file)), { recursive: true })
+      await writeFile(join(root, file), '')
+    }
+    const { inputs } = await inputDigests({ folder: join(root, 'x') }, {})
+    return Object.keys(inputs).map(name => name.replace(/^file /, ''))
+  }
+
+  const beside = [
+    'common/a.sh',
+    'common/a.sh.old',
+    'common/b.sh',
+    'common/more/c.sh',
+    'common/README.md',
+    'y/y.sh',
+    'xx/x.sh',
+  ]
+
+  test.each<[string, string, string[]]>([
+    ['nothing', 'script = "${path.root}/scripts/a.sh"', []],
+    ['a file', 'script = "${path.root}/../common/a.sh"', ['common/a.sh']],
+    ['a file, from the folder', 'script = "../common/a.sh"', ['common/a.sh']],
+    [
+      'several files',
+      'scripts = ["${path.root}/../common/a.sh", "${path.root}/../y/y.sh"]',
+      ['common/a.sh', 'y/y.sh'],
+    ],
+    ['a file by a detour', 'script = "${path.root}/../y/../common/b.sh"', ['common/b.sh']],
+    [
+      'a folder',
+      'source = "${path.root}/../common"',
+      ['common/a.sh', 'common/a.sh.old', 'common/b.sh', 'common/more/c.sh'],
+    ],
+    ['a folder below', 'source = "${path.root}/../common/more/"', ['common/more/c.sh']],
+    ['a variable', 'script = "${path.root}/../common/${var.kind}.sh"', beside.slice(0, 4)],
+    ['a variable behind a letter', 'script = "${path.root}/../common/b${var.kind}"', ['common/b.sh']],
+    ['all that is beside it', 'script = "${path.root}/../${var.kind}/a.sh"', beside.filter(isInput)],
+    ['no such file', 'script = "${path.root}/../common/z.sh"', []],
+    ['a file outside of packer/', 'script = "${path.root}/../../common/a.sh"', []],
+  ])('a path out of the folder names %s', async (_, script, files) => {
+    expect(await filesOf(script, beside)).toEqual([...files.map(file => `../${file}`).sort(), 'x.pkr.hcl'])
+  })
+
+  function isInput(file: string): boolean {
+    return !file.endsWith('README.md')
+  }
+
+  test('a shared script that changed changes the digest of who runs it', async () => {
+    const root = await temporaryFolder()
+    await cp('packer', root, { recursive: true })
+    const digests = async () =>
+      Promise.all(
+        ['debian', 'nixos', 'talos'].map(
+          async os => (await inputDigests({ folder: join(root, os) }, {})).digest,
+        ),
+      )
+    const before = await digests()
+    await writeFile(join(root, 'common', 'close-ports.sh'), 'true\n')
+    const after = await digests()
+    expect(before.map((digest, index) => digest === after[index])).toEqual([false, true, true])
   })
 
   test('what changed is told by name', () => {

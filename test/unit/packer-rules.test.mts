@@ -1,14 +1,14 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: HCL interpolates as JavaScript does.
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checkRules, formatViolation, rules } from '../../scripts/lib/packer/rules.mts'
 import { loadTemplate } from '../../scripts/lib/packer/template.mts'
 import type { Violation } from '../../scripts/lib/packer/violation.mts'
+import { changedMinimal } from './minimal-template.mts'
 import { temporaryFolder } from './temporary.mts'
 
 const invalid = 'test/fixtures/invalid/packer'
-const minimal = 'test/fixtures/valid/packer/minimal/minimal.pkr.hcl'
 
 const why = {
   'token-format':
@@ -22,27 +22,44 @@ const why = {
   'known-attribute': 'the plugin refuses what it does not know (checked against hashicorp/proxmox 1.2.4)',
 }
 
-/** What is told of each rule's own fixture. */
-const told: Record<keyof typeof why, { line: number; what: string; fix: string }> = {
+/** By rule: the place of the minimal template that breaks it, and what is told of that. */
+const told: Record<
+  keyof typeof why,
+  { edit: [from: string, to: string]; line: number; what: string; fix: string }
+> = {
   'token-format': {
-    line: 15,
+    edit: ['= var.proxmox_token\n', '= "PVEAPIToken=${var.proxmox_username}=${var.proxmox_token}"\n'],
+    line: 16,
     what: '`token` holds the full token (PVEAPIToken=...)',
     fix: 'token = var.proxmox_token, with `default = env("PROXMOX_TOKEN")` in variables.pkr.hcl',
   },
-  'full-clone': { line: 13, what: 'source minimal does not set `full_clone`', fix: 'full_clone = true' },
+  'full-clone': {
+    edit: ['  full_clone = true\n', ''],
+    line: 14,
+    what: 'source minimal does not set `full_clone`',
+    fix: 'full_clone = true',
+  },
   'valid-exit-codes': {
-    line: 30,
+    edit: ['valid_exit_codes = [0, 2]', 'valid_exit_codes = [0]'],
+    line: 31,
     what: '`cloud-init status --wait` without the exit codes 0 and 2',
     fix: 'valid_exit_codes = [0, 2]',
   },
-  sensitive: { line: 7, what: 'variable proxmox_token is not sensitive', fix: 'sensitive = true' },
+  sensitive: {
+    edit: ['env("PROXMOX_TOKEN")\n  sensitive = true\n', 'env("PROXMOX_TOKEN")\n'],
+    line: 8,
+    what: 'variable proxmox_token is not sensitive',
+    fix: 'sensitive = true',
+  },
   'no-literal-secret': {
-    line: 17,
+    edit: ['  full_clone = true\n', '  full_clone = true\n  ssh_password = "packer"\n'],
+    line: 19,
     what: '`ssh_password` holds a literal value',
     fix: 'ssh_password = var.<variable>, and the value into the SOPS file; make a new secret, this one is known',
   },
   'known-attribute': {
-    line: 18,
+    edit: ['  full_clone = true\n', '  full_clone = true\n  qemu_agnet = true\n'],
+    line: 19,
     what: 'proxmox-clone knows no `qemu_agnet`',
     fix: 'write `qemu_agent`',
   },
@@ -63,8 +80,10 @@ describe('templates without a fault', () => {
 
 describe('one invalid template per rule', () => {
   test.each(rules.map(rule => rule.name as keyof typeof why))('%s', async rule => {
-    const file = `${invalid}/${rule}/minimal.pkr.hcl`
-    expect(await violationsOf(rule, invalid)).toEqual([{ rule, file, ...told[rule], why: why[rule] }])
+    const { edit, ...violation } = told[rule]
+    const root = await changedMinimal(...edit)
+    const file = join(root, 'x/x.pkr.hcl')
+    expect(await violationsOf('x', root)).toEqual([{ rule, file, ...violation, why: why[rule] }])
   })
 
   test('no rule is left out', () => {
@@ -85,10 +104,11 @@ test('the templates as they were before the documented fixes', async () => {
 })
 
 test('a violation for a person', async () => {
-  const [violation] = await violationsOf('valid-exit-codes', invalid)
+  const root = await changedMinimal(...told['valid-exit-codes'].edit)
+  const [violation] = await violationsOf('x', root)
   expect(formatViolation(violation!)).toBe(
     [
-      `${invalid}/valid-exit-codes/minimal.pkr.hcl:30: \`cloud-init status --wait\` without the exit codes 0 and 2 [valid-exit-codes]`,
+      `${root}/x/x.pkr.hcl:31: \`cloud-init status --wait\` without the exit codes 0 and 2 [valid-exit-codes]`,
       `    why: ${why['valid-exit-codes']}`,
       '    fix: valid_exit_codes = [0, 2]',
     ].join('\n'),
@@ -97,15 +117,9 @@ test('a violation for a person', async () => {
 
 /** What the minimal template is told when one place of it is another. */
 async function changed(from: string, to: string): Promise<string[]> {
-  const root = await temporaryFolder()
-  const text = await readFile(minimal, 'utf8')
-  expect(text).toContain(from)
-  await mkdir(join(root, 'x'))
-  await writeFile(
-    join(root, 'x', 'x.pkr.hcl'),
-    text.replace(from, () => to),
+  return (await violationsOf('x', await changedMinimal(from, to))).map(
+    ({ rule, line, what }) => `${rule} ${line}: ${what}`,
   )
-  return (await violationsOf('x', root)).map(({ rule, line, what }) => `${rule} ${line}: ${what}`)
 }
 
 describe('token-format', () => {
@@ -350,7 +364,10 @@ test('violations are told by file and line', async () => {
 })
 
 test('every folder of invalid templates is one of a test', async () => {
-  expect((await readdir(invalid)).sort()).toEqual(
-    [...Object.keys(told), 'broken-structure', 'earlier-state', 'no-template', 'syntax-error'].sort(),
-  )
+  expect((await readdir(invalid)).sort()).toEqual([
+    'broken-structure',
+    'earlier-state',
+    'no-template',
+    'syntax-error',
+  ])
 })

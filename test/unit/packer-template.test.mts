@@ -89,6 +89,24 @@ describe('what is read', () => {
     await cp(join(root, 'x'), join(root, 'y'), { recursive: true })
     expect((await listFamilies(root)).sort()).toEqual(['x', 'y'])
   })
+
+  test('the folder of shared scripts is not a family', async () => {
+    const root = await family({ 'x.pkr.hcl': '' })
+    await mkdir(join(root, 'common'))
+    await writeFile(join(root, 'common', 'clean-up.sh'), '')
+    expect(await listFamilies(root)).toEqual(['x'])
+  })
+
+  test('a family by the name of that folder', async () => {
+    const root = await family({ 'x.pkr.hcl': '' })
+    await cp(join(root, 'x'), join(root, 'common'), { recursive: true })
+    expect(await failureOf(() => listFamilies(root))).toEqual({
+      message: `${root}/common holds a template, but it is the folder for shared scripts`,
+      hint: 'move the files of your family to another folder of packer/; the family then has that name',
+      exitCode: 3,
+      facts: {},
+    })
+  })
 })
 
 describe('what cannot be read', () => {

@@ -135,7 +135,7 @@ export const insideChecks: Check[] = [
     why: 'cloud-init can take a clone for a machine that is set up, and everybody can read what the build did',
     judge: inside(([, second]) => ({
       fault: kept(second.leftovers, leftByBuild),
-      fix: 'see the clean-up of packer/debian, which says why for each',
+      fix: 'see packer/common/clean-up.sh, which says why for each',
       found: 'nothing is left',
     })),
   },

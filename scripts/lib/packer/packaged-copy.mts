@@ -14,8 +14,8 @@ export interface PackagedCopy {
 }
 
 /**
- * Copies all template families to `target`, so that relative paths between them still lead somewhere, and
- * translates the files of one for Packer 1.6.x. What stood in `target` before is removed.
+ * Copies all template families and `common/` to `target`, so that paths such as `../common/clean-up.sh` lead somewhere
+ * there too, and translates the files of one family for Packer 1.6.x. What stood in `target` before is removed.
  * @throws ProxmintError where it cannot be written; then nothing of it stays.
  */
 export async function writePackagedCopy(template: Template, target: string): Promise<PackagedCopy> {

@@ -47,7 +47,13 @@ export interface Template {
   provisioners: { file: string; block: BlockNode; values: Record<string, HclValue> }[]
 }
 
-/** The names of the template families there are: the folders of `packer/`. */
+/** The folder of `packer/` that is not a family: it has the scripts that families share. */
+const SHARED_FOLDER = 'common'
+
+/**
+ * Lists the names of the template families: the folders of `packer/` but the shared one.
+ * @throws ProxmintError (usage) where there is no `packer/`, (invalid) where a family has the name of the shared folder.
+ */
 export async function listFamilies(root = 'packer'): Promise<string[]> {
   const entries = await readdir(root, { withFileTypes: true }).catch(cause => {
     throw new ProxmintError(`cannot read the template families in ${resolve(root)}: ${codeOf(cause)}`, {
@@ -56,10 +62,18 @@ export async function listFamilies(root = 'packer'): Promise<string[]> {
       exitCode: exitCodes.usage,
     })
   })
-  return entries
-    .filter(entry => entry.isDirectory())
-    .map(entry => entry.name)
-    .sort()
+  const folders = entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
+  if (folders.includes(SHARED_FOLDER)) await refuseSharedFamily(join(root, SHARED_FOLDER))
+  return folders.filter(name => name !== SHARED_FOLDER).sort()
+}
+
+/** A fork may have a family by this name from before the folder was shared; it must not vanish without a word. */
+async function refuseSharedFamily(folder: string): Promise<void> {
+  if (!(await readdir(folder)).some(name => name.endsWith('.pkr.hcl'))) return
+  throw new ProxmintError(`${folder} holds a template, but it is the folder for shared scripts`, {
+    hint: 'move the files of your family to another folder of packer/; the family then has that name',
+    exitCode: exitCodes.invalid,
+  })
 }
 
 /**

@@ -20,9 +20,25 @@ rm -rf /var/lib/dhcp/* /var/lib/dhcpcd/*
 # cloud-init must take every clone for a new instance.
 cloud-init clean --logs --seed
 
-# Packages and logs of the build. /tmp needs nothing: it is emptied at boot.
-apt-get clean
-rm -rf /var/lib/apt/lists/*
+# Packages of the build, and what else one system alone has. NixOS has nothing here.
+. /etc/os-release
+case " $ID ${ID_LIKE:-} " in
+  *' debian '*)
+    apt-get clean
+    rm -rf /var/lib/apt/lists/*
+    ;;
+  *' arch '*)
+    find /var/cache/pacman/pkg -mindepth 1 -delete
+    rm -rf /var/lib/pacman/sync/*
+    # pacman's own secret key: pacman-init.service makes one, but only at a first boot. This word in machine-id means
+    # "make one at boot, and that boot is the first"; an empty file does not mean the second half.
+    gpgconf --homedir /etc/pacman.d/gnupg --kill all || true
+    rm -rf /etc/pacman.d/gnupg
+    echo uninitialized >/etc/machine-id
+    ;;
+esac
+
+# What the build logged and wrote. /tmp needs nothing: it is emptied at boot.
 rm -rf /var/tmp/*
 # journald must not begin a new file there until the machine is off.
 journalctl --relinquish-var 2>/dev/null || true; rm -rf /var/log/journal/*
