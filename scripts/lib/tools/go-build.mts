@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { which } from 'zx'
+import { which } from 'zx/core'
 import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'

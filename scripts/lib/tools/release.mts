@@ -1,6 +1,6 @@
 import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { which } from 'zx'
+import { which } from 'zx/core'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, type CommandResult, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'

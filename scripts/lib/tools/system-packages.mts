@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { delimiter } from 'node:path'
-import { which } from 'zx'
+import { which } from 'zx/core'
 import { ProxmintError } from '../run/errors.mts'
 import { type CommandResult, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
