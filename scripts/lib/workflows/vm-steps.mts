@@ -1,7 +1,7 @@
 import { waitForTask } from '../proxmox/task.mts'
 import { advance, type Entry, type Phase } from '../registry/entry.mts'
 import type { RegistryStore } from '../registry/store.mts'
-import { type Checkpoint, checkpoint } from '../run/checkpoint.mts'
+import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import type { Connection } from './connect.mts'
@@ -26,7 +26,7 @@ export interface Working {
 interface Step {
   name: string
   next: Phase
-  reached: Checkpoint
+  reached: string
   /** May be done again, wholly or in part. @returns what else is known of the VM then. */
   act(entry: Entry, working: Working): Promise<Partial<Entry> | undefined>
 }
