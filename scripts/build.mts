@@ -1,5 +1,4 @@
-import { assignments } from './lib/run/assignments.mts'
-import { type Arguments, usageError } from './lib/run/command-line.mts'
+import { type Arguments, assignments, usageError } from './lib/run/command-line.mts'
 import { durationMs } from './lib/run/duration.mts'
 import { runMain } from './lib/run/main.mts'
 import type { BuildOptions } from './lib/workflows/build-options.mts'
