@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { $, within } from 'zx/core'
 import {
+  command,
   describeCommand,
   type RunOptions,
   runCommand,
@@ -223,6 +224,23 @@ describe('a process of an earlier run', () => {
     expect(await end).toMatchObject({ code: 137 })
     expect(await processCommand(pid)).toBeUndefined()
     expect(await killGroup(pid, 'sleep')).toBe(false)
+  })
+})
+
+describe('a command as it is typed', () => {
+  test.each<[string, ReturnType<typeof command>, string[]]>([
+    ['words', command`packer validate  .`, ['packer', 'validate', '.']],
+    ['on several lines', command`\n  go build\n    -v\n`, ['go', 'build', '-v']],
+    ['a value is one word', command`echo ${"it's $HOME"} ${''} ${7}`, ['echo', "it's $HOME", '', '7']],
+    ['or parts of one', command`${'a b'}/bin --root=${'/c d'}/${1}`, ['a b/bin', '--root=/c d/1']],
+    [
+      'a list is several',
+      command`apt-get install ${['a', 'b c']} -y`,
+      ['apt-get', 'install', 'a', 'b c', '-y'],
+    ],
+    ['or none', command`npm ci ${[]}`, ['npm', 'ci']],
+  ])('%s', (_, { file, args }, words) => {
+    expect([file, ...args]).toEqual(words)
   })
 })
 

@@ -38,6 +38,24 @@ export interface CommandResult {
   timedOut: boolean
 }
 
+/**
+ * A command as a person types it, as a plan. Spaces in the text end a word, and nothing else has a meaning. A value is a
+ * word or a part of one, whatever is in it; a list, which stands alone, is as many words.
+ */
+export function command(texts: TemplateStringsArray, ...values: (string | number | string[])[]): CommandPlan {
+  let next = 0
+  const words = texts.join('\0').trim().split(/\s+/)
+  const [file, ...args] = words.flatMap(word => {
+    const value = values[next]
+    if (word === '\0' && Array.isArray(value)) {
+      next += 1
+      return value
+    }
+    return word.replaceAll('\0', () => String(values[next++]))
+  })
+  return { file: file!, args }
+}
+
 /** One line for a person: the command with its directory and the names (never values) of its variables. */
 export function describeCommand(plan: CommandPlan): string {
   const variables = Object.entries(plan.env ?? {})
