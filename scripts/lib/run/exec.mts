@@ -61,8 +61,8 @@ export function describeCommand(plan: CommandPlan): string {
   const variables = Object.entries(plan.env ?? {})
     .filter(([, value]) => value !== undefined)
     .map(([name]) => `${name}=...`)
-  const command = [...variables, plan.file, ...plan.args].map(word => shellWord(redact(word))).join(' ')
-  return plan.cwd === undefined ? command : `(cd ${shellWord(plan.cwd)} && ${command})`
+  const line = [...variables, plan.file, ...plan.args].map(word => shellWord(redact(word))).join(' ')
+  return plan.cwd === undefined ? line : `(cd ${shellWord(plan.cwd)} && ${line})`
 }
 
 function shellWord(word: string): string {
@@ -97,7 +97,7 @@ export async function runCommand(plan: CommandPlan, options: RunOptions = {}): P
   }
 }
 
-/** `$` with everything set that `ZX_...` variables or options of zx would change in a run. */
+/** Starts the plan by `$`, with everything set that a variable `ZX_...` or an option of zx would change. */
 function start(plan: CommandPlan): ProcessPromise {
   const running = $({
     // The program itself, without a shell between: the process id and the signals are its own.
@@ -125,7 +125,7 @@ function start(plan: CommandPlan): ProcessPromise {
   return running
 }
 
-/** A store for zx that keeps nothing: the lines are kept once, by `linesOf`, which reads UTF-8 across pieces of a stream. */
+/** A store for zx that keeps nothing. `linesOf` keeps the lines, and reads letters across the pieces of a stream. */
 function forgetful(): Buffer[] {
   return Object.assign([], { push: () => 0 })
 }
