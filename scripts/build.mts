@@ -1,6 +1,5 @@
 import type { BuildOptions } from './lib/build/options.mts'
-import { assignments } from './lib/run/assignments.mts'
-import { type Arguments, usageError } from './lib/run/command-line.mts'
+import { type Arguments, assignments, usageError } from './lib/run/command-line.mts'
 import { durationMs } from './lib/run/duration.mts'
 import { runMain } from './lib/run/main.mts'
 

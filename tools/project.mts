@@ -8,7 +8,7 @@ import { Document, isScalar, visit } from 'yaml'
 import type { CommandSpec, OptionSpec } from '../scripts/lib/run/command-line.mts'
 import { exitCodes } from '../scripts/lib/run/errors.mts'
 import { commandsOf } from '../scripts/lib/run/main.mts'
-import { type Use, type UseSpec, uses } from '../scripts/lib/run/uses.mts'
+import { useNamed, usesWithVariables } from './uses.mts'
 
 const root = new URL('../', import.meta.url)
 
@@ -42,11 +42,7 @@ async function projectText(): Promise<string> {
       name: key,
       means: meanings[key as keyof typeof exitCodes],
     })),
-    environment: Object.fromEntries(
-      Object.entries<UseSpec>(uses)
-        .filter(([, { variables }]) => Object.keys(variables).length > 0)
-        .map(([use, { variables }]) => [use, variables]),
-    ),
+    environment: Object.fromEntries(usesWithVariables()),
     commands,
   }
   await requireValid(document)
@@ -71,7 +67,7 @@ function readText(path: string): Promise<string> {
 
 function describe(command: CommandSpec, makefile: string): object {
   const { name, summary, usage, options, positionals, writes, example } = command
-  const needs = command.uses.map((use: Use): UseSpec => uses[use])
+  const needs = command.uses.map(useNamed)
   const { done, failed, usage: misused, interrupted } = exitCodes
   const codes = [done, failed, misused, interrupted, ...needs.flatMap(need => need.exitCodes)]
   return {
@@ -86,7 +82,7 @@ function describe(command: CommandSpec, makefile: string): object {
     ),
     exitCodes: [...new Set(codes)].sort((a, b) => a - b),
     writes,
-    environment: command.uses.filter(use => Object.keys(uses[use].variables).length > 0),
+    environment: command.uses.filter(use => Object.keys(useNamed(use).variables).length > 0),
     example,
   }
 }

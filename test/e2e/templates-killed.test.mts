@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
 import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
-import { checkpoints } from '../../scripts/lib/run/checkpoint.mts'
 import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
 import { listReservations } from '../../scripts/lib/templates/reservations.mts'
 import { type FamilyVersions, versionsOf } from '../../scripts/lib/templates/version.mts'
+import { BUILD_CHECKPOINTS } from '../checkpoints.mts'
 import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
 
 let lab: Lab
@@ -27,8 +27,8 @@ afterAll(async () => {
   await lab.close()
 })
 
-const builtAt = checkpoints.filter(name => !name.startsWith('prune-'))
-const prunedAt = checkpoints.filter(name => name.startsWith('prune-'))
+const builtAt = BUILD_CHECKPOINTS.filter(name => !name.startsWith('prune-'))
+const prunedAt = BUILD_CHECKPOINTS.filter(name => name.startsWith('prune-'))
 const prune = ['prune', '--keep', '1', '--min-age', '0s']
 
 /** As `kill -9` at that step. */
@@ -104,5 +104,5 @@ test('what was reserved and never came is given up two minutes later', async () 
 })
 
 test('every step was tried', () => {
-  expect([...builtAt, ...prunedAt]).toEqual([...checkpoints])
+  expect([...builtAt, ...prunedAt]).toEqual([...BUILD_CHECKPOINTS])
 })

@@ -6,8 +6,8 @@ import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import type { Entry } from '../../scripts/lib/registry/entry.mts'
-import { vmCheckpoints } from '../../scripts/lib/run/checkpoint.mts'
 import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
+import { VM_CHECKPOINTS } from '../checkpoints.mts'
 import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
 import { rootClient, startLab } from './workspace.mts'
 
@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 /** Those of VMs without a token; vm-access.test.mts has the others. */
-const steps = vmCheckpoints.filter(step => step !== 'vm-minted')
+const steps = VM_CHECKPOINTS.filter(step => step !== 'vm-minted')
 const destroyedAt = steps.slice(steps.indexOf('vm-destroy-planned'))
 const suspendedAt = ['vm-suspended', 'vm-stopped'] as const
 const createdAt = steps.slice(0, steps.indexOf('vm-suspended'))

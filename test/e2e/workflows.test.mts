@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { which } from 'zx'
+import { which } from 'zx/core'
 import { isAtLeast, versionIn } from '../../scripts/lib/tools/versions.mts'
 
 const run = promisify(execFile)

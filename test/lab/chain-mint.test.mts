@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { mintCredentials } from '../../scripts/lib/chain/mint.mts'
 import { createRpc } from '../../scripts/lib/chain/rpc.mts'
-import { mintCheckpoints } from '../../scripts/lib/run/checkpoint.mts'
+import { MINT_CHECKPOINTS } from '../checkpoints.mts'
 import { failureOf } from '../unit/failure.mts'
 import { openSite, type Site } from './chain-site.mts'
 
@@ -24,7 +24,7 @@ const mintArguments = ({ chain }: Site) => [
   ...['--owner-wallet', chain.accounts[1]!.address, '--machine-id', 'web-1', '--json'],
 ]
 
-test.each(mintCheckpoints)('killed at %s, the next run ends with one token', async moment => {
+test.each(MINT_CHECKPOINTS)('killed at %s, the next run ends with one token', async moment => {
   const site = await openSite()
   const killed = await site.run(mintArguments(site), { PROXMINT_TEST_KILL_AT: moment })
   expect(killed.signal).toBe('SIGKILL')

@@ -7,7 +7,7 @@ import {
   exportedVariables,
   shellExports,
 } from '../../scripts/lib/credentials/export.mts'
-import { secretVariables } from '../../scripts/lib/run/exec.mts'
+import { SECRET_VARIABLES } from '../../scripts/lib/run/exec.mts'
 import { sampleCredentials, secret } from './credentials-sample.mts'
 
 const always = {
@@ -27,7 +27,7 @@ test('no secret of a shell reaches the programs that it is not for', () => {
   const ssh = { user: 'root', privateKey: `KEY ${secret}`, address: undefined }
   const exported = exportedVariables({ ...sampleCredentials, password: `pw ${secret}`, ssh })
   const secrets = Object.entries(exported).filter(([, value]) => value.includes(secret))
-  expect(secretVariables).toEqual(expect.arrayContaining(secrets.map(([name]) => name)))
+  expect(SECRET_VARIABLES).toEqual(expect.arrayContaining(secrets.map(([name]) => name)))
 })
 
 describe('the variables of a shell', () => {

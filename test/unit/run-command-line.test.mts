@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { assignments } from '../../scripts/lib/run/assignments.mts'
-import { type CommandSpec, helpText, parseArguments } from '../../scripts/lib/run/command-line.mts'
+import {
+  assignments,
+  type CommandSpec,
+  helpText,
+  parseArguments,
+} from '../../scripts/lib/run/command-line.mts'
 import { failureOf } from './failure.mts'
 
 const spec: CommandSpec = {

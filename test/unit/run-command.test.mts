@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { describeCommand, type RunOptions, runCommand, secretVariables } from '../../scripts/lib/run/exec.mts'
+import { $, within } from 'zx/core'
+import {
+  command,
+  describeCommand,
+  type RunOptions,
+  runCommand,
+  SECRET_VARIABLES,
+} from '../../scripts/lib/run/exec.mts'
 import { killGroup, processCommand } from '../../scripts/lib/run/process.mts'
 import { withProgress } from '../../scripts/lib/run/progress.mts'
 import { registerSecret } from '../../scripts/lib/run/redact.mts'
@@ -36,12 +43,46 @@ describe('runCommand', () => {
     expect(result.stdout).toBe(`${cwd}\ntyped\nyes,`)
   })
 
-  test.each(secretVariables)('%s reaches a child only by its plan', async name => {
+  test.each(SECRET_VARIABLES)('%s reaches a child only by its plan', async name => {
     vi.stubEnv(name, 'correct')
     onTestFinished(() => void vi.unstubAllEnvs())
     expect((await sh('env')).stdout).not.toContain(name)
     const plan = { file: 'env', args: [], env: { [name]: process.env[name] } }
     expect((await runCommand(plan)).stdout).toContain(`${name}=correct`)
+  })
+
+  test('standard input that is empty ends', async () => {
+    expect(await runCommand({ file: 'cat', args: [], input: '' })).toMatchObject({ code: 0, stdout: '' })
+  })
+
+  test('a letter whose bytes come one by one', async () => {
+    expect((await sh("printf '\\303'; sleep 0.1; printf '\\274\\n'")).stdout).toBe('ü')
+  })
+
+  test('arguments reach the program as they are, through no shell', async () => {
+    const args = ['%s|', 'a b', '$HOME', '`id`', "it's", '"x"', '*', '', 'two\nlines']
+    const { stdout } = await runCommand({ file: 'printf', args })
+    expect(stdout).toBe('a b|$HOME|`id`|it\'s|"x"|*||two\nlines|')
+  })
+
+  test('settings of zx change nothing but what --verbose shows, which holds no secret', async () => {
+    registerSecret('correct-horse-battery')
+    const shown = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const settings = {
+      verbose: true,
+      prefix: 'exit 9;',
+      postfix: '; exit 9',
+      timeout: '1ms' as const,
+      cwd: '/',
+    }
+    const plan = { file: 'echo', args: ['correct-horse-battery'], env: { TOKEN: 'correct-horse-battery' } }
+    const result = await within(() => {
+      Object.assign($, { ...settings, preferLocal: true, detached: false })
+      return runCommand(plan)
+    })
+    expect(result).toMatchObject({ code: 0, stdout: 'correct-horse-battery', timedOut: false })
+    expect(shown.mock.calls).toEqual([["$ TOKEN=... echo '***'\n"]])
   })
 
   test('a child that reads nothing of its input', async () => {
@@ -97,6 +138,14 @@ describe('a program that cannot be started', () => {
     })
   })
 
+  test('with an argument that is too long for the system', async () => {
+    const { message, hint } = await failureOf(() =>
+      runCommand({ file: 'true', args: ['x'.repeat(1_000_000)] }),
+    )
+    expect(message).toBe('cannot start true: spawn E2BIG')
+    expect(hint).toBeUndefined()
+  })
+
   test('not executable', async () => {
     const { message, hint } = await failureOf(() => runCommand({ file: '/etc/passwd', args: [] }))
     expect(message).toBe('cannot start /etc/passwd: spawn /etc/passwd EACCES')
@@ -116,6 +165,22 @@ describe('breaking off', () => {
     )
     expect(result).toMatchObject({ code: 3, timedOut: false })
     expect(await readFile(log, 'utf8')).toBe('child\nparent\n')
+  })
+
+  test('SIGINT comes once to each process of the group: OpenTofu and Packer end at once on a second', async () => {
+    const count = `let n = 0
+      const end = () => process.exit(console.log('got', n))
+      process.on('SIGINT', () => ++n === 1 && setTimeout(end, 300))
+      setInterval(() => {}, 1000)
+      console.log('ready')`
+    const controller = new AbortController()
+    let ready = 0
+    const onLine = (line: string): void => {
+      if (line === 'ready' && ++ready === 2) controller.abort()
+    }
+    const args = ['-c', `"$0" -e "$1" & trap '' INT; "$0" -e "$1"; wait`, process.execPath, count]
+    const { stdout } = await runCommand({ file: 'bash', args }, { signal: controller.signal, onLine })
+    expect(stdout).toBe('ready\nready\ngot 1\ngot 1')
   })
 
   // No shell around it: dash puts a SIGINT off while it starts a program, until that ends by itself.
@@ -159,6 +224,23 @@ describe('a process of an earlier run', () => {
     expect(await end).toMatchObject({ code: 137 })
     expect(await processCommand(pid)).toBeUndefined()
     expect(await killGroup(pid, 'sleep')).toBe(false)
+  })
+})
+
+describe('a command as it is typed', () => {
+  test.each<[string, ReturnType<typeof command>, string[]]>([
+    ['words', command`packer validate  .`, ['packer', 'validate', '.']],
+    ['on several lines', command`\n  go build\n    -v\n`, ['go', 'build', '-v']],
+    ['a value is one word', command`echo ${"it's $HOME"} ${''} ${7}`, ['echo', "it's $HOME", '', '7']],
+    ['or parts of one', command`${'a b'}/bin --root=${'/c d'}/${1}`, ['a b/bin', '--root=/c d/1']],
+    [
+      'a list is several',
+      command`apt-get install ${['a', 'b c']} -y`,
+      ['apt-get', 'install', 'a', 'b c', '-y'],
+    ],
+    ['or none', command`npm ci ${[]}`, ['npm', 'ci']],
+  ])('%s', (_, { file, args }, words) => {
+    expect([file, ...args]).toEqual(words)
   })
 })
 

@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises
 import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { which } from 'zx'
+import { which } from 'zx/core'
 import { planTimers, renderUnits } from '../../scripts/lib/timers/timers.mts'
 import { temporaryFolder } from './temporary.mts'
 

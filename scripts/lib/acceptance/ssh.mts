@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ProxmintError } from '../run/errors.mts'
-import { type CommandPlan, runCommand } from '../run/exec.mts'
+import { type CommandPlan, command, runCommand } from '../run/exec.mts'
 
 /** A key for one test; the private half is a file that only its owner can read, gone when disposed of. */
 export interface SshKey extends AsyncDisposable {
@@ -17,8 +17,8 @@ export async function createSshKey(): Promise<SshKey> {
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
   const file = join(folder, 'id_ed25519')
   try {
-    const args = ['-q', '-t', 'ed25519', '-N', '', '-C', 'proxmint-test', '-f', file]
-    const { code, stderr } = await runCommand({ file: 'ssh-keygen', args })
+    const generate = command`ssh-keygen -q -t ed25519 -N ${''} -C proxmint-test -f ${file}`
+    const { code, stderr } = await runCommand(generate)
     if (code !== 0) throw new ProxmintError(`ssh-keygen cannot make a key: ${stderr}`)
     return { file, publicKey: (await readFile(`${file}.pub`, 'utf8')).trim(), [Symbol.asyncDispose]: remove }
   } catch (error) {

@@ -1,6 +1,7 @@
-import type { Client, Pool } from 'pg'
+import type { Client } from 'pg'
+import { registryDatabase } from '../config/registry.mts'
+import { type Database, openDatabase } from '../database/postgres.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { databaseFailed, inTransaction, openPool, withConnection } from '../run/postgres.mts'
 import { chainKey } from './chain-key.mts'
 import { type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
 import type { Rpc } from './rpc.mts'
@@ -16,13 +17,13 @@ const lockNotAvailable = '55P03'
  * @param url as of the registry.
  */
 export async function openPostgresJournal(url: string, rpc: Rpc): Promise<Journal> {
-  const pool = await openPool(url)
-  await ensureTable(pool)
-  return journalOn(pool, url, await chainKey(rpc))
+  const database = await openDatabase(registryDatabase(url))
+  await ensureTable(database)
+  return journalOn(database, await chainKey(rpc))
 }
 
-async function ensureTable(pool: Pool): Promise<void> {
-  await inTransaction(pool, async client => {
+async function ensureTable(database: Database): Promise<void> {
+  await database.transaction(async client => {
     await client.query('SELECT pg_advisory_xact_lock($1, 0)', [lockSpace])
     await client.query(`
       CREATE TABLE IF NOT EXISTS proxmint_transactions (
@@ -41,11 +42,9 @@ async function ensureTable(pool: Pool): Promise<void> {
   })
 }
 
-function journalOn(pool: Pool, url: string, chain: string): Journal {
+function journalOn(database: Database, chain: string): Journal {
   const read = async (sql: string, values: unknown[]): Promise<StoredTransaction[]> => {
-    const { rows } = await pool.query<{ transaction: StoredTransaction }>(sql, values).catch(cause => {
-      throw databaseFailed(cause)
-    })
+    const rows = await database.query<{ transaction: StoredTransaction }>(sql, values)
     return rows.map(({ transaction }) => transaction)
   }
   const write = async (transaction: StoredTransaction, state: State): Promise<void> => {
@@ -73,7 +72,7 @@ function journalOn(pool: Pool, url: string, chain: string): Journal {
     put: ({ settled: _, receipt: __, ...transaction }) => write(transaction, 'pending'),
     settle: ({ settled: _, ...transaction }) => write(transaction, 'settled'),
     drop: ({ key, nonce, settled }) =>
-      inTransaction(pool, async client => {
+      database.transaction(async client => {
         const gone = `DELETE FROM proxmint_transactions WHERE chain = $1 AND key = $2
           AND (transaction->>'nonce')::bigint = $3 AND state = $4 RETURNING transaction`
         await client.query(
@@ -82,28 +81,28 @@ function journalOn(pool: Pool, url: string, chain: string): Journal {
           [chain, key, nonce, settled ? 'settled' : 'pending'],
         )
       }),
-    whileSigning: (address, work) => whileSigning(url, `${chain} ${address}`, work),
+    whileSigning: (address, work) => whileSigning(database, `${chain} ${address}`, work),
   }
 }
 
 /** Under an advisory lock that lives as long as its connection: a run that dies gives it up at once. */
 async function whileSigning<T>(
-  url: string,
+  database: Database,
   subject: string,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  return withConnection(url, async (client, lost) => {
-    await lock(client, subject)
+  return database.withConnection(async (client, lost) => {
+    await lock(database, client, subject)
     return work(lost)
   })
 }
 
-async function lock(client: Client, subject: string): Promise<void> {
+async function lock(database: Database, client: Client, subject: string): Promise<void> {
   try {
     await client.query(`SET lock_timeout = ${SIGNING_WAIT_MS}`)
     await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [lockSpace, subject])
   } catch (cause) {
-    if ((cause as { code?: string }).code !== lockNotAvailable) throw databaseFailed(cause)
+    if ((cause as { code?: string }).code !== lockNotAvailable) throw database.failed(cause)
     throw new ProxmintError('another run signs with the same key, and does not end', {
       hint: 'wait for it; run the same command again',
       cause,

@@ -3,7 +3,7 @@ import type { SchemaFault } from './schema-faults.mts'
 import { readOptionalYamlFile } from './yaml-file.mts'
 
 /** Where the registry's place is configured, from the project's root; PROXMINT_REGISTRY names another file. */
-const registryFile = 'config/registry.yaml'
+const REGISTRY_FILE = 'config/registry.yaml'
 
 const schema = new URL('../../../config/registry.schema.json', import.meta.url)
 
@@ -20,10 +20,15 @@ export async function loadRegistryUrl(env: NodeJS.ProcessEnv = process.env): Pro
   const given = env['PROXMINT_REGISTRY_URL']
   if (given !== undefined && given !== '') return requireUrl(given)
   const file = await readOptionalYamlFile<RegistryFile>(
-    { variable: 'PROXMINT_REGISTRY', sample: registryFile, schema, moreFaults: passwordFaults },
+    { variable: 'PROXMINT_REGISTRY', sample: REGISTRY_FILE, schema, moreFaults: passwordFaults },
     env,
   )
   return file.url
+}
+
+/** The registry's database as messages name it, with the setting that says where it is. */
+export function registryDatabase(url: string): { url: string; name: string; setting: string } {
+  return { url, name: 'the registry in PostgreSQL', setting: `\`url\` in ${REGISTRY_FILE}` }
 }
 
 function requireUrl(url: string): string {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { exitCodes } from '../run/errors.mts'
-import { command, type Demo } from './lab.mts'
+import { type Demo, shell } from './lab.mts'
 
 export const privilege = 'VM.GuestAgent.Audit'
 
@@ -20,8 +20,8 @@ export async function encryptCredentials(demo: Demo): Promise<void> {
     proxmox_ssh_user: demo.lab.nodeSsh.user,
     proxmox_ssh_private_key: await readFile(demo.lab.nodeSsh.privateKeyFile, 'utf8'),
   }
-  await command(demo, ['credentials', 'init'], { input: JSON.stringify(values) })
-  await command(demo, ['credentials', 'check'])
+  await shell(demo, { input: JSON.stringify(values) })`zx scripts/credentials.mts init`
+  await shell(demo)`zx scripts/credentials.mts check`
 }
 
 /** @returns the role of the lab's user, from which the privilege was taken. */
@@ -32,7 +32,7 @@ export async function withoutPrivilege(demo: Demo): Promise<string> {
   const privileges = await demo.root.request<Record<string, number>>('GET', `/access/roles/${role}`)
   const rest = Object.keys(privileges).filter(name => name !== privilege)
   await demo.root.request('PUT', `/access/roles/${role}`, { privs: rest.join(',') })
-  await command(demo, ['check-permissions', '--template', 'debian'], { expectedCode: exitCodes.denied })
+  await shell(demo, { expectedCode: exitCodes.denied })`zx scripts/check-permissions.mts --template debian`
   return role
 }
 

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream'
 import { passwordClient } from '../proxmox/client.mts'
 import { interrupted } from '../run/errors.mts'
 import { appendPrivilege, encryptCredentials, privilege, withoutPrivilege } from './credentials.mts'
-import { command, type Demo, image, labConfig, prepareWorkspace, type Step, startLab } from './lab.mts'
+import { type Demo, image, labConfig, prepareWorkspace, type Step, shell, startLab } from './lab.mts'
 import { demonstrateVersions } from './templates.mts'
 import { demonstrateVms } from './vms.mts'
 
@@ -48,9 +48,10 @@ export async function demonstrate(
 }
 
 async function run(demo: Demo, step: Step): Promise<void> {
+  const $ = shell(demo)
   await writeFile(join(demo.workspace, 'config/proxmint.yaml'), labConfig(demo.lab))
   await step('encrypt its credentials with SOPS and age', () => encryptCredentials(demo))
-  await step(`import the ${image} cloud image as base VM`, () => command(demo, ['base', 'import', image]))
+  await step(`import the ${image} cloud image as base VM`, () => $`zx scripts/base.mts import ${image}`)
   const role = await step(`take ${privilege} away, and let the check find out`, () => withoutPrivilege(demo))
   await step(`give ${privilege} back`, () => appendPrivilege(demo, role))
   await demonstrateVersions(demo, step)

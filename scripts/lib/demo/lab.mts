@@ -1,10 +1,12 @@
-import { cp, mkdir, rm } from 'node:fs/promises'
+import { cp, mkdir, rm, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
+import { $, type Options, type ProcessPromise, quote } from 'zx/core'
 import { createLab, type Lab } from '../../../lab/create.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
+import { command, describeCommand } from '../run/exec.mts'
 
 /** What every step of the demonstration works with. */
 export interface Demo {
@@ -29,6 +31,8 @@ export async function prepareWorkspace(): Promise<string> {
   for (const folder of ['packer', 'terraform', 'cloud-init']) {
     await cp(join(repository, folder), join(workspace, folder), { recursive: true })
   }
+  // So that a command reads as it is typed in a project.
+  await symlink(join(repository, 'scripts'), join(workspace, 'scripts'))
   return workspace
 }
 
@@ -50,32 +54,41 @@ export function labConfig({ imagesUrl }: Lab): string {
   return ['site: demo', 'test_boot_timeout_seconds: 1800', 'images:', ...images, ''].join('\n')
 }
 
-/** Runs one of our commands in the lab's network, from the workspace, with the user's own streams. */
-export async function command(
-  { lab, workspace, output, signal }: Demo,
-  [name, ...args]: string[],
+/** Shows a command, runs it and waits for its end. @throws ProxmintError when it ends otherwise than expected. */
+type Shell = (...typed: Parameters<typeof command>) => Promise<void>
+
+/** A shell of the demonstration: in the lab's network, in the workspace, with the user's own streams. */
+export function shell(
+  demo: Demo,
   { input, expectedCode = 0, env }: { input?: string; expectedCode?: number; env?: NodeJS.ProcessEnv } = {},
-): Promise<void> {
-  output.write(`$ zx scripts/${name}.mts ${args.join(' ')}\n`)
-  const child = lab.spawn(['zx', join(repository, `scripts/${name}.mts`), ...args], {
-    cwd: workspace,
-    env: { ...environment(workspace), ...env },
-    stdio: [input === undefined ? 'ignore' : 'pipe', output, 'inherit'],
-  })
-  const stop = (): void => void child.kill('SIGINT')
-  signal.addEventListener('abort', stop, { once: true })
-  child.stdin?.end(input)
-  const code = await new Promise<number>((done, fail) => {
-    child.once('error', fail)
-    child.once('close', exitCode => done(exitCode ?? exitCodes.interrupted))
-  })
-  signal.removeEventListener('abort', stop)
-  if (signal.aborted) throw interrupted('demo')
-  if (code !== expectedCode) {
-    throw new ProxmintError(`${name} ended with ${code}, not ${expectedCode}`, {
-      hint: 'its own words are above',
+): Shell {
+  return async (...typed) => {
+    const plan = command(...typed)
+    const line = describeCommand(plan)
+    demo.output.write(`$ ${line}\n`)
+    const running = inLab(demo, [plan.file, ...plan.args], {
+      cwd: demo.workspace,
+      env: { ...environment(demo.workspace), ...env },
+      stdio: [input === undefined ? 'ignore' : 'pipe', demo.output, 'inherit'],
+      ...(input !== undefined && { input }),
     })
+    const stop = (): void => void running.child?.kill('SIGINT')
+    demo.signal.addEventListener('abort', stop, { once: true })
+    const { exitCode, cause } = await running
+    demo.signal.removeEventListener('abort', stop)
+    if (demo.signal.aborted) throw interrupted('demo')
+    const code = exitCode ?? exitCodes.interrupted
+    if (code === expectedCode && !cause) return
+    const hint = 'its own words are above'
+    throw new ProxmintError(`${line} ended with ${code}, not ${expectedCode}`, { hint, cause })
   }
+}
+
+/** zx's `$` for a program in the lab's network; its exit code is a result, not an error. */
+export function inLab({ lab }: Demo, argv: string[], options: Partial<Options>): ProcessPromise {
+  const spawn = ((_command, _args, settings) =>
+    lab.spawn(argv, { ...settings, shell: false })) as Options['spawn']
+  return $({ quote, nothrow: true, quiet: true, ...options, spawn })`${argv}`
 }
 
 /** The credentials come from the SOPS file, as a user's do, and from nowhere else. */

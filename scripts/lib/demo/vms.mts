@@ -1,12 +1,12 @@
+import type { StdioOptions } from 'node:child_process'
 import { join, resolve } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { labAccounts } from '../../../lab/chain/accounts.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { openFileStore } from '../registry/file/file-store.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { readLockfile } from '../templates/lockfile.mts'
-import { command, type Demo, type Step } from './lab.mts'
+import { type Demo, inLab, type Step, shell } from './lab.mts'
 
 /** Alice and Bob of the lab's chain; its first account owns the contract. */
 const [alice, bob] = labAccounts(3).slice(1)
@@ -15,46 +15,48 @@ const dayEnv = (days: number) => ({ PROXMINT_TEST_DAYS_LATER: String(days) })
 
 /** Two VMs from their first day to the end of one of them, each opened by its owner's wallet. */
 export async function demonstrateVms(demo: Demo, step: Step): Promise<void> {
+  const $ = shell(demo)
   const hasModule = Boolean(process.env['PAM_WEB3_PACKAGE'])
   if (hasModule) await step('build a VM template with libpam-web3 in it', () => buildWithModule(demo))
   const template = hasModule ? [] : await templateWithoutModule(demo)
   const create = (name: string, wallet: string) =>
-    command(demo, ['vm', 'create', name, '--owner-wallet', wallet, ...template, '--apply'])
+    $`zx scripts/vm.mts create ${name} --owner-wallet ${wallet} ${template} --apply`
   await step('create two VMs for two owners: reserve, plan, create, mint, boot, verify', async () => {
     await create('shop', alice!.address)
     await create('wiki', bob!.address)
-    await command(demo, ['vm', 'list'])
+    await $`zx scripts/vm.mts list`
   })
   await step(
     'the token ids in the VMs are those on the chain, and open them to their owners alone',
     async () => {
-      await command(demo, ['events', '--from-block', '0'])
+      await $`zx scripts/events.mts --from-block 0`
       await verifyLogins(demo)
     },
   )
   await step(
     'the token of wiki was transferred meanwhile: reconcile finds it, and the registry follows',
-    () => command(demo, ['reconcile', '--fix']),
+    () => $`zx scripts/reconcile.mts --fix`,
   )
   await step('extend one VM; a month later gc suspends the other', async () => {
-    await command(demo, ['vm', 'extend', 'shop', '--days', '90'])
-    await command(demo, ['gc', '--execute'], { env: dayEnv(31) })
-    await command(demo, ['vm', 'list'])
+    await $`zx scripts/vm.mts extend shop --days 90`
+    await shell(demo, { env: dayEnv(31) })`zx scripts/gc.mts --execute`
+    await $`zx scripts/vm.mts list`
   })
   await step('resume it; another month later gc suspends it, and destroys it after the grace', async () => {
-    await command(demo, ['vm', 'resume', 'wiki', '--days', '30'])
-    await command(demo, ['gc', '--execute'], { env: dayEnv(61) })
-    await command(demo, ['gc', '--execute'], { env: dayEnv(65) })
+    await $`zx scripts/vm.mts resume wiki --days 30`
+    await shell(demo, { env: dayEnv(61) })`zx scripts/gc.mts --execute`
+    await shell(demo, { env: dayEnv(65) })`zx scripts/gc.mts --execute`
   })
   await step('registry, folders, Proxmox and chain agree', async () => {
-    await command(demo, ['reconcile'])
-    await command(demo, ['vm', 'show', 'shop'])
+    await $`zx scripts/reconcile.mts`
+    await $`zx scripts/vm.mts show shop`
   })
 }
 
 async function buildWithModule(demo: Demo): Promise<void> {
-  await command(demo, ['base', 'import', 'debian-web3'])
-  await command(demo, ['build', 'debian-web3'])
+  const $ = shell(demo)
+  await $`zx scripts/base.mts import debian-web3`
+  await $`zx scripts/build.mts debian-web3`
 }
 
 /** The Debian one that is there, by its number: nobody can tell what is in it. @returns options of `vm create`. */
@@ -84,11 +86,9 @@ async function verifyLogins(demo: Demo): Promise<void> {
     shop: { ...shop, walletKey: alice!.privateKey },
     wiki: { ...wiki, walletKey: bob!.privateKey },
   })
-  const child = lab.spawn([process.execPath, verifier], { stdio: ['pipe', output, 'pipe'] })
-  child.stdin!.end(input)
-  const said = text(child.stderr!)
-  const code = await new Promise(done => child.once('close', done))
-  if (code !== 0) throw new ProxmintError(`the logins were not as they must be: ${await said}`)
+  const stdio: StdioOptions = ['pipe', output, 'pipe']
+  const { exitCode, stderr } = await inLab(demo, [process.execPath, verifier], { stdio, input })
+  if (exitCode !== 0) throw new ProxmintError(`the logins were not as they must be: ${stderr}`)
 }
 
 /** The account's GECOS field, by the guest agent, as an administrator can. */

@@ -1,7 +1,6 @@
 import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
 import { exitCodes, ProxmintError } from './errors.mts'
 import { didYouMean, nearest } from './nearest.mts'
-import type { Use } from './uses.mts'
 
 export interface OptionSpec {
   /** An `integer` is read by `integer()`, which knows its range. */
@@ -26,8 +25,8 @@ export interface CommandSpec {
   options: Record<string, OptionSpec>
   /** Largest number of positional arguments. */
   positionals: number
-  /** What it needs besides its arguments. */
-  uses: Use[]
+  /** What it needs besides its arguments, by the names in tools/uses.mts. */
+  uses: string[]
   /** Files it may write, from the project's root; `<...>` is one the caller names. */
   writes: string[]
   /** A call that works, shown in `--help`. */
@@ -194,4 +193,18 @@ export function helpText(spec: CommandSpec): string {
     `Example: ${spec.example}`,
     'Exit codes: docs/exit-codes.md',
   ].join('\n')
+}
+
+/** The values of a `NAME=VALUE` option as an object. @throws ProxmintError (usage) for anything else. */
+export function assignments(
+  spec: Pick<CommandSpec, 'name'>,
+  option: string,
+  texts: string[],
+): Record<string, string> {
+  const pairs = texts.map((text): [string, string] => {
+    const match = /^(\w+)=([\s\S]*)$/.exec(text)
+    if (match === null) throw usageError(spec, `option \`--${option}\` takes NAME=VALUE, not \`${text}\``)
+    return [match[1]!, match[2]!]
+  })
+  return Object.fromEntries(pairs)
 }

@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { which } from 'zx'
+import { which } from 'zx/core'
 import { ProxmintError } from '../run/errors.mts'
 import { type CacheEntry, readEntry } from './cache.mts'
 import { type Pin, pins, type ToolName } from './pins.mts'

@@ -1,9 +1,9 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { which } from 'zx'
+import { which } from 'zx/core'
 import { ProxmintError } from '../run/errors.mts'
-import { type CommandPlan, runCommand } from '../run/exec.mts'
+import { type CommandPlan, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
 import { ask } from './ask.mts'
 import { installEntry, type NewEntry } from './cache.mts'
@@ -39,7 +39,7 @@ const recipes: Partial<Record<ToolName, Recipe>> = {
 }
 
 /** The first Go that fetches a newer one by itself when a module asks for it. */
-const firstSwitchingGo = '1.21'
+const FIRST_SWITCHING_GO = '1.21'
 
 /** Builds the pinned version. What is downloaded is verified by the module's committed go.sum. */
 export const buildWithGo: Method = async (name, signal) => {
@@ -58,12 +58,10 @@ export const buildWithGo: Method = async (name, signal) => {
 
 /** CGO off: the result needs no C compiler and no library. GOWORK off: a workspace above must not matter. */
 function buildPlan(recipe: Recipe, moduleFolder: string, outputFolder: string): CommandPlan {
-  const flags = `-s -w ${recipe.versionFlags}`.trim()
+  const { packages, versionFlags } = recipe
+  const flags = `-s -w ${versionFlags}`.trim()
   return {
-    file: 'go',
-    args: ['build', '-v', '-mod=readonly', '-trimpath', '-ldflags', flags, '-o', `${outputFolder}/`].concat(
-      recipe.packages,
-    ),
+    ...command`go build -v -mod=readonly -trimpath -ldflags ${flags} -o ${outputFolder}/ ${packages}`,
     cwd: moduleFolder,
     env: { CGO_ENABLED: '0', GOWORK: 'off' },
   }
@@ -101,7 +99,7 @@ async function checkGo(moduleFolder: string): Promise<void> {
     )
   }
   const found = versionIn((await ask({ file: go }, ['version'])).stdout) ?? 'of unknown version'
-  if (!isAtLeast(found, firstSwitchingGo)) {
+  if (!isAtLeast(found, FIRST_SWITCHING_GO)) {
     throw new ProxmintError(`Go ${found} (${go}) is too old; install Go ${needed} or newer (go.dev/dl)`)
   }
 }

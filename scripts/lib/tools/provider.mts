@@ -3,7 +3,7 @@ import { arch, platform } from 'node:os'
 import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { ProxmintError } from '../run/errors.mts'
-import { runCommand } from '../run/exec.mts'
+import { command, runCommand } from '../run/exec.mts'
 import { lastLine } from './ask.mts'
 import { cacheFolder, readEntry } from './cache.mts'
 import { pins } from './pins.mts'
@@ -83,10 +83,12 @@ export async function mirrorRelease(tofu: Tool, folder: string, signal: AbortSig
     join(folder, 'providers.tf.json'),
     JSON.stringify({ terraform: { required_providers: { proxmox } } }),
   )
-  const args = ['providers', 'mirror', `-platform=${target}`, mirror]
   const env = { NO_COLOR: '1', TF_CLI_CONFIG_FILE: undefined }
-  const plan = { file: tofu.file, args, cwd: folder, env }
-  const result = await runCommand(plan, { signal, timeoutMs: 300_000, graceMs: 5000 })
+  const download = command`${tofu.file} providers mirror -platform=${target} ${mirror}`
+  const result = await runCommand(
+    { ...download, cwd: folder, env },
+    { signal, timeoutMs: 300_000, graceMs: 5000 },
+  )
   if (result.code !== 0) throw new ProxmintError(`${tofu.file} cannot download it (${lastLine(result)})`)
   await serveUnderEveryHost(mirror)
 }

@@ -1,8 +1,8 @@
 import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { which } from 'zx'
+import { which } from 'zx/core'
 import { messageOf, ProxmintError } from '../run/errors.mts'
-import { type CommandPlan, type CommandResult, runCommand } from '../run/exec.mts'
+import { type CommandPlan, type CommandResult, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
 import { lastLine } from './ask.mts'
 import { installEntry, type NewEntry } from './cache.mts'
@@ -12,7 +12,7 @@ import { type Pin, pins, type ToolName } from './pins.mts'
 import { mirrorRelease } from './provider.mts'
 
 /** Enough for a large program over a slow line. */
-const downloadLimitMs = 300_000
+const DOWNLOAD_LIMIT_MS = 300_000
 
 /**
  * The official releases by pinned version. Programs come by mise, which compares each download with the
@@ -69,24 +69,23 @@ async function downloadPrograms(
     if (found === null) throw new ProxmintError(`the release of ${installed} has no program ${program}`)
     await copyFile(found, join(folder, 'bin', program))
   }
-  await rm(join(folder, miseFolder), { recursive: true })
+  await rm(join(folder, MISE_FOLDER), { recursive: true })
 }
 
-const miseFolder = 'mise'
+const MISE_FOLDER = 'mise'
 
 async function mise(args: string[], folder: string, signal: AbortSignal): Promise<CommandResult> {
   const plan = misePlan(args, folder)
-  const result = await runCommand(plan, { signal, timeoutMs: downloadLimitMs, graceMs: 5000 })
+  const result = await runCommand(plan, { signal, timeoutMs: DOWNLOAD_LIMIT_MS, graceMs: 5000 })
   if (result.code === 0) return result
   throw new ProxmintError(`its release cannot be downloaded (${complaint(result)})`)
 }
 
 /** Everything mise keeps stays below `folder`; the user's own mise, if any, is neither read nor changed. */
 export function misePlan(args: string[], folder: string): CommandPlan {
-  const own = join(folder, miseFolder)
+  const own = join(folder, MISE_FOLDER)
   return {
-    file: 'npx',
-    args: ['--yes', `--package=${pins.mise.package}@${pins.mise.version}`, '--', 'mise', ...args],
+    ...command`npx --yes --package=${pins.mise.package}@${pins.mise.version} -- mise ${args}`,
     cwd: folder,
     env: {
       MISE_DATA_DIR: join(own, 'data'),
@@ -128,11 +127,10 @@ function isNetworkFault(message: string): boolean {
 async function downloadPackerPlugin(folder: string, signal: AbortSignal): Promise<void> {
   const { source, version } = pins.tools.packer.plugin
   const plan: CommandPlan = {
-    file: join(folder, 'bin', 'packer'),
-    args: ['plugins', 'install', source, version],
+    ...command`${folder}/bin/packer plugins install ${source} ${version}`,
     env: { PACKER_PLUGIN_PATH: join(folder, 'plugins'), CHECKPOINT_DISABLE: '1' },
   }
-  const result = await runCommand(plan, { signal, timeoutMs: downloadLimitMs, graceMs: 5000 })
+  const result = await runCommand(plan, { signal, timeoutMs: DOWNLOAD_LIMIT_MS, graceMs: 5000 })
   if (result.code !== 0) {
     throw new ProxmintError(`its plugin ${source} cannot be downloaded (${lastLine(result)})`)
   }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { delimiter } from 'node:path'
-import { which } from 'zx'
+import { which } from 'zx/core'
 import { ProxmintError } from '../run/errors.mts'
-import { type CommandResult, runCommand } from '../run/exec.mts'
+import { type CommandPlan, type CommandResult, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
 import { ask, lastLine } from './ask.mts'
 import type { Method } from './method.mts'
@@ -30,6 +30,9 @@ export interface Host {
   /** Debian, Ubuntu and what derives from them. */
   apt: boolean
 }
+
+/** Waits up to 120 s for another apt. */
+const APT_OPTIONS = ['-o', 'DPkg::Lock::Timeout=120']
 
 const systemPackages: SystemPackage[] = JSON.parse(
   readFileSync(new URL('system-packages.json', toolsFolder), 'utf8'),
@@ -81,21 +84,20 @@ export async function installPackages(names: string[], host: Host, signal: Abort
   const line = installLine(names, host)
   if (!host.root || !host.apt) throw new ProxmintError(missing, { hint: line })
   await withProgress(`apt-get install ${names.join(' ')}`, async () => {
-    const install = ['install', '-y', '--no-install-recommends', ...names]
-    let result = await aptGet(install, signal)
+    const install = command`apt-get ${APT_OPTIONS} install -y --no-install-recommends ${names}`
+    let result = await apt(install, signal)
     if (result.code !== 0) {
       // A fresh image has no package lists, an old one outdated ones.
-      await aptGet(['update'], signal)
-      result = await aptGet(install, signal)
+      await apt(command`apt-get ${APT_OPTIONS} update`, signal)
+      result = await apt(install, signal)
     }
     if (result.code !== 0)
       throw new ProxmintError(`${missing} (apt-get: ${lastLine(result)})`, { hint: line })
   })
 }
 
-function aptGet(args: string[], signal: AbortSignal): Promise<CommandResult> {
-  const env = { DEBIAN_FRONTEND: 'noninteractive' }
-  return runCommand({ file: 'apt-get', args: ['-o', 'DPkg::Lock::Timeout=120', ...args], env }, { signal })
+function apt(plan: CommandPlan, signal: AbortSignal): Promise<CommandResult> {
+  return runCommand({ ...plan, env: { DEBIAN_FRONTEND: 'noninteractive' } }, { signal })
 }
 
 /** The distribution's packages of those tools that it has. */

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { registryDatabase } from '../../../scripts/lib/config/registry.mts'
+import { openDatabase } from '../../../scripts/lib/database/postgres.mts'
 import { openPostgresStore } from '../../../scripts/lib/registry/postgres/postgres-store.mts'
 import { interrupted } from '../../../scripts/lib/run/errors.mts'
-import { inTransaction, openPool } from '../../../scripts/lib/run/postgres.mts'
 import { failureOf } from '../failure.mts'
 import { describeStore } from './conformance.mts'
 import { limits, wanted } from './entries.mts'
@@ -60,9 +61,9 @@ describe('a connection that breaks, as all do when the database is restarted', (
 
   test('between two queries of a transaction, the next tells of it', async () => {
     const url = await database.url('broken_transaction')
-    const pool = await openPool(url)
+    const opened = await openDatabase(registryDatabase(url))
     const failure = await failureOf(() =>
-      inTransaction(pool, async client => {
+      opened.transaction(async client => {
         // Not `once`, which the error before it would end.
         const ended = new Promise<void>(resolve => client.on('end', () => resolve()))
         await breakOthers(url)
@@ -71,7 +72,7 @@ describe('a connection that breaks, as all do when the database is restarted', (
       }),
     )
     expect(failure.message).toMatch(/^the registry in PostgreSQL cannot be used: .*connection/)
-    await pool.end()
+    await opened.close()
   })
 })
 

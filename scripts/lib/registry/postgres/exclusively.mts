@@ -1,8 +1,8 @@
 import { hostname } from 'node:os'
 import type { Client } from 'pg'
+import type { Database } from '../../database/postgres.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { lockLost } from '../../run/lock.mts'
-import { databaseFailed, withConnection } from '../../run/postgres.mts'
 
 /** Apart from the numbers of `lockRegistry`, which has one key, not two. */
 const lockSpace = 7_730
@@ -12,14 +12,14 @@ const lockSpace = 7_730
  * holds it is only for whoever finds it taken.
  */
 export async function exclusively<T>(
-  url: string,
+  database: Database,
   name: string,
   purpose: string,
   work: (lost: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  return withConnection(url, async (client, lost) => {
+  return database.withConnection(async (client, lost) => {
     await lock(client, name, purpose).catch(error => {
-      throw error instanceof ProxmintError ? error : databaseFailed(error)
+      throw error instanceof ProxmintError ? error : database.failed(error)
     })
     return work(lost).catch(error => {
       throw lost.aborted ? lockLost(`${purpose} ${name}`, lost, error) : error

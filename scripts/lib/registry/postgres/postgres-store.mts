@@ -1,5 +1,6 @@
-import type { Pool, PoolClient } from 'pg'
-import { databaseFailed, inTransaction, openPool } from '../../run/postgres.mts'
+import type { PoolClient } from 'pg'
+import { registryDatabase } from '../../config/registry.mts'
+import { type Database, openDatabase } from '../../database/postgres.mts'
 import { allocate } from '../allocate.mts'
 import { conflictsOf } from '../conflicts.mts'
 import type { Entry } from '../entry.mts'
@@ -16,23 +17,24 @@ import { ensureTables, lockRegistry } from './schema.mts'
  * @throws ProxmintError where the database cannot be reached, or holds a registry of a newer version.
  */
 export async function openPostgresStore(url: string): Promise<RegistryStore> {
-  const pool = await openPool(url)
+  const database = await openDatabase(registryDatabase(url))
   try {
-    await ensureTables(pool)
+    await ensureTables(database)
   } catch (error) {
-    await pool.end()
+    await database.close()
     throw error
   }
-  return storeOn(pool, url)
+  return storeOn(database, url)
 }
 
-function storeOn(pool: Pool, url: string): RegistryStore {
+function storeOn(database: Database, url: string): RegistryStore {
   return {
     description: `the registry in PostgreSQL, ${describe(url)}`,
-    list: () => select(pool, 'SELECT entry FROM proxmint_entries ORDER BY name COLLATE "C"', []),
-    find: async name => (await select(pool, 'SELECT entry FROM proxmint_entries WHERE name = $1', [name]))[0],
+    list: () => select(database, 'SELECT entry FROM proxmint_entries ORDER BY name COLLATE "C"', []),
+    find: async name =>
+      (await select(database, 'SELECT entry FROM proxmint_entries WHERE name = $1', [name]))[0],
     reserve: (wanted, limits) =>
-      inTransaction(pool, async client => {
+      database.transaction(async client => {
         await lockRegistry(client)
         const cursors = await readCursors(client)
         const entries = await allocate(wanted, limits, heldIn(client), cursors)
@@ -41,13 +43,13 @@ function storeOn(pool: Pool, url: string): RegistryStore {
         return entries
       }),
     preview: (wanted, limits) =>
-      inTransaction(pool, async client =>
+      database.transaction(async client =>
         allocate(wanted, limits, heldIn(client), await readCursors(client)),
       ),
-    change: (name, revise) => inTransaction(pool, client => change(client, name, revise)),
-    listArchived: () => select(pool, 'SELECT entry FROM proxmint_archive ORDER BY id', []),
+    change: (name, revise) => database.transaction(client => change(client, name, revise)),
+    listArchived: () => select(database, 'SELECT entry FROM proxmint_archive ORDER BY id', []),
     add: (entries, archived) =>
-      inTransaction(pool, async client => {
+      database.transaction(async client => {
         await lockRegistry(client)
         const living = await client.query<{ entry: Entry }>('SELECT entry FROM proxmint_entries')
         const conflicts = conflictsOf(
@@ -58,8 +60,8 @@ function storeOn(pool: Pool, url: string): RegistryStore {
         await insert(client, entries)
         await archive(client, archived)
       }),
-    exclusively: (name, purpose, work) => exclusively(url, name, purpose, work),
-    close: () => pool.end(),
+    exclusively: (name, purpose, work) => exclusively(database, name, purpose, work),
+    close: () => database.close(),
   }
 }
 
@@ -79,10 +81,8 @@ async function change(client: PoolClient, name: string, revise: (entry: Entry) =
   return changed
 }
 
-async function select(pool: Pool, sql: string, values: unknown[]): Promise<Entry[]> {
-  const { rows } = await pool.query<{ entry: Entry }>(sql, values).catch(cause => {
-    throw databaseFailed(cause)
-  })
+async function select(database: Database, sql: string, values: unknown[]): Promise<Entry[]> {
+  const rows = await database.query<{ entry: Entry }>(sql, values)
   return rows.map(({ entry }) => entry)
 }
 

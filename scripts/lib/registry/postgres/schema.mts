@@ -1,6 +1,6 @@
-import type { Pool, PoolClient } from 'pg'
+import type { PoolClient } from 'pg'
+import type { Database } from '../../database/postgres.mts'
 import { ProxmintError } from '../../run/errors.mts'
-import { inTransaction } from '../../run/postgres.mts'
 
 /** Any number, the same for every run: whoever holds it is the only one that hands out numbers. */
 const lockId = 7_730_146_468
@@ -13,8 +13,8 @@ export async function lockRegistry(client: PoolClient): Promise<void> {
 }
 
 /** Makes the tables where they are not there. */
-export async function ensureTables(pool: Pool): Promise<void> {
-  await inTransaction(pool, async client => {
+export async function ensureTables(database: Database): Promise<void> {
+  await database.transaction(async client => {
     await lockRegistry(client)
     await client.query(`
       CREATE TABLE IF NOT EXISTS proxmint_format (version integer NOT NULL);

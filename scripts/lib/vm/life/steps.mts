@@ -1,6 +1,6 @@
 import { waitForTask } from '../../proxmox/task.mts'
 import { advance, type Entry, type Phase } from '../../registry/entry.mts'
-import { type Checkpoint, checkpoint } from '../../run/checkpoint.mts'
+import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { withProgress } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
@@ -17,7 +17,7 @@ import { mintsBeforeBoot, mintToken, requireOwnToken } from './mint.mts'
 interface Step {
   name: string
   next: Phase
-  reached: Checkpoint
+  reached: string
   /** May be done again, wholly or in part. @returns what else is known of the VM then. */
   act(entry: Entry, context: VmContext): Promise<Partial<Entry> | undefined>
 }

@@ -1,17 +1,16 @@
-import { exitCodes } from './errors.mts'
+/** What commands need besides their arguments, by the names in `uses` of their specs: for PROJECT.yaml. */
+import { exitCodes } from '../scripts/lib/run/errors.mts'
 
-/** What a command needs besides its arguments. */
 export interface UseSpec {
-  /** The environment variables it reads for that, with what they say. */
+  /** The environment variables that are read for it, with their meaning. */
   variables: Record<string, string>
-  /** How it may fail on that account, beside the codes that every command has. */
+  /** Exit codes for failures of it, beside those that every command has. */
   exitCodes: number[]
 }
 
 const { invalid, denied, locked, partial } = exitCodes
 
-/** Told by `npm run project`, which a test holds against the variables that are read. */
-export const uses = {
+const uses: Record<string, UseSpec> = {
   config: {
     variables: {
       PROXMINT_CONFIG: 'instead of config/proxmint.yaml; the folder above it is the project',
@@ -87,6 +86,18 @@ export const uses = {
   locks: { variables: {}, exitCodes: [locked] },
   /** It does several pieces of work, of which some may fail. */
   many: { variables: {}, exitCodes: [partial] },
-} as const satisfies Record<string, UseSpec>
+}
 
-export type Use = keyof typeof uses
+/** Those that read variables. */
+export function usesWithVariables(): [name: string, variables: Record<string, string>][] {
+  return Object.entries(uses)
+    .filter(([, { variables }]) => Object.keys(variables).length > 0)
+    .map(([name, { variables }]) => [name, variables])
+}
+
+/** @throws Error for a name that is not in the table. */
+export function useNamed(name: string): UseSpec {
+  const use = uses[name]
+  if (use === undefined) throw new Error(`tools/uses.mts has no ${name}`)
+  return use
+}

@@ -1,0 +1,48 @@
+/**
+ * The moments between which a run can die, by room, in the order in which a run passes them. Tests kill a run at each
+ * of them, by its name in PROXMINT_TEST_KILL_AT, and see what the next run makes of it.
+ * test/unit/run-checkpoint.test.mts compares them with the code.
+ */
+
+/** Build, acceptance test, promotion and prune. */
+export const BUILD_CHECKPOINTS = [
+  'reserved',
+  'packer-started',
+  'packer-ended',
+  'finished',
+  'test-reserved',
+  'test-started',
+  'tested',
+  'recorded',
+  'released',
+  'mirrored',
+  'prune-planned',
+  'prune-deleted',
+  'prune-forgotten',
+]
+
+/** The life of a VM. */
+export const VM_CHECKPOINTS = [
+  'vm-reserved',
+  'vm-create-planned',
+  'vm-create-applied',
+  'vm-created',
+  'vm-minted',
+  'vm-boot-planned',
+  'vm-boot-applied',
+  'vm-verified',
+  'vm-active',
+  'vm-suspended',
+  'vm-stopped',
+  'vm-destroy-planned',
+  'vm-destroy-applied',
+  'vm-destroyed',
+  'vm-folder-removed',
+  'vm-forgotten',
+]
+
+/** A rebuild, before it goes on as the creation of a VM does. */
+export const REBUILD_CHECKPOINTS = ['vm-rebuild-decided', 'vm-rebuild-cleared']
+
+/** A transaction: nothing is signed; signed and stored; sent; its receipt was seen. */
+export const MINT_CHECKPOINTS = ['mint-unsigned', 'mint-stored', 'mint-sent', 'mint-mined']
