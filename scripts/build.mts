@@ -1,6 +1,5 @@
 import type { BuildOptions } from './lib/build/options.mts'
-import { type Arguments, assignments, usageError } from './lib/run/command-line.mts'
-import { durationMs } from './lib/run/duration.mts'
+import { type Arguments, assignments, durationMs, usageError } from './lib/run/command-line.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'build'

@@ -1,6 +1,5 @@
 import type { Answer } from '../run/answer.mts'
-import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
-import { durationMs } from '../run/duration.mts'
+import { type Arguments, durationMs, usageError, wordAfterVerb } from '../run/command-line.mts'
 import { exitCodes } from '../run/errors.mts'
 import { connect } from '../site/connect.mts'
 import { familyIn } from '../templates/channels.mts'
