@@ -10,15 +10,15 @@ interface AgentInterface {
 
 export interface GuestInterface {
   name: string
-  /** Lower case. */
+  /** In lower case. */
   mac: string | undefined
-  /** With prefix length: `192.168.1.5/24`. */
+  /** Addresses with prefix length: `192.168.1.5/24`. */
   addresses: string[]
 }
 
 /**
- * GET .../agent/network-get-interfaces: what the guest agent tells, or undefined while it does not answer. A
- * missing privilege throws.
+ * GET .../agent/network-get-interfaces. @returns The network cards; undefined while the guest agent does not answer.
+ * @throws ProxmoxApiError Also for a missing privilege.
  */
 export async function getGuestAddresses(
   client: ProxmoxClient,

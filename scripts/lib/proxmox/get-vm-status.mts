@@ -13,7 +13,7 @@ export function getVmStatus(client: ProxmoxClient, vm: VmRef): Promise<VmStatus>
   return client.request('GET', `${vmPath(vm)}/status/current`)
 }
 
-/** The same, or undefined where the VM does not exist. A missing privilege still throws: it is no missing VM. */
+/** GET .../status/current; undefined if the VM does not exist. @throws ProxmoxApiError Also for a missing privilege. */
 export async function findVmStatus(client: ProxmoxClient, vm: VmRef): Promise<VmStatus | undefined> {
   try {
     return await getVmStatus(client, vm)

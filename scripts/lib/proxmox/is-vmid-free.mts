@@ -2,8 +2,8 @@ import type { ProxmoxClient } from './client.mts'
 import { ProxmoxApiError } from './errors.mts'
 
 /**
- * GET /cluster/nextid?vmid=N: whether no VM or container has the id, also among those the identity cannot
- * see. It reserves nothing.
+ * GET /cluster/nextid?vmid=N. @returns True if no VM or container has the id, even one that the identity cannot see.
+ * The id is not reserved.
  */
 export async function isVmidFree(client: ProxmoxClient, vmid: number): Promise<boolean> {
   try {
