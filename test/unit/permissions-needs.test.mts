@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
   acceptanceNeeds,
-  agentPrivilege,
   baseImportNeeds,
   cloneBuildNeeds,
   isoBuildNeeds,
@@ -192,5 +191,7 @@ test.each([
   [9, 'VM.GuestAgent.Audit'],
   [10, 'VM.GuestAgent.Audit'],
 ])('the privilege to ask the guest agent on PVE %i: %s', (pveMajor, privilege) => {
-  expect(agentPrivilege(pveMajor)).toBe(privilege)
+  const needs = cloneBuildNeeds({ ...place, pveMajor }, 9900, true)
+  const [first] = needs.find(({ purpose }) => purpose === 'ask the guest agent for the address')!.alternatives
+  expect(first).toEqual([{ path: '/vms', privilege }])
 })

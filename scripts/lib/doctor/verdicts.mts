@@ -1,6 +1,6 @@
+import { missingLines } from '../permissions/check.mts'
 import { counted } from '../run/counted.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { missingLines } from '../site/permission-check.mts'
 import { noBridge } from '../site/require-bridge.mts'
 import { noSuchNode } from '../site/require-node.mts'
 import { storageFaults } from '../site/require-storages.mts'
