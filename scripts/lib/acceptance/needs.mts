@@ -5,9 +5,9 @@ import { acceptanceNeeds, type Need } from '../permissions/needs.mts'
 export interface TestedPlace {
   pveMajor: number
   node: string
-  /** Of the clones' disks. */
+  /** Storage of the clones' disks. */
   storage: string
-  /** Of the VM template; undefined before it is built. */
+  /** VMID of the VM template; undefined before it is built. */
   vmid: number | undefined
 }
 

@@ -1,16 +1,18 @@
+/** Rules about credentials in templates. */
+
 import type { AttributeNode } from './hcl-source.mts'
 import { attributeOf, type SourceBlock, type Variable } from './template.mts'
 import type { Found } from './violation.mts'
 
-const credentialAttributes = ['username', 'token', 'password', 'ssh_password', 'winrm_password']
-const credentialVariables = /^proxmox_(username|token|password)$|_(secret|password)$/
+const CREDENTIAL_ATTRIBUTES = ['username', 'token', 'password', 'ssh_password', 'winrm_password']
+const CREDENTIAL_VARIABLES = /^proxmox_(username|token|password)$|_(secret|password)$/
 
-/** By its name. */
+/** Decides by the name of the variable. */
 export function holdsCredential({ name }: Variable): boolean {
-  return credentialVariables.test(name)
+  return CREDENTIAL_VARIABLES.test(name)
 }
 
-/** The rule `sensitive`, for a variable that holds a credential. */
+/** Rule `sensitive`, for a variable with a credential. */
 export function sensitive({ name, file, line, sensitive: isSensitive }: Variable): Found {
   if (isSensitive) return []
   return [
@@ -24,16 +26,16 @@ export function sensitive({ name, file, line, sensitive: isSensitive }: Variable
   ]
 }
 
-const literalSecretWhy = 'whatever is in the repository is known to everybody who ever cloned it'
+const LITERAL_SECRET_WHY = 'everybody who ever cloned the repository knows it'
 
-/** The rule `no-literal-secret`, for a source. */
+/** Rule `no-literal-secret`, for a source. */
 export function literalSecrets({ block, file }: SourceBlock): Found {
-  return credentialAttributes.flatMap(name => {
+  return CREDENTIAL_ATTRIBUTES.flatMap(name => {
     const attribute = attributeOf(block, name)
     if (attribute === undefined || !isLiteral(attribute)) return []
-    const fix = `${name} = var.<variable>, and the value into the SOPS file; make a new secret, this one is known`
+    const fix = `${name} = var.<variable>, and put a new secret into the SOPS file: this one is known`
     return [
-      { file, line: attribute.line, what: `\`${name}\` holds a literal value`, why: literalSecretWhy, fix },
+      { file, line: attribute.line, what: `\`${name}\` holds a literal value`, why: LITERAL_SECRET_WHY, fix },
     ]
   })
 }
@@ -42,7 +44,7 @@ function isLiteral({ value }: AttributeNode): boolean {
   return /^"[^"]+"$/.test(value) && !value.includes('${')
 }
 
-/** The rule `no-literal-secret`, for a variable. */
+/** Rule `no-literal-secret`, for a variable. */
 export function literalDefault(variable: Variable): Found {
   const value = variable.default
   if (!holdsCredential(variable) || typeof value !== 'string' || value === '' || value.includes('${'))
@@ -52,8 +54,8 @@ export function literalDefault(variable: Variable): Found {
       file: variable.file,
       line: variable.line,
       what: `variable ${variable.name} has a literal default`,
-      why: literalSecretWhy,
-      fix: 'default = env("..."), and the value into the SOPS file; make a new secret, this one is known',
+      why: LITERAL_SECRET_WHY,
+      fix: 'default = env("..."), and put a new secret into the SOPS file: this one is known',
     },
   ]
 }

@@ -1,3 +1,5 @@
+/** Rule `known-attribute`: compares sources with the attributes of the proxmox plugin (plugin-attributes.json). */
+
 import { nearest } from '../run/nearest.mts'
 import type { AttributeNode, BlockNode } from './hcl-source.mts'
 import pluginAttributes from './plugin-attributes.json' with { type: 'json' }
@@ -6,7 +8,7 @@ import type { Found } from './violation.mts'
 
 type AttributeTypes = { [name: string]: string | AttributeTypes }
 
-/** Attributes and blocks of a proxmox source that the modern plugin does not know, and literals of a wrong type. */
+/** Finds attributes and blocks of a proxmox source that the plugin does not know, and literals of a wrong type. */
 export function unknownAttributes({ type, block, file }: SourceBlock): Found {
   const types = (pluginAttributes as Record<string, AttributeTypes>)[type]
   return types === undefined ? [] : unknownWithin(block, types, file, type)
@@ -36,9 +38,9 @@ function unknownAttribute(
   return {
     file,
     line,
-    what: `${where} knows no \`${name}\``,
-    why: 'the plugin refuses what it does not know (checked against hashicorp/proxmox 1.2.4)',
-    fix: close === undefined ? 'take it away' : `write \`${close}\``,
+    what: `${where} does not know \`${name}\``,
+    why: 'the plugin refuses unknown attributes and blocks (list: hashicorp/proxmox 1.2.4)',
+    fix: close === undefined ? 'remove it' : `write \`${close}\``,
   }
 }
 
@@ -52,11 +54,11 @@ function attributeForBlock({ name, line }: AttributeNode, file: string): Found[n
   }
 }
 
-/** Literals alone: what an expression comes to is Packer's business. */
+/** Checks only literals: Packer evaluates expressions. */
 function wrongType({ name, value, line }: AttributeNode, type: string, file: string): Found {
   const literal = literalType(value)
   if (literal === undefined || literal === type) return []
-  // Packer converts between these where the text allows it.
+  // Packer converts these strings and literals.
   if (literal === 'string' && (type === 'number' || type === 'bool') && /^"(\d+|true|false)"$/.test(value))
     return []
   if (type === 'string' && (literal === 'number' || literal === 'bool')) return []

@@ -1,3 +1,5 @@
+/** Rules for templates, one for each documented mistake. */
+
 import { nearest } from '../run/nearest.mts'
 import { holdsCredential, literalDefault, literalSecrets, sensitive } from './credential-rules.mts'
 import type { Family } from './family.mts'
@@ -6,18 +8,17 @@ import { unknownAttributes } from './known-attributes.mts'
 import { attributeOf, type HclValue, type SourceBlock, type Template } from './template.mts'
 import type { Found, Violation } from './violation.mts'
 
-export interface Rule {
+interface Rule {
   name: string
-  /** For the table in the docs: what it says, and why. */
+  /** Summary and reason, for the table in docs/templates.md. */
   summary: string
   why: string
   check(template: Template): Found
 }
 
-/** Of a family: the reasons by the rule's name, and where they stand. */
-export type Exemptions = Pick<Family, 'file' | 'exemptions' | 'exemptionLines'>
+type Exemptions = Pick<Family, 'file' | 'exemptions' | 'exemptionLines'>
 
-/** The rules of the documented fixes, in the order they are reported. */
+/** Rules in the order of the documentation. */
 export const rules: Rule[] = [
   {
     name: 'token-format',
@@ -62,8 +63,9 @@ export const rules: Rule[] = [
 ]
 
 /**
- * Every violation of every rule that the family is not exempt from, by file and line. An exemption that excuses
- * nothing is a violation itself: it would excuse a later mistake.
+ * Checks all rules without those that the family is exempt from. An exemption without a violation is a violation
+ * itself: it would hide a later mistake.
+ * @returns Violations by file and line.
  */
 export function checkRules(template: Template, family?: Exemptions): Violation[] {
   const found = rules.flatMap(rule =>
@@ -89,20 +91,14 @@ function staleExemptions({ file, exemptions, exemptionLines }: Exemptions, broke
         line: exemptionLines[rule] ?? 1,
         what: known
           ? `exemption from ${rule}, which the template does not break`
-          : `exemption from ${rule}, which is no rule`,
-        why: 'an exemption that excuses nothing today would excuse a mistake tomorrow',
-        fix: close === undefined ? 'take the exemption away' : `write \`${close}\``,
+          : `exemption from ${rule}, which is not a rule`,
+        why: 'an exemption without a violation would hide a later mistake',
+        fix: close === undefined ? 'remove the exemption' : `write \`${close}\``,
       }
     })
 }
 
-/** The table of the rules in docs/templates.md. */
-export function rulesTable(): string {
-  const rows = rules.map(({ name, summary, why }) => `| \`${name}\` | ${summary} | ${why} |`)
-  return ['| rule | says | why |', '|---|---|---|', ...rows].join('\n')
-}
-
-/** One violation for a person: where and what, then why and how to mend it. */
+/** Text of a violation: place and fault, then the reason and the fix. */
 export function formatViolation({ rule, file, line, what, why, fix }: Violation): string {
   return `${file}:${line}: ${what} [${rule}]\n    why: ${why}\n    fix: ${fix}`
 }
@@ -122,7 +118,7 @@ function tokenFormat(template: Template, source: SourceBlock): Found {
   ]
 }
 
-/** The attribute is `var.<variable>`, and that variable reads the environment as `credentials export` sets it. */
+/** Checks that an attribute is `var.<variable>`, and that the variable reads what `credentials export` sets. */
 function fromVariable(
   template: Template,
   source: SourceBlock,
@@ -149,7 +145,7 @@ function fromVariable(
   })
 }
 
-/** Where there is no image to clone, the family says so: a rule that cannot be broken must not look kept. */
+/** Reports sources without a base VM to clone. Their family must have an exemption. */
 function nothingCloned({ sources }: Template): Found {
   return sources.filter(isProxmox).flatMap(source => {
     if (isClone(source)) return []
@@ -182,7 +178,7 @@ function fullClone({ block, file, name }: SourceBlock): Found {
 
 type Provisioner = Template['provisioners'][number]
 
-/** The attribute with the command that waits for cloud-init. */
+/** Attribute with the command that waits for cloud-init. */
 function waitingCommand({ block }: Provisioner): AttributeNode | undefined {
   const commands = attributeOf(block, 'inline')
   const waits = /cloud-init\s+status\b[^"]*(?:--wait|\s-w)\b/.test(commands?.value ?? '')
@@ -197,8 +193,8 @@ function nobodyWaits({ sources, provisioners }: Template): Found {
       file: source.file,
       line: source.block.line,
       what: `no provisioner waits for cloud-init`,
-      why: 'a build that does not wait works beside cloud-init, and does not see what it could not do',
-      fix: 'a first shell provisioner with inline = ["cloud-init status --wait"] and valid_exit_codes = [0, 2], or the exemption in family.yaml',
+      why: 'otherwise the build runs at the same time as cloud-init, and does not notice its failures',
+      fix: 'a first shell provisioner with inline = ["cloud-init status --wait"] and valid_exit_codes = [0, 2], or an exemption in family.yaml',
     },
   ]
 }
