@@ -153,7 +153,7 @@ describe('a template that breaks a rule', () => {
         `${source}:${await lineOf(line)}: ${what}`,
         `    why: ${why}`,
         `    fix: ${fix}`,
-        'hint: mend each as its `fix` says; nothing was built',
+        'hint: correct each as its `fix` says; nothing was built',
       ),
     )
   })

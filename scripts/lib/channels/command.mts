@@ -1,3 +1,5 @@
+/** Verbs of `templates`. */
+
 import type { Answer } from '../run/answer.mts'
 import { type Arguments, durationMs, usageError, wordAfterVerb } from '../run/command-line.mts'
 import { exitCodes } from '../run/errors.mts'
@@ -34,7 +36,7 @@ const byVerb: Record<string, Verb> = {
     const version = wordAfterVerb({ name }, args, 'a version')
     const reason = args.string('reason')
     if (reason === undefined)
-      throw usageError({ name }, 'revoke needs --reason: it is told to whoever uses the version')
+      throw usageError({ name }, 'revoke needs --reason, which users of the version will see')
     const families = await revokeVersion(connect, version, reason)
     const [os] = Object.entries(families).find(([, family]) => family.current?.name === version) ?? []
     const next =
@@ -69,10 +71,9 @@ const byVerb: Record<string, Verb> = {
   },
 }
 
-/** The first words `templates` takes. */
+/** First words of the command line. */
 export const verbs = Object.keys(byVerb)
 
-/** Runs one verb. */
 export function templatesCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
   return byVerb[verb]!(args, signal)
 }

@@ -17,9 +17,9 @@ import {
 } from '../templates/version.mts'
 
 /**
- * Brings what is derived from the lockfile up to it: the tags in Proxmox, and the variables of Terraform. The
- * lockfile is the truth, so a mirror that fails undoes nothing; the next run mends it.
- * @returns a warning per copy whose tags could not be set.
+ * Updates what is derived from the lockfile: the tags in Proxmox and the variables of Terraform. A failure undoes
+ * nothing, since the lockfile is the source; the next run repairs the rest.
+ * @returns A warning per failure.
  */
 export async function mirrorLockfile(
   connection: Connection,
@@ -29,13 +29,13 @@ export async function mirrorLockfile(
   return [...(await writeVariables(lockfile, families)), ...(await mirrorTags(connection, families))]
 }
 
-/** Where Terraform's variables go: `terraform/` beside the folder of the config. */
-export function terraformFile(lockfile: string): string {
+/** Path of Terraform's variables: in `terraform/` beside the folder of the config. */
+function terraformFile(lockfile: string): string {
   return join(dirname(lockfile), '..', 'terraform', 'templates.auto.tfvars.json')
 }
 
 async function writeVariables(lockfile: string, families: Families): Promise<string[]> {
-  // A project that does not use Terraform has no such folder, and needs none.
+  // A project without Terraform has no such folder.
   if (!existsSync(dirname(terraformFile(lockfile)))) return []
   const text = `${JSON.stringify(terraformVariables(families), null, 2)}\n`
   try {
@@ -61,14 +61,14 @@ async function mirrorTags(connection: Connection, families: Families): Promise<s
   )
   try {
     const vms = await listVms(connection.client)
-    const told = await Promise.all(wanted.map(marked => mirrorCopy(connection, marked, vms)))
-    return told.filter(line => line !== undefined)
+    const warnings = await Promise.all(wanted.map(marked => mirrorCopy(connection, marked, vms)))
+    return warnings.filter(line => line !== undefined)
   } catch (error) {
-    return [`warning: the tags in Proxmox were not brought up to the lockfile: ${messageOf(error)}`]
+    return [`warning: the tags in Proxmox were not updated: ${messageOf(error)}`]
   }
 }
 
-/** Sets the tags of one copy where they differ. Tags that somebody added stay. */
+/** Updates the tags of one copy. Tags of other people stay. @returns A warning if that failed. */
 async function mirrorCopy(
   { client, config }: Connection,
   { os, version, mark, copy }: Marked,

@@ -6,17 +6,16 @@ import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfil
 import type { Families, TemplateVersion } from '../templates/version.mts'
 import { mirrorLockfile } from './mirror.mts'
 
-/** How the work logs in. */
 type Login = () => Promise<Connection>
 
-/** Changes the lockfile, then what mirrors it; warnings of the mirror go to stderr. */
+/** Changes the lockfile, then updates tags and Terraform's variables. */
 async function change(
   login: Login,
   purpose: string,
   decide: (families: Families) => Families,
 ): Promise<Families> {
   const path = lockfilePath()
-  // What cannot be is told before anybody logs in.
+  // Reports an impossible change before the login.
   decide(await readLockfile(path))
   const connection = await login()
   const families = await updateLockfile(path, purpose, decide)
@@ -27,8 +26,8 @@ async function change(
 let lastMirror: Promise<void> = Promise.resolve()
 
 /**
- * Brings tags and Terraform's variables up to the lockfile, and says what could not be. One after the other, each by
- * what the lockfile says then: of two builds that end at once neither undoes the other's.
+ * Updates tags and Terraform's variables by the lockfile, and prints a warning per failure. Calls run one after the
+ * other and each reads the lockfile again, so that two builds that end at once do not undo each other's changes.
  */
 export function mirror(connection: Connection): Promise<void> {
   lastMirror = lastMirror.catch(() => undefined).then(() => mirrorNow(connection))
@@ -43,8 +42,7 @@ async function mirrorNow(connection: Connection): Promise<void> {
 }
 
 /**
- * Writes a finished version down as candidate, and in the same write as current where that is asked for. From
- * then on its VMs are no leftovers.
+ * Records a finished version as candidate, or as current in the same write. From then on its VMs are not leftovers.
  */
 export async function recordVersion(
   os: string,

@@ -6,7 +6,7 @@ import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 
-/** The base VM of a build on one node, or on any, as far as the identity can see VMs. */
+/** Finds the base VM of a build, among the VMs that the identity can see. @param node Default: any node. */
 export async function findBase(
   client: ProxmoxClient,
   name: string | undefined,
@@ -19,12 +19,12 @@ export async function findBase(
   if (matches.length <= 1) return matches[0]
   throw new ProxmintError(`${matches.length} VMs are named ${name}`, {
     facts: { vmids: matches.map(vm => vm.vmid).join(', ') },
-    hint: 'rename or delete all but one: Packer finds its base VM by name',
+    hint: 'keep one, and rename or delete the others: Packer finds its base VM by name',
     exitCode: exitCodes.invalid,
   })
 }
 
-/** Needs of a build, with the storages of the base VM's disks where those can be read. */
+/** Needs of a build, with the storages of the base VM's disks if the VM is known. */
 export async function needsOfBuild(
   client: ProxmoxClient,
   target: BuildTarget,
