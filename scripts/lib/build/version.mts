@@ -1,5 +1,6 @@
 import type { AcceptanceReport } from '../acceptance/accept-template.mts'
-import { mirror, recordVersion } from '../channels/promote.mts'
+import { mirror } from '../channels/mirror.mts'
+import { recordVersion } from '../channels/promote.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { revisionOf } from '../templates/git.mts'
 import { lockfilePath } from '../templates/lockfile.mts'

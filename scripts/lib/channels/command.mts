@@ -26,18 +26,18 @@ const byVerb: Record<string, Verb> = {
   },
   async promote(args) {
     const os = wordAfterVerb({ name }, args, 'a family')
-    return channelsOf(os, await promoteFamily(connect, os, args.flag('untested')))
+    return channelsOf(os, await promoteFamily(os, args.flag('untested')))
   },
   async rollback(args) {
     const os = wordAfterVerb({ name }, args, 'a family')
-    return channelsOf(os, await rollbackFamily(connect, os))
+    return channelsOf(os, await rollbackFamily(os))
   },
   async revoke(args) {
     const version = wordAfterVerb({ name }, args, 'a version')
     const reason = args.string('reason')
     if (reason === undefined)
       throw usageError({ name }, 'revoke needs --reason, which users of the version will see')
-    const families = await revokeVersion(connect, version, reason)
+    const families = await revokeVersion(version, reason)
     const [os] = Object.entries(families).find(([, family]) => family.current?.name === version) ?? []
     const next =
       os === undefined ? '' : `; it is the current version: zx scripts/templates.mts rollback ${os}`

@@ -4,8 +4,11 @@ import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
+import { checkpoint } from '../run/checkpoint.mts'
 import { messageOf } from '../run/errors.mts'
+import { say } from '../run/progress.mts'
 import type { Connection } from '../site/connect.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { mirroredTags } from '../templates/tags.mts'
 import { terraformVariables } from '../templates/terraform-variables.mts'
 import {
@@ -16,30 +19,33 @@ import {
   versionsOf,
 } from '../templates/version.mts'
 
+let lastMirror: Promise<void> = Promise.resolve()
+
 /**
- * Updates what is derived from the lockfile: the tags in Proxmox and the variables of Terraform. A failure undoes
- * nothing, since the lockfile is the source; the next run repairs the rest.
- * @returns A warning per failure.
+ * Updates what is derived from the lockfile: the tags in Proxmox and the variables of Terraform. Prints a warning per
+ * failure, which undoes nothing: the next run repairs the rest. Calls run one after the other and each reads the lockfile
+ * again, so that two builds that end at once do not undo each other's changes.
  */
-export async function mirrorLockfile(
-  connection: Connection,
-  lockfile: string,
-  families: Families,
-): Promise<string[]> {
-  return [...(await writeVariables(lockfile, families)), ...(await mirrorTags(connection, families))]
+export function mirror(connection: Connection): Promise<void> {
+  lastMirror = lastMirror.catch(() => undefined).then(() => mirrorNow(connection))
+  return lastMirror
 }
 
-/** Path of Terraform's variables: in `terraform/` beside the folder of the config. */
-function terraformFile(lockfile: string): string {
-  return join(dirname(lockfile), '..', 'terraform', 'templates.auto.tfvars.json')
+async function mirrorNow(connection: Connection): Promise<void> {
+  const families = await readLockfile(lockfilePath())
+  for (const warning of await writeVariables(families)) say(warning)
+  for (const warning of await mirrorTags(connection, families)) say(warning)
+  checkpoint('mirrored')
 }
 
-async function writeVariables(lockfile: string, families: Families): Promise<string[]> {
+/** Writes Terraform's variables into `terraform/` beside the folder of the config. */
+async function writeVariables(families: Families): Promise<string[]> {
+  const folder = join(dirname(lockfilePath()), '..', 'terraform')
   // A project without Terraform has no such folder.
-  if (!existsSync(dirname(terraformFile(lockfile)))) return []
+  if (!existsSync(folder)) return []
   const text = `${JSON.stringify(terraformVariables(families), null, 2)}\n`
   try {
-    await writeFileAtomic(terraformFile(lockfile), text)
+    await writeFileAtomic(join(folder, 'templates.auto.tfvars.json'), text)
     return []
   } catch (error) {
     return [`warning: ${messageOf(error)}; the next run writes it again`]

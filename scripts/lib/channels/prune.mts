@@ -13,7 +13,7 @@ import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfil
 import { removePackages } from '../templates/packages.mts'
 import { type PrunePlan, planPrune } from '../templates/prune-plan.mts'
 import type { TemplateCopy, TemplateVersion } from '../templates/version.mts'
-import { mirror } from './promote.mts'
+import { mirror } from './mirror.mts'
 import { findUses } from './prune-uses.mts'
 
 /** Default of `--min-age`: one week. */

@@ -11,23 +11,23 @@ export const credentialsFile = 'secrets/proxmox-creds.enc.yaml'
  * otherwise from the SOPS file. Registers their secret values with `registerSecret`.
  * @throws ProxmintError (denied) If there are none or they cannot be decrypted; (invalid) with every fault and its fix.
  */
-export async function loadCredentials(env: NodeJS.ProcessEnv = process.env): Promise<Credentials> {
-  const { credentials, warnings } = checkedCredentials(await credentialsSource(env))
+export async function loadCredentials(): Promise<Credentials> {
+  const { credentials, warnings } = checkedCredentials(await credentialsSource())
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
   return credentials
 }
 
-async function credentialsSource(env: NodeJS.ProcessEnv): Promise<Source> {
-  const named = ['PROXMOX_URL', 'PROXMOX_USERNAME', 'PROXMOX_TOKEN'].some(name => (env[name] ?? '') !== '')
-  if (!named) return encryptedSource(env)
-  const source = environmentSource(env)
+async function credentialsSource(): Promise<Source> {
+  const named = ['PROXMOX_URL', 'PROXMOX_USERNAME', 'PROXMOX_TOKEN'].some(name => Boolean(process.env[name]))
+  if (!named) return encryptedSource()
+  const source = environmentSource(process.env)
   registerSecrets(source)
   return source
 }
 
 /** Decrypts the SOPS file and ignores the environment. */
-export async function encryptedSource(env: NodeJS.ProcessEnv = process.env): Promise<Source> {
-  const path = env['PROXMINT_CREDENTIALS'] ?? credentialsFile
+export async function encryptedSource(): Promise<Source> {
+  const path = process.env['PROXMINT_CREDENTIALS'] ?? credentialsFile
   const source = fileSource(path, await decryptFile(path))
   registerSecrets(source)
   return source

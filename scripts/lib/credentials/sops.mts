@@ -55,9 +55,9 @@ function cannotDecrypt(path: string, { stderr, stdout }: CommandResult): Proxmin
 }
 
 /** True if SOPS would read the identity from a file and the file is missing. */
-function identityIsMissing(env: NodeJS.ProcessEnv = process.env): boolean {
+function identityIsMissing(): boolean {
   const others = ['SOPS_AGE_KEY', 'SOPS_AGE_KEY_CMD', 'SOPS_AGE_SSH_PRIVATE_KEY_FILE']
-  return others.every(name => env[name] === undefined) && !existsSync(identityLocation(env))
+  return others.every(name => process.env[name] === undefined) && !existsSync(identityLocation())
 }
 
 function noIdentity(path: string): ProxmintError {
@@ -69,7 +69,8 @@ function noIdentity(path: string): ProxmintError {
 }
 
 /** Place where SOPS looks for age identities. Source: documentation of SOPS, "Encrypting using age". */
-export function identityLocation(env: NodeJS.ProcessEnv = process.env): string {
+export function identityLocation(): string {
+  const { env } = process
   if (env['SOPS_AGE_KEY'] !== undefined) return 'SOPS_AGE_KEY in the environment'
   if (env['SOPS_AGE_KEY_FILE'] !== undefined) return env['SOPS_AGE_KEY_FILE']
   const configHome =

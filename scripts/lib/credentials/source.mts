@@ -11,60 +11,40 @@ export interface Fault {
   fix: string
 }
 
-/** Values of one set of credentials. */
-type FieldName =
-  | 'url'
-  | 'user'
-  | 'tokenId'
-  | 'tokenSecret'
-  | 'node'
-  | 'storagePool'
-  | 'password'
-  | 'caFile'
-  | 'skipTlsVerify'
-  | 'sshUser'
-  | 'sshPrivateKey'
-  | 'sshAddress'
+/**
+ * Field -> its key in `secrets/proxmox-creds.enc.yaml` and its variable in a direnv shell. User and token id share one
+ * variable, in Packer's format.
+ */
+const FIELDS = {
+  url: ['proxmox_url', 'PROXMOX_URL'],
+  user: ['proxmox_user', 'PROXMOX_USERNAME'],
+  tokenId: ['proxmox_token_id', 'PROXMOX_USERNAME'],
+  tokenSecret: ['proxmox_token_secret', 'PROXMOX_TOKEN'],
+  node: ['proxmox_node', 'PROXMOX_NODE'],
+  storagePool: ['proxmox_storage_pool', 'PROXMOX_STORAGE_POOL'],
+  password: ['proxmox_password', 'PROXMOX_PASSWORD'],
+  caFile: ['proxmox_ca_file', 'PROXMOX_CA_FILE'],
+  skipTlsVerify: ['proxmox_skip_tls_verify', 'PROXMOX_SKIP_TLS_VERIFY'],
+  sshUser: ['proxmox_ssh_user', 'PROXMOX_SSH_USER'],
+  sshPrivateKey: ['proxmox_ssh_private_key', 'PROXMOX_SSH_PRIVATE_KEY'],
+  sshAddress: ['proxmox_ssh_address', 'PROXMOX_SSH_ADDRESS'],
+} as const
+
+type FieldName = keyof typeof FIELDS
+type Names = Record<FieldName, string>
+
+const FILE_KEYS = Object.fromEntries(Object.entries(FIELDS).map(([field, [key]]) => [field, key])) as Names
+const VARIABLES = Object.fromEntries(
+  Object.entries(FIELDS).map(([field, [, variable]]) => [field, variable]),
+) as Names
 
 /** Origin of the values, and their names there. */
 export interface Source {
   /** `environment` or the name of the file. */
   label: string
-  names: Record<FieldName, string>
+  names: Names
   values: Record<string, unknown>
   howToSet(field: FieldName): string
-}
-
-/** Keys of `secrets/proxmox-creds.enc.yaml`. */
-const FILE_KEYS: Record<FieldName, string> = {
-  url: 'proxmox_url',
-  user: 'proxmox_user',
-  tokenId: 'proxmox_token_id',
-  tokenSecret: 'proxmox_token_secret',
-  node: 'proxmox_node',
-  storagePool: 'proxmox_storage_pool',
-  password: 'proxmox_password',
-  caFile: 'proxmox_ca_file',
-  skipTlsVerify: 'proxmox_skip_tls_verify',
-  sshUser: 'proxmox_ssh_user',
-  sshPrivateKey: 'proxmox_ssh_private_key',
-  sshAddress: 'proxmox_ssh_address',
-}
-
-/** Variables of a direnv shell. User and token id share one, in Packer's format. */
-export const variables: Record<FieldName, string> = {
-  url: 'PROXMOX_URL',
-  user: 'PROXMOX_USERNAME',
-  tokenId: 'PROXMOX_USERNAME',
-  tokenSecret: 'PROXMOX_TOKEN',
-  node: 'PROXMOX_NODE',
-  storagePool: 'PROXMOX_STORAGE_POOL',
-  password: 'PROXMOX_PASSWORD',
-  caFile: 'PROXMOX_CA_FILE',
-  skipTlsVerify: 'PROXMOX_SKIP_TLS_VERIFY',
-  sshUser: 'PROXMOX_SSH_USER',
-  sshPrivateKey: 'PROXMOX_SSH_PRIVATE_KEY',
-  sshAddress: 'PROXMOX_SSH_ADDRESS',
 }
 
 /** @param label Name of the file. @param edit Beginning of a hint: how to edit the file. */
@@ -79,14 +59,14 @@ export function fileSource(
 /** @param env usually `process.env`. */
 export function environmentSource(env: NodeJS.ProcessEnv): Source {
   const values = Object.fromEntries(
-    Object.entries(variables).map(([field, name]) => [field, env[name] === '' ? undefined : env[name]]),
+    Object.entries(VARIABLES).map(([field, name]) => [field, env[name] === '' ? undefined : env[name]]),
   )
   return {
     label: 'environment',
-    names: variables,
+    names: VARIABLES,
     values,
     howToSet: field =>
-      `set ${variables[field]}, or unset PROXMOX_URL, PROXMOX_USERNAME and PROXMOX_TOKEN so that the SOPS file is read`,
+      `set ${VARIABLES[field]}, or unset PROXMOX_URL, PROXMOX_USERNAME and PROXMOX_TOKEN so that the SOPS file is read`,
   }
 }
 
@@ -97,7 +77,7 @@ interface Parsed {
 
 /** Reads the fields of a source as text, without empty ones. Each unknown key of a file is a fault. */
 export function parse(source: Source): Parsed {
-  return source.names === variables ? parseEnvironment(source) : parseFile(source)
+  return source.names === VARIABLES ? parseEnvironment(source) : parseFile(source)
 }
 
 function parseEnvironment(source: Source): Parsed {
@@ -111,7 +91,7 @@ const USER_AT_REALM = /^[\w.-]+@[\w.-]+$/
 /** Faults of user and token id together. `checkedCredentials` checks each of them. */
 function usernameFaults(username: string | undefined): Fault[] {
   if (username === undefined) return []
-  const fault = (what: string, fix: string): Fault[] => [{ name: variables.user, what, fix }]
+  const fault = (what: string, fix: string): Fault[] => [{ name: VARIABLES.user, what, fix }]
   const [user, tokenId] = username.replace(/^PVEAPIToken=/, '').split('!')
   if (!tokenId) {
     const known = USER_AT_REALM.test(user!) ? user : 'USER@REALM'

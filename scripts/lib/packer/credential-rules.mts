@@ -2,7 +2,7 @@
 
 import type { AttributeNode } from './hcl-source.mts'
 import { attributeOf, type SourceBlock, type Variable } from './template.mts'
-import type { Found } from './violation.mts'
+import { type Found, violation } from './violation.mts'
 
 const CREDENTIAL_ATTRIBUTES = ['username', 'token', 'password', 'ssh_password', 'winrm_password']
 const CREDENTIAL_VARIABLES = /^proxmox_(username|token|password)$|_(secret|password)$/
@@ -13,17 +13,10 @@ export function holdsCredential({ name }: Variable): boolean {
 }
 
 /** Rule `sensitive`, for a variable with a credential. */
-export function sensitive({ name, file, line, sensitive: isSensitive }: Variable): Found {
-  if (isSensitive) return []
-  return [
-    {
-      file,
-      line,
-      what: `variable ${name} is not sensitive`,
-      why: 'Packer prints the value of an ordinary variable in its log',
-      fix: 'sensitive = true',
-    },
-  ]
+export function sensitive(variable: Variable): Found {
+  if (variable.sensitive) return []
+  const why = 'Packer prints the value of an ordinary variable in its log'
+  return violation(variable, `variable ${variable.name} is not sensitive`, why, 'sensitive = true')
 }
 
 const LITERAL_SECRET_WHY = 'everybody who ever cloned the repository knows it'
@@ -34,9 +27,8 @@ export function literalSecrets({ block, file }: SourceBlock): Found {
     const attribute = attributeOf(block, name)
     if (attribute === undefined || !isLiteral(attribute)) return []
     const fix = `${name} = var.<variable>, and put a new secret into the SOPS file: this one is known`
-    return [
-      { file, line: attribute.line, what: `\`${name}\` holds a literal value`, why: LITERAL_SECRET_WHY, fix },
-    ]
+    const place = { file, line: attribute.line }
+    return violation(place, `\`${name}\` holds a literal value`, LITERAL_SECRET_WHY, fix)
   })
 }
 
@@ -49,13 +41,6 @@ export function literalDefault(variable: Variable): Found {
   const value = variable.default
   if (!holdsCredential(variable) || typeof value !== 'string' || value === '' || value.includes('${'))
     return []
-  return [
-    {
-      file: variable.file,
-      line: variable.line,
-      what: `variable ${variable.name} has a literal default`,
-      why: LITERAL_SECRET_WHY,
-      fix: 'default = env("..."), and put a new secret into the SOPS file: this one is known',
-    },
-  ]
+  const fix = 'default = env("..."), and put a new secret into the SOPS file: this one is known'
+  return violation(variable, `variable ${variable.name} has a literal default`, LITERAL_SECRET_WHY, fix)
 }

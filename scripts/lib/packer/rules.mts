@@ -6,7 +6,7 @@ import type { Family } from './family.mts'
 import type { AttributeNode } from './hcl-source.mts'
 import { unknownAttributes } from './known-attributes.mts'
 import { attributeOf, type HclValue, type SourceBlock, type Template } from './template.mts'
-import type { Found, Violation } from './violation.mts'
+import { type Found, type Violation, violation } from './violation.mts'
 
 interface Rule {
   name: string
@@ -131,7 +131,7 @@ function fromVariable(
   const why =
     'with an API token Packer wants `username` as user@realm!tokenid and `token` as the bare secret; the full PVEAPIToken=... string is refused with a 401'
   const fix = `${name} = var.${variable}, with \`default = env("${environment}")\` in variables.pkr.hcl`
-  const found = (what: string, at = { file: source.file, line }): Found => [{ ...at, what, why, fix }]
+  const found = (what: string, place = { file: source.file, line }): Found => violation(place, what, why, fix)
   if (attribute === undefined) return found(`source ${source.name} sets no \`${name}\``)
   if (attribute.value.includes('PVEAPIToken='))
     return found(`\`${name}\` holds the full token (PVEAPIToken=...)`)
@@ -139,41 +139,30 @@ function fromVariable(
   const declared = template.variables.find(candidate => candidate.name === variable)
   if (declared === undefined) return found(`variable ${variable} is not declared`)
   if (declared.default === `\${env("${environment}")}`) return []
-  return found(`variable ${variable} does not read ${environment}`, {
-    file: declared.file,
-    line: declared.line,
-  })
+  return found(`variable ${variable} does not read ${environment}`, declared)
 }
 
 /** Reports sources without a base VM to clone. Their family must have an exemption. */
 function nothingCloned({ sources }: Template): Found {
-  return sources.filter(isProxmox).flatMap(source => {
-    if (isClone(source)) return []
-    return [
-      {
-        file: source.file,
-        line: source.block.line,
-        what: `source ${source.name} is ${source.type}, not proxmox-clone`,
-        why: 'an installation takes long and ends differently each time; a full clone of a verified image does not',
-        fix: 'clone an imported image with full_clone = true, or state the exemption in family.yaml',
-      },
-    ]
-  })
+  const why =
+    'an installation takes long and ends differently each time; a full clone of a verified image does not'
+  const fix = 'clone an imported image with full_clone = true, or state the exemption in family.yaml'
+  return sources
+    .filter(source => isProxmox(source) && !isClone(source))
+    .flatMap(({ file, block: { line }, name, type }) =>
+      violation({ file, line }, `source ${name} is ${type}, not proxmox-clone`, why, fix),
+    )
 }
 
 function fullClone({ block, file, name }: SourceBlock): Found {
   const attribute = attributeOf(block, 'full_clone')
   if (attribute?.value === 'true') return []
-  return [
-    {
-      file,
-      line: attribute?.line ?? block.line,
-      what:
-        attribute === undefined ? `source ${name} does not set \`full_clone\`` : '`full_clone` is not true',
-      why: 'a linked clone shares its base disk: it can stop at boot with "PARTUUID does not exist. Dropping to a shell!", and ties the template to the base VM for ever',
-      fix: 'full_clone = true',
-    },
-  ]
+  return violation(
+    { file, line: attribute?.line ?? block.line },
+    attribute === undefined ? `source ${name} does not set \`full_clone\`` : '`full_clone` is not true',
+    'a linked clone shares its base disk: it can stop at boot with "PARTUUID does not exist. Dropping to a shell!", and ties the template to the base VM for ever',
+    'full_clone = true',
+  )
 }
 
 type Provisioner = Template['provisioners'][number]
@@ -188,15 +177,12 @@ function waitingCommand({ block }: Provisioner): AttributeNode | undefined {
 function nobodyWaits({ sources, provisioners }: Template): Found {
   const source = sources.find(isProxmox)
   if (source === undefined || provisioners.some(waitingCommand)) return []
-  return [
-    {
-      file: source.file,
-      line: source.block.line,
-      what: `no provisioner waits for cloud-init`,
-      why: 'otherwise the build runs at the same time as cloud-init, and does not notice its failures',
-      fix: 'a first shell provisioner with inline = ["cloud-init status --wait"] and valid_exit_codes = [0, 2], or an exemption in family.yaml',
-    },
-  ]
+  return violation(
+    { file: source.file, line: source.block.line },
+    'no provisioner waits for cloud-init',
+    'otherwise the build runs at the same time as cloud-init, and does not notice its failures',
+    'a first shell provisioner with inline = ["cloud-init status --wait"] and valid_exit_codes = [0, 2], or an exemption in family.yaml',
+  )
 }
 
 function validExitCodes(provisioner: Provisioner): Found {
@@ -205,13 +191,10 @@ function validExitCodes(provisioner: Provisioner): Found {
   if (commands === undefined) return []
   const accepted: HclValue = values['valid_exit_codes'] ?? []
   if (Array.isArray(accepted) && [0, 2].every(code => accepted.includes(code))) return []
-  return [
-    {
-      file,
-      line: attributeOf(block, 'valid_exit_codes')?.line ?? commands.line,
-      what: '`cloud-init status --wait` without the exit codes 0 and 2',
-      why: 'cloud-init 23.4 and newer end with 2 (degraded done) for a mere deprecation, and Proxmox writes a deprecated `user:` into its cloud-init drive',
-      fix: 'valid_exit_codes = [0, 2]',
-    },
-  ]
+  return violation(
+    { file, line: attributeOf(block, 'valid_exit_codes')?.line ?? commands.line },
+    '`cloud-init status --wait` without the exit codes 0 and 2',
+    'cloud-init 23.4 and newer end with 2 (degraded done) for a mere deprecation, and Proxmox writes a deprecated `user:` into its cloud-init drive',
+    'valid_exit_codes = [0, 2]',
+  )
 }

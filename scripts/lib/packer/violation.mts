@@ -10,3 +10,13 @@ export interface Violation {
 
 /** Violations of one rule. */
 export type Found = Omit<Violation, 'rule'>[]
+
+/** One violation at a place. */
+export function violation(
+  { file, line }: { file: string; line: number },
+  what: string,
+  why: string,
+  fix: string,
+): Found {
+  return [{ file, line, what, why, fix }]
+}
