@@ -2,7 +2,7 @@ import { access, chmod, mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { type CommandResult, runCommand } from '../run/exec.mts'
+import { type CommandResult, command, runCommand } from '../run/exec.mts'
 import { identityLocation } from './sops.mts'
 
 interface InitTools {
@@ -136,16 +136,8 @@ function runSops(
   content: string,
   further: string[],
 ): Promise<CommandResult> {
-  const args = [
-    'encrypt',
-    '--filename-override',
-    file,
-    '--input-type',
-    'yaml',
-    '--output-type',
-    'yaml',
-    ...further,
-  ]
+  const { args } =
+    command`sops encrypt --filename-override ${file} --input-type yaml --output-type yaml ${further}`
   return runCommand({ file: 'sh', args: ['-c', 'cat | "$0" "$@" /dev/stdin', sops, ...args], input: content })
 }
 

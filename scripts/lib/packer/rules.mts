@@ -67,13 +67,12 @@ export const rules: Rule[] = [
  * itself: it would hide a later mistake.
  * @returns Violations by file and line.
  */
-export function checkRules(template: Template, family?: Exemptions): Violation[] {
+export function checkRules(template: Template, family: Exemptions): Violation[] {
   const found = rules.flatMap(rule =>
     rule.check(template).map(violation => ({ rule: rule.name, ...violation })),
   )
-  const exempt = family?.exemptions ?? {}
-  const stale = family === undefined ? [] : staleExemptions(family, new Set(found.map(({ rule }) => rule)))
-  return [...found.filter(({ rule }) => exempt[rule] === undefined), ...stale].sort(
+  const stale = staleExemptions(family, new Set(found.map(({ rule }) => rule)))
+  return [...found.filter(({ rule }) => family.exemptions[rule] === undefined), ...stale].sort(
     (a, b) => a.file.localeCompare(b.file) || a.line - b.line,
   )
 }

@@ -1,5 +1,5 @@
 import type { ProxmoxClient } from '../proxmox/client.mts'
-import { ProxmoxApiError } from '../proxmox/errors.mts'
+import { unlessStatus } from '../proxmox/errors.mts'
 import { getGranted } from './granted.mts'
 import type { Grant } from './needs.mts'
 
@@ -31,8 +31,8 @@ export async function findHolders(client: ProxmoxClient, missing: Grant[]): Prom
   const [user = '', tokenId] = client.identity.split('!')
   const token = tokenId === undefined ? undefined : client.identity
   const [userLacks, acl] = await Promise.all([
-    token === undefined ? true : allowed(() => lacksAny(client, user, missing)),
-    allowed(() => client.request<AclEntry[]>('GET', '/access/acl')),
+    token === undefined ? true : unlessStatus(403, lacksAny(client, user, missing), undefined),
+    unlessStatus(403, client.request<AclEntry[]>('GET', '/access/acl'), undefined),
   ])
   return { user, token, userLacks, acl: acl ?? [] }
 }
@@ -40,13 +40,4 @@ export async function findHolders(client: ProxmoxClient, missing: Grant[]): Prom
 async function lacksAny(client: ProxmoxClient, user: string, missing: Grant[]): Promise<boolean> {
   const granted = await getGranted(client, [...new Set(missing.map(grant => grant.path))], user)
   return missing.some(grant => !granted.get(grant.path)?.has(grant.privilege))
-}
-
-async function allowed<T>(ask: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (error instanceof ProxmoxApiError && error.status === 403) return undefined
-    throw error
-  }
 }

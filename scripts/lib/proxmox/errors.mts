@@ -31,6 +31,22 @@ export class ProxmoxApiError extends ProxmintError {
   }
 }
 
+/** Awaits a request. @returns `otherwise` if Proxmox answers with this status and, if given, such a reason. */
+export async function unlessStatus<T, U>(
+  status: number,
+  request: Promise<T>,
+  otherwise: U,
+  reason = /^/,
+): Promise<T | U> {
+  try {
+    return await request
+  } catch (error) {
+    if (error instanceof ProxmoxApiError && error.status === status && reason.test(error.reason))
+      return otherwise
+    throw error
+  }
+}
+
 function parseBody({ reason, body }: FailedRequest): { message: string; errors: Record<string, string> } {
   try {
     const parsed = JSON.parse(body) as { message?: string; errors?: Record<string, string> }

@@ -1,5 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
-import { ProxmoxApiError } from './errors.mts'
+import { unlessStatus } from './errors.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
 interface AgentInterface {
@@ -24,18 +24,11 @@ export async function getGuestAddresses(
   client: ProxmoxClient,
   vm: VmRef,
 ): Promise<GuestInterface[] | undefined> {
-  try {
-    const { result } = await client.request<{ result: AgentInterface[] }>(
-      'GET',
-      `${vmPath(vm)}/agent/network-get-interfaces`,
-    )
-    return result.map(({ name, 'hardware-address': mac, 'ip-addresses': addresses = [] }) => ({
-      name,
-      mac: mac?.toLowerCase(),
-      addresses: addresses.map(one => `${one['ip-address']}/${one.prefix}`),
-    }))
-  } catch (error) {
-    if (error instanceof ProxmoxApiError && error.status === 500) return undefined
-    throw error
-  }
+  const path = `${vmPath(vm)}/agent/network-get-interfaces`
+  const answer = await unlessStatus(500, client.request<{ result: AgentInterface[] }>('GET', path), undefined)
+  return answer?.result.map(({ name, 'hardware-address': mac, 'ip-addresses': addresses = [] }) => ({
+    name,
+    mac: mac?.toLowerCase(),
+    addresses: addresses.map(one => `${one['ip-address']}/${one.prefix}`),
+  }))
 }
