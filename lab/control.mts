@@ -5,7 +5,7 @@
 
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { LabError, LabUsageError } from './lab-error.mts'
+import { LabError, LabUsageError } from './core/lab-error.mts'
 import type { Fault, FaultReport } from './pve/faults/fault.mts'
 import { parseFaults } from './pve/faults/read-faults.mts'
 

@@ -163,7 +163,7 @@ function describe({
 
 /** The lab's own failures, in the words of every other command; it shares no code with them. */
 async function explain(error: unknown): Promise<never> {
-  const { LabError, LabUsageError } = await import('../lab/lab-error.mts')
+  const { LabError, LabUsageError } = await import('../lab/core/lab-error.mts')
   if (!(error instanceof LabError)) throw error
   const exitCode = error instanceof LabUsageError ? exitCodes.usage : exitCodes.failed
   throw new ProxmintError(error.message, { hint: error.hint, exitCode, cause: error })

@@ -1,6 +1,6 @@
 /** Reads a cluster's description: every mistake is named with the path of its key and what is accepted there. */
 
-import { LabUsageError } from '../lab-error.mts'
+import { LabUsageError } from '../core/lab-error.mts'
 import type { ClusterSpec, StorageSpec } from '../pve/cluster.mts'
 import type { NodeConfig } from '../pve/state.mts'
 import {

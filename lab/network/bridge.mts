@@ -1,5 +1,5 @@
-import type { Image } from '../guests/image/image.mts'
-import { run } from '../process.mts'
+import { run } from '../core/process.mts'
+import type { Image } from '../images/image.mts'
 import { BRIDGE, BRIDGE_ADDRESS, PREFIX_LENGTH } from './addresses.mts'
 import { servedUrls, serveFiles } from './file-server.mts'
 import type { BridgeNetwork } from './lab-network.mts'

@@ -1,5 +1,5 @@
 import { BlockList, isIPv6 } from 'node:net'
-import { LabUsageError } from '../lab-error.mts'
+import { LabUsageError } from '../core/lab-error.mts'
 
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)

@@ -2,8 +2,8 @@
 
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { run } from '../core/process.mts'
 import type { LabNetwork } from '../network/lab-network.mts'
-import { run } from '../process.mts'
 
 export interface Confinement {
   /** Argv that runs `command` by bash and sees nothing but the storages and programs. */

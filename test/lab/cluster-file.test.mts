@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import { checkCluster } from '../../lab/cluster/check.mts'
 import { nearest } from '../../lab/cluster/nearest.mts'
 import { readCluster } from '../../lab/cluster/read.mts'
-import { LabUsageError } from '../../lab/lab-error.mts'
+import { LabUsageError } from '../../lab/core/lab-error.mts'
 
 const GIB = 1024 ** 3
 

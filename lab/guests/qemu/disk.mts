@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { dirname, relative } from 'node:path'
-import { run } from '../../process.mts'
+import { run } from '../../core/process.mts'
 
 /** Every disk is a qcow2 file, whatever its storage calls it. A linked clone names its base relative to itself. */
 

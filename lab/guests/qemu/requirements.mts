@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { LabError } from '../../lab-error.mts'
+import { LabError } from '../../core/lab-error.mts'
 import type { Isolation } from '../../network/namespace.mts'
 
 /** Programs that real machines and their image take, and the Debian packages that have them. */

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
-import { LabUsageError } from '../../lab-error.mts'
+import { LabUsageError } from '../../core/lab-error.mts'
 import type { Fault, FaultKind, Match } from './fault.mts'
 
 /** Undefined when the value is right; otherwise what is accepted. */

@@ -1,9 +1,9 @@
 /** Runs a driver inside a namespace, for tests of the driver without the API server. */
 
 import type { GuestStart, RunningGuest } from '../../../lab/guests/driver.mts'
-import type { Image } from '../../../lab/guests/image/image.mts'
 import { createQemuDriver } from '../../../lab/guests/qemu/driver.mts'
 import { createSimDriver } from '../../../lab/guests/sim/driver.mts'
+import type { Image } from '../../../lab/images/image.mts'
 import { openBridge } from '../../../lab/network/bridge.mts'
 import { answerCalls } from '../../../lab/rpc.mts'
 

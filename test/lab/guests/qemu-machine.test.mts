@@ -3,10 +3,10 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { run } from '../../../lab/core/process.mts'
 import type { GuestStart } from '../../../lab/guests/driver.mts'
 import { requireMachines } from '../../../lab/guests/qemu/requirements.mts'
 import { chooseIsolation } from '../../../lab/network/isolation.mts'
-import { run } from '../../../lab/process.mts'
 import { type DriverHost, guestStart, startHost } from './driver-client.mts'
 
 const cannotRun = await chooseIsolation()

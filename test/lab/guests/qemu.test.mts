@@ -2,12 +2,12 @@ import { access, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { run } from '../../../lab/core/process.mts'
 import { chooseAccelerator, runsUnderKvm } from '../../../lab/guests/qemu/accelerator.mts'
 import { type MachineParts, machineArguments } from '../../../lab/guests/qemu/command-line.mts'
 import { cloneDisk, createDisk, deleteDisk, importImage, resizeDisk } from '../../../lab/guests/qemu/disk.mts'
 import { missingPackages, requireMachines } from '../../../lab/guests/qemu/requirements.mts'
 import { writeSeedIso } from '../../../lab/guests/qemu/seed-iso.mts'
-import { run } from '../../../lab/process.mts'
 import { guestStart } from './driver-client.mts'
 
 const missing = await missingPackages()

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from '../../process.mts'
+import { run } from '../core/process.mts'
 import { cachedFolder } from './cache.mts'
 import { type Installation, installDebian, recipeDigest } from './debian.mts'
 import { fileDigest, type Image, type ImageName, type ImageOptions, imageFileName } from './image.mts'

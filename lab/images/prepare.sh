@@ -4,7 +4,7 @@
 # Leaves /lab-packages in the root: a flat apt repository that the caller moves out.
 set -euo pipefail
 root=$1
-# shellcheck source=lab/guests/image/packages.sh
+# shellcheck source=lab/images/packages.sh
 source "${BASH_SOURCE[0]%/*}/packages.sh"
 
 # As in Debian's cloud images: no identity yet, no password logins, nothing that waits for hardware.

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LabError } from '../../lab-error.mts'
-import { run } from '../../process.mts'
+import { LabError } from '../core/lab-error.mts'
+import { run } from '../core/process.mts'
 import type { ImageName, ImageOptions } from './image.mts'
 
 /** What is installed for an image. */

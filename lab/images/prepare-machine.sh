@@ -4,7 +4,7 @@
 # Leaves /lab-packages in the root, and in /boot/grub what make-disk.sh writes in front of the partition.
 set -euo pipefail
 root=$1
-# shellcheck source=lab/guests/image/packages.sh
+# shellcheck source=lab/images/packages.sh
 source "${BASH_SOURCE[0]%/*}/packages.sh"
 
 # While there is no systemd-resolved to answer, names are looked up where this machine does.
