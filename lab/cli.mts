@@ -13,7 +13,7 @@ import { createLab, type Lab, type LabOptions } from './create.mts'
 import { guestSshVariables } from './network/lab-network.mts'
 import { joiningCommand } from './network/namespace.mts'
 import { sshVariables } from './node-ssh/access.mts'
-import type { FaultReport } from './pve/faults/fault.mts'
+import type { FaultReport } from './pve/core/fault.mts'
 import { readFaults } from './pve/faults/read-faults.mts'
 import { type LabRecord, removeRecord, runningLab, startTicksOf, writeRecord } from './record.mts'
 

@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { LabError, LabUsageError } from './core/lab-error.mts'
-import type { Fault, FaultReport } from './pve/faults/fault.mts'
+import type { Fault, FaultReport } from './pve/core/fault.mts'
 import { parseFaults } from './pve/faults/read-faults.mts'
 
 /** What the socket gives access to. */

@@ -21,7 +21,7 @@ import { requireLocal } from './network/listen-address.mts'
 import { type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
 import { type NodeSshAccess, sshVariables } from './node-ssh/access.mts'
 import { ensureNodeKeys, type NodeKeys } from './node-ssh/keys.mts'
-import type { Fault, FaultReport } from './pve/faults/fault.mts'
+import type { Fault, FaultReport } from './pve/core/fault.mts'
 import { checkFaults } from './pve/faults/read-faults.mts'
 import { type Caller, callerOf } from './rpc.mts'
 

@@ -1,5 +1,5 @@
 import type { FaultAction, UpOptions } from '../lab/cli.mts'
-import type { FaultReport } from '../lab/pve/faults/fault.mts'
+import type { FaultReport } from '../lab/pve/core/fault.mts'
 import { DEFAULT_STATE_FOLDER, type LabRecord } from '../lab/record.mts'
 import { type Arguments, usageError, verbOf } from './lib/run/command-line.mts'
 import { exitCodes, ProxmintError } from './lib/run/errors.mts'

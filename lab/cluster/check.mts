@@ -1,8 +1,8 @@
 /** Reads a cluster's description: every mistake is named with the path of its key and what is accepted there. */
 
 import { LabUsageError } from '../core/lab-error.mts'
-import type { ClusterSpec, StorageSpec } from '../pve/cluster.mts'
-import type { NodeConfig } from '../pve/state.mts'
+import type { ClusterSpec, StorageSpec } from '../pve/core/cluster.mts'
+import type { NodeConfig } from '../pve/core/state.mts'
 import {
   type ClusterDescription,
   CONTENT_TYPES,

@@ -2,7 +2,7 @@
 
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { State, StorageConfig } from './state.mts'
+import type { State, StorageConfig } from './core/state.mts'
 import { fileFolder, isInPlace } from './storage/files.mts'
 import { isFileBased } from './storage/storages.mts'
 

@@ -1,6 +1,6 @@
 /** Every operation the server knows. Whatever is not here answers 501, as an unknown one does on Proxmox. */
 
-import type { Route } from './route.mts'
+import type { Route } from './core/route.mts'
 import { accessRoutes } from './routes/access.mts'
 import { accessAclRoutes } from './routes/access-acl.mts'
 import { accessRoleRoutes } from './routes/access-roles.mts'

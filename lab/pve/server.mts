@@ -3,9 +3,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestDriver } from '../guests/driver.mts'
-import { type MajorVersion, privilegesOf } from './access/privileges.mts'
 import { hashPassword, passwordMatches } from './access/secrets.mts'
-import { writeUserCfg } from './access/user-cfg.mts'
 import { ensureCertificate } from './certificates.mts'
 import {
   adoptCluster,
@@ -17,23 +15,25 @@ import {
   homeOf,
   singleNode,
   storagesOn,
-} from './cluster.mts'
+} from './core/cluster.mts'
+import type { Fault, FaultReport } from './core/fault.mts'
+import { type MajorVersion, privilegesOf } from './core/privileges.mts'
+import type { Pve } from './core/pve.mts'
+import { initialState, type State, type TaskRecord, type VmConfig } from './core/state.mts'
+import { lockState, type StateLock } from './core/state-lock.mts'
+import { openStore, withoutPrototypes } from './core/store.mts'
+import { writeUserCfg } from './core/user-cfg.mts'
+import { createVmLocks } from './core/vm-locks.mts'
 import { diskFaults } from './faults/disk-faults.mts'
-import type { Fault, FaultReport } from './faults/fault.mts'
 import { createFaults } from './faults/faults.mts'
 import { lockFaults } from './faults/lock-faults.mts'
 import { midway } from './faults/task-faults.mts'
 import { createDispatcher } from './http/dispatch.mts'
 import { listenHttp } from './http/listen.mts'
-import type { Pve } from './pve.mts'
 import { endInterrupted, removeHalfFiles } from './recovery.mts'
 import { routes } from './routes.mts'
-import { initialState, type State, type TaskRecord, type VmConfig } from './state.mts'
-import { lockState, type StateLock } from './state-lock.mts'
 import { createFolders } from './storage/files.mts'
-import { openStore, withoutPrototypes } from './store.mts'
 import { createTasks } from './tasks/tasks.mts'
-import { createVmLocks } from './vm/locks.mts'
 
 export interface PveServerOptions {
   /** Port 0 picks a free one. */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { permissionsOn, rolesOn } from '../../lab/pve/access/acl.mts'
-import { parseUserCfg } from '../../lab/pve/access/user-cfg.mts'
+import { permissionsOn, rolesOn } from '../../lab/pve/core/acl.mts'
+import { parseUserCfg } from '../../lab/pve/core/user-cfg.mts'
 
 type Case = [authid: string, path: string, expected: string[] | string]
 interface Fixture {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createVmLocks } from '../../lab/pve/vm/locks.mts'
+import { createVmLocks } from '../../lab/pve/core/vm-locks.mts'
 
 const gate = () => Promise.withResolvers<void>()
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import type { State } from '../../lab/pve/core/state.mts'
+import type { Store } from '../../lab/pve/core/store.mts'
 import { createFaults } from '../../lab/pve/faults/faults.mts'
-import type { State } from '../../lab/pve/state.mts'
-import type { Store } from '../../lab/pve/store.mts'
 import { createTasks } from '../../lab/pve/tasks/tasks.mts'
 
 const tasksOn = (save: Store['save']) => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { builtInRoles, privilegesOf, unknownPrivilege } from '../../lab/pve/access/privileges.mts'
-import { normalizePath, parseUserCfg, writeUserCfg } from '../../lab/pve/access/user-cfg.mts'
+import { builtInRoles, privilegesOf, unknownPrivilege } from '../../lab/pve/core/privileges.mts'
+import { normalizePath, parseUserCfg, writeUserCfg } from '../../lab/pve/core/user-cfg.mts'
 
 const CFG = `user:ann@pve:1:1893456000:Ann:Archer:ann@example.com:likes 100%25%3A cotton:key:
 user:root@pam:1:0::::::

@@ -1,11 +1,11 @@
 /** Who is calling: by ticket in the cookie, by ticket in a header, or by API token. */
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { Unauthorized } from '../errors.mts'
-import type { Pve } from '../pve.mts'
+import { Unauthorized } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import { ownerOf } from '../core/user-cfg.mts'
 import { passwordMatches, sameSecret } from './secrets.mts'
 import { verifyCsrfToken, verifyTicket } from './ticket.mts'
-import { ownerOf } from './user-cfg.mts'
 
 /** What logins depend on. */
 type Door = Pick<Pve, 'store' | 'faults' | 'now'>

@@ -1,7 +1,7 @@
 /** The guest agent's faults: silence, and a bridge of containers in front of the guest's own card. */
 
 import { AgentNotRunning } from '../../guests/driver.mts'
-import type { Faults } from './faults.mts'
+import type { Faults } from '../core/fault.mts'
 
 /** Seconds Proxmox waits for the agent's answer to a ping before each command. */
 const PING_SECONDS = 3

@@ -1,8 +1,8 @@
 import { basename } from 'node:path'
 import type { GuestDriver } from '../../guests/driver.mts'
-import { failure } from '../errors.mts'
-import type { StorageConfig } from '../state.mts'
-import type { Faults } from './faults.mts'
+import { failure } from '../core/errors.mts'
+import type { Faults } from '../core/fault.mts'
+import type { StorageConfig } from '../core/state.mts'
 import { midway } from './task-faults.mts'
 
 type Storages = Record<string, StorageConfig>

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { LabUsageError } from '../../core/lab-error.mts'
-import type { Fault, FaultKind, Match } from './fault.mts'
+import type { Fault, FaultKind, Match } from '../core/fault.mts'
 
 /** Undefined when the value is right; otherwise what is accepted. */
 type Check = (value: unknown) => string | undefined

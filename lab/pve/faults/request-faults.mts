@@ -1,9 +1,8 @@
 /** Requests that end in an error or without an answer. */
 
 import { STATUS_CODES } from 'node:http'
-import { ApiError } from '../errors.mts'
-import type { FaultOf } from './fault.mts'
-import type { Faults } from './faults.mts'
+import { ApiError } from '../core/errors.mts'
+import type { FaultOf, Faults } from '../core/fault.mts'
 
 /** Thrown where the connection is to break off instead of an answer. */
 export class ConnectionReset extends Error {}

@@ -1,9 +1,8 @@
 /** Workers that are slow, and workers that fail in the midst of what they do. */
 
-import { failure } from '../errors.mts'
-import type { TaskContext, TaskStart } from '../tasks/tasks.mts'
-import type { FaultOf } from './fault.mts'
-import type { Faults } from './faults.mts'
+import { failure } from '../core/errors.mts'
+import type { FaultOf, Faults } from '../core/fault.mts'
+import type { TaskContext, TaskStart } from '../core/task.mts'
 import { type Operation, operation, requestOperation, runAs } from './operation.mts'
 
 async function fail(

@@ -4,7 +4,6 @@ import { rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { authenticate } from '../access/authenticate.mts'
-import { isTokenId } from '../access/user-cfg.mts'
 import {
   ApiError,
   failure,
@@ -13,14 +12,15 @@ import {
   parameterError,
   permissionDenied,
   Unauthorized,
-} from '../errors.mts'
+} from '../core/errors.mts'
+import { type RawParameters, validate } from '../core/parameters.mts'
+import { type Caller, requirePermission } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import { Answer, permissionOf, type Route } from '../core/route.mts'
+import { isTokenId } from '../core/user-cfg.mts'
 import { noteVmids, requestOperation, runAs } from '../faults/operation.mts'
 import { ConnectionReset, withRequestFaults } from '../faults/request-faults.mts'
 import { forwardedTo } from '../node-forward.mts'
-import { type RawParameters, validate } from '../parameters.mts'
-import { type Caller, requirePermission } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import { Answer, permissionOf, type Route } from '../route.mts'
 import { Refused, requireAdmissible, requireAdmissibleBody } from './admission.mts'
 import { type Body, parseForm, readBody } from './body.mts'
 import { reset } from './connections.mts'

@@ -1,7 +1,7 @@
 /** Answers on the wire: Proxmox puts an error's first line in the status line, where clients read it. */
 
 import type { ServerResponse } from 'node:http'
-import type { ApiError } from '../errors.mts'
+import type { ApiError } from '../core/errors.mts'
 
 /** Reason phrases hold no line breaks and nothing outside Latin-1. */
 const reasonPhrase = (message: string) =>

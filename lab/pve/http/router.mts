@@ -1,7 +1,7 @@
 /** Finds the route of a request. Empty path segments are skipped, as Proxmox does. */
 
-import { ApiError } from '../errors.mts'
-import type { Route } from '../route.mts'
+import { ApiError } from '../core/errors.mts'
+import type { Route } from '../core/route.mts'
 
 export interface Match {
   route: Route

@@ -1,14 +1,14 @@
 /** /access/acl: who has which role where. */
 
-import { permissionsOn } from '../access/acl.mts'
-import { builtInRoles } from '../access/privileges.mts'
 import { changeAccess } from '../access/transaction.mts'
-import { type AclEntry, normalizePath, ownerOf, type SubjectKind } from '../access/user-cfg.mts'
-import { ApiError, failure, parameterError } from '../errors.mts'
-import { flag, optional, splitList, text } from '../parameters.mts'
-import { anyone, type Caller, hasAll, requireModify } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import { type Route, route } from '../route.mts'
+import { permissionsOn } from '../core/acl.mts'
+import { ApiError, failure, parameterError } from '../core/errors.mts'
+import { flag, optional, splitList, text } from '../core/parameters.mts'
+import { anyone, type Caller, hasAll, requireModify } from '../core/permission.mts'
+import { builtInRoles } from '../core/privileges.mts'
+import type { Pve } from '../core/pve.mts'
+import { type Route, route } from '../core/route.mts'
+import { type AclEntry, normalizePath, ownerOf, type SubjectKind } from '../core/user-cfg.mts'
 
 /** The objects Proxmox has ACLs on. */
 const PATHS = [

@@ -1,12 +1,12 @@
 /** /access/users/{userid}/token: API tokens. A secret is shown once, when its token is made. */
 
 import { randomUUID } from 'node:crypto'
-import { type ApiToken, ownerOf } from '../access/user-cfg.mts'
-import { failure, parameterError } from '../errors.mts'
-import { flag, integer, optional, text, userId } from '../parameters.mts'
-import { or } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import { type Route, route } from '../route.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import { flag, integer, optional, text, userId } from '../core/parameters.mts'
+import { or } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import { type Route, route } from '../core/route.mts'
+import { type ApiToken, ownerOf } from '../core/user-cfg.mts'
 import { requireUser } from './access-users.mts'
 
 const path = '/access/users/{userid}/token'

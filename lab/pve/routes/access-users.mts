@@ -2,12 +2,12 @@
 
 import { hashPassword } from '../access/secrets.mts'
 import { changeAccess } from '../access/transaction.mts'
-import { emptyUser, ownerOf, type User } from '../access/user-cfg.mts'
-import { failure, permissionDenied } from '../errors.mts'
-import { flag, integer, optional, splitList, text, userId } from '../parameters.mts'
-import { and, anyone, type Caller, hasAny, type Permission } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import { type Route, route } from '../route.mts'
+import { failure, permissionDenied } from '../core/errors.mts'
+import { flag, integer, optional, splitList, text, userId } from '../core/parameters.mts'
+import { and, anyone, type Caller, hasAny, type Permission } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import { type Route, route } from '../core/route.mts'
+import { emptyUser, ownerOf, type User } from '../core/user-cfg.mts'
 
 const REALMS = ['pam', 'pve']
 

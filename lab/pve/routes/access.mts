@@ -1,15 +1,15 @@
 /** /access: login, permissions, realms and passwords. */
 
-import { permissionsOn } from '../access/acl.mts'
 import { passwordOrTicketMatches, secondsNow } from '../access/authenticate.mts'
 import { hashPassword } from '../access/secrets.mts'
 import { createCsrfToken, createTicket } from '../access/ticket.mts'
-import { ownerOf } from '../access/user-cfg.mts'
-import { ApiError, failure, permissionDenied } from '../errors.mts'
-import { flag, optional, text, userId } from '../parameters.mts'
-import { and, anyone, type Caller, or, requireAll, world } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import { type Route, route } from '../route.mts'
+import { permissionsOn } from '../core/acl.mts'
+import { ApiError, failure, permissionDenied } from '../core/errors.mts'
+import { flag, optional, text, userId } from '../core/parameters.mts'
+import { and, anyone, type Caller, or, requireAll, world } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import { type Route, route } from '../core/route.mts'
+import { ownerOf } from '../core/user-cfg.mts'
 
 /** Seconds until a failed login is answered. */
 const FAILED_LOGIN_DELAY = 3

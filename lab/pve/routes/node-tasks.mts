@@ -1,13 +1,13 @@
 /** /nodes/{node}/tasks: what workers did, for those who may know. */
 
-import { isTokenId, ownerOf } from '../access/user-cfg.mts'
-import { parameterError } from '../errors.mts'
-import { flag, integer, nodeName, optional, text, vmid } from '../parameters.mts'
-import { anyone, type Caller, hasAll, requireAll } from '../permission.mts'
-import type { Pve } from '../pve.mts'
+import { parameterError } from '../core/errors.mts'
+import { flag, integer, nodeName, optional, text, vmid } from '../core/parameters.mts'
+import { anyone, type Caller, hasAll, requireAll } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import { Answer, type Route, route } from '../core/route.mts'
+import type { TaskRecord } from '../core/state.mts'
+import { isTokenId, ownerOf } from '../core/user-cfg.mts'
 import { UNEXPECTED_STATUS } from '../recovery.mts'
-import { Answer, type Route, route } from '../route.mts'
-import type { TaskRecord } from '../state.mts'
 
 /** A user owns what its tokens started; a token owns only what itself started. */
 const isOwn = (caller: Caller, task: TaskRecord) =>

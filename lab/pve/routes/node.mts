@@ -1,10 +1,10 @@
 /** /nodes: each node, its load and its bridge. */
 
 import { fingerprintOf } from '../certificates.mts'
+import { nodeName, optional, text } from '../core/parameters.mts'
+import { allOf, anyone, hasAll } from '../core/permission.mts'
+import { type Route, route } from '../core/route.mts'
 import { nodeEntry, nodeStatus } from '../node.mts'
-import { nodeName, optional, text } from '../parameters.mts'
-import { allOf, anyone, hasAll } from '../permission.mts'
-import { type Route, route } from '../route.mts'
 import { fileSystemSpace } from '../storage/space.mts'
 
 const BRIDGE = {

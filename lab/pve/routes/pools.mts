@@ -1,12 +1,12 @@
 /** /pools: VMs and storages under one name, whose roles they inherit. */
 
 import { changeAccess } from '../access/transaction.mts'
-import { storagesOn } from '../cluster.mts'
-import { failure } from '../errors.mts'
-import { flag, optional, splitList, text } from '../parameters.mts'
-import { allOf, anyone, type Caller, hasAll, requireAll, requireModify } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import { type Call, type Route, route } from '../route.mts'
+import { storagesOn } from '../core/cluster.mts'
+import { failure } from '../core/errors.mts'
+import { flag, optional, splitList, text } from '../core/parameters.mts'
+import { allOf, anyone, type Caller, hasAll, requireAll, requireModify } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import { type Call, type Route, route } from '../core/route.mts'
 import { resourceOf } from '../vm/status.mts'
 import { poolOf } from '../vm/vm.mts'
 

@@ -1,8 +1,9 @@
 /** The guest agent: plain commands, programs, files. PVE 8 has one privilege for all of it, PVE 9 several. */
 
-import { flag, integer, nodeName, optional, text, vmid } from '../parameters.mts'
-import { allOf, anyOf } from '../permission.mts'
-import { type Method, type Route, route } from '../route.mts'
+import type { Method } from '../core/method.mts'
+import { flag, integer, nodeName, optional, text, vmid } from '../core/parameters.mts'
+import { allOf, anyOf } from '../core/permission.mts'
+import { type Route, route } from '../core/route.mts'
 import { callAgent, execStatus } from '../vm/agent.mts'
 
 const path = '/nodes/{node}/qemu/{vmid}/agent'

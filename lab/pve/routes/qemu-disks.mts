@@ -1,8 +1,8 @@
 /** A VM's disks: growing, moving, freeing, and turning them into a template's. */
 
-import { flag, integer, nodeName, optional, storageId, text, vmid } from '../parameters.mts'
-import { allOf } from '../permission.mts'
-import { type Route, route } from '../route.mts'
+import { flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
+import { allOf } from '../core/permission.mts'
+import { type Route, route } from '../core/route.mts'
 import { requireSpace } from '../storage/access.mts'
 import { convertToTemplate, moveDisk, requireConvertible, requireMovable, resizeDisk } from '../vm/disks.mts'
 import { isDriveSlot } from '../vm/drive.mts'

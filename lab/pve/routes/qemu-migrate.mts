@@ -1,9 +1,9 @@
 /** /nodes/{node}/qemu/{vmid}/migrate: to another node of the cluster. */
 
-import { parameterError } from '../errors.mts'
-import { flag, integer, nodeName, optional, text, vmid } from '../parameters.mts'
-import { allOf } from '../permission.mts'
-import { type Route, route } from '../route.mts'
+import { parameterError } from '../core/errors.mts'
+import { flag, integer, nodeName, optional, text, vmid } from '../core/parameters.mts'
+import { allOf } from '../core/permission.mts'
+import { type Route, route } from '../core/route.mts'
 import { migrateVm, requireMigratable } from '../vm/migrate.mts'
 
 const ROOT_ONLY = ['force', 'migration_type', 'migration_network'] as const

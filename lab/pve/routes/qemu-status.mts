@@ -1,10 +1,10 @@
 /** A VM's power. Every change is a worker; what is refused there is a failed task, not an error. */
 
-import { failure } from '../errors.mts'
-import { flag, integer, nodeName, optional, vmid } from '../parameters.mts'
-import { allOf, requireMaySkipLock } from '../permission.mts'
-import { type Call, type Route, route } from '../route.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
+import { failure } from '../core/errors.mts'
+import { flag, integer, nodeName, optional, vmid } from '../core/parameters.mts'
+import { allOf, requireMaySkipLock } from '../core/permission.mts'
+import { type Call, type Route, route } from '../core/route.mts'
+import type { TaskContext } from '../core/task.mts'
 import { rebootVm, resetVm, shutdownVm, startVm, stopVm } from '../vm/power.mts'
 import { statusOf } from '../vm/status.mts'
 import { findVm, isRunning } from '../vm/vm.mts'

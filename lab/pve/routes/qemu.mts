@@ -1,8 +1,8 @@
 /** /nodes/{node}/qemu: listing, creating, cloning and removing VMs. */
 
-import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } from '../parameters.mts'
-import { allOf, and, anyone, hasAll, or, requireAll, requireMaySkipLock } from '../permission.mts'
-import { type Route, route } from '../route.mts'
+import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
+import { allOf, and, anyone, hasAll, or, requireAll, requireMaySkipLock } from '../core/permission.mts'
+import { type Route, route } from '../core/route.mts'
 import { requireSaneDrive, resolveCdromAlias } from '../vm/attach.mts'
 import { requireSettings } from '../vm/change-permissions.mts'
 import { type Cloning, cloneVm, requireCloneable } from '../vm/clone.mts'

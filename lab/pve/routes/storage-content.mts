@@ -1,12 +1,12 @@
 /** /nodes/{node}/storage/{storage}/content: what lies on a storage. */
 
 import { rm } from 'node:fs/promises'
-import { failure } from '../errors.mts'
-import { integer, nodeName, optional, storageId, text, vmid } from '../parameters.mts'
-import { anyOf, anyone, type Caller, requireAll } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import { type Route, route } from '../route.mts'
-import type { Volume } from '../state.mts'
+import { failure } from '../core/errors.mts'
+import { integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
+import { anyOf, anyone, type Caller, requireAll } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import { type Route, route } from '../core/route.mts'
+import type { Volume } from '../core/state.mts'
 import { requireVolumeAccess } from '../storage/access.mts'
 import { findFile, listFiles, requireFile, type StoredFile } from '../storage/files.mts'
 import { findVolume, storageOf, volumesOn } from '../storage/storages.mts'

@@ -1,10 +1,10 @@
 /** Uploads, downloads from a URL, and what a URL holds. */
 
 import { rename } from 'node:fs/promises'
-import { failure, parameterError } from '../errors.mts'
-import { flag, nodeName, optional, storageId, text } from '../parameters.mts'
-import { allOf, and, or } from '../permission.mts'
-import { type Route, route } from '../route.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import { flag, nodeName, optional, storageId, text } from '../core/parameters.mts'
+import { allOf, and, or } from '../core/permission.mts'
+import { type Route, route } from '../core/route.mts'
 import { type Checksum, destinationOf, download, storeUpload } from '../storage/transfer.mts'
 
 const ALGORITHMS = ['md5', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512'] as const

@@ -1,9 +1,9 @@
 /** /version and its twin per node. */
 
-import { nodeName } from '../parameters.mts'
-import { anyone } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import { type Route, route } from '../route.mts'
+import { nodeName } from '../core/parameters.mts'
+import { anyone } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import { type Route, route } from '../core/route.mts'
 
 const RELEASES = {
   8: { version: '8.4.14', release: '8.4', repoid: 'b502d23c55afcba1' },

@@ -1,8 +1,8 @@
 /** Who may read or fill a storage. */
 
-import { failure, parameterError } from '../errors.mts'
-import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../permission.mts'
-import type { Pve } from '../pve.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
 import { parseVolumeId, storageOf } from './storages.mts'
 
 /** Whether a storage shows in the caller's lists. */

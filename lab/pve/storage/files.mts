@@ -2,9 +2,9 @@
 
 import { lstat, mkdir, readdir, realpath } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { failure, parameterError } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { StorageConfig } from '../state.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { StorageConfig } from '../core/state.mts'
 import { isFileBased, parseVolumeId, storageOf } from './storages.mts'
 
 export type FileContent = 'iso' | 'vztmpl' | 'snippets' | 'import' | 'backup'

@@ -2,7 +2,7 @@
 
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Pve } from '../pve.mts'
+import type { Pve } from '../core/pve.mts'
 import { storageOf } from './storages.mts'
 import { copyOf, volumeOf } from './volumes.mts'
 

@@ -1,9 +1,9 @@
 /** How full a storage is: as full as the file system it lies on, or of a size of its own that volumes and files fill. */
 
 import { stat, statfs } from 'node:fs/promises'
-import { failure } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { StorageConfig, Volume } from '../state.mts'
+import { failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { StorageConfig, Volume } from '../core/state.mts'
 import { listFiles } from './files.mts'
 import { storageOf, volumesOn } from './storages.mts'
 

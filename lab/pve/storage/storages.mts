@@ -1,9 +1,9 @@
 /** Storages and the ids of what lies on them. */
 
-import { isAvailableOn, storageOn } from '../cluster.mts'
-import { failure } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { StorageConfig, Volume } from '../state.mts'
+import { isAvailableOn, storageOn } from '../core/cluster.mts'
+import { failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { StorageConfig, Volume } from '../core/state.mts'
 
 export interface VolumeId {
   storage: string

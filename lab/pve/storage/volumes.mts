@@ -2,9 +2,9 @@
 
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { failure } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { StorageConfig, Volume } from '../state.mts'
+import { failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { StorageConfig, Volume } from '../core/state.mts'
 import { requireRoom, requireRoomToGrow } from './space.mts'
 import { findVolume, isFileBased, storageOf } from './storages.mts'
 

@@ -1,45 +1,17 @@
 /** Worker tasks: each has a UPID, runs beside the request that started it, and leaves a log. */
 
-import { messageOf } from '../errors.mts'
-import type { Faults } from '../faults/faults.mts'
+import { messageOf } from '../core/errors.mts'
+import type { Faults } from '../core/fault.mts'
+import type { TaskRecord } from '../core/state.mts'
+import type { Store } from '../core/store.mts'
+import type { TaskContext, TaskStart, Tasks } from '../core/task.mts'
 import { withTaskFaults } from '../faults/task-faults.mts'
-import type { TaskRecord } from '../state.mts'
-import type { Store } from '../store.mts'
 import { formatUpid } from './upid.mts'
 
 /** Finished tasks beyond this many are forgotten, oldest first. */
 const KEPT_TASKS = 500
 /** With time scale 0 a request waits this long for its worker, so that the first poll finds it done. */
 const AT_ONCE_MILLISECONDS = 500
-
-export interface TaskContext {
-  log(line: string): void
-  /** The task still succeeds, as `WARNINGS: n`. */
-  warn(line: string): void
-  /** Aborted when a client stops the task. */
-  signal: AbortSignal
-}
-
-export interface TaskStart {
-  /** Where it runs; the node that serves the API when not given. */
-  node?: string
-  /** `qmclone`, `qmstart`, `download`, ... */
-  type: string
-  /** The vmid or file the task is about; may be empty. */
-  id: string
-  authid: string
-  work(task: TaskContext): Promise<void>
-}
-
-export interface Tasks {
-  /** Starts the worker and returns its UPID; its failure only shows in the task's exit status. */
-  start(task: TaskStart): Promise<string>
-  find(upid: string): TaskRecord | undefined
-  /** Asks a running task to stop. */
-  abort(upid: string): void
-  /** Resolves when no task runs. */
-  settled(): Promise<void>
-}
 
 function contextOf(record: TaskRecord, controller: AbortController) {
   let warnings = 0

@@ -1,9 +1,9 @@
 /** The guest agent as Proxmox's API shows it. */
 
 import { AgentCommandFailed, AgentNotRunning } from '../../guests/driver.mts'
-import { failure } from '../errors.mts'
+import { failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
 import { withAgentFaults } from '../faults/agent-faults.mts'
-import type { Pve } from '../pve.mts'
 import { findVm, hasAgentChannel } from './vm.mts'
 
 /** One command of the agent's protocol and its `return` value; Proxmox's own words where that fails. */

@@ -1,8 +1,9 @@
 /** Turns the drives a client asks for into volumes of the VM. */
 
-import { failure, parameterError } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { VmConfig } from '../state.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { VmConfig } from '../core/state.mts'
+import type { TaskContext } from '../core/task.mts'
 import { requireFile } from '../storage/files.mts'
 import { findVolume, parseVolumeId } from '../storage/storages.mts'
 import {
@@ -13,7 +14,6 @@ import {
   type NewVolume,
   volumeOf,
 } from '../storage/volumes.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
 import {
   type Drive,
   drivesOf,

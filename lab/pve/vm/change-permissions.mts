@@ -1,9 +1,9 @@
 /** Which changes of a VM's config the caller may make, option by option. */
 
-import { failure } from '../errors.mts'
-import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import type { VmConfig } from '../state.mts'
+import { failure } from '../core/errors.mts'
+import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import type { VmConfig } from '../core/state.mts'
 import { requireSpace, requireVolumeAccess } from '../storage/access.mts'
 import { parseVolumeId } from '../storage/storages.mts'
 import { newCloudInitOf, newDiskOf } from './attach.mts'

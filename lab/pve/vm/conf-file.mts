@@ -1,7 +1,7 @@
 /** A VM's config as Proxmox writes it to `/etc/pve/qemu-server/N.conf`, and the digest of that text. */
 
 import { createHash } from 'node:crypto'
-import type { Vm, VmConfig } from '../state.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
 
 const comment = (description: string | undefined) =>
   description === undefined

@@ -1,8 +1,9 @@
 /** Growing, moving and freeing a VM's disks, and turning them into a template's. */
 
-import { failure, parameterError } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { Vm, VmConfig } from '../state.mts'
+import { DURATIONS } from '../core/durations.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
 import { storageOf } from '../storage/storages.mts'
 import {
   cloneVolume,
@@ -13,7 +14,6 @@ import {
   volumeOf,
 } from '../storage/volumes.mts'
 import { type Drive, drivesOf, formatDrive, formatSize, isCdrom, parseDrive, parseSize } from './drive.mts'
-import { DURATIONS } from './durations.mts'
 import {
   findVm,
   isRunning,

@@ -1,7 +1,7 @@
 /** What makes a VM itself: MAC addresses, the SMBIOS uuid and the generation id. */
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { VmConfig } from '../state.mts'
+import type { VmConfig } from '../core/state.mts'
 import { formatDrive, parseProperties } from './drive.mts'
 import { isNicModel } from './options.mts'
 

@@ -1,6 +1,6 @@
 /** The options of a VM's config: their types, and the privilege that changing each one takes. */
 
-import { dnsName, flag, integer, optional, type Parameters, text } from '../parameters.mts'
+import { dnsName, flag, integer, optional, type Parameters, text } from '../core/parameters.mts'
 import { isDriveSlot, parseDrive, parseProperties } from './drive.mts'
 
 const oneOf = <const V extends readonly string[]>(...values: V) => optional({ type: 'string', enum: values })

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { encrypt } from 'unixcrypt'
-import type { VmConfig } from '../state.mts'
+import type { VmConfig } from '../core/state.mts'
 
 /** MD5, SHA-256, SHA-512 and bcrypt hashes are kept as they are. */
 const HASHED = /^\$(?:[156]|2[ay])(\$.+){2}/

@@ -1,17 +1,17 @@
 /** A VM's power: starting builds the guest from the config of that moment, and a guest may end by itself. */
 
 import type { GuestStart, RunningGuest } from '../../guests/driver.mts'
-import { findNode } from '../cluster.mts'
-import { failure, messageOf } from '../errors.mts'
-import type { LiveGuest, Pve } from '../pve.mts'
-import type { Vm, VmConfig } from '../state.mts'
+import { findNode } from '../core/cluster.mts'
+import { DURATIONS } from '../core/durations.mts'
+import { failure, messageOf } from '../core/errors.mts'
+import type { LiveGuest, Pve } from '../core/pve.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
+import type { TaskContext } from '../core/task.mts'
 import { requireFile } from '../storage/files.mts'
 import { parseVolumeId } from '../storage/storages.mts'
 import { volumeOf } from '../storage/volumes.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
 import { cloudInitOptionsOf, generateCloudInit, hasCloudInitDrive } from './cloud-init.mts'
 import { drivesOf, isCdrom, isCloudInit } from './drive.mts'
-import { DURATIONS } from './durations.mts'
 import { nicsOf } from './identity.mts'
 import { applyPending } from './update.mts'
 import {

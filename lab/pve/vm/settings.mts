@@ -1,7 +1,7 @@
 /** Between a request's parameters, a config's texts, and the JSON a client reads. */
 
-import type { RawParameters } from '../parameters.mts'
-import type { VmConfig } from '../state.mts'
+import type { RawParameters } from '../core/parameters.mts'
+import type { VmConfig } from '../core/state.mts'
 import { isNumericOption, vmOptions } from './options.mts'
 
 const familyOf = (key: string) => key.replace(/\d+$/, '[n]')

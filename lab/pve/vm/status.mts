@@ -1,8 +1,8 @@
 /** How a VM shows in lists and in its own status. */
 
-import { findNode } from '../cluster.mts'
-import type { Pve } from '../pve.mts'
-import type { Vm } from '../state.mts'
+import { findNode } from '../core/cluster.mts'
+import type { Pve } from '../core/pve.mts'
+import type { Vm } from '../core/state.mts'
 import { drivesOf, isCdrom, parseSize } from './drive.mts'
 import { coresOf, hasAgentChannel, isTemplate, memoryOf, poolOf } from './vm.mts'
 

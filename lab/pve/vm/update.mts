@@ -1,11 +1,11 @@
 /** Changes of a VM's config: at once where that can be, at the next start where the guest would have to see it. */
 
-import { failure, parameterError } from '../errors.mts'
-import type { Caller } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import type { Vm, VmConfig } from '../state.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import type { Caller } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
+import type { TaskContext } from '../core/task.mts'
 import { freeVolume } from '../storage/volumes.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
 import { attachDrives, resolveCdromAlias } from './attach.mts'
 import { requireRemovals, requireSettings } from './change-permissions.mts'
 import { isCdrom, isCloudInit, isDriveSlot, parseDrive } from './drive.mts'

@@ -1,8 +1,8 @@
 /** Finding VMs, and the guards that most operations on one begin with. */
 
-import { failure } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { Vm, VmConfig } from '../state.mts'
+import { failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
 import { digestOfVm } from './conf-file.mts'
 import { parseProperties } from './drive.mts'
 

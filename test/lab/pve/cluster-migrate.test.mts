@@ -1,7 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { ClusterSpec } from '../../../lab/pve/cluster.mts'
+import type { ClusterSpec } from '../../../lab/pve/core/cluster.mts'
 import { startLab, type TestLab, tokenHeader } from './client.mts'
 
 const GIB = 1024 ** 3

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { ClusterSpec } from '../../../lab/pve/cluster.mts'
+import type { ClusterSpec } from '../../../lab/pve/core/cluster.mts'
 import { startLab, type TestLab } from './client.mts'
 
 const GIB = 1024 ** 3

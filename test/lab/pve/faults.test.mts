@@ -1,7 +1,7 @@
 /** Every fault as a client sees it: by raw requests, and by the toolkit's own client. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Fault } from '../../../lab/pve/faults/fault.mts'
+import type { Fault } from '../../../lab/pve/core/fault.mts'
 import { type ProxmoxClient, passwordClient, tokenClient } from '../../../scripts/lib/proxmox/client.mts'
 import { waitForTask } from '../../../scripts/lib/proxmox/task.mts'
 import { ROOT_PASSWORD, ROOT_TOKEN, startLab, type TestLab } from './client.mts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { ClusterSpec } from '../../../lab/pve/cluster.mts'
+import type { ClusterSpec } from '../../../lab/pve/core/cluster.mts'
 import { startLab, type TestLab } from './client.mts'
 
 const qemu = '/nodes/pve/qemu'

@@ -1,11 +1,11 @@
 /** What every route and worker is given: the one Proxmox VE node this server is. */
 
-import type { GuestDriver, RunningGuest } from '../guests/driver.mts'
-import type { MajorVersion } from './access/privileges.mts'
-import type { Faults } from './faults/faults.mts'
+import type { GuestDriver, RunningGuest } from '../../guests/driver.mts'
+import type { Faults } from './fault.mts'
+import type { MajorVersion } from './privileges.mts'
 import type { Store } from './store.mts'
-import type { Tasks } from './tasks/tasks.mts'
-import type { VmLocks } from './vm/locks.mts'
+import type { Tasks } from './task.mts'
+import type { VmLocks } from './vm-locks.mts'
 
 /** A guest that runs now. Nothing of it survives the server. */
 export interface LiveGuest {

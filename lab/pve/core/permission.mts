@@ -1,10 +1,10 @@
 /** Permission rules as data, in the shapes of Proxmox's own API schema, and their evaluation. */
 
-import { type Grants, permissionsOn } from './access/acl.mts'
-import type { MajorVersion } from './access/privileges.mts'
-import { type AccessConfig, normalizePath } from './access/user-cfg.mts'
+import { type Grants, permissionsOn } from './acl.mts'
 import { ApiError, parameterError, permissionDenied } from './errors.mts'
 import type { RawParameters } from './parameters.mts'
+import type { MajorVersion } from './privileges.mts'
+import { type AccessConfig, normalizePath } from './user-cfg.mts'
 
 interface PathRule {
   /** An ACL path; `{name}` is the parameter of that name. */

@@ -1,6 +1,6 @@
 /** What can go wrong on demand: the kinds of faults, when each strikes, and what it is told. */
 
-import type { Method } from '../route.mts'
+import type { Method } from './method.mts'
 
 /** What a fault is limited to. Every key that is given has to fit. */
 export interface Match {
@@ -63,4 +63,25 @@ export interface FaultReport {
   seen: number
   /** Occasions it struck. */
   struck: number
+}
+
+/** What only the place of the fault knows, on top of the operation. */
+export interface Occasion {
+  /** The one VM a lock or an agent belongs to. */
+  vmid?: number
+  storage?: string
+}
+
+export interface Faults {
+  /** Replaces all of them; counting begins anew. */
+  set(faults: Fault[]): void
+  list(): FaultReport[]
+  /** The first fault of a kind that fits the occasion and is due; counts it. */
+  due<K extends FaultKind>(kind: K, occasion?: Occasion): FaultOf<K> | undefined
+  /** Seconds the node's clock is ahead of the machine's. */
+  skew(): number
+  /** Lets a fault take its time: rejects when the task is stopped meanwhile, or the server closes. */
+  wait(seconds: number, signal?: AbortSignal): Promise<void>
+  /** Ends all waiting, for a server that closes. */
+  end(): void
 }

@@ -1,6 +1,6 @@
 /** The lock file of each VM: many may share it, one may have it alone, and waiting has an end. */
 
-import { failure } from '../errors.mts'
+import { failure } from './errors.mts'
 
 interface Waiter {
   mode: 'shared' | 'exclusive'

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { LabError } from '../core/lab-error.mts'
+import { LabError } from '../../core/lab-error.mts'
 
 interface Holder {
   pid: number

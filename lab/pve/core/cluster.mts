@@ -1,7 +1,7 @@
 /** The nodes of the cluster, and the storages as each of them sees them. */
 
 import { isDeepStrictEqual } from 'node:util'
-import { LabError } from '../core/lab-error.mts'
+import { LabError } from '../../core/lab-error.mts'
 import { failure } from './errors.mts'
 import type { Pve } from './pve.mts'
 import type { NodeConfig, State, StorageConfig } from './state.mts'

@@ -1,7 +1,7 @@
 /** Everything the server remembers, as plain data. */
 
 import { randomBytes } from 'node:crypto'
-import { type AccessConfig, parseUserCfg } from './access/user-cfg.mts'
+import { type AccessConfig, parseUserCfg } from './user-cfg.mts'
 
 /** Raw texts as in a VM's config file, keyed by option. */
 export type VmConfig = Record<string, string>

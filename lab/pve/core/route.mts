@@ -1,12 +1,18 @@
 /** An operation of the API, declared as data: where it is, who may call it, what it takes, what it does. */
 
-import type { MajorVersion } from './access/privileges.mts'
-import type { Upload } from './http/body.mts'
+import type { Method } from './method.mts'
 import type { Parameters, RawParameters, Values } from './parameters.mts'
 import type { Caller, Permission } from './permission.mts'
+import type { MajorVersion } from './privileges.mts'
 import type { Pve } from './pve.mts'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+/** A file that came in a multipart body. */
+export interface Upload {
+  /** Temporary; whoever keeps the file moves it away. */
+  path: string
+  /** As the client named it. */
+  filename: string
+}
 
 export interface Call<P> {
   pve: Pve
