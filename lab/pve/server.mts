@@ -4,7 +4,6 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestDriver } from '../guests/driver.mts'
 import { hashPassword, passwordMatches } from './access/secrets.mts'
-import { ensureCertificate } from './certificates.mts'
 import {
   adoptCluster,
   type Cluster,
@@ -30,9 +29,11 @@ import { lockFaults } from './faults/lock-faults.mts'
 import { midway } from './faults/task-faults.mts'
 import { createDispatcher } from './http/dispatch.mts'
 import { listenHttp } from './http/listen.mts'
-import { endInterrupted, removeHalfFiles } from './recovery.mts'
+import { ensureCertificate } from './nodes/certificates.mts'
 import { routes } from './routes.mts'
 import { createFolders } from './storage/files.mts'
+import { removeHalfFiles } from './storage/half-files.mts'
+import { endInterrupted } from './tasks/interrupted.mts'
 import { createTasks } from './tasks/tasks.mts'
 
 export interface PveServerOptions {

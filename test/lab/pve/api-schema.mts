@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type ApiSchema, loadApiSchema } from '../../../lab/pve/coverage-schema.mts'
+import { type ApiSchema, loadApiSchema } from '../../../lab/pve/api-coverage/schema.mts'
 
 const root = new URL('../../../', import.meta.url)
 const file = process.env['PROXMINT_APIDATA'] ?? new URL('../shared/pve/apidata.json', root).pathname

@@ -2,8 +2,13 @@
 
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { coveredBy, operationOf } from '../../../lab/pve/coverage-schema.mts'
-import { areaOf, coverageDocument, coveredByArea, operationsNamed } from '../../../lab/pve/coverage-table.mts'
+import { coveredBy, operationOf } from '../../../lab/pve/api-coverage/schema.mts'
+import {
+  areaOf,
+  coverageDocument,
+  coveredByArea,
+  operationsNamed,
+} from '../../../lab/pve/api-coverage/table.mts'
 import { routes } from '../../../lab/pve/routes.mts'
 import { findApiSchema } from './api-schema.mts'
 

@@ -1,9 +1,9 @@
 /** The lab's operations against Proxmox's own API schema: names, parameters, privileges. */
 
 import { describe, expect, test } from 'vitest'
+import { type ApiSchema, operationOf } from '../../../lab/pve/api-coverage/schema.mts'
 import type { Permission } from '../../../lab/pve/core/permission.mts'
 import { permissionOf } from '../../../lab/pve/core/route.mts'
-import { type ApiSchema, operationOf } from '../../../lab/pve/coverage-schema.mts'
 import { routes } from '../../../lab/pve/routes.mts'
 import { findApiSchema } from './api-schema.mts'
 

@@ -7,9 +7,9 @@ import { allOf, anyOf, anyone } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
 import type { StorageConfig } from '../core/state.mts'
-import { mayAuditStorage } from '../storage/access.mts'
-import { spaceOf } from '../storage/space.mts'
-import { storageOf } from '../storage/storages.mts'
+import { mayAuditStorage } from './access.mts'
+import { spaceOf } from './space.mts'
+import { storageOf } from './storages.mts'
 
 /** What tells where a storage of each type lies. */
 const placeOf = (id: string, { type, path }: StorageConfig) =>

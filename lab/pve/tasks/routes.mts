@@ -7,7 +7,7 @@ import type { Pve } from '../core/pve.mts'
 import { Answer, type Route, route } from '../core/route.mts'
 import type { TaskRecord } from '../core/state.mts'
 import { isTokenId, ownerOf } from '../core/user-cfg.mts'
-import { UNEXPECTED_STATUS } from '../recovery.mts'
+import { UNEXPECTED_STATUS } from './interrupted.mts'
 
 /** A user owns what its tokens started; a token owns only what itself started. */
 const isOwn = (caller: Caller, task: TaskRecord) =>

@@ -4,7 +4,7 @@ import { parameterError } from '../core/errors.mts'
 import { flag, integer, nodeName, optional, text, vmid } from '../core/parameters.mts'
 import { allOf } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
-import { migrateVm, requireMigratable } from '../vm/migrate.mts'
+import { migrateVm, requireMigratable } from './migrate.mts'
 
 const ROOT_ONLY = ['force', 'migration_type', 'migration_network'] as const
 

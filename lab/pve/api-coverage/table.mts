@@ -1,6 +1,6 @@
 /** Which of Proxmox's operations the lab has, as a document. */
 
-import type { ApiSchema, Covered } from './coverage-schema.mts'
+import type { ApiSchema, Covered } from './schema.mts'
 
 /** What the operations are grouped by: `/nodes/{node}/qemu`, `/access/users`, `/version`. */
 export function areaOf(operation: string): string {

@@ -5,7 +5,7 @@ import { failure, parameterError } from '../core/errors.mts'
 import { flag, nodeName, optional, storageId, text } from '../core/parameters.mts'
 import { allOf, and, or } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
-import { type Checksum, destinationOf, download, storeUpload } from '../storage/transfer.mts'
+import { type Checksum, destinationOf, download, storeUpload } from './transfer.mts'
 
 const ALGORITHMS = ['md5', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512'] as const
 

@@ -1,11 +1,11 @@
 /** /nodes: each node, its load and its bridge. */
 
-import { fingerprintOf } from '../certificates.mts'
 import { nodeName, optional, text } from '../core/parameters.mts'
 import { allOf, anyone, hasAll } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
-import { nodeEntry, nodeStatus } from '../node.mts'
 import { fileSystemSpace } from '../storage/space.mts'
+import { fingerprintOf } from './certificates.mts'
+import { nodeEntry, nodeStatus } from './node.mts'
 
 const BRIDGE = {
   iface: 'vmbr0',

@@ -1,8 +1,5 @@
 /** /access: login, permissions, realms and passwords. */
 
-import { passwordOrTicketMatches, secondsNow } from '../access/authenticate.mts'
-import { hashPassword } from '../access/secrets.mts'
-import { createCsrfToken, createTicket } from '../access/ticket.mts'
 import { permissionsOn } from '../core/acl.mts'
 import { ApiError, failure, permissionDenied } from '../core/errors.mts'
 import { flag, optional, text, userId } from '../core/parameters.mts'
@@ -10,6 +7,9 @@ import { and, anyone, type Caller, or, requireAll, world } from '../core/permiss
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
 import { ownerOf } from '../core/user-cfg.mts'
+import { passwordOrTicketMatches, secondsNow } from './authenticate.mts'
+import { hashPassword } from './secrets.mts'
+import { createCsrfToken, createTicket } from './ticket.mts'
 
 /** Seconds until a failed login is answered. */
 const FAILED_LOGIN_DELAY = 3

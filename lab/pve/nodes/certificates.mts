@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
-import { writeWhole } from './core/store.mts'
+import { writeWhole } from '../core/store.mts'
 
 export interface ServerCertificate {
   key: string

@@ -7,10 +7,10 @@ import { anyOf, anyone, type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
 import type { Volume } from '../core/state.mts'
-import { requireVolumeAccess } from '../storage/access.mts'
-import { findFile, listFiles, requireFile, type StoredFile } from '../storage/files.mts'
-import { findVolume, storageOf, volumesOn } from '../storage/storages.mts'
-import { freeVolume } from '../storage/volumes.mts'
+import { requireVolumeAccess } from './access.mts'
+import { findFile, listFiles, requireFile, type StoredFile } from './files.mts'
+import { findVolume, storageOf, volumesOn } from './storages.mts'
+import { freeVolume } from './volumes.mts'
 
 const fileEntry = ({ volid, content, format, size, ctime }: StoredFile) => ({
   volid,

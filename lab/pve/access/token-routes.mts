@@ -7,7 +7,7 @@ import { or } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
 import { type ApiToken, ownerOf } from '../core/user-cfg.mts'
-import { requireUser } from './access-users.mts'
+import { requireUser } from './user-routes.mts'
 
 const path = '/access/users/{userid}/token'
 

@@ -4,7 +4,7 @@ import type { Method } from '../core/method.mts'
 import { flag, integer, nodeName, optional, text, vmid } from '../core/parameters.mts'
 import { allOf, anyOf } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
-import { callAgent, execStatus } from '../vm/agent.mts'
+import { callAgent, execStatus } from './agent.mts'
 
 const path = '/nodes/{node}/qemu/{vmid}/agent'
 const vm = { node: nodeName, vmid }

@@ -4,7 +4,7 @@
  */
 
 import { readFile } from 'node:fs/promises'
-import type { Route } from './core/route.mts'
+import type { Route } from '../core/route.mts'
 
 /** As Proxmox writes it: JSON Schema of an early draft, flags as 0 and 1. */
 export interface ApiType {

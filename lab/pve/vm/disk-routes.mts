@@ -4,9 +4,9 @@ import { flag, integer, nodeName, optional, storageId, text, vmid } from '../cor
 import { allOf } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
 import { requireSpace } from '../storage/access.mts'
-import { convertToTemplate, moveDisk, requireConvertible, requireMovable, resizeDisk } from '../vm/disks.mts'
-import { isDriveSlot } from '../vm/drive.mts'
-import { findVm, requireDigest } from '../vm/vm.mts'
+import { convertToTemplate, moveDisk, requireConvertible, requireMovable, resizeDisk } from './disks.mts'
+import { isDriveSlot } from './drive.mts'
+import { findVm, requireDigest } from './vm.mts'
 
 const path = '/nodes/{node}/qemu/{vmid}'
 const vm = { node: nodeName, vmid }

@@ -1,12 +1,12 @@
 /** /access/roles and /access/groups. */
 
-import { changeAccess } from '../access/transaction.mts'
 import { failure, parameterError } from '../core/errors.mts'
 import { flag, optional, splitList, text } from '../core/parameters.mts'
 import { allOf, anyOf, anyone, hasAny } from '../core/permission.mts'
 import { builtInRoles, unknownPrivilege } from '../core/privileges.mts'
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
+import { changeAccess } from './transaction.mts'
 
 const mayChangeRoles = allOf('/access', 'Sys.Modify')
 const mayChangeGroups = allOf('/access/groups', 'Group.Allocate')

@@ -1,8 +1,8 @@
 /** Requests go to the node their path names, by way of the one that serves the API. */
 
-import { findNode, onNode } from './core/cluster.mts'
-import { failure, NodeUnreachable } from './core/errors.mts'
-import type { Pve } from './core/pve.mts'
+import { findNode, onNode } from '../core/cluster.mts'
+import { failure, NodeUnreachable } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
 
 const unknownHost = (node: string) =>
   failure(`hostname lookup '${node}' failed - failed to get address info: ${node}: Name or service not known`)

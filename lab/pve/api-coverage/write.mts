@@ -2,11 +2,11 @@
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { coveredBy, loadApiSchema } from './coverage-schema.mts'
-import { coverageDocument } from './coverage-table.mts'
-import { routes } from './routes.mts'
+import { routes } from '../routes.mts'
+import { coveredBy, loadApiSchema } from './schema.mts'
+import { coverageDocument } from './table.mts'
 
-const target = join(import.meta.dirname, '../../docs/lab-coverage.md')
+const target = join(import.meta.dirname, '../../../docs/lab-coverage.md')
 
 const [file] = process.argv.slice(2)
 if (file === undefined) {

@@ -5,9 +5,9 @@ import { flag, integer, nodeName, optional, vmid } from '../core/parameters.mts'
 import { allOf, requireMaySkipLock } from '../core/permission.mts'
 import { type Call, type Route, route } from '../core/route.mts'
 import type { TaskContext } from '../core/task.mts'
-import { rebootVm, resetVm, shutdownVm, startVm, stopVm } from '../vm/power.mts'
-import { statusOf } from '../vm/status.mts'
-import { findVm, isRunning } from '../vm/vm.mts'
+import { rebootVm, resetVm, shutdownVm, startVm, stopVm } from './power.mts'
+import { statusOf } from './status.mts'
+import { findVm, isRunning } from './vm.mts'
 
 const path = '/nodes/{node}/qemu/{vmid}/status'
 const vm = { node: nodeName, vmid }

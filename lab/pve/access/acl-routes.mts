@@ -1,6 +1,5 @@
 /** /access/acl: who has which role where. */
 
-import { changeAccess } from '../access/transaction.mts'
 import { permissionsOn } from '../core/acl.mts'
 import { ApiError, failure, parameterError } from '../core/errors.mts'
 import { flag, optional, splitList, text } from '../core/parameters.mts'
@@ -9,6 +8,7 @@ import { builtInRoles } from '../core/privileges.mts'
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
 import { type AclEntry, normalizePath, ownerOf, type SubjectKind } from '../core/user-cfg.mts'
+import { changeAccess } from './transaction.mts'
 
 /** The objects Proxmox has ACLs on. */
 const PATHS = [

@@ -1,13 +1,13 @@
 /** /access/users: users and what may be known of them. */
 
-import { hashPassword } from '../access/secrets.mts'
-import { changeAccess } from '../access/transaction.mts'
 import { failure, permissionDenied } from '../core/errors.mts'
 import { flag, integer, optional, splitList, text, userId } from '../core/parameters.mts'
 import { and, anyone, type Caller, hasAny, type Permission } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
 import { emptyUser, ownerOf, type User } from '../core/user-cfg.mts'
+import { hashPassword } from './secrets.mts'
+import { changeAccess } from './transaction.mts'
 
 const REALMS = ['pam', 'pve']
 

@@ -1,11 +1,11 @@
 /** What a node shows of itself: the machine the lab runs on, or as large as the cluster's description says. */
 
 import { cpus, freemem, loadavg, release, totalmem } from 'node:os'
-import { findNode } from './core/cluster.mts'
-import type { Pve } from './core/pve.mts'
-import type { NodeConfig } from './core/state.mts'
-import { releaseOf } from './routes/version.mts'
-import { memoryOf } from './vm/vm.mts'
+import { findNode } from '../core/cluster.mts'
+import type { Pve } from '../core/pve.mts'
+import type { NodeConfig } from '../core/state.mts'
+import { memoryOf } from '../vm/vm.mts'
+import { releaseOf } from './version.mts'
 
 const uptimeOf = (pve: Pve) => Math.max(1, Math.floor((Date.now() - pve.startedAt) / 1000))
 

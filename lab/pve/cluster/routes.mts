@@ -7,11 +7,11 @@ import { allOf, anyone, type Caller, hasAll, hasAny } from '../core/permission.m
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
 import type { NodeConfig, StorageConfig } from '../core/state.mts'
-import { nodeEntry } from '../node.mts'
+import { nodeEntry } from '../nodes/node.mts'
 import { mayAuditStorage } from '../storage/access.mts'
 import { spaceOf } from '../storage/space.mts'
+import { mayAudit, taskEntry } from '../tasks/routes.mts'
 import { resourceOf } from '../vm/status.mts'
-import { mayAudit, taskEntry } from './node-tasks.mts'
 
 const vmResources = (pve: Pve, caller: Caller) =>
   Object.values(pve.store.state.vms)
