@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.mts'], testTimeout: 20_000 } },
+      { test: { name: 'unit', include: ['{lab/test,test}/unit/**/*.test.mts'], testTimeout: 20_000 } },
       {
         test: {
           name: 'lab',
