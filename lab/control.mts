@@ -81,7 +81,7 @@ export async function askFaults(
   const { status, body } = await send(path, method, faults).catch(error => {
     throw new LabError(
       `the lab does not answer on ${path}: ${error.message}`,
-      'is it still up? `zx scripts/lab.mts status`',
+      'is it still up? `pve-lab status`',
       error,
     )
   })

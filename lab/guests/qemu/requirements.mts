@@ -21,7 +21,7 @@ export async function requireMachines({ kind }: Isolation): Promise<void> {
   if (missing.length > 0) {
     throw new LabError(
       `real machines need packages that are not installed: ${missing.join(', ')}`,
-      `zx scripts/setup.mts --for qemu, or as root: apt-get install --no-install-recommends ${missing.join(' ')}`,
+      `as root: apt-get install --no-install-recommends ${missing.join(' ')}`,
     )
   }
   if (!(await isAccessible(TUN, constants.R_OK | constants.W_OK))) {

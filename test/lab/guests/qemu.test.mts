@@ -211,7 +211,7 @@ describe('what real machines need', () => {
     const failure = requireMachines({ kind: 'root', description: '' })
     await expect(failure).rejects.toMatchObject({
       message: expect.stringMatching(/not installed: qemu-system-x86, qemu-utils, genisoimage/),
-      hint: expect.stringContaining('zx scripts/setup.mts --for qemu'),
+      hint: expect.stringContaining('as root: apt-get install'),
     })
     vi.unstubAllEnvs()
   })
