@@ -7,7 +7,8 @@ export default defineConfig({
       {
         test: {
           name: 'lab',
-          include: ['test/lab/**/*.test.mts'],
+          include: ['lab/test/**/*.test.mts'],
+          exclude: ['lab/test/unit/**'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
         },
