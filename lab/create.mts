@@ -2,7 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { chainVariables, type LabChain, writeChainFiles } from './chain/lab-chain.mts'
 import { checkCluster } from './cluster/check.mts'
 import type { ClusterDescription } from './cluster/description.mts'
@@ -235,7 +235,8 @@ function prepareImages(options: LabOptions): Promise<Image[]> {
 function spawnInside(isolation: Isolation): ChildProcess {
   const [file, ...args] = isolatedCommand(isolation, [
     process.execPath,
-    join(import.meta.dirname, 'inside.mts'),
+    // TypeScript in the repository, JavaScript in an installed package.
+    join(import.meta.dirname, `inside${extname(import.meta.filename)}`),
   ])
   return spawn(file!, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
 }
