@@ -31,7 +31,11 @@ async function act(controlled: Controlled, message: IncomingMessage): Promise<Fa
   return []
 }
 
-async function answer(controlled: Controlled, message: IncomingMessage, response: ServerResponse) {
+async function answer(
+  controlled: Controlled,
+  message: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const [status, body] = await act(controlled, message).then(
     faults => [200, { faults }] as const,
     (error: Error) => {

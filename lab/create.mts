@@ -214,7 +214,9 @@ async function openDoor(
   return { listen: { host: '127.0.0.1', port: forwarder.port }, socketPath, forwarder }
 }
 
-const closeDoors = (doors: Door[]) => Promise.all(doors.map(({ forwarder }) => forwarder?.close()))
+async function closeDoors(doors: Door[]): Promise<void> {
+  await Promise.all(doors.map(({ forwarder }) => forwarder?.close()))
+}
 
 async function listen(where: { host: string; port: number }, socketPath: string): Promise<Forwarder> {
   return forward(where, { path: socketPath }).catch(error => {

@@ -9,8 +9,9 @@ const HTTP_PORT = 80
 /** Where images look for packages unless a guest is told otherwise at boot. */
 export const PACKAGES_URL = servedUrls(BRIDGE_ADDRESS, HTTP_PORT).packagesUrl
 
-const ip = (...args: string[]) =>
-  run('ip', args, { missing: 'the lab sets up its network with ip; install the package iproute2' })
+function ip(...args: string[]): Promise<string> {
+  return run('ip', args, { missing: 'the lab sets up its network with ip; install the package iproute2' })
+}
 
 /** The network of a lab with namespaces. */
 export async function openBridge(images: Image[]): Promise<BridgeNetwork> {

@@ -19,7 +19,9 @@ interface Place {
   runFolder: string
 }
 
-const script = (name: string) => join(import.meta.dirname, name)
+function script(name: string): string {
+  return join(import.meta.dirname, name)
+}
 
 /** By namespaces where the lab has a network of its own, otherwise by chroot. */
 export function confine(network: LabNetwork['kind'], place: Place): Promise<Confinement> {

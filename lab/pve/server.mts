@@ -109,14 +109,15 @@ export interface PveServer {
 }
 
 /** As Proxmox does after an upgrade: a role that names `VM.Monitor` still loads on PVE 9, without it. */
-function dropUnknownPrivileges({ access }: State, version: MajorVersion) {
+function dropUnknownPrivileges({ access }: State, version: MajorVersion): void {
   const known = privilegesOf(version)
   for (const [role, privileges] of Object.entries(access.roles))
     access.roles[role] = privileges.filter(privilege => known.has(privilege))
 }
 
-const clusterFrom = ({ cluster, dataDir }: PveServerOptions) =>
-  clusterOf(cluster ?? singleNode('pve'), id => join(dataDir, 'storage', id))
+function clusterFrom({ cluster, dataDir }: PveServerOptions): Cluster {
+  return clusterOf(cluster ?? singleNode('pve'), id => join(dataDir, 'storage', id))
+}
 
 function firstState(options: PveServerOptions, cluster: Cluster): State {
   const state = initialState(options.userCfg ?? '', cluster)
@@ -127,11 +128,11 @@ function firstState(options: PveServerOptions, cluster: Cluster): State {
   return state
 }
 
-async function createAllFolders(state: State) {
+async function createAllFolders(state: State): Promise<void> {
   for (const { name } of state.nodes) await createFolders(Object.fromEntries(storagesOn(state, name)))
 }
 
-async function recover(state: State, { dataDir, now = Date.now }: PveServerOptions) {
+async function recover(state: State, { dataDir, now = Date.now }: PveServerOptions): Promise<void> {
   endInterrupted(state, Math.floor(now() / 1000))
   await createAllFolders(state)
   await removeHalfFiles(
@@ -170,12 +171,12 @@ async function createPve(options: PveServerOptions): Promise<Pve> {
   }
 }
 
-async function stopGuests(pve: Pve) {
+async function stopGuests(pve: Pve): Promise<void> {
   await Promise.all([...pve.live.values()].map(({ guest }) => guest.stop()))
   pve.live.clear()
 }
 
-async function resetPve(pve: Pve, options: PveServerOptions) {
+async function resetPve(pve: Pve, options: PveServerOptions): Promise<void> {
   for (const task of pve.store.state.tasks) pve.tasks.abort(task.upid)
   await pve.tasks.settled()
   await stopGuests(pve)
@@ -189,17 +190,19 @@ async function resetPve(pve: Pve, options: PveServerOptions) {
   await pve.store.save()
 }
 
-const adminOf = (pve: Pve): PveAdmin => ({
-  vmConfig: vmid => pve.store.state.vms[vmid]?.config,
-  vmids: () => Object.keys(pve.store.state.vms).map(Number),
-  tasks: () => pve.store.state.tasks,
-  userCfg: () => writeUserCfg(pve.store.state.access),
-  isPassword: (userid, text) => passwordMatches(text, pve.store.state.passwords[userid]),
-  setFaults: faults => pve.faults.set(faults),
-  faults: () => pve.faults.list(),
-  settled: () => pve.tasks.settled(),
-  console: async vmid => pve.live.get(vmid)?.guest.console(),
-})
+function adminOf(pve: Pve): PveAdmin {
+  return {
+    vmConfig: vmid => pve.store.state.vms[vmid]?.config,
+    vmids: () => Object.keys(pve.store.state.vms).map(Number),
+    tasks: () => pve.store.state.tasks,
+    userCfg: () => writeUserCfg(pve.store.state.access),
+    isPassword: (userid, text) => passwordMatches(text, pve.store.state.passwords[userid]),
+    setFaults: faults => pve.faults.set(faults),
+    faults: () => pve.faults.list(),
+    settled: () => pve.tasks.settled(),
+    console: async vmid => pve.live.get(vmid)?.guest.console(),
+  }
+}
 
 /** Starts the server and resolves when it listens. */
 export async function createPveServer(options: PveServerOptions): Promise<PveServer> {

@@ -11,7 +11,9 @@ interface ImageInfo {
   'format-specific'?: { data?: { 'data-file'?: string } }
 }
 
-const qemuImg = (...args: string[]) => run('qemu-img', args)
+function qemuImg(...args: string[]): Promise<string> {
+  return run('qemu-img', args)
+}
 
 async function describe(path: string): Promise<ImageInfo> {
   return JSON.parse(await qemuImg('info', '--output=json', '--force-share', path)) as ImageInfo

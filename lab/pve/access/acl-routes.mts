@@ -51,10 +51,12 @@ function subjectsOf(params: Subjects): Subject[] {
   return subjects
 }
 
-const rolesOf = (pve: Pve): Record<string, string[]> => ({
-  ...pve.store.state.access.roles,
-  ...builtInRoles(pve.version),
-})
+function rolesOf(pve: Pve): Record<string, string[]> {
+  return {
+    ...pve.store.state.access.roles,
+    ...builtInRoles(pve.version),
+  }
+}
 
 function requireRole(pve: Pve, role: string): string[] {
   const roles = rolesOf(pve)
@@ -62,7 +64,7 @@ function requireRole(pve: Pve, role: string): string[] {
   return roles[role]!
 }
 
-function requireSubject(pve: Pve, { kind, subject }: Subject) {
+function requireSubject(pve: Pve, { kind, subject }: Subject): void {
   const { users, groups, tokens } = pve.store.state.access
   if (kind === 'token') {
     const userid = ownerOf(subject)
@@ -74,7 +76,7 @@ function requireSubject(pve: Pve, { kind, subject }: Subject) {
 }
 
 /** Who may change permissions only because the object is theirs passes on what they have, and no more. */
-function requireHandedOut(pve: Pve, caller: Caller, role: string, { path, propagate, verb }: Handing) {
+function requireHandedOut(pve: Pve, caller: Caller, role: string, { path, propagate, verb }: Handing): void {
   const own = permissionsOn(caller.access, caller.version, caller.authid, path)
   if (own.has('Permissions.Modify')) return
   const refuse = (needed: string) => {
@@ -104,8 +106,9 @@ function mayModify(caller: Caller, path: string): boolean {
   }
 }
 
-const isSame = (a: Omit<AclEntry, 'propagate'>, b: Omit<AclEntry, 'propagate'>) =>
-  a.path === b.path && a.kind === b.kind && a.subject === b.subject && a.role === b.role
+function isSame(a: Omit<AclEntry, 'propagate'>, b: Omit<AclEntry, 'propagate'>): boolean {
+  return a.path === b.path && a.kind === b.kind && a.subject === b.subject && a.role === b.role
+}
 
 export const accessAclRoutes: Route[] = [
   route({

@@ -11,13 +11,13 @@ import { changeAccess } from './transaction.mts'
 const mayChangeRoles = allOf('/access', 'Sys.Modify')
 const mayChangeGroups = allOf('/access/groups', 'Group.Allocate')
 
-function requirePrivileges(pve: Pve, privileges: string[]) {
+function requirePrivileges(pve: Pve, privileges: string[]): void {
   const unknown = unknownPrivilege(pve.version, privileges)
   if (unknown !== undefined) throw parameterError({ privs: `invalid privilege '${unknown}'` })
 }
 
 /** Built-in roles are there to be used, not to be changed. */
-function refuseBuiltIn(pve: Pve, roleid: string, verb: 'modified' | 'deleted') {
+function refuseBuiltIn(pve: Pve, roleid: string, verb: 'modified' | 'deleted'): void {
   if (Object.hasOwn(builtInRoles(pve.version), roleid))
     throw failure(`auto-generated role '${roleid}' cannot be ${verb}`)
 }
@@ -28,10 +28,11 @@ function requireOwnRole(pve: Pve, roleid: string): string[] {
   return privileges
 }
 
-const rolesOf = (pve: Pve): Record<string, string[]> =>
-  Object.assign(Object.create(null), pve.store.state.access.roles, builtInRoles(pve.version))
+function rolesOf(pve: Pve): Record<string, string[]> {
+  return Object.assign(Object.create(null), pve.store.state.access.roles, builtInRoles(pve.version))
+}
 
-function requireGroup(pve: Pve, groupid: string) {
+function requireGroup(pve: Pve, groupid: string): { users: string[]; comment: string } {
   const group = pve.store.state.access.groups[groupid]
   if (!group) throw failure(`group '${groupid}' does not exist`)
   return group

@@ -5,6 +5,7 @@ import { ApiError, failure, permissionDenied } from '../core/errors.mts'
 import { flag, optional, text, userId } from '../core/parameters.mts'
 import { and, anyone, type Caller, or, requireAll, world } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
 import { type Route, route } from '../core/route.mts'
 import { ownerOf } from '../core/user-cfg.mts'
 import { passwordOrTicketMatches, secondsNow } from './authenticate.mts'
@@ -20,7 +21,11 @@ const REALMS = [
 ]
 
 /** Paths with their privileges, as far as any are held: those ACLs and pools name, and the top levels. */
-function effectivePermissions(caller: Caller, authid: string, paths: string[]) {
+function effectivePermissions(
+  caller: Caller,
+  authid: string,
+  paths: string[],
+): Record<string, Record<string, number>> {
   const entries = paths.flatMap(path => {
     const grants = [...permissionsOn(caller.access, caller.version, authid, path)]
     return grants.length > 0 ? [[path, Object.fromEntries(grants.map(([p, on]) => [p, on ? 1 : 0]))]] : []
@@ -39,12 +44,12 @@ function knownPaths({ access }: Caller): string[] {
 }
 
 /** One's own permissions, those of one's tokens, or anybody's with Sys.Audit on /access. */
-function requireMayDump(caller: Caller, authid: string) {
+function requireMayDump(caller: Caller, authid: string): void {
   const isOwn = authid === caller.authid || ownerOf(authid) === caller.authid
   if (!isOwn) requireAll(caller, '/access', 'Sys.Audit')
 }
 
-function loginAnswer(pve: Pve, userid: string) {
+function loginAnswer(pve: Pve, userid: string): ApiObject {
   const key = pve.store.state.signingKey
   const caller = { authid: userid, access: pve.store.state.access, version: pve.version }
   const owned = Object.keys(effectivePermissions(caller, userid, TOP_LEVELS)).length > 0
@@ -58,7 +63,7 @@ function loginAnswer(pve: Pve, userid: string) {
 }
 
 /** What the web interface asks to know which buttons to show. */
-function capabilities(caller: Caller) {
+function capabilities(caller: Caller): { [k: string]: { [k: string]: number } } {
   const tops = { vms: '/vms', storage: '/storage', access: '/access', nodes: '/nodes', dc: '/', sdn: '/sdn' }
   return Object.fromEntries(
     Object.entries(tops).map(([name, path]) => {

@@ -32,11 +32,13 @@ function requireToken(pve: Pve, userid: string, tokenid: string): ApiToken {
 }
 
 /** JSON has true and false for flags in no answer of Proxmox. */
-const infoOf = (token: ApiToken) => ({
-  expire: token.expire,
-  privsep: token.privsep ? 1 : 0,
-  ...(token.comment !== '' && { comment: token.comment }),
-})
+function infoOf(token: ApiToken): { expire: number; privsep: number; comment?: string } {
+  return {
+    expire: token.expire,
+    privsep: token.privsep ? 1 : 0,
+    ...(token.comment !== '' && { comment: token.comment }),
+  }
+}
 
 export const accessTokenRoutes: Route[] = [
   route({

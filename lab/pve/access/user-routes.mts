@@ -4,6 +4,7 @@ import { failure, permissionDenied } from '../core/errors.mts'
 import { flag, integer, optional, splitList, text, userId } from '../core/parameters.mts'
 import { and, anyone, type Caller, hasAny, type Permission } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
 import { type Route, route } from '../core/route.mts'
 import { emptyUser, ownerOf, type User } from '../core/user-cfg.mts'
 import { hashPassword } from './secrets.mts'
@@ -11,7 +12,9 @@ import { changeAccess } from './transaction.mts'
 
 const REALMS = ['pam', 'pve']
 
-const groupOfUser = (...privileges: string[]): Permission => ({ kind: 'group-of-user', privileges })
+function groupOfUser(...privileges: string[]): Permission {
+  return { kind: 'group-of-user', privileges }
+}
 
 export function requireUser(pve: Pve, userid: string): User {
   const user = pve.store.state.access.users[userid]
@@ -19,20 +22,24 @@ export function requireUser(pve: Pve, userid: string): User {
   return user
 }
 
-export const groupsOf = (caller: Caller, userid: string) =>
-  Object.keys(caller.access.groups).filter(id => caller.access.groups[id]!.users.includes(userid))
+export function groupsOf(caller: Caller, userid: string): string[] {
+  return Object.keys(caller.access.groups).filter(id => caller.access.groups[id]!.users.includes(userid))
+}
 
-const texts = (user: User) =>
-  Object.fromEntries(
+function texts(user: User): { [k: string]: string } {
+  return Object.fromEntries(
     (['firstname', 'lastname', 'email', 'comment', 'keys'] as const)
       .filter(key => user[key] !== '')
       .map(key => [key, user[key]]),
   )
+}
 
-const summaryOf = (user: User) => ({ enable: user.enable ? 1 : 0, expire: user.expire, ...texts(user) })
+function summaryOf(user: User): { enable: number; expire: number } {
+  return { enable: user.enable ? 1 : 0, expire: user.expire, ...texts(user) }
+}
 
-const tokensOf = (caller: Caller, userid: string) =>
-  Object.entries(caller.access.tokens)
+function tokensOf(caller: Caller, userid: string): ApiObject[] {
+  return Object.entries(caller.access.tokens)
     .filter(([id]) => ownerOf(id) === userid)
     .map(([id, token]) => ({
       tokenid: id.split('!')[1]!,
@@ -40,6 +47,7 @@ const tokensOf = (caller: Caller, userid: string) =>
       privsep: token.privsep ? 1 : 0,
       ...(token.comment !== '' && { comment: token.comment }),
     }))
+}
 
 function isVisible(caller: Caller, userid: string): boolean {
   if (ownerOf(caller.authid) === userid) return true
@@ -58,7 +66,7 @@ const userParameters = {
   keys: optional(text),
 } as const
 
-function joinGroups(pve: Pve, userid: string, wanted: string[], keepOthers: boolean) {
+function joinGroups(pve: Pve, userid: string, wanted: string[], keepOthers: boolean): void {
   const { groups } = pve.store.state.access
   const unknown = wanted.find(id => !groups[id])
   if (unknown !== undefined) throw failure(`no such group '${unknown}'`)
@@ -70,12 +78,12 @@ function joinGroups(pve: Pve, userid: string, wanted: string[], keepOthers: bool
 }
 
 /** Changes what was sent and leaves the rest. */
-function changeUser(user: User, params: Partial<User>) {
+function changeUser(user: User, params: Partial<User>): void {
   for (const key of Object.keys(user) as (keyof User)[])
     if (params[key] !== undefined) Object.assign(user, { [key]: params[key] })
 }
 
-function forgetUser(pve: Pve, userid: string) {
+function forgetUser(pve: Pve, userid: string): void {
   const { access, passwords, tokenSecrets } = pve.store.state
   delete access.users[userid]
   delete passwords[userid]

@@ -53,7 +53,9 @@ export async function loadApiSchema(file: string): Promise<ApiSchema> {
 }
 
 /** A route's name in the schema, which does not know that a last part may take several segments. */
-export const operationOf = ({ method, path }: Route): string => `${method} ${path.replace('*}', '}')}`
+export function operationOf({ method, path }: Route): string {
+  return `${method} ${path.replace('*}', '}')}`
+}
 
 /** An operation the lab has. */
 export interface Covered {
@@ -63,7 +65,9 @@ export interface Covered {
   parameters: string[]
 }
 
-export const coveredBy = (route: Route): Covered => ({
-  operation: operationOf(route),
-  parameters: Object.keys(route.parameters),
-})
+export function coveredBy(route: Route): Covered {
+  return {
+    operation: operationOf(route),
+    parameters: Object.keys(route.parameters),
+  }
+}

@@ -32,10 +32,16 @@ function byPath({ operation: a }: Covered, { operation: b }: Covered): number {
   return compare(a.slice(a.indexOf('/')), b.slice(b.indexOf('/'))) || compare(a, b)
 }
 
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
 
-const row = (...cells: (string | number)[]): string => `| ${cells.join(' | ')} |`
-const code = (text: string): string => `\`${text}\``
+function row(...cells: (string | number)[]): string {
+  return `| ${cells.join(' | ')} |`
+}
+function code(text: string): string {
+  return `\`${text}\``
+}
 
 /**
  * The document, in Markdown.

@@ -5,6 +5,7 @@ import { failure, parameterError } from '../core/errors.mts'
 import { optional, text, vmid } from '../core/parameters.mts'
 import { allOf, anyone, type Caller, hasAll, hasAny } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
 import { type Route, route } from '../core/route.mts'
 import type { NodeConfig, StorageConfig } from '../core/state.mts'
 import { nodeEntry } from '../nodes/node.mts'
@@ -13,12 +14,18 @@ import { spaceOf } from '../storage/space.mts'
 import { mayAudit, taskEntry } from '../tasks/routes.mts'
 import { resourceOf } from '../vm/status.mts'
 
-const vmResources = (pve: Pve, caller: Caller) =>
-  Object.values(pve.store.state.vms)
+function vmResources(pve: Pve, caller: Caller): ApiObject[] {
+  return Object.values(pve.store.state.vms)
     .filter(vm => hasAll(caller, `/vms/${vm.vmid}`, 'VM.Audit'))
     .map(vm => resourceOf(pve, vm))
+}
 
-async function storageResource(pve: Pve, node: NodeConfig, id: string, storage: StorageConfig) {
+async function storageResource(
+  pve: Pve,
+  node: NodeConfig,
+  id: string,
+  storage: StorageConfig,
+): Promise<ApiObject> {
   const entry = {
     id: `storage/${node.name}/${id}`,
     type: 'storage',
@@ -35,7 +42,7 @@ async function storageResource(pve: Pve, node: NodeConfig, id: string, storage: 
 }
 
 /** A storage shows once for each node that has it, a shared one too. */
-function storageResources(pve: Pve, caller: Caller) {
+function storageResources(pve: Pve, caller: Caller): Promise<ApiObject[]> {
   const { nodes, storages } = pve.store.state
   const visible = Object.entries(storages).filter(([id]) => mayAuditStorage(caller, id))
   return Promise.all(
@@ -47,10 +54,13 @@ function storageResources(pve: Pve, caller: Caller) {
   )
 }
 
-const nodeResources = (pve: Pve, caller: Caller) =>
-  pve.store.state.nodes.map(node => nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')))
+function nodeResources(pve: Pve, caller: Caller): ApiObject[] {
+  return pve.store.state.nodes.map(node =>
+    nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')),
+  )
+}
 
-function sdnResources(pve: Pve, caller: Caller) {
+function sdnResources(pve: Pve, caller: Caller): ApiObject[] {
   if (!hasAny(caller, '/sdn/zones/localnetwork', 'SDN.Audit', 'SDN.Use', 'SDN.Allocate')) return []
   return pve.store.state.nodes.map(({ name, online }) => ({
     id: `sdn/${name}/localnetwork`,
@@ -61,12 +71,13 @@ function sdnResources(pve: Pve, caller: Caller) {
   }))
 }
 
-const poolResources = (caller: Caller) =>
-  Object.keys(caller.access.pools)
+function poolResources(caller: Caller): { id: string; type: string; pool: string }[] {
+  return Object.keys(caller.access.pools)
     .filter(id => hasAll(caller, `/pool/${id}`, 'Pool.Audit'))
     .map(pool => ({ id: `/pool/${pool}`, type: 'pool', pool }))
+}
 
-async function resources(pve: Pve, caller: Caller, type: string | undefined) {
+async function resources(pve: Pve, caller: Caller, type: string | undefined): Promise<ApiObject[]> {
   const all = [
     ...vmResources(pve, caller),
     ...nodeResources(pve, caller),
@@ -90,7 +101,7 @@ function nextId(pve: Pve, wanted: number | undefined): string {
 }
 
 /** One node alone is no cluster: it shows itself, numbered 0, and nothing else. */
-function clusterStatus(pve: Pve) {
+function clusterStatus(pve: Pve): ApiObject[] {
   const { nodes } = pve.store.state
   const isCluster = nodes.length > 1
   const entries = nodes.map(({ name, online }, index) => ({

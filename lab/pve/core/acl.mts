@@ -66,10 +66,11 @@ function privilegesFrom(roles: Grants, privilegesOfRole: (role: string) => strin
   return grants
 }
 
-const intersect = (a: Grants, b: Grants): Grants =>
-  new Map(
+function intersect(a: Grants, b: Grants): Grants {
+  return new Map(
     [...a].filter(([name]) => b.has(name)).map(([name, propagate]) => [name, propagate && b.get(name)!]),
   )
+}
 
 /**
  * The privileges of a user (`joe@pve`) or API token (`joe@pve!ci`) on a path. `root@pam` has all of them

@@ -18,36 +18,43 @@ export interface ClusterSpec {
 }
 
 /** One node with a dir storage for files and a pool for disks, as the installer leaves a ZFS machine. */
-export const singleNode = (name: string): ClusterSpec => ({
-  nodes: [{ name, online: true }],
-  storages: [
-    { id: 'local', type: 'dir', content: ['iso', 'vztmpl', 'snippets', 'import', 'backup'] },
-    { id: 'tank', type: 'zfspool', content: ['images', 'rootdir'] },
-  ],
-})
+export function singleNode(name: string): ClusterSpec {
+  return {
+    nodes: [{ name, online: true }],
+    storages: [
+      { id: 'local', type: 'dir', content: ['iso', 'vztmpl', 'snippets', 'import', 'backup'] },
+      { id: 'tank', type: 'zfspool', content: ['images', 'rootdir'] },
+    ],
+  }
+}
 
 export type Cluster = Pick<State, 'nodes' | 'storages'>
 
 /** @param folderOf an absolute folder for the storage of that id. */
-export const clusterOf = ({ nodes, storages }: ClusterSpec, folderOf: (id: string) => string): Cluster => ({
-  nodes: structuredClone(nodes),
-  storages: Object.fromEntries(storages.map(({ id, ...spec }) => [id, { ...spec, path: folderOf(id) }])),
-})
+export function clusterOf({ nodes, storages }: ClusterSpec, folderOf: (id: string) => string): Cluster {
+  return {
+    nodes: structuredClone(nodes),
+    storages: Object.fromEntries(storages.map(({ id, ...spec }) => [id, { ...spec, path: folderOf(id) }])),
+  }
+}
 
 /** What decides where things lie; the rest, such as how large or whether online, may be another next time. */
-const shapeOf = ({ nodes, storages }: Cluster) => ({
-  nodes: nodes.map(node => node.name),
-  storages: Object.entries(storages).map(([id, { type, content, shared, nodes: on }]) => ({
-    id,
-    type,
-    content: content.toSorted(),
-    shared: shared === true,
-    nodes: on?.toSorted() ?? 'all',
-  })),
-})
+function shapeOf({ nodes, storages }: Cluster): unknown {
+  return {
+    nodes: nodes.map(node => node.name),
+    storages: Object.entries(storages).map(([id, { type, content, shared, nodes: on }]) => ({
+      id,
+      type,
+      content: content.toSorted(),
+      shared: shared === true,
+      nodes: on?.toSorted() ?? 'all',
+    })),
+  }
+}
 
-const namesOf = ({ nodes, storages }: Cluster) =>
-  `nodes ${nodes.map(node => node.name).join(', ')}; storages ${Object.keys(storages).join(', ')}`
+function namesOf({ nodes, storages }: Cluster): string {
+  return `nodes ${nodes.map(node => node.name).join(', ')}; storages ${Object.keys(storages).join(', ')}`
+}
 
 /**
  * Lets a state go on as the cluster `wanted`: sizes and what is online may change.
@@ -64,10 +71,13 @@ export function adoptCluster(state: State, wanted: Cluster, folder: string): voi
   state.storages = wanted.storages
 }
 
-export const firstNode = (state: State): NodeConfig => state.nodes[0]!
+export function firstNode(state: State): NodeConfig {
+  return state.nodes[0]!
+}
 
-export const findNode = (state: State, name: string): NodeConfig | undefined =>
-  state.nodes.find(node => node.name === name)
+export function findNode(state: State, name: string): NodeConfig | undefined {
+  return state.nodes.find(node => node.name === name)
+}
 
 /** Fails as Proxmox does where a parameter, not the path, names a node. */
 export function requireNode(state: State, name: string): NodeConfig {
@@ -76,23 +86,30 @@ export function requireNode(state: State, name: string): NodeConfig {
   return node
 }
 
-export const isAvailableOn = ({ nodes }: StorageConfig, node: string) => nodes?.includes(node) ?? true
+export function isAvailableOn({ nodes }: StorageConfig, node: string): boolean {
+  return nodes?.includes(node) ?? true
+}
 
 /** The storage with its folder on this node. */
-export const storageOn = (state: State, storage: StorageConfig, node: string): StorageConfig =>
-  storage.shared || node === firstNode(state).name ? storage : { ...storage, path: `${storage.path}@${node}` }
+export function storageOn(state: State, storage: StorageConfig, node: string): StorageConfig {
+  return storage.shared || node === firstNode(state).name
+    ? storage
+    : { ...storage, path: `${storage.path}@${node}` }
+}
 
 /** The storages a node has, by id. */
-export const storagesOn = (state: State, node: string): [id: string, storage: StorageConfig][] =>
-  Object.entries(state.storages)
+export function storagesOn(state: State, node: string): [id: string, storage: StorageConfig][] {
+  return Object.entries(state.storages)
     .filter(([, storage]) => isAvailableOn(storage, node))
     .map(([id, storage]) => [id, storageOn(state, storage, node)])
+}
 
 /** The same server, working on another of its nodes: its VMs, its storages, its tasks. */
-export const onNode = (pve: Pve, node: string): Pve =>
-  node === pve.node
+export function onNode(pve: Pve, node: string): Pve {
+  return node === pve.node
     ? pve
     : { ...pve, node, tasks: { ...pve.tasks, start: task => pve.tasks.start({ node, ...task }) } }
+}
 
 /** Where a client without preferences puts a VM. */
 export interface Home {

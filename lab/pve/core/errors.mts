@@ -11,15 +11,22 @@ export class ApiError extends Error {
 }
 
 /** 400, with one text per offending parameter. */
-export const parameterError = (errors: Record<string, string>) =>
-  new ApiError(400, 'Parameter verification failed.', errors)
+export function parameterError(errors: Record<string, string>): ApiError {
+  return new ApiError(400, 'Parameter verification failed.', errors)
+}
 
 /** 403. `detail` is `/path, Priv|Priv`; Proxmox leaves it out where several alternatives failed. */
-export const permissionDenied = (detail?: string) =>
-  new ApiError(403, detail === undefined ? 'Permission check failed' : `Permission check failed (${detail})`)
+export function permissionDenied(detail?: string): ApiError {
+  return new ApiError(
+    403,
+    detail === undefined ? 'Permission check failed' : `Permission check failed (${detail})`,
+  )
+}
 
 /** 500, which is what every `die` in Proxmox's own code becomes. */
-export const failure = (message: string) => new ApiError(500, message)
+export function failure(message: string): ApiError {
+  return new ApiError(500, message)
+}
 
 /** 401 before any handler runs: the answer has this reason phrase and no body. */
 export class Unauthorized extends Error {}
@@ -27,4 +34,6 @@ export class Unauthorized extends Error {}
 /** 595, the code Proxmox has for a node it cannot connect to: this reason phrase and no body. */
 export class NodeUnreachable extends Error {}
 
-export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -38,10 +38,14 @@ export type RawParameters = Record<string, string | string[]>
 export const text = { type: 'string' } as const
 export const integer = { type: 'integer' } as const
 export const flag = { type: 'boolean' } as const
-export const optional = <P extends Parameter>(parameter: P) => ({ ...parameter, optional: true }) as const
+export function optional<P extends Parameter>(parameter: P): P & { readonly optional: true } {
+  return { ...parameter, optional: true } as const
+}
 
 /** Lists in one text: `a,b c;d`. */
-export const splitList = (value: string | undefined) => (value ?? '').split(/[,;\s]+/).filter(Boolean)
+export function splitList(value: string | undefined): string[] {
+  return (value ?? '').split(/[,;\s]+/).filter(Boolean)
+}
 
 export const nodeName = { type: 'string', pattern: /^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/ } as const
 export const vmid = { type: 'integer', minimum: 100, maximum: 999_999_999 } as const
@@ -66,7 +70,9 @@ export const userId = {
 const TRUE = /^(1|on|yes|true)$/i
 const FALSE = /^(0|off|no|false)$/i
 
-const wrongType = (type: ParameterType, value: string) => `type check ('${type}') failed - got '${value}'`
+function wrongType(type: ParameterType, value: string): string {
+  return `type check ('${type}') failed - got '${value}'`
+}
 
 function rangeFault(parameter: Parameter, value: number): string | undefined {
   if (parameter.minimum !== undefined && value < parameter.minimum)
@@ -114,10 +120,11 @@ function convert(parameter: Parameter, value: string | string[]): unknown {
 const UNKNOWN = 'property is not defined in schema and the schema does not allow additional properties'
 
 /** Schemas may name families of keys, `net[n]`; `net7` finds its entry there. */
-const findParameter = (schema: Parameters, key: string): Parameter | undefined =>
-  Object.hasOwn(schema, key) ? schema[key] : familyOf(schema, key)
+function findParameter(schema: Parameters, key: string): Parameter | undefined {
+  return Object.hasOwn(schema, key) ? schema[key] : familyOf(schema, key)
+}
 
-const familyOf = (schema: Parameters, key: string) => {
+function familyOf(schema: Parameters, key: string): Parameter | undefined {
   const family = key.replace(/\d+$/, '[n]')
   return Object.hasOwn(schema, family) ? schema[family] : undefined
 }

@@ -40,46 +40,55 @@ export interface Caller {
 
 export const world: Permission = { kind: 'world' }
 export const anyone: Permission = { kind: 'all' }
-export const allOf = (path: string, ...privileges: string[]): Permission => ({
-  kind: 'all-of',
-  path,
-  privileges,
-})
-export const anyOf = (path: string, ...privileges: string[]): Permission => ({
-  kind: 'any-of',
-  path,
-  privileges,
-})
-export const and = (...rules: Permission[]): Permission => ({ kind: 'and', rules })
-export const or = (...rules: Permission[]): Permission => ({ kind: 'or', rules })
+export function allOf(path: string, ...privileges: string[]): Permission {
+  return {
+    kind: 'all-of',
+    path,
+    privileges,
+  }
+}
+export function anyOf(path: string, ...privileges: string[]): Permission {
+  return {
+    kind: 'any-of',
+    path,
+    privileges,
+  }
+}
+export function and(...rules: Permission[]): Permission {
+  return { kind: 'and', rules }
+}
+export function or(...rules: Permission[]): Permission {
+  return { kind: 'or', rules }
+}
 
-const grantsOf = (caller: Caller, path: string): Grants =>
-  permissionsOn(caller.access, caller.version, caller.authid, path)
+function grantsOf(caller: Caller, path: string): Grants {
+  return permissionsOn(caller.access, caller.version, caller.authid, path)
+}
 
-export const hasAll = (caller: Caller, path: string, ...privileges: string[]) => {
+export function hasAll(caller: Caller, path: string, ...privileges: string[]): boolean {
   const grants = grantsOf(caller, path)
   return privileges.every(privilege => grants.has(privilege))
 }
 
-export const hasAny = (caller: Caller, path: string, ...privileges: string[]) => {
+export function hasAny(caller: Caller, path: string, ...privileges: string[]): boolean {
   const grants = grantsOf(caller, path)
   return privileges.some(privilege => grants.has(privilege))
 }
 
 /** Throws the 403 that names the path and the first privilege that is missing. */
-export function requireAll(caller: Caller, path: string, ...privileges: string[]) {
+export function requireAll(caller: Caller, path: string, ...privileges: string[]): void {
   const grants = grantsOf(caller, path)
   const missing = privileges.find(privilege => !grants.has(privilege))
   if (missing !== undefined) throw permissionDenied(`${path}, ${missing}`)
 }
 
 /** Throws the 403 that names the path and every privilege that would have done. */
-export function requireAny(caller: Caller, path: string, ...privileges: string[]) {
+export function requireAny(caller: Caller, path: string, ...privileges: string[]): void {
   if (!hasAny(caller, path, ...privileges)) throw permissionDenied(`${path}, ${privileges.join('|')}`)
 }
 
 /** Only root itself, not its tokens, may pass a VM's lock by. */
-export function requireMaySkipLock(caller: Caller, skiplock: boolean | undefined) {
+export function requireMaySkipLock(caller: Caller, skiplock: boolean | undefined): void {
   if (skiplock && caller.authid !== 'root@pam')
     throw parameterError({ skiplock: 'Only root may use this option.' })
 }
@@ -96,18 +105,21 @@ function modifyPrivileges(path: string): string[] {
   return own === undefined ? ['Permissions.Modify'] : ['Permissions.Modify', own]
 }
 
-export function requireModify(caller: Caller, path: string) {
+export function requireModify(caller: Caller, path: string): void {
   const normal = normalizePath(path)
   if (normal === undefined) throw permissionDenied()
   requireAny(caller, normal, ...modifyPrivileges(normal))
 }
 
-const sentValue = (raw: RawParameters, key: string) => String(raw[key] ?? '')
+function sentValue(raw: RawParameters, key: string): string {
+  return String(raw[key] ?? '')
+}
 
-const fill = (template: string, raw: RawParameters) =>
-  normalizePath(template.replace(/\{([^}]+)\}/g, (_, key: string) => sentValue(raw, key))) ?? ''
+function fill(template: string, raw: RawParameters): string {
+  return normalizePath(template.replace(/\{([^}]+)\}/g, (_, key: string) => sentValue(raw, key))) ?? ''
+}
 
-function requireGroupOfUser(caller: Caller, raw: RawParameters, privileges: string[]) {
+function requireGroupOfUser(caller: Caller, raw: RawParameters, privileges: string[]): void {
   const userid = sentValue(raw, 'userid')
   const groups = Object.entries(caller.access.groups).filter(([, group]) => group.users.includes(userid))
   if (groups.some(([id]) => hasAny(caller, `/access/groups/${id}`, ...privileges))) return
@@ -126,11 +138,11 @@ function requireOneOf(caller: Caller, raw: RawParameters, rules: Permission[]): 
   throw permissionDenied()
 }
 
-function requireSelf(caller: Caller, raw: RawParameters) {
+function requireSelf(caller: Caller, raw: RawParameters): void {
   if (caller.authid !== sentValue(raw, 'userid')) throw permissionDenied()
 }
 
-function requireRealmOfUser(caller: Caller, raw: RawParameters) {
+function requireRealmOfUser(caller: Caller, raw: RawParameters): void {
   requireAll(caller, `/access/realm/${sentValue(raw, 'userid').split('@')[1]}`, 'Realm.AllocateUser')
 }
 
@@ -138,7 +150,7 @@ function requirePrivileges(
   caller: Caller,
   raw: RawParameters,
   rule: PathRule & { kind: 'all-of' | 'any-of' },
-) {
+): void {
   if (rule.onlyWith !== undefined && raw[rule.onlyWith] === undefined) throw permissionDenied()
   const check = rule.kind === 'all-of' ? requireAll : requireAny
   check(caller, fill(rule.path, raw), ...rule.privileges)

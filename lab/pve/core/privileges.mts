@@ -19,8 +19,8 @@ const VM_COMMON: PrivilegeGroup = {
   audit: ['VM.Audit'],
 }
 
-const vmGroup = (version: MajorVersion): PrivilegeGroup =>
-  version === 8
+function vmGroup(version: MajorVersion): PrivilegeGroup {
+  return version === 8
     ? { ...VM_COMMON, admin: [...VM_COMMON.admin, 'VM.Monitor'] }
     : {
         root: [],
@@ -33,33 +33,38 @@ const vmGroup = (version: MajorVersion): PrivilegeGroup =>
         ],
         audit: [...VM_COMMON.audit, 'VM.GuestAgent.Audit'],
       }
+}
 
-const groupsOf = (version: MajorVersion): Record<string, PrivilegeGroup> => ({
-  VM: vmGroup(version),
-  Sys: {
-    root: ['Sys.PowerMgmt', 'Sys.Modify', 'Sys.Incoming', 'Sys.AccessNetwork'],
-    admin: ['Sys.Console', 'Sys.Syslog'],
-    user: [],
-    audit: ['Sys.Audit'],
-  },
-  Datastore: {
-    root: [],
-    admin: ['Datastore.Allocate', 'Datastore.AllocateTemplate'],
-    user: ['Datastore.AllocateSpace'],
-    audit: ['Datastore.Audit'],
-  },
-  SDN: { root: [], admin: ['SDN.Allocate', 'SDN.Audit'], user: ['SDN.Use'], audit: ['SDN.Audit'] },
-  User: {
-    root: ['Realm.Allocate'],
-    admin: ['User.Modify', 'Group.Allocate', 'Realm.AllocateUser'],
-    user: [],
-    audit: [],
-  },
-  Pool: { root: [], admin: ['Pool.Allocate'], user: ['Pool.Audit'], audit: ['Pool.Audit'] },
-  Mapping: { root: [], admin: ['Mapping.Modify'], user: ['Mapping.Use'], audit: ['Mapping.Audit'] },
-})
+function groupsOf(version: MajorVersion): Record<string, PrivilegeGroup> {
+  return {
+    VM: vmGroup(version),
+    Sys: {
+      root: ['Sys.PowerMgmt', 'Sys.Modify', 'Sys.Incoming', 'Sys.AccessNetwork'],
+      admin: ['Sys.Console', 'Sys.Syslog'],
+      user: [],
+      audit: ['Sys.Audit'],
+    },
+    Datastore: {
+      root: [],
+      admin: ['Datastore.Allocate', 'Datastore.AllocateTemplate'],
+      user: ['Datastore.AllocateSpace'],
+      audit: ['Datastore.Audit'],
+    },
+    SDN: { root: [], admin: ['SDN.Allocate', 'SDN.Audit'], user: ['SDN.Use'], audit: ['SDN.Audit'] },
+    User: {
+      root: ['Realm.Allocate'],
+      admin: ['User.Modify', 'Group.Allocate', 'Realm.AllocateUser'],
+      user: [],
+      audit: [],
+    },
+    Pool: { root: [], admin: ['Pool.Allocate'], user: ['Pool.Audit'], audit: ['Pool.Audit'] },
+    Mapping: { root: [], admin: ['Mapping.Modify'], user: ['Mapping.Use'], audit: ['Mapping.Audit'] },
+  }
+}
 
-const unique = (values: string[]) => [...new Set(values)].sort()
+function unique(values: string[]): string[] {
+  return [...new Set(values)].sort()
+}
 
 /** Every privilege this version knows. */
 export function privilegesOf(version: MajorVersion): ReadonlySet<string> {
@@ -94,5 +99,6 @@ export function builtInRoles(version: MajorVersion): Record<string, string[]> {
 }
 
 /** The first of `privileges` this version does not know; PVE 9 no longer knows `VM.Monitor`. */
-export const unknownPrivilege = (version: MajorVersion, privileges: string[]) =>
-  privileges.find(privilege => !privilegesOf(version).has(privilege))
+export function unknownPrivilege(version: MajorVersion, privileges: string[]): string | undefined {
+  return privileges.find(privilege => !privilegesOf(version).has(privilege))
+}

@@ -24,6 +24,9 @@ export interface Call<P> {
   raw: RawParameters
 }
 
+/** An object of an answer, with Proxmox's own keys. */
+export type ApiObject = Record<string, unknown>
+
 /** `extra` stands beside `data` in the answer, as `total` does in a task's log. */
 export class Answer {
   readonly data: unknown
@@ -47,14 +50,17 @@ export interface Route {
 }
 
 /** Gives a handler the types its parameters have. */
-export const route = <const S extends Parameters>(definition: {
+export function route<const S extends Parameters>(definition: {
   method: Method
   path: string
   permission: Permission | Record<MajorVersion, Permission>
   parameters: S
   allowToken?: boolean
   handle(call: Call<Values<S>>): unknown
-}): Route => definition as unknown as Route
+}): Route {
+  return definition as unknown as Route
+}
 
-export const permissionOf = (definition: Route, version: MajorVersion): Permission =>
-  'kind' in definition.permission ? definition.permission : definition.permission[version]
+export function permissionOf(definition: Route, version: MajorVersion): Permission {
+  return 'kind' in definition.permission ? definition.permission : definition.permission[version]
+}

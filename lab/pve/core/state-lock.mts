@@ -43,11 +43,12 @@ function listen(path: string, holder: Holder): Promise<Server> {
   return new Promise((resolve, reject) => server.once('error', reject).listen(path, () => resolve(server)))
 }
 
-const refusal = (folder: string, { pid, since }: Holder) =>
-  new LabError(
+function refusal(folder: string, { pid, since }: Holder): LabError {
+  return new LabError(
     `the state in ${folder} is in use by process ${pid}, since ${since}`,
     'end that process, or give this one a state folder of its own',
   )
+}
 
 /** Clears the lock of a dead server away; one that turns out to be alive after all gets its own back. */
 async function takeOver(path: string, folder: string): Promise<void> {
@@ -59,7 +60,7 @@ async function takeOver(path: string, folder: string): Promise<void> {
   throw refusal(folder, holder)
 }
 
-function ignoreMissing(error: NodeJS.ErrnoException) {
+function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error
 }
 
@@ -78,7 +79,7 @@ async function acquire(path: string, folder: string, holder: Holder): Promise<Se
 /** Held here too, since a folder that is collected as garbage is closed. */
 const held = new Set<FileHandle>()
 
-async function release(server: Server, handle: FileHandle) {
+async function release(server: Server, handle: FileHandle): Promise<void> {
   held.delete(handle)
   await new Promise<void>(resolve => server.close(() => resolve()))
   await handle.close()

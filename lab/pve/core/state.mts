@@ -93,13 +93,15 @@ export interface State {
   tasks: TaskRecord[]
 }
 
-export const initialState = (userCfg: string, cluster: Pick<State, 'nodes' | 'storages'>): State => ({
-  signingKey: randomBytes(32).toString('hex'),
-  access: parseUserCfg(userCfg),
-  passwords: {},
-  tokenSecrets: {},
-  ...cluster,
-  volumes: {},
-  vms: {},
-  tasks: [],
-})
+export function initialState(userCfg: string, cluster: Pick<State, 'nodes' | 'storages'>): State {
+  return {
+    signingKey: randomBytes(32).toString('hex'),
+    access: parseUserCfg(userCfg),
+    passwords: {},
+    tokenSecrets: {},
+    ...cluster,
+    volumes: {},
+    vms: {},
+    tasks: [],
+  }
+}

@@ -13,7 +13,7 @@ export interface Store {
   durable(): Promise<void>
 }
 
-async function syncFolder(folder: string) {
+async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r')
   await handle.sync().finally(() => handle.close())
 }

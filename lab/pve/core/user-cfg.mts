@@ -47,20 +47,26 @@ export interface AccessConfig {
   acl: AclEntry[]
 }
 
-export const emptyUser = (): User => ({
-  enable: true,
-  expire: 0,
-  firstname: '',
-  lastname: '',
-  email: '',
-  comment: '',
-  keys: '',
-})
+export function emptyUser(): User {
+  return {
+    enable: true,
+    expire: 0,
+    firstname: '',
+    lastname: '',
+    email: '',
+    comment: '',
+    keys: '',
+  }
+}
 
 /** `joe@pve!ci` belongs to `joe@pve`; a user belongs to itself. */
-export const ownerOf = (authid: string) => authid.split('!')[0] ?? authid
+export function ownerOf(authid: string): string {
+  return authid.split('!')[0] ?? authid
+}
 
-export const isTokenId = (authid: string) => authid.includes('!')
+export function isTokenId(authid: string): boolean {
+  return authid.includes('!')
+}
 
 /** `/vms/100/` and `vms//100` are `/vms/100`. Undefined when it is no ACL path at all. */
 export function normalizePath(path: string): string | undefined {
@@ -68,18 +74,28 @@ export function normalizePath(path: string): string | undefined {
   return path !== '' && /^[A-Za-z0-9._/-]+$/.test(joined) ? joined : undefined
 }
 
-const list = (text: string | undefined) => (text ?? '').split(/[,;\s]+/).filter(Boolean)
-const decode = (text: string | undefined) => decodeURIComponent(text ?? '')
-const encode = (text: string) =>
-  text.replace(/[%:\n\r]/g, char => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
-const flag = (value: boolean) => (value ? '1' : '0')
+function list(text: string | undefined): string[] {
+  return (text ?? '').split(/[,;\s]+/).filter(Boolean)
+}
+function decode(text: string | undefined): string {
+  return decodeURIComponent(text ?? '')
+}
+function encode(text: string): string {
+  return text.replace(
+    /[%:\n\r]/g,
+    char => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  )
+}
+function flag(value: boolean): '0' | '1' {
+  return value ? '1' : '0'
+}
 
 function subjectOf(ugid: string): Pick<AclEntry, 'kind' | 'subject'> {
   if (ugid.startsWith('@')) return { kind: 'group', subject: ugid.slice(1) }
   return { kind: isTokenId(ugid) ? 'token' : 'user', subject: ugid }
 }
 
-function readAcl(config: AccessConfig, [propagate, rawPath, ugids, roles]: string[]) {
+function readAcl(config: AccessConfig, [propagate, rawPath, ugids, roles]: string[]): void {
   const path = normalizePath(rawPath ?? '')
   if (path === undefined) throw new Error(`'${rawPath}' is no ACL path`)
   for (const ugid of list(ugids))
@@ -116,7 +132,7 @@ const LINES: Record<string, LineReader> = {
   acl: readAcl,
 }
 
-function readLine(config: AccessConfig, line: string) {
+function readLine(config: AccessConfig, line: string): void {
   const [kind, ...fields] = line.split(':')
   const read = Object.hasOwn(LINES, kind!) ? LINES[kind!] : undefined
   if (!read || !fields[0]) throw new Error(`expected user:, group:, role:, token:, acl: or pool: and an id`)
@@ -139,21 +155,27 @@ export function parseUserCfg(text: string): AccessConfig {
   return config
 }
 
-const ugidOf = (entry: AclEntry) => (entry.kind === 'group' ? `@${entry.subject}` : entry.subject)
+function ugidOf(entry: AclEntry): string {
+  return entry.kind === 'group' ? `@${entry.subject}` : entry.subject
+}
 
-const line = (...fields: (string | number)[]) => `${fields.join(':')}:\n`
+function line(...fields: (string | number)[]): string {
+  return `${fields.join(':')}:\n`
+}
 
-const block = <T,>(entries: Record<string, T>, write: (id: string, value: T) => string) =>
-  Object.entries(entries)
+function block<T>(entries: Record<string, T>, write: (id: string, value: T) => string): string {
+  return Object.entries(entries)
     .sort(([a], [b]) => a.localeCompare(b))
     .map(([id, value]) => write(id, value))
     .join('')
+}
 
-const writeUser = (id: string, user: User) =>
-  line(
+function writeUser(id: string, user: User): string {
+  return line(
     ...['user', id, flag(user.enable), user.expire, encode(user.firstname), encode(user.lastname)],
     ...[encode(user.email), encode(user.comment), user.keys],
   )
+}
 
 /** The text Proxmox would write for this configuration; `parseUserCfg` reads it back unchanged. */
 export function writeUserCfg(config: AccessConfig): string {

@@ -1,5 +1,6 @@
 /** The lock file of each VM: many may share it, one may have it alone, and waiting has an end. */
 
+import type { ApiError } from './errors.mts'
 import { failure } from './errors.mts'
 
 interface Waiter {
@@ -21,18 +22,20 @@ export interface VmLocks {
 }
 
 /** What Proxmox says when the wait for a VM's lock ends. */
-export const lockTimeout = (vmid: number) =>
-  failure(`can't lock file '/var/lock/qemu-server/lock-${vmid}.conf' - got timeout`)
+export function lockTimeout(vmid: number): ApiError {
+  return failure(`can't lock file '/var/lock/qemu-server/lock-${vmid}.conf' - got timeout`)
+}
 
-const isFree = (lock: LockState, mode: Waiter['mode']) =>
-  !lock.exclusive && (mode === 'shared' || lock.shared === 0)
+function isFree(lock: LockState, mode: Waiter['mode']): boolean {
+  return !lock.exclusive && (mode === 'shared' || lock.shared === 0)
+}
 
-function take(lock: LockState, mode: Waiter['mode']) {
+function take(lock: LockState, mode: Waiter['mode']): void {
   if (mode === 'shared') lock.shared += 1
   else lock.exclusive = true
 }
 
-function give(lock: LockState, mode: Waiter['mode']) {
+function give(lock: LockState, mode: Waiter['mode']): void {
   if (mode === 'shared') lock.shared -= 1
   else lock.exclusive = false
   while (lock.queue[0] && isFree(lock, lock.queue[0].mode)) {

@@ -6,13 +6,16 @@ import type { Faults } from '../core/fault.mts'
 /** Seconds Proxmox waits for the agent's answer to a ping before each command. */
 const PING_SECONDS = 3
 
-const docker0 = (address: string) => ({
-  name: 'docker0',
-  'hardware-address': '02:42:5e:8a:11:0c',
-  'ip-addresses': [{ 'ip-address-type': 'ipv4', 'ip-address': address, prefix: 16 }],
-})
+function docker0(address: string): Interface {
+  return {
+    name: 'docker0',
+    'hardware-address': '02:42:5e:8a:11:0c',
+    'ip-addresses': [{ 'ip-address-type': 'ipv4', 'ip-address': address, prefix: 16 }],
+  }
+}
 
-interface Interface {
+/** As the agent lists it; other keys are of no matter here. */
+interface Interface extends Record<string, unknown> {
   name: string
 }
 

@@ -21,13 +21,15 @@ interface Armed extends FaultReport {
   random(): number
 }
 
-const arm = (fault: Fault): Armed => ({
-  fault,
-  seen: 0,
-  struck: 0,
-  path: fault.match?.path === undefined ? undefined : pathPattern(fault.match.path),
-  random: randomFrom(fault.seed ?? 1),
-})
+function arm(fault: Fault): Armed {
+  return {
+    fault,
+    seen: 0,
+    struck: 0,
+    path: fault.match?.path === undefined ? undefined : pathPattern(fault.match.path),
+    random: randomFrom(fault.seed ?? 1),
+  }
+}
 
 function fitsVm(wanted: number | undefined, occasion: Occasion): boolean {
   if (wanted === undefined) return true

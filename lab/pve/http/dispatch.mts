@@ -51,7 +51,7 @@ function joinLists(route: Route, raw: RawParameters): RawParameters {
   return joined
 }
 
-function requireTicket(route: Route, caller: Caller) {
+function requireTicket(route: Route, caller: Caller): void {
   if (route.allowToken === false && isTokenId(caller.authid))
     throw permissionDenied(`URI '${route.path}' not available with API token, need proper ticket.`)
 }
@@ -69,7 +69,9 @@ async function handle(pve: Pve, caller: Caller, match: Match, body: Body): Promi
   return result instanceof Answer ? result : new Answer(result, {})
 }
 
-const isUploadTo = (match: Match | undefined) => match?.route.path.endsWith('/upload') === true
+function isUploadTo(match: Match | undefined): boolean {
+  return match?.route.path.endsWith('/upload') === true
+}
 
 function identify(pve: Pve, request: IncomingMessage, match: Match | undefined): Caller {
   const needsLogin = match === undefined || permissionOf(match.route, pve.version).kind !== 'world'
@@ -134,7 +136,10 @@ async function serve(
 }
 
 /** The request handler of the whole API. */
-export function createDispatcher(pve: Pve, routes: readonly Route[]) {
+export function createDispatcher(
+  pve: Pve,
+  routes: readonly Route[],
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const find = createRouter(routes)
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.setHeader('Date', new Date(pve.now()).toUTCString())

@@ -1,11 +1,15 @@
 /** Requests go to the node their path names, by way of the one that serves the API. */
 
 import { findNode, onNode } from '../core/cluster.mts'
+import type { ApiError } from '../core/errors.mts'
 import { failure, NodeUnreachable } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 
-const unknownHost = (node: string) =>
-  failure(`hostname lookup '${node}' failed - failed to get address info: ${node}: Name or service not known`)
+function unknownHost(node: string): ApiError {
+  return failure(
+    `hostname lookup '${node}' failed - failed to get address info: ${node}: Name or service not known`,
+  )
+}
 
 /**
  * The server as it works on the node of the path; as it is where the path names none.

@@ -18,9 +18,11 @@ const GATEWAY = '192.168.122.1'
 const YEARS = 10
 const ALGORITHM = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const
 
-const notAfterDate = () => new Date(Date.now() + YEARS * 365 * 86_400_000)
+function notAfterDate(): Date {
+  return new Date(Date.now() + YEARS * 365 * 86_400_000)
+}
 
-async function createAuthority() {
+async function createAuthority(): Promise<{ key: string; cert: string }> {
   const { private: key, cert } = await generate([{ name: 'commonName', value: 'proxmint lab CA' }], {
     ...ALGORITHM,
     notAfterDate: notAfterDate(),
@@ -32,7 +34,10 @@ async function createAuthority() {
   return { key, cert }
 }
 
-async function createLeaf(ca: { key: string; cert: string }, node: string) {
+async function createLeaf(
+  ca: { key: string; cert: string },
+  node: string,
+): Promise<{ key: string; cert: string }> {
   const names = ['localhost', node].map(value => ({ type: 2 as const, value }))
   const addresses = ['127.0.0.1', '::1', GATEWAY].map(ip => ({ type: 7 as const, ip }))
   const { private: key, cert } = await generate([{ name: 'commonName', value: node }], {
@@ -49,7 +54,7 @@ async function createLeaf(ca: { key: string; cert: string }, node: string) {
   return { key, cert }
 }
 
-async function readCertificate(folder: string) {
+async function readCertificate(folder: string): Promise<{ key: string; cert: string } | undefined> {
   const read = (name: string) => readFile(join(folder, name), 'utf8')
   try {
     return { key: await read('server.key'), cert: await read('server.pem') }

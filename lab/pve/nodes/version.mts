@@ -10,7 +10,15 @@ const RELEASES = {
   9: { version: '9.1.2', release: '9.1', repoid: '6f51e8f4ee2b6d67' },
 } as const
 
-export const releaseOf = (pve: Pve) => RELEASES[pve.version]
+interface Release {
+  version: string
+  release: string
+  repoid: string
+}
+
+export function releaseOf(pve: Pve): Release {
+  return RELEASES[pve.version]
+}
 
 export const versionRoutes: Route[] = [
   route({

@@ -6,20 +6,22 @@ import { failure } from '../core/errors.mts'
 import { flag, optional, splitList, text } from '../core/parameters.mts'
 import { allOf, anyone, type Caller, hasAll, requireAll, requireModify } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
 import { type Call, type Route, route } from '../core/route.mts'
+import type { Pool } from '../core/user-cfg.mts'
 import { resourceOf } from '../vm/status.mts'
 import { poolOf } from '../vm/vm.mts'
 
 const poolId = { type: 'string', pattern: /^[A-Za-z0-9.\-_]+$/ } as const
 const memberType = optional({ type: 'string', enum: ['qemu', 'lxc', 'storage'] })
 
-function requirePool(pve: Pve, poolid: string) {
+function requirePool(pve: Pve, poolid: string): Pool {
   const pool = pve.store.state.access.pools[poolid]
   if (!pool) throw failure(`pool '${poolid}' does not exist`)
   return pool
 }
 
-function membersOf(pve: Pve, poolid: string, type: string | undefined) {
+function membersOf(pve: Pve, poolid: string, type: string | undefined): ApiObject[] {
   const pool = requirePool(pve, poolid)
   const vms = pool.vms.flatMap(id => pve.store.state.vms[id] ?? []).map(vm => resourceOf(pve, vm))
   const storages = pve.store.state.nodes.flatMap(({ name, online }) =>
@@ -36,15 +38,17 @@ function membersOf(pve: Pve, poolid: string, type: string | undefined) {
   return [...vms, ...storages].filter(member => (type ?? member.type) === member.type)
 }
 
-const commentOf = (pve: Pve, poolid: string) => {
+function commentOf(pve: Pve, poolid: string): { comment?: never } | { comment: string } {
   const { comment } = requirePool(pve, poolid)
   return comment === '' ? {} : { comment }
 }
 
-const describe = (pve: Pve, poolid: string, type: string | undefined) => ({
-  ...commentOf(pve, poolid),
-  members: membersOf(pve, poolid, type),
-})
+function describe(pve: Pve, poolid: string, type: string | undefined): ApiObject {
+  return {
+    ...commentOf(pve, poolid),
+    members: membersOf(pve, poolid, type),
+  }
+}
 
 interface PoolChange {
   poolid: string
@@ -55,7 +59,7 @@ interface PoolChange {
   'allow-move'?: boolean
 }
 
-function addVm(pve: Pve, caller: Caller, poolid: string, vmid: number, allowMove: boolean) {
+function addVm(pve: Pve, caller: Caller, poolid: string, vmid: number, allowMove: boolean): void {
   const present = poolOf(pve, vmid)
   if (present === poolid) throw failure(`VM ${vmid} is already a pool member`)
   if (present !== undefined && !allowMove)
@@ -67,13 +71,13 @@ function addVm(pve: Pve, caller: Caller, poolid: string, vmid: number, allowMove
   requirePool(pve, poolid).vms.push(vmid)
 }
 
-function removeVm(pve: Pve, poolid: string, vmid: number) {
+function removeVm(pve: Pve, poolid: string, vmid: number): void {
   const pool = requirePool(pve, poolid)
   if (!pool.vms.includes(vmid)) throw failure(`VM ${vmid} is not a pool member`)
   pool.vms = pool.vms.filter(id => id !== vmid)
 }
 
-function changeStorage(pve: Pve, poolid: string, storage: string, remove: boolean) {
+function changeStorage(pve: Pve, poolid: string, storage: string, remove: boolean): void {
   const pool = requirePool(pve, poolid)
   if (remove !== pool.storages.includes(storage))
     throw failure(`Storage '${storage}' is ${remove ? 'not' : 'already'} a pool member`)
@@ -81,12 +85,16 @@ function changeStorage(pve: Pve, poolid: string, storage: string, remove: boolea
   pool.storages = remove ? others : [...others, storage]
 }
 
-function changePool({ pve, caller, params }: Call<PoolChange>) {
+function changePool({ pve, caller, params }: Call<PoolChange>): void {
   changeAccess(pve, 'update pools', () => changeMembers(pve, caller, params))
 }
 
 /** One who changes a pool's members must be able to change their permissions, for that is what it does. */
-function changeMembers(pve: Pve, caller: Caller, { poolid, delete: remove = false, ...params }: PoolChange) {
+function changeMembers(
+  pve: Pve,
+  caller: Caller,
+  { poolid, delete: remove = false, ...params }: PoolChange,
+): void {
   const pool = requirePool(pve, poolid)
   pool.comment = params.comment ?? pool.comment
   for (const vmid of splitList(params.vms).map(Number)) {
@@ -101,7 +109,7 @@ function changeMembers(pve: Pve, caller: Caller, { poolid, delete: remove = fals
 }
 
 /** Guests and storages that are gone do not count. */
-function deletePool(pve: Pve, poolid: string) {
+function deletePool(pve: Pve, poolid: string): void {
   const { vms, storages } = requirePool(pve, poolid)
   const { access, vms: guests, storages: configured } = pve.store.state
   const vmid = vms.find(id => guests[id])

@@ -5,30 +5,40 @@ import { failure } from '../core/errors.mts'
 import { integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
 import { anyOf, anyone, type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
 import { type Route, route } from '../core/route.mts'
-import type { Volume } from '../core/state.mts'
+import type { Vm, Volume } from '../core/state.mts'
 import { requireVolumeAccess } from './access.mts'
 import { findFile, listFiles, requireFile, type StoredFile } from './files.mts'
 import { findVolume, storageOf, volumesOn } from './storages.mts'
 import { freeVolume } from './volumes.mts'
 
-const fileEntry = ({ volid, content, format, size, ctime }: StoredFile) => ({
-  volid,
-  content,
-  format,
-  size,
-  ctime,
-})
+/** An entry of a storage's content. */
+interface Entry extends ApiObject {
+  volid: string
+}
 
-const volumeEntry = ([volid, volume]: [string, Volume]) => ({
-  volid,
-  content: 'images',
-  format: volume.format,
-  size: volume.size,
-  ctime: volume.ctime,
-  vmid: volume.vmid,
-  ...(volume.parent !== undefined && { parent: volume.parent.split(':')[1] }),
-})
+function fileEntry({ volid, content, format, size, ctime }: StoredFile): Entry {
+  return {
+    volid,
+    content,
+    format,
+    size,
+    ctime,
+  }
+}
+
+function volumeEntry([volid, volume]: [string, Volume]): Entry {
+  return {
+    volid,
+    content: 'images',
+    format: volume.format,
+    size: volume.size,
+    ctime: volume.ctime,
+    vmid: volume.vmid,
+    ...(volume.parent !== undefined && { parent: volume.parent.split(':')[1] }),
+  }
+}
 
 /** What the caller may not read is left out, as if it were not there. */
 function isReadable(pve: Pve, caller: Caller, volid: string): boolean {
@@ -40,7 +50,7 @@ function isReadable(pve: Pve, caller: Caller, volid: string): boolean {
   }
 }
 
-async function listContent(pve: Pve, caller: Caller, storage: string) {
+async function listContent(pve: Pve, caller: Caller, storage: string): Promise<Entry[]> {
   storageOf(pve, storage)
   const all = [...(await listFiles(pve, storage)).map(fileEntry), ...volumesOn(pve, storage).map(volumeEntry)]
   return all.filter(entry => isReadable(pve, caller, entry.volid))
@@ -54,19 +64,23 @@ function volidOf(storage: string, volume: string): string {
   return volume.includes(':') ? volume : `${storage}:${volume}`
 }
 
-async function describe(pve: Pve, volid: string) {
+async function describe(
+  pve: Pve,
+  volid: string,
+): Promise<{ path: string; format: string; size: number; used: number }> {
   const volume = findVolume(pve, volid)
   if (volume) return { path: volume.path, format: volume.format, size: volume.size, used: volume.size }
   const { path, format, size } = await requireFile(pve, volid)
   return { path, format, size, used: size }
 }
 
-const isUsed = (pve: Pve, volid: string) =>
-  Object.values(pve.store.state.vms).find(vm =>
+function isUsed(pve: Pve, volid: string): Vm | undefined {
+  return Object.values(pve.store.state.vms).find(vm =>
     Object.values(vm.config).some(value => value.split(',')[0] === volid),
   )
+}
 
-async function removeVolume(pve: Pve, volid: string) {
+async function removeVolume(pve: Pve, volid: string): Promise<void> {
   const user = pve.store.state.volumes[volid] && isUsed(pve, volid)
   if (user) throw failure(`Cannot remove image, a guest with VMID '${user.vmid}' exists!`)
   if (pve.store.state.volumes[volid]) return freeVolume(pve, volid)

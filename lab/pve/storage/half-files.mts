@@ -15,9 +15,11 @@ export async function removeHalfFiles(dataDir: string, storages: StorageConfig[]
 
 const INCOMING = ['iso', 'vztmpl', 'import'] as const
 
-const isHalf = (name: string) => name.endsWith('.tmp_upload') || name.includes('.tmp_dwnl.')
+function isHalf(name: string): boolean {
+  return name.endsWith('.tmp_upload') || name.includes('.tmp_dwnl.')
+}
 
-async function removeHalfIn(storage: StorageConfig, folder: string) {
+async function removeHalfIn(storage: StorageConfig, folder: string): Promise<void> {
   if (!(await isInPlace(storage, folder))) return
   const names = await readdir(folder).catch(() => [])
   await Promise.all(names.filter(isHalf).map(name => rm(join(folder, name), { force: true })))

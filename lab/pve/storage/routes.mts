@@ -5,6 +5,7 @@ import { failure, parameterError } from '../core/errors.mts'
 import { flag, nodeName, optional, storageId, text } from '../core/parameters.mts'
 import { allOf, anyOf, anyone } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
 import { type Route, route } from '../core/route.mts'
 import type { StorageConfig } from '../core/state.mts'
 import { mayAuditStorage } from './access.mts'
@@ -12,15 +13,16 @@ import { spaceOf } from './space.mts'
 import { storageOf } from './storages.mts'
 
 /** What tells where a storage of each type lies. */
-const placeOf = (id: string, { type, path }: StorageConfig) =>
-  ({
+function placeOf(id: string, { type, path }: StorageConfig): ApiObject {
+  return {
     dir: { path },
     nfs: { path, server: '127.0.0.1', export: path },
     zfspool: { pool: id },
     lvmthin: { vgname: id, thinpool: 'data' },
-  })[type]
+  }[type]
+}
 
-const configOf = (pve: Pve, id: string) => {
+function configOf(pve: Pve, id: string): ApiObject {
   const storage = pve.store.state.storages[id]
   if (!storage) throw failure(`storage '${id}' does not exist`)
   const { type, content, shared, nodes } = storage
@@ -34,24 +36,32 @@ const configOf = (pve: Pve, id: string) => {
   }
 }
 
-async function statusOf(pve: Pve, id: string) {
+interface StorageStatus extends ApiObject {
+  /** In bytes, as the next one. */
+  total: number
+  used: number
+}
+
+async function statusOf(pve: Pve, id: string): Promise<StorageStatus> {
   const { type, content, shared } = storageOf(pve, id)
   const flags = { active: 1, enabled: 1, shared: shared ? 1 : 0 }
   return { type, content: content.join(','), ...flags, ...(await spaceOf(pve, id)) }
 }
 
-async function listEntry(pve: Pve, id: string) {
+async function listEntry(pve: Pve, id: string): Promise<ApiObject> {
   const status = await statusOf(pve, id)
   return { storage: id, ...status, used_fraction: status.total > 0 ? status.used / status.total : 0 }
 }
 
 /** What two nodes both have of each other's: the shared storages. */
-const isSharedWith = (storage: StorageConfig, node: string) =>
-  storage.shared === true && isAvailableOn(storage, node)
+function isSharedWith(storage: StorageConfig, node: string): boolean {
+  return storage.shared === true && isAvailableOn(storage, node)
+}
 
 /** Asks for several kinds mean any of them. */
-const holds = (storage: StorageConfig, wanted: string | undefined) =>
-  wanted === undefined || wanted.split(/[,;\s]+/).some(kind => storage.content.includes(kind))
+function holds(storage: StorageConfig, wanted: string | undefined): boolean {
+  return wanted === undefined || wanted.split(/[,;\s]+/).some(kind => storage.content.includes(kind))
+}
 
 export const storageRoutes: Route[] = [
   route({

@@ -28,10 +28,12 @@ function checksumOf(params: { checksum?: string; 'checksum-algorithm'?: string }
   return { algorithm, expected }
 }
 
-const fileNameOf = (address: string) => decodeURIComponent(new URL(address).pathname.split('/').at(-1) ?? '')
+function fileNameOf(address: string): string {
+  return decodeURIComponent(new URL(address).pathname.split('/').at(-1) ?? '')
+}
 
 /** Size, name and kind of what a URL holds, from the headers of a HEAD request. */
-async function queryUrl(address: string) {
+async function queryUrl(address: string): Promise<{ filename: string; size?: number; mimetype?: string }> {
   const response = await fetch(address, { method: 'HEAD' }).catch(error => {
     const cause = (error as Error).cause as Error | undefined
     throw failure(`invalid server response: '500 ${cause?.message ?? (error as Error).message}'`)

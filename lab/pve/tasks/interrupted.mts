@@ -9,7 +9,7 @@ export const UNEXPECTED_STATUS = 'unexpected status'
  * Ends the tasks that ran. Their locks stay in the configs, and so do half-made VMs and volumes: clearing them up
  * is for who started them, as on Proxmox. `now` in seconds.
  */
-export function endInterrupted({ tasks }: State, now: number) {
+export function endInterrupted({ tasks }: State, now: number): void {
   for (const task of tasks.filter(each => each.exitstatus === undefined)) {
     task.exitstatus = UNEXPECTED_STATUS
     task.endtime = now

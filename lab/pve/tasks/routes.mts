@@ -4,25 +4,36 @@ import { parameterError } from '../core/errors.mts'
 import { flag, integer, nodeName, optional, text, vmid } from '../core/parameters.mts'
 import { anyone, type Caller, hasAll, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
 import { Answer, type Route, route } from '../core/route.mts'
 import type { TaskRecord } from '../core/state.mts'
 import { isTokenId, ownerOf } from '../core/user-cfg.mts'
 import { UNEXPECTED_STATUS } from './interrupted.mts'
 
 /** A user owns what its tokens started; a token owns only what itself started. */
-const isOwn = (caller: Caller, task: TaskRecord) =>
-  task.authid === caller.authid || ownerOf(task.authid) === caller.authid
+function isOwn(caller: Caller, task: TaskRecord): boolean {
+  return task.authid === caller.authid || ownerOf(task.authid) === caller.authid
+}
 
-const isUpid = (text: string) =>
-  /^UPID:[a-zA-Z0-9-]+:[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:[^:\s/]+:[^:\s/]*:[^:\s/]+:$/i.test(text)
+function isUpid(text: string): boolean {
+  return /^UPID:[a-zA-Z0-9-]+:[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:[^:\s/]+:[^:\s/]*:[^:\s/]+:$/i.test(text)
+}
 
 /** The node a task ran on, which its id says. */
-const nodeOf = (task: TaskRecord) => task.upid.split(':')[1]!
+function nodeOf(task: TaskRecord): string {
+  return task.upid.split(':')[1]!
+}
 
-export const mayAudit = (caller: Caller, task: TaskRecord) =>
-  isOwn(caller, task) || hasAll(caller, `/nodes/${nodeOf(task)}`, 'Sys.Audit')
+export function mayAudit(caller: Caller, task: TaskRecord): boolean {
+  return isOwn(caller, task) || hasAll(caller, `/nodes/${nodeOf(task)}`, 'Sys.Audit')
+}
 
-function requireTask(pve: Pve, caller: Caller, upid: string, privilege: 'Sys.Audit' | 'Sys.Modify') {
+function requireTask(
+  pve: Pve,
+  caller: Caller,
+  upid: string,
+  privilege: 'Sys.Audit' | 'Sys.Modify',
+): TaskRecord {
   const task = pve.tasks.find(upid)
   if (!task && !isUpid(upid)) throw parameterError({ upid: 'unable to parse worker upid' })
   if (!task || nodeOf(task) !== pve.node) throw parameterError({ upid: 'no such task' })
@@ -30,29 +41,35 @@ function requireTask(pve: Pve, caller: Caller, upid: string, privilege: 'Sys.Aud
   return task
 }
 
-const identityOf = (task: TaskRecord) => ({
-  upid: task.upid,
-  node: nodeOf(task),
-  pid: task.pid,
-  pstart: task.pstart,
-  starttime: task.starttime,
-  type: task.type,
-  id: task.id,
-  user: ownerOf(task.authid),
-  ...(isTokenId(task.authid) && { tokenid: task.authid.split('!')[1] }),
-})
+function identityOf(task: TaskRecord): ApiObject {
+  return {
+    upid: task.upid,
+    node: nodeOf(task),
+    pid: task.pid,
+    pstart: task.pstart,
+    starttime: task.starttime,
+    type: task.type,
+    id: task.id,
+    user: ownerOf(task.authid),
+    ...(isTokenId(task.authid) && { tokenid: task.authid.split('!')[1] }),
+  }
+}
 
 /** A line of a task list: here a finished task's status is its exit status. */
-export const taskEntry = (task: TaskRecord) => ({
-  ...identityOf(task),
-  ...(task.exitstatus !== undefined && { status: task.exitstatus, endtime: task.endtime }),
-})
+export function taskEntry(task: TaskRecord): ApiObject {
+  return {
+    ...identityOf(task),
+    ...(task.exitstatus !== undefined && { status: task.exitstatus, endtime: task.endtime }),
+  }
+}
 
-const statusOf = (task: TaskRecord) => ({
-  ...identityOf(task),
-  status: task.exitstatus === undefined ? 'running' : 'stopped',
-  ...(task.exitstatus !== undefined && { exitstatus: task.exitstatus }),
-})
+function statusOf(task: TaskRecord): ApiObject {
+  return {
+    ...identityOf(task),
+    status: task.exitstatus === undefined ? 'running' : 'stopped',
+    ...(task.exitstatus !== undefined && { exitstatus: task.exitstatus }),
+  }
+}
 
 /** What a worker that died left is neither a success nor an error. */
 function kindOfStatus(status: string): string {

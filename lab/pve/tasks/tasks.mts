@@ -13,7 +13,10 @@ const KEPT_TASKS = 500
 /** With time scale 0 a request waits this long for its worker, so that the first poll finds it done. */
 const AT_ONCE_MILLISECONDS = 500
 
-function contextOf(record: TaskRecord, controller: AbortController) {
+function contextOf(
+  record: TaskRecord,
+  controller: AbortController,
+): { context: TaskContext; outcome: () => string } {
   let warnings = 0
   const context: TaskContext = {
     log: line => void record.log.push(line),
@@ -34,7 +37,7 @@ interface Run {
   now(): number
 }
 
-async function run({ record, work, controller, now }: Run) {
+async function run({ record, work, controller, now }: Run): Promise<void> {
   const { context, outcome } = contextOf(record, controller)
   let status: string
   try {
@@ -51,7 +54,7 @@ async function run({ record, work, controller, now }: Run) {
 }
 
 /** What a task did but nobody can remember after a restart is no success, and nobody awaits the worker to tell. */
-function noteUnsaved(record: TaskRecord, error: unknown) {
+function noteUnsaved(record: TaskRecord, error: unknown): void {
   record.exitstatus = `cannot save the state: ${messageOf(error)}`
   record.log.push(`TASK ERROR: ${record.exitstatus}`)
 }
@@ -67,7 +70,9 @@ interface TaskOptions {
   now(): number
 }
 
-const secondsOf = ({ now }: TaskOptions) => Math.floor(now() / 1000)
+function secondsOf({ now }: TaskOptions): number {
+  return Math.floor(now() / 1000)
+}
 
 function createRecord(options: TaskOptions, pid: number, task: TaskStart): TaskRecord {
   const pstart = Math.floor((Date.now() - options.bootedAt) / 10)
@@ -83,15 +88,16 @@ function createRecord(options: TaskOptions, pid: number, task: TaskStart): TaskR
   return { upid, ...identity, endtime: undefined, log: [], exitstatus: undefined }
 }
 
-function prune(tasks: TaskRecord[]) {
+function prune(tasks: TaskRecord[]): void {
   const surplus = tasks.length - KEPT_TASKS
   if (surplus <= 0) return
   const forgotten = new Set(tasks.filter(task => task.exitstatus !== undefined).slice(0, surplus))
   tasks.splice(0, tasks.length, ...tasks.filter(task => !forgotten.has(task)))
 }
 
-const delay = (milliseconds: number) =>
-  new Promise<void>(resolve => setTimeout(resolve, milliseconds).unref())
+function delay(milliseconds: number): Promise<void> {
+  return new Promise<void>(resolve => setTimeout(resolve, milliseconds).unref())
+}
 
 export function createTasks(options: TaskOptions): Tasks {
   const { store } = options

@@ -2,17 +2,21 @@
 
 import type { Method } from '../core/method.mts'
 import { flag, integer, nodeName, optional, text, vmid } from '../core/parameters.mts'
+import type { Permission } from '../core/permission.mts'
 import { allOf, anyOf } from '../core/permission.mts'
+import type { MajorVersion } from '../core/privileges.mts'
 import { type Route, route } from '../core/route.mts'
 import { callAgent, execStatus } from './agent.mts'
 
 const path = '/nodes/{node}/qemu/{vmid}/agent'
 const vm = { node: nodeName, vmid }
 
-const needs = (...privileges: string[]) => ({
-  8: allOf('/vms/{vmid}', 'VM.Monitor'),
-  9: privileges.length === 1 ? allOf('/vms/{vmid}', ...privileges) : anyOf('/vms/{vmid}', ...privileges),
-})
+function needs(...privileges: string[]): Record<MajorVersion, Permission> {
+  return {
+    8: allOf('/vms/{vmid}', 'VM.Monitor'),
+    9: privileges.length === 1 ? allOf('/vms/{vmid}', ...privileges) : anyOf('/vms/{vmid}', ...privileges),
+  }
+}
 
 const AUDIT = ['VM.GuestAgent.Audit', 'VM.GuestAgent.Unrestricted']
 const FILE_SYSTEMS = ['VM.GuestAgent.FileSystemMgmt', 'VM.GuestAgent.Unrestricted']
@@ -32,16 +36,19 @@ const COMMANDS: [method: Method, privileges: string[], names: string[]][] = [
   ['POST', ['VM.PowerMgmt', 'VM.GuestAgent.Unrestricted'], ['shutdown']],
 ]
 
-const commandRoute = (method: Method, privileges: string[], name: string): Route =>
-  route({
+function commandRoute(method: Method, privileges: string[], name: string): Route {
+  return route({
     method,
     path: `${path}/${name}`,
     permission: needs(...privileges),
     parameters: vm,
     handle: async ({ pve, params }) => ({ result: await callAgent(pve, params.vmid, `guest-${name}`) }),
   })
+}
 
-const base64 = (value: string) => Buffer.from(value, 'utf8').toString('base64')
+function base64(value: string): string {
+  return Buffer.from(value, 'utf8').toString('base64')
+}
 
 /** Opens a file in the guest, gives its handle to `use`, and closes it whatever happens. */
 async function withGuestFile<T>(

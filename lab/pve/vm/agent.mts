@@ -26,7 +26,9 @@ export async function callAgent(
   }
 }
 
-const decode = (data: unknown) => Buffer.from(String(data ?? ''), 'base64').toString('utf8')
+function decode(data: unknown): string {
+  return Buffer.from(String(data ?? ''), 'base64').toString('utf8')
+}
 
 /** The agent sends output in base64 and truth as booleans; the API decodes the one and counts the other. */
 export function execStatus(result: Record<string, unknown>): Record<string, unknown> {

@@ -5,6 +5,7 @@ import { failure, parameterError } from '../core/errors.mts'
 import { flag, integer, nodeName, optional, splitList, text, vmid } from '../core/parameters.mts'
 import { allOf, anyOf, requireMaySkipLock } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
 import { type Call, type Route, route } from '../core/route.mts'
 import type { Vm } from '../core/state.mts'
 import type { TaskContext } from '../core/task.mts'
@@ -37,7 +38,9 @@ const mayConfigure = anyOf(
   ),
 )
 
-const isKnown = (key: string) => Object.keys(settingsFrom({ [key]: '' })).length > 0
+function isKnown(key: string): boolean {
+  return Object.keys(settingsFrom({ [key]: '' })).length > 0
+}
 
 interface ChangeParameters {
   vmid: number
@@ -76,7 +79,7 @@ function changeFrom({ pve, caller, params, raw }: Call<ChangeParameters>): Chang
 const silent: TaskContext = { log: () => {}, warn: () => {}, signal: new AbortController().signal }
 
 /** Each option with its present value and the one that waits, in the shape of the web interface's table. */
-function pendingOf(vmRecord: Vm) {
+function pendingOf(vmRecord: Vm): ApiObject[] {
   const keys = new Set([...Object.keys(vmRecord.config), ...Object.keys(vmRecord.pending)])
   return [...keys].sort().map(key => {
     const [value, pending] = [vmRecord.config[key], vmRecord.pending[key]]
@@ -90,7 +93,7 @@ function pendingOf(vmRecord: Vm) {
 }
 
 /** The cloud-init options beside those the present drive was made from. */
-function cloudInitChanges(vmRecord: Vm) {
+function cloudInitChanges(vmRecord: Vm): ApiObject[] {
   const now = cloudInitOptionsOf(vmRecord.config)
   const then = vmRecord.cloudInitApplied ?? now
   const keys = new Set([...Object.keys(now), ...Object.keys(then)])
@@ -104,7 +107,7 @@ function cloudInitChanges(vmRecord: Vm) {
 
 const DUMPS = { user: 'userData', network: 'networkConfig', meta: 'metaData' } as const
 
-async function dumpCloudInit(pve: Pve, id: number, type: keyof typeof DUMPS) {
+async function dumpCloudInit(pve: Pve, id: number, type: keyof typeof DUMPS): Promise<string> {
   const { config } = findVm(pve, id)
   const shown = config['cipassword'] === undefined ? config : { ...config, cipassword: HIDDEN_PASSWORD }
   const drive = await generateCloudInit(pve, id, shown)

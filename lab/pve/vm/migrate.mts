@@ -34,20 +34,22 @@ function storageMap(targetstorage: string | undefined): (storage: string) => str
 }
 
 /** Everything attached, and what left its slot. */
-const allDrives = (vm: Vm): [key: string, drive: Drive][] => [
-  ...drivesOf(vm.config),
-  ...Object.entries(vm.config).flatMap(([key, value]): [string, Drive][] =>
-    /^unused\d+$/.test(key) ? [[key, parseDrive(value)!]] : [],
-  ),
-]
+function allDrives(vm: Vm): [key: string, drive: Drive][] {
+  return [
+    ...drivesOf(vm.config),
+    ...Object.entries(vm.config).flatMap(([key, value]): [string, Drive][] =>
+      /^unused\d+$/.test(key) ? [[key, parseDrive(value)!]] : [],
+    ),
+  ]
+}
 
-function requireTargetStorage(there: Pve, caller: Caller, storage: string) {
+function requireTargetStorage(there: Pve, caller: Caller, storage: string): void {
   const { content } = storageOf(there, storage)
   requireAll(caller, `/storage/${storage}`, 'Datastore.AllocateSpace')
   if (!content.includes('images')) throw failure(`storage '${storage}' does not support vm images`)
 }
 
-function requireStorages(pve: Pve, caller: Caller, vm: Vm, { target, targetstorage }: Migration) {
+function requireStorages(pve: Pve, caller: Caller, vm: Vm, { target, targetstorage }: Migration): void {
   const there = onNode(pve, target)
   const mapped = storageMap(targetstorage)
   const own = allDrives(vm).flatMap(([, { file }]) => parseVolumeId(file)?.storage ?? [])

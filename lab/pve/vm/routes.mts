@@ -1,6 +1,7 @@
 /** /nodes/{node}/qemu: listing, creating, cloning and removing VMs. */
 
 import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
+import type { Permission } from '../core/permission.mts'
 import { allOf, and, anyone, hasAll, or, requireAll, requireMaySkipLock } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
 import { requireSaneDrive, resolveCdromAlias } from './attach.mts'
@@ -17,13 +18,14 @@ const path = '/nodes/{node}/qemu'
 const vm = { node: nodeName, vmid }
 
 /** A new VM may be allowed by its own path or by the pool it goes into. */
-const mayAllocate = (id: string) =>
-  or(allOf(`/vms/{${id}}`, 'VM.Allocate'), {
+function mayAllocate(id: string): Permission {
+  return or(allOf(`/vms/{${id}}`, 'VM.Allocate'), {
     kind: 'all-of',
     path: '/pool/{pool}',
     privileges: ['VM.Allocate'],
     onlyWith: 'pool',
   })
+}
 
 export const qemuRoutes: Route[] = [
   route({

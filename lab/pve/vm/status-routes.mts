@@ -14,16 +14,16 @@ const vm = { node: nodeName, vmid }
 const seconds = optional({ ...integer, minimum: 0 })
 const mayPower = allOf('/vms/{vmid}', 'VM.PowerMgmt')
 
-const work = <P extends { vmid: number }>(
+function work<P extends { vmid: number }>(
   { pve, caller, params }: Call<P>,
   type: string,
   run: (task: TaskContext) => Promise<void>,
-) => {
+): Promise<string> {
   findVm(pve, params.vmid)
   return pve.tasks.start({ type, id: String(params.vmid), authid: caller.authid, work: run })
 }
 
-const requireRunning = ({ pve, params }: Call<{ vmid: number }>) => {
+function requireRunning({ pve, params }: Call<{ vmid: number }>): void {
   findVm(pve, params.vmid)
   if (!isRunning(pve, params.vmid)) throw failure(`VM ${params.vmid} not running`)
 }
