@@ -23,6 +23,7 @@ interface DiskNote {
 async function readNote(path: string): Promise<DiskNote> {
   return JSON.parse(await readFile(path, 'utf8')) as DiskNote
 }
+
 function writeNote(path: string, note: DiskNote): Promise<void> {
   return writeFile(path, JSON.stringify(note))
 }

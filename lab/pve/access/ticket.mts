@@ -11,6 +11,7 @@ const SKEW = 300
 function hex(seconds: number): string {
   return seconds.toString(16).toUpperCase().padStart(8, '0')
 }
+
 function sign(key: string, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64')
 }

@@ -39,6 +39,7 @@ function compare(a: string, b: string): number {
 function row(...cells: (string | number)[]): string {
   return `| ${cells.join(' | ')} |`
 }
+
 function code(text: string): string {
   return `\`${text}\``
 }

@@ -38,6 +38,7 @@ export type RawParameters = Record<string, string | string[]>
 export const text = { type: 'string' } as const
 export const integer = { type: 'integer' } as const
 export const flag = { type: 'boolean' } as const
+
 export function optional<P extends Parameter>(parameter: P): P & { readonly optional: true } {
   return { ...parameter, optional: true } as const
 }

@@ -40,23 +40,19 @@ export interface Caller {
 
 export const world: Permission = { kind: 'world' }
 export const anyone: Permission = { kind: 'all' }
+
 export function allOf(path: string, ...privileges: string[]): Permission {
-  return {
-    kind: 'all-of',
-    path,
-    privileges,
-  }
+  return { kind: 'all-of', path, privileges }
 }
+
 export function anyOf(path: string, ...privileges: string[]): Permission {
-  return {
-    kind: 'any-of',
-    path,
-    privileges,
-  }
+  return { kind: 'any-of', path, privileges }
 }
+
 export function and(...rules: Permission[]): Permission {
   return { kind: 'and', rules }
 }
+
 export function or(...rules: Permission[]): Permission {
   return { kind: 'or', rules }
 }

@@ -77,15 +77,18 @@ export function normalizePath(path: string): string | undefined {
 function list(text: string | undefined): string[] {
   return (text ?? '').split(/[,;\s]+/).filter(Boolean)
 }
+
 function decode(text: string | undefined): string {
   return decodeURIComponent(text ?? '')
 }
+
 function encode(text: string): string {
   return text.replace(
     /[%:\n\r]/g,
     char => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
   )
 }
+
 function flag(value: boolean): '0' | '1' {
   return value ? '1' : '0'
 }

@@ -8,9 +8,11 @@ function oneOf<const V extends readonly string[]>(
 ): { type: 'string'; enum: V } & { readonly optional: true } {
   return optional({ type: 'string', enum: values })
 }
+
 function flags(...names: string[]) {
   return Object.fromEntries(names.map(name => [name, optional(flag)]))
 }
+
 function texts(...names: string[]) {
   return Object.fromEntries(names.map(name => [name, optional(text)]))
 }
