@@ -27,7 +27,7 @@ help: ## list the targets
 
 # npm must not run on the Node.js that it is about to replace.
 $(installed): export PATH := $(system_path)
-$(installed): package.json package-lock.json
+$(installed): package.json package-lock.json lab/package.json
 	npm ci
 	@tools/check-node.sh
 	@touch $@
@@ -143,4 +143,4 @@ lab: $(installed) ## run the embedded Proxmox VE in the foreground
 # Not all of .proxmint: it also remembers what was begun on Proxmox and must still be cleared up there.
 .PHONY: clean
 clean: ## remove what can be made again (the tools outside the work tree stay)
-	rm -rf node_modules coverage $(reports)
+	rm -rf node_modules coverage lab/dist $(reports)

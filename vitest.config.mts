@@ -3,11 +3,12 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.mts'], testTimeout: 20_000 } },
+      { test: { name: 'unit', include: ['{lab/test,test}/unit/**/*.test.mts'], testTimeout: 20_000 } },
       {
         test: {
           name: 'lab',
-          include: ['test/lab/**/*.test.mts'],
+          include: ['lab/test/**/*.test.mts'],
+          exclude: ['lab/test/unit/**'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
         },

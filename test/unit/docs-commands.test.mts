@@ -173,6 +173,7 @@ describe('commands', () => {
 /** Programs whose commands tests run or parse, or that are everywhere. */
 const known = [
   'zx',
+  'pve-lab',
   'make',
   'npm',
   'vitest',

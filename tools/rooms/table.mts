@@ -1,4 +1,6 @@
-/** The rooms of scripts/lib: an import goes from a room to one with a lower level, type imports too. */
+/** The rooms of scripts/lib and of the lab: an import goes from a room to one with a lower level, type imports too. */
+
+import type { RoomTable } from './check.mts'
 
 export interface Room {
   /** Below scripts/lib. */
@@ -34,3 +36,30 @@ export const ROOMS: readonly Room[] = [
   { folder: 'tools', level: 1, holds: 'finds or installs packer, sops, age, tofu' },
   { folder: 'run', level: 0, holds: 'entry point, processes, errors, locks, progress' },
 ]
+
+/** The levels of scripts/lib. The demo starts a lab. */
+export const LIBRARY_ROOMS: RoomTable = {
+  levels: Array.from({ length: 11 }, (_, level) =>
+    ROOMS.filter(room => room.level === level).map(({ folder }) => `${folder}/**`),
+  ),
+  outside: { 'demo/**': ['../../lab/'] },
+}
+
+/** The levels of the lab, the lowest first. */
+export const LAB_ROOMS: RoomTable = {
+  levels: [
+    ['core'],
+    ['images'],
+    ['network'],
+    ['chain', 'guests', 'node-ssh'],
+    ['guests/qemu', 'guests/sim', 'pve/core'],
+    ['cluster', 'pve/access', 'pve/faults'],
+    ['pve/http', 'pve/storage', 'pve/tasks'],
+    ['pve/vm'],
+    ['pve/nodes', 'pve/pools'],
+    ['pve/cluster'],
+    ['pve'],
+    ['.', 'pve/api-coverage'],
+  ],
+  apart: ['dist', 'test'],
+}
