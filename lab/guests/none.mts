@@ -1,6 +1,7 @@
 /** A driver without guests: disks are small files, a running guest is state. For tests of the API alone. */
 
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
+import { deferred } from '../core/deferred.mts'
 import {
   AgentCommandFailed,
   AgentNotRunning,
@@ -90,7 +91,7 @@ function answerAgent(guest: GuestStart, command: string): unknown {
 }
 
 function runGuest(start: GuestStart): RunningGuest {
-  const { promise: exited, resolve } = Promise.withResolvers<GuestExit>()
+  const { promise: exited, resolve } = deferred<GuestExit>()
   return {
     exited,
     async agent(command) {

@@ -1,5 +1,6 @@
 /** The lock file of each VM: many may share it, one may have it alone, and waiting has an end. */
 
+import { deferred } from '../../core/deferred.mts'
 import type { ApiError } from './errors.mts'
 import { failure } from './errors.mts'
 
@@ -46,7 +47,7 @@ function give(lock: LockState, mode: Waiter['mode']): void {
 }
 
 function wait(lock: LockState, mode: Waiter['mode'], vmid: number, seconds: number): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const { promise, resolve, reject } = deferred<void>()
   const waiter: Waiter = { mode, grant: resolve }
   const timer = setTimeout(() => {
     lock.queue.splice(lock.queue.indexOf(waiter), 1)
