@@ -17,7 +17,7 @@ import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { versionName } from '../templates/names.mts'
 import { listReservations } from '../templates/reservations.mts'
 import { type FamilyVersions, noVersions, type TemplateVersion, versionsOf } from '../templates/version.mts'
-import { imageOf } from './base/description.mts'
+import { imageOf, imageOfBase } from './base/description.mts'
 import type { Build, BuildRun } from './records.mts'
 import {
   configuredVariables,
@@ -128,11 +128,10 @@ async function noBase(
   { node, storage }: Place,
 ): Promise<ProxmintError> {
   const elsewhere = (await listVms(client)).filter(vm => vm.name === baseName).map(vm => vm.node)
-  const image = baseName.replace('proxmint-base-', '')
   const where = node === credentials.node ? '' : `PROXMOX_NODE=${node} PROXMOX_STORAGE_POOL=${storage} `
   const others = elsewhere.length === 0 ? '' : `: it is on ${elsewhere.join(', ')}, not on ${node}`
   return new ProxmintError(`the base VM ${baseName} is not there${others}`, {
-    hint: `${where}zx scripts/base.mts import ${image}`,
+    hint: `${where}zx scripts/base.mts import ${imageOfBase(baseName)}`,
     exitCode: exitCodes.invalid,
   })
 }

@@ -1,3 +1,4 @@
+import { imageOfBase } from '../../build/base/description.mts'
 import type { VmSummary } from '../../proxmox/list-vms.mts'
 import type { WorkVerdict } from '../../site/work-permissions.mts'
 import type { DoctorCheck } from '../check.mts'
@@ -34,7 +35,7 @@ function judgeBases(families: BaseImageFacts['families'], vms: VmSummary[]): Dia
   return [
     ...(imported.length === 0 ? [] : [ok('base images', imported.map(({ name }) => name).join(', '))]),
     ...missing.map(({ os, name }): Diagnosis => {
-      const fix = `zx scripts/base.mts import ${name.replace('proxmint-base-', '')}`
+      const fix = `zx scripts/base.mts import ${imageOfBase(name)}`
       return { area: 'base images', level: 'note', what: `${name}, of ${os}, is not imported yet`, fix }
     }),
   ]

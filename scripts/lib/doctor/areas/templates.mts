@@ -1,7 +1,13 @@
 import type { VmSummary } from '../../proxmox/list-vms.mts'
 import { counted } from '../../run/counted.mts'
 import type { WorkVerdict } from '../../site/work-permissions.mts'
-import { channelOf, type Families, type TemplateVersion, versionsOf } from '../../templates/version.mts'
+import {
+  channelOf,
+  type Families,
+  revokedCurrent,
+  type TemplateVersion,
+  versionsOf,
+} from '../../templates/version.mts'
 import type { DoctorCheck } from '../check.mts'
 import { type Diagnosis, judgeLook, ok } from '../diagnosis.mts'
 import { hidden, hidesVms } from '../hidden-vms.mts'
@@ -73,11 +79,9 @@ function remedy(os: string, channel: string, vmid: number, name: string): string
   return `give it back its name, as root on the node: qm set ${vmid} --name ${name}; is it gone: ${build}${back}`
 }
 
-function revoked(os: string, { name, revoked }: TemplateVersion): Diagnosis[] {
-  if (revoked === undefined) return []
-  const what = `${name}, the current version of ${os}, is revoked: ${revoked.reason}`
+function revoked(os: string, version: TemplateVersion): Diagnosis[] {
   const fix = `zx scripts/templates.mts rollback ${os}, or build a new one: zx scripts/build.mts ${os}`
-  return [{ area: 'templates', level: 'fault', what, fix }]
+  return revokedCurrent(os, version).map(what => ({ area: 'templates', level: 'fault', what, fix }))
 }
 
 function notBuilt(families: Families, os: string | undefined): Diagnosis[] {
