@@ -96,12 +96,6 @@ function staleExemptions({ file, exemptions, exemptionLines }: Exemptions, broke
     })
 }
 
-/** The table of the rules in docs/templates.md. */
-export function rulesTable(): string {
-  const rows = rules.map(({ name, summary, why }) => `| \`${name}\` | ${summary} | ${why} |`)
-  return ['| rule | says | why |', '|---|---|---|', ...rows].join('\n')
-}
-
 /** One violation for a person: where and what, then why and how to mend it. */
 export function formatViolation({ rule, file, line, what, why, fix }: Violation): string {
   return `${file}:${line}: ${what} [${rule}]\n    why: ${why}\n    fix: ${fix}`
