@@ -5,11 +5,17 @@ import {
   cloneBuildNeeds,
   isoBuildNeeds,
   type Need,
-  type VmPlace,
+  type NewVmPlace,
   vmNeeds,
 } from '../../scripts/lib/permissions/needs.mts'
 
-const place: VmPlace = { pveMajor: 9, node: 'pve', vmid: undefined, diskStorages: ['tank'], bridge: 'vmbr0' }
+const place: NewVmPlace = {
+  pveMajor: 9,
+  node: 'pve',
+  vmid: undefined,
+  diskStorages: ['tank'],
+  bridge: 'vmbr0',
+}
 
 /** `PATH PRIVILEGE + PATH PRIVILEGE | PATH PRIVILEGE`, in brackets where the work goes on without it. */
 function told(needs: Need[]): string[] {
@@ -42,7 +48,7 @@ describe('a build of a VM template by clone', () => {
     ])
   })
 
-  test.each<[string, Partial<VmPlace>, string, string | undefined]>([
+  test.each<[string, Partial<NewVmPlace>, string, string | undefined]>([
     [
       'PVE 8 asks the agent under another name',
       { pveMajor: 8 },

@@ -14,7 +14,7 @@ import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type AcceptanceReport, acceptTemplate } from './accept-template.mts'
 import type { AcceptanceTarget } from './clone.mts'
 
-export interface TestedTemplate extends AcceptanceReport {
+interface TestedTemplate extends AcceptanceReport {
   os: string
   name: string
   vmid: number

@@ -5,7 +5,7 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type CommandResult, runCommand } from '../run/exec.mts'
 import { identityLocation } from './sops.mts'
 
-export interface InitTools {
+interface InitTools {
   sops: string
   ageKeygen: string
   /** The line that edits the encrypted file, as it can be typed. */

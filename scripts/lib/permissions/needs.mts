@@ -14,7 +14,7 @@ export interface Need {
 }
 
 /** Where a VM is made: what the privileges are asked on. */
-export interface VmPlace {
+export interface NewVmPlace {
   /** PVE's major version decides the guest agent's privileges. */
   pveMajor: number
   node: string
@@ -31,7 +31,7 @@ export interface VmPlace {
  * What Packer's proxmox-clone builder calls for, from the clone to the template.
  * @param source VMID of the base VM; undefined where it is not known yet.
  */
-export function cloneBuildNeeds(place: VmPlace, source: number | undefined, usesAgent: boolean): Need[] {
+export function cloneBuildNeeds(place: NewVmPlace, source: number | undefined, usesAgent: boolean): Need[] {
   const base = vmAclPath(source)
   return [
     need('find the base VM', base, 'VM.Audit'),
@@ -44,7 +44,7 @@ export function cloneBuildNeeds(place: VmPlace, source: number | undefined, uses
  * What Packer's proxmox-iso builder calls for: media, VM, keys, template.
  * @param isoStorage takes the media.
  */
-export function isoBuildNeeds(place: VmPlace, isoStorage: string, usesAgent: boolean): Need[] {
+export function isoBuildNeeds(place: NewVmPlace, isoStorage: string, usesAgent: boolean): Need[] {
   const storage = `/storage/${isoStorage}`
   return [
     need('download and upload installation media', storage, 'Datastore.AllocateTemplate'),
@@ -56,7 +56,7 @@ export function isoBuildNeeds(place: VmPlace, isoStorage: string, usesAgent: boo
 }
 
 /** From the VM's config to the template, whatever its disk comes from. */
-function packerNeeds(place: VmPlace, usesAgent: boolean): Need[] {
+function packerNeeds(place: NewVmPlace, usesAgent: boolean): Need[] {
   const target = vmAclPath(place.vmid)
   return [
     ...newVmNeeds(place),
@@ -71,7 +71,7 @@ function packerNeeds(place: VmPlace, usesAgent: boolean): Need[] {
 }
 
 /** What the import of a cloud image calls for: download, VM, first boot, template. */
-export function baseImportNeeds(place: VmPlace, imageStorage: string): Need[] {
+export function baseImportNeeds(place: NewVmPlace, imageStorage: string): Need[] {
   const target = vmAclPath(place.vmid)
   const storage = `/storage/${imageStorage}`
   return [
@@ -98,7 +98,7 @@ export function baseImportNeeds(place: VmPlace, imageStorage: string): Need[] {
  * @param template VMID of the VM template; undefined where it is not made yet.
  */
 export function acceptanceNeeds(
-  place: VmPlace,
+  place: NewVmPlace,
   template: number | undefined,
   family: { login: 'ssh' | 'none'; agent: boolean },
   imageStorage: string,
@@ -117,7 +117,7 @@ export function acceptanceNeeds(
 }
 
 /** How user-data reaches a VM, and the storage it is put on. */
-export interface Delivery {
+interface Delivery {
   kind: 'snippet' | 'iso'
   storage: string
 }
@@ -126,7 +126,7 @@ export interface Delivery {
  * What the life of a VM calls for, from the clone to its destruction, by proxmint and by the Terraform provider.
  * @param template VMID of the VM template; undefined where it is not known yet.
  */
-export function vmNeeds(place: VmPlace, template: number | undefined, delivery: Delivery): Need[] {
+export function vmNeeds(place: NewVmPlace, template: number | undefined, delivery: Delivery): Need[] {
   const source = vmAclPath(template)
   const target = vmAclPath(place.vmid)
   return [
@@ -168,7 +168,7 @@ function seedNeeds(vm: string, storage: string): Need[] {
   ]
 }
 
-function downloadNeed({ node }: VmPlace): Need {
+function downloadNeed({ node }: NewVmPlace): Need {
   return {
     purpose: 'let the node download from a URL',
     alternatives: [
@@ -181,7 +181,7 @@ function downloadNeed({ node }: VmPlace): Need {
   }
 }
 
-function newVmNeeds(place: VmPlace): Need[] {
+function newVmNeeds(place: NewVmPlace): Need[] {
   const target = vmAclPath(place.vmid)
   const allocate: Need =
     place.pool === undefined
@@ -220,6 +220,6 @@ function vmAclPath(vmid: number | undefined): string {
   return vmid === undefined ? '/vms' : `/vms/${vmid}`
 }
 
-function bridgeAclPath({ bridge, vlanTag }: VmPlace): string {
+function bridgeAclPath({ bridge, vlanTag }: NewVmPlace): string {
   return `/sdn/zones/localnetwork/${bridge}${vlanTag === undefined ? '' : `/${vlanTag}`}`
 }

@@ -44,7 +44,7 @@ export async function needsOfBuild(
 }
 
 /** A VM template that the acceptance test clones. */
-export interface TestedPlace {
+interface TestedPlace {
   pveMajor: number
   node: string
   /** Takes the disks of the clones. */

@@ -4,11 +4,11 @@ import { which } from 'zx/core'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, type CommandResult, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
-import { lastLine } from './probe.mts'
 import { installEntry, type NewEntry } from './cache.mts'
 import { findTool } from './find.mts'
 import type { Installer } from './installer.mts'
 import { type Pin, pins, type ToolName } from './pins.mts'
+import { lastLine } from './probe.mts'
 import { mirrorRelease } from './provider.mts'
 
 /** Enough for a large program over a slow line. */

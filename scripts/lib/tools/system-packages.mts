@@ -12,7 +12,7 @@ import { lastLine, probe } from './probe.mts'
 export type PackageGroup = 'demo' | 'test' | 'qemu'
 
 /** One Debian or Ubuntu package in tools/system-packages.json. */
-export interface SystemPackage {
+interface SystemPackage {
   package: string
   groups: PackageGroup[]
   for: string
