@@ -4,21 +4,21 @@ export interface Grant {
   privilege: string
 }
 
-/** Something the work calls for; any one of the alternatives is enough, all grants of it are wanted. */
+/** Privileges for one purpose. One alternative is enough; all its grants are needed. */
 export interface Need {
-  /** What it is wanted for, in a few words. */
+  /** Purpose in a few words: `find the base VM`. */
   purpose: string
   alternatives: Grant[][]
-  /** Set where the work goes on without it: what happens then. */
+  /** Consequence of its lack; only set if the work goes on without it. */
   without?: string
 }
 
-/** Where a VM is made: what the privileges are asked on. */
+/** Place where a VM is made. Node, storages, bridge and pool give the ACL paths. */
 export interface NewVmPlace {
-  /** PVE's major version decides the guest agent's privileges. */
+  /** Major version of Proxmox VE, which decides the guest agent's privileges. */
   pveMajor: number
   node: string
-  /** Undefined where no VMID is chosen yet: then /vms stands for it. */
+  /** Undefined before a VMID is chosen; `/vms` stands for it then. */
   vmid: number | undefined
   /** Storages that get a disk or a cloud-init drive. */
   diskStorages: string[]
@@ -28,8 +28,8 @@ export interface NewVmPlace {
 }
 
 /**
- * What Packer's proxmox-clone builder calls for, from the clone to the template.
- * @param source VMID of the base VM; undefined where it is not known yet.
+ * Lists the needs of Packer's proxmox-clone builder, from the clone to the VM template.
+ * @param source VMID of the base VM; undefined if it is not known.
  */
 export function cloneBuildNeeds(place: NewVmPlace, source: number | undefined, usesAgent: boolean): Need[] {
   const base = vmAclPath(source)
@@ -41,8 +41,8 @@ export function cloneBuildNeeds(place: NewVmPlace, source: number | undefined, u
 }
 
 /**
- * What Packer's proxmox-iso builder calls for: media, VM, keys, template.
- * @param isoStorage takes the media.
+ * Lists the needs of Packer's proxmox-iso builder: media, VM, keys, VM template.
+ * @param isoStorage storage for the media.
  */
 export function isoBuildNeeds(place: NewVmPlace, isoStorage: string, usesAgent: boolean): Need[] {
   const storage = `/storage/${isoStorage}`
@@ -55,7 +55,7 @@ export function isoBuildNeeds(place: NewVmPlace, isoStorage: string, usesAgent: 
   ]
 }
 
-/** From the VM's config to the template, whatever its disk comes from. */
+/** Lists the needs from the VM's config to the VM template, for any origin of its disk. */
 function packerNeeds(place: NewVmPlace, usesAgent: boolean): Need[] {
   const target = vmAclPath(place.vmid)
   return [
@@ -70,7 +70,7 @@ function packerNeeds(place: NewVmPlace, usesAgent: boolean): Need[] {
   ]
 }
 
-/** What the import of a cloud image calls for: download, VM, first boot, template. */
+/** Lists the needs of the import of a cloud image: download, VM, first boot, VM template. */
 export function baseImportNeeds(place: NewVmPlace, imageStorage: string): Need[] {
   const target = vmAclPath(place.vmid)
   const storage = `/storage/${imageStorage}`
@@ -94,8 +94,8 @@ export function baseImportNeeds(place: NewVmPlace, imageStorage: string): Need[]
 }
 
 /**
- * What the acceptance test of a VM template calls for: two clones of it, one booted from an ISO of ours.
- * @param template VMID of the VM template; undefined where it is not made yet.
+ * Lists the needs of the acceptance test of a VM template: two clones, one booted from an ISO of ours.
+ * @param template VMID of the VM template; undefined before it is made.
  */
 export function acceptanceNeeds(
   place: NewVmPlace,
@@ -116,15 +116,15 @@ export function acceptanceNeeds(
   ]
 }
 
-/** How user-data reaches a VM, and the storage it is put on. */
+/** Way of user-data to a VM, and the storage for it. */
 interface Delivery {
   kind: 'snippet' | 'iso'
   storage: string
 }
 
 /**
- * What the life of a VM calls for, from the clone to its destruction, by proxmint and by the Terraform provider.
- * @param template VMID of the VM template; undefined where it is not known yet.
+ * Lists the needs of the life of a VM, from the clone to its destruction, by proxmint and by the Terraform provider.
+ * @param template VMID of the VM template; undefined if it is not known.
  */
 export function vmNeeds(place: NewVmPlace, template: number | undefined, delivery: Delivery): Need[] {
   const source = vmAclPath(template)
@@ -140,7 +140,7 @@ export function vmNeeds(place: NewVmPlace, template: number | undefined, deliver
   ]
 }
 
-/** A snippet travels over the node's SSH; its storage is looked up, and what is there listed, by the API. */
+/** Lists the needs of user-data. A snippet travels over the node's SSH, but the API looks up and lists its storage. */
 function deliveryNeeds({ kind, storage }: Delivery): Need[] {
   const path = `/storage/${storage}`
   return [
@@ -150,7 +150,7 @@ function deliveryNeeds({ kind, storage }: Delivery): Need[] {
   ]
 }
 
-/** A key by the cloud-init drive, and an ISO instead of it. */
+/** Lists the needs of a key on the cloud-init drive, and of an ISO in its place. */
 function seedNeeds(vm: string, storage: string): Need[] {
   return [
     ...configNeeds(vm, ['CDROM', 'Cloudinit', 'Network']),
