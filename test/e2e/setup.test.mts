@@ -5,7 +5,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { findTool } from '../../scripts/lib/tools/find.mts'
-import { pathWith, type Tool } from '../../scripts/lib/tools/tool.mts'
+import type { Tool } from '../../scripts/lib/tools/tool.mts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const node = join(root, 'node_modules', '.bin', 'node')
@@ -57,7 +57,7 @@ describe('a set-up for the tests', () => {
     const [sops, age] = [await findTool('sops'), await findTool('age')]
     const folder = await temporaryFolder()
     const env = {
-      PATH: pathWith([sops!, age!]),
+      PATH: [dirname(sops!.file), dirname(age!.file), process.env['PATH']].join(delimiter),
       SOPS_AGE_KEY_FILE: join(folder, 'key.txt'),
       SOPS_AGE_RECIPIENTS: '',
     }

@@ -2,11 +2,11 @@
 import { Wallet } from 'ethers'
 import { expect, test } from 'vitest'
 import { labAccounts } from '../../lab/chain/accounts.mts'
-import { decryptWith, encryptFor } from '../../scripts/lib/chain/ecies.mts'
-import { otpText } from '../../scripts/lib/chain/otp.mts'
-import { decryptForUser, encryptForUser, userKey } from '../../scripts/lib/chain/user-encrypted.mts'
+import { encryptFor } from '../../scripts/lib/chain/ecies.mts'
+import { encryptForUser, userKey } from '../../scripts/lib/chain/user-encrypted.mts'
 import { checkedAddress } from '../../scripts/lib/chain/wallet.mts'
 import { failureOf } from './failure.mts'
+import { decryptForUser, decryptWith, otpText } from './token-owner.mts'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'hex')

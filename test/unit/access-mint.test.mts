@@ -1,10 +1,10 @@
 import { Wallet } from 'ethers'
 import { describe, expect, test } from 'vitest'
 import { credentialInterface, mintSignatures } from '../../scripts/lib/chain/contract.mts'
-import { decryptWith } from '../../scripts/lib/chain/ecies.mts'
 import { bumpedFees } from '../../scripts/lib/chain/fees.mts'
 import { checkedMachineId, mintData } from '../../scripts/lib/chain/mint.mts'
 import { failureOf } from './failure.mts'
+import { decryptWith } from './token-owner.mts'
 
 const wallet = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
 const contract = '0x5FbDB2315678afecb367f032d93F642f64180aa3'

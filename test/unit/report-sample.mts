@@ -1,7 +1,7 @@
 /** A site as a report finds it: two families, nine VMs, two pools. Names and numbers are invented. */
 import { parseRange } from '../../scripts/lib/config/addresses.mts'
 import type { Entry } from '../../scripts/lib/registry/entry.mts'
-import type { ReportFacts } from '../../scripts/lib/report/model.mts'
+import type { ReportFacts } from '../../scripts/lib/report/facts.mts'
 import { entry, pool } from './registry/entries.mts'
 import { version } from './templates-sample.mts'
 

@@ -12,7 +12,7 @@ export interface Room {
 
 export const ROOMS: readonly Room[] = [
   { folder: 'demo', level: 10, holds: 'the main job once, on a lab' },
-  { folder: 'doctor', level: 9, holds: 'checks of everything, privileges too' },
+  { folder: 'doctor', level: 9, holds: 'a table of checks, one file per area' },
   { folder: 'report', level: 9, holds: 'one HTML page' },
   { folder: 'timers', level: 9, holds: 'timers of systemd' },
   { folder: 'reconcile', level: 8, holds: 'compares registry, folders, Proxmox and chain' },

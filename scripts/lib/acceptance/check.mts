@@ -8,7 +8,7 @@ export interface CheckResult {
   detail: string
 }
 
-export interface Verdict {
+interface Verdict {
   /** Undefined: nothing was wrong. */
   fault: string | undefined
   /** What to do about it. */

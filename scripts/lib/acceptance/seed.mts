@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 
-export interface SeedOptions {
+interface SeedOptions {
   /** Host name. */
   name: string
   /** Tells cloud-init that this is a new machine. */

@@ -27,7 +27,7 @@ export async function createSshKey(): Promise<SshKey> {
   }
 }
 
-export interface SshServer {
+interface SshServer {
   host: string
   port: number
 }

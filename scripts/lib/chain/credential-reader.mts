@@ -4,7 +4,7 @@ import type { ContractBuild } from './contract.mts'
 import type { Rpc } from './rpc.mts'
 
 /** What the reader tells of a token. */
-export interface ReadFacts {
+interface ReadFacts {
   /** EIP-55. */
   owner: string
   /** Unix seconds; 0 is never. */

@@ -80,7 +80,7 @@ async function credentialIfAny(rpc: Rpc, contract: string, tokenId: string): Pro
 }
 
 /** What only the owner can read, and what they sign for that. */
-export interface AccessData {
+interface AccessData {
   /** Hex with 0x. */
   userEncrypted: string
   decryptMessage: string

@@ -4,7 +4,7 @@ import { execute } from './execute.mts'
 import type { Settling } from './settle.mts'
 import type { Intent } from './submit.mts'
 
-export interface Deployment {
+interface Deployment {
   name: string
   symbol: string
   /** The page every token carries; at most 12288 bytes, which are 16384 in Base64. */

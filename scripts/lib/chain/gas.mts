@@ -5,7 +5,7 @@ import { isRevert, type Rpc, type RpcFault } from './rpc.mts'
 /** EIP-7825: no transaction may have more. */
 export const TRANSACTION_GAS_CAP = 2n ** 24n
 
-export interface Call {
+interface Call {
   from: string
   to: string | null
   data: string

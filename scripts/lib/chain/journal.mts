@@ -23,7 +23,7 @@ export interface StoredTransaction {
   settled?: true
 }
 
-export interface Attempt {
+interface Attempt {
   hash: string
   /** Hex. */
   raw: string

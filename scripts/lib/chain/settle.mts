@@ -18,7 +18,7 @@ export interface Settling extends Sending {
 }
 
 /** A transaction with enough confirmations, or one that can never have them, with all attempts that were looked for. */
-export interface Outcome {
+interface Outcome {
   transaction: StoredTransaction
   /** Undefined where another transaction took its nonce. */
   receipt: Receipt | undefined

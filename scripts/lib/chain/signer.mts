@@ -11,7 +11,7 @@ export interface Signer {
   sign(transaction: UnsignedTransaction): Promise<string>
 }
 
-export interface UnsignedTransaction {
+interface UnsignedTransaction {
   chainId: number
   nonce: number
   /** Null deploys. */

@@ -13,7 +13,7 @@ import {
   versionsOf,
 } from '../templates/version.mts'
 
-export interface VersionDiff {
+interface VersionDiff {
   os: string
   from: string
   to: string

@@ -8,6 +8,7 @@ import {
   type Families,
   markOf,
   type TemplateVersion,
+  testWord,
   versionsOf,
 } from '../templates/version.mts'
 
@@ -56,9 +57,4 @@ export function formatVersions(versions: ListedVersion[]): string {
     revoked?.reason ?? testWord(test),
   ])
   return formatTable(['family', 'channel', 'version', 'VM templates', 'built (UTC)', 'test'], rows)
-}
-
-function testWord(test: TemplateVersion['test']): string {
-  if (test === null) return 'not tested'
-  return test.passed ? 'passed' : 'failed'
 }

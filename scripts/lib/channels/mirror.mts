@@ -29,17 +29,17 @@ export async function mirrorLockfile(
   return [...(await writeVariables(lockfile, families)), ...(await mirrorTags(connection, families))]
 }
 
-/** Where Terraform's variables go: `terraform/` beside the folder of the config. */
-export function terraformFile(lockfile: string): string {
+/** Names the file of Terraform's variables, in `terraform/` beside the folder of the config. */
+function variablesFile(lockfile: string): string {
   return join(dirname(lockfile), '..', 'terraform', 'templates.auto.tfvars.json')
 }
 
 async function writeVariables(lockfile: string, families: Families): Promise<string[]> {
   // A project that does not use Terraform has no such folder, and needs none.
-  if (!existsSync(dirname(terraformFile(lockfile)))) return []
+  if (!existsSync(dirname(variablesFile(lockfile)))) return []
   const text = `${JSON.stringify(terraformVariables(families), null, 2)}\n`
   try {
-    await writeFileAtomic(terraformFile(lockfile), text)
+    await writeFileAtomic(variablesFile(lockfile), text)
     return []
   } catch (error) {
     return [`warning: ${messageOf(error)}; the next run writes it again`]

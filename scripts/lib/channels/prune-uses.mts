@@ -14,7 +14,7 @@ import {
 } from '../templates/version.mts'
 
 /** Everybody who still needs a version, as far as this identity and this repository can see. */
-export interface Uses {
+interface Uses {
   uses: VersionUse[]
   /** What could not be looked at, a sentence each. */
   notSeen: string[]

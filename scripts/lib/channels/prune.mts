@@ -19,7 +19,7 @@ import { findUses } from './prune-uses.mts'
 /** What is younger than a week stays. */
 export const defaultMinAgeMs = 7 * 86_400_000
 
-export interface PruneOptions {
+interface PruneOptions {
   /** All that have versions where it is empty. */
   families: string[]
   keep: number

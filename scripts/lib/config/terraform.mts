@@ -14,14 +14,14 @@ interface TerraformFile {
 }
 
 /** Where the backend is configured, from the project's root; PROXMINT_TERRAFORM names another file. */
-export const terraformFile = 'config/terraform.yaml'
+const SAMPLE = 'config/terraform.yaml'
 
 const schema = new URL('../../../config/terraform.schema.json', import.meta.url)
 
 /** @throws ProxmintError (invalid) for a file that breaks its schema, or gives all VMs one state. */
 export async function loadBackend(env: NodeJS.ProcessEnv = process.env): Promise<BackendConfig> {
   const file = await readOptionalYamlFile<TerraformFile>(
-    { variable: 'PROXMINT_TERRAFORM', sample: terraformFile, schema, moreFaults: sharedState },
+    { variable: 'PROXMINT_TERRAFORM', sample: SAMPLE, schema, moreFaults: sharedState },
     env,
   )
   const [[type, settings] = ['local', {}]] = Object.entries(file.backend ?? {})

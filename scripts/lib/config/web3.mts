@@ -43,7 +43,7 @@ interface Web3File {
 }
 
 /** Where it stands, from the project's root; PROXMINT_WEB3 names another file. */
-export const web3File = 'config/web3-defaults.yaml'
+const web3File = 'config/web3-defaults.yaml'
 
 /** The file of this run. */
 export function web3FilePath(env: NodeJS.ProcessEnv = process.env): string {

@@ -3,7 +3,7 @@ import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { type SchemaFault, schemaFaults } from './schema-faults.mts'
 import { lineFinder } from './yaml-lines.mts'
 
-export interface YamlFile<T> {
+interface YamlFile<T> {
   path: string
   /** The commented file of the repository that shows how it is to look: `config/proxmint.yaml`. */
   sample: string

@@ -32,7 +32,7 @@ export interface TokenPlace {
 }
 
 /** How long the servers are asked; the default is for work that should not fail for one that restarts. */
-export type Patience = Pick<RpcOptions, 'timeoutMs' | 'rounds'>
+type Patience = Pick<RpcOptions, 'timeoutMs' | 'rounds'>
 
 /**
  * Loads the config and proves that the servers are of its chain and the contract is one of credentials.

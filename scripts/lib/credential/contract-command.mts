@@ -26,7 +26,7 @@ const SYMBOL = 'ACCESS'
 
 const ownPage = new URL('../../../contracts/signing-page/index.html', import.meta.url)
 
-export interface DeployOptions {
+interface DeployOptions {
   /** An HTML file instead of proxmint's own page. */
   signingPage: string | undefined
   /** Although the config names a contract already. */
@@ -100,7 +100,7 @@ async function requireNothingPending({ journal, signer }: Settling): Promise<voi
   })
 }
 
-export interface DeploymentPlan {
+interface DeploymentPlan {
   chainId: number
   gas: string
   /** Wei. */
@@ -120,7 +120,7 @@ export async function planDeploy(options: DeployOptions): Promise<DeploymentPlan
   return { chainId: rpc.chainId, gas: String(gas), maxFee: String(gas * maxFeePerGas) }
 }
 
-export interface ContractView {
+interface ContractView {
   chainId: number
   address: string
   profile: string

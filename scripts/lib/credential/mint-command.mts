@@ -16,7 +16,7 @@ import { openSite, type Site } from '../site/site.mts'
 import { openChainView, openSettling, requireOwner } from './chain-view.mts'
 
 /** What `mint --dry-run` tells: what would be sent, and what it would cost at most. */
-export interface MintPlan extends MintRequest {
+interface MintPlan extends MintRequest {
   chainId: number
   contract: string
   profile: string

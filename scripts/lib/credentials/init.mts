@@ -5,7 +5,7 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type CommandResult, runCommand } from '../run/exec.mts'
 import { identityLocation } from './sops.mts'
 
-export interface InitTools {
+interface InitTools {
   sops: string
   ageKeygen: string
   /** The line that edits the encrypted file, as it can be typed. */
@@ -41,7 +41,7 @@ export async function initCredentials(tools: InitTools, file: string, content: s
 }
 
 /** What `initCredentials` would make, by path; makes nothing. */
-export async function planInit(file: string, edit: string): Promise<string[]> {
+export async function planCredentials(file: string, edit: string): Promise<string[]> {
   await refuseExisting(file, edit)
   const missing: string[] = []
   for (const path of [identityLocation(), '.sops.yaml']) if (!(await exists(path))) missing.push(path)

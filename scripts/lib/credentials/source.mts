@@ -10,7 +10,7 @@ export interface Fault {
 }
 
 /** The values of one set of credentials, under the names the code uses. */
-export type FieldName =
+type FieldName =
   | 'url'
   | 'user'
   | 'tokenId'
@@ -50,7 +50,7 @@ const fileKeys: Record<FieldName, string> = {
 }
 
 /** The variables of a direnv shell. User and token id share one, in Packer's format. */
-export const variables: Record<FieldName, string> = {
+const variables: Record<FieldName, string> = {
   url: 'PROXMOX_URL',
   user: 'PROXMOX_USERNAME',
   tokenId: 'PROXMOX_USERNAME',

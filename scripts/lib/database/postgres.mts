@@ -6,7 +6,7 @@ const CONNECT_TIMEOUT_MS = 10_000
 const MOST_CONNECTIONS = 4
 
 /** A database as its user knows it. */
-export interface DatabasePlace {
+interface DatabasePlace {
   /** `postgresql://user@host/database`; the password comes from PGPASSWORD or ~/.pgpass. */
   url: string
   /** Begins every message: `the registry in PostgreSQL`. */

@@ -34,7 +34,7 @@ const droppableValues: Record<string, RegExp> = {
   cloud_init: /^true$/,
 }
 
-export interface TranslatedText {
+interface TranslatedText {
   text: string
   /** One phrase per change, for the line that says what was done. */
   changes: string[]

@@ -2,13 +2,13 @@ import { parseDenied } from '../proxmox/errors.mts'
 import { exitCodes } from '../run/errors.mts'
 
 /** A known cause behind Packer's words. */
-export interface Explanation {
+interface Explanation {
   why: string
   hint: string
   exitCode?: number
 }
 
-export interface KnownFailure {
+interface KnownFailure {
   /** Found in one line of Packer's log. */
   pattern: RegExp
   explain(match: RegExpExecArray): Explanation

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { ProxmintError } from '../run/errors.mts'
 
 /** What a build made, as Packer's manifest post-processor wrote it down. */
-export interface BuiltTemplate {
+interface BuiltTemplate {
   vmid: number
   builder: string
   /** Seconds since 1970, UTC. */

@@ -7,7 +7,7 @@ import { processCommand } from '../run/process.mts'
 import { translateForPackaged } from './dialect.mts'
 import type { Template } from './template.mts'
 
-export interface PackagedCopy {
+interface PackagedCopy {
   /** The family's folder within the copy. */
   folder: string
   changes: string[]

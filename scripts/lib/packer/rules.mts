@@ -6,7 +6,7 @@ import { unknownAttributes } from './known-attributes.mts'
 import { attributeOf, type HclValue, type SourceBlock, type Template } from './template.mts'
 import type { Found, Violation } from './violation.mts'
 
-export interface Rule {
+interface Rule {
   name: string
   /** For the table in the docs: what it says, and why. */
   summary: string
@@ -15,7 +15,7 @@ export interface Rule {
 }
 
 /** Of a family: the reasons by the rule's name, and where they stand. */
-export type Exemptions = Pick<Family, 'file' | 'exemptions' | 'exemptionLines'>
+type Exemptions = Pick<Family, 'file' | 'exemptions' | 'exemptionLines'>
 
 /** The rules of the documented fixes, in the order they are reported. */
 export const rules: Rule[] = [
@@ -94,12 +94,6 @@ function staleExemptions({ file, exemptions, exemptionLines }: Exemptions, broke
         fix: close === undefined ? 'take the exemption away' : `write \`${close}\``,
       }
     })
-}
-
-/** The table of the rules in docs/templates.md. */
-export function rulesTable(): string {
-  const rows = rules.map(({ name, summary, why }) => `| \`${name}\` | ${summary} | ${why} |`)
-  return ['| rule | says | why |', '|---|---|---|', ...rows].join('\n')
 }
 
 /** One violation for a person: where and what, then why and how to mend it. */

@@ -4,7 +4,7 @@ import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { type AttributeNode, type BlockNode, type HclNode, locateNodes } from './hcl-source.mts'
 
 /** One file of a template folder, with where things stand in it. */
-export interface TemplateFile {
+interface TemplateFile {
   /** From the project's root: `packer/debian/debian.pkr.hcl`. */
   path: string
   text: string

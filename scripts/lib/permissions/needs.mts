@@ -4,21 +4,21 @@ export interface Grant {
   privilege: string
 }
 
-/** Something the work calls for; any one of the alternatives is enough, all grants of it are wanted. */
+/** Privileges for one purpose. One alternative is enough; all its grants are needed. */
 export interface Need {
-  /** What it is wanted for, in a few words. */
+  /** Purpose in a few words: `find the base VM`. */
   purpose: string
   alternatives: Grant[][]
-  /** Set where the work goes on without it: what happens then. */
+  /** Consequence of its lack; only set if the work goes on without it. */
   without?: string
 }
 
-/** Where a VM is made: what the privileges are asked on. */
-export interface Place {
-  /** PVE's major version decides the guest agent's privileges. */
+/** Place where a VM is made. Node, storages, bridge and pool give the ACL paths. */
+export interface NewVmPlace {
+  /** Major version of Proxmox VE, which decides the guest agent's privileges. */
   pveMajor: number
   node: string
-  /** Undefined where no VMID is chosen yet: then /vms stands for it. */
+  /** Undefined before a VMID is chosen; `/vms` stands for it then. */
   vmid: number | undefined
   /** Storages that get a disk or a cloud-init drive. */
   diskStorages: string[]
@@ -27,16 +27,11 @@ export interface Place {
   pool?: string | undefined
 }
 
-/** The privilege that lets the guest agent be asked for addresses. PVE 9 took VM.Monitor apart. */
-export function agentPrivilege(pveMajor: number): string {
-  return pveMajor >= 9 ? 'VM.GuestAgent.Audit' : 'VM.Monitor'
-}
-
 /**
- * What Packer's proxmox-clone builder calls for, from the clone to the template.
- * @param source VMID of the base VM; undefined where it is not known yet.
+ * Lists the needs of Packer's proxmox-clone builder, from the clone to the VM template.
+ * @param source VMID of the base VM; undefined if it is not known.
  */
-export function cloneBuildNeeds(place: Place, source: number | undefined, usesAgent: boolean): Need[] {
+export function cloneBuildNeeds(place: NewVmPlace, source: number | undefined, usesAgent: boolean): Need[] {
   const base = vmAclPath(source)
   return [
     need('find the base VM', base, 'VM.Audit'),
@@ -46,10 +41,10 @@ export function cloneBuildNeeds(place: Place, source: number | undefined, usesAg
 }
 
 /**
- * What Packer's proxmox-iso builder calls for: media, VM, keys, template.
- * @param isoStorage takes the media.
+ * Lists the needs of Packer's proxmox-iso builder: media, VM, keys, VM template.
+ * @param isoStorage storage for the media.
  */
-export function isoBuildNeeds(place: Place, isoStorage: string, usesAgent: boolean): Need[] {
+export function isoBuildNeeds(place: NewVmPlace, isoStorage: string, usesAgent: boolean): Need[] {
   const storage = `/storage/${isoStorage}`
   return [
     need('download and upload installation media', storage, 'Datastore.AllocateTemplate'),
@@ -60,8 +55,8 @@ export function isoBuildNeeds(place: Place, isoStorage: string, usesAgent: boole
   ]
 }
 
-/** From the VM's config to the template, whatever its disk comes from. */
-function packerNeeds(place: Place, usesAgent: boolean): Need[] {
+/** Lists the needs from the VM's config to the VM template, for any origin of its disk. */
+function packerNeeds(place: NewVmPlace, usesAgent: boolean): Need[] {
   const target = vmAclPath(place.vmid)
   return [
     ...newVmNeeds(place),
@@ -75,8 +70,8 @@ function packerNeeds(place: Place, usesAgent: boolean): Need[] {
   ]
 }
 
-/** What the import of a cloud image calls for: download, VM, first boot, template. */
-export function baseImportNeeds(place: Place, imageStorage: string): Need[] {
+/** Lists the needs of the import of a cloud image: download, VM, first boot, VM template. */
+export function baseImportNeeds(place: NewVmPlace, imageStorage: string): Need[] {
   const target = vmAclPath(place.vmid)
   const storage = `/storage/${imageStorage}`
   return [
@@ -99,11 +94,11 @@ export function baseImportNeeds(place: Place, imageStorage: string): Need[] {
 }
 
 /**
- * What the acceptance test of a VM template calls for: two clones of it, one booted from an ISO of ours.
- * @param template VMID of the VM template; undefined where it is not made yet.
+ * Lists the needs of the acceptance test of a VM template: two clones, one booted from an ISO of ours.
+ * @param template VMID of the VM template; undefined before it is made.
  */
 export function acceptanceNeeds(
-  place: Place,
+  place: NewVmPlace,
   template: number | undefined,
   family: { login: 'ssh' | 'none'; agent: boolean },
   imageStorage: string,
@@ -121,17 +116,17 @@ export function acceptanceNeeds(
   ]
 }
 
-/** How user-data reaches a VM, and the storage it is put on. */
-export interface Delivery {
+/** Way of user-data to a VM, and the storage for it. */
+interface Delivery {
   kind: 'snippet' | 'iso'
   storage: string
 }
 
 /**
- * What the life of a VM calls for, from the clone to its destruction, by proxmint and by the Terraform provider.
- * @param template VMID of the VM template; undefined where it is not known yet.
+ * Lists the needs of the life of a VM, from the clone to its destruction, by proxmint and by the Terraform provider.
+ * @param template VMID of the VM template; undefined if it is not known.
  */
-export function vmNeeds(place: Place, template: number | undefined, delivery: Delivery): Need[] {
+export function vmNeeds(place: NewVmPlace, template: number | undefined, delivery: Delivery): Need[] {
   const source = vmAclPath(template)
   const target = vmAclPath(place.vmid)
   return [
@@ -145,7 +140,7 @@ export function vmNeeds(place: Place, template: number | undefined, delivery: De
   ]
 }
 
-/** A snippet travels over the node's SSH; its storage is looked up, and what is there listed, by the API. */
+/** Lists the needs of user-data. A snippet travels over the node's SSH, but the API looks up and lists its storage. */
 function deliveryNeeds({ kind, storage }: Delivery): Need[] {
   const path = `/storage/${storage}`
   return [
@@ -155,7 +150,7 @@ function deliveryNeeds({ kind, storage }: Delivery): Need[] {
   ]
 }
 
-/** A key by the cloud-init drive, and an ISO instead of it. */
+/** Lists the needs of a key on the cloud-init drive, and of an ISO in its place. */
 function seedNeeds(vm: string, storage: string): Need[] {
   return [
     ...configNeeds(vm, ['CDROM', 'Cloudinit', 'Network']),
@@ -173,7 +168,7 @@ function seedNeeds(vm: string, storage: string): Need[] {
   ]
 }
 
-function downloadNeed({ node }: Place): Need {
+function downloadNeed({ node }: NewVmPlace): Need {
   return {
     purpose: 'let the node download from a URL',
     alternatives: [
@@ -186,7 +181,7 @@ function downloadNeed({ node }: Place): Need {
   }
 }
 
-function newVmNeeds(place: Place): Need[] {
+function newVmNeeds(place: NewVmPlace): Need[] {
   const target = vmAclPath(place.vmid)
   const allocate: Need =
     place.pool === undefined
@@ -225,6 +220,6 @@ function vmAclPath(vmid: number | undefined): string {
   return vmid === undefined ? '/vms' : `/vms/${vmid}`
 }
 
-function bridgeAclPath({ bridge, vlanTag }: Place): string {
+function bridgeAclPath({ bridge, vlanTag }: NewVmPlace): string {
   return `/sdn/zones/localnetwork/${bridge}${vlanTag === undefined ? '' : `/${vlanTag}`}`
 }

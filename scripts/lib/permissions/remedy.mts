@@ -6,7 +6,7 @@ import type { Grant, Need } from './needs.mts'
 const builtInRole = /^(Administrator|NoAccess|PVE\w+)$/
 
 /** The role the printed lines make where no role of the identity's own is known. */
-export const ownRole = 'ProxmintBuild'
+const ownRole = 'ProxmintBuild'
 
 /**
  * The `pveum` lines that close the gap, to be run as root on a node. Where the identity's role is known,

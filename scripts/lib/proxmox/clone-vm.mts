@@ -1,7 +1,7 @@
 import type { ProxmoxClient } from './client.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
-export interface CloneOptions {
+interface CloneOptions {
   newid: number
   name: string
   description: string

@@ -1,7 +1,7 @@
 import type { ProxmoxClient } from './client.mts'
 import { type StorageRef, storagePath } from './storage-ref.mts'
 
-export interface Download {
+interface Download {
   url: string
   filename: string
   content: 'import' | 'iso'

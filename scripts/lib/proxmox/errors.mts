@@ -1,6 +1,6 @@
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 
-export interface FailedRequest {
+interface FailedRequest {
   method: string
   path: string
   identity: string

@@ -8,7 +8,7 @@ interface AgentInterface {
   'ip-addresses'?: { 'ip-address': string; prefix: number }[]
 }
 
-export interface GuestInterface {
+interface GuestInterface {
   name: string
   /** Lower case. */
   mac: string | undefined

@@ -1,6 +1,6 @@
 import type { ProxmoxClient } from './client.mts'
 
-export interface FailedTask {
+interface FailedTask {
   upid: string
   /** VMID of what it worked on; of a clone, the source. */
   id: string

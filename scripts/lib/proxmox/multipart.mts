@@ -10,7 +10,7 @@ export interface FileForm {
 }
 
 /** A request body of known length, which Proxmox insists on; the file is read while it is sent. */
-export interface Multipart {
+interface Multipart {
   type: string
   /** In bytes. */
   length: number

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { interrupted, ProxmintError } from '../run/errors.mts'
 import type { ProxmoxClient } from './client.mts'
 
-export interface WaitOptions {
+interface WaitOptions {
   signal?: AbortSignal | undefined
   timeoutMs: number
   /** Called with the last line of the task's log when it changes. */

@@ -1,7 +1,7 @@
 import type { ProxmoxClient } from './client.mts'
 import { type StorageRef, storagePath } from './storage-ref.mts'
 
-export interface Upload {
+interface Upload {
   content: 'import' | 'iso'
   filename: string
   /** A large file is best one of `openAsBlob`: it is read while it is sent. */

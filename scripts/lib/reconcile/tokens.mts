@@ -8,7 +8,7 @@ import type { VmContext } from '../vm/context.mts'
 import { mintedToken } from '../vm/life/expiry.mts'
 
 /** What the chain says of the tokens of VMs, those of destroyed ones that may still be valid there included. */
-export interface TokenFindings extends TokenViews {
+interface TokenFindings extends TokenViews {
   /** Contracts that could not be asked, and why. */
   silent: { contract: string; why: string }[]
 }

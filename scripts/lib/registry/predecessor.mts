@@ -20,7 +20,7 @@ interface PredecessorVm {
   purpose?: string
 }
 
-export interface Imported {
+interface Imported {
   entries: Entry[]
   /** One sentence each: what contradicts itself in the file, or cannot be read. */
   conflicts: string[]

@@ -1,8 +1,10 @@
 import { usageError } from './command-line.mts'
 
-const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+export const DAY_MS = 24 * 60 * 60 * 1000
 
-/** `30d`, `12h`, `90m` or `45s` in milliseconds. @throws ProxmintError (usage) naming the option. */
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS } as const
+
+/** Reads `30d`, `12h`, `90m` or `45s` as milliseconds. @throws ProxmintError (usage) that names the option. */
 export function durationMs(
   spec: { name: string },
   option: string,
@@ -16,5 +18,5 @@ export function durationMs(
       `option \`--${option}\` takes a duration such as 30d, 12h, 90m or 45s, not \`${text}\``,
     )
   }
-  return Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]
+  return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
 }

@@ -4,7 +4,7 @@ import { writeFailed } from './atomic-file.mts'
 import type { ProxmintError } from './errors.mts'
 
 /** A file that takes a command's output line by line, as it comes: readable also after a crash. */
-export interface LogFile extends Disposable {
+interface LogFile extends Disposable {
   readonly path: string
   /** Everything written, also what did not reach the file. */
   readonly lines: string[]

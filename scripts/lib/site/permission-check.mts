@@ -14,7 +14,7 @@ export interface PermissionVerdict {
   pveum: string[]
 }
 
-/** Holds what the work needs against what the client's identity has. */
+/** Compares what the work needs with the privileges of the client's identity. */
 export async function checkPermissions(
   client: ProxmoxClient,
   pveMajor: number,
@@ -28,7 +28,7 @@ export async function checkPermissions(
   return { report, holders, pveum: pveumLines(missing, needs, holders) }
 }
 
-/** The same from a saved answer, without asking Proxmox. Whether user or token lacks it is not in there. */
+/** Compares with a saved answer, without asking Proxmox. Whether the user or its token lacks a privilege stays open. */
 export async function checkSavedPermissions(
   file: string,
   identity: string,
@@ -56,7 +56,7 @@ export function requireGranted({ report, pveum }: PermissionVerdict, work: strin
   )
 }
 
-/** `  /vms/9000: VM.Audit (find the base VM)` for each missing privilege. */
+/** Formats each missing privilege as `  /vms/9000: VM.Audit (find the base VM)`. */
 export function missingLines({ missing }: PermissionReport): string[] {
   const purposes = new Map(missing.flatMap(({ need, add }) => add.map(grant => [key(grant), need.purpose])))
   return [...byPath(missing.flatMap(({ add }) => add))].flatMap(([path, privileges]) =>
@@ -68,7 +68,7 @@ function key({ path, privilege }: Grant): string {
   return `${path} ${privilege}`
 }
 
-/** The whole verdict for a person: needed, granted or missing per path, then what to do. */
+/** Formats the verdict for a person: granted, missing and optional privileges per path, then the remedy. */
 export function formatVerdict({ report, holders, pveum }: PermissionVerdict, work: string): string {
   const has = byPath(report.granted.flatMap(({ by }) => by))
   const lacks = byPath(report.missing.flatMap(({ add }) => add))

@@ -12,7 +12,7 @@ import { withRegistry } from './open-registry.mts'
 import { openSite, type Site } from './site.mts'
 
 export const registryVerbs = ['check', 'backup', 'restore'] as const
-export type RegistryVerb = (typeof registryVerbs)[number]
+type RegistryVerb = (typeof registryVerbs)[number]
 
 /** What `registry backup` writes and `registry restore` reads. */
 interface Backup {

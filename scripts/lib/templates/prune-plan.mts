@@ -7,7 +7,7 @@ export interface VersionUse {
   by: string
 }
 
-export interface PruneWanted {
+interface PruneWanted {
   /** Families to look at. */
   families: string[]
   /** How many of the newest versions of each family stay. */

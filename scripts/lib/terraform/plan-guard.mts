@@ -29,7 +29,7 @@ interface VmValues {
 }
 
 /** The VM that a run may touch. */
-export interface GuardedVm {
+interface GuardedVm {
   name: string
   vmid: number
   /** Stands in its description, and in no other VM's. */

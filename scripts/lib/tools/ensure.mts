@@ -5,7 +5,7 @@ import { interrupted, ProxmintError } from '../run/errors.mts'
 import { cacheFolder, discardEntry, readEntry } from './cache.mts'
 import { searchTool } from './find.mts'
 import { buildWithGo } from './go-build.mts'
-import type { Method } from './method.mts'
+import type { Installer } from './installer.mts'
 import { type InstallMethod, type Pin, pins, type ToolName } from './pins.mts'
 import { officialReleases } from './release.mts'
 import { installFromDistribution } from './system-packages.mts'
@@ -17,7 +17,7 @@ export interface EnsureOptions {
   onNote: (sentence: string) => void
 }
 
-type Methods = Record<InstallMethod, Method>
+type Methods = Record<InstallMethod, Installer>
 
 export interface Obtained {
   tools: Tool[]
@@ -69,7 +69,7 @@ export function waysToInstall(name: ToolName, found: Tool | undefined): InstallM
 
 async function tryMethod(
   name: ToolName,
-  method: Method,
+  method: Installer,
   { signal, onNote }: EnsureOptions,
   reasons: string[],
 ): Promise<Tool | undefined> {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 export type ToolName = 'packer' | 'sops' | 'age' | 'opentofu' | 'proxmox-provider'
 /** How a missing tool is had: its official release, a build from the Go module proxy, the distribution. */
 export type InstallMethod = 'release' | 'go' | 'system'
-export type Purpose = 'demo' | 'test'
+type Purpose = 'demo' | 'test'
 
 /** One tool in tools/pins.json. */
 export interface Pin {
@@ -19,7 +19,7 @@ export interface Pin {
 }
 
 /** Packer's proxmox plugin: pinned and oldest usable version. */
-export interface PluginPin {
+interface PluginPin {
   source: string
   version: string
   minimum: string

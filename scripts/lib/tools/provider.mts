@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { command, runCommand } from '../run/exec.mts'
-import { lastLine } from './ask.mts'
 import { cacheFolder, readEntry } from './cache.mts'
 import { pins } from './pins.mts'
+import { lastLine } from './probe.mts'
 import type { Tool } from './tool.mts'
 
 const address = 'bpg/proxmox'
@@ -15,7 +15,7 @@ const hosts = ['registry.opentofu.org', 'registry.terraform.io']
 const { version } = pins.tools['proxmox-provider']
 const goArchitectures: Record<string, string> = { x64: 'amd64', ia32: '386' }
 /** As OpenTofu and Terraform name this machine. */
-export const target = `${platform()}_${goArchitectures[arch()] ?? arch()}`
+const target = `${platform()}_${goArchitectures[arch()] ?? arch()}`
 
 /** The provider in the cache, with the CLI configuration that makes `tofu init` take it from there. */
 export async function findProvider(): Promise<Tool | undefined> {

@@ -4,11 +4,11 @@ import { which } from 'zx/core'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, type CommandResult, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
-import { lastLine } from './ask.mts'
 import { installEntry, type NewEntry } from './cache.mts'
 import { findTool } from './find.mts'
-import type { Method } from './method.mts'
+import type { Installer } from './installer.mts'
 import { type Pin, pins, type ToolName } from './pins.mts'
+import { lastLine } from './probe.mts'
 import { mirrorRelease } from './provider.mts'
 
 /** Enough for a large program over a slow line. */
@@ -19,7 +19,7 @@ const DOWNLOAD_LIMIT_MS = 300_000
  * checksums its project published, and checks signatures and attestations where there are any; Packer compares
  * its plugin with the checksums of the plugin's release. Once nothing could be reached, nothing more is tried.
  */
-export function officialReleases(): Method {
+export function officialReleases(): Installer {
   let reachable = true
   return async (name, signal) => {
     if (!reachable) throw new ProxmintError('its release was not tried: none could be reached just now')

@@ -15,7 +15,7 @@ import type { Rejection, Tool } from './tool.mts'
 
 /** What a set-up is for. `qemu` is asked for by name only: it is large and few need it. */
 export const purposes = ['demo', 'test', 'qemu', 'all'] as const
-export type SetupPurpose = (typeof purposes)[number]
+type SetupPurpose = (typeof purposes)[number]
 
 export interface SetupRequest {
   tools: ToolName[]
@@ -23,7 +23,7 @@ export interface SetupRequest {
 }
 
 /** What a set-up would do: nothing for what is there. */
-export interface SetupPlan {
+interface SetupPlan {
   tools: { name: ToolName; found: Tool | undefined; rejected: Rejection[]; wouldTry: InstallMethod[] }[]
   /** The line that installs the missing system packages. */
   packages: string | undefined

@@ -5,14 +5,14 @@ import { which } from 'zx/core'
 import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, type CommandResult, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
-import { ask, lastLine } from './ask.mts'
-import type { Method } from './method.mts'
+import type { Installer } from './installer.mts'
 import { type ToolName, toolsFolder } from './pins.mts'
+import { lastLine, probe } from './probe.mts'
 
 export type PackageGroup = 'demo' | 'test' | 'qemu'
 
 /** One Debian or Ubuntu package in tools/system-packages.json. */
-export interface SystemPackage {
+interface SystemPackage {
   package: string
   groups: PackageGroup[]
   for: string
@@ -61,7 +61,7 @@ async function isPresent({
   pythonModule,
 }: NonNullable<SystemPackage['provides']>): Promise<boolean> {
   if (pythonModule !== undefined) {
-    return (await ask({ file: 'python3' }, ['-c', `import ${pythonModule}`])).code === 0
+    return (await probe({ file: 'python3' }, ['-c', `import ${pythonModule}`])).code === 0
   }
   // Without the system folders `ip` would seem to be missing for a user who is not root.
   const path = [process.env['PATH'], '/usr/sbin', '/sbin'].join(delimiter)
@@ -108,7 +108,7 @@ export function packagesOfTools(tools: ToolName[]): string[] {
 }
 
 /** The distribution's package of a tool. */
-export const installFromDistribution: Method = async (name, signal) => {
+export const installFromDistribution: Installer = async (name, signal) => {
   const names = packagesOfTools([name])
   const host = await describeHost()
   if (host.root && host.apt) return await installPackages(names, host, signal)

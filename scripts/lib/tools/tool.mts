@@ -1,4 +1,3 @@
-import { delimiter, dirname } from 'node:path'
 import type { InstallMethod, ToolName } from './pins.mts'
 
 /** `modern` reads today's templates as they are; `packaged` is Packer 1.6 with proxmox-clone built in. */
@@ -30,15 +29,9 @@ export interface Candidate {
 }
 
 /** What trying a candidate showed. */
-export type Verdict =
+export type Usability =
   | { usable: true; version: string; dialect?: Dialect; plugin?: string }
   | { usable: false; version?: string; reason: string }
 
 /** A program that was found and will not do, in words: `/usr/bin/sops 3.7.1: older than 3.9.0`. */
 export type Rejection = string
-
-/** A PATH on which these tools, and what is installed beside them (`age-keygen`), come first. */
-export function pathWith(tools: Tool[]): string {
-  const folders = tools.map(tool => dirname(tool.file))
-  return [...new Set(folders), process.env['PATH'] ?? ''].join(delimiter)
-}

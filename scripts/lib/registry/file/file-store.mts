@@ -16,7 +16,7 @@ import {
 import { withRegistryLock } from './lock.mts'
 import { heldBy, type JournalRecord, type RegistryState } from './state.mts'
 
-export interface FileStoreOptions {
+interface FileStoreOptions {
   folder: string
   /** What is running, for whoever finds the lock taken. */
   purpose: string

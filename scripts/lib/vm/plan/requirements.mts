@@ -1,5 +1,5 @@
 import type { OpenIssuer } from '../../credential/issuer.mts'
-import { type Place, vmNeeds } from '../../permissions/needs.mts'
+import { type NewVmPlace, vmNeeds } from '../../permissions/needs.mts'
 import { ProxmoxApiError } from '../../proxmox/errors.mts'
 import { getVmConfig } from '../../proxmox/get-vm-config.mts'
 import { listStorages } from '../../proxmox/list-storages.mts'
@@ -22,7 +22,7 @@ export async function requirePrivileges(
   { template, storage, network, cloudInit }: VmDesign,
 ): Promise<void> {
   const { bridge, vlan } = network
-  const place: Place = {
+  const place: NewVmPlace = {
     pveMajor: version.major,
     node,
     vmid: undefined,

@@ -1,17 +1,18 @@
+/** The command `credentials`: export, init and check. */
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { checkedCredentials } from '../credentials/credentials.mts'
 import { exportedVariables, shellExports } from '../credentials/export.mts'
-import { initCredentials, planInit, templateText } from '../credentials/init.mts'
+import { type InitResult, initCredentials, planCredentials, templateText } from '../credentials/init.mts'
 import { credentialsFile, encryptedSource } from '../credentials/load.mts'
 import { fileSource } from '../credentials/source.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { describeCommand } from '../run/exec.mts'
-import { connect } from '../site/connect.mts'
 import { requireTool } from '../tools/find.mts'
 import type { Tool } from '../tools/tool.mts'
+import { connect } from './connect.mts'
 
-/** Shell lines, or with `json` an object of the same variables, from the SOPS file. */
+/** Formats the credentials of the SOPS file as shell lines, or with `json` as an object of the same variables. */
 export async function exportCredentials(json: boolean): Promise<string> {
   const { credentials, warnings } = checkedCredentials(await encryptedSource())
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
@@ -19,7 +20,7 @@ export async function exportCredentials(json: boolean): Promise<string> {
   return json ? JSON.stringify(variables) : shellExports(variables).trimEnd()
 }
 
-/** Makes identity, `.sops.yaml` and the encrypted file from YAML on standard input, or from the template. */
+/** Makes age identity, `.sops.yaml` and the encrypted file from YAML on standard input, or from the template. */
 export async function makeCredentials(json: boolean, dryRun: boolean): Promise<string> {
   const [sops, age] = await Promise.all([requireTool('sops'), requireTool('age')])
   const given = process.stdin.isTTY ? '' : await text(process.stdin)
@@ -28,7 +29,7 @@ export async function makeCredentials(json: boolean, dryRun: boolean): Promise<s
   const file = process.env['PROXMINT_CREDENTIALS'] ?? credentialsFile
   const edit = editCommand(sops, file)
   if (dryRun) {
-    const plan = await planInit(file, edit)
+    const plan = await planCredentials(file, edit)
     return json ? JSON.stringify({ plan }) : `would make: ${plan.join(', ')}`
   }
   const result = await initCredentials(
@@ -36,23 +37,27 @@ export async function makeCredentials(json: boolean, dryRun: boolean): Promise<s
     file,
     content,
   )
-  if (json) return JSON.stringify(result)
+  return json ? JSON.stringify(result) : formatMade(result, given.trim() === '' ? edit : undefined)
+}
+
+/** @param edit command that puts values in place of those of the template. */
+function formatMade(result: InitResult, edit: string | undefined): string {
   return [
     `${result.identityCreated ? 'made' : 'found'} the age identity ${result.identity}; its recipient is ${result.recipient}`,
     ...(result.identityCreated ? ['keep a copy of it: without it nobody opens the credentials'] : []),
     ...(result.sopsConfigCreated ? ['made .sops.yaml'] : []),
     `made ${result.file}`,
-    ...(given.trim() === '' ? [`now: ${edit}`] : []),
+    ...(edit === undefined ? [] : [`now: ${edit}`]),
   ].join('\n')
 }
 
-/** A line that can be typed as it is: a tool in the cache is not on PATH without direnv. */
+/** Names the command to edit the file, ready to be typed: a tool in the cache is not on PATH without direnv. */
 export function editCommand({ file: program, origin }: Pick<Tool, 'file' | 'origin'>, file: string): string {
   const isOnPath = origin === 'path' || origin === 'system'
   return describeCommand({ file: isOnPath ? 'sops' : program, args: ['edit', file] })
 }
 
-/** Faulty values are told before anything is made. */
+/** Checks the values before anything is made. @throws ProxmintError (invalid) for faulty ones. */
 async function checkGiven(content: string): Promise<void> {
   const { parse } = await import('yaml')
   let values: unknown

@@ -4,4 +4,4 @@ import type { ToolName } from './pins.mts'
  * One way to install a tool.
  * @throws ProxmintError whose message says why this way is closed or failed; the next one is tried then.
  */
-export type Method = (name: ToolName, signal: AbortSignal) => Promise<void>
+export type Installer = (name: ToolName, signal: AbortSignal) => Promise<void>

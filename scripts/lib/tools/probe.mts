@@ -12,7 +12,7 @@ const quietEnv = {
 }
 
 /** Runs the candidate with a time limit; one that cannot be started answers like one that failed. */
-export async function ask(
+export async function probe(
   candidate: Pick<Candidate, 'file' | 'env'>,
   args: string[],
   input?: string,
