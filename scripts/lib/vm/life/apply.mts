@@ -1,16 +1,13 @@
 import type { Entry } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import type { VmContext } from '../context.mts'
-import { locateVm } from '../look/locate.mts'
-import { onNodeOf, rememberNode } from '../look/moved.mts'
 import { requireNotRevoked } from '../look/outdated.mts'
 import { holdPlace } from '../look/place.mts'
 import { withKeysOfToday } from '../plan/keys.mts'
-import { writeVmFolder } from '../stack/folder.mts'
-import { withTerraform } from '../stack/terraform-run.mts'
+import { converge } from '../stack/converge.mts'
 import { withVmLock } from './lock.mts'
 import { removeReplaced } from './replaced.mts'
-import { gone, isUnfinished, resumable, takeStep } from './steps.mts'
+import { isUnfinished, resumable, takeStep } from './steps.mts'
 
 /** What an apply did to one VM. */
 export interface Applied {
@@ -58,42 +55,17 @@ export async function applyVm(name: string, options: ApplyOptions, unlocked: VmC
     const entry = await requireEntry(context.store, name)
     if (!options.planOnly && isUnfinished(entry)) return finishVm(name, context, resumable)
     await holdPlace(entry, context.connection.site)
-    if (options.planOnly) return planVm(entry, options, context)
-    const changed = await applyEntry(entry, options, context)
+    const { changed, plan } = await converge(
+      entry,
+      { ...options, started: isToRun(entry), intent: 'update' },
+      context,
+    )
+    if (plan !== undefined) return { entry, did: 'planned', plan }
     return { entry: await requireEntry(context.store, name), did: changed ? 'changed' : 'nothing' }
   })
 }
 
-/** Applies what differs of a VM that is there. @returns whether anything did. The caller holds its lock. */
-export async function applyEntry(
-  before: Entry,
-  options: Pick<ApplyOptions, 'allowReplace'>,
-  { store, connection, signal }: VmContext,
-): Promise<boolean> {
-  const vm = await locateVm(connection, before)
-  // Without this Terraform would make it anew, with an empty disk.
-  if (vm === undefined && !options.allowReplace) throw gone(before)
-  const entry = onNodeOf(before, vm)
-  const folder = await writeVmFolder(connection.site, entry, runs(entry))
-  const { allowReplace } = options
-  const changed = await withTerraform(connection, { entry, folder }, signal, terraform =>
-    terraform.apply(vm === undefined ? 'create' : 'update', { allowReplace }),
-  )
-  await rememberNode(before, vm, store)
-  return changed
-}
-
-async function planVm(entry: Entry, { allowReplace }: ApplyOptions, context: VmContext): Promise<Applied> {
-  const { connection, signal } = context
-  const vm = await locateVm(connection, entry)
-  const folder = await writeVmFolder(connection.site, onNodeOf(entry, vm), runs(entry))
-  const plan = await withTerraform(connection, { entry, folder }, signal, terraform =>
-    terraform.plan(vm === undefined ? 'create' : 'update', { allowReplace }),
-  )
-  return { entry, did: 'planned', plan: plan ?? 'nothing differs' }
-}
-
 /** Whether the VM is to run follows the phase, so that no apply wakes a suspended one. */
-function runs({ phase }: Entry): boolean {
+export function isToRun({ phase }: Entry): boolean {
   return phase === 'active'
 }

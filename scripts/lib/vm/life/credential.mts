@@ -10,10 +10,10 @@ import { codeOf, exitCodes, ProxmintError } from '../../run/errors.mts'
 import { withProgress } from '../../run/progress.mts'
 import type { Site } from '../../site/site.mts'
 import type { VmContext } from '../context.mts'
-import { locateVm } from '../look/locate.mts'
-import { onNodeOf } from '../look/moved.mts'
+import type { LocatedVm } from '../look/locate.mts'
 import { verifyVm } from '../look/verify.mts'
-import { applyEntry } from './apply.mts'
+import { converge } from '../stack/converge.mts'
+import { isToRun } from './apply.mts'
 import { mintedToken } from './expiry.mts'
 import { noteFailure } from './failure.mts'
 import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
@@ -60,22 +60,20 @@ async function requireKnown(site: Site, entry: Entry): Promise<Entry> {
 async function mintLate(entry: Entry, context: VmContext): Promise<Entry> {
   const minted = await mintToken(entry, context)
   const opened: Entry = { ...entry, ...minted }
-  await applyEntry(opened, { allowReplace: false }, context)
-  if (entry.phase === 'active') await reboot(opened, context)
+  const made = await converge(opened, { started: isToRun(entry), intent: 'update' }, context)
+  if (entry.phase === 'active') await reboot(made.entry, made.vm!, context)
   return context.store.change(entry.name, one =>
     withEvent({ ...one, ...minted, failure: null }, `minted token ${opened.token!.id}`, new Date()),
   )
 }
 
 /** The account's GECOS field changes at a boot. */
-async function reboot(entry: Entry, { connection, signal }: VmContext): Promise<void> {
+async function reboot(entry: Entry, vm: LocatedVm, { connection, signal }: VmContext): Promise<void> {
   const { client } = connection
-  const vm = await locateVm(connection, entry)
-  if (vm === undefined) return
   await withProgress(`reboot ${entry.name}`, async () => {
     const upid = await rebootVm(client, vm, shutdownSeconds)
     await waitForShutdown(connection, upid)
-    await verifyVm(client, onNodeOf(entry, vm), signal)
+    await verifyVm(client, entry, signal)
   })
 }
 

@@ -5,8 +5,7 @@ import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { Families, TemplateVersion } from '../../templates/version.mts'
 import type { VmContext } from '../context.mts'
-import { locateVm } from '../look/locate.mts'
-import { onNodeOf, rememberNode } from '../look/moved.mts'
+import { followVm, recordNode } from '../look/locate.mts'
 import { requireWebPackage } from '../plan/access.mts'
 import { copyFor, currentVersion } from '../plan/design.mts'
 import { diskOfTemplate, requireClonable, requirePrivileges } from '../plan/requirements.mts'
@@ -42,8 +41,7 @@ export function versionFor(entry: Entry, families: Families): TemplateVersion | 
 async function decide(found: Entry, version: TemplateVersion, context: VmContext): Promise<void> {
   const { store, connection } = context
   const { name } = found
-  const vm = await locateVm(connection, found)
-  const entry = onNodeOf(found, vm)
+  const { vm, entry } = await followVm(connection, found)
   const template = copyFor(version, entry.node!)
   const before = requireDesign(entry)
   const cpuType = before.cpuType ?? (await connection.site.vmDefaults()).cpuType
@@ -59,7 +57,7 @@ async function decide(found: Entry, version: TemplateVersion, context: VmContext
   }
   await requireClonable(connection, template, entry.node!)
   await renderVm(connection.site, { ...entry, design }, true)
-  await rememberNode(found, vm, store)
+  await recordNode(found, vm, store)
   await store.change(name, one => movedTo(one, version.name, design, new Date()))
   checkpoint('vm-rebuild-decided')
 }

@@ -1,16 +1,10 @@
-import { waitForTask } from '../../proxmox/task.mts'
 import { advance, type Entry, type Phase } from '../../registry/entry.mts'
 import { type Checkpoint, checkpoint } from '../../run/checkpoint.mts'
-import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { ProxmintError } from '../../run/errors.mts'
 import { withProgress } from '../../run/progress.mts'
-import type { Connection } from '../../site/connect.mts'
-import { deleteUnfinished } from '../../site/remove-leftovers.mts'
 import type { VmContext } from '../context.mts'
-import { locateVm } from '../look/locate.mts'
-import { onNodeOf, rememberNode } from '../look/moved.mts'
 import { verifyVm } from '../look/verify.mts'
-import { writeVmFolder } from '../stack/folder.mts'
-import { withTerraform } from '../stack/terraform-run.mts'
+import { converge } from '../stack/converge.mts'
 import { noteFailure } from './failure.mts'
 import { mintsBeforeBoot, mintToken, requireOwnToken } from './mint.mts'
 
@@ -81,49 +75,15 @@ function nextCommand({ name, phase, failure }: Entry): string {
 }
 
 /** Makes the VM, powered off. */
-async function createOff(before: Entry, { store, connection, signal }: VmContext): Promise<undefined> {
-  const found = await locateVm(connection, before)
-  const entry = onNodeOf(before, found)
-  const folder = await writeVmFolder(connection.site, entry, false)
-  await withTerraform(connection, { entry, folder }, signal, async terraform => {
-    const known = await terraform.knowsVm()
-    // A run that died between clone and state left a VM that never ran.
-    if (found !== undefined && !known) {
-      await removeHalfMade(connection, { node: found.node, vmid: entry.vmid })
-    }
-    // It never ran, so that there is nothing to lose when the provider wants a half-made one anew.
-    const options = { allowReplace: true, step: 'create' } as const
-    await terraform.apply(found !== undefined && known ? 'update' : 'create', options)
-  })
-  await rememberNode(before, found, store)
+async function createOff(entry: Entry, context: VmContext): Promise<undefined> {
+  await converge(entry, { started: false, intent: 'create', step: 'create' }, context)
 }
 
-async function removeHalfMade(
-  { client, config }: Connection,
-  vm: { node: string; vmid: number },
-): Promise<void> {
-  const upid = await deleteUnfinished(client, vm)
-  await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
-}
-
-/** Starts the VM, and holds what runs then against the entry. */
-export async function bootVm(before: Entry, { store, connection, signal }: VmContext): Promise<undefined> {
+/** Starts the VM and compares what runs then with the entry. */
+export async function bootVm(before: Entry, context: VmContext): Promise<undefined> {
   requireOwnToken(before)
-  const vm = await locateVm(connection, before)
-  if (vm === undefined) throw gone(before)
-  const entry = onNodeOf(before, vm)
-  const folder = await writeVmFolder(connection.site, entry, true)
-  await withTerraform(connection, { entry, folder }, signal, terraform =>
-    terraform.apply('update', { allowReplace: false, step: 'boot' }),
-  )
-  await rememberNode(before, vm, store)
+  const { entry } = await converge(before, { started: true, intent: 'update', step: 'boot' }, context)
+  const { connection, signal } = context
   await withProgress(`verify ${entry.name}`, () => verifyVm(connection.client, entry, signal))
   checkpoint('vm-verified')
-}
-
-export function gone({ name, vmid }: Entry): ProxmintError {
-  return new ProxmintError(`VM ${vmid} of ${name} is not in Proxmox any more`, {
-    hint: `somebody destroyed it; give up its name and address: zx scripts/vm.mts destroy ${name}`,
-    exitCode: exitCodes.failed,
-  })
 }

@@ -47,7 +47,10 @@ export interface VmTerraform {
    * @returns whether anything was applied.
    * @throws ProxmintError (invalid) where the guard refuses.
    */
-  apply(intent: Intent, options?: { allowReplace: boolean; step?: TerraformStep }): Promise<boolean>
+  apply(
+    intent: Intent,
+    options?: { allowReplace: boolean; step?: TerraformStep | undefined },
+  ): Promise<boolean>
 }
 
 /** Of the life of a VM; tests kill a run by it. */
