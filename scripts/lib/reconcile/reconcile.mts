@@ -7,10 +7,9 @@ import { type Entry, isVmName, tokenKey, withEvent } from '../registry/entry.mts
 import { type TokenDivergence, type TokenViews, tokenDivergencesOf } from '../registry/token-divergence.mts'
 import { codeOf, messageOf } from '../run/errors.mts'
 import type { Site } from '../site/site.mts'
-import type { VmContext } from '../vm/context.mts'
-import { expireToken, tellExpiry } from '../vm/life/expiry.mts'
-import { withVmLock } from '../vm/life/lock.mts'
-import { powerOff } from '../vm/life/suspend.mts'
+import { type VmContext, withVmLock } from '../vm/context.mts'
+import { powerOff } from '../vm/life/power.mts'
+import { expireToken, setTokenExpiry } from '../vm/life/token.mts'
 import { readLocalState } from '../vm/look/local-state.mts'
 import { revokedVersions } from '../vm/look/outdated.mts'
 import { walletTag } from '../vm/plan/design.mts'
@@ -137,7 +136,7 @@ async function mendToken(
   return store.exclusively(before.name, 'reconcile', async () => {
     const entry = await store.find(before.name)
     if (entry?.id !== before.id) return false
-    if (fix === 'tell the chain') await tellExpiry(entry, issuer)
+    if (fix === 'tell the chain') await setTokenExpiry(entry, issuer)
     else await store.change(entry.name, one => transferred(one, tokens.get(tokenKey(before))!.owner))
     return true
   })

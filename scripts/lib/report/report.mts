@@ -6,7 +6,7 @@ import { messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { openSite, type Site } from '../site/site.mts'
-import { workingOn } from '../vm/life/vm-registry.mts'
+import { openContext } from '../vm/open.mts'
 import { type Reconciled, type ReportFacts, type ReportModel, reportModel } from './model.mts'
 import { renderReport } from './page.mts'
 
@@ -42,7 +42,7 @@ async function whatReconcileFinds(
   signal: AbortSignal,
 ): Promise<Reconciled> {
   try {
-    const { findings } = await reconcile(await workingOn(store, site, signal), false)
+    const { findings } = await reconcile(await openContext(store, site, signal), false)
     return { findings }
   } catch (error) {
     if (signal.aborted) throw error

@@ -1,13 +1,13 @@
 import type { Entry } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
-import type { VmContext } from '../context.mts'
+import { type VmContext, withVmLock } from '../context.mts'
 import { requireNotRevoked } from '../look/outdated.mts'
 import { holdPlace } from '../look/place.mts'
 import { withKeysOfToday } from '../plan/keys.mts'
 import { converge } from '../stack/converge.mts'
-import { withVmLock } from './lock.mts'
-import { removeReplaced } from './replaced.mts'
-import { isUnfinished, resumable, takeStep } from './steps.mts'
+import { removeReplaced } from './destroy.mts'
+import { resumable } from './failure.mts'
+import { isUnfinished, takeStep } from './steps.mts'
 
 /** What an apply did to one VM. */
 export interface Applied {

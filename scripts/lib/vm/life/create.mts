@@ -2,15 +2,14 @@ import { type Entry, type Phase, wasActive } from '../../registry/entry.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
-import type { VmContext } from '../context.mts'
+import { type VmContext, withVmLock } from '../context.mts'
 import type { VmWishes } from '../plan/design.mts'
 import { reserveNewVm } from '../plan/reserve.mts'
 import { writeVmFolder } from '../stack/folder.mts'
 import { type Applied, finishVm } from './apply.mts'
 import { signatureFrom, withUserSignature } from './credential.mts'
 import { removeVm } from './destroy.mts'
-import { withVmLock } from './lock.mts'
-import { resumable } from './steps.mts'
+import { resumable } from './failure.mts'
 
 /** In these a VM is powered off, and has never been anything else, unless a first boot failed. */
 const neverBooted: Phase[] = ['reserved', 'created', 'minted']

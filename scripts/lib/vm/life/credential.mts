@@ -3,23 +3,18 @@ import { hexlify, verifyMessage } from 'ethers'
 import { readAccessData, readCredential, readCredentials } from '../../chain/credential.mts'
 import { encryptForUser } from '../../chain/user-encrypted.mts'
 import { openChainView } from '../../credential/chain-view.mts'
-import { rebootVm } from '../../proxmox/reboot-vm.mts'
+import { mintedToken, mintsBeforeBoot, requireAccess } from '../../credential/vm-token.mts'
 import { type Entry, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { codeOf, exitCodes, ProxmintError } from '../../run/errors.mts'
-import { withProgress } from '../../run/progress.mts'
 import type { Site } from '../../site/site.mts'
-import type { VmContext } from '../context.mts'
-import type { LocatedVm } from '../look/locate.mts'
-import { verifyVm } from '../look/verify.mts'
+import { type VmContext, withVmLock } from '../context.mts'
 import { converge } from '../stack/converge.mts'
 import { isToRun } from './apply.mts'
-import { mintedToken } from './expiry.mts'
-import { noteFailure } from './failure.mts'
-import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
-import { withVmLock } from './lock.mts'
-import { mintsBeforeBoot, mintToken, requireAccess } from './mint.mts'
-import { resumable, takeStep } from './steps.mts'
+import { noteFailure, resumable } from './failure.mts'
+import { rebootGuest } from './power.mts'
+import { takeStep } from './steps.mts'
+import { mintToken } from './token.mts'
 
 /** Completes the credential of a VM: mints its token, and where the VM runs without one already, gives it the id. */
 export async function mintForVm(name: string, unlocked: VmContext): Promise<Entry> {
@@ -61,20 +56,11 @@ async function mintLate(entry: Entry, context: VmContext): Promise<Entry> {
   const minted = await mintToken(entry, context)
   const opened: Entry = { ...entry, ...minted }
   const made = await converge(opened, { started: isToRun(entry), intent: 'update' }, context)
-  if (entry.phase === 'active') await reboot(made.entry, made.vm!, context)
+  // The account's GECOS field changes at a boot.
+  if (entry.phase === 'active') await rebootGuest(made.entry, made.vm!, context)
   return context.store.change(entry.name, one =>
     withEvent({ ...one, ...minted, failure: null }, `minted token ${opened.token!.id}`, new Date()),
   )
-}
-
-/** The account's GECOS field changes at a boot. */
-async function reboot(entry: Entry, vm: LocatedVm, { connection, signal }: VmContext): Promise<void> {
-  const { client } = connection
-  await withProgress(`reboot ${entry.name}`, async () => {
-    const upid = await rebootVm(client, vm, shutdownSeconds)
-    await waitForShutdown(connection, upid)
-    await verifyVm(client, entry, signal)
-  })
 }
 
 function notMade({ name }: Entry): ProxmintError {

@@ -3,11 +3,12 @@ import { type Due, dueFor } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { exitCodes, messageOf } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
+import { formatTable } from '../../run/table.mts'
 import type { Site } from '../../site/site.mts'
-import type { VmContext } from '../context.mts'
+import { type VmContext, withVmLock } from '../context.mts'
 import { removeVm } from './destroy.mts'
-import { withVmLock } from './lock.mts'
-import { powerOff, suspendVm } from './suspend.mts'
+import { suspendVm } from './expiry.mts'
+import { powerOff } from './power.mts'
 
 const dayMs = 24 * 60 * 60 * 1000
 /** No VM can have this name. */
@@ -67,7 +68,7 @@ export async function collectGarbage(options: GcOptions, unlocked: VmContext): P
 }
 
 /** How `gc --execute` ends: as interrupted where that left something undone, whatever else failed. */
-export function exitCodeOf(outcomes: GcOutcome[], signal: AbortSignal): number {
+export function gcExitCode(outcomes: GcOutcome[], signal: AbortSignal): number {
   const [failed, due] = (['failed', 'due'] as const).map(one => outcomes.some(({ result }) => result === one))
   if (due || (failed && signal.aborted)) return exitCodes.interrupted
   return failed ? exitCodes.partial : exitCodes.done
@@ -111,4 +112,19 @@ const deal: Record<Due, (entry: Entry, context: VmContext) => Promise<unknown>> 
   suspend: suspendVm,
   'power off': powerOff,
   destroy: (entry, context) => removeVm(context, entry),
+}
+
+/** A row for each VM that something is due for. */
+export function formatGc(outcomes: GcOutcome[], execute: boolean): string {
+  if (outcomes.length === 0) return 'nothing is due'
+  const rows = outcomes.map(({ name, vmid, address, expiresAt, due, result, error }) => [
+    name,
+    String(vmid),
+    address,
+    expiresAt.slice(0, 10),
+    due,
+    error === undefined ? result : `${result}: ${error.split('\n')[0]}`,
+  ])
+  const text = formatTable(['name', 'VMID', 'address', 'expired', 'due', 'result'], rows)
+  return execute ? text : `${text}\nnothing was changed; to do it: zx scripts/gc.mts --execute`
 }

@@ -4,15 +4,14 @@ import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { Families, TemplateVersion } from '../../templates/version.mts'
-import type { VmContext } from '../context.mts'
+import { type VmContext, withVmLock } from '../context.mts'
 import { followVm, recordNode } from '../look/locate.mts'
 import { requireWebPackage } from '../plan/access.mts'
 import { copyFor, currentVersion } from '../plan/design.mts'
 import { diskOfTemplate, requireClonable, requirePrivileges } from '../plan/requirements.mts'
 import { renderVm, requireDesign } from '../stack/folder.mts'
 import { type Applied, finishVm } from './apply.mts'
-import { withVmLock } from './lock.mts'
-import { resumable } from './steps.mts'
+import { resumable } from './failure.mts'
 
 /**
  * Makes a VM anew from the current version of its template family, or goes on with that where it stopped. Name, VMID,
