@@ -16,7 +16,8 @@ import { counted } from '../run/counted.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { openSite, type Site } from '../site/site.mts'
-import { openChainView, openSettling, requireOwner } from './chain-view.mts'
+import { openChainView, openSettling } from './chain-view.mts'
+import { openAsOwner } from './issuer.mts'
 
 export const contractVerbs = ['deploy', 'show', 'hand-over'] as const
 
@@ -79,8 +80,7 @@ export async function handOver(to: string, signal: AbortSignal): Promise<Contrac
   const address = checkedAddress('--to', to)
   const site = openSite()
   const view = await openChainView(site)
-  const settling = await openSettling(site, view, signal)
-  requireOwner(view, settling)
+  const settling = await openAsOwner(site, view, signal)
   await requireNothingPending(settling)
   await withProgress('handing the contract over', () =>
     transferOwnership(settling, view.target.contract, address),

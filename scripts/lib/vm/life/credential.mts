@@ -2,12 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { hexlify, verifyMessage } from 'ethers'
 import { readAccessData, readCredential, readCredentials } from '../../chain/credential.mts'
 import { encryptForUser } from '../../chain/user-encrypted.mts'
-import { openChainView } from '../../credential/chain-view.mts'
 import { mintedToken, mintsBeforeBoot, requireAccess } from '../../credential/vm-token.mts'
 import { type Entry, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { codeOf, exitCodes, ProxmintError } from '../../run/errors.mts'
-import type { Site } from '../../site/site.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { converge } from '../stack/converge.mts'
 import { isToRun } from './apply.mts'
@@ -23,7 +21,7 @@ export async function mintForVm(name: string, unlocked: VmContext): Promise<Entr
     requireAccess(entry)
     if (entry.phase === 'reserved') throw notMade(entry)
     if (entry.phase === 'created' && mintsBeforeBoot(entry)) return takeStep(entry, context)
-    if (entry.token?.status === 'minted') return requireKnown(context.connection.site, entry)
+    if (entry.token?.status === 'minted') return requireKnown(entry, context)
     try {
       return await mintLate(entry, context)
     } catch (error) {
@@ -33,13 +31,13 @@ export async function mintForVm(name: string, unlocked: VmContext): Promise<Entr
 }
 
 /**
- * What the registry says of a token, held against the chain.
+ * Compares the token of the registry with the chain.
  * @returns the entry.
  * @throws ProxmintError where the chain does not have the token, or cannot be asked.
  */
-async function requireKnown(site: Site, entry: Entry): Promise<Entry> {
+async function requireKnown(entry: Entry, { issuer }: VmContext): Promise<Entry> {
   const { id, place } = mintedToken(entry)!
-  const { rpc, target } = await openChainView(site, place)
+  const { rpc, target } = (await issuer(place)).view
   const found = (await readCredentials(rpc, target.contract, [id])).get(id)
   if (found !== undefined) return entry
   const { name } = entry
@@ -80,15 +78,15 @@ export async function updateCredential(
     const entry = await requireEntry(context.store, name)
     const token = mintedToken(entry)
     if (token === undefined) throw notMinted(entry)
-    const { rpc, target } = await openChainView(context.connection.site, token.place)
+    const issuer = await context.issuer(token.place)
+    const { rpc, target } = issuer.view
     const [{ decryptMessage }, { owner }] = await Promise.all([
       readAccessData(rpc, target.contract, token.id),
       readCredential(rpc, target.contract, token.id),
     ])
     const signature = await signatureFrom(signatureOrFile)
     requireSignedBy(owner, decryptMessage, signature)
-    const open = await context.issuer(token.place)
-    await open.tellOwner(token.id, { signature, text: whereabouts(entry) })
+    await issuer.encryptForOwner(token.id, { signature, text: whereabouts(entry) })
     return entry
   })
 }

@@ -2,7 +2,7 @@
 import { mintedToken, mintRequestOf, requireAccess } from '../../credential/vm-token.mts'
 import type { Entry, TokenRecord } from '../../registry/entry.mts'
 import { messageOf, ProxmintError } from '../../run/errors.mts'
-import { say, withProgress } from '../../run/progress.mts'
+import { say } from '../../run/progress.mts'
 import type { VmContext } from '../context.mts'
 
 /**
@@ -13,9 +13,7 @@ export async function mintToken(entry: Entry, { store, issuer }: VmContext): Pro
   const { access, owner } = requireAccess(entry)
   try {
     const opened = await issuer(access)
-    const minted = await withProgress(`mint for ${entry.name}`, () =>
-      opened.mint(mintRequestOf(entry, access, owner)),
-    )
+    const minted = await opened.mint(mintRequestOf(entry, access, owner))
     return { token: { status: 'minted', id: minted.tokenId, transaction: minted.transactionHash } }
   } catch (error) {
     const token: TokenRecord = { status: 'failed', id: null, transaction: null }
