@@ -6,8 +6,8 @@ import {
   type Channel,
   channelOf,
   type Families,
-  markOf,
   type TemplateVersion,
+  versionMark,
   versionsOf,
 } from '../templates/version.mts'
 
@@ -37,7 +37,7 @@ function listed(families: Families): ListedVersion[] {
   return Object.entries(families).flatMap(([os, family]) =>
     versionsOf(family).map(version => ({
       os,
-      mark: markOf(family, version),
+      mark: versionMark(family, version),
       channel: channelOf(family, version.name) ?? null,
       ...version,
     })),

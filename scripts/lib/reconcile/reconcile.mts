@@ -16,14 +16,14 @@ import { walletTag } from '../vm/plan/design.mts'
 import { removeVmFolder, vmFolder } from '../vm/stack/folder.mts'
 import { tokenViews } from './tokens.mts'
 
-export interface Finding extends Divergence {
+export interface ReportedDivergence extends Divergence {
   fixed: boolean
   /** Why it could not be fixed, although that was tried. */
   error?: string
 }
 
 export interface Reconciliation {
-  findings: Finding[]
+  findings: ReportedDivergence[]
   /** How many tokens living and destroyed VMs hold, and for how many of them the chain could be asked. */
   tokens: { held: number; asked: number }
 }
@@ -54,8 +54,8 @@ async function mendAll<D extends Divergence>(
   divergences: D[],
   isMending: () => boolean,
   mendOne: (divergence: D) => Promise<boolean>,
-): Promise<Finding[]> {
-  const findings: Finding[] = []
+): Promise<ReportedDivergence[]> {
+  const findings: ReportedDivergence[] = []
   for (const divergence of divergences) {
     const { name, what, hint } = divergence
     const mended =
@@ -66,7 +66,7 @@ async function mendAll<D extends Divergence>(
 }
 
 /** One that fails keeps neither the others nor the report waiting. */
-async function outcomeOf(mending: Promise<boolean>): Promise<Pick<Finding, 'fixed' | 'error'>> {
+async function outcomeOf(mending: Promise<boolean>): Promise<Pick<ReportedDivergence, 'fixed' | 'error'>> {
   try {
     return { fixed: await mending }
   } catch (error) {
@@ -74,7 +74,7 @@ async function outcomeOf(mending: Promise<boolean>): Promise<Pick<Finding, 'fixe
   }
 }
 
-function silentContract({ contract, why }: { contract: string; why: string }): Finding {
+function silentContract({ contract, why }: { contract: string; why: string }): ReportedDivergence {
   const hint = 'the tokens of its VMs were not looked at; mend config/web3-defaults.yaml or PROXMINT_RPC_URL'
   return { name: contract, what: `the chain cannot be asked: ${why}`, hint, fix: undefined, fixed: false }
 }

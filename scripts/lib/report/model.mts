@@ -6,8 +6,8 @@ import {
   type Channel,
   channels,
   type Families,
-  markOf,
   type TemplateVersion,
+  versionMark,
   versionsOf,
 } from '../templates/version.mts'
 import { type PoolMap, poolMapOf } from './pools.mts'
@@ -97,7 +97,7 @@ export function reportModel(facts: ReportFacts): ReportModel {
           const version = family[channel]
           return version === null ? [] : [versionReport(version, channel, facts)]
         }),
-        retired: versionsOf(family).filter(version => markOf(family, version) === 'retired').length,
+        retired: versionsOf(family).filter(version => versionMark(family, version) === 'retired').length,
       })),
     timeline: timelineOf(entries, now, pools.graceDays),
     pools: maps,

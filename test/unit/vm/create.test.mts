@@ -2,7 +2,7 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
-import { createVm } from '../../../scripts/lib/vm/life/create.mts'
+import { provisionVm } from '../../../scripts/lib/vm/life/create.mts'
 import type { VmWishes } from '../../../scripts/lib/vm/plan/design.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
@@ -23,7 +23,7 @@ const create = (lost: AbortSignal) => {
   const exclusively: RegistryStore['exclusively'] = (_name, _purpose, work) => work(lost)
   const context = { store: { ...store, exclusively }, connection, signal: new AbortController().signal }
   const options = { apply: true, rollback: true, userSignature: undefined }
-  return failureOf(() => createVm('web-1', {} as VmWishes, options, context as unknown as VmContext))
+  return failureOf(() => provisionVm('web-1', {} as VmWishes, options, context as unknown as VmContext))
 }
 
 test('what failed is rolled back where that is wanted', async () => {

@@ -31,13 +31,13 @@ export async function applyVms(
   const wanted = names.length > 0 ? [...new Set(names)] : await designedVms(context)
   const apply = (name: string) => () =>
     applyVm(name, { ...request, allowReplace: request.allowReplace.includes(name) }, context)
-  return atOnce(wanted, request.parallel, context.signal, name =>
+  return inParallel(wanted, request.parallel, context.signal, name =>
     wanted.length === 1 ? apply(name)() : withRow(name, apply(name)),
   )
 }
 
 /** Runs work on several VMs, so many at a time; outcomes come in the order of the names. */
-export async function atOnce(
+export async function inParallel(
   names: string[],
   parallel: number,
   signal: AbortSignal,

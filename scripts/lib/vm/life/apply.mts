@@ -2,7 +2,7 @@ import type { Entry } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNotRevoked } from '../look/outdated.mts'
-import { holdPlace } from '../look/place.mts'
+import { checkPlace } from '../look/place.mts'
 import { withKeysOfToday } from '../plan/keys.mts'
 import { converge } from '../stack/converge.mts'
 import { removeReplaced } from './destroy.mts'
@@ -32,7 +32,7 @@ type OnFailure = (entry: Entry, error: unknown) => unknown
 export async function finishVm(name: string, context: VmContext, onFailure: OnFailure): Promise<Applied> {
   let entry = await requireEntry(context.store, name)
   if (!isUnfinished(entry)) return { entry, did: 'nothing' }
-  await holdPlace(entry, context.connection.site)
+  await checkPlace(entry, context.connection.site)
   entry = await withKeysOfToday(entry, context.store, context.connection.site)
   if (entry.phase === 'reserved') requireNotRevoked(entry, await context.connection.site.families())
   while (isUnfinished(entry)) {
@@ -54,7 +54,7 @@ export async function applyVm(name: string, options: ApplyOptions, unlocked: VmC
   return withVmLock(unlocked, name, 'apply', async context => {
     const entry = await requireEntry(context.store, name)
     if (!options.planOnly && isUnfinished(entry)) return finishVm(name, context, resumable)
-    await holdPlace(entry, context.connection.site)
+    await checkPlace(entry, context.connection.site)
     const { changed, plan } = await converge(
       entry,
       { ...options, started: isToRun(entry), intent: 'update' },

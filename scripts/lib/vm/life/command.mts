@@ -22,8 +22,8 @@ import { faultyWishes } from '../plan/preview.mts'
 import { poolNamed } from '../plan/reserve.mts'
 import { wantedVms } from '../plan/wishes.mts'
 import type { Applied } from './apply.mts'
-import { answerFor, atOnce } from './apply-many.mts'
-import { createVm } from './create.mts'
+import { answerFor, inParallel } from './apply-many.mts'
+import { provisionVm } from './create.mts'
 import { destroyVm } from './destroy.mts'
 import { extendVm, resumeVm } from './expiry.mts'
 import { rebuildVm, versionFor } from './rebuild.mts'
@@ -93,10 +93,12 @@ const onVms: Record<string, Verb> = {
     }
     const options = { apply: args.flag('apply'), rollback: args.flag('rollback'), userSignature }
     const context = await openContext(store, site, signal)
-    const create = (vm: string) => createVm(vm, wanted.get(vm)!, options, context)
+    const create = (vm: string) => provisionVm(vm, wanted.get(vm)!, options, context)
     const [only] = wanted.keys()
     if (wanted.size === 1) return answerForOne(await create(only!))
-    return answerFor(await atOnce([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))))
+    return answerFor(
+      await inParallel([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))),
+    )
   },
   async resume({ store, site, signal }, args) {
     const days = args.integer('days', dayRange)

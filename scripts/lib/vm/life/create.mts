@@ -27,7 +27,7 @@ export interface CreateOptions {
  * Reserves a VM and, with `apply`, makes it, or goes on with one where it stopped.
  * @throws ProxmintError that says what is kept and how to go on, or that nothing is.
  */
-export async function createVm(
+export async function provisionVm(
   name: string,
   wishes: VmWishes,
   { apply, rollback, userSignature }: CreateOptions,

@@ -21,7 +21,7 @@ export async function mintForVm(name: string, unlocked: VmContext): Promise<Entr
     requireAccess(entry)
     if (entry.phase === 'reserved') throw notMade(entry)
     if (entry.phase === 'created' && mintsBeforeBoot(entry)) return takeStep(entry, context)
-    if (entry.token?.status === 'minted') return requireKnown(entry, context)
+    if (entry.token?.status === 'minted') return requireOnChain(entry, context)
     try {
       return await mintLate(entry, context)
     } catch (error) {
@@ -35,7 +35,7 @@ export async function mintForVm(name: string, unlocked: VmContext): Promise<Entr
  * @returns the entry.
  * @throws ProxmintError where the chain does not have the token, or cannot be asked.
  */
-async function requireKnown(entry: Entry, { issuer }: VmContext): Promise<Entry> {
+async function requireOnChain(entry: Entry, { issuer }: VmContext): Promise<Entry> {
   const { id, place } = mintedToken(entry)!
   const { rpc, target } = (await issuer(place)).view
   const found = (await readCredentials(rpc, target.contract, [id])).get(id)

@@ -97,7 +97,7 @@ async function collect(candidate: GcOutcome, options: GcOptions, unlocked: VmCon
     const entry = await context.store.find(name)
     if (entry === undefined) return 'gone'
     if (dueNow(entry, due === 'power off', options) !== due) return 'renewed'
-    await deal[due](entry, context)
+    await workFor[due](entry, context)
     return 'done'
   }
   try {
@@ -108,7 +108,7 @@ async function collect(candidate: GcOutcome, options: GcOptions, unlocked: VmCon
   }
 }
 
-const deal: Record<Due, (entry: Entry, context: VmContext) => Promise<unknown>> = {
+const workFor: Record<Due, (entry: Entry, context: VmContext) => Promise<unknown>> = {
   suspend: suspendVm,
   'power off': powerOff,
   destroy: (entry, context) => removeVm(context, entry),

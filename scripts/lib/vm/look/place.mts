@@ -9,7 +9,7 @@ import type { Site } from '../../site/site.mts'
  * Says so where a VM has its VMID or address from a range that is configured no more. It keeps them all the same.
  * @throws ProxmintError (invalid) for one that never ran: by now somebody else may have the address.
  */
-export async function holdPlace(entry: Entry, site: Pick<Site, 'pools'>): Promise<void> {
+export async function checkPlace(entry: Entry, site: Pick<Site, 'pools'>): Promise<void> {
   const faults = displaced(entry, await site.pools())
   if (faults.length > 0 && !wasActive(entry)) throw movedAway(entry, faults)
   for (const fault of faults) {

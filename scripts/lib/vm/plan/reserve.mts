@@ -5,7 +5,7 @@ import { requireSeparateRanges } from '../../config/vmid-ranges.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listVms } from '../../proxmox/list-vms.mts'
 import { advance, type Entry, type VmDesign, withEvent } from '../../registry/entry.mts'
-import type { Wanted } from '../../registry/store.mts'
+import type { WantedEntry } from '../../registry/store.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { didYouMean } from '../../run/nearest.mts'
 import { requireFamily } from '../../site/checked-template.mts'
@@ -105,7 +105,7 @@ export type FindTemplate = (
 export interface FoundTemplate {
   template: { vmid: number; node: string }
   /** Null for one that is in no lockfile. */
-  version: Wanted['template']
+  version: WantedEntry['template']
 }
 
 /** Everything about a VM that can be told without asking Proxmox. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { certificateVariables, exportedVariables } from '../../credentials/export.mts'
 import type { Entry } from '../../registry/entry.mts'
-import { markOf } from '../../registry/identity.mts'
+import { entryMark } from '../../registry/identity.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { interrupted, ProxmintError } from '../../run/errors.mts'
 import { type CommandPlan, runCommand } from '../../run/exec.mts'
@@ -68,7 +68,7 @@ export async function withTerraform<T>(
 ): Promise<T> {
   const setting = await settingFor(connection, vm.folder)
   const { name, vmid, id } = vm.entry
-  const guardedVm = { name, vmid, mark: markOf(id) }
+  const guardedVm = { name, vmid, mark: entryMark(id) }
   using log = openLog(join(connection.config.stateDir, 'logs', `vm-${name}.log`))
   const run = (step: string, plan: CommandPlan): Promise<string> =>
     withProgress(`${step} ${name}`, async progress => {
