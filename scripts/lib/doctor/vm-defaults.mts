@@ -2,7 +2,7 @@ import type { VmDefaults } from '../config/vm-defaults.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import type { Site } from '../site/site.mts'
-import { userDataOf } from '../vm/stack/folder.mts'
+import { userDataOf } from '../vm/stack/user-data.mts'
 
 /** @throws ProxmintError (invalid) where config/vm.yaml makes VMs from a template family that has no folder. */
 export function requireDefaultFamily({ template }: VmDefaults, families: string[]): void {

@@ -10,10 +10,10 @@ import type { Site } from '../site/site.mts'
 import { type VmContext, withVmLock } from '../vm/context.mts'
 import { powerOff } from '../vm/life/power.mts'
 import { expireToken, setTokenExpiry } from '../vm/life/token.mts'
-import { readLocalState } from '../vm/look/local-state.mts'
+import { readLocalState, vmFolder } from '../vm/look/local-state.mts'
 import { revokedVersions } from '../vm/look/outdated.mts'
 import { walletTag } from '../vm/plan/design.mts'
-import { removeVmFolder, vmFolder } from '../vm/stack/folder.mts'
+import { removeVmFolder } from '../vm/stack/folder.mts'
 import { tokenViews } from './tokens.mts'
 
 export interface ReportedDivergence extends Divergence {

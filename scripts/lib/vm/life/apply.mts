@@ -1,9 +1,13 @@
-import type { Entry } from '../../registry/entry.mts'
+import { displaced } from '../../registry/check.mts'
+import { displacedHint } from '../../registry/divergence.mts'
+import { type Entry, wasActive } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { say } from '../../run/progress.mts'
+import type { Site } from '../../site/site.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNotRevoked } from '../look/outdated.mts'
-import { checkPlace } from '../look/place.mts'
-import { withKeysOfToday } from '../plan/keys.mts'
+import { withKeysOfToday } from '../plan/logins.mts'
 import { converge } from '../stack/converge.mts'
 import { removeReplaced } from './destroy.mts'
 import { resumable } from './failure.mts'
@@ -68,4 +72,23 @@ export async function applyVm(name: string, options: ApplyOptions, unlocked: VmC
 /** Whether the VM is to run follows the phase, so that no apply wakes a suspended one. */
 export function isToRun({ phase }: Entry): boolean {
   return phase === 'active'
+}
+
+/**
+ * Warns where a VM has its VMID or address from a range that is configured no more. It keeps them all the same.
+ * @throws ProxmintError (invalid) for one that never ran: by now somebody else may have the address.
+ */
+export async function checkPlace(entry: Entry, site: Pick<Site, 'pools'>): Promise<void> {
+  const faults = displaced(entry, await site.pools())
+  if (faults.length > 0 && !wasActive(entry)) throw movedAway(entry, faults)
+  for (const fault of faults) {
+    say(`warning: ${entry.name} stays as it is, although ${fault}; ${displacedHint(entry.name)}`)
+  }
+}
+
+function movedAway({ name }: Entry, faults: string[]): ProxmintError {
+  return new ProxmintError(`${name} never ran, and ${faults.join('; ')}`, {
+    hint: displacedHint(name),
+    exitCode: exitCodes.invalid,
+  })
 }

@@ -1,9 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { projectRoot } from '../../config/load.mts'
 import { codeOf } from '../../run/errors.mts'
 import type { Site } from '../../site/site.mts'
 
-/** What a VM's folder tells of its state, without asking Terraform. */
+/** The folder with the configuration of a VM and, by default, its state. */
+export function vmFolder(name: string): string {
+  return join(projectRoot(), 'vms', name)
+}
+
+/** The state in a VM's folder, read without Terraform. */
 export type LocalState =
   | { kind: 'here'; resources: number }
   /** None was written yet. */

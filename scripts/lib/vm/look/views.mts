@@ -6,8 +6,7 @@ import { counted } from '../../run/counted.mts'
 import { messageOf } from '../../run/errors.mts'
 import { connect } from '../../site/connect.mts'
 import type { Site } from '../../site/site.mts'
-import { vmFolder } from '../stack/folder.mts'
-import { readLocalState } from './local-state.mts'
+import { readLocalState, vmFolder } from './local-state.mts'
 import { lookAtVm } from './locate.mts'
 
 /** What is known of one VM outside of the registry; a view that cannot be had says why in `unknown`. */

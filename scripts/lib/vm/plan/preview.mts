@@ -1,13 +1,12 @@
 import type { Entry } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import type { Site } from '../../site/site.mts'
-import type { ApplyOutcome } from '../life/apply-many.mts'
-import { userDataOf } from '../stack/folder.mts'
+import { userDataOf } from '../stack/user-data.mts'
 import type { VmWishes } from './design.mts'
 import { type VmPlace, wantedVm } from './reserve.mts'
 
 /**
- * What VMs would be, as far as it can be told without asking Proxmox; nothing is written.
+ * Designs VMs as far as that needs no question to Proxmox; nothing is written.
  * @throws ProxmintError for what cannot be had.
  */
 export async function previewVms(
@@ -30,16 +29,22 @@ export async function previewVms(
   return store.preview(designed, limits)
 }
 
-/** The VMs whose names or options are wrong, as can be told before anybody logs in. Those that exist are not looked at. */
+/** A VM that cannot be had as it is wished, and why. */
+export interface FaultyWishes {
+  name: string
+  error: unknown
+}
+
+/** Lists the VMs whose names or options are wrong, before anybody logs in. Those that exist are left out. */
 export async function faultyWishes(
   wanted: ReadonlyMap<string, VmWishes>,
   site: Site,
   store: RegistryStore,
-): Promise<ApplyOutcome[]> {
+): Promise<FaultyWishes[]> {
   const place = { site, config: await site.config(), credentials: { node: '', storagePool: '' } }
   const known = new Set((await store.list()).map(({ name }) => name))
   const fresh = [...wanted].filter(([name]) => !known.has(name))
-  const faults: ApplyOutcome[] = []
+  const faults: FaultyWishes[] = []
   // Which of several it is, is looked for only where something is wrong.
   const each = async (): Promise<void> => {
     for (const [name, wishes] of fresh) {

@@ -13,9 +13,10 @@ import { requireNode } from '../../site/require-node.mts'
 import { requireStorages, type WantedStorage } from '../../site/require-storages.mts'
 import type { Site } from '../../site/site.mts'
 import type { VmContext } from '../context.mts'
-import { userDataOf } from '../stack/folder.mts'
+import { userDataOf } from '../stack/user-data.mts'
 import { accessDesign } from './access.mts'
 import { copyFor, currentVersion, designVm, type VmWishes, type WantedVm } from './design.mts'
+import { warnOfLogins } from './logins.mts'
 import { pickNode } from './node.mts'
 import {
   requireClonable,
@@ -23,7 +24,6 @@ import {
   requireMintable,
   requireNodeSsh,
   requirePrivileges,
-  warnOfLogins,
 } from './requirements.mts'
 
 const dayMs = 24 * 60 * 60 * 1000

@@ -1,8 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { seedIso } from '../../cloud-init/seed.mts'
-import { renderUserData, userDataFolder } from '../../cloud-init/user-data.mts'
-import { projectRoot } from '../../config/load.mts'
 import { backendOf } from '../../config/terraform.mts'
 import { cpuTypeOf, type Entry, type VmDesign } from '../../registry/entry.mts'
 import { descriptionOf } from '../../registry/identity.mts'
@@ -10,12 +8,8 @@ import { writeFileAtomic } from '../../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Site } from '../../site/site.mts'
 import { type VmSettings, vmConfiguration } from '../../terraform/vm-configuration.mts'
-import { accessVariables } from '../plan/access.mts'
-
-/** Where the configuration of a VM and, by default, its state are. */
-export function vmFolder(name: string): string {
-  return join(projectRoot(), 'vms', name)
-}
+import { vmFolder } from '../look/local-state.mts'
+import { userDataOf } from './user-data.mts'
 
 /** The files of a VM's folder; all of them follow from the entry. */
 export interface VmFiles {
@@ -93,25 +87,6 @@ export function requireDesign({ name, design }: Entry): VmDesign {
     hint: 'it can be listed, extended and destroyed, and not changed',
     exitCode: exitCodes.invalid,
   })
-}
-
-/** @throws ProxmintError where the cloud-init template is not there or cannot be filled in. */
-export async function userDataOf(
-  site: Pick<Site, 'userDataTemplate'>,
-  entry: Pick<Entry, 'name' | 'purpose' | 'token'> & { address: string | undefined },
-  { cloudInit, access }: Pick<VmDesign, 'cloudInit' | 'access'>,
-): Promise<string> {
-  const variables = {
-    hostname: entry.name,
-    username: cloudInit.username,
-    purpose: entry.purpose,
-    ssh_authorized_keys: cloudInit.sshAuthorizedKeys,
-  }
-  const folder = join(projectRoot(), userDataFolder)
-  const read = () => site.userDataTemplate(cloudInit.template)
-  if (access === null) return renderUserData(folder, cloudInit.template, variables, [], read)
-  const own = await accessVariables(access, entry.address, entry.token)
-  return renderUserData(folder, cloudInit.template, { ...variables, ...own }, ['gecos'], read)
 }
 
 function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: string | null): VmSettings {
