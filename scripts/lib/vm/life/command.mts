@@ -17,9 +17,9 @@ import { formatVm, formatVms } from '../look/list.mts'
 import { formatOutdated, outdatedIn } from '../look/outdated.mts'
 import { factsOf, viewsOf } from '../look/views.mts'
 import { openContext, withVmRegistry } from '../open.mts'
+import { poolNamed } from '../plan/draft.mts'
 import { answerForMock, mockCreate } from '../plan/mock.mts'
-import { faultyWishes } from '../plan/preview.mts'
-import { poolNamed } from '../plan/reserve.mts'
+import { draftVms } from '../plan/preview.mts'
 import { wantedVms } from '../plan/wishes.mts'
 import type { Applied } from './apply.mts'
 import { answerFor, inParallel } from './apply-many.mts'
@@ -85,15 +85,15 @@ const onVms: Record<string, Verb> = {
   async create({ store, site, signal }, args) {
     const wanted = await wantedVms(args)
     const parallel = args.integer('parallel', { min: 1, max: 100 })!
-    const faulty = await faultyWishes(wanted, site, store)
-    if (faulty.length === wanted.size) return answerFor(faulty)
+    const drafts = await draftVms(wanted, site, store)
+    if (drafts.faults.length === wanted.size) return answerFor(drafts.faults)
     const userSignature = args.string('user-signature')
     if (userSignature !== undefined && wanted.size > 1) {
       throw usageError({ name }, '--user-signature is for one VM')
     }
     const options = { apply: args.flag('apply'), rollback: args.flag('rollback'), userSignature }
     const context = await openContext(store, site, signal)
-    const create = (vm: string) => provisionVm(vm, wanted.get(vm)!, options, context)
+    const create = (vm: string) => provisionVm(vm, () => drafts.of(vm), options, context)
     const [only] = wanted.keys()
     if (wanted.size === 1) return answerForOne(await create(only!))
     return answerFor(

@@ -3,7 +3,7 @@ import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import { type VmContext, withVmLock } from '../context.mts'
-import type { VmWishes } from '../plan/design.mts'
+import type { DraftVm } from '../plan/draft.mts'
 import { reserveNewVm } from '../plan/reserve.mts'
 import { writeVmFolder } from '../stack/folder.mts'
 import { type Applied, finishVm } from './apply.mts'
@@ -25,11 +25,12 @@ export interface CreateOptions {
 
 /**
  * Reserves a VM and, with `apply`, makes it, or goes on with one where it stopped.
+ * @param draft called only for a VM that is not there yet.
  * @throws ProxmintError that says what is kept and how to go on, or that nothing is.
  */
 export async function provisionVm(
   name: string,
-  wishes: VmWishes,
+  draft: () => Promise<DraftVm>,
   { apply, rollback, userSignature }: CreateOptions,
   unlocked: VmContext,
 ): Promise<Applied> {
@@ -38,7 +39,7 @@ export async function provisionVm(
   if (known !== undefined)
     say(`${name} is ${known.phase}; what it is made of was decided when it was reserved`)
   if (known === undefined && userSignature !== undefined) throw unsigned(name)
-  const found = known ?? (await reserveNewVm(name, wishes, unlocked))
+  const found = known ?? (await reserveNewVm(await draft(), unlocked))
   checkpoint('vm-reserved')
   return withVmLock(unlocked, found.name, 'vm create', async (context, lost) => {
     if (userSignature !== undefined) await keepSignature(name, userSignature, context)

@@ -9,7 +9,8 @@ import { followVm, recordNode } from '../look/locate.mts'
 import { requireWebPackage } from '../plan/access.mts'
 import { copyFor, currentVersion } from '../plan/design.mts'
 import { diskOfTemplate, requireClonable, requirePrivileges } from '../plan/requirements.mts'
-import { renderVm, requireDesign } from '../stack/folder.mts'
+import { requireDesign } from '../stack/folder.mts'
+import { userDataOf } from '../stack/user-data.mts'
 import { type Applied, finishVm } from './apply.mts'
 import { resumable } from './failure.mts'
 
@@ -55,7 +56,7 @@ async function decide(found: Entry, version: TemplateVersion, context: VmContext
     design.disk = needed
   }
   await requireClonable(connection, template, entry.node!)
-  await renderVm(connection.site, { ...entry, design }, true)
+  await userDataOf(connection.site, entry, design)
   await recordNode(found, vm, store)
   await store.change(name, one => movedTo(one, version.name, design, new Date()))
   checkpoint('vm-rebuild-decided')

@@ -70,17 +70,13 @@ export function designVm(
   place: {
     config: Config
     pool: Pool
-    template: { vmid: number; node: string }
-    storage: string
     access: AccessDesign | null
   },
-): VmDesign {
-  const { config, pool, template, storage, access } = place
+): Omit<VmDesign, 'template' | 'storage'> {
+  const { config, pool, access } = place
   const { cloudInit, credential } = defaults
   const userData = access === null ? cloudInit.template : credential.cloudInitTemplate
   return {
-    template: { vmid: template.vmid, node: template.node },
-    storage,
     cores: wishes.cores ?? defaults.cores,
     cpuType: wishes.cpuType ?? defaults.cpuType,
     memory: wishes.memory ?? defaults.memory,
