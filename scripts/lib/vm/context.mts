@@ -2,7 +2,7 @@ import type { OpenIssuer } from '../credential/issuer.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import type { Connection } from '../site/connect.mts'
 
-/** What work on VMs is given. */
+/** Registry, login, chain and signal for work on VMs. */
 export interface VmContext {
   store: RegistryStore
   connection: Connection

@@ -9,8 +9,8 @@ import { openSite, type Site } from '../site/site.mts'
 import type { VmContext } from './context.mts'
 
 /**
- * Opens the registry for work on VMs themselves.
- * @throws ProxmintError (invalid) where other machines share the registry and not the states.
+ * Opens the registry for work on VMs, and not on their entries alone.
+ * @throws ProxmintError (invalid) as `requireSharedStates`.
  */
 export async function withVmRegistry<T>(
   site: Site,
@@ -50,7 +50,7 @@ export async function openContext(store: RegistryStore, site: Site, signal: Abor
   return { store, connection, checks, issuer: issuers(site, signal), signal }
 }
 
-/** @throws ProxmintError (invalid) where other machines share the registry and not the states. */
+/** @throws ProxmintError (invalid) where other machines share the registry, and not the states of Terraform. */
 export async function requireSharedStates(site: Site): Promise<void> {
   const [place, backend] = await Promise.all([site.registryPlace(), site.backend()])
   if (place.kind === 'file' || backend.type !== 'local') return

@@ -13,25 +13,25 @@ import { removeReplaced } from './destroy.mts'
 import { resumable } from './failure.mts'
 import { isUnfinished, takeStep } from './steps.mts'
 
-/** What an apply did to one VM. */
+/** The result of an apply to one VM. */
 export interface Applied {
   entry: Entry
   did: 'reserved' | 'made' | 'changed' | 'nothing' | 'planned'
-  /** Of a run that only plans: the plan for a person. */
+  /** The plan for a person, where nothing was applied. */
   plan?: string
 }
 
 export interface ApplyOptions {
   planOnly: boolean
-  /** Its disk may be lost. */
+  /** The disk of the VM may be lost. */
   allowReplace: boolean
 }
 
 type OnFailure = (entry: Entry, error: unknown) => unknown
 
 /**
- * Takes a VM through all its steps to active; nothing is done to one that is further. The caller holds its lock.
- * @param onFailure makes the failure that is thrown, after it has cleared up what it wants to.
+ * Takes a VM through all its steps to active. A VM that is active already stays as it is. The caller holds its lock.
+ * @param onFailure returns the failure to throw, after it has cleared up.
  */
 export async function finishVm(name: string, context: VmContext, onFailure: OnFailure): Promise<Applied> {
   let entry = await requireEntry(context.store, name)
@@ -50,8 +50,8 @@ export async function finishVm(name: string, context: VmContext, onFailure: OnFa
 }
 
 /**
- * Finishes what was only reserved, and applies what differs of what is there: all of it follows from the entry. A
- * suspended VM stays powered off.
+ * Makes a VM that was only reserved, and applies to one that is there what differs from its entry. A suspended VM
+ * stays powered off.
  * @throws ProxmintError, also where the plan would lose the VM's disk and nobody agreed to that.
  */
 export async function applyVm(name: string, options: ApplyOptions, unlocked: VmContext): Promise<Applied> {
@@ -69,7 +69,7 @@ export async function applyVm(name: string, options: ApplyOptions, unlocked: VmC
   })
 }
 
-/** Whether the VM is to run follows the phase, so that no apply wakes a suspended one. */
+/** Whether the VM is to run, by its phase: no apply starts a suspended one. */
 export function isToRun({ phase }: Entry): boolean {
   return phase === 'active'
 }

@@ -11,15 +11,15 @@ import { signatureFrom, withUserSignature } from './credential.mts'
 import { removeVm } from './destroy.mts'
 import { resumable } from './failure.mts'
 
-/** In these a VM is powered off, and has never been anything else, unless a first boot failed. */
-const neverBooted: Phase[] = ['reserved', 'created', 'minted']
+/** The phases before the first boot has succeeded. */
+const NEVER_BOOTED: Phase[] = ['reserved', 'created', 'minted']
 
 export interface CreateOptions {
   /** Makes and boots it; otherwise it is reserved and its configuration written, no more. */
   apply: boolean
   /** Gives everything up again when a step before the boot fails. */
   rollback: boolean
-  /** What the owner signed of a VM that is reserved. */
+  /** The owner's signature of the decrypt message of a VM that is reserved; or a file with it. */
   userSignature: string | undefined
 }
 
@@ -64,7 +64,7 @@ async function keepSignature(name: string, text: string, { store }: VmContext): 
   })
 }
 
-/** Each token has a text of its own, so that no signature opens another's. */
+/** Each token has a decrypt message of its own, so that no signature opens another token. */
 function unsigned(name: string): ProxmintError {
   return new ProxmintError(`there is nothing yet that the owner of ${name} could have signed`, {
     hint: `reserve it first: zx scripts/vm.mts create ${name} --owner-wallet 0x...; then \`vm show ${name}\` tells the text`,
@@ -73,7 +73,7 @@ function unsigned(name: string): ProxmintError {
 }
 
 async function giveUp(entry: Entry, error: unknown, context: VmContext, rollback: boolean): Promise<unknown> {
-  const hasBooted = entry.failure?.step === 'boot' || wasActive(entry) || !neverBooted.includes(entry.phase)
+  const hasBooted = entry.failure?.step === 'boot' || wasActive(entry) || !NEVER_BOOTED.includes(entry.phase)
   if (!rollback || hasBooted || !(error instanceof ProxmintError)) return resumable(entry, error)
   // Ctrl-C ended the step, not what takes it back.
   const signal = new AbortController().signal

@@ -14,7 +14,7 @@ import { rebootGuest } from './power.mts'
 import { takeStep } from './steps.mts'
 import { mintToken } from './token.mts'
 
-/** Completes the credential of a VM: mints its token, and where the VM runs without one already, gives it the id. */
+/** Mints the token of a VM. A VM that was made without it gets the id by new user-data. */
 export async function mintForVm(name: string, unlocked: VmContext): Promise<Entry> {
   return withVmLock(unlocked, name, 'mint', async context => {
     const entry = await requireEntry(context.store, name)
@@ -49,7 +49,7 @@ async function requireOnChain(entry: Entry, { issuer }: VmContext): Promise<Entr
   })
 }
 
-/** The token counts as minted only after the VM has its id: whoever dies in between does both again. */
+/** Mints and gives the id to the VM. Only then the token counts as minted: a run that dies in between is repeated. */
 async function mintLate(entry: Entry, context: VmContext): Promise<Entry> {
   const minted = await mintToken(entry, context)
   const opened: Entry = { ...entry, ...minted }
@@ -68,7 +68,10 @@ function notMade({ name }: Entry): ProxmintError {
   })
 }
 
-/** Encrypts where the VM is for its owner, on the chain. The token's holder must have signed its decrypt message. */
+/**
+ * Writes the address of the VM to the chain, encrypted for its owner.
+ * @param signatureOrFile of the token's decrypt message by the token's holder.
+ */
 export async function updateCredential(
   name: string,
   signatureOrFile: string,
@@ -86,27 +89,28 @@ export async function updateCredential(
     ])
     const signature = await signatureFrom(signatureOrFile)
     requireSignedBy(owner, decryptMessage, signature)
-    await issuer.encryptForOwner(token.id, { signature, text: whereabouts(entry) })
+    await issuer.encryptForOwner(token.id, { signature, text: connectionText(entry) })
     return entry
   })
 }
 
-/** The entry with its whereabouts encrypted for its owner, to be minted so. */
+/** Adds to an entry the address of its VM, encrypted for its owner, to be minted with the token. */
 export function withUserSignature(entry: Entry, signature: string): Entry {
   const { access, owner } = requireAccess(entry)
   requireSignedBy(owner, access.decryptMessage, signature)
-  const userEncrypted = hexlify(encryptForUser(signature, whereabouts(entry)))
+  const userEncrypted = hexlify(encryptForUser(signature, connectionText(entry)))
   return { ...entry, design: { ...entry.design!, access: { ...access, userEncrypted } } }
 }
 
-/** What libpam-web3's tools look for. */
-function whereabouts({ address, design }: Entry): string {
+/** The JSON that the tools of libpam-web3 read. */
+function connectionText({ address, design }: Entry): string {
   return JSON.stringify({ hostname: address, port: 22, username: design!.cloudInit.username })
 }
 
 /**
- * A signature as it was typed, or from the file that was named; `-` is standard input. It is the key to what is
- * encrypted with it, and other users see what is typed.
+ * Reads a signature: the option itself, the file that it names, or standard input for `-`. Other users of the machine
+ * see an option, and the signature decrypts what is encrypted with it.
+ * @throws ProxmintError (usage)
  */
 export async function signatureFrom(text: string): Promise<string> {
   if (isSignature(text)) return text

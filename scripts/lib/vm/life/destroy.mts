@@ -39,7 +39,7 @@ export async function removeVm(
   const { name } = entry
   await notingFailure(store, entry, 'destroy', async () => {
     const sight = await lookAtVm(connection, entry)
-    // Whoever made a VM of this number before ours was made keeps it.
+    // A VM that somebody else made under this number, before ours was made, is left alone.
     if (entry.phase !== 'reserved') requireOwnVm(entry, sight)
     if (sight.differences.length === 0) await removeFromProxmox(connection, entry, sight.vm, signal)
     checkpoint('vm-destroyed')

@@ -1,4 +1,4 @@
-/** What is signed for the token of a VM: its mint, and its expiry. */
+/** Transactions for the token of a VM: its mint, and its expiry. */
 import { mintedToken, mintRequestOf, requireAccess } from '../../credential/vm-token.mts'
 import type { Entry, TokenRecord } from '../../registry/entry.mts'
 import { messageOf, ProxmintError } from '../../run/errors.mts'

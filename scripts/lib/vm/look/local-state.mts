@@ -12,9 +12,9 @@ export function vmFolder(name: string): string {
 /** The state in a VM's folder, read without Terraform. */
 export type LocalState =
   | { kind: 'here'; resources: number }
-  /** None was written yet. */
+  /** No state was written yet. */
   | { kind: 'none' }
-  /** In the backend of that name, or in a place of the user's. */
+  /** The state is in the backend of that name, or in another folder of the user's. */
   | { kind: 'elsewhere'; backend: string }
 
 /** @throws where the state is there and cannot be read. */

@@ -11,13 +11,13 @@ import { say } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 
 export interface LocatedVm {
-  /** Where it is now: somebody may have migrated it. */
+  /** The node it is on now: somebody may have migrated it. */
   node: string
   vmid: number
   status: VmStatus['status']
 }
 
-/** What Proxmox has under the VMID of an entry. */
+/** The VM that Proxmox has under the VMID of an entry, and how it differs from the entry. */
 export interface VmSight {
   /** Undefined only where Proxmox confirms that nobody has the VMID. */
   vm: LocatedVm | undefined
@@ -75,7 +75,7 @@ export async function lookAtVm(connection: Connection, entry: Entry): Promise<Vm
     throw notSeen(entry)
   }
   const vm = { node: seen.node, vmid: entry.vmid }
-  const status = await settled(connection, vm)
+  const status = await statusAfterClone(connection, vm)
   if (status === undefined) return { vm: undefined, differences: [] }
   // Terraform sets the tags only after the clone.
   const site = entry.phase === 'reserved' ? undefined : `proxmint-${config.site}`
@@ -83,8 +83,8 @@ export async function lookAtVm(connection: Connection, entry: Entry): Promise<Vm
   return { vm: { ...vm, status: status.status }, differences }
 }
 
-/** Proxmox finishes a clone also when nobody waits for it; before, the VM has no name yet. */
-async function settled(
+/** Waits for the end of a clone: Proxmox finishes it also when its run died, and the VM has no name before. */
+async function statusAfterClone(
   { client, config }: Connection,
   vm: { node: string; vmid: number },
 ): Promise<VmStatus | undefined> {

@@ -9,7 +9,7 @@ import type { Site } from '../../site/site.mts'
 import { readLocalState, vmFolder } from './local-state.mts'
 import { lookAtVm } from './locate.mts'
 
-/** What is known of one VM outside of the registry; a view that cannot be had says why in `unknown`. */
+/** One VM as Proxmox, the state and the chain have it. `unknown` says why one of them has no answer. */
 export interface VmViews {
   proxmox: { node: string; status: string; differences: string[] } | { unknown: string }
   state: { resources: number } | { unknown: string }
@@ -17,7 +17,7 @@ export interface VmViews {
   chain: Credential | { unknown: string } | null
 }
 
-/** Asks Proxmox, the state and the chain, each for itself: one that cannot be reached hides none of the others. */
+/** Asks Proxmox, the state and the chain, each on its own: the others answer where one cannot be reached. */
 export async function viewsOf(site: Site, entry: Entry): Promise<VmViews> {
   const [proxmox, state, chain] = await Promise.all([
     orUnknown(proxmoxView(site, entry)),
@@ -51,7 +51,7 @@ async function chainView(site: Site, entry: Entry): Promise<VmViews['chain']> {
   return readCredential(rpc, target.contract, token.id)
 }
 
-/** The views as facts for a person. */
+/** Formats the views as facts. */
 export function factsOf({ proxmox, state, chain }: VmViews): [string, string | undefined][] {
   return [
     ['Proxmox', 'unknown' in proxmox ? proxmox.unknown : proxmoxText(proxmox)],

@@ -45,7 +45,7 @@ export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<
   }
 }
 
-/** It is decided with the reservation, and a storage by a wrong name can never be had. */
+/** Lists the storages that a VM needs. They are decided with the reservation, and cannot be changed later. */
 function storagesFor({ storage, cloudInit }: VmDesign): WantedStorage[] {
   const content = cloudInit.delivery === 'iso' ? 'iso' : 'snippets'
   return [
@@ -54,7 +54,7 @@ function storagesFor({ storage, cloudInit }: VmDesign): WantedStorage[] {
   ]
 }
 
-/** The archive says why there never was a VM of this entry. */
+/** Gives up an entry, with the reason for the archive: there never was a VM of it. */
 export function neverMade(entry: Entry, at: Date): Entry {
   const why = `given up: VMID ${entry.vmid} is taken in Proxmox by a VM that cannot be seen`
   return advance(withEvent(entry, why, at), 'destroyed', at)
