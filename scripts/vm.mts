@@ -68,7 +68,7 @@ await runMain({
   writes: ['vms/<NAME>/', '.proxmint/'],
   example: 'zx scripts/vm.mts create web-1 --no-web3 --cpu 2 --memory 2048 --apply',
   async run(args, signal) {
-    const { vmCommand, vmVerbs } = await import('./lib/vm/command.mts')
+    const { vmCommand, vmVerbs } = await import('./lib/vm/life/command.mts')
     const verb = verbOf({ name }, args, vmVerbs)
     return printAnswer(args, await vmCommand(verb, args, signal))
   },

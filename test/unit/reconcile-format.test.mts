@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { formatReconcile } from '../../scripts/lib/reconcile/format.mts'
-import type { Finding } from '../../scripts/lib/reconcile/reconcile.mts'
+import type { ReportedDivergence } from '../../scripts/lib/reconcile/reconcile.mts'
 import { wrap } from '../../scripts/lib/run/wrap.mts'
 
-const finding = (changes: Partial<Finding> = {}): Finding => ({
+const finding = (changes: Partial<ReportedDivergence> = {}): ReportedDivergence => ({
   name: 'web-1',
   what: 'VM 150 is not in Proxmox, or cannot be seen',
   hint: 'zx scripts/vm.mts show web-1',

@@ -2,7 +2,7 @@ import { AbiCoder, getAddress } from 'ethers'
 import { readBuild } from './contract.mts'
 import { execute } from './execute.mts'
 import type { Settling } from './settle.mts'
-import type { Intent } from './submit.mts'
+import type { WantedTransaction } from './submit.mts'
 
 interface Deployment {
   name: string
@@ -34,7 +34,13 @@ export async function deploymentData({ name, symbol, signingPage }: Deployment):
  */
 export async function deployContract(settling: Settling, deployment: Deployment): Promise<DeployedContract> {
   const data = await deploymentData(deployment)
-  const intent: Intent = { key: DEPLOY_KEY, what: 'the deployment', terms: {}, to: null, data: () => data }
+  const intent: WantedTransaction = {
+    key: DEPLOY_KEY,
+    what: 'the deployment',
+    terms: {},
+    to: null,
+    data: () => data,
+  }
   const [receipt] = await execute(settling, [intent])
   return {
     address: getAddress(receipt!.contractAddress!),

@@ -2,7 +2,7 @@ import { ProxmintError } from '../run/errors.mts'
 import type { StoredTransaction } from './journal.mts'
 import { keptReceipt, type Receipt } from './receipt.mts'
 import { type Settling, settle } from './settle.mts'
-import { type Intent, submit } from './submit.mts'
+import { submit, type WantedTransaction } from './submit.mts'
 
 /** Nobody else should sign with this key; who does so again and again is told. */
 const MOST_REPLACEMENTS = 3
@@ -12,7 +12,7 @@ const MOST_REPLACEMENTS = 3
  * @returns the receipts, one per intent; each has succeeded.
  * @throws ProxmintError for one that was mined and reverted; the same command sends a new one then.
  */
-export async function execute(settling: Settling, intents: Intent[]): Promise<Receipt[]> {
+export async function execute(settling: Settling, intents: WantedTransaction[]): Promise<Receipt[]> {
   const receipts = new Map<string, Receipt>()
   for (let round = 0; round <= MOST_REPLACEMENTS; round += 1) {
     const open = intents.filter(({ key }) => !receipts.has(key))

@@ -6,7 +6,7 @@ import { encryptFor } from './ecies.mts'
 import { execute } from './execute.mts'
 import type { Receipt } from './receipt.mts'
 import type { Settling } from './settle.mts'
-import type { Intent } from './submit.mts'
+import type { WantedTransaction } from './submit.mts'
 
 /** One credential that is wanted. */
 export interface MintRequest {
@@ -80,7 +80,7 @@ function requireDistinct(requests: MintRequest[]): void {
   throw new ProxmintError(`two tokens are wanted for ${twice}`, { exitCode: exitCodes.usage })
 }
 
-function mintIntent(target: MintTarget, request: MintRequest): Intent {
+function mintIntent(target: MintTarget, request: MintRequest): WantedTransaction {
   const { wallet, machineId, entryId } = request
   return {
     key: mintKey(target, request),

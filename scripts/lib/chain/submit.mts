@@ -17,7 +17,7 @@ export interface Sending {
 }
 
 /** A transaction that is wanted, not signed yet. */
-export interface Intent extends Pick<StoredTransaction, 'key' | 'what' | 'terms' | 'to'> {
+export interface WantedTransaction extends Pick<StoredTransaction, 'key' | 'what' | 'terms' | 'to'> {
   /** The call's data; asked for only where nothing was signed for the key yet. */
   data(): string
 }
@@ -28,7 +28,7 @@ export interface Intent extends Pick<StoredTransaction, 'key' | 'what' | 'terms'
  * @returns what stands in the journal now, one per intent.
  * @throws ProxmintError where something else was signed for the same key, or the signer cannot pay.
  */
-export async function submit(sending: Sending, intents: Intent[]): Promise<StoredTransaction[]> {
+export async function submit(sending: Sending, intents: WantedTransaction[]): Promise<StoredTransaction[]> {
   return sending.journal.whileSigning(sending.signer.address, async signal => {
     const known = await Promise.all(intents.map(({ key }) => sending.journal.get(key)))
     const fresh = intents.filter((_, index) => known[index] === undefined)
@@ -90,7 +90,11 @@ export async function isKnown(rpc: Rpc, { attempts }: StoredTransaction): Promis
   return (await rpc.call<object | null>('eth_getTransactionByHash', [attempts.at(-1)!.hash])) !== null
 }
 
-async function signAll(sending: Sending, intents: Intent[], nonce: number): Promise<StoredTransaction[]> {
+async function signAll(
+  sending: Sending,
+  intents: WantedTransaction[],
+  nonce: number,
+): Promise<StoredTransaction[]> {
   if (intents.length === 0) return []
   const fees = await currentFees(sending.rpc, sending.maxTipGwei)
   const from = sending.signer.address
@@ -143,7 +147,7 @@ function feesOf({ attempts }: StoredTransaction): Fees {
   return { maxFeePerGas: BigInt(maxFeePerGas), maxPriorityFeePerGas: BigInt(maxPriorityFeePerGas) }
 }
 
-function requireSameTerms(stored: StoredTransaction, intent: Intent): void {
+function requireSameTerms(stored: StoredTransaction, intent: WantedTransaction): void {
   const names = Object.keys({ ...stored.terms, ...intent.terms })
   const other = names.find(name => stored.terms[name] !== intent.terms[name])
   if (other === undefined) return

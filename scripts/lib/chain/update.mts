@@ -4,7 +4,7 @@ import { readAccessData } from './credential.mts'
 import { execute } from './execute.mts'
 import type { MintTarget } from './mint.mts'
 import type { Settling } from './settle.mts'
-import type { Intent } from './submit.mts'
+import type { WantedTransaction } from './submit.mts'
 import { encryptForUser } from './user-encrypted.mts'
 
 /**
@@ -60,7 +60,7 @@ export async function transferOwnership(settling: Settling, contract: string, to
 async function send(
   settling: Settling,
   contract: string,
-  { key, ...about }: Pick<Intent, 'key' | 'what' | 'data'>,
+  { key, ...about }: Pick<WantedTransaction, 'key' | 'what' | 'data'>,
 ): Promise<void> {
   const own = `${contract.slice(2, 10).toLowerCase()}-${key}`
   const { journal } = settling

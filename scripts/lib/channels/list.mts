@@ -6,14 +6,14 @@ import {
   type Channel,
   channelOf,
   type Families,
-  markOf,
   type TemplateVersion,
   testWord,
+  versionMark,
   versionsOf,
 } from '../templates/version.mts'
 
 /** One version as a table shows it. */
-export interface ListedVersion extends TemplateVersion {
+interface ListedVersion extends TemplateVersion {
   os: string
   /** A channel, `revoked` or `retired`. */
   mark: string
@@ -38,7 +38,7 @@ function listed(families: Families): ListedVersion[] {
   return Object.entries(families).flatMap(([os, family]) =>
     versionsOf(family).map(version => ({
       os,
-      mark: markOf(family, version),
+      mark: versionMark(family, version),
       channel: channelOf(family, version.name) ?? null,
       ...version,
     })),

@@ -10,9 +10,9 @@ import { mirroredTags } from '../templates/tags.mts'
 import { terraformVariables } from '../templates/terraform-variables.mts'
 import {
   type Families,
-  markOf,
   type TemplateCopy,
   type TemplateVersion,
+  versionMark,
   versionsOf,
 } from '../templates/version.mts'
 
@@ -56,7 +56,7 @@ interface Marked {
 async function mirrorTags(connection: Connection, families: Families): Promise<string[]> {
   const wanted = Object.entries(families).flatMap(([os, family]) =>
     versionsOf(family).flatMap(version =>
-      version.copies.map(copy => ({ os, version, mark: markOf(family, version), copy })),
+      version.copies.map(copy => ({ os, version, mark: versionMark(family, version), copy })),
     ),
   )
   try {

@@ -77,7 +77,7 @@ async function eventsBetween(
   return events
 }
 
-/** Names of living and destroyed VMs. */
+/** Lists the names of living and destroyed VMs by token id. */
 async function vmsByToken(site: Site, contract: string): Promise<Map<string, string>> {
   const [living, archived] = await withRegistry(site, 'events', store =>
     Promise.all([store.list(), store.listArchived()]),

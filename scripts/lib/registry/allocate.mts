@@ -3,7 +3,7 @@ import { type Address, contains, formatAddress, parseAddress } from '../config/a
 import type { Pool } from '../config/pools.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type Entry, isVmName } from './entry.mts'
-import type { Limits, Wanted } from './store.mts'
+import type { Limits, WantedEntry } from './store.mts'
 
 /** What the living entries hold, as a store can tell it. */
 export interface Held {
@@ -31,7 +31,7 @@ const windowSize = 256n
 
 /** Picks what each VM is to have. The cursors are changed in place. */
 export async function allocate(
-  wanted: Wanted[],
+  wanted: WantedEntry[],
   limits: Limits,
   held: Held,
   cursors: Cursors,
@@ -47,7 +47,7 @@ export async function allocate(
   return entries
 }
 
-function entryOf({ pool, ...about }: Wanted, vmid: number, address: string, now: Date): Entry {
+function entryOf({ pool, ...about }: WantedEntry, vmid: number, address: string, now: Date): Entry {
   const at = now.toISOString()
   const history = [{ at, what: 'reserved' }]
   return {
@@ -89,7 +89,7 @@ async function requireName(name: string, held: Held): Promise<void> {
   }
 }
 
-async function vmidFor(wanted: Wanted, limits: Limits, held: Held, cursors: Cursors): Promise<number> {
+async function vmidFor(wanted: WantedEntry, limits: Limits, held: Held, cursors: Cursors): Promise<number> {
   const [first, last] = limits.vmidRange
   if (wanted.vmid !== undefined) return requireVmid(wanted.vmid, limits, held)
   const picked = await pick(
@@ -125,7 +125,7 @@ async function requireVmid(vmid: number, { vmidRange, takenVmids }: Limits, held
   return vmid
 }
 
-async function addressFor(wanted: Wanted, held: Held, cursors: Cursors): Promise<string> {
+async function addressFor(wanted: WantedEntry, held: Held, cursors: Cursors): Promise<string> {
   const { pool } = wanted
   if (wanted.address !== undefined) return requireAddress(wanted.address, pool, held)
   const { family } = pool.range

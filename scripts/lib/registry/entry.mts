@@ -13,7 +13,7 @@ export interface TokenRecord {
 }
 
 /** Where an attempt stopped. It stands beside the phase, which keeps saying how far the VM has come. */
-export interface Failure {
+interface Failure {
   step: string
   why: string
   /** ISO 8601. */

@@ -2,11 +2,11 @@ import type { Entry } from './entry.mts'
 
 /** The description the VM carries in Proxmox. */
 export function descriptionOf({ id, purpose }: Entry): string {
-  return [purpose, `Made by proxmint. ${markOf(id)}`].filter(Boolean).join('\n')
+  return [purpose, `Made by proxmint. ${entryMark(id)}`].filter(Boolean).join('\n')
 }
 
 /** What stands in the description of the VM of one entry, and of no other. */
-export function markOf(id: string): string {
+export function entryMark(id: string): string {
   return `Entry ${id}.`
 }
 
@@ -27,7 +27,7 @@ export function differencesFrom(
   const tags = String(config['tags'] ?? '').split(/[;, ]/)
   return [
     config['name'] === name ? '' : `its name is ${config['name'] ?? 'not set'}`,
-    String(config['description'] ?? '').includes(markOf(id)) ? '' : `its notes lack "${markOf(id)}"`,
+    String(config['description'] ?? '').includes(entryMark(id)) ? '' : `its notes lack "${entryMark(id)}"`,
     siteTag === undefined || tags.includes(siteTag) ? '' : `it lacks the tag ${siteTag}`,
   ].filter(difference => difference !== '')
 }

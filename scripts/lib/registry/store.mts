@@ -2,7 +2,7 @@ import type { Pool } from '../config/pools.mts'
 import type { Entry } from './entry.mts'
 
 /** One VM to reserve. Without `vmid` and `address` the registry picks them. */
-export interface Wanted
+export interface WantedEntry
   extends Pick<Entry, 'name' | 'node' | 'owner' | 'expiresAt' | 'template' | 'token' | 'design' | 'purpose'> {
   pool: Pool
   vmid: number | undefined
@@ -29,9 +29,9 @@ export interface RegistryStore {
    * Takes a name, a VMID and an address for each, all of them or none.
    * @throws ProxmintError (usage) for a name or address that cannot be had, (failed) where a pool is exhausted.
    */
-  reserve(wanted: Wanted[], limits: Limits): Promise<Entry[]>
+  reserve(wanted: WantedEntry[], limits: Limits): Promise<Entry[]>
   /** What `reserve` would take now; nothing is written. @throws as `reserve`. */
-  preview(wanted: Wanted[], limits: Limits): Promise<Entry[]>
+  preview(wanted: WantedEntry[], limits: Limits): Promise<Entry[]>
   /** Living entries, by name. */
   list(): Promise<Entry[]>
   find(name: string): Promise<Entry | undefined>

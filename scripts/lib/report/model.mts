@@ -3,9 +3,9 @@ import { DAY_MS } from '../run/duration.mts'
 import {
   type Channel,
   channels,
-  markOf,
   type TemplateVersion,
   testWord,
+  versionMark,
   versionsOf,
 } from '../templates/version.mts'
 import { attentionOf } from './attention.mts'
@@ -84,7 +84,7 @@ export function reportModel(facts: ReportFacts): ReportModel {
           const version = family[channel]
           return version === null ? [] : [versionReport(version, channel, facts)]
         }),
-        retired: versionsOf(family).filter(version => markOf(family, version) === 'retired').length,
+        retired: versionsOf(family).filter(version => versionMark(family, version) === 'retired').length,
       })),
     timeline: timelineOf(entries, now, pools.graceDays),
     pools: maps,

@@ -6,7 +6,7 @@ import { messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { openSite, type Site } from '../site/site.mts'
-import { workingOn } from '../vm/life/vm-registry.mts'
+import { openContext } from '../vm/open.mts'
 import type { Reconciled, ReportFacts } from './facts.mts'
 import { type ReportModel, reportModel } from './model.mts'
 import { renderReport } from './page.mts'
@@ -39,7 +39,7 @@ async function gatherFacts(store: RegistryStore, site: Site, signal: AbortSignal
 /** Runs `reconcile` without changes. A failure does not stop the report, which is needed most when something is broken. */
 async function tryReconcile(store: RegistryStore, site: Site, signal: AbortSignal): Promise<Reconciled> {
   try {
-    const { findings } = await reconcile(await workingOn(store, site, signal), false)
+    const { findings } = await reconcile(await openContext(store, site, signal), false)
     return { findings }
   } catch (error) {
     if (signal.aborted) throw error

@@ -70,7 +70,7 @@ export function channelOf(family: FamilyVersions, name: string): Channel | undef
 }
 
 /** How a version is marked for a person and as a tag in Proxmox. */
-export function markOf(family: FamilyVersions, version: TemplateVersion): string {
+export function versionMark(family: FamilyVersions, version: TemplateVersion): string {
   if (version.revoked !== undefined) return 'revoked'
   return channelOf(family, version.name) ?? 'retired'
 }

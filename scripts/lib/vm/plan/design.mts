@@ -3,13 +3,13 @@ import type { Config } from '../../config/load.mts'
 import type { Pool } from '../../config/pools.mts'
 import type { VmDefaults } from '../../config/vm-defaults.mts'
 import type { AccessDesign, VmDesign } from '../../registry/entry.mts'
-import type { Wanted } from '../../registry/store.mts'
+import type { WantedEntry } from '../../registry/store.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { familyIn } from '../../templates/channels.mts'
 import type { Families, TemplateCopy, TemplateVersion } from '../../templates/version.mts'
 
 /** An entry to be reserved, with everything that the VM is to be. */
-export type WantedVm = Wanted & { node: string; design: VmDesign }
+export type WantedVm = WantedEntry & { node: string; design: VmDesign }
 
 /** What a person may say about a VM beside its name; undefined takes the default of config/vm.yaml. */
 export interface VmWishes {
@@ -70,17 +70,13 @@ export function designVm(
   place: {
     config: Config
     pool: Pool
-    template: { vmid: number; node: string }
-    storage: string
     access: AccessDesign | null
   },
-): VmDesign {
-  const { config, pool, template, storage, access } = place
+): Omit<VmDesign, 'template' | 'storage'> {
+  const { config, pool, access } = place
   const { cloudInit, credential } = defaults
   const userData = access === null ? cloudInit.template : credential.cloudInitTemplate
   return {
-    template: { vmid: template.vmid, node: template.node },
-    storage,
     cores: wishes.cores ?? defaults.cores,
     cpuType: wishes.cpuType ?? defaults.cpuType,
     memory: wishes.memory ?? defaults.memory,

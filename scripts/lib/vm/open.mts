@@ -1,16 +1,16 @@
-import { issuers } from '../../credential/issuer.mts'
-import { asksOnce } from '../../proxmox/asks-once.mts'
-import { requireEntry } from '../../registry/revise.mts'
-import type { RegistryStore } from '../../registry/store.mts'
-import { exitCodes, ProxmintError } from '../../run/errors.mts'
-import { connect } from '../../site/connect.mts'
-import { withRegistry } from '../../site/open-registry.mts'
-import { openSite, type Site } from '../../site/site.mts'
-import type { VmContext } from '../context.mts'
+import { issuers } from '../credential/issuer.mts'
+import { asksOnce } from '../proxmox/asks-once.mts'
+import { requireEntry } from '../registry/revise.mts'
+import type { RegistryStore } from '../registry/store.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { connect } from '../site/connect.mts'
+import { withRegistry } from '../site/open-registry.mts'
+import { openSite, type Site } from '../site/site.mts'
+import type { VmContext } from './context.mts'
 
 /**
- * Opens the registry for work on VMs themselves.
- * @throws ProxmintError (invalid) where other machines share the registry and not the states.
+ * Opens the registry for work on VMs, and not on their entries alone.
+ * @throws ProxmintError (invalid) as `requireSharedStates`.
  */
 export async function withVmRegistry<T>(
   site: Site,
@@ -21,7 +21,10 @@ export async function withVmRegistry<T>(
   return withRegistry(site, purpose, work)
 }
 
-/** The same, logged in to Proxmox. @param names of VMs: where there is none of them, nobody need log in. */
+/**
+ * Opens the registry and logs in to Proxmox for work on VMs.
+ * @param names of VMs; where the registry has none of them, this throws before the login.
+ */
 export async function withVms<T>(
   purpose: string,
   signal: AbortSignal,
@@ -31,7 +34,7 @@ export async function withVms<T>(
 ): Promise<T> {
   return withVmRegistry(site, purpose, async store => {
     await requireAny(store, names)
-    return work(await workingOn(store, site, signal))
+    return work(await openContext(store, site, signal))
   })
 }
 
@@ -40,14 +43,14 @@ async function requireAny(store: RegistryStore, names: string[]): Promise<void> 
   if (names[0] !== undefined && found.every(entry => entry === undefined)) await requireEntry(store, names[0])
 }
 
-/** Logs in to Proxmox. */
-export async function workingOn(store: RegistryStore, site: Site, signal: AbortSignal): Promise<VmContext> {
+/** Logs in to Proxmox for work on VMs of an open registry. */
+export async function openContext(store: RegistryStore, site: Site, signal: AbortSignal): Promise<VmContext> {
   const connection = await connect('token', site)
   const checks = { ...connection, client: asksOnce(connection.client) }
   return { store, connection, checks, issuer: issuers(site, signal), signal }
 }
 
-/** @throws ProxmintError (invalid) where other machines share the registry and not the states. */
+/** @throws ProxmintError (invalid) where other machines share the registry, and not the states of Terraform. */
 export async function requireSharedStates(site: Site): Promise<void> {
   const [place, backend] = await Promise.all([site.registryPlace(), site.backend()])
   if (place.kind === 'file' || backend.type !== 'local') return

@@ -1,33 +1,32 @@
 import { readFile } from 'node:fs/promises'
-import { contains, parseAddress } from '../config/addresses.mts'
-import { issuers } from '../credential/issuer.mts'
-import type { Entry } from '../registry/entry.mts'
-import { readPredecessor } from '../registry/predecessor.mts'
-import { requireEntry } from '../registry/revise.mts'
-import type { RegistryStore } from '../registry/store.mts'
-import type { Answer } from '../run/answer.mts'
-import { ask } from '../run/ask.mts'
-import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
-import { counted } from '../run/counted.mts'
-import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
-import { withRow } from '../run/progress.mts'
-import { withRegistry } from '../site/open-registry.mts'
-import { openSite, type Site } from '../site/site.mts'
-import type { Applied } from './life/apply.mts'
-import { answerFor, atOnce } from './life/apply-many.mts'
-import { createVm } from './life/create.mts'
-import { destroyVm } from './life/destroy.mts'
-import { extendVm } from './life/expiry.mts'
-import { rebuildVm, versionFor } from './life/rebuild.mts'
-import { resumeVm } from './life/suspend.mts'
-import { withVmRegistry, workingOn } from './life/vm-registry.mts'
-import { formatVm, formatVms } from './look/list.mts'
-import { formatOutdated, outdatedIn } from './look/outdated.mts'
-import { factsOf, viewsOf } from './look/views.mts'
-import { answerForMock, mockCreate } from './plan/mock.mts'
-import { faultyWishes } from './plan/preview.mts'
-import { poolNamed } from './plan/reserve.mts'
-import { wantedVms } from './plan/wishes.mts'
+import { contains, parseAddress } from '../../config/addresses.mts'
+import { issuers } from '../../credential/issuer.mts'
+import type { Entry } from '../../registry/entry.mts'
+import { readPredecessor } from '../../registry/predecessor.mts'
+import { requireEntry } from '../../registry/revise.mts'
+import type { RegistryStore } from '../../registry/store.mts'
+import type { Answer } from '../../run/answer.mts'
+import { ask } from '../../run/ask.mts'
+import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
+import { counted } from '../../run/counted.mts'
+import { exitCodes, interrupted, ProxmintError } from '../../run/errors.mts'
+import { withRow } from '../../run/progress.mts'
+import { withRegistry } from '../../site/open-registry.mts'
+import { openSite, type Site } from '../../site/site.mts'
+import { formatVm, formatVms } from '../look/list.mts'
+import { formatOutdated, outdatedIn } from '../look/outdated.mts'
+import { factsOf, viewsOf } from '../look/views.mts'
+import { openContext, withVmRegistry } from '../open.mts'
+import { poolNamed } from '../plan/draft.mts'
+import { answerForMock, mockCreate } from '../plan/mock.mts'
+import { draftVms } from '../plan/preview.mts'
+import { wantedVms } from '../plan/wishes.mts'
+import type { Applied } from './apply.mts'
+import { answerFor, inParallel } from './apply-many.mts'
+import { provisionVm } from './create.mts'
+import { destroyVm } from './destroy.mts'
+import { extendVm, resumeVm } from './expiry.mts'
+import { rebuildVm, versionFor } from './rebuild.mts'
 
 const name = 'vm'
 const dayRange = { min: 1, max: 36_500 }
@@ -86,24 +85,26 @@ const onVms: Record<string, Verb> = {
   async create({ store, site, signal }, args) {
     const wanted = await wantedVms(args)
     const parallel = args.integer('parallel', { min: 1, max: 100 })!
-    const faulty = await faultyWishes(wanted, site, store)
-    if (faulty.length === wanted.size) return answerFor(faulty)
+    const drafts = await draftVms(wanted, site, store)
+    if (drafts.faults.length === wanted.size) return answerFor(drafts.faults)
     const userSignature = args.string('user-signature')
     if (userSignature !== undefined && wanted.size > 1) {
       throw usageError({ name }, '--user-signature is for one VM')
     }
     const options = { apply: args.flag('apply'), rollback: args.flag('rollback'), userSignature }
-    const context = await workingOn(store, site, signal)
-    const create = (vm: string) => createVm(vm, wanted.get(vm)!, options, context)
+    const context = await openContext(store, site, signal)
+    const create = (vm: string) => provisionVm(vm, () => drafts.of(vm), options, context)
     const [only] = wanted.keys()
     if (wanted.size === 1) return answerForOne(await create(only!))
-    return answerFor(await atOnce([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))))
+    return answerFor(
+      await inParallel([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))),
+    )
   },
   async resume({ store, site, signal }, args) {
     const days = args.integer('days', dayRange)
     const vm = wordAfterVerb({ name }, args, 'a name')
     await requireEntry(store, vm)
-    const entry = await resumeVm(vm, days, await workingOn(store, site, signal))
+    const entry = await resumeVm(vm, days, await openContext(store, site, signal))
     return { document: entry, text: `${vm} is active again, and expires ${entry.expiresAt}` }
   },
   async rebuild({ store, site, signal }, args) {
@@ -111,7 +112,7 @@ const onVms: Record<string, Verb> = {
     const entry = await requireEntry(store, vm)
     const version = versionFor(entry, await site.families())
     if (version !== undefined) await confirm(entry, 'rebuild', args, signal)
-    const rebuilt = await rebuildVm(vm, await workingOn(store, site, signal))
+    const rebuilt = await rebuildVm(vm, await openContext(store, site, signal))
     const { template } = rebuilt.entry
     const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
     return { document: rebuilt.entry, text: `${vm} ${did} from ${template!.version}, the current version` }
@@ -119,7 +120,7 @@ const onVms: Record<string, Verb> = {
   async destroy({ store, site, signal }, args) {
     const vm = wordAfterVerb({ name }, args, 'a name')
     await confirm(await requireEntry(store, vm), 'destroy', args, signal)
-    const entry = await destroyVm(vm, await workingOn(store, site, signal))
+    const entry = await destroyVm(vm, await openContext(store, site, signal))
     return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
   },
 }
