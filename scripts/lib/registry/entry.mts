@@ -1,3 +1,6 @@
+import type { AttributesOf, OptionsWith } from '../config/vm-option-types.mts'
+import { VM_OPTIONS } from '../config/vm-options.mts'
+
 /** `destroyed` entries are in the archive: their name, VMID and address are free again. */
 export const phases = ['reserved', 'created', 'minted', 'active', 'suspended', 'destroyed'] as const
 export type Phase = (typeof phases)[number]
@@ -26,38 +29,29 @@ export interface HistoryEvent {
   what: string
 }
 
-/** What a VM is made of, as it was decided when it was reserved; later defaults change nothing about it. */
-export interface VmDesign {
+/** Attributes of a design that the options of a VM decide. */
+export type VmAttributes = AttributesOf<
+  Exclude<OptionsWith<{ names: { attribute: string } }>, OptionsWith<{ designed: false }>>
+>
+
+/** Everything that a VM is made of, as it was decided when it was reserved; later defaults change nothing about it. */
+export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
   /** The copy of the VM template that is cloned. */
   template: { vmid: number; node: string }
   /** Of the disk and the cloud-init drive. */
   storage: string
-  cores: number
-  /** CPU model, as Proxmox names them. Left out: the VM was designed before there was a choice, with `qemu64`. */
+  /** Left out: the VM was designed before there was a choice. */
   cpuType?: string
-  /** MiB. */
-  memory: number
-  /** GiB. */
-  disk: number
   network: { prefix: number; gateway: string | null; dns: string[]; bridge: string; vlan: number | null }
-  tags: string[]
-  cloudInit: {
-    /** A file of cloud-init/templates/, without its ending. */
-    template: string
-    delivery: 'snippet' | 'iso'
-    storage: string
-    username: string
-    sshAuthorizedKeys: string[]
+  cloudInit: VmAttributes['cloudInit'] & {
     /** The file on the storage has the entry's id in its name. Left out: it is older, and has only the VM's name. */
     ownFile?: true
   }
-  /** `10m`. */
-  agentTimeout: string
   /** Null for a VM without an access credential. */
   access: AccessDesign | null
 }
 
-export function cpuTypeOf({ cpuType = 'qemu64' }: VmDesign): string {
+export function cpuTypeOf({ cpuType = VM_OPTIONS.cpuType.before }: VmDesign): string {
   return cpuType
 }
 

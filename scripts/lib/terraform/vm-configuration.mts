@@ -1,26 +1,25 @@
 import type { BackendConfig } from '../config/terraform.mts'
+import type { OptionsWith, OptionValue, VmOptions } from '../config/vm-option-types.mts'
 
-/** What the module `terraform/modules/vm` is given for one VM; names and units are the module's. */
-export interface VmSettings {
+/** Variables of the module that an option of a VM decides. */
+type OptionVariables = {
+  [N in OptionsWith<{ names: { variable: string } }> as VmOptions[N]['names']['variable']]: OptionValue<N>
+}
+
+/** Variables of the module `terraform/modules/vm` for one VM; names and units are the module's. */
+export interface VmSettings extends OptionVariables {
   name: string
   description: string
   node: string
   vmid: number
   template: { vmid: number; node: string }
   storage: string
-  cores: number
-  cpu_type: string
-  /** MiB. */
-  memory: number
-  /** GiB. */
-  disk: number
   /** With prefix length. */
   address: string
   gateway: string | null
   dns: string[]
   bridge: string
   vlan: number | null
-  tags: string[]
   started: boolean
   /** Cloud-init user-data for a snippet; null where there is none or it is in the seed. */
   user_data: string | null
@@ -29,7 +28,6 @@ export interface VmSettings {
   /** Of the snippet or the ISO on `file_storage`, without its ending. */
   file_name: string
   file_storage: string
-  agent_timeout: string
 }
 
 /** From a VM's folder, `vms/NAME`. */

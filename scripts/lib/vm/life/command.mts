@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { contains, parseAddress } from '../../config/addresses.mts'
+import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { issuers } from '../../credential/issuer.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { readPredecessor } from '../../registry/predecessor.mts'
@@ -29,7 +30,7 @@ import { extendVm, resumeVm } from './expiry.mts'
 import { rebuildVm, versionFor } from './rebuild.mts'
 
 const name = 'vm'
-const dayRange = { min: 1, max: 36_500 }
+const dayRange = VM_OPTIONS.expiryDays.range
 
 type Verb = (work: Work, args: Arguments) => Promise<Answer>
 
