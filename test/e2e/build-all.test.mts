@@ -10,6 +10,7 @@ import { exitCodes } from '../../scripts/lib/run/errors.mts'
 import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
 import { listReservations } from '../../scripts/lib/templates/reservations.mts'
 import { findTool } from '../../scripts/lib/tools/find.mts'
+import { startLabWith } from './golden.mts'
 import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
 
 const given = process.env['PROXMINT_TEST_MODERN_PACKER_PATH']
@@ -31,9 +32,8 @@ describe.sequential('on one node', () => {
   let workspace: Workspace
 
   beforeAll(async () => {
-    lab = await startLab()
+    lab = await startLabWith('base')
     workspace = await createWorkspace(lab)
-    expect(await workspace.zx('base', ['import', 'debian'], packerEnv)).toMatchObject({ code: 0 })
   })
   afterEach(() => lab.faults.set([]))
   afterAll(async () => {

@@ -5,10 +5,10 @@ import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { findTool } from '../../scripts/lib/tools/find.mts'
-import { acceptanceFaults } from './acceptance-faults.mts'
-import { leftovers } from './leftovers.mts'
-import { initCredentials, labCredentials, sopsEnvironment } from './sops-credentials.mts'
-import { createWorkspace, repository, rootClient, startLab, type Workspace } from './workspace.mts'
+import { acceptanceFaults } from '../e2e/acceptance-faults.mts'
+import { leftovers } from '../e2e/leftovers.mts'
+import { initCredentials, labCredentials, sopsEnvironment } from '../e2e/sops-credentials.mts'
+import { createWorkspace, repository, rootClient, startLab, type Workspace } from '../e2e/workspace.mts'
 
 // Read by the tools that are found here and by every command below.
 const given = process.env['PROXMINT_TEST_MODERN_PACKER_PATH']
