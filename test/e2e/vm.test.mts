@@ -6,16 +6,17 @@ import { VM_OPTIONS } from '../../scripts/lib/config/vm-options.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
+import { startLabWith } from './golden.mts'
 import { filesBelow } from './leftovers.mts'
 import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
-import { rootClient, startLab } from './workspace.mts'
+import { rootClient } from './workspace.mts'
 
 /** The life of VMs with the real OpenTofu and its provider, on a VM template that Packer built. */
 let lab: Lab
 let vms: VmWorkspace
 
 beforeAll(async () => {
-  lab = await startLab()
+  lab = await startLabWith('template')
   vms = await createVmWorkspace(lab)
 })
 afterAll(async () => {

@@ -32,14 +32,15 @@ export async function readLockfile(path: string): Promise<Families> {
  * Changes the lockfile while nobody else can; what is there is read first, so nothing of another run is lost.
  * @param change may throw, and then nothing is written.
  * @returns what is there now.
- * @throws ProxmintError (locked) when another run holds it for longer than 20 s.
+ * @throws ProxmintError (locked) when another run holds it for longer than `waitMs`, by default 20 s.
  */
 export async function updateLockfile(
   path: string,
   purpose: string,
   change: (families: Families) => Families,
+  waitMs = waitForLockMs,
 ): Promise<Families> {
-  return withLock({ path, purpose, waitMs: waitForLockMs }, async () => {
+  return withLock({ path, purpose, waitMs }, async () => {
     const before = await readLockfile(path)
     const after = change(before)
     if (formatLockfile(after) !== formatLockfile(before)) await writeFileAtomic(path, formatLockfile(after))

@@ -4,11 +4,11 @@ import type { Lab } from '../../lab/create.mts'
 import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
-import { acceptanceFaults } from './acceptance-faults.mts'
-import { leftovers } from './leftovers.mts'
-import { howToRun, isModern, packer } from './modern-packer.mts'
-import { initCredentials, labCredentials, sopsEnvironment } from './sops-credentials.mts'
-import { createWorkspace, repository, rootClient, startLab, type Workspace } from './workspace.mts'
+import { acceptanceFaults } from '../e2e/acceptance-faults.mts'
+import { leftovers } from '../e2e/leftovers.mts'
+import { howToRun, isModern, packer } from '../e2e/modern-packer.mts'
+import { initCredentials, labCredentials, sopsEnvironment } from '../e2e/sops-credentials.mts'
+import { createWorkspace, repository, rootClient, startLab, type Workspace } from '../e2e/workspace.mts'
 
 if (!isModern) process.stderr.write(`SKIPPED: the tests with a modern Packer; to run them, ${howToRun}\n`)
 

@@ -22,9 +22,9 @@ import {
   type Keys,
   machinesCannotRun,
   makeKeys,
-} from './qemu-guest.mts'
-import { copyVmFolders, homeIn } from './vm-workspace.mts'
-import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
+} from '../e2e/qemu-guest.mts'
+import { copyVmFolders, homeIn } from '../e2e/vm-workspace.mts'
+import { createWorkspace, rootClient, startLab, type Workspace } from '../e2e/workspace.mts'
 
 if (machinesCannotRun !== undefined)
   console.warn(`SKIPPED: the journey on real machines. ${machinesCannotRun}`)

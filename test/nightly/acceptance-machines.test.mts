@@ -1,19 +1,14 @@
 /**
  * The acceptance test on real machines, where two steps of the clean-up are left out of one build. It takes four
- * boots more than the journey's six, each emulated, so it runs only where it is asked for.
+ * boots, each emulated.
  */
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
-import { acceptanceFaults } from './acceptance-faults.mts'
-import { bootTimeoutMs, machinesCannotRun } from './qemu-guest.mts'
-import { createWorkspace, startLab, type Workspace } from './workspace.mts'
-
-const skipped =
-  process.env['PROXMINT_TEST_MACHINES'] === 'all'
-    ? machinesCannotRun
-    : 'It takes some ten minutes; PROXMINT_TEST_MACHINES=all runs it.'
+import { acceptanceFaults } from '../e2e/acceptance-faults.mts'
+import { bootTimeoutMs, machinesCannotRun as skipped } from '../e2e/qemu-guest.mts'
+import { createWorkspace, startLab, type Workspace } from '../e2e/workspace.mts'
 
 if (skipped !== undefined) {
   console.warn(`SKIPPED: the acceptance test of a faulty VM template on real machines. ${skipped}`)
