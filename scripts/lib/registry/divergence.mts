@@ -1,3 +1,4 @@
+import { DAY_MS } from '../run/duration.mts'
 import { displaced, type Places } from './check.mts'
 import { type Entry, wasActive } from './entry.mts'
 
@@ -35,8 +36,6 @@ export interface Divergence {
   fix: Fix | undefined
 }
 
-const dayMs = 24 * 60 * 60 * 1000
-
 /** Where registry, folders and Proxmox contradict each other. */
 export function divergencesOf(views: Views): Divergence[] {
   const vms = new Map(views.vms.map(vm => [vm.vmid, vm]))
@@ -61,7 +60,7 @@ function divergenceOf(entry: Entry, vm: SeenVm | undefined, { siteTag, now }: Vi
   }
   if (vm === undefined) {
     if (phase !== 'reserved') return [told(name, `VM ${vmid} is not in Proxmox, or cannot be seen`, show)]
-    if (now.getTime() - Date.parse(createdAt) < dayMs) return []
+    if (now.getTime() - Date.parse(createdAt) < DAY_MS) return []
     const hint = `zx scripts/apply.mts ${name}, or give it up: zx scripts/vm.mts destroy ${name}`
     return [told(name, `it is only reserved for more than a day, and holds ${address}`, hint)]
   }
