@@ -1,5 +1,5 @@
 import type { Config } from '../config/load.mts'
-import { type PoolConfig, poolFile } from '../config/pools.mts'
+import { type PoolConfig, POOL_FILE } from '../config/pools.mts'
 import type { VmDefaults } from '../config/vm-defaults.mts'
 import type { Credentials } from '../credentials/credentials.mts'
 import { loadCredentials } from '../credentials/load.mts'
@@ -180,7 +180,7 @@ async function lookAtBridges(
     'value' in config ? [{ bridge: config.value.bridge, setBy: '`bridge` in config/proxmint.yaml' }] : []
   const all = 'value' in pools ? Object.values(pools.value.pools) : []
   const theirs = all.flatMap(({ name, bridge }) =>
-    bridge === undefined ? [] : [{ bridge, setBy: `\`bridge\` of the pool ${name} in ${poolFile}` }],
+    bridge === undefined ? [] : [{ bridge, setBy: `\`bridge\` of the pool ${name} in ${POOL_FILE}` }],
   )
   return { node, wanted: [...ours, ...theirs], found: await listBridges(client, node) }
 }
