@@ -64,8 +64,8 @@ test('a wallet with its checksum is taken as it is', () => {
 })
 
 test.each([
-  ['vitalik.eth', '--owner-wallet is no address'],
-  [address.slice(0, -1), '--owner-wallet is no address'],
+  ['vitalik.eth', '--owner-wallet is not an address'],
+  [address.slice(0, -1), '--owner-wallet is not an address'],
   [`0x${'0'.repeat(40)}`, '--owner-wallet is the zero address'],
   [address.toLowerCase(), '--owner-wallet lacks the checksum'],
   [`0x${address.slice(2).toUpperCase()}`, '--owner-wallet lacks the checksum'],

@@ -75,7 +75,7 @@ describe('a lockfile that cannot be used is told, and stays as it is', () => {
     [
       'with an unknown key',
       withFamily(debian => Object.assign(debian, { candidat: null })),
-      'families.debian.candidat is no known key; did you mean candidate?',
+      'families.debian.candidat is not a known key; did you mean candidate?',
     ],
     [
       'with a channel that leads nowhere',

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { configFile } from '../config/load.mts'
+import { CONFIG_FILE } from '../config/load.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { codeOf } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
@@ -13,7 +13,7 @@ const lockfileName = 'templates.lock.json'
 
 /** Where the lockfile is: beside the config. */
 export function lockfilePath(env: NodeJS.ProcessEnv = process.env): string {
-  return join(dirname(env['PROXMINT_CONFIG'] ?? configFile), lockfileName)
+  return join(dirname(env['PROXMINT_CONFIG'] ?? CONFIG_FILE), lockfileName)
 }
 
 /** Every version there is; none where there is no lockfile yet. @throws ProxmintError (invalid). */
