@@ -11,6 +11,8 @@ SHELL := bash
 OS ?= debian
 ARGS ?=
 GUESTS ?= sim
+# Of vitest.config.mts, for `make vitest`.
+PROJECTS ?= unit lab e2e
 
 system_path := $(PATH)
 # The Node.js that runs TypeScript, zx and every other tool of ours come from node_modules.
@@ -19,6 +21,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 installed := node_modules/.package-lock.json
 reports := .proxmint/reports
 bats_files := $(wildcard test/bats/*.bats)
+reported = --reporter=default --reporter=json --outputFile.json=$(reports)/$(1).json
 
 .PHONY: help
 help: ## list the targets
@@ -27,7 +30,7 @@ help: ## list the targets
 
 # npm must not run on the Node.js that it is about to replace.
 $(installed): export PATH := $(system_path)
-$(installed): package.json package-lock.json
+$(installed): package.json package-lock.json lab/package.json
 	npm ci
 	@tools/check-node.sh
 	@touch $@
@@ -43,7 +46,10 @@ demo: $(installed) ## set up and run the main job on the embedded Proxmox VE (GU
 	@zx scripts/demo.mts --guests $(GUESTS) $(ARGS)
 
 .PHONY: test
-test: setup-test lint typecheck vitest bats ## set up, check the code, run every test
+test: setup-test lint typecheck vitest bats ## set up, check the code, run the tests
+
+.PHONY: test-nightly
+test-nightly: setup-test vitest-nightly ## set up, run the tests that take long: real machines, the whole demo, ...
 
 # Without QEMU the tests on real machines say that they are skipped, and why.
 .PHONY: setup-test
@@ -67,7 +73,12 @@ typecheck: $(installed) ## check types
 .PHONY: vitest
 vitest: $(installed)
 	@mkdir -p $(reports)
-	@vitest run --reporter=default --reporter=json --outputFile.json=$(reports)/vitest.json $(ARGS)
+	@vitest run $(PROJECTS:%=--project=%) $(call reported,vitest) $(ARGS)
+
+.PHONY: vitest-nightly
+vitest-nightly: $(installed)
+	@mkdir -p $(reports)
+	@vitest run --project=nightly $(call reported,nightly) $(ARGS)
 
 .PHONY: bats
 bats: $(installed)
@@ -143,4 +154,4 @@ lab: $(installed) ## run the embedded Proxmox VE in the foreground
 # Not all of .proxmint: it also remembers what was begun on Proxmox and must still be cleared up there.
 .PHONY: clean
 clean: ## remove what can be made again (the tools outside the work tree stay)
-	rm -rf node_modules coverage $(reports)
+	rm -rf node_modules coverage lab/dist $(reports)

@@ -1,4 +1,4 @@
-/** What `scripts/lab.mts` does, by subcommand. */
+/** Work of the lab's subcommands, one function each. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,12 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { chainVariables } from './chain/lab-chain.mts'
 import { readCluster } from './cluster/read.mts'
 import { askFaults } from './control.mts'
+import { LabError } from './core/lab-error.mts'
 import { createLab, type Lab, type LabOptions } from './create.mts'
-import { LabError } from './lab-error.mts'
 import { guestSshVariables } from './network/lab-network.mts'
 import { joiningCommand } from './network/namespace.mts'
 import { sshVariables } from './node-ssh/access.mts'
-import type { FaultReport } from './pve/faults/fault.mts'
+import type { FaultReport } from './pve/core/fault.mts'
 import { readFaults } from './pve/faults/read-faults.mts'
 import { type LabRecord, removeRecord, runningLab, startTicksOf, writeRecord } from './record.mts'
 
@@ -35,7 +35,7 @@ export async function labUp(options: UpOptions, signal: AbortSignal): Promise<vo
   if (other) {
     throw new LabError(
       `a lab runs on ${stateFolder} already: ${other.url}, process ${other.pid}`,
-      'stop it with `zx scripts/lab.mts down`, or give this one its own --state DIR',
+      'stop it with `pve-lab down`, or give this one its own --state DIR',
     )
   }
   const userCfg = userCfgFile === undefined ? undefined : await readUserCfg(userCfgFile)
@@ -147,5 +147,5 @@ export async function labFault(stateFolder: string, action: FaultAction): Promis
 export async function requireLab(stateFolder: string): Promise<LabRecord> {
   const record = await runningLab(stateFolder)
   if (record) return record
-  throw new LabError(`no lab runs on ${stateFolder}`, 'start one with `zx scripts/lab.mts up`')
+  throw new LabError(`no lab runs on ${stateFolder}`, 'start one with `pve-lab up`')
 }

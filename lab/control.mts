@@ -5,8 +5,8 @@
 
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { LabError, LabUsageError } from './lab-error.mts'
-import type { Fault, FaultReport } from './pve/faults/fault.mts'
+import { LabError, LabUsageError } from './core/lab-error.mts'
+import type { Fault, FaultReport } from './pve/core/fault.mts'
 import { parseFaults } from './pve/faults/read-faults.mts'
 
 /** What the socket gives access to. */
@@ -31,7 +31,11 @@ async function act(controlled: Controlled, message: IncomingMessage): Promise<Fa
   return []
 }
 
-async function answer(controlled: Controlled, message: IncomingMessage, response: ServerResponse) {
+async function answer(
+  controlled: Controlled,
+  message: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const [status, body] = await act(controlled, message).then(
     faults => [200, { faults }] as const,
     (error: Error) => {
@@ -81,7 +85,7 @@ export async function askFaults(
   const { status, body } = await send(path, method, faults).catch(error => {
     throw new LabError(
       `the lab does not answer on ${path}: ${error.message}`,
-      'is it still up? `zx scripts/lab.mts status`',
+      'is it still up? `pve-lab status`',
       error,
     )
   })

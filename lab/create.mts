@@ -2,16 +2,17 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { chainVariables, type LabChain, writeChainFiles } from './chain/lab-chain.mts'
 import { checkCluster } from './cluster/check.mts'
 import type { ClusterDescription } from './cluster/description.mts'
-import { ensureImage, type Image, type ImageName } from './guests/image/image.mts'
-import { ensureMachineImage } from './guests/image/machine.mts'
+import { cannotListen } from './core/lab-error.mts'
 import { requireMachines } from './guests/qemu/requirements.mts'
 import { ensureSecrets, labUserCfg, loginVariables, type PveVersion, type Secrets } from './identity.mts'
+import type { Image, ImageName } from './images/image.mts'
+import { ensureMachineImage } from './images/machine.mts'
+import { ensureImage } from './images/simulated.mts'
 import type { GuestKind, InsideReady, InsideSettings } from './inside.mts'
-import { cannotListen } from './lab-error.mts'
 import { PACKAGES_URL } from './network/bridge.mts'
 import { type Forwarder, forward } from './network/forward.mts'
 import { chooseIsolation, type IsolationMode } from './network/isolation.mts'
@@ -20,7 +21,7 @@ import { requireLocal } from './network/listen-address.mts'
 import { type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
 import { type NodeSshAccess, sshVariables } from './node-ssh/access.mts'
 import { ensureNodeKeys, type NodeKeys } from './node-ssh/keys.mts'
-import type { Fault, FaultReport } from './pve/faults/fault.mts'
+import type { Fault, FaultReport } from './pve/core/fault.mts'
 import { checkFaults } from './pve/faults/read-faults.mts'
 import { type Caller, callerOf } from './rpc.mts'
 
@@ -213,7 +214,9 @@ async function openDoor(
   return { listen: { host: '127.0.0.1', port: forwarder.port }, socketPath, forwarder }
 }
 
-const closeDoors = (doors: Door[]) => Promise.all(doors.map(({ forwarder }) => forwarder?.close()))
+async function closeDoors(doors: Door[]): Promise<void> {
+  await Promise.all(doors.map(({ forwarder }) => forwarder?.close()))
+}
 
 async function listen(where: { host: string; port: number }, socketPath: string): Promise<Forwarder> {
   return forward(where, { path: socketPath }).catch(error => {
@@ -234,7 +237,8 @@ function prepareImages(options: LabOptions): Promise<Image[]> {
 function spawnInside(isolation: Isolation): ChildProcess {
   const [file, ...args] = isolatedCommand(isolation, [
     process.execPath,
-    join(import.meta.dirname, 'inside.mts'),
+    // TypeScript in the repository, JavaScript in an installed package.
+    join(import.meta.dirname, `inside${extname(import.meta.filename)}`),
   ])
   return spawn(file!, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
 }

@@ -31,7 +31,9 @@ export interface LabRecord {
 
 export const DEFAULT_STATE_FOLDER = join('.proxmint', 'lab')
 
-const recordPath = (stateFolder: string) => join(resolve(stateFolder), 'lab.json')
+function recordPath(stateFolder: string): string {
+  return join(resolve(stateFolder), 'lab.json')
+}
 
 /** Readable by its owner alone: it holds the API token. */
 export async function writeRecord(stateFolder: string, record: LabRecord): Promise<void> {

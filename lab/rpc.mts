@@ -1,7 +1,7 @@
 /** Calls between the lab's outer process and the one inside its namespace, over Node's IPC channel. */
 
 import type { ChildProcess } from 'node:child_process'
-import { LabError } from './lab-error.mts'
+import { LabError } from './core/lab-error.mts'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a handler takes and returns is between it and its caller
 export type Handlers = Record<string, (...args: any[]) => Promise<unknown>>

@@ -1,7 +1,7 @@
+import { LabUsageError } from './core/lab-error.mts'
 import type { LabOptions } from './create.mts'
-import { IMAGE_NAMES, type ImageName } from './guests/image/image.mts'
+import { IMAGE_NAMES, type ImageName } from './images/image.mts'
 import type { GuestKind } from './inside.mts'
-import { LabUsageError } from './lab-error.mts'
 import { ISOLATION_MODES, type IsolationMode } from './network/isolation.mts'
 import { requireLocal } from './network/listen-address.mts'
 

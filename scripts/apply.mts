@@ -28,7 +28,7 @@ await runMain({
       parallel: args.integer('parallel', { min: 1, max: 100 })!,
     }
     const { answerFor, applyVms } = await import('./lib/vm/life/apply-many.mts')
-    const { withVms } = await import('./lib/vm/life/vm-registry.mts')
+    const { withVms } = await import('./lib/vm/open.mts')
     const outcomes = await withVms(
       name,
       signal,

@@ -1,5 +1,6 @@
-import type { BuildOptions } from './lib/build/options.mts'
-import { type Arguments, assignments, durationMs, usageError } from './lib/run/command-line.mts'
+import type { BuildOptions } from './lib/build/records.mts'
+import { type Arguments, assignments, usageError } from './lib/run/command-line.mts'
+import { durationMs } from './lib/run/duration.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'build'

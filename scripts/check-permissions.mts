@@ -1,9 +1,9 @@
-import { checkAll, checkSaved } from './lib/doctor/check-permissions.mts'
 import { formatVerdict } from './lib/permissions/check.mts'
 import { printAnswer } from './lib/run/answer.mts'
 import { usageError } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
+import { checkAll, checkSaved } from './lib/site/permissions-command.mts'
 
 const name = 'check-permissions'
 

@@ -1,7 +1,7 @@
-import { checkLogin, exportCredentials, makeCredentials } from './lib/doctor/credentials.mts'
 import { type Arguments, verbOf } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
+import { checkLogin, exportCredentials, makeCredentials } from './lib/site/credentials-command.mts'
 
 const name = 'credentials'
 

@@ -12,7 +12,7 @@ await runMain({
   writes: [],
   example: 'zx scripts/doctor.mts',
   async run(args) {
-    const { examine } = await import('./lib/doctor/doctor.mts')
-    return printAnswer(args, await examine())
+    const { diagnose } = await import('./lib/doctor/doctor.mts')
+    return printAnswer(args, await diagnose())
   },
 })

@@ -20,9 +20,8 @@ await runMain({
   async run(args, signal) {
     const graceDays = args.integer('grace-days', { min: 0, max: 36_500 })
     const execute = args.flag('execute')
-    const { collectGarbage, exitCodeOf, gcOptions } = await import('./lib/vm/life/gc.mts')
-    const { formatGc } = await import('./lib/vm/life/format-gc.mts')
-    const { withVms } = await import('./lib/vm/life/vm-registry.mts')
+    const { collectGarbage, formatGc, gcExitCode, gcOptions } = await import('./lib/vm/life/gc.mts')
+    const { withVms } = await import('./lib/vm/open.mts')
     const { openSite } = await import('./lib/site/site.mts')
     const site = openSite()
     const options = await gcOptions(site, execute, graceDays)
@@ -30,7 +29,7 @@ await runMain({
     return printAnswer(args, {
       document: outcomes,
       text: formatGc(outcomes, execute),
-      exitCode: execute ? exitCodeOf(outcomes, signal) : exitCodes.done,
+      exitCode: execute ? gcExitCode(outcomes, signal) : exitCodes.done,
     })
   },
 })

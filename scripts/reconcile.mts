@@ -18,7 +18,7 @@ await runMain({
   async run(args, signal) {
     const { formatReconcile } = await import('./lib/reconcile/format.mts')
     const { reconcile } = await import('./lib/reconcile/reconcile.mts')
-    const { withVms } = await import('./lib/vm/life/vm-registry.mts')
+    const { withVms } = await import('./lib/vm/open.mts')
     const found = await withVms(name, signal, context => reconcile(context, args.flag('fix')))
     const unfixed = signal.aborted ? exitCodes.interrupted : exitCodes.failed
     return printAnswer(args, {

@@ -5,10 +5,11 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { Ajv } from 'ajv'
 import { Document, isScalar, visit } from 'yaml'
-import type { CommandSpec, OptionSpec } from '../scripts/lib/run/command-line.mts'
+import type { CommandSpec } from '../scripts/lib/run/command-line.mts'
 import { exitCodes } from '../scripts/lib/run/errors.mts'
 import { commandsOf } from '../scripts/lib/run/main.mts'
-import { useNamed, usesWithVariables } from './uses.mts'
+import { describeCommand } from './describe-command.mts'
+import { usesWithVariables } from './uses.mts'
 
 const root = new URL('../', import.meta.url)
 
@@ -33,7 +34,7 @@ async function allCommands(): Promise<CommandSpec[]> {
 async function projectText(): Promise<string> {
   const { name, description, license, devEngines } = JSON.parse(await readText('package.json'))
   const makefile = await readText('Makefile')
-  const commands = (await allCommands()).map(command => describe(command, makefile))
+  const commands = (await allCommands()).map(command => describeCommand(command, makefile))
   const document = {
     // What runs the scripts, and comes from npm; `engines` is what npm itself is run by, to install it.
     project: { name, description, license, node: devEngines.runtime.version },
@@ -63,53 +64,6 @@ function compact(document: object): string {
 
 function readText(path: string): Promise<string> {
   return readFile(new URL(path, root), 'utf8')
-}
-
-function describe(command: CommandSpec, makefile: string): object {
-  const { name, summary, usage, options, positionals, writes, example } = command
-  const needs = command.uses.map(useNamed)
-  const { done, failed, usage: misused, interrupted } = exitCodes
-  const codes = [done, failed, misused, interrupted, ...needs.flatMap(need => need.exitCodes)]
-  return {
-    name,
-    run: `zx scripts/${name}.mts`,
-    make: targetsOf(name, makefile),
-    summary,
-    usage: formsOf(usage),
-    arguments: { max: Number.isFinite(positionals) ? positionals : null },
-    options: Object.fromEntries(
-      Object.entries(options).map(([option, spec]) => [`--${option}`, describeOption(spec)]),
-    ),
-    exitCodes: [...new Set(codes)].sort((a, b) => a - b),
-    writes,
-    environment: command.uses.filter(use => Object.keys(useNamed(use).variables).length > 0),
-    example,
-  }
-}
-
-function describeOption({ type, multiple, value, choices, default: fallback, help }: OptionSpec): object {
-  return {
-    type,
-    ...(multiple === true && { multiple }),
-    ...(value !== undefined && { value }),
-    ...(choices !== undefined && { choices }),
-    ...(fallback !== undefined && { default: fallback }),
-    help,
-  }
-}
-
-/** The ways to call it: what stands between bars, but not those inside of brackets. */
-function formsOf(usage: string): string[] {
-  return usage.split(/ \| (?![^[]*\])/)
-}
-
-/** The targets of the Makefile that run it. */
-function targetsOf(name: string, makefile: string): string[] {
-  return makefile
-    .split('\n.PHONY: ')
-    .filter(rule => rule.includes(`\t@zx scripts/${name}.mts`))
-    .map(rule => rule.split('\n')[0]!)
-    .filter(target => !target.startsWith('setup-'))
 }
 
 async function requireValid(document: object): Promise<void> {

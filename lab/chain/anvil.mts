@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { LabError } from '../lab-error.mts'
+import { LabError } from '../core/lab-error.mts'
 
 /** As npm names them. */
 const platforms: Record<string, string> = {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { LabError } from '../lab-error.mts'
+import { LabError } from '../core/lab-error.mts'
 import { type LabAccount, labAccounts } from './accounts.mts'
 import { anvilPath } from './anvil.mts'
 

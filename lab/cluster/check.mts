@@ -1,8 +1,8 @@
 /** Reads a cluster's description: every mistake is named with the path of its key and what is accepted there. */
 
-import { LabUsageError } from '../lab-error.mts'
-import type { ClusterSpec, StorageSpec } from '../pve/cluster.mts'
-import type { NodeConfig } from '../pve/state.mts'
+import { LabUsageError } from '../core/lab-error.mts'
+import type { ClusterSpec, StorageSpec } from '../pve/core/cluster.mts'
+import type { NodeConfig } from '../pve/core/state.mts'
 import {
   type ClusterDescription,
   CONTENT_TYPES,
@@ -22,16 +22,17 @@ interface Key {
   required?: true
 }
 
-const accepted =
-  (accepts: string, isRight: (value: unknown) => boolean): Check =>
-  value =>
-    isRight(value) ? undefined : accepts
+function accepted(accepts: string, isRight: (value: unknown) => boolean): Check {
+  return value => (isRight(value) ? undefined : accepts)
+}
 
-const text = (accepts: string, pattern: RegExp) =>
-  accepted(accepts, value => typeof value === 'string' && pattern.test(value))
+function text(accepts: string, pattern: RegExp): Check {
+  return accepted(accepts, value => typeof value === 'string' && pattern.test(value))
+}
 
-const oneOf = (words: readonly string[]) =>
-  accepted(words.join(', '), value => words.includes(value as string))
+function oneOf(words: readonly string[]): Check {
+  return accepted(words.join(', '), value => words.includes(value as string))
+}
 
 const gib = accepted('a number of GiB above 0', value => typeof value === 'number' && value > 0)
 const boolean = accepted('true or false', value => typeof value === 'boolean')
@@ -60,16 +61,19 @@ const STORAGE_KEYS: Record<keyof StorageDescription, Key> = {
   size: { check: gib },
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 
-const refusal = (message: string, hint: string) =>
-  new LabUsageError(`the cluster is not accepted: ${message}`, hint)
+function refusal(message: string, hint: string): LabUsageError {
+  return new LabUsageError(`the cluster is not accepted: ${message}`, hint)
+}
 
-const notAccepted = (path: string, value: unknown, accepts: string) =>
-  refusal(`${path} is ${JSON.stringify(value)}`, `it takes ${accepts}`)
+function notAccepted(path: string, value: unknown, accepts: string): LabUsageError {
+  return refusal(`${path} is ${JSON.stringify(value)}`, `it takes ${accepts}`)
+}
 
-function requireKnown(path: string, word: string, known: readonly string[], what: string) {
+function requireKnown(path: string, word: string, known: readonly string[], what: string): void {
   if (known.includes(word)) return
   const meant = nearest(word, known)
   throw refusal(
@@ -81,7 +85,7 @@ function requireKnown(path: string, word: string, known: readonly string[], what
 }
 
 /** @param where path of the mapping, without a dot at its end; empty for the whole. */
-function checkKeys(where: string, value: unknown, keys: Record<string, Key>) {
+function checkKeys(where: string, value: unknown, keys: Record<string, Key>): void {
   if (!isRecord(value)) throw notAccepted(where, value, `keys and values: ${Object.keys(keys).join(', ')}`)
   const at = (key: string) => (where === '' ? key : `${where}.${key}`)
   for (const key of Object.keys(value)) requireKnown(at(key), key, Object.keys(keys), 'known key')
@@ -93,26 +97,28 @@ function checkKeys(where: string, value: unknown, keys: Record<string, Key>) {
 }
 
 /** A list that is not empty, each of its words known. */
-function checkWords(path: string, value: unknown, known: readonly string[], what: string) {
+function checkWords(path: string, value: unknown, known: readonly string[], what: string): void {
   if (!Array.isArray(value) || value.length === 0)
     throw notAccepted(path, value, `a list of ${known.join(', ')}`)
   for (const [index, word] of value.entries())
     requireKnown(`${path}[${index}] \`${word}\``, word, known, what)
 }
 
-function checkUnique(path: string, key: string, names: string[]) {
+function checkUnique(path: string, key: string, names: string[]): void {
   const second = names.findIndex((name, index) => names.indexOf(name) < index)
   if (second >= 0)
     throw refusal(`${path}[${second}].${key} \`${names[second]}\` is there twice`, `give each its own ${key}`)
 }
 
-function checkList(path: string, value: unknown) {
+function checkList(path: string, value: unknown): void {
   if (!Array.isArray(value) || value.length === 0) throw notAccepted(path, value, 'a list of at least one')
 }
 
-const holdsFiles = (type: unknown) => type === 'dir' || type === 'nfs'
+function holdsFiles(type: unknown): type is 'dir' | 'nfs' {
+  return type === 'dir' || type === 'nfs'
+}
 
-function checkStorage(where: string, storage: StorageDescription, nodes: string[]) {
+function checkStorage(where: string, storage: StorageDescription, nodes: string[]): void {
   checkKeys(where, storage, STORAGE_KEYS)
   const { type, content, shared } = storage
   const kinds = holdsFiles(type) ? CONTENT_TYPES : ['images', 'rootdir']
@@ -124,7 +130,7 @@ function checkStorage(where: string, storage: StorageDescription, nodes: string[
     throw notAccepted(`${where}.shared`, false, 'true for nfs: that is what it is for')
 }
 
-function checkNodes(nodes: NodeDescription[]) {
+function checkNodes(nodes: NodeDescription[]): void {
   for (const [index, node] of nodes.entries()) checkKeys(`nodes[${index}]`, node, NODE_KEYS)
   checkUnique(
     'nodes',
@@ -135,21 +141,25 @@ function checkNodes(nodes: NodeDescription[]) {
     throw notAccepted('nodes[0].online', false, 'true: the first node serves the API')
 }
 
-const nodeFrom = ({ name, cores, memory, online }: NodeDescription): NodeConfig => ({
-  name,
-  online: online ?? true,
-  cores,
-  memory: memory === undefined ? undefined : Math.round(memory * GIB),
-})
+function nodeFrom({ name, cores, memory, online }: NodeDescription): NodeConfig {
+  return {
+    name,
+    online: online ?? true,
+    cores,
+    memory: memory === undefined ? undefined : Math.round(memory * GIB),
+  }
+}
 
-const storageFrom = ({ id, type, content, nodes, shared, size }: StorageDescription): StorageSpec => ({
-  id,
-  type,
-  content,
-  nodes,
-  shared: shared ?? type === 'nfs',
-  size: size === undefined ? undefined : Math.round(size * GIB),
-})
+function storageFrom({ id, type, content, nodes, shared, size }: StorageDescription): StorageSpec {
+  return {
+    id,
+    type,
+    content,
+    nodes,
+    shared: shared ?? type === 'nfs',
+    size: size === undefined ? undefined : Math.round(size * GIB),
+  }
+}
 
 /** @throws {LabUsageError} that names the path of the first mistake and what is accepted there. */
 export function checkCluster(value: unknown): ClusterSpec {

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
-import { LabUsageError } from '../lab-error.mts'
+import { LabUsageError } from '../core/lab-error.mts'
 import { checkCluster } from './check.mts'
 import type { ClusterDescription } from './description.mts'
 

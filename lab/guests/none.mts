@@ -1,6 +1,7 @@
 /** A driver without guests: disks are small files, a running guest is state. For tests of the API alone. */
 
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
+import { deferred } from '../core/deferred.mts'
 import {
   AgentCommandFailed,
   AgentNotRunning,
@@ -20,15 +21,22 @@ interface DiskNote {
   image?: string
 }
 
-const readNote = async (path: string): Promise<DiskNote> =>
-  JSON.parse(await readFile(path, 'utf8')) as DiskNote
-const writeNote = (path: string, note: DiskNote) => writeFile(path, JSON.stringify(note))
+async function readNote(path: string): Promise<DiskNote> {
+  return JSON.parse(await readFile(path, 'utf8')) as DiskNote
+}
 
-const isQcow2 = (image: Buffer) => image.toString('latin1', 0, 4) === 'QFI\xfb'
+function writeNote(path: string, note: DiskNote): Promise<void> {
+  return writeFile(path, JSON.stringify(note))
+}
+
+function isQcow2(image: Buffer): boolean {
+  return image.toString('latin1', 0, 4) === 'QFI\xfb'
+}
 
 /** A qcow2 says its disk's size in its header, anything else is as large as its file. */
-const diskSize = (image: Buffer) =>
-  isQcow2(image) && image.length >= 32 ? Number(image.readBigUInt64BE(24)) : image.length
+function diskSize(image: Buffer): number {
+  return isQcow2(image) && image.length >= 32 ? Number(image.readBigUInt64BE(24)) : image.length
+}
 
 async function importDisk(imagePath: string, target: string): Promise<number> {
   const image = await readFile(imagePath)
@@ -38,7 +46,7 @@ async function importDisk(imagePath: string, target: string): Promise<number> {
   return size
 }
 
-async function cloneDisk(source: string, target: string, mode: 'full' | 'linked') {
+async function cloneDisk(source: string, target: string, mode: 'full' | 'linked'): Promise<void> {
   if (mode === 'full') await copyFile(source, target)
   else await writeNote(target, { ...(await readNote(source)), parent: source })
 }
@@ -54,12 +62,14 @@ const counters = {
   'tx-packets': 0,
 }
 
-const interfaceOf = (nic: GuestNic, index: number) => ({
-  name: `eth${index}`,
-  'hardware-address': nic.mac.toLowerCase(),
-  'ip-addresses': [],
-  statistics: counters,
-})
+function interfaceOf(nic: GuestNic, index: number): Record<string, unknown> {
+  return {
+    name: `eth${index}`,
+    'hardware-address': nic.mac.toLowerCase(),
+    'ip-addresses': [],
+    statistics: counters,
+  }
+}
 
 /** True of any guest without a system in it: its cards are there, no address is. */
 function answerAgent(guest: GuestStart, command: string): unknown {
@@ -81,7 +91,7 @@ function answerAgent(guest: GuestStart, command: string): unknown {
 }
 
 function runGuest(start: GuestStart): RunningGuest {
-  const { promise: exited, resolve } = Promise.withResolvers<GuestExit>()
+  const { promise: exited, resolve } = deferred<GuestExit>()
   return {
     exited,
     async agent(command) {

@@ -1,5 +1,5 @@
-import type { Image } from '../guests/image/image.mts'
-import { run } from '../process.mts'
+import { run } from '../core/process.mts'
+import type { Image } from '../images/image.mts'
 import { BRIDGE, BRIDGE_ADDRESS, PREFIX_LENGTH } from './addresses.mts'
 import { servedUrls, serveFiles } from './file-server.mts'
 import type { BridgeNetwork } from './lab-network.mts'
@@ -9,8 +9,9 @@ const HTTP_PORT = 80
 /** Where images look for packages unless a guest is told otherwise at boot. */
 export const PACKAGES_URL = servedUrls(BRIDGE_ADDRESS, HTTP_PORT).packagesUrl
 
-const ip = (...args: string[]) =>
-  run('ip', args, { missing: 'the lab sets up its network with ip; install the package iproute2' })
+function ip(...args: string[]): Promise<string> {
+  return run('ip', args, { missing: 'the lab sets up its network with ip; install the package iproute2' })
+}
 
 /** The network of a lab with namespaces. */
 export async function openBridge(images: Image[]): Promise<BridgeNetwork> {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { LabError } from '../lab-error.mts'
+import { LabError } from '../core/lab-error.mts'
 import { addressInLab, BRIDGE, BRIDGE_ADDRESS, FIRST_LEASE, LAST_LEASE } from './addresses.mts'
 
 export interface DhcpServer {

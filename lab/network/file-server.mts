@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { checksumList, type Image } from '../guests/image/image.mts'
+import { checksumList, type Image } from '../images/image.mts'
 import type { LabNetwork } from './lab-network.mts'
 
 /** Serves images and packages to the lab's node and guests, as a Debian mirror would. Read only. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { LabError } from '../lab-error.mts'
-import { run } from '../process.mts'
+import { LabError } from '../core/lab-error.mts'
+import { run } from '../core/process.mts'
 import { type Isolation, isolatedCommand } from './namespace.mts'
 
 /** `auto`: namespaces where they are allowed, otherwise loopback. */

@@ -2,7 +2,7 @@
 export type LabNetwork = BridgeNetwork | LoopbackNetwork
 
 interface Served {
-  /** Below it the images and their SHA512SUMS. They are no qcow2 files: see lab/guests/image/format.mts. */
+  /** Below it the images and their SHA512SUMS. They are no qcow2 files: see lab/images/format.mts. */
   imagesUrl: string
   /** Below it one flat apt repository per image: `/debian-12/`. */
   packagesUrl: string

@@ -1,12 +1,13 @@
 import { BlockList, isIPv6 } from 'node:net'
-import { LabUsageError } from '../lab-error.mts'
+import { LabUsageError } from '../core/lab-error.mts'
 
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)
 loopback.addAddress('::1', 'ipv6')
 
-const isLoopback = (host: string) =>
-  host === 'localhost' || loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
+}
 
 /**
  * A lab is a Proxmox VE whose root password stands in a file and whose guests share this machine's kernel, so it is

@@ -1,5 +1,5 @@
-import type { Image } from '../guests/image/image.mts'
-import { LabError } from '../lab-error.mts'
+import { LabError } from '../core/lab-error.mts'
+import type { Image } from '../images/image.mts'
 import { serveFiles } from './file-server.mts'
 import { type LoopbackNetwork, SSH_PORTS } from './lab-network.mts'
 

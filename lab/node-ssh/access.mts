@@ -10,7 +10,9 @@ export interface NodeSshAccess {
 }
 
 /** The variables by which the bpg/proxmox provider logs in. Where the node is, it asks its API or its own config. */
-export const sshVariables = (privateKey: string): Record<string, string> => ({
-  PROXMOX_VE_SSH_USERNAME: 'root',
-  PROXMOX_VE_SSH_PRIVATE_KEY: privateKey,
-})
+export function sshVariables(privateKey: string): Record<string, string> {
+  return {
+    PROXMOX_VE_SSH_USERNAME: 'root',
+    PROXMOX_VE_SSH_PRIVATE_KEY: privateKey,
+  }
+}

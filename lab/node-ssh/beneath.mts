@@ -47,7 +47,9 @@ export async function atBeneath<T>(
   }
 }
 
-const entryOf = (folder: FileHandle, name: string) => `/proc/self/fd/${folder.fd}/${name}`
+function entryOf(folder: FileHandle, name: string): string {
+  return `/proc/self/fd/${folder.fd}/${name}`
+}
 
 /** The names in a folder, each with a path to it that passes no link. The folder itself must be none either. */
 export async function listBeneath<T>(

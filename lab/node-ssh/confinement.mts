@@ -2,8 +2,8 @@
 
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { run } from '../core/process.mts'
 import type { LabNetwork } from '../network/lab-network.mts'
-import { run } from '../process.mts'
 
 export interface Confinement {
   /** Argv that runs `command` by bash and sees nothing but the storages and programs. */
@@ -19,7 +19,9 @@ interface Place {
   runFolder: string
 }
 
-const script = (name: string) => join(import.meta.dirname, name)
+function script(name: string): string {
+  return join(import.meta.dirname, name)
+}
 
 /** By namespaces where the lab has a network of its own, otherwise by chroot. */
 export function confine(network: LabNetwork['kind'], place: Place): Promise<Confinement> {

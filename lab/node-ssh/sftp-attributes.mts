@@ -3,23 +3,30 @@
 import type { Stats } from 'node:fs'
 import type { Attributes } from 'ssh2'
 
-const seconds = (milliseconds: number) => Math.floor(milliseconds / 1000)
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000)
+}
 
-export const attributesOf = (info: Stats): Attributes => ({
-  mode: info.mode,
-  uid: info.uid,
-  gid: info.gid,
-  size: info.size,
-  atime: seconds(info.atimeMs),
-  mtime: seconds(info.mtimeMs),
-})
+export function attributesOf(info: Stats): Attributes {
+  return {
+    mode: info.mode,
+    uid: info.uid,
+    gid: info.gid,
+    size: info.size,
+    atime: seconds(info.atimeMs),
+    mtime: seconds(info.mtimeMs),
+  }
+}
 
-const kindOf = (info: Stats) => (info.isDirectory() ? 'd' : info.isSymbolicLink() ? 'l' : '-')
+function kindOf(info: Stats): '-' | 'd' | 'l' {
+  return info.isDirectory() ? 'd' : info.isSymbolicLink() ? 'l' : '-'
+}
 
-const permissionsOf = ({ mode }: Stats) =>
-  [6, 3, 0]
+function permissionsOf({ mode }: Stats): string {
+  return [6, 3, 0]
     .flatMap(shift => ['r', 'w', 'x'].map((letter, bit) => ((mode >> shift) & (4 >> bit) ? letter : '-')))
     .join('')
+}
 
 /** A line as of `ls -l`, which clients print as it is. */
 export function longNameOf(name: string, info: Stats): string {

@@ -71,9 +71,13 @@ function closeAll({ opened }: Session): void {
   opened.clear()
 }
 
-const isListing = (opened: Opened): opened is Listing => 'entries' in opened
+function isListing(opened: Opened): opened is Listing {
+  return 'entries' in opened
+}
 
-const endOfFile = () => Object.assign(new Error('end of file'), { code: 'EOF' })
+function endOfFile(): Error & { code: string } {
+  return Object.assign(new Error('end of file'), { code: 'EOF' })
+}
 
 function keep(session: Session, opened: Opened): Reply {
   session.last += 1
@@ -83,7 +87,9 @@ function keep(session: Session, opened: Opened): Reply {
   return (sftp, request) => sftp.handle(request, handle)
 }
 
-const numberOf = (handle: Buffer) => (handle.length === 4 ? handle.readUInt32BE() : 0)
+function numberOf(handle: Buffer): number {
+  return handle.length === 4 ? handle.readUInt32BE() : 0
+}
 
 function fileOf(session: Session, handle: Buffer): FileHandle {
   const opened = session.opened.get(numberOf(handle))
@@ -117,23 +123,28 @@ async function read(file: FileHandle, offset: number, length: number): Promise<R
   return (sftp, request) => sftp.data(request, buffer.subarray(0, bytesRead))
 }
 
-const list = async (root: string, path: string): Promise<Listing> => ({
-  entries: await listBeneath(root, path, async (filename, entry) => {
-    const info = await lstat(entry)
-    return { filename, longname: longNameOf(filename, info), attrs: attributesOf(info) }
-  }),
-})
+async function list(root: string, path: string): Promise<Listing> {
+  return {
+    entries: await listBeneath(root, path, async (filename, entry) => {
+      const info = await lstat(entry)
+      return { filename, longname: longNameOf(filename, info), attrs: attributesOf(info) }
+    }),
+  }
+}
 
 const LONGEST_READ_BYTES = 256 * 1024
 const NAMES_AT_ONCE = 100
 
-const attributesAt = (session: Session, path: string) =>
-  atBeneath(session.root, path, async (entry): Promise<Reply> => {
+function attributesAt(session: Session, path: string): Promise<Reply> {
+  return atBeneath(session.root, path, async (entry): Promise<Reply> => {
     const attributes = attributesOf(await lstat(entry))
     return (sftp, request) => sftp.attrs(request, attributes)
   })
+}
 
-const done = async (work: Promise<unknown>): Promise<undefined> => void (await work)
+async function done(work: Promise<unknown>): Promise<undefined> {
+  return void (await work)
+}
 
 const OPERATIONS: Record<string, Operation> = {
   OPEN: async (session, path: string, flags: number, { mode }: Partial<Attributes>) =>

@@ -3,10 +3,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestDriver } from '../guests/driver.mts'
-import { type MajorVersion, privilegesOf } from './access/privileges.mts'
 import { hashPassword, passwordMatches } from './access/secrets.mts'
-import { writeUserCfg } from './access/user-cfg.mts'
-import { ensureCertificate } from './certificates.mts'
 import {
   adoptCluster,
   type Cluster,
@@ -17,23 +14,27 @@ import {
   homeOf,
   singleNode,
   storagesOn,
-} from './cluster.mts'
+} from './core/cluster.mts'
+import type { Fault, FaultReport } from './core/fault.mts'
+import { type MajorVersion, privilegesOf } from './core/privileges.mts'
+import type { Pve } from './core/pve.mts'
+import { initialState, type State, type TaskRecord, type VmConfig } from './core/state.mts'
+import { lockState, type StateLock } from './core/state-lock.mts'
+import { openStore, withoutPrototypes } from './core/store.mts'
+import { writeUserCfg } from './core/user-cfg.mts'
+import { createVmLocks } from './core/vm-locks.mts'
 import { diskFaults } from './faults/disk-faults.mts'
-import type { Fault, FaultReport } from './faults/fault.mts'
 import { createFaults } from './faults/faults.mts'
 import { lockFaults } from './faults/lock-faults.mts'
 import { midway } from './faults/task-faults.mts'
 import { createDispatcher } from './http/dispatch.mts'
 import { listenHttp } from './http/listen.mts'
-import type { Pve } from './pve.mts'
-import { endInterrupted, removeHalfFiles } from './recovery.mts'
+import { ensureCertificate } from './nodes/certificates.mts'
 import { routes } from './routes.mts'
-import { initialState, type State, type TaskRecord, type VmConfig } from './state.mts'
-import { lockState, type StateLock } from './state-lock.mts'
 import { createFolders } from './storage/files.mts'
-import { openStore, withoutPrototypes } from './store.mts'
+import { removeHalfFiles } from './storage/half-files.mts'
+import { endInterrupted } from './tasks/interrupted.mts'
 import { createTasks } from './tasks/tasks.mts'
-import { createVmLocks } from './vm/locks.mts'
 
 export interface PveServerOptions {
   /** Port 0 picks a free one. */
@@ -108,14 +109,15 @@ export interface PveServer {
 }
 
 /** As Proxmox does after an upgrade: a role that names `VM.Monitor` still loads on PVE 9, without it. */
-function dropUnknownPrivileges({ access }: State, version: MajorVersion) {
+function dropUnknownPrivileges({ access }: State, version: MajorVersion): void {
   const known = privilegesOf(version)
   for (const [role, privileges] of Object.entries(access.roles))
     access.roles[role] = privileges.filter(privilege => known.has(privilege))
 }
 
-const clusterFrom = ({ cluster, dataDir }: PveServerOptions) =>
-  clusterOf(cluster ?? singleNode('pve'), id => join(dataDir, 'storage', id))
+function clusterFrom({ cluster, dataDir }: PveServerOptions): Cluster {
+  return clusterOf(cluster ?? singleNode('pve'), id => join(dataDir, 'storage', id))
+}
 
 function firstState(options: PveServerOptions, cluster: Cluster): State {
   const state = initialState(options.userCfg ?? '', cluster)
@@ -126,11 +128,11 @@ function firstState(options: PveServerOptions, cluster: Cluster): State {
   return state
 }
 
-async function createAllFolders(state: State) {
+async function createAllFolders(state: State): Promise<void> {
   for (const { name } of state.nodes) await createFolders(Object.fromEntries(storagesOn(state, name)))
 }
 
-async function recover(state: State, { dataDir, now = Date.now }: PveServerOptions) {
+async function recover(state: State, { dataDir, now = Date.now }: PveServerOptions): Promise<void> {
   endInterrupted(state, Math.floor(now() / 1000))
   await createAllFolders(state)
   await removeHalfFiles(
@@ -169,12 +171,12 @@ async function createPve(options: PveServerOptions): Promise<Pve> {
   }
 }
 
-async function stopGuests(pve: Pve) {
+async function stopGuests(pve: Pve): Promise<void> {
   await Promise.all([...pve.live.values()].map(({ guest }) => guest.stop()))
   pve.live.clear()
 }
 
-async function resetPve(pve: Pve, options: PveServerOptions) {
+async function resetPve(pve: Pve, options: PveServerOptions): Promise<void> {
   for (const task of pve.store.state.tasks) pve.tasks.abort(task.upid)
   await pve.tasks.settled()
   await stopGuests(pve)
@@ -188,17 +190,19 @@ async function resetPve(pve: Pve, options: PveServerOptions) {
   await pve.store.save()
 }
 
-const adminOf = (pve: Pve): PveAdmin => ({
-  vmConfig: vmid => pve.store.state.vms[vmid]?.config,
-  vmids: () => Object.keys(pve.store.state.vms).map(Number),
-  tasks: () => pve.store.state.tasks,
-  userCfg: () => writeUserCfg(pve.store.state.access),
-  isPassword: (userid, text) => passwordMatches(text, pve.store.state.passwords[userid]),
-  setFaults: faults => pve.faults.set(faults),
-  faults: () => pve.faults.list(),
-  settled: () => pve.tasks.settled(),
-  console: async vmid => pve.live.get(vmid)?.guest.console(),
-})
+function adminOf(pve: Pve): PveAdmin {
+  return {
+    vmConfig: vmid => pve.store.state.vms[vmid]?.config,
+    vmids: () => Object.keys(pve.store.state.vms).map(Number),
+    tasks: () => pve.store.state.tasks,
+    userCfg: () => writeUserCfg(pve.store.state.access),
+    isPassword: (userid, text) => passwordMatches(text, pve.store.state.passwords[userid]),
+    setFaults: faults => pve.faults.set(faults),
+    faults: () => pve.faults.list(),
+    settled: () => pve.tasks.settled(),
+    console: async vmid => pve.live.get(vmid)?.guest.console(),
+  }
+}
 
 /** Starts the server and resolves when it listens. */
 export async function createPveServer(options: PveServerOptions): Promise<PveServer> {

@@ -52,8 +52,9 @@ setup() {
 
 @test "make works where the path has a space" {
   cp "$repository"/{Makefile,package.json,package-lock.json} .
+  mkdir lab && cp "$repository"/lab/package.json lab
   # As after a set-up: nothing of it is newer than what was installed.
-  touch --date=2000-01-01 package.json package-lock.json
+  touch --date=2000-01-01 package.json package-lock.json lab/package.json
   run -0 make --no-print-directory templates
   [[ "$output" == *'no versions yet'* ]]
   run -0 make --no-print-directory build ARGS=--help

@@ -3,15 +3,16 @@ import { cp, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
+import { startLabWith } from './golden.mts'
 import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
-import { repository, startLab } from './workspace.mts'
+import { repository } from './workspace.mts'
 
 const configs = ['db.yaml', 'vm.yaml', 'terraform.yaml', 'registry.yaml', 'web3-defaults.yaml']
 let lab: Lab
 let vms: VmWorkspace
 
 beforeAll(async () => {
-  lab = await startLab()
+  lab = await startLabWith('template')
   vms = await createVmWorkspace(lab)
   const { folder } = vms.workspace
   for (const name of configs) await cp(join(repository, 'config', name), join(folder, 'config', name))

@@ -6,9 +6,10 @@ import type { Lab } from '../../lab/create.mts'
 import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
+import { startLabWith } from './golden.mts'
 import { leftovers } from './leftovers.mts'
 import { run } from './outside.mts'
-import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
+import { createWorkspace, rootClient, type Workspace } from './workspace.mts'
 
 let lab: Lab
 let root: ProxmoxClient
@@ -16,10 +17,8 @@ let workspace: Workspace
 const mounted: string[] = []
 
 beforeAll(async () => {
-  lab = await startLab()
+  lab = await startLabWith('base')
   root = rootClient(lab)
-  await using first = await createWorkspace(lab)
-  expect(await first.zx('base', ['import', 'debian'])).toMatchObject({ code: 0 })
 })
 afterAll(() => lab.close())
 beforeEach(async () => {

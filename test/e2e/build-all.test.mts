@@ -9,6 +9,7 @@ import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
 import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
 import { listReservations } from '../../scripts/lib/templates/reservations.mts'
+import { startLabWith } from './golden.mts'
 import { howToRun, isModern, packer } from './modern-packer.mts'
 import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
 
@@ -28,9 +29,8 @@ describe.sequential('on one node', () => {
   let workspace: Workspace
 
   beforeAll(async () => {
-    lab = await startLab()
+    lab = await startLabWith('base')
     workspace = await createWorkspace(lab)
-    expect(await workspace.zx('base', ['import', 'debian'], packerEnv)).toMatchObject({ code: 0 })
   })
   afterEach(() => lab.faults.set([]))
   afterAll(async () => {

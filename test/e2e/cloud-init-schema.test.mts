@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { cloudConfigKeys } from '../../scripts/lib/cloud-init/cloud-config.mts'
 import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
-import { accessVariables } from '../../scripts/lib/vm/plan/access.mts'
+import { accessVariables } from '../../scripts/lib/vm/stack/user-data.mts'
 import { temporaryFolder } from '../unit/temporary.mts'
 import { repository } from './workspace.mts'
 

@@ -1,26 +1,34 @@
-/** `make demo`, from the first command to the last, on a lab of its own. */
-import { execFile } from 'node:child_process'
+/** The beginning of `make demo`, and its end by Ctrl-C; whole: test/nightly/demo.test.mts. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { loadDocument } from '../unit/documents.mts'
+import { exitCodes } from '../../scripts/lib/run/errors.mts'
+import { stepsOfTheReadme } from './demo-steps.mts'
 import { repository } from './workspace.mts'
 
-const run = promisify(execFile)
+const BASE_STEP = 3
 
-/** As they stand in the README: `1.8 s  start an embedded Proxmox VE`. */
-async function stepsOfTheReadme(): Promise<string[]> {
-  const { text } = await loadDocument('README.md')
-  const lines = [...text.matchAll(/^ +[\d.]+ s {2}(.+)$/gm)].map(([, name]) => name!)
-  return lines.filter(name => name !== 'in all')
-}
-
-test('it takes the steps that the README shows, and each succeeds', { timeout: 900_000 }, async () => {
+test('the first steps are those of the README, and Ctrl-C ends the lab too', async () => {
+  const expected = await stepsOfTheReadme()
   const zx = join(repository, 'node_modules/zx/build/cli.js')
-  const { stdout } = await run(process.execPath, [zx, 'scripts/demo.mts', '--json'], {
-    cwd: repository,
-    maxBuffer: 2 ** 26,
+  const demo = spawn(process.execPath, [zx, 'scripts/demo.mts'], { cwd: repository, stdio: 'pipe' })
+  const closed = once(demo, 'close')
+  let output = ''
+  const steps = () => [...output.matchAll(/^== (.+): [\d.]+ s$/gm)].map(([, name]) => name!)
+  demo.stderr.on('data', chunk => {
+    output += chunk
   })
-  const { steps } = JSON.parse(stdout) as { steps: { name: string; seconds: number }[] }
-  expect(steps.map(({ name }) => name)).toEqual(await stepsOfTheReadme())
+  demo.stdout.on('data', chunk => {
+    const before = steps().length
+    output += chunk
+    if (before < BASE_STEP && steps().length >= BASE_STEP) demo.kill('SIGINT')
+  })
+  const [code] = await closed
+  expect(code, output).toBe(exitCodes.interrupted)
+  expect(output).toContain('error: interrupted: ')
+  expect(steps().slice(0, BASE_STEP)).toEqual(expected.slice(0, BASE_STEP))
+  const { hostname, port } = new URL(/^https:.+$/m.exec(output)![0])
+  await expect(once(connect(Number(port), hostname), 'connect')).rejects.toThrow('ECONNREFUSED')
 })

@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
-import type { Finding } from '../../scripts/lib/doctor/finding.mts'
+import type { Diagnosis } from '../../scripts/lib/doctor/diagnosis.mts'
 import { formatLockfile } from '../../scripts/lib/templates/lockfile-format.mts'
 import { noVersions } from '../../scripts/lib/templates/version.mts'
 import { version } from '../unit/templates-sample.mts'
@@ -26,8 +26,8 @@ afterAll(async () => {
 
 interface Examined {
   code: number | null
-  findings: Finding[]
-  faults: Finding[]
+  findings: Diagnosis[]
+  faults: Diagnosis[]
 }
 
 /** With a home of its own: the host keys of earlier labs are in ours. */
@@ -36,7 +36,7 @@ async function doctor(env: NodeJS.ProcessEnv = {}): Promise<Examined> {
   const home = { HOME: workspace.folder, XDG_CACHE_HOME: cache }
   const { code, stdout, stderr } = await workspace.zx('doctor', ['--json'], { ...home, ...env })
   expect(stderr).toBe('')
-  const { findings } = JSON.parse(stdout) as { findings: Finding[] }
+  const { findings } = JSON.parse(stdout) as { findings: Diagnosis[] }
   return { code, findings, faults: findings.filter(({ level }) => level === 'fault') }
 }
 
@@ -48,7 +48,7 @@ async function filesBelow(folder: string): Promise<string[]> {
 
 /** On loopback the address that Proxmox tells for the node's SSH is not the lab's. */
 const hasNodeSsh = (): boolean => lab.isolation.kind !== 'loopback'
-const besidesSsh = (faults: Finding[]): Finding[] =>
+const besidesSsh = (faults: Diagnosis[]): Diagnosis[] =>
   hasNodeSsh() ? faults : faults.filter(({ area }) => area !== 'node SSH')
 
 test('all is well, and nothing is changed', async () => {

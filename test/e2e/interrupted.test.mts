@@ -7,17 +7,16 @@ import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
 import { listReservations } from '../../scripts/lib/templates/reservations.mts'
-import { createWorkspace, rootClient, type Started, startLab, type Workspace } from './workspace.mts'
+import { startLabWith } from './golden.mts'
+import { createWorkspace, rootClient, type Started, type Workspace } from './workspace.mts'
 
 let lab: Lab
 let root: ProxmoxClient
 let workspace: Workspace
 
 beforeAll(async () => {
-  lab = await startLab()
+  lab = await startLabWith('base')
   root = rootClient(lab)
-  await using first = await createWorkspace(lab)
-  expect(await first.zx('base', ['import', 'debian'])).toMatchObject({ code: 0 })
 })
 afterAll(() => lab.close())
 beforeEach(async () => {

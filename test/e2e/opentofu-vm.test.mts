@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
+import { startLabWith } from './golden.mts'
 import { openTofu, rootLogin, type Tofu } from './opentofu.mts'
-import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
+import { createWorkspace, rootClient, type Workspace } from './workspace.mts'
 
 /** One VM with user-data of its own, through what is done to a VM in its life, by the bpg provider. */
 let lab: Lab
@@ -14,9 +15,8 @@ let tofu: Tofu
 let keyFile: string
 
 beforeAll(async () => {
-  lab = await startLab()
+  lab = await startLabWith('base')
   workspace = await createWorkspace(lab)
-  expect(await workspace.zx('base', ['import', 'debian'])).toMatchObject({ code: 0 })
   keyFile = join(workspace.folder, 'jane')
   await lab.exec(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', keyFile])
   const key = (await readFile(`${keyFile}.pub`, 'utf8')).trim()

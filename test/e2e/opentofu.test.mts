@@ -2,8 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
+import { startLabWith } from './golden.mts'
 import { openExample, openTofu, type Tofu, tokenLogin } from './opentofu.mts'
-import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
+import { createWorkspace, rootClient, type Workspace } from './workspace.mts'
 
 /** OpenTofu (or Terraform) with the real bpg/proxmox provider, against the lab. */
 let lab: Lab
@@ -11,9 +12,8 @@ let workspace: Workspace
 let tofu: Tofu
 
 beforeAll(async () => {
-  lab = await startLab()
+  lab = await startLabWith('base')
   workspace = await createWorkspace(lab)
-  expect(await workspace.zx('base', ['import', 'debian'])).toMatchObject({ code: 0 })
   tofu = await openTofu(lab, 'opentofu', tokenLogin(lab))
 })
 afterAll(async () => {

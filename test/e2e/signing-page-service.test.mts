@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
-import { accessVariables } from '../../scripts/lib/vm/plan/access.mts'
+import { accessVariables } from '../../scripts/lib/vm/stack/user-data.mts'
 import { temporaryFolder } from '../unit/temporary.mts'
 import { repository } from './workspace.mts'
 

@@ -12,7 +12,8 @@ import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import type { Entry } from '../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
-import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
+import { startLabWith } from './golden.mts'
+import { createWorkspace, rootClient, type Workspace } from './workspace.mts'
 
 let lab: Lab
 let root: ProxmoxClient
@@ -23,11 +24,10 @@ const names: string[] = []
 const vmids: number[] = []
 
 beforeAll(async () => {
-  lab = await startLab()
+  lab = await startLabWith('base')
   root = rootClient(lab)
   workspace = await createWorkspace(lab)
   await mkdir(join(workspace.folder, 'terraform'))
-  expect(await workspace.zx('base', ['import', 'debian'])).toMatchObject({ code: 0 })
 })
 afterAll(async () => {
   await workspace[Symbol.asyncDispose]()

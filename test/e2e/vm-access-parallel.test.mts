@@ -5,9 +5,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { labAccounts } from '../../lab/chain/accounts.mts'
 import type { Lab } from '../../lab/create.mts'
 import { type CredentialChain, openCredentialChain } from './credential-chain.mts'
+import { startLabWith } from './golden.mts'
 import { inGuestByAgent, slowly } from './guest-agent.mts'
 import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
-import { rootClient, startLab } from './workspace.mts'
+import { rootClient } from './workspace.mts'
 
 const processes = 8
 /** PROXMINT_TEST_VMS_EACH=5 makes forty, which takes some minutes. */
@@ -19,7 +20,7 @@ let chain: CredentialChain
 let templateVmid: number
 
 beforeAll(async () => {
-  lab = await startLab({ chain: true })
+  lab = await startLabWith('template', { chain: true })
   vms = await createVmWorkspace(lab)
   templateVmid = vms.workspace.vmids[0]
   chain = await openCredentialChain(lab)

@@ -5,15 +5,15 @@ import { Wallet } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { labAccounts } from '../../lab/chain/accounts.mts'
 import type { Lab } from '../../lab/create.mts'
-import { decryptForUser } from '../../scripts/lib/chain/user-encrypted.mts'
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
 import { writePackages } from '../../scripts/lib/templates/packages.mts'
+import { decryptForUser } from '../unit/token-owner.mts'
 import { type CredentialChain, openCredentialChain } from './credential-chain.mts'
 import { inGuestByAgent, slowly } from './guest-agent.mts'
 import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
 import { web3Package } from './web3-package.mts'
-import { rootClient, startLab } from './workspace.mts'
+import { rootClient, startLab, type Workspace } from './workspace.mts'
 
 let lab: Lab
 let vms: VmWorkspace
@@ -28,12 +28,17 @@ beforeAll(async () => {
   lab = await startLab({ chain: true })
   const web3 = await web3Package(await folderFor('package'))
   isReal = web3.isReal
-  vms = await createVmWorkspace(lab, 'debian-web3', {
-    PAM_WEB3_PACKAGE: web3.file,
-    PAM_WEB3_PACKAGE_SHA256: web3.sha256,
-  })
+  const env = { PAM_WEB3_PACKAGE: web3.file, PAM_WEB3_PACKAGE_SHA256: web3.sha256 }
+  vms = await createVmWorkspace(lab, workspace => buildWeb3(workspace, env))
   chain = await openCredentialChain(lab)
 })
+async function buildWeb3(workspace: Workspace, env: Record<string, string>): Promise<void> {
+  const family = 'debian-web3'
+  await workspace.edit('config/proxmint.yaml', '  debian-12:', '  debian-12-web3:')
+  expect(await workspace.zx('base', ['import', family])).toMatchObject({ code: 0 })
+  expect(await workspace.zx('build', [family, '--no-test'], env)).toMatchObject({ code: 0 })
+  expect(await workspace.zx('templates', ['promote', family, '--untested'])).toMatchObject({ code: 0 })
+}
 afterAll(async () => {
   await vms?.[Symbol.asyncDispose]()
   await lab?.close()

@@ -8,14 +8,15 @@ import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import type { Entry } from '../../scripts/lib/registry/entry.mts'
 import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
 import { VM_CHECKPOINTS } from '../checkpoints.mts'
+import { startLabWith } from './golden.mts'
 import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
-import { rootClient, startLab } from './workspace.mts'
+import { rootClient } from './workspace.mts'
 
 let lab: Lab
 let vms: VmWorkspace
 
 beforeAll(async () => {
-  lab = await startLab()
+  lab = await startLabWith('template')
   vms = await createVmWorkspace(lab)
 })
 afterAll(async () => {

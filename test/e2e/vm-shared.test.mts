@@ -6,8 +6,9 @@ import type { Lab } from '../../lab/create.mts'
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { type Database, startPostgres } from '../unit/registry/postgres.mts'
+import { startLabWith } from './golden.mts'
 import { copyVmFolders, homeIn } from './vm-workspace.mts'
-import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
+import { createWorkspace, rootClient, type Workspace } from './workspace.mts'
 
 let lab: Lab
 let database: Database
@@ -16,12 +17,10 @@ let laptop: Workspace
 let runner: Workspace
 
 beforeAll(async () => {
-  ;[lab, database] = await Promise.all([startLab(), startPostgres()])
+  ;[lab, database] = await Promise.all([startLabWith('base'), startPostgres()])
   url = await database.url('proxmint')
   laptop = await createMachine()
   runner = await createMachine()
-  // Any VM template will do.
-  expect(await laptop.zx('base', ['import', 'debian'])).toMatchObject({ code: 0 })
 })
 afterAll(async () => {
   await Promise.all([laptop?.[Symbol.asyncDispose](), runner?.[Symbol.asyncDispose]()])

@@ -8,6 +8,7 @@ import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { listVolumes } from '../../scripts/lib/proxmox/list-volumes.mts'
 import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
 import type { RegistryStore } from '../../scripts/lib/registry/store.mts'
+import { takeTemplate } from './golden.mts'
 import { createWorkspace, repository, rootClient, type Started, type Workspace } from './workspace.mts'
 
 export interface VmWorkspace extends AsyncDisposable {
@@ -27,20 +28,17 @@ export interface VmWorkspace extends AsyncDisposable {
   ageLocks(): Promise<void>
 }
 
-/** @param family whose VM template is built and current; `env` is what its build wants. */
+/**
+ * @param template makes a VM template current in the workspace. Default: takes the one of a lab that began with
+ * `template`.
+ */
 export async function createVmWorkspace(
   lab: Lab,
-  family = 'debian',
-  env: Record<string, string> = {},
+  template: (workspace: Workspace) => Promise<void> = takeTemplate,
 ): Promise<VmWorkspace> {
   const workspace = await createWorkspace(lab)
   await copyVmFolders(workspace)
-  if (family === 'debian-web3') {
-    await workspace.edit('config/proxmint.yaml', '  debian-12:', '  debian-12-web3:')
-  }
-  expect(await workspace.zx('base', ['import', family])).toMatchObject({ code: 0 })
-  expect(await workspace.zx('build', [family, '--no-test'], env)).toMatchObject({ code: 0 })
-  expect(await workspace.zx('templates', ['promote', family, '--untested'])).toMatchObject({ code: 0 })
+  await template(workspace)
   const folder = join(workspace.stateDir, 'registry')
   const home = homeIn(workspace)
   const run: VmWorkspace['run'] = (name, args, env) => workspace.zx(name, args, { ...home, ...env })

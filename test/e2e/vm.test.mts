@@ -2,19 +2,21 @@ import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
+import { VM_OPTIONS } from '../../scripts/lib/config/vm-options.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
+import { startLabWith } from './golden.mts'
 import { filesBelow } from './leftovers.mts'
 import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
-import { rootClient, startLab } from './workspace.mts'
+import { rootClient } from './workspace.mts'
 
 /** The life of VMs with the real OpenTofu and its provider, on a VM template that Packer built. */
 let lab: Lab
 let vms: VmWorkspace
 
 beforeAll(async () => {
-  lab = await startLab()
+  lab = await startLabWith('template')
   vms = await createVmWorkspace(lab)
 })
 afterAll(async () => {
@@ -25,6 +27,11 @@ afterAll(async () => {
 const web = { node: 'pve', vmid: 100 }
 const config = () => getVmConfig(rootClient(lab), web)
 const power = async () => (await getVmStatus(rootClient(lab), web)).status
+/** Types of the latest tasks of the node, by UPID. */
+const tasks = async () => {
+  const all = await rootClient(lab).request<{ upid: string; type: string }[]>('GET', '/nodes/pve/tasks')
+  return new Map(all.map(({ upid, type }) => [upid, type]))
+}
 const expire = (name: string) =>
   vms.registry.change(name, entry => ({ ...entry, expiresAt: new Date(Date.now() - 60_000).toISOString() }))
 
@@ -141,13 +148,46 @@ describe.sequential('the life of a VM', () => {
     expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
   })
 
+  test('a change of an option costs what the table says', async () => {
+    const { design } = (await vms.registry.find('web-1'))!
+    const changes = {
+      tags: [...design!.tags, 'later'],
+      disk: design!.disk + 1,
+      cores: design!.cores + 1,
+      memory: design!.memory + 512,
+      agentTimeout: '9m',
+    }
+    const tasksOf = { nothing: [], hot: ['resize'], reboot: ['qmshutdown', 'qmstart'] }
+    for (const name of Object.keys(changes) as (keyof typeof changes)[]) {
+      const known = await tasks()
+      await vms.registry.change('web-1', entry => ({
+        ...entry,
+        design: { ...entry.design!, [name]: changes[name] },
+      }))
+      expect(await vms.json('apply', 'web-1'), name).toMatchObject([{ did: 'changed' }])
+      const begun = [...(await tasks())].filter(([upid]) => !known.has(upid)).map(([, type]) => type)
+      expect(begun.sort(), name).toEqual(tasksOf[VM_OPTIONS[name].change])
+    }
+  })
+
+  test('a user-data file on another storage would make it anew, as the table says', async () => {
+    const { design } = (await vms.registry.find('web-1'))!
+    const cloudInit = { ...design!.cloudInit, storage: 'other' }
+    await vms.registry.change('web-1', entry => ({ ...entry, design: { ...design!, cloudInit } }))
+    const { code, stderr } = await vms.run('apply', ['web-1', '--plan-only'])
+    expect(code).toBe(3)
+    expect(stderr).toContain('attributes: initialization.0.user_data_file_id')
+    expect(VM_OPTIONS.fileStorage.change).toBe('data')
+    await vms.registry.change('web-1', entry => ({ ...entry, design }))
+  })
+
   test('a plan that would make it anew is refused with its cause, and shown where that was agreed to', async () => {
     const { design } = (await vms.registry.find('web-1'))!
     const another = { ...design!, template: { ...design!.template, vmid: design!.template.vmid + 1 } }
     await vms.registry.change('web-1', entry => ({ ...entry, design: another }))
     const { code, stderr } = await vms.run('apply', ['web-1'])
     expect(code).toBe(3)
-    expect(stderr).toContain('the plan would destroy web-1 and make a new VM in its place')
+    expect(stderr).toContain('the plan would destroy web-1 and create a new VM in its place')
     expect(stderr).toContain('cause: another version of the VM template')
     const [planned] = await vms.json('apply', 'web-1', '--plan-only', '--allow-replace', 'web-1')
     expect(planned.plan).toContain('must be replaced')

@@ -54,8 +54,8 @@ test('every action is pinned by its digest, with its version behind it', () => {
 
 test('nothing gets more rights than it needs', () => {
   const rights = texts.map(text => parse(text).permissions)
-  expect(names).toEqual(['rebuild.yml', 'reconcile.yml', 'test.yml'])
-  expect(rights).toEqual([{}, {}, { contents: 'read' }])
+  expect(names).toEqual(['nightly.yml', 'rebuild.yml', 'reconcile.yml', 'test.yml'])
+  expect(rights).toEqual([{ contents: 'read' }, {}, {}, { contents: 'read' }])
 })
 
 test('what runs beside Proxmox is started by no pull request', () => {

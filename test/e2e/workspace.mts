@@ -36,14 +36,17 @@ export function startLab(options: LabOptions = {}): Promise<Lab> {
 
 let workspaces = 0
 
-/** Each has a VMID range of its own, so that tests can build at the same time. */
-export async function createWorkspace(lab: Lab): Promise<Workspace> {
+function nextVmids(): [number, number] {
+  const first = 9000 + 10 * workspaces++
+  return [first, first + 9]
+}
+
+/** @param vmids Default: a range of its own, so that tests can build at the same time. */
+export async function createWorkspace(lab: Lab, vmids = nextVmids()): Promise<Workspace> {
   const folder = await mkdtemp(join(tmpdir(), 'proxmint-e2e-'))
   await mkdir(join(folder, 'config'))
   await cp(join(repository, 'packer'), join(folder, 'packer'), { recursive: true })
   await cp(join(repository, 'secrets'), join(folder, 'secrets'), { recursive: true })
-  const first = 9000 + 10 * workspaces++
-  const vmids: [number, number] = [first, first + 9]
   await writeFile(join(folder, 'config/proxmint.yaml'), labConfig(lab, vmids))
   const env = { ...lab.tokenEnv, PROXMINT_CONFIG: join(folder, 'config/proxmint.yaml') }
   return {

@@ -1,8 +1,7 @@
 /** What a build says in the end. */
 import { expect, test } from 'vitest'
-import type { BuildResult } from '../../scripts/lib/build/family.mts'
 import { formatBuild } from '../../scripts/lib/build/format.mts'
-import type { BuiltVersion } from '../../scripts/lib/build/version.mts'
+import type { BuildResult, BuiltVersion } from '../../scripts/lib/build/records.mts'
 import { version } from './templates-sample.mts'
 
 const changes = ['dropped token (logs in with a password)', 'dropped tags (set after the build)']

@@ -5,7 +5,7 @@ import {
   requirePassword,
 } from '../../scripts/lib/credentials/credentials.mts'
 import { environmentSource, fileSource } from '../../scripts/lib/credentials/source.mts'
-import { editCommand } from '../../scripts/lib/doctor/credentials.mts'
+import { editCommand } from '../../scripts/lib/site/credentials-command.mts'
 import { sampleCredentials, secret } from './credentials-sample.mts'
 import { failureOf } from './failure.mts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { VmDefaults } from '../../scripts/lib/config/vm-defaults.mts'
-import { requireDefaultFamily, requireUserData } from '../../scripts/lib/doctor/vm-defaults.mts'
+import { requireDefaultFamily, requireUserData } from '../../scripts/lib/doctor/areas/config.mts'
 import { openSite } from '../../scripts/lib/site/site.mts'
 import { failureOf } from './failure.mts'
 

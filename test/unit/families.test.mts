@@ -48,7 +48,7 @@ describe('family.yaml', () => {
   })
 
   test.each<[string, string, string]>([
-    ['a misspelt key', `${acceptance}place: []\n`, 'line 6: place is no known key; did you mean places?'],
+    ['a misspelt key', `${acceptance}place: []\n`, 'line 6: place is not a known key; did you mean places?'],
     ['no acceptance', 'exemptions: {}\n', "line 1: the file must have required property 'acceptance'"],
     [
       'an unknown login',
@@ -75,7 +75,7 @@ describe('family.yaml', () => {
     const failure = await failureOf(() => load(text))
     expect(failure).toMatchObject({
       exitCode: 3,
-      hint: 'packer/debian/family.yaml in the repository is commented: every key, its meaning and default',
+      hint: 'packer/debian/family.yaml in the repository explains every key and its default',
     })
     expect(failure.message).toMatch(/x\/family\.yaml is invalid:\n/)
     expect(failure.message.split('\n').slice(1)).toEqual([`  - ${fault}`])

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { IMAGE_NAMES } from '../../lab/guests/image/image.mts'
+import { IMAGE_NAMES } from '../../lab/images/image.mts'
 import { ISOLATION_MODES } from '../../lab/network/isolation.mts'
 import { phases } from '../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'

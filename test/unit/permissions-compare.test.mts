@@ -8,7 +8,7 @@ import {
   cloneBuildNeeds,
   type Grant,
   type Need,
-  type Place,
+  type NewVmPlace,
 } from '../../scripts/lib/permissions/needs.mts'
 import type { PermissionTree } from '../../scripts/lib/proxmox/get-permissions.mts'
 import { failureOf } from './failure.mts'
@@ -110,7 +110,7 @@ describe('published roles', () => {
   }
 
   const place = { node: 'pve', vmid: undefined, diskStorages: ['tank'], bridge: 'vmbr0' }
-  const works: Record<string, (place: Place) => Need[]> = {
+  const works: Record<string, (place: NewVmPlace) => Need[]> = {
     build: at => cloneBuildNeeds(at, undefined, true),
     'base import': at => baseImportNeeds(at, 'local'),
   }

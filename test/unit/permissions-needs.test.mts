@@ -5,11 +5,17 @@ import {
   cloneBuildNeeds,
   isoBuildNeeds,
   type Need,
-  type Place,
+  type NewVmPlace,
   vmNeeds,
 } from '../../scripts/lib/permissions/needs.mts'
 
-const place: Place = { pveMajor: 9, node: 'pve', vmid: undefined, diskStorages: ['tank'], bridge: 'vmbr0' }
+const place: NewVmPlace = {
+  pveMajor: 9,
+  node: 'pve',
+  vmid: undefined,
+  diskStorages: ['tank'],
+  bridge: 'vmbr0',
+}
 
 /** `PATH PRIVILEGE + PATH PRIVILEGE | PATH PRIVILEGE`, in brackets where the work goes on without it. */
 function told(needs: Need[]): string[] {
@@ -42,7 +48,7 @@ describe('a build of a VM template by clone', () => {
     ])
   })
 
-  test.each<[string, Partial<Place>, string, string | undefined]>([
+  test.each<[string, Partial<NewVmPlace>, string, string | undefined]>([
     [
       'PVE 8 asks the agent under another name',
       { pveMajor: 8 },
@@ -191,7 +197,7 @@ test.each([
   [9, 'VM.GuestAgent.Audit'],
   [10, 'VM.GuestAgent.Audit'],
 ])('the privilege to ask the guest agent on PVE %i: %s', (pveMajor, privilege) => {
-  const needs = cloneBuildNeeds({ ...place, pveMajor }, 9900, true)
-  const [first] = needs.find(({ purpose }) => purpose === 'ask the guest agent for the address')!.alternatives
-  expect(first).toEqual([{ path: '/vms', privilege }])
+  const needs = vmNeeds({ ...place, pveMajor }, undefined, { kind: 'iso', storage: 'local' })
+  const need = needs.find(({ purpose }) => purpose === 'ask the guest agent for the address')
+  expect(need?.alternatives[0]).toEqual([{ path: '/vms', privilege }])
 })

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { type CommandSpec, parseArguments } from '../../scripts/lib/run/command-line.mts'
+import { wishesOf } from '../../scripts/lib/vm/plan/wishes.mts'
 
 const repository = resolve(import.meta.dirname, '../..')
 const run = promisify(execFile)
@@ -63,7 +64,8 @@ test('who reads credentials uses tools: SOPS decrypts them', () => {
 })
 
 test('what is read as a whole number is declared as one', async () => {
-  const read = [...(await sources()).matchAll(/\.integer\('([a-z-]+)'/g)].map(([, name]) => `--${name}`)
+  const literal = [...(await sources()).matchAll(/\.integer\('([a-z-]+)'/g)].map(([, name]) => name!)
+  const read = [...literal, ...integersOfVmOptions()].map(name => `--${name}`)
   const declared = commands.flatMap(({ options }) =>
     Object.entries(options)
       .filter(([, { type }]) => type === 'integer')
@@ -71,6 +73,14 @@ test('what is read as a whole number is declared as one', async () => {
   )
   expect(new Set(read)).toEqual(new Set(declared))
 })
+
+/** Flags that `vm create` reads as whole numbers by the table of VM options. */
+function integersOfVmOptions(): string[] {
+  const read: string[] = []
+  const integer = (name: string): undefined => void read.push(name)
+  wishesOf({ positionals: [], string: () => undefined, strings: () => [], flag: () => false, integer })
+  return read
+}
 
 describe('--help', () => {
   test('of every command shows its usage, each option and the example', { timeout: 120_000 }, async () => {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { formatReconcile } from '../../scripts/lib/reconcile/format.mts'
-import type { Finding } from '../../scripts/lib/reconcile/reconcile.mts'
+import type { ReportedDivergence } from '../../scripts/lib/reconcile/reconcile.mts'
 import { wrap } from '../../scripts/lib/run/wrap.mts'
 
-const finding = (changes: Partial<Finding> = {}): Finding => ({
+const finding = (changes: Partial<ReportedDivergence> = {}): ReportedDivergence => ({
   name: 'web-1',
   what: 'VM 150 is not in Proxmox, or cannot be seen',
   hint: 'zx scripts/vm.mts show web-1',
@@ -24,12 +24,15 @@ test.each<[string, { held: number; asked: number }, string]>([
 })
 
 test('each finding has its fix beneath, and the end says what was held against what', () => {
-  const findings = [finding(), finding({ name: 'old', what: 'vms/old is in no registry', fixed: true })]
+  const findings = [
+    finding(),
+    finding({ name: 'old', what: 'the folder vms/old belongs to no VM of the registry', fixed: true }),
+  ]
   expect(formatReconcile({ findings, tokens: { held: 2, asked: 0 } })).toBe(
     [
       'web-1: VM 150 is not in Proxmox, or cannot be seen',
       '  fix: zx scripts/vm.mts show web-1',
-      'old: vms/old is in no registry',
+      'old: the folder vms/old belongs to no VM of the registry',
       '  fixed',
       '2 findings, 1 fixed: registry, folders and Proxmox were held against each other; the chain could not',
       'be asked',
@@ -59,7 +62,7 @@ test('the longest findings fit a terminal of 100 columns, with every word', () =
   const findings = [
     finding({ name, what: `token 0 is held by ${owner}, not by ${other}: it was transferred` }),
     finding({
-      what: 'it is only reserved for more than a day, and holds 192.168.122.230',
+      what: 'it was reserved more than a day ago, was never created and holds 192.168.122.230',
       hint: 'zx scripts/apply.mts web-1, or give it up: zx scripts/vm.mts destroy web-1, which nobody undoes, ever',
     }),
   ]

@@ -1,7 +1,7 @@
 /** A site as a report finds it: two families, nine VMs, two pools. Names and numbers are invented. */
 import { parseRange } from '../../scripts/lib/config/addresses.mts'
 import type { Entry } from '../../scripts/lib/registry/entry.mts'
-import type { ReportFacts } from '../../scripts/lib/report/model.mts'
+import type { ReportFacts } from '../../scripts/lib/report/facts.mts'
 import { entry, pool } from './registry/entries.mts'
 import { version } from './templates-sample.mts'
 
@@ -108,7 +108,7 @@ export function sampleFacts(changes: Partial<ReportFacts> = {}): ReportFacts {
       findings: [
         {
           name: 'trial',
-          what: 'it is suspended, and VM 106 is running',
+          what: 'it is suspended, but VM 106 is running',
           hint: 'zx scripts/vm.mts resume trial, or --fix',
           fix: 'power it off',
         },

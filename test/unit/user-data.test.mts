@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
 import type { AccessDesign } from '../../scripts/lib/registry/entry.mts'
-import { accessVariables } from '../../scripts/lib/vm/plan/access.mts'
+import { accessVariables } from '../../scripts/lib/vm/stack/user-data.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
 

@@ -1,4 +1,6 @@
-/** The rooms of scripts/lib: an import goes from a room to one with a lower level, type imports too. */
+/** The rooms of scripts/lib and of the lab: an import goes from a room to one with a lower level, type imports too. */
+
+import type { RoomTable } from './check.mts'
 
 export interface Room {
   /** Below scripts/lib. */
@@ -9,14 +11,18 @@ export interface Room {
 }
 
 export const ROOMS: readonly Room[] = [
-  { folder: 'demo', level: 10, holds: 'the main job once, on a lab' },
-  { folder: 'doctor', level: 9, holds: 'checks of everything, privileges too' },
-  { folder: 'report', level: 9, holds: 'one HTML page' },
-  { folder: 'timers', level: 9, holds: 'timers of systemd' },
-  { folder: 'reconcile', level: 8, holds: 'compares registry, folders, Proxmox and chain' },
+  { folder: 'demo', level: 12, holds: 'the main job once, on a lab' },
+  { folder: 'doctor', level: 11, holds: 'a table of checks, one file per area' },
+  { folder: 'report', level: 11, holds: 'one HTML page' },
+  { folder: 'timers', level: 11, holds: 'timers of systemd' },
+  { folder: 'reconcile', level: 10, holds: 'compares registry, folders, Proxmox and chain' },
+  { folder: 'vm/life', level: 9, holds: 'create, apply, rebuild, suspend, destroy, gc of VMs' },
+  { folder: 'vm/plan', level: 8, holds: 'options, design and reservation of VMs' },
   { folder: 'build', level: 7, holds: 'a family becomes a version; a cloud image becomes a base VM' },
-  { folder: 'vm', level: 7, holds: 'plan, Terraform folder, look at and life of VMs' },
+  { folder: 'vm/stack', level: 7, holds: 'folder and Terraform of a VM; converge' },
   { folder: 'channels', level: 6, holds: 'promote, roll back, revoke, prune, list, diff' },
+  { folder: 'vm', level: 6, holds: 'registry, login and lock for work on VMs' },
+  { folder: 'vm/look', level: 6, holds: 'locates, verifies and lists VMs' },
   { folder: 'acceptance', level: 5, holds: 'tests a VM template on two clones' },
   { folder: 'credential', level: 5, holds: 'issuer, mint, contract and events of access credentials' },
   { folder: 'site', level: 4, holds: 'one Proxmox with config and login; what work requires of it' },
@@ -34,3 +40,30 @@ export const ROOMS: readonly Room[] = [
   { folder: 'tools', level: 1, holds: 'finds or installs packer, sops, age, tofu' },
   { folder: 'run', level: 0, holds: 'entry point, processes, errors, locks, progress' },
 ]
+
+/** The levels of scripts/lib. The demo starts a lab. */
+export const LIBRARY_ROOMS: RoomTable = {
+  levels: Array.from({ length: 13 }, (_, level) =>
+    ROOMS.filter(room => room.level === level).map(({ folder }) => `${folder}/**`),
+  ),
+  outside: { 'demo/**': ['../../lab/'] },
+}
+
+/** The levels of the lab, the lowest first. */
+export const LAB_ROOMS: RoomTable = {
+  levels: [
+    ['core'],
+    ['images'],
+    ['network'],
+    ['chain', 'guests', 'node-ssh'],
+    ['guests/qemu', 'guests/sim', 'pve/core'],
+    ['cluster', 'pve/access', 'pve/faults'],
+    ['pve/http', 'pve/storage', 'pve/tasks'],
+    ['pve/vm'],
+    ['pve/nodes', 'pve/pools'],
+    ['pve/cluster'],
+    ['pve'],
+    ['.', 'pve/api-coverage'],
+  ],
+  apart: ['dist', 'test'],
+}

@@ -104,8 +104,9 @@ function createReader(socket: Socket): Reader {
   }
 }
 
-const message = (command: string, args: Record<string, unknown>) =>
-  `${JSON.stringify(Object.keys(args).length > 0 ? { execute: command, arguments: args } : { execute: command })}\n`
+function message(command: string, args: Record<string, unknown>): string {
+  return `${JSON.stringify(Object.keys(args).length > 0 ? { execute: command, arguments: args } : { execute: command })}\n`
+}
 
 function firstLine(bytes: Buffer): Piece<string> | undefined {
   const end = bytes.indexOf('\n')

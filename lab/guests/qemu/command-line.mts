@@ -18,7 +18,9 @@ export const AGENT_FD = 4
 /** Id of the agent's port, as QEMU's events name it. */
 export const AGENT_PORT = 'qga0'
 
-export const driveIdOf = (slot: string) => `drive-${slot}`
+export function driveIdOf(slot: string): string {
+  return `drive-${slot}`
+}
 
 /** Emulated, a fifth level of page tables costs time and is of no use. */
 const PROCESSORS: Record<Accelerator, string> = { kvm: 'host', tcg: 'max,la57=off' }

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { dirname, relative } from 'node:path'
-import { run } from '../../process.mts'
+import { run } from '../../core/process.mts'
 
 /** Every disk is a qcow2 file, whatever its storage calls it. A linked clone names its base relative to itself. */
 
@@ -11,7 +11,9 @@ interface ImageInfo {
   'format-specific'?: { data?: { 'data-file'?: string } }
 }
 
-const qemuImg = (...args: string[]) => run('qemu-img', args)
+function qemuImg(...args: string[]): Promise<string> {
+  return run('qemu-img', args)
+}
 
 async function describe(path: string): Promise<ImageInfo> {
   return JSON.parse(await qemuImg('info', '--output=json', '--force-share', path)) as ImageInfo

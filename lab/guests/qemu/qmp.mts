@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { deferred } from '../../core/deferred.mts'
 
 export interface QmpEvent {
   event: string
@@ -35,7 +36,7 @@ export class MachineGone extends Error {
 export async function connectQmp(socket: Socket, onEvent: (event: QmpEvent) => void): Promise<Qmp> {
   const waiting = new Map<number, Waiting>()
   let last = 0
-  const greeting = Promise.withResolvers<void>()
+  const greeting = deferred<void>()
   socket.on('error', () => undefined)
   socket.once('close', () => {
     const gone = new MachineGone()

@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { LabError } from '../../lab-error.mts'
+import { LabError } from '../../core/lab-error.mts'
 import type { Isolation } from '../../network/namespace.mts'
 
 /** Programs that real machines and their image take, and the Debian packages that have them. */
@@ -21,7 +21,7 @@ export async function requireMachines({ kind }: Isolation): Promise<void> {
   if (missing.length > 0) {
     throw new LabError(
       `real machines need packages that are not installed: ${missing.join(', ')}`,
-      `zx scripts/setup.mts --for qemu, or as root: apt-get install --no-install-recommends ${missing.join(' ')}`,
+      `as root: apt-get install --no-install-recommends ${missing.join(' ')}`,
     )
   }
   if (!(await isAccessible(TUN, constants.R_OK | constants.W_OK))) {

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from '../../process.mts'
+import { run } from '../../core/process.mts'
 import type { CloudInitDrive } from '../driver.mts'
 
 /** Writes the drive as Proxmox does, a NoCloud ISO, below `folder`. It may hold secrets: its owner's alone. */

@@ -58,4 +58,6 @@ function describeAddress(text: string): AgentAddress {
   }
 }
 
-const textOf = (path: string) => readFile(path, 'utf8').catch(() => '')
+function textOf(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '')
+}

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from '../../process.mts'
-import { DESCRIPTION_ENTRY, readDescription } from '../image/format.mts'
+import { run } from '../../core/process.mts'
+import { DESCRIPTION_ENTRY, readDescription } from '../../images/format.mts'
 
 /**
  * A volume of a sim guest is a folder: `volume.json` and, below `root`, the root file system. A linked clone

@@ -1,11 +1,11 @@
 /** Who is calling: by ticket in the cookie, by ticket in a header, or by API token. */
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { Unauthorized } from '../errors.mts'
-import type { Pve } from '../pve.mts'
+import { Unauthorized } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import { ownerOf } from '../core/user-cfg.mts'
 import { passwordMatches, sameSecret } from './secrets.mts'
 import { verifyCsrfToken, verifyTicket } from './ticket.mts'
-import { ownerOf } from './user-cfg.mts'
 
 /** What logins depend on. */
 type Door = Pick<Pve, 'store' | 'faults' | 'now'>
@@ -19,9 +19,13 @@ export interface Credentials {
 }
 
 /** The node's clock in seconds since the epoch, as tickets and expiry dates count. */
-export const secondsNow = ({ now }: Pick<Pve, 'now'>) => Math.floor(now() / 1000)
+export function secondsNow({ now }: Pick<Pve, 'now'>): number {
+  return Math.floor(now() / 1000)
+}
 
-const isExpired = (expire: number, door: Door) => expire !== 0 && expire < secondsNow(door)
+function isExpired(expire: number, door: Door): boolean {
+  return expire !== 0 && expire < secondsNow(door)
+}
 
 /** Enabled and not expired. */
 function isUsable(door: Door, userid: string): boolean {
@@ -55,10 +59,11 @@ function valueIn(header: string | undefined, key: 'PVEAuthCookie' | 'PVEAPIToken
 }
 
 /** The user of a ticket that holds; undefined for one that does not, or is to be taken for expired. */
-const ticketUser = (door: Door, ticket: string) =>
-  door.faults.due('expired-ticket')
+function ticketUser(door: Door, ticket: string): string | undefined {
+  return door.faults.due('expired-ticket')
     ? undefined
     : verifyTicket(door.store.state.signingKey, ticket, secondsNow(door))
+}
 
 function byTicket(door: Door, ticket: string, { method, headers, isUpload }: Credentials): string {
   const userid = ticketUser(door, ticket)

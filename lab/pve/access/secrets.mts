@@ -2,7 +2,9 @@
 
 import { randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
 
-const derive = (password: string, salt: Buffer) => scryptSync(password, salt, 32, { N: 4096 })
+function derive(password: string, salt: Buffer): NonSharedBuffer {
+  return scryptSync(password, salt, 32, { N: 4096 })
+}
 
 /** Salted hash of a password, for the state file. */
 export function hashPassword(password: string): string {

@@ -8,8 +8,13 @@ const TICKET_LIFETIME = 2 * 60 * 60
 /** Seconds a ticket may come from the future: the clocks of a cluster's nodes differ a little. */
 const SKEW = 300
 
-const hex = (seconds: number) => seconds.toString(16).toUpperCase().padStart(8, '0')
-const sign = (key: string, text: string) => createHmac('sha256', key).update(text).digest('base64')
+function hex(seconds: number): string {
+  return seconds.toString(16).toUpperCase().padStart(8, '0')
+}
+
+function sign(key: string, text: string): string {
+  return createHmac('sha256', key).update(text).digest('base64')
+}
 
 function isCurrent(issuedHex: string, now: number): boolean {
   const age = now - Number.parseInt(issuedHex, 16)

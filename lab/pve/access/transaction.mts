@@ -1,8 +1,8 @@
 /** Changes of users, groups, roles, pools and ACLs are made whole or not at all, as when Proxmox rewrites user.cfg. */
 
-import { ApiError, failure } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import { withoutPrototypes } from '../store.mts'
+import { ApiError, failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import { withoutPrototypes } from '../core/store.mts'
 
 /**
  * Runs `change`; when it throws, the access configuration is as before. Under its lock of user.cfg Proxmox makes one

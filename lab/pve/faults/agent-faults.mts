@@ -1,18 +1,21 @@
 /** The guest agent's faults: silence, and a bridge of containers in front of the guest's own card. */
 
 import { AgentNotRunning } from '../../guests/driver.mts'
-import type { Faults } from './faults.mts'
+import type { Faults } from '../core/fault.mts'
 
 /** Seconds Proxmox waits for the agent's answer to a ping before each command. */
 const PING_SECONDS = 3
 
-const docker0 = (address: string) => ({
-  name: 'docker0',
-  'hardware-address': '02:42:5e:8a:11:0c',
-  'ip-addresses': [{ 'ip-address-type': 'ipv4', 'ip-address': address, prefix: 16 }],
-})
+function docker0(address: string): Interface {
+  return {
+    name: 'docker0',
+    'hardware-address': '02:42:5e:8a:11:0c',
+    'ip-addresses': [{ 'ip-address-type': 'ipv4', 'ip-address': address, prefix: 16 }],
+  }
+}
 
-interface Interface {
+/** As the agent lists it; other keys are of no matter here. */
+interface Interface extends Record<string, unknown> {
   name: string
 }
 

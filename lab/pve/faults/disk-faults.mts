@@ -1,25 +1,26 @@
 import { basename } from 'node:path'
 import type { GuestDriver } from '../../guests/driver.mts'
-import { failure } from '../errors.mts'
-import type { StorageConfig } from '../state.mts'
-import type { Faults } from './faults.mts'
+import { failure } from '../core/errors.mts'
+import type { Faults } from '../core/fault.mts'
+import type { StorageConfig } from '../core/state.mts'
 import { midway } from './task-faults.mts'
 
 type Storages = Record<string, StorageConfig>
 
-const storageAt = (storages: Storages, path: string) =>
-  Object.entries(storages).find(([, storage]) =>
+function storageAt(storages: Storages, path: string): [string, StorageConfig] | undefined {
+  return Object.entries(storages).find(([, storage]) =>
     [`${storage.path}/`, `${storage.path}@`].some(start => path.startsWith(start)),
   )
+}
 
-const outOfSpace = (id: string, storage: StorageConfig, path: string) => {
+function outOfSpace(id: string, storage: StorageConfig, path: string): string {
   if (storage.type === 'zfspool') return `zfs error: cannot create '${id}/${basename(path)}': out of space`
   const isImage = path.includes('/images/')
   return `${isImage ? 'unable to create image: qemu-img: ' : 'error writing '}'${path}': No space left on device`
 }
 
 /** Throws what Proxmox says of a full storage when one is to be full. `path` is what would lie on it. */
-export function requireRoom(faults: Faults, storages: Storages, path: string) {
+export function requireRoom(faults: Faults, storages: Storages, path: string): void {
   const [id, storage] = storageAt(storages, path) ?? []
   if (id === undefined || !storage || !faults.due('disk-full', { storage: id })) return
   throw failure(outOfSpace(id, storage, path))

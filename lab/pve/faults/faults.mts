@@ -1,30 +1,9 @@
 /** The faults of one server: which of them is due, and how often each was. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Fault, FaultKind, FaultOf, FaultReport, Match } from './fault.mts'
+import type { Fault, FaultKind, FaultOf, FaultReport, Faults, Match, Occasion } from '../core/fault.mts'
 import { operation } from './operation.mts'
 import { pathPattern } from './path-pattern.mts'
-
-/** What only the place of the fault knows, on top of the operation. */
-export interface Occasion {
-  /** The one VM a lock or an agent belongs to. */
-  vmid?: number
-  storage?: string
-}
-
-export interface Faults {
-  /** Replaces all of them; counting begins anew. */
-  set(faults: Fault[]): void
-  list(): FaultReport[]
-  /** The first fault of a kind that fits the occasion and is due; counts it. */
-  due<K extends FaultKind>(kind: K, occasion?: Occasion): FaultOf<K> | undefined
-  /** Seconds the node's clock is ahead of the machine's. */
-  skew(): number
-  /** Lets a fault take its time: rejects when the task is stopped meanwhile, or the server closes. */
-  wait(seconds: number, signal?: AbortSignal): Promise<void>
-  /** Ends all waiting, for a server that closes. */
-  end(): void
-}
 
 /** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
 function randomFrom(seed: number): () => number {
@@ -42,13 +21,15 @@ interface Armed extends FaultReport {
   random(): number
 }
 
-const arm = (fault: Fault): Armed => ({
-  fault,
-  seen: 0,
-  struck: 0,
-  path: fault.match?.path === undefined ? undefined : pathPattern(fault.match.path),
-  random: randomFrom(fault.seed ?? 1),
-})
+function arm(fault: Fault): Armed {
+  return {
+    fault,
+    seen: 0,
+    struck: 0,
+    path: fault.match?.path === undefined ? undefined : pathPattern(fault.match.path),
+    random: randomFrom(fault.seed ?? 1),
+  }
+}
 
 function fitsVm(wanted: number | undefined, occasion: Occasion): boolean {
   if (wanted === undefined) return true

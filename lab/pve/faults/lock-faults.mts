@@ -1,5 +1,5 @@
-import { lockTimeout, type VmLocks } from '../vm/locks.mts'
-import type { Faults } from './faults.mts'
+import type { Faults } from '../core/fault.mts'
+import { lockTimeout, type VmLocks } from '../core/vm-locks.mts'
 import { operation } from './operation.mts'
 
 type Lock = VmLocks['exclusive']

@@ -21,20 +21,26 @@ export interface Operation {
 
 const current = new AsyncLocalStorage<Operation>()
 
-export const operation = (): Operation | undefined => current.getStore()
+export function operation(): Operation | undefined {
+  return current.getStore()
+}
 
-export const requestOperation = (method: string, path: string): Operation => ({
-  method,
-  path,
-  vmids: new Set(),
-  task: undefined,
-  fail: undefined,
-  locked: false,
-})
+export function requestOperation(method: string, path: string): Operation {
+  return {
+    method,
+    path,
+    vmids: new Set(),
+    task: undefined,
+    fail: undefined,
+    locked: false,
+  }
+}
 
-export const runAs = <T,>(doing: Operation, work: () => T): T => current.run(doing, work)
+export function runAs<T>(doing: Operation, work: () => T): T {
+  return current.run(doing, work)
+}
 
 /** Adds the VMs that a request's parameters name. */
-export function noteVmids(...ids: (string | string[] | undefined)[]) {
+export function noteVmids(...ids: (string | string[] | undefined)[]): void {
   for (const id of ids.flat()) if (id !== undefined && /^\d+$/.test(id)) operation()?.vmids.add(Number(id))
 }

@@ -1,4 +1,6 @@
-const literally = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+function literally(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
 
 /** `/nodes/*\/qemu/**`: one `*` is a part of one segment, `**` any number of whole segments. */
 export function pathPattern(pattern: string): RegExp {

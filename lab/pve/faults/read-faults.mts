@@ -2,36 +2,36 @@
 
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
-import { LabUsageError } from '../../lab-error.mts'
-import type { Fault, FaultKind, Match } from './fault.mts'
+import { LabUsageError } from '../../core/lab-error.mts'
+import type { Fault, FaultKind, Match } from '../core/fault.mts'
 
 /** Undefined when the value is right; otherwise what is accepted. */
 type Check = (value: unknown) => string | undefined
 
-const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}
 
-const number =
-  (accepts: string, isRight: (value: number) => boolean): Check =>
-  value =>
-    isNumber(value) && isRight(value) ? undefined : accepts
+function number(accepts: string, isRight: (value: number) => boolean): Check {
+  return value => (isNumber(value) && isRight(value) ? undefined : accepts)
+}
 
-const whole = (minimum: number, maximum = Number.MAX_SAFE_INTEGER): Check =>
-  number(
+function whole(minimum: number, maximum = Number.MAX_SAFE_INTEGER): Check {
+  return number(
     maximum === Number.MAX_SAFE_INTEGER
       ? `a whole number from ${minimum}`
       : `a whole number from ${minimum} to ${maximum}`,
     value => Number.isInteger(value) && value >= minimum && value <= maximum,
   )
+}
 
-const text =
-  (accepts: string, pattern: RegExp): Check =>
-  value =>
-    typeof value === 'string' && pattern.test(value) ? undefined : accepts
+function text(accepts: string, pattern: RegExp): Check {
+  return value => (typeof value === 'string' && pattern.test(value) ? undefined : accepts)
+}
 
-const oneOf =
-  (...words: string[]): Check =>
-  value =>
-    words.includes(String(value)) ? undefined : words.join(' or ')
+function oneOf(...words: string[]): Check {
+  return value => (words.includes(String(value)) ? undefined : words.join(' or '))
+}
 
 const line = text('one line of text', /^[^\n]+$/)
 const seconds = number('a number of seconds from 0', value => value >= 0)
@@ -82,23 +82,25 @@ const KINDS: Record<FaultKind, KindRule> = {
   },
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 
-function requireKnown(where: string, key: string, known: readonly string[]) {
+function requireKnown(where: string, key: string, known: readonly string[]): void {
   if (!known.includes(key))
     throw refusal(`${where} has an unknown key \`${key}\``, `it takes ${known.join(', ')}`)
 }
 
-function requireRight(where: string, value: unknown, check: Check) {
+function requireRight(where: string, value: unknown, check: Check): void {
   const accepts = check(value)
   if (accepts !== undefined) throw refusal(`${where} is ${JSON.stringify(value)}`, `it takes ${accepts}`)
 }
 
-const refusal = (message: string, hint: string) =>
-  new LabUsageError(`the faults are not accepted: ${message}`, hint)
+function refusal(message: string, hint: string): LabUsageError {
+  return new LabUsageError(`the faults are not accepted: ${message}`, hint)
+}
 
-function checkMatch(where: string, kind: FaultKind, match: unknown) {
+function checkMatch(where: string, kind: FaultKind, match: unknown): void {
   const known = KINDS[kind].match
   if (!isRecord(match)) throw refusal(`${where} is ${JSON.stringify(match)}`, `it takes ${known.join(', ')}`)
   for (const [key, value] of Object.entries(match)) {

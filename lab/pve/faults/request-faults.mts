@@ -1,15 +1,15 @@
 /** Requests that end in an error or without an answer. */
 
 import { STATUS_CODES } from 'node:http'
-import { ApiError } from '../errors.mts'
-import type { FaultOf } from './fault.mts'
-import type { Faults } from './faults.mts'
+import { ApiError } from '../core/errors.mts'
+import type { FaultOf, Faults } from '../core/fault.mts'
 
 /** Thrown where the connection is to break off instead of an answer. */
 export class ConnectionReset extends Error {}
 
-const errorOf = ({ status = 500, message }: FaultOf<'error'>) =>
-  new ApiError(status, message ?? STATUS_CODES[status] ?? 'error')
+function errorOf({ status = 500, message }: FaultOf<'error'>): ApiError {
+  return new ApiError(status, message ?? STATUS_CODES[status] ?? 'error')
+}
 
 /** Runs a request's work, unless or until a fault ends it: before anything was done, or when all is. */
 export async function withRequestFaults<T>(faults: Faults, work: () => Promise<T>): Promise<T> {

@@ -1,9 +1,8 @@
 /** Workers that are slow, and workers that fail in the midst of what they do. */
 
-import { failure } from '../errors.mts'
-import type { TaskContext, TaskStart } from '../tasks/tasks.mts'
-import type { FaultOf } from './fault.mts'
-import type { Faults } from './faults.mts'
+import { failure } from '../core/errors.mts'
+import type { FaultOf, Faults } from '../core/fault.mts'
+import type { TaskContext, TaskStart } from '../core/task.mts'
 import { type Operation, operation, requestOperation, runAs } from './operation.mts'
 
 async function fail(
@@ -18,7 +17,9 @@ async function fail(
 }
 
 /** A clone that still waits for its turn holds nothing yet: what fails there is not in the midst of its work. */
-const isMidway = ({ task, locked }: Operation) => task !== 'qmclone' || locked
+function isMidway({ task, locked }: Operation): boolean {
+  return task !== 'qmclone' || locked
+}
 
 /** Where work takes its time or touches a disk: here a task that is to fail does. */
 export async function midway(): Promise<void> {
@@ -37,9 +38,8 @@ function taskOperation(task: TaskStart): Operation {
 }
 
 /** The worker of a task, with the faults that are due for it. */
-export const withTaskFaults =
-  (faults: Faults, task: TaskStart): TaskStart['work'] =>
-  context => {
+export function withTaskFaults(faults: Faults, task: TaskStart): TaskStart['work'] {
+  return context => {
     const doing = taskOperation(task)
     return runAs(doing, async () => {
       const slow = faults.due('slow-task')
@@ -51,3 +51,4 @@ export const withTaskFaults =
       await doing.fail?.()
     })
   }
+}

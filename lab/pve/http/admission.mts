@@ -26,7 +26,7 @@ function isTooLarge({ rawHeaders }: IncomingMessage): boolean {
 }
 
 /** Before anybody is asked who they are. Proxmox hangs up on headers that are too large. */
-export function requireAdmissible(request: IncomingMessage) {
+export function requireAdmissible(request: IncomingMessage): void {
   if (isTooLarge(request)) throw new ConnectionReset()
   const { method = '', headers } = request
   if (!METHODS.has(method)) throw new Refused(501, `method '${method}' not available`)
@@ -36,13 +36,14 @@ export function requireAdmissible(request: IncomingMessage) {
 }
 
 /** Without parameters such as a charset. */
-export const contentType = ({ headers }: IncomingMessage) =>
-  (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+export function contentType({ headers }: IncomingMessage): string {
+  return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+}
 
 const FORMS = ['', 'application/x-www-form-urlencoded', 'application/json']
 
 /** Of somebody who may come in. */
-export function requireAdmissibleBody(request: IncomingMessage, isUpload: boolean) {
+export function requireAdmissibleBody(request: IncomingMessage, isUpload: boolean): void {
   const { method = '', headers } = request
   const length = Number(headers['content-length'] ?? 0)
   if (length === 0) return

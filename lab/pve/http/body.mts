@@ -8,16 +8,10 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy } from '@fastify/busboy'
-import { failure, parameterError } from '../errors.mts'
-import type { RawParameters } from '../parameters.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import type { RawParameters } from '../core/parameters.mts'
+import type { Upload } from '../core/route.mts'
 import { contentType } from './admission.mts'
-
-export interface Upload {
-  /** Temporary; whoever keeps the file moves it away. */
-  path: string
-  /** As the client named it. */
-  filename: string
-}
 
 export interface Body {
   parameters: RawParameters

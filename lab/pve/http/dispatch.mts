@@ -4,7 +4,6 @@ import { rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { authenticate } from '../access/authenticate.mts'
-import { isTokenId } from '../access/user-cfg.mts'
 import {
   ApiError,
   failure,
@@ -13,17 +12,18 @@ import {
   parameterError,
   permissionDenied,
   Unauthorized,
-} from '../errors.mts'
+} from '../core/errors.mts'
+import { type RawParameters, validate } from '../core/parameters.mts'
+import { type Caller, requirePermission } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import { Answer, permissionOf, type Route } from '../core/route.mts'
+import { isTokenId } from '../core/user-cfg.mts'
 import { noteVmids, requestOperation, runAs } from '../faults/operation.mts'
 import { ConnectionReset, withRequestFaults } from '../faults/request-faults.mts'
-import { forwardedTo } from '../node-forward.mts'
-import { type RawParameters, validate } from '../parameters.mts'
-import { type Caller, requirePermission } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import { Answer, permissionOf, type Route } from '../route.mts'
 import { Refused, requireAdmissible, requireAdmissibleBody } from './admission.mts'
 import { type Body, parseForm, readBody } from './body.mts'
 import { reset } from './connections.mts'
+import { forwardedTo } from './node-forward.mts'
 import { sendData, sendError, sendRefusal, sendUnauthorized, sendUnreachable } from './respond.mts'
 import { createRouter, type Match } from './router.mts'
 
@@ -51,7 +51,7 @@ function joinLists(route: Route, raw: RawParameters): RawParameters {
   return joined
 }
 
-function requireTicket(route: Route, caller: Caller) {
+function requireTicket(route: Route, caller: Caller): void {
   if (route.allowToken === false && isTokenId(caller.authid))
     throw permissionDenied(`URI '${route.path}' not available with API token, need proper ticket.`)
 }
@@ -69,7 +69,9 @@ async function handle(pve: Pve, caller: Caller, match: Match, body: Body): Promi
   return result instanceof Answer ? result : new Answer(result, {})
 }
 
-const isUploadTo = (match: Match | undefined) => match?.route.path.endsWith('/upload') === true
+function isUploadTo(match: Match | undefined): boolean {
+  return match?.route.path.endsWith('/upload') === true
+}
 
 function identify(pve: Pve, request: IncomingMessage, match: Match | undefined): Caller {
   const needsLogin = match === undefined || permissionOf(match.route, pve.version).kind !== 'world'
@@ -134,7 +136,10 @@ async function serve(
 }
 
 /** The request handler of the whole API. */
-export function createDispatcher(pve: Pve, routes: readonly Route[]) {
+export function createDispatcher(
+  pve: Pve,
+  routes: readonly Route[],
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const find = createRouter(routes)
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.setHeader('Date', new Date(pve.now()).toUTCString())

@@ -24,14 +24,15 @@ export interface Listening {
 /** Far more than Proxmox takes, so that what is too large is refused as Proxmox does; see `isTooLarge`. */
 const PARSED_HEADER_BYTES = 64 * 1024
 
-const listenOn = (server: Server, where: { host: string; port: number } | { path: string }) =>
-  new Promise<void>((resolve, reject) => {
+function listenOn(server: Server, where: { host: string; port: number } | { path: string }): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(where, () => {
       server.off('error', reject)
       resolve()
     })
   })
+}
 
 function stopListening(server: Server): Promise<void> {
   const closed = new Promise<void>(resolve => server.close(() => resolve()))
@@ -51,7 +52,7 @@ function refusalOf({ code = '', rawPacket }: WireError): [status: number, reason
     : [400, 'bad request']
 }
 
-function refuse(error: WireError, socket: Socket) {
+function refuse(error: WireError, socket: Socket): void {
   const refusal = refusalOf(error)
   if (!refusal || !socket.writable) {
     socket.destroy()

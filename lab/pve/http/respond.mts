@@ -1,13 +1,14 @@
 /** Answers on the wire: Proxmox puts an error's first line in the status line, where clients read it. */
 
 import type { ServerResponse } from 'node:http'
-import type { ApiError } from '../errors.mts'
+import type { ApiError } from '../core/errors.mts'
 
 /** Reason phrases hold no line breaks and nothing outside Latin-1. */
-const reasonPhrase = (message: string) =>
-  (message.split('\n')[0] ?? '').replace(/[^\t\x20-\x7e\xa0-\xff]/g, '?')
+function reasonPhrase(message: string): string {
+  return (message.split('\n')[0] ?? '').replace(/[^\t\x20-\x7e\xa0-\xff]/g, '?')
+}
 
-function send(response: ServerResponse, status: number, reason: string, body: string) {
+function send(response: ServerResponse, status: number, reason: string, body: string): void {
   response.writeHead(status, reason, {
     'Content-Type': 'application/json;charset=UTF-8',
     'Content-Length': Buffer.byteLength(body),
@@ -18,10 +19,11 @@ function send(response: ServerResponse, status: number, reason: string, body: st
 }
 
 /** `extra` stands beside `data`. */
-export const sendData = (response: ServerResponse, data: unknown, extra: Record<string, unknown> = {}) =>
+export function sendData(response: ServerResponse, data: unknown, extra: Record<string, unknown> = {}): void {
   send(response, 200, 'OK', JSON.stringify({ ...extra, data: data ?? null }))
+}
 
-export function sendError(response: ServerResponse, error: ApiError) {
+export function sendError(response: ServerResponse, error: ApiError): void {
   const errors = error.errors && { errors: error.errors }
   send(
     response,
@@ -32,16 +34,18 @@ export function sendError(response: ServerResponse, error: ApiError) {
 }
 
 /** 595, what Proxmox answers for a node it cannot reach: a reason phrase and nothing else. */
-export const sendUnreachable = (response: ServerResponse, reason: string) =>
+export function sendUnreachable(response: ServerResponse, reason: string): void {
   send(response, 595, reasonPhrase(reason), '')
+}
 
 /** From the web server, not the API: the reason phrase once more as text. Proxmox closes the connection. */
-export function sendRefusal(response: ServerResponse, status: number, reason: string) {
+export function sendRefusal(response: ServerResponse, status: number, reason: string): void {
   response.shouldKeepAlive = false
   response.writeHead(status, reasonPhrase(reason), { 'Content-Length': Buffer.byteLength(reason) })
   response.end(reason)
 }
 
 /** 401 with its reason phrase and nothing else. */
-export const sendUnauthorized = (response: ServerResponse, reason: string) =>
+export function sendUnauthorized(response: ServerResponse, reason: string): void {
   send(response, 401, reasonPhrase(reason), '')
+}

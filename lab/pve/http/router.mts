@@ -1,7 +1,7 @@
 /** Finds the route of a request. Empty path segments are skipped, as Proxmox does. */
 
-import { ApiError } from '../errors.mts'
-import type { Route } from '../route.mts'
+import { ApiError } from '../core/errors.mts'
+import type { Route } from '../core/route.mts'
 
 export interface Match {
   route: Route
@@ -9,7 +9,9 @@ export interface Match {
   pathParameters: Record<string, string>
 }
 
-const segmentsOf = (path: string) => path.split('/').filter(Boolean)
+function segmentsOf(path: string): string[] {
+  return path.split('/').filter(Boolean)
+}
 
 function decode(segment: string): string {
   try {
@@ -19,7 +21,9 @@ function decode(segment: string): string {
   }
 }
 
-const isRest = (pattern: string | undefined) => pattern?.endsWith('*}') === true
+function isRest(pattern: string | undefined): boolean {
+  return pattern?.endsWith('*}') === true
+}
 
 function matchSegments(patterns: string[], segments: string[]): Record<string, string> | undefined {
   const values: Record<string, string> = {}
@@ -33,11 +37,12 @@ function matchSegments(patterns: string[], segments: string[]): Record<string, s
   return values
 }
 
-const isLengthRight = (patterns: string[], segments: string[]) =>
-  isRest(patterns.at(-1)) ? segments.length >= patterns.length : segments.length === patterns.length
+function isLengthRight(patterns: string[], segments: string[]): boolean {
+  return isRest(patterns.at(-1)) ? segments.length >= patterns.length : segments.length === patterns.length
+}
 
 /** A router over the routes in their order: the first that fits is taken. */
-export function createRouter(routes: readonly Route[]) {
+export function createRouter(routes: readonly Route[]): (method: string, path: string) => Match | undefined {
   const compiled = routes.map(route => ({ route, patterns: segmentsOf(route.path) }))
   /** `path` is what follows `/api2/json`, still percent-encoded. */
   return (method: string, path: string): Match | undefined => {

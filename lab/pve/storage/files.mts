@@ -2,9 +2,9 @@
 
 import { lstat, mkdir, readdir, realpath } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { failure, parameterError } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { StorageConfig } from '../state.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { StorageConfig } from '../core/state.mts'
 import { isFileBased, parseVolumeId, storageOf } from './storages.mts'
 
 export type FileContent = 'iso' | 'vztmpl' | 'snippets' | 'import' | 'backup'
@@ -30,10 +30,13 @@ export interface StoredFile {
   ctime: number
 }
 
-const isFileContent = (content: string): content is FileContent => Object.hasOwn(FOLDERS, content)
+function isFileContent(content: string): content is FileContent {
+  return Object.hasOwn(FOLDERS, content)
+}
 
-export const fileFolder = (storage: StorageConfig, content: FileContent) =>
-  join(storage.path, FOLDERS[content])
+export function fileFolder(storage: StorageConfig, content: FileContent): string {
+  return join(storage.path, FOLDERS[content])
+}
 
 /** Makes the folders of every storage, as Proxmox does when it activates one. */
 export async function createFolders(storages: Record<string, StorageConfig>): Promise<void> {
@@ -45,7 +48,7 @@ export async function createFolders(storages: Record<string, StorageConfig>): Pr
 }
 
 /** A link that leads nowhere stays: the storage then has no such folder, as one that is not mounted. */
-async function makeFolder(path: string) {
+async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST' && error.code !== 'ENOENT') throw error
   })
@@ -69,8 +72,11 @@ export function cleanFilename(content: 'iso' | 'vztmpl' | 'import', filename: st
   return base
 }
 
-const formatOf = (content: FileContent, name: string) =>
-  content === 'snippets' ? 'snippet' : (/\.(t[a-z]+|[a-z0-9]+)$/i.exec(name)?.[1]?.toLowerCase() ?? 'raw')
+function formatOf(content: FileContent, name: string): string {
+  return content === 'snippets'
+    ? 'snippet'
+    : (/\.(t[a-z]+|[a-z0-9]+)$/i.exec(name)?.[1]?.toLowerCase() ?? 'raw')
+}
 
 /**
  * Whether a folder of a storage lies where it should. Who writes over the node's SSH can put a link in its place,
@@ -90,7 +96,12 @@ export async function requireFolder(storage: StorageConfig, content: FileContent
 }
 
 /** Links are no files of a storage, wherever they lead; and a file can be gone before it is looked at. */
-async function readFile(storageId: string, folder: string, content: FileContent, name: string) {
+async function readFile(
+  storageId: string,
+  folder: string,
+  content: FileContent,
+  name: string,
+): Promise<StoredFile[]> {
   const path = join(folder, name)
   const info = await lstat(path).catch(() => undefined)
   if (!info?.isFile()) return []
@@ -106,9 +117,15 @@ async function readFile(storageId: string, folder: string, content: FileContent,
 }
 
 /** Not whole yet. */
-const isIncoming = (name: string) => name.endsWith('.tmp_upload') || name.includes('.tmp_dwnl.')
+function isIncoming(name: string): boolean {
+  return name.endsWith('.tmp_upload') || name.includes('.tmp_dwnl.')
+}
 
-async function listFolder(storageId: string, storage: StorageConfig, content: FileContent) {
+async function listFolder(
+  storageId: string,
+  storage: StorageConfig,
+  content: FileContent,
+): Promise<StoredFile[]> {
   const folder = fileFolder(storage, content)
   if (!(await isInPlace(storage, folder))) return []
   const names = (await readdir(folder)).filter(name => !name.startsWith('.') && !isIncoming(name))

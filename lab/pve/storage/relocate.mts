@@ -2,7 +2,7 @@
 
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Pve } from '../pve.mts'
+import type { Pve } from '../core/pve.mts'
 import { storageOf } from './storages.mts'
 import { copyOf, volumeOf } from './volumes.mts'
 
@@ -54,7 +54,8 @@ async function toOtherStorage(here: Pve, there: Pve, volid: string, storage: str
 }
 
 /** @throws the storage's own error where the other node has no room; nothing is left there then. */
-export const relocate = (here: Pve, there: Pve, volid: string, storage: string): Promise<Relocation> =>
-  volumeOf(here, volid).storage === storage
+export function relocate(here: Pve, there: Pve, volid: string, storage: string): Promise<Relocation> {
+  return volumeOf(here, volid).storage === storage
     ? toSameStorage(here, there, volid)
     : toOtherStorage(here, there, volid, storage)
+}

@@ -1,9 +1,10 @@
 /** How full a storage is: as full as the file system it lies on, or of a size of its own that volumes and files fill. */
 
 import { stat, statfs } from 'node:fs/promises'
-import { failure } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { StorageConfig, Volume } from '../state.mts'
+import type { ApiError } from '../core/errors.mts'
+import { failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { StorageConfig, Volume } from '../core/state.mts'
 import { listFiles } from './files.mts'
 import { storageOf, volumesOn } from './storages.mts'
 
@@ -22,10 +23,13 @@ export async function fileSystemSpace(path: string): Promise<Space> {
 }
 
 /** A ZFS pool reserves the whole of a disk, except of a linked clone's; the others hold what was written. */
-const held = ({ type }: StorageConfig, volume: Volume) =>
-  type !== 'zfspool' ? volume.written : volume.parent === undefined ? volume.size : 0
+function held({ type }: StorageConfig, volume: Volume): number {
+  return type !== 'zfspool' ? volume.written : volume.parent === undefined ? volume.size : 0
+}
 
-const sum = (numbers: number[]) => numbers.reduce((total, each) => total + each, 0)
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
+}
 
 async function usedOf(pve: Pve, id: string, storage: StorageConfig): Promise<number> {
   const files = await listFiles(pve, id)
@@ -47,22 +51,31 @@ async function isOverfull(pve: Pve, id: string): Promise<boolean> {
   return storage.size !== undefined && (await usedOf(pve, id, storage)) > storage.size
 }
 
-const nameOf = (volid: string, { storage }: Volume) => `${storage}/${volid.split(/[:/]/).at(-1)}`
+function nameOf(volid: string, { storage }: Volume): string {
+  return `${storage}/${volid.split(/[:/]/).at(-1)}`
+}
 
-const copyFailed = (volume: Volume, source: string) =>
-  `copy failed: command '/usr/bin/qemu-img convert -p -n -O ${volume.format} ${source} ${volume.path}' failed: exit code 1`
+function copyFailed(volume: Volume, source: string): string {
+  return `copy failed: command '/usr/bin/qemu-img convert -p -n -O ${volume.format} ${source} ${volume.path}' failed: exit code 1`
+}
 
-const thinPoolFull = (volid: string, volume: Volume) =>
-  `lvcreate '${nameOf(volid, volume)}' error:   Cannot create new thin volume, free space in thin pool ${volume.storage}/data reached threshold.`
+function thinPoolFull(volid: string, volume: Volume): string {
+  return `lvcreate '${nameOf(volid, volume)}' error:   Cannot create new thin volume, free space in thin pool ${volume.storage}/data reached threshold.`
+}
 
 /** Whether a blank disk, which takes nothing, is refused by a thin pool that has nothing left. */
-async function isThinPoolFull(pve: Pve, id: string, source: string | undefined) {
+async function isThinPoolFull(pve: Pve, id: string, source: string | undefined): Promise<boolean> {
   const isBlankOnThin = storageOf(pve, id).type === 'lvmthin' && source === undefined
   return isBlankOnThin && (await spaceOf(pve, id)).avail === 0
 }
 
 /** What the tools behind a type of storage say. */
-function outOfSpace({ type }: StorageConfig, volid: string, volume: Volume, source: string | undefined) {
+function outOfSpace(
+  { type }: StorageConfig,
+  volid: string,
+  volume: Volume,
+  source: string | undefined,
+): ApiError {
   if (type === 'zfspool') return failure(`zfs error: cannot create '${nameOf(volid, volume)}': out of space`)
   // Nothing but copies and cloud-init drives writes.
   return failure(copyFailed(volume, source ?? 'cloud-init'))
@@ -72,14 +85,22 @@ function outOfSpace({ type }: StorageConfig, volid: string, volume: Volume, sour
  * Looks whether there is room for a volume that the storage holds already.
  * @throws the error of the tools behind that type of storage.
  */
-export async function requireRoom(pve: Pve, volid: string, volume: Volume, source: string | undefined) {
+export async function requireRoom(
+  pve: Pve,
+  volid: string,
+  volume: Volume,
+  source: string | undefined,
+): Promise<void> {
   const { storage: id } = volume
   if (await isThinPoolFull(pve, id, source)) throw failure(thinPoolFull(volid, volume))
   if (await isOverfull(pve, id)) throw outOfSpace(storageOf(pve, id), volid, volume, source)
 }
 
 /** The same for several that are still to come, from another node's storages of the same ids. */
-export async function requireRoomForAll(there: Pve, volumes: [volid: string, volume: Volume][]) {
+export async function requireRoomForAll(
+  there: Pve,
+  volumes: [volid: string, volume: Volume][],
+): Promise<void> {
   const left = new Map<string, number>()
   for (const [volid, volume] of volumes) {
     const storage = storageOf(there, volume.storage)
@@ -91,7 +112,12 @@ export async function requireRoomForAll(there: Pve, volumes: [volid: string, vol
 }
 
 /** Whether a storage takes a file that is still to come, in the place of one that is there. */
-export async function hasRoomForFile(pve: Pve, id: string, source: string, replaced: string) {
+export async function hasRoomForFile(
+  pve: Pve,
+  id: string,
+  source: string,
+  replaced: string,
+): Promise<boolean> {
   if (storageOf(pve, id).size === undefined) return true
   const sizes = [source, replaced].map(path =>
     stat(path).then(
@@ -104,7 +130,7 @@ export async function hasRoomForFile(pve: Pve, id: string, source: string, repla
 }
 
 /** The same for a volume that has grown; only a ZFS pool reserves what nobody has written. */
-export async function requireRoomToGrow(pve: Pve, volume: Volume, volid: string) {
+export async function requireRoomToGrow(pve: Pve, volume: Volume, volid: string): Promise<void> {
   if (await isOverfull(pve, volume.storage))
     throw failure(`zfs error: cannot set property for '${nameOf(volid, volume)}': out of space`)
 }

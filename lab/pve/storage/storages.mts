@@ -1,9 +1,9 @@
 /** Storages and the ids of what lies on them. */
 
-import { isAvailableOn, storageOn } from '../cluster.mts'
-import { failure } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { StorageConfig, Volume } from '../state.mts'
+import { isAvailableOn, storageOn } from '../core/cluster.mts'
+import { failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { StorageConfig, Volume } from '../core/state.mts'
 
 export interface VolumeId {
   storage: string
@@ -28,9 +28,13 @@ export function storageOf(pve: Pve, id: string): StorageConfig {
 }
 
 /** Whether it keeps volumes as files in folders; the others are pools of block devices. */
-export const isFileBased = ({ type }: StorageConfig) => type === 'dir' || type === 'nfs'
+export function isFileBased({ type }: StorageConfig): boolean {
+  return type === 'dir' || type === 'nfs'
+}
 
-const isHere = (pve: Pve, { node }: Volume) => node === undefined || node === pve.node
+function isHere(pve: Pve, { node }: Volume): boolean {
+  return node === undefined || node === pve.node
+}
 
 /** Undefined also where it lies on another node's own storage. */
 export function findVolume(pve: Pve, volid: string): Volume | undefined {
@@ -39,7 +43,8 @@ export function findVolume(pve: Pve, volid: string): Volume | undefined {
 }
 
 /** The volumes of one storage that this node has, by id. */
-export const volumesOn = (pve: Pve, storageId: string): [volid: string, volume: Volume][] =>
-  Object.entries(pve.store.state.volumes).filter(
+export function volumesOn(pve: Pve, storageId: string): [volid: string, volume: Volume][] {
+  return Object.entries(pve.store.state.volumes).filter(
     ([, volume]) => volume.storage === storageId && isHere(pve, volume),
   )
+}

@@ -7,12 +7,12 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
-import { failure } from '../errors.mts'
+import { DURATIONS } from '../core/durations.mts'
+import { failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { StorageConfig } from '../core/state.mts'
+import type { TaskContext } from '../core/task.mts'
 import { requireRoom } from '../faults/disk-faults.mts'
-import type { Pve } from '../pve.mts'
-import type { StorageConfig } from '../state.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
-import { DURATIONS } from '../vm/durations.mts'
 import { cleanFilename, requireFolder } from './files.mts'
 import { hasRoomForFile } from './space.mts'
 import { isFileBased, storageOf } from './storages.mts'
@@ -32,18 +32,20 @@ export interface Destination {
   path: string
 }
 
-const storageIn = ({ volid }: Destination) => volid.split(':')[0]!
+function storageIn({ volid }: Destination): string {
+  return volid.split(':')[0]!
+}
 
 /** How a file comes in. Proxmox has other words for each, and another order of its checks. */
 export type Way = 'upload' | 'download'
 
-function requireFileBased(way: Way, storage: StorageConfig) {
+function requireFileBased(way: Way, storage: StorageConfig): void {
   if (isFileBased(storage)) return
   const more = way === 'download' ? ', not a file based storage!' : ''
   throw failure(`can't upload to storage type '${storage.type}'${more}`)
 }
 
-function requireContent(way: Way, id: string, storage: StorageConfig, content: TransferContent) {
+function requireContent(way: Way, id: string, storage: StorageConfig, content: TransferContent): void {
   if (storage.content.includes(content)) return
   if (way === 'download') throw failure(`storage '${id}' is not configured for content-type '${content}'`)
   throw failure(`storage '${id}' does not support '${content}' content`)
@@ -65,11 +67,12 @@ export async function destinationOf(
   return { volid: `${storageId}:${content}/${name}`, path: join(await requireFolder(storage, content), name) }
 }
 
-const isThere = (path: string) =>
-  access(path).then(
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
     () => true,
     () => false,
   )
+}
 
 async function digestOf(stream: AsyncIterable<Buffer>, algorithm: string): Promise<string> {
   const hash = createHash(algorithm)
@@ -77,7 +80,7 @@ async function digestOf(stream: AsyncIterable<Buffer>, algorithm: string): Promi
   return hash.digest('hex')
 }
 
-async function verify(path: string, checksum: Checksum | undefined, task: TaskContext) {
+async function verify(path: string, checksum: Checksum | undefined, task: TaskContext): Promise<void> {
   if (!checksum) return
   const got = await digestOf(createReadStream(path), checksum.algorithm)
   if (got !== checksum.expected.toLowerCase())
@@ -110,7 +113,7 @@ export async function storeUpload(
   }
 }
 
-async function fetchTo(url: string, path: string, signal: AbortSignal) {
+async function fetchTo(url: string, path: string, signal: AbortSignal): Promise<void> {
   const response = await fetch(url, { signal }).catch(error => {
     const cause = (error as Error).cause as Error | undefined
     throw failure(`download failed: ${url}: ${cause?.message ?? (error as Error).message}`)

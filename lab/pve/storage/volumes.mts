@@ -2,9 +2,9 @@
 
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { failure } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { StorageConfig, Volume } from '../state.mts'
+import { failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { StorageConfig, Volume } from '../core/state.mts'
 import { requireRoom, requireRoomToGrow } from './space.mts'
 import { findVolume, isFileBased, storageOf } from './storages.mts'
 
@@ -13,7 +13,9 @@ export interface NewVolume {
   volume: Volume
 }
 
-const baseNameOf = (volid: string) => volid.split(/[:/]/).at(-1) ?? volid
+function baseNameOf(volid: string): string {
+  return volid.split(/[:/]/).at(-1) ?? volid
+}
 
 /** Disks are numbered per VM and storage; a template's `base-` names count too. */
 function freeIndex(pve: Pve, storageId: string, vmid: number): number {
@@ -27,11 +29,13 @@ function freeIndex(pve: Pve, storageId: string, vmid: number): number {
 }
 
 /** A dir storage keeps disks in a folder per VM and shows the format; a pool does neither. */
-const volumeName = (storage: StorageConfig, vmid: number, name: string, format: Volume['format']) =>
-  isFileBased(storage) ? `${vmid}/${name}.${format}` : name
+function volumeName(storage: StorageConfig, vmid: number, name: string, format: Volume['format']): string {
+  return isFileBased(storage) ? `${vmid}/${name}.${format}` : name
+}
 
-const volumePath = (storage: StorageConfig, name: string) =>
-  isFileBased(storage) ? join(storage.path, 'images', name) : join(storage.path, name)
+function volumePath(storage: StorageConfig, name: string): string {
+  return isFileBased(storage) ? join(storage.path, 'images', name) : join(storage.path, name)
+}
 
 /** A pool of block devices holds raw disks only. */
 function formatOn(storage: StorageConfig, wanted: string | undefined): Volume['format'] {
@@ -41,11 +45,12 @@ function formatOn(storage: StorageConfig, wanted: string | undefined): Volume['f
 }
 
 /** What a volume is called by itself, without the base it may have been cloned from. */
-const ownName = (storage: StorageConfig, volid: string) =>
-  volid
+function ownName(storage: StorageConfig, volid: string): string {
+  return volid
     .split(/[:/]/)
     .slice(isFileBased(storage) ? -2 : -1)
     .join('/')
+}
 
 interface Placement {
   storage: string
@@ -77,7 +82,11 @@ type Filling = Pick<Volume, 'size' | 'written'> & {
 }
 
 /** @param fill makes the volume and tells how large it has become. */
-async function fillVolume(pve: Pve, created: NewVolume, fill: (path: string) => Promise<Filling>) {
+async function fillVolume(
+  pve: Pve,
+  created: NewVolume,
+  fill: (path: string) => Promise<Filling>,
+): Promise<NewVolume> {
   try {
     await mkdir(dirname(created.volume.path), { recursive: true })
     const { size, written, source } = await fill(created.volume.path)
@@ -91,8 +100,9 @@ async function fillVolume(pve: Pve, created: NewVolume, fill: (path: string) => 
   }
 }
 
-const diskName = (pve: Pve, storageId: string, vmid: number) =>
-  `vm-${vmid}-disk-${freeIndex(pve, storageId, vmid)}`
+function diskName(pve: Pve, storageId: string, vmid: number): string {
+  return `vm-${vmid}-disk-${freeIndex(pve, storageId, vmid)}`
+}
 
 /** An empty disk of `size` bytes. */
 export function createVolume(pve: Pve, storageId: string, vmid: number, size: number): Promise<NewVolume> {
@@ -137,7 +147,9 @@ function writtenIn(pve: Pve, volid: string): number {
 }
 
 /** A snapshot in a thin pool shares blocks, but needs nothing of what it was made from. */
-const isIndependent = ({ type }: StorageConfig) => type === 'lvmthin'
+function isIndependent({ type }: StorageConfig): boolean {
+  return type === 'lvmthin'
+}
 
 /** A copy for another VM, or for the same one on another storage. A linked copy stays on its base's storage. */
 export function cloneVolume(
@@ -171,7 +183,9 @@ export async function growVolume(pve: Pve, volid: string, size: number): Promise
   }
 }
 
-const isBase = (volid: string) => /[:/]base-\d+-disk-\d+[^/]*$/.test(volid)
+function isBase(volid: string): boolean {
+  return /[:/]base-\d+-disk-\d+[^/]*$/.test(volid)
+}
 
 /** A full copy for the same VM on another node's storage. */
 export function copyOf(here: Pve, there: Pve, volid: string, storage: string): Promise<NewVolume> {
@@ -184,8 +198,9 @@ export function copyOf(here: Pve, there: Pve, volid: string, storage: string): P
   })
 }
 
-export const isBaseInUse = (pve: Pve, volid: string) =>
-  Object.values(pve.store.state.volumes).some(volume => volume.parent === volid)
+export function isBaseInUse(pve: Pve, volid: string): boolean {
+  return Object.values(pve.store.state.volumes).some(volume => volume.parent === volid)
+}
 
 /** Removes a volume for good. A base that linked clones need stays. */
 export async function freeVolume(pve: Pve, volid: string): Promise<void> {

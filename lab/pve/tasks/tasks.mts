@@ -1,10 +1,11 @@
 /** Worker tasks: each has a UPID, runs beside the request that started it, and leaves a log. */
 
-import { messageOf } from '../errors.mts'
-import type { Faults } from '../faults/faults.mts'
+import { messageOf } from '../core/errors.mts'
+import type { Faults } from '../core/fault.mts'
+import type { TaskRecord } from '../core/state.mts'
+import type { Store } from '../core/store.mts'
+import type { TaskContext, TaskStart, Tasks } from '../core/task.mts'
 import { withTaskFaults } from '../faults/task-faults.mts'
-import type { TaskRecord } from '../state.mts'
-import type { Store } from '../store.mts'
 import { formatUpid } from './upid.mts'
 
 /** Finished tasks beyond this many are forgotten, oldest first. */
@@ -12,36 +13,10 @@ const KEPT_TASKS = 500
 /** With time scale 0 a request waits this long for its worker, so that the first poll finds it done. */
 const AT_ONCE_MILLISECONDS = 500
 
-export interface TaskContext {
-  log(line: string): void
-  /** The task still succeeds, as `WARNINGS: n`. */
-  warn(line: string): void
-  /** Aborted when a client stops the task. */
-  signal: AbortSignal
-}
-
-export interface TaskStart {
-  /** Where it runs; the node that serves the API when not given. */
-  node?: string
-  /** `qmclone`, `qmstart`, `download`, ... */
-  type: string
-  /** The vmid or file the task is about; may be empty. */
-  id: string
-  authid: string
-  work(task: TaskContext): Promise<void>
-}
-
-export interface Tasks {
-  /** Starts the worker and returns its UPID; its failure only shows in the task's exit status. */
-  start(task: TaskStart): Promise<string>
-  find(upid: string): TaskRecord | undefined
-  /** Asks a running task to stop. */
-  abort(upid: string): void
-  /** Resolves when no task runs. */
-  settled(): Promise<void>
-}
-
-function contextOf(record: TaskRecord, controller: AbortController) {
+function contextOf(
+  record: TaskRecord,
+  controller: AbortController,
+): { context: TaskContext; outcome: () => string } {
   let warnings = 0
   const context: TaskContext = {
     log: line => void record.log.push(line),
@@ -62,7 +37,7 @@ interface Run {
   now(): number
 }
 
-async function run({ record, work, controller, now }: Run) {
+async function run({ record, work, controller, now }: Run): Promise<void> {
   const { context, outcome } = contextOf(record, controller)
   let status: string
   try {
@@ -79,7 +54,7 @@ async function run({ record, work, controller, now }: Run) {
 }
 
 /** What a task did but nobody can remember after a restart is no success, and nobody awaits the worker to tell. */
-function noteUnsaved(record: TaskRecord, error: unknown) {
+function noteUnsaved(record: TaskRecord, error: unknown): void {
   record.exitstatus = `cannot save the state: ${messageOf(error)}`
   record.log.push(`TASK ERROR: ${record.exitstatus}`)
 }
@@ -95,7 +70,9 @@ interface TaskOptions {
   now(): number
 }
 
-const secondsOf = ({ now }: TaskOptions) => Math.floor(now() / 1000)
+function secondsOf({ now }: TaskOptions): number {
+  return Math.floor(now() / 1000)
+}
 
 function createRecord(options: TaskOptions, pid: number, task: TaskStart): TaskRecord {
   const pstart = Math.floor((Date.now() - options.bootedAt) / 10)
@@ -111,15 +88,16 @@ function createRecord(options: TaskOptions, pid: number, task: TaskStart): TaskR
   return { upid, ...identity, endtime: undefined, log: [], exitstatus: undefined }
 }
 
-function prune(tasks: TaskRecord[]) {
+function prune(tasks: TaskRecord[]): void {
   const surplus = tasks.length - KEPT_TASKS
   if (surplus <= 0) return
   const forgotten = new Set(tasks.filter(task => task.exitstatus !== undefined).slice(0, surplus))
   tasks.splice(0, tasks.length, ...tasks.filter(task => !forgotten.has(task)))
 }
 
-const delay = (milliseconds: number) =>
-  new Promise<void>(resolve => setTimeout(resolve, milliseconds).unref())
+function delay(milliseconds: number): Promise<void> {
+  return new Promise<void>(resolve => setTimeout(resolve, milliseconds).unref())
+}
 
 export function createTasks(options: TaskOptions): Tasks {
   const { store } = options

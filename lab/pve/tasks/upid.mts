@@ -11,7 +11,10 @@ export interface Upid {
   authid: string
 }
 
-const hex = (value: number) => value.toString(16).toUpperCase().padStart(8, '0')
+function hex(value: number): string {
+  return value.toString(16).toUpperCase().padStart(8, '0')
+}
 
-export const formatUpid = (upid: Upid) =>
-  `UPID:${upid.node}:${hex(upid.pid)}:${hex(upid.pstart)}:${hex(upid.starttime)}:${upid.type}:${upid.id}:${upid.authid}:`
+export function formatUpid(upid: Upid): string {
+  return `UPID:${upid.node}:${hex(upid.pid)}:${hex(upid.pstart)}:${hex(upid.starttime)}:${upid.type}:${upid.id}:${upid.authid}:`
+}

@@ -1,9 +1,9 @@
 /** The guest agent as Proxmox's API shows it. */
 
 import { AgentCommandFailed, AgentNotRunning } from '../../guests/driver.mts'
-import { failure } from '../errors.mts'
+import { failure } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
 import { withAgentFaults } from '../faults/agent-faults.mts'
-import type { Pve } from '../pve.mts'
 import { findVm, hasAgentChannel } from './vm.mts'
 
 /** One command of the agent's protocol and its `return` value; Proxmox's own words where that fails. */
@@ -26,7 +26,9 @@ export async function callAgent(
   }
 }
 
-const decode = (data: unknown) => Buffer.from(String(data ?? ''), 'base64').toString('utf8')
+function decode(data: unknown): string {
+  return Buffer.from(String(data ?? ''), 'base64').toString('utf8')
+}
 
 /** The agent sends output in base64 and truth as booleans; the API decodes the one and counts the other. */
 export function execStatus(result: Record<string, unknown>): Record<string, unknown> {

@@ -1,8 +1,9 @@
 /** Turns the drives a client asks for into volumes of the VM. */
 
-import { failure, parameterError } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { VmConfig } from '../state.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { VmConfig } from '../core/state.mts'
+import type { TaskContext } from '../core/task.mts'
 import { requireFile } from '../storage/files.mts'
 import { findVolume, parseVolumeId } from '../storage/storages.mts'
 import {
@@ -13,7 +14,6 @@ import {
   type NewVolume,
   volumeOf,
 } from '../storage/volumes.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
 import {
   type Drive,
   drivesOf,
@@ -29,13 +29,15 @@ const GIB = 1024 ** 3
 /** `tank:32` asks for a new disk of 32 GiB; `tank:0` with `import-from` for one as large as its image. */
 const NEW_DISK = /^([^/:\s]+):(\d+(?:\.\d+)?)$/
 
-export const newDiskOf = (drive: Drive) => {
+export function newDiskOf(drive: Drive): { storage: string; bytes: number } | undefined {
   const [, storage, gib] = NEW_DISK.exec(drive.file) ?? []
   return storage === undefined ? undefined : { storage, bytes: Math.round(Number(gib) * GIB) }
 }
 
 /** `tank:cloudinit` asks for a cloud-init drive that is still to be made. */
-export const newCloudInitOf = (drive: Drive) => /^([^/:\s]+):cloudinit$/.exec(drive.file)?.[1]
+export function newCloudInitOf(drive: Drive): string | undefined {
+  return /^([^/:\s]+):cloudinit$/.exec(drive.file)?.[1]
+}
 
 /** A CD is the `cdrom` alias' meaning: the second IDE slot. */
 export function resolveCdromAlias(settings: VmConfig): VmConfig {
@@ -45,7 +47,7 @@ export function resolveCdromAlias(settings: VmConfig): VmConfig {
 }
 
 /** What can be told without touching a volume; throws a 400 that names the slot. */
-export function requireSaneDrive(slot: string, drive: Drive) {
+export function requireSaneDrive(slot: string, drive: Drive): void {
   const wanted = newDiskOf(drive)
   if (drive.options['import-from'] !== undefined && wanted?.bytes !== 0)
     throw parameterError({
@@ -76,7 +78,13 @@ async function attachNewDisk(pve: Pve, vmid: number, drive: Drive, task: TaskCon
   return created
 }
 
-async function attachCloudInit(pve: Pve, vmid: number, config: VmConfig, slot: string, drive: Drive) {
+async function attachCloudInit(
+  pve: Pve,
+  vmid: number,
+  config: VmConfig,
+  slot: string,
+  drive: Drive,
+): Promise<NewVolume> {
   const other = drivesOf(config).find(([key, each]) => key !== slot && isCloudInit(each))
   if (other) throw failure(`${slot} - cloud-init drive is already attached at '${other[0]}'`)
   const created = await createCloudInitVolume(pve, newCloudInitOf(drive)!, vmid)
@@ -86,7 +94,7 @@ async function attachCloudInit(pve: Pve, vmid: number, config: VmConfig, slot: s
 }
 
 /** An existing volume keeps its true size, whatever the client wrote. */
-async function attachExisting(pve: Pve, drive: Drive) {
+async function attachExisting(pve: Pve, drive: Drive): Promise<void> {
   if (!parseVolumeId(drive.file)) return
   const size =
     isCdrom(drive) && !isCloudInit(drive)

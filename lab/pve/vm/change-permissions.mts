@@ -1,9 +1,9 @@
 /** Which changes of a VM's config the caller may make, option by option. */
 
-import { failure } from '../errors.mts'
-import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import type { VmConfig } from '../state.mts'
+import { failure } from '../core/errors.mts'
+import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import type { VmConfig } from '../core/state.mts'
 import { requireSpace, requireVolumeAccess } from '../storage/access.mts'
 import { parseVolumeId } from '../storage/storages.mts'
 import { newCloudInitOf, newDiskOf } from './attach.mts'
@@ -17,7 +17,7 @@ interface Target {
   pool: string | undefined
 }
 
-function requireOnVm(caller: Caller, target: Target, privileges: string[], mode: 'all' | 'any') {
+function requireOnVm(caller: Caller, target: Target, privileges: string[], mode: 'all' | 'any'): void {
   const has = mode === 'all' ? hasAll : hasAny
   if (target.pool !== undefined && has(caller, `/pool/${target.pool}`, ...privileges)) return
   const require = mode === 'all' ? requireAll : requireAny
@@ -25,12 +25,12 @@ function requireOnVm(caller: Caller, target: Target, privileges: string[], mode:
 }
 
 /** The rights to put a drive into its slot, or to take it out. */
-function requireDriveChange(caller: Caller, target: Target, drive: Drive) {
+function requireDriveChange(caller: Caller, target: Target, drive: Drive): void {
   if (isCloudInit(drive)) requireOnVm(caller, target, ['VM.Config.Cloudinit', 'VM.Config.CDROM'], 'all')
   else requireOnVm(caller, target, [isCdrom(drive) ? 'VM.Config.CDROM' : 'VM.Config.Disk'], 'all')
 }
 
-function requireOptionChange(caller: Caller, target: Target, key: string, value: string | undefined) {
+function requireOptionChange(caller: Caller, target: Target, key: string, value: string | undefined): void {
   if (caller.authid === 'root@pam' || isDriveSlot(key)) return
   const privileges = privilegesToChange(key, value)
   if (privileges === undefined) throw failure(`only root can set '${key}' config`)
@@ -39,25 +39,30 @@ function requireOptionChange(caller: Caller, target: Target, key: string, value:
   if (key === 'startup') requireAll(caller, '/', 'Sys.Modify')
 }
 
-function requireImportAccess(pve: Pve, caller: Caller, source: string, vmid: number) {
+function requireImportAccess(pve: Pve, caller: Caller, source: string, vmid: number): void {
   const owner = pve.store.state.volumes[source]?.vmid
-  if (owner !== undefined) return requireAll(caller, `/vms/${owner}`, 'VM.Clone')
+  if (owner !== undefined) requireAll(caller, `/vms/${owner}`, 'VM.Clone')
   // Paths of the host are root's alone; `requireVolumeAccess` refuses them to everybody else.
-  if (parseVolumeId(source) || caller.authid !== 'root@pam') requireVolumeAccess(pve, caller, source, vmid)
+  else if (parseVolumeId(source) || caller.authid !== 'root@pam')
+    requireVolumeAccess(pve, caller, source, vmid)
 }
 
-function requireStorageAccess(pve: Pve, caller: Caller, vmid: number, drive: Drive) {
+function requireStorageAccess(pve: Pve, caller: Caller, vmid: number, drive: Drive): void {
   const wanted = newDiskOf(drive)
   if (drive.file === 'none' || newCloudInitOf(drive)) return
-  if (drive.file === 'cdrom') return requireAll(caller, '/', 'Sys.Console')
-  if (!wanted) return requireVolumeAccess(pve, caller, drive.file, vmid)
-  requireSpace(pve, caller, wanted.storage)
+  if (drive.file === 'cdrom') requireAll(caller, '/', 'Sys.Console')
+  else if (wanted) requireNewDisk(pve, caller, vmid, { ...drive, storage: wanted.storage })
+  else requireVolumeAccess(pve, caller, drive.file, vmid)
+}
+
+function requireNewDisk(pve: Pve, caller: Caller, vmid: number, drive: Drive & { storage: string }): void {
+  requireSpace(pve, caller, drive.storage)
   const source = drive.options['import-from']
   if (source !== undefined) requireImportAccess(pve, caller, source, vmid)
 }
 
 /** SDN.Use on the bridge, or on its VLAN where the card has a tag. */
-export function requireBridges(caller: Caller, config: VmConfig) {
+export function requireBridges(caller: Caller, config: VmConfig): void {
   for (const [, { options }] of nicsOf(config)) {
     if (options['bridge'] === undefined) continue
     const bridge = `/sdn/zones/localnetwork/${options['bridge']}`
@@ -67,7 +72,7 @@ export function requireBridges(caller: Caller, config: VmConfig) {
 }
 
 /** Throws the 403 of the first thing in `settings` the caller may not set, or may not take storage for. */
-export function requireSettings(pve: Pve, caller: Caller, target: Target, settings: VmConfig) {
+export function requireSettings(pve: Pve, caller: Caller, target: Target, settings: VmConfig): void {
   for (const [key, value] of Object.entries(settings)) requireOptionChange(caller, target, key, value)
   for (const [, drive] of drivesOf(settings)) {
     requireDriveChange(caller, target, drive)
@@ -77,7 +82,7 @@ export function requireSettings(pve: Pve, caller: Caller, target: Target, settin
 }
 
 /** The same for options that are to be removed; what a drive is, its present value tells. */
-export function requireRemovals(caller: Caller, vmid: number, keys: string[], config: VmConfig) {
+export function requireRemovals(caller: Caller, vmid: number, keys: string[], config: VmConfig): void {
   const target = { vmid, pool: undefined }
   for (const key of keys) {
     requireOptionChange(caller, target, key, undefined)

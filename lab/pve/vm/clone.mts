@@ -1,18 +1,18 @@
 /** Clones: a full one copies every disk, a linked one builds on its template's. */
 
-import { onNode, requireNode } from '../cluster.mts'
-import { failure, parameterError } from '../errors.mts'
-import { type Caller, requireAll } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import type { Vm, VmConfig } from '../state.mts'
+import { onNode, requireNode } from '../core/cluster.mts'
+import { DURATIONS } from '../core/durations.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import { type Caller, requireAll } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
+import type { TaskContext } from '../core/task.mts'
 import { requireSpace } from '../storage/access.mts'
 import { parseVolumeId, storageOf } from '../storage/storages.mts'
 import { cloneVolume, createCloudInitVolume, type NewVolume } from '../storage/volumes.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
 import { requireBridges } from './change-permissions.mts'
 import { claimVmid, joinPool, releaseVmid } from './create.mts'
 import { type Drive, drivesOf, formatDrive, isCdrom, isCloudInit } from './drive.mts'
-import { DURATIONS } from './durations.mts'
 import { withNewIdentity } from './identity.mts'
 import { findVm, isRunning, isTemplate, requireUnlocked } from './vm.mts'
 
@@ -37,23 +37,26 @@ export interface Cloning {
 /** Options that belong to the source alone. */
 const NOT_CLONED = new Set(['lock', 'template', 'protection', 'snapstate', 'parent', 'snaptime'])
 
-const isFull = (cloning: Cloning, config: VmConfig) => cloning.full ?? !isTemplate(config)
+function isFull(cloning: Cloning, config: VmConfig): boolean {
+  return cloning.full ?? !isTemplate(config)
+}
 
 /** A cloud-init drive is a CD here: nobody needs a right to the space for it. */
-function requireDriveSpace(pve: Pve, caller: Caller, drive: Drive, storage: string | undefined) {
-  if (drive.file === 'cdrom') return requireAll(caller, '/', 'Sys.Console')
-  if (!isCdrom(drive)) requireSpace(pve, caller, storage ?? drive.file.split(':')[0]!)
+function requireDriveSpace(pve: Pve, caller: Caller, drive: Drive, storage: string | undefined): void {
+  if (drive.file === 'cdrom') requireAll(caller, '/', 'Sys.Console')
+  else if (!isCdrom(drive)) requireSpace(pve, caller, storage ?? drive.file.split(':')[0]!)
 }
 
 /** Every volume, CDs included, is on a storage that other nodes have too. */
-const isOnSharedStorage = (pve: Pve, config: VmConfig) =>
-  drivesOf(config).every(([, { file }]) => {
+function isOnSharedStorage(pve: Pve, config: VmConfig): boolean {
+  return drivesOf(config).every(([, { file }]) => {
     const id = parseVolumeId(file)
     return id === undefined || storageOf(pve, id.storage).shared === true
   })
+}
 
 /** A storage for the copies: of disks, on this node, and on the target it must be one and the same. */
-function requireCloneStorage(pve: Pve, id: string, target: string | undefined) {
+function requireCloneStorage(pve: Pve, id: string, target: string | undefined): void {
   if (!storageOf(pve, id).content.includes('images'))
     throw parameterError({ storage: `storage '${id}' does not support vm images` })
   if (target === undefined) return
@@ -113,7 +116,7 @@ async function copyConfig(copy: Copy, source: VmConfig): Promise<VmConfig> {
   return config
 }
 
-async function undo(copy: Copy) {
+async function undo(copy: Copy): Promise<void> {
   for (const { volid, volume } of copy.created) {
     await copy.pve.driver.deleteDisk(volume.path)
     delete copy.pve.store.state.volumes[volid]
@@ -122,13 +125,13 @@ async function undo(copy: Copy) {
 }
 
 /** What the cluster's file system says to a second config of one VMID, which only the worker finds out. */
-function requireFreeInCluster(pve: Pve, vmid: number) {
+function requireFreeInCluster(pve: Pve, vmid: number): void {
   const file = `/etc/pve/nodes/${pve.node}/qemu-server/${vmid}.conf`
   if (pve.store.state.vms[vmid]) throw failure(`close (rename) atomic file '${file}' failed: File exists`)
 }
 
 /** Holds the target's id and copies into it. The caller holds both locks. */
-async function cloneLocked(pve: Pve, caller: Caller, cloning: Cloning, task: TaskContext) {
+async function cloneLocked(pve: Pve, caller: Caller, cloning: Cloning, task: TaskContext): Promise<void> {
   const source = requireCloneable(pve, caller, cloning)
   requireFreeInCluster(pve, cloning.newid)
   const copy: Copy = { pve, cloning, full: isFull(cloning, source.config), created: [], task }

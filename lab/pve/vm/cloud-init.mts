@@ -4,14 +4,16 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
 import type { CloudInitDrive } from '../../guests/driver.mts'
-import type { Pve } from '../pve.mts'
-import type { VmConfig } from '../state.mts'
+import type { Pve } from '../core/pve.mts'
+import type { VmConfig } from '../core/state.mts'
 import { requireFile } from '../storage/files.mts'
 import { drivesOf, isCloudInit, parseProperties } from './drive.mts'
 import { nicsOf } from './identity.mts'
 import { isCloudInitOption } from './options.mts'
 
-const words = (text: string | undefined) => (text ?? '').split(/[\s,;]+/).filter(Boolean)
+function words(text: string | undefined): string[] {
+  return (text ?? '').split(/[\s,;]+/).filter(Boolean)
+}
 
 /** A name with dots is the whole name; otherwise the first search domain completes it. */
 function hostnames(config: VmConfig, vmid: number): { hostname: string; fqdn?: string } {
@@ -22,11 +24,12 @@ function hostnames(config: VmConfig, vmid: number): { hostname: string; fqdn?: s
   return domain === undefined ? { hostname } : { hostname, fqdn: `${hostname}.${domain}` }
 }
 
-const sshKeysOf = (config: VmConfig) =>
-  decodeURIComponent(config['sshkeys'] ?? '')
+function sshKeysOf(config: VmConfig): string[] {
+  return decodeURIComponent(config['sshkeys'] ?? '')
     .split('\n')
     .map(key => key.trim())
     .filter(Boolean)
+}
 
 function userData(config: VmConfig, vmid: number): string {
   const { hostname, fqdn } = hostnames(config, vmid)
@@ -88,13 +91,17 @@ function networkConfig(config: VmConfig): string {
 }
 
 /** A new instance to cloud-init whenever what it would do differs. */
-const metaData = (user: string, network: string) =>
-  `instance-id: ${createHash('sha1').update(user).update(network).digest('hex')}\n`
+function metaData(user: string, network: string): string {
+  return `instance-id: ${createHash('sha1').update(user).update(network).digest('hex')}\n`
+}
 
-const readSnippet = async (pve: Pve, volid: string) => readFile((await requireFile(pve, volid)).path, 'utf8')
+async function readSnippet(pve: Pve, volid: string): Promise<string> {
+  return readFile((await requireFile(pve, volid)).path, 'utf8')
+}
 
-export const hasCloudInitDrive = (config: VmConfig) =>
-  drivesOf(config).some(([, drive]) => isCloudInit(drive))
+export function hasCloudInitDrive(config: VmConfig): boolean {
+  return drivesOf(config).some(([, drive]) => isCloudInit(drive))
+}
 
 /** What the drive holds for this config. `cicustom` replaces single files by snippets. */
 export async function generateCloudInit(pve: Pve, vmid: number, config: VmConfig): Promise<CloudInitDrive> {
@@ -111,9 +118,10 @@ export async function generateCloudInit(pve: Pve, vmid: number, config: VmConfig
 }
 
 /** The options that decide what is on the drive. */
-export const cloudInitOptionsOf = (config: VmConfig): VmConfig =>
-  Object.fromEntries(
+export function cloudInitOptionsOf(config: VmConfig): VmConfig {
+  return Object.fromEntries(
     Object.entries(config).filter(
       ([key]) => key === 'name' || isCloudInitOption(key) || /^net\d+$/.test(key),
     ),
   )
+}

@@ -1,23 +1,25 @@
 /** A VM's config as Proxmox writes it to `/etc/pve/qemu-server/N.conf`, and the digest of that text. */
 
 import { createHash } from 'node:crypto'
-import type { Vm, VmConfig } from '../state.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
 
-const comment = (description: string | undefined) =>
-  description === undefined
+function comment(description: string | undefined): string {
+  return description === undefined
     ? ''
     : description
         .replace(/\n$/, '')
         .split('\n')
         .map(line => `#${encodeURIComponent(line)}\n`)
         .join('')
+}
 
-const section = (config: VmConfig) =>
-  Object.keys(config)
+function section(config: VmConfig): string {
+  return Object.keys(config)
     .filter(key => key !== 'description')
     .sort()
     .map(key => `${key}: ${config[key]}\n`)
     .join('')
+}
 
 /** The text of the file: options sorted, waiting changes in their own section. */
 function writeConf(vm: Vm): string {
@@ -27,4 +29,6 @@ function writeConf(vm: Vm): string {
 }
 
 /** SHA-1 of the raw config; a client that sends an older one is told that the file changed. */
-export const digestOfVm = (vm: Vm) => createHash('sha1').update(writeConf(vm)).digest('hex')
+export function digestOfVm(vm: Vm): string {
+  return createHash('sha1').update(writeConf(vm)).digest('hex')
+}

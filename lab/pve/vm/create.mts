@@ -1,13 +1,13 @@
 /** Creation of a VM: the id is claimed at once, disks are made by a worker. */
 
-import { failure } from '../errors.mts'
-import type { Caller } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import type { Vm, VmConfig } from '../state.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
+import { DURATIONS } from '../core/durations.mts'
+import { failure } from '../core/errors.mts'
+import type { Caller } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
+import type { TaskContext } from '../core/task.mts'
 import { attachDrives } from './attach.mts'
 import { drivesOf, isCdrom } from './drive.mts'
-import { DURATIONS } from './durations.mts'
 import { addMacs, newIdentity } from './identity.mts'
 import { withHashedPassword } from './password.mts'
 import { startVm } from './power.mts'
@@ -32,17 +32,18 @@ function defaultBootOrder(config: VmConfig): string {
   return `order=${[disk, cd, nic].filter(Boolean).join(';')}`
 }
 
-const metaOf = (pve: Pve) =>
-  `creation-qemu=${QEMU_VERSION[pve.version]},ctime=${Math.floor(Date.now() / 1000)}`
+function metaOf(pve: Pve): string {
+  return `creation-qemu=${QEMU_VERSION[pve.version]},ctime=${Math.floor(Date.now() / 1000)}`
+}
 
 /** Puts a VM into a pool, out of any other. */
-export function joinPool(pve: Pve, vmid: number, poolid: string) {
+export function joinPool(pve: Pve, vmid: number, poolid: string): void {
   for (const pool of Object.values(pve.store.state.access.pools))
     pool.vms = pool.vms.filter(id => id !== vmid)
   pve.store.state.access.pools[poolid]!.vms.push(vmid)
 }
 
-export function requirePool(pve: Pve, pool: string | undefined) {
+export function requirePool(pve: Pve, pool: string | undefined): void {
   if (pool !== undefined && !pve.store.state.access.pools[pool])
     throw failure(`pool '${pool}' does not exist`)
 }
@@ -56,13 +57,13 @@ export function claimVmid(pve: Pve, vmid: number, lock: 'create' | 'clone'): Vm 
 }
 
 /** Gives an id back when its worker failed. */
-export function releaseVmid(pve: Pve, vmid: number) {
+export function releaseVmid(pve: Pve, vmid: number): void {
   delete pve.store.state.vms[vmid]
   for (const pool of Object.values(pve.store.state.access.pools))
     pool.vms = pool.vms.filter(id => id !== vmid)
 }
 
-async function fillVm(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext) {
+async function fillVm(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext): Promise<void> {
   await pve.pause(DURATIONS.create)
   const wanted = addMacs(withHashedPassword(settings))
   const attached = await attachDrives(pve, vm.vmid, wanted, wanted, task)
@@ -70,7 +71,7 @@ async function fillVm(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext) {
   vm.config = { boot: defaultBootOrder(config), ...config }
 }
 
-async function createLocked(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext) {
+async function createLocked(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext): Promise<void> {
   try {
     await fillVm(pve, vm, settings, task)
   } catch (error) {

@@ -1,8 +1,9 @@
 /** Growing, moving and freeing a VM's disks, and turning them into a template's. */
 
-import { failure, parameterError } from '../errors.mts'
-import type { Pve } from '../pve.mts'
-import type { Vm, VmConfig } from '../state.mts'
+import { DURATIONS } from '../core/durations.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import type { Pve } from '../core/pve.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
 import { storageOf } from '../storage/storages.mts'
 import {
   cloneVolume,
@@ -13,7 +14,6 @@ import {
   volumeOf,
 } from '../storage/volumes.mts'
 import { type Drive, drivesOf, formatDrive, formatSize, isCdrom, parseDrive, parseSize } from './drive.mts'
-import { DURATIONS } from './durations.mts'
 import {
   findVm,
   isRunning,
@@ -62,7 +62,7 @@ export async function resizeDisk(
   })
 }
 
-export function requireMovable(pve: Pve, vmid: number, disk: string, storage: string) {
+export function requireMovable(pve: Pve, vmid: number, disk: string, storage: string): void {
   const vm = findVm(pve, vmid)
   requireUnlocked(vm)
   const drive = requireDisk(vm.config, disk)
@@ -112,10 +112,11 @@ export async function convertToTemplate(pve: Pve, vmid: number): Promise<void> {
 }
 
 /** Every volume that belongs to the VM, attached or not. */
-const ownVolumes = (pve: Pve, vmid: number) =>
-  Object.keys(pve.store.state.volumes).filter(volid => pve.store.state.volumes[volid]!.vmid === vmid)
+function ownVolumes(pve: Pve, vmid: number): string[] {
+  return Object.keys(pve.store.state.volumes).filter(volid => pve.store.state.volumes[volid]!.vmid === vmid)
+}
 
-function forgetVm(pve: Pve, vmid: number) {
+function forgetVm(pve: Pve, vmid: number): void {
   const { access, vms } = pve.store.state
   delete vms[vmid]
   // Whoever gets the id next must not inherit what was granted on this VM.

@@ -9,7 +9,9 @@ export interface Drive {
 
 const SLOTS = /^(ide[0-3]|sata[0-5]|scsi([0-9]|[12][0-9]|30)|virtio([0-9]|1[0-5])|efidisk0|tpmstate0)$/
 
-export const isDriveSlot = (key: string) => SLOTS.test(key)
+export function isDriveSlot(key: string): boolean {
+  return SLOTS.test(key)
+}
 
 /**
  * `virtio=AA:BB,bridge=vmbr0` as a record; a part without `=` gets the name `first`. Blank parts are skipped,
@@ -31,15 +33,19 @@ export function parseDrive(value: string): Drive | undefined {
   return name ? { file: name, options } : undefined
 }
 
-export const formatDrive = (drive: Drive) =>
-  [drive.file, ...Object.entries(drive.options).map(([key, value]) => `${key}=${value}`)].join(',')
+export function formatDrive(drive: Drive): string {
+  return [drive.file, ...Object.entries(drive.options).map(([key, value]) => `${key}=${value}`)].join(',')
+}
 
 /** A drive that exists, or is still to be made, as a cloud-init drive. */
-export const isCloudInit = (drive: Drive) => /:(?:.*\/)?(cloudinit$|vm-\d+-cloudinit)/.test(drive.file)
+export function isCloudInit(drive: Drive): boolean {
+  return /:(?:.*\/)?(cloudinit$|vm-\d+-cloudinit)/.test(drive.file)
+}
 
 /** Anything that is mounted as a CD, the cloud-init drive included. */
-export const isCdrom = (drive: Drive) =>
-  drive.options['media'] === 'cdrom' || isCloudInit(drive) || ['none', 'cdrom'].includes(drive.file)
+export function isCdrom(drive: Drive): boolean {
+  return drive.options['media'] === 'cdrom' || isCloudInit(drive) || ['none', 'cdrom'].includes(drive.file)
+}
 
 const UNITS: Record<string, number> = { K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 }
 

@@ -1,15 +1,18 @@
 /** What makes a VM itself: MAC addresses, the SMBIOS uuid and the generation id. */
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { VmConfig } from '../state.mts'
+import type { VmConfig } from '../core/state.mts'
 import { formatDrive, parseProperties } from './drive.mts'
 import { isNicModel } from './options.mts'
 
 /** Proxmox Server Solutions' own prefix. */
 const MAC_PREFIX = 'BC:24:11'
 
-const randomMac = () =>
-  [MAC_PREFIX, ...[...randomBytes(3)].map(byte => byte.toString(16).padStart(2, '0'))].join(':').toUpperCase()
+function randomMac(): string {
+  return [MAC_PREFIX, ...[...randomBytes(3)].map(byte => byte.toString(16).padStart(2, '0'))]
+    .join(':')
+    .toUpperCase()
+}
 
 export interface Nic {
   model: string
@@ -27,32 +30,42 @@ function parseNic(value: string): Nic {
   return { model: short, mac: mac?.toUpperCase(), options }
 }
 
-const formatNic = (nic: Nic) => formatDrive({ file: `${nic.model}=${nic.mac}`, options: nic.options })
+function formatNic(nic: Nic): string {
+  return formatDrive({ file: `${nic.model}=${nic.mac}`, options: nic.options })
+}
 
-const isNic = (key: string) => /^net\d+$/.test(key)
+function isNic(key: string): boolean {
+  return /^net\d+$/.test(key)
+}
 
-const mapNics = (config: VmConfig, change: (nic: Nic) => Nic): VmConfig =>
-  Object.fromEntries(
+function mapNics(config: VmConfig, change: (nic: Nic) => Nic): VmConfig {
+  return Object.fromEntries(
     Object.entries(config).map(([key, value]) => [
       key,
       isNic(key) ? formatNic(change(parseNic(value))) : value,
     ]),
   )
+}
 
 /** The config's network cards, by key. */
-export const nicsOf = (config: VmConfig): [key: string, nic: Nic][] =>
-  Object.entries(config)
+export function nicsOf(config: VmConfig): [key: string, nic: Nic][] {
+  return Object.entries(config)
     .filter(([key]) => isNic(key))
     .map(([key, value]) => [key, parseNic(value)])
+}
 
 /** Gives a MAC address to each network card that has none. */
-export const addMacs = (config: VmConfig) => mapNics(config, nic => ({ ...nic, mac: nic.mac ?? randomMac() }))
+export function addMacs(config: VmConfig): VmConfig {
+  return mapNics(config, nic => ({ ...nic, mac: nic.mac ?? randomMac() }))
+}
 
 /** Options Proxmox adds to every new VM. */
-export const newIdentity = (): VmConfig => ({
-  smbios1: `uuid=${randomUUID()}`,
-  vmgenid: randomUUID(),
-})
+export function newIdentity(): VmConfig {
+  return {
+    smbios1: `uuid=${randomUUID()}`,
+    vmgenid: randomUUID(),
+  }
+}
 
 /** The config of a clone: the same machine, but another one on the network and to its guest. */
 export function withNewIdentity(config: VmConfig): VmConfig {

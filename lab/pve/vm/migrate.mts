@@ -1,17 +1,17 @@
 /** A VM moves to another node: disks on shared storage stay where they are, a node's own are copied. */
 
-import { onNode, requireNode } from '../cluster.mts'
-import { failure, parameterError } from '../errors.mts'
-import { type Caller, requireAll } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import type { Vm, Volume } from '../state.mts'
+import { onNode, requireNode } from '../core/cluster.mts'
+import { DURATIONS } from '../core/durations.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import { type Caller, requireAll } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import type { Vm, Volume } from '../core/state.mts'
+import type { TaskContext } from '../core/task.mts'
 import { type Relocation, relocate } from '../storage/relocate.mts'
 import { requireRoomForAll } from '../storage/space.mts'
 import { findVolume, parseVolumeId, storageOf } from '../storage/storages.mts'
 import { isBaseInUse, volumeOf } from '../storage/volumes.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
 import { type Drive, drivesOf, formatDrive, parseDrive } from './drive.mts'
-import { DURATIONS } from './durations.mts'
 import { findVm, isRunning, requireUnlocked } from './vm.mts'
 
 /** Seconds Proxmox waits for another migration of the same guest. */
@@ -34,20 +34,22 @@ function storageMap(targetstorage: string | undefined): (storage: string) => str
 }
 
 /** Everything attached, and what left its slot. */
-const allDrives = (vm: Vm): [key: string, drive: Drive][] => [
-  ...drivesOf(vm.config),
-  ...Object.entries(vm.config).flatMap(([key, value]): [string, Drive][] =>
-    /^unused\d+$/.test(key) ? [[key, parseDrive(value)!]] : [],
-  ),
-]
+function allDrives(vm: Vm): [key: string, drive: Drive][] {
+  return [
+    ...drivesOf(vm.config),
+    ...Object.entries(vm.config).flatMap(([key, value]): [string, Drive][] =>
+      /^unused\d+$/.test(key) ? [[key, parseDrive(value)!]] : [],
+    ),
+  ]
+}
 
-function requireTargetStorage(there: Pve, caller: Caller, storage: string) {
+function requireTargetStorage(there: Pve, caller: Caller, storage: string): void {
   const { content } = storageOf(there, storage)
   requireAll(caller, `/storage/${storage}`, 'Datastore.AllocateSpace')
   if (!content.includes('images')) throw failure(`storage '${storage}' does not support vm images`)
 }
 
-function requireStorages(pve: Pve, caller: Caller, vm: Vm, { target, targetstorage }: Migration) {
+function requireStorages(pve: Pve, caller: Caller, vm: Vm, { target, targetstorage }: Migration): void {
   const there = onNode(pve, target)
   const mapped = storageMap(targetstorage)
   const own = allDrives(vm).flatMap(([, { file }]) => parseVolumeId(file)?.storage ?? [])

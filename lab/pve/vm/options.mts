@@ -1,19 +1,30 @@
 /** The options of a VM's config: their types, and the privilege that changing each one takes. */
 
-import { dnsName, flag, integer, optional, type Parameters, text } from '../parameters.mts'
+import { dnsName, flag, integer, optional, type Parameters, text } from '../core/parameters.mts'
 import { isDriveSlot, parseDrive, parseProperties } from './drive.mts'
 
-const oneOf = <const V extends readonly string[]>(...values: V) => optional({ type: 'string', enum: values })
-const flags = (...names: string[]) => Object.fromEntries(names.map(name => [name, optional(flag)]))
-const texts = (...names: string[]) => Object.fromEntries(names.map(name => [name, optional(text)]))
+function oneOf<const V extends readonly string[]>(
+  ...values: V
+): { type: 'string'; enum: V } & { readonly optional: true } {
+  return optional({ type: 'string', enum: values })
+}
+
+function flags(...names: string[]) {
+  return Object.fromEntries(names.map(name => [name, optional(flag)]))
+}
+
+function texts(...names: string[]) {
+  return Object.fromEntries(names.map(name => [name, optional(text)]))
+}
 
 /** An option made of `key=value` parts whose first part may stand alone. */
-const properties = (first: string, isValid: (parts: Record<string, string>) => boolean) =>
-  optional({
+function properties(first: string, isValid: (parts: Record<string, string>) => boolean) {
+  return optional({
     type: 'string',
     check: (value: string) =>
       isValid(parseProperties(value, first)) ? undefined : `invalid format - format error\n`,
   })
+}
 
 const drive = optional({
   type: 'string',
@@ -34,7 +45,9 @@ const NIC_MODELS = [
   'pcnet',
 ]
 
-export const isNicModel = (name: string) => NIC_MODELS.includes(name)
+export function isNicModel(name: string): boolean {
+  return NIC_MODELS.includes(name)
+}
 
 const nic = properties(
   'model',
@@ -165,8 +178,9 @@ const APPLIED_AT_ONCE = new Set([
 ])
 
 /** Whether a running VM takes the change now: what cannot be plugged waits for the next start. */
-export const isAppliedAtOnce = (key: string) =>
-  APPLIED_AT_ONCE.has(key) || /^(net|scsi|virtio|unused|usb)\d+$/.test(key)
+export function isAppliedAtOnce(key: string): boolean {
+  return APPLIED_AT_ONCE.has(key) || /^(net|scsi|virtio|unused|usb)\d+$/.test(key)
+}
 
 const CLOUD_INIT = [
   'cicustom',
@@ -180,7 +194,9 @@ const CLOUD_INIT = [
 ]
 
 /** Options the cloud-init drive is generated from, beside `name` and the MAC addresses. */
-export const isCloudInitOption = (key: string) => CLOUD_INIT.includes(key) || /^ipconfig\d+$/.test(key)
+export function isCloudInitOption(key: string): boolean {
+  return CLOUD_INIT.includes(key) || /^ipconfig\d+$/.test(key)
+}
 
 const PRIVILEGES: [privilege: string, keys: string[], pattern?: RegExp][] = [
   ['VM.Config.CPU', ['cores', 'cpu', 'cpulimit', 'cpuunits', 'numa', 'smp', 'sockets', 'vcpus'], /^numa\d+$/],
@@ -230,4 +246,6 @@ const NUMERIC = new Set(
     .map(([key]) => key),
 )
 
-export const isNumericOption = (key: string) => NUMERIC.has(key)
+export function isNumericOption(key: string): boolean {
+  return NUMERIC.has(key)
+}

@@ -1,17 +1,17 @@
 /** A VM's power: starting builds the guest from the config of that moment, and a guest may end by itself. */
 
 import type { GuestStart, RunningGuest } from '../../guests/driver.mts'
-import { findNode } from '../cluster.mts'
-import { failure, messageOf } from '../errors.mts'
-import type { LiveGuest, Pve } from '../pve.mts'
-import type { Vm, VmConfig } from '../state.mts'
+import { findNode } from '../core/cluster.mts'
+import { DURATIONS } from '../core/durations.mts'
+import { failure, messageOf } from '../core/errors.mts'
+import type { LiveGuest, Pve } from '../core/pve.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
+import type { TaskContext } from '../core/task.mts'
 import { requireFile } from '../storage/files.mts'
 import { parseVolumeId } from '../storage/storages.mts'
 import { volumeOf } from '../storage/volumes.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
 import { cloudInitOptionsOf, generateCloudInit, hasCloudInitDrive } from './cloud-init.mts'
 import { drivesOf, isCdrom, isCloudInit } from './drive.mts'
-import { DURATIONS } from './durations.mts'
 import { nicsOf } from './identity.mts'
 import { applyPending } from './update.mts'
 import {
@@ -40,10 +40,11 @@ async function cdromsOf(pve: Pve, config: VmConfig): Promise<GuestStart['cdroms'
   )
 }
 
-const disksOf = (pve: Pve, config: VmConfig): GuestStart['disks'] =>
-  drivesOf(config)
+function disksOf(pve: Pve, config: VmConfig): GuestStart['disks'] {
+  return drivesOf(config)
     .filter(([, drive]) => !isCdrom(drive))
     .map(([slot, drive]) => ({ slot, path: volumeOf(pve, drive.file).path }))
+}
 
 /** The cloud-init drive, generated anew, and where it is attached. */
 async function cloudInitOf(pve: Pve, { vmid, config }: Vm): Promise<GuestStart['cloudInit']> {
@@ -75,7 +76,7 @@ async function describeGuest(pve: Pve, vm: Vm): Promise<GuestStart> {
   }
 }
 
-function follow(pve: Pve, vmid: number, guest: RunningGuest) {
+function follow(pve: Pve, vmid: number, guest: RunningGuest): void {
   lastGuestPid += 1
   const live: LiveGuest = { guest, startedAt: Date.now(), pid: lastGuestPid }
   pve.live.set(vmid, live)
@@ -86,13 +87,13 @@ function follow(pve: Pve, vmid: number, guest: RunningGuest) {
 }
 
 /** Only where the cluster's description says how many a node has: the machine's own number says little of Proxmox's. */
-function requireCpus(pve: Pve, config: VmConfig) {
+function requireCpus(pve: Pve, config: VmConfig): void {
   const cpus = findNode(pve.store.state, pve.node)?.cores
   if (cpus !== undefined && coresOf(config) > cpus)
     throw failure(`MAX ${cpus} vcpus allowed per VM on this node`)
 }
 
-async function startLocked(pve: Pve, vmid: number) {
+async function startLocked(pve: Pve, vmid: number): Promise<void> {
   const vm = findVm(pve, vmid)
   requireUnlocked(vm)
   if (isTemplate(vm.config)) throw failure("you can't start a vm if it's a template")
@@ -104,10 +105,11 @@ async function startLocked(pve: Pve, vmid: number) {
   follow(pve, vmid, await boot(pve, guest))
 }
 
-const boot = (pve: Pve, guest: GuestStart): Promise<RunningGuest> =>
-  pve.driver.start(guest).catch(error => {
+function boot(pve: Pve, guest: GuestStart): Promise<RunningGuest> {
+  return pve.driver.start(guest).catch(error => {
     throw failure(`start failed: ${messageOf(error)}`)
   })
+}
 
 /** Boots a VM, in a worker. */
 export async function startVm(pve: Pve, vmid: number, task: TaskContext): Promise<void> {
@@ -115,7 +117,7 @@ export async function startVm(pve: Pve, vmid: number, task: TaskContext): Promis
   if (hasCloudInitDrive(findVm(pve, vmid).config)) task.log('generating cloud-init ISO')
 }
 
-async function pullPlug(pve: Pve, vmid: number) {
+async function pullPlug(pve: Pve, vmid: number): Promise<void> {
   const live = pve.live.get(vmid)
   if (!live) return
   await live.guest.stop()
@@ -135,8 +137,9 @@ export async function stopVm(pve: Pve, vmid: number, skiplock: boolean): Promise
   })
 }
 
-const timeout = (seconds: number) =>
-  new Promise<'timeout'>(resolve => setTimeout(() => resolve('timeout'), seconds * 1000).unref())
+function timeout(seconds: number): Promise<'timeout'> {
+  return new Promise<'timeout'>(resolve => setTimeout(() => resolve('timeout'), seconds * 1000).unref())
+}
 
 async function powerDown(guest: RunningGuest, seconds: number): Promise<boolean> {
   await guest.shutdown()
@@ -165,7 +168,12 @@ export async function shutdownVm(
 }
 
 /** Powers off and starts again, which is what applies waiting changes. */
-export async function rebootVm(pve: Pve, vmid: number, seconds: number | undefined, task: TaskContext) {
+export async function rebootVm(
+  pve: Pve,
+  vmid: number,
+  seconds: number | undefined,
+  task: TaskContext,
+): Promise<void> {
   await shutdownVm(pve, vmid, { forceStop: false, seconds }, task)
   await startVm(pve, vmid, task)
 }

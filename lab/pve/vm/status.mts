@@ -1,8 +1,9 @@
 /** How a VM shows in lists and in its own status. */
 
-import { findNode } from '../cluster.mts'
-import type { Pve } from '../pve.mts'
-import type { Vm } from '../state.mts'
+import { findNode } from '../core/cluster.mts'
+import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
+import type { Vm } from '../core/state.mts'
 import { drivesOf, isCdrom, parseSize } from './drive.mts'
 import { coresOf, hasAgentChannel, isTemplate, memoryOf, poolOf } from './vm.mts'
 
@@ -14,7 +15,7 @@ function bootDiskSize(vm: Vm): number {
 
 const counters = { diskread: 0, diskwrite: 0, netin: 0, netout: 0 }
 
-function usage(pve: Pve, vm: Vm) {
+function usage(pve: Pve, vm: Vm): ApiObject {
   const live = pve.live.get(vm.vmid)
   return {
     status: live ? 'running' : 'stopped',
@@ -28,15 +29,19 @@ function usage(pve: Pve, vm: Vm) {
   }
 }
 
-const optionals = ({ config }: Vm) => ({
-  ...(config['lock'] !== undefined && { lock: config['lock'] }),
-  ...(config['tags'] !== undefined && config['tags'] !== '' && { tags: config['tags'] }),
-})
+function optionals({ config }: Vm): { lock?: string; tags?: string } {
+  return {
+    ...(config['lock'] !== undefined && { lock: config['lock'] }),
+    ...(config['tags'] !== undefined && config['tags'] !== '' && { tags: config['tags'] }),
+  }
+}
 
-const nameOf = (vm: Vm) => vm.config['name'] ?? `VM ${vm.vmid}`
+function nameOf(vm: Vm): string {
+  return vm.config['name'] ?? `VM ${vm.vmid}`
+}
 
 /** An entry of `/cluster/resources`; a node that is offline tells nothing of how its VMs do. */
-export function resourceOf(pve: Pve, vm: Vm) {
+export function resourceOf(pve: Pve, vm: Vm): ApiObject {
   const pool = poolOf(pve, vm.vmid)
   const isOnline = findNode(pve.store.state, vm.node)!.online
   return {
@@ -53,7 +58,7 @@ export function resourceOf(pve: Pve, vm: Vm) {
 }
 
 /** An entry of `/nodes/{node}/qemu`. */
-export function listEntryOf(pve: Pve, vm: Vm) {
+export function listEntryOf(pve: Pve, vm: Vm): ApiObject {
   const live = pve.live.get(vm.vmid)
   return {
     vmid: vm.vmid,
@@ -67,9 +72,11 @@ export function listEntryOf(pve: Pve, vm: Vm) {
 }
 
 /** `/nodes/{node}/qemu/{vmid}/status/current`. */
-export const statusOf = (pve: Pve, vm: Vm) => ({
-  ...listEntryOf(pve, vm),
-  qmpstatus: pve.live.has(vm.vmid) ? 'running' : 'stopped',
-  ha: { managed: 0 },
-  ...(hasAgentChannel(vm.config) && { agent: 1 }),
-})
+export function statusOf(pve: Pve, vm: Vm): ApiObject {
+  return {
+    ...listEntryOf(pve, vm),
+    qmpstatus: pve.live.has(vm.vmid) ? 'running' : 'stopped',
+    ha: { managed: 0 },
+    ...(hasAgentChannel(vm.config) && { agent: 1 }),
+  }
+}

@@ -1,11 +1,11 @@
 /** Changes of a VM's config: at once where that can be, at the next start where the guest would have to see it. */
 
-import { failure, parameterError } from '../errors.mts'
-import type { Caller } from '../permission.mts'
-import type { Pve } from '../pve.mts'
-import type { Vm, VmConfig } from '../state.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import type { Caller } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import type { Vm, VmConfig } from '../core/state.mts'
+import type { TaskContext } from '../core/task.mts'
 import { freeVolume } from '../storage/volumes.mts'
-import type { TaskContext } from '../tasks/tasks.mts'
 import { attachDrives, resolveCdromAlias } from './attach.mts'
 import { requireRemovals, requireSettings } from './change-permissions.mts'
 import { isCdrom, isCloudInit, isDriveSlot, parseDrive } from './drive.mts'
@@ -30,7 +30,7 @@ export interface Change {
 }
 
 /** Throws what can be told before any lock is taken: nothing to do, contradictions, missing privileges. */
-export function requireChange(pve: Pve, caller: Caller, change: Change) {
+export function requireChange(pve: Pve, caller: Caller, change: Change): void {
   if (Object.keys(change.set).length + change.remove.length + change.revert.length === 0)
     throw failure('no options specified')
   const both = change.remove.find(key => change.set[key] !== undefined)
@@ -42,7 +42,7 @@ export function requireChange(pve: Pve, caller: Caller, change: Change) {
 }
 
 /** A disk that leaves its slot stays on the storage as `unusedN`; a cloud-init drive goes with its contents. */
-async function releaseDrive(pve: Pve, vm: Vm, slot: string, force = false) {
+async function releaseDrive(pve: Pve, vm: Vm, slot: string, force = false): Promise<void> {
   const drive = parseDrive(vm.config[slot] ?? '')
   const volume = drive && pve.store.state.volumes[drive.file]
   if (!drive || volume?.vmid !== vm.vmid) return
@@ -50,20 +50,20 @@ async function releaseDrive(pve: Pve, vm: Vm, slot: string, force = false) {
   else if (!isCdrom(drive)) keepUnused(vm.config, drive.file)
 }
 
-async function removeOption(pve: Pve, vm: Vm, key: string, force = false) {
+async function removeOption(pve: Pve, vm: Vm, key: string, force = false): Promise<void> {
   if (/^unused\d+$/.test(key)) await freeVolume(pve, parseDrive(vm.config[key]!)!.file)
   else if (isDriveSlot(key)) await releaseDrive(pve, vm, key, force)
   delete vm.config[key]
 }
 
 /** Disks that are attached again are unused no more. */
-function forgetUnused(vm: Vm, value: string) {
+function forgetUnused(vm: Vm, value: string): void {
   const volid = parseDrive(value)?.file
   for (const key of Object.keys(vm.config))
     if (/^unused\d+$/.test(key) && vm.config[key] === volid) delete vm.config[key]
 }
 
-async function setOption(pve: Pve, vm: Vm, key: string, value: string) {
+async function setOption(pve: Pve, vm: Vm, key: string, value: string): Promise<void> {
   const isOtherVolume = isDriveSlot(key) && parseDrive(vm.config[key] ?? '')?.file !== parseDrive(value)?.file
   if (isOtherVolume) await releaseDrive(pve, vm, key)
   if (isDriveSlot(key)) forgetUnused(vm, value)
@@ -79,7 +79,7 @@ export async function applyPending(pve: Pve, vm: Vm): Promise<void> {
 }
 
 /** A CD is changed in a running machine; a whole drive is plugged or unplugged with it off. */
-const isMediaChange = (vm: Vm, key: string, value: string) => {
+function isMediaChange(vm: Vm, key: string, value: string): boolean {
   const before = parseDrive(vm.config[key] ?? '')
   const after = parseDrive(value)
   return before && after
@@ -87,19 +87,19 @@ const isMediaChange = (vm: Vm, key: string, value: string) => {
     : false
 }
 
-function postpone(vm: Vm, key: string, value: string | undefined) {
+function postpone(vm: Vm, key: string, value: string | undefined): void {
   vm.pendingDelete = vm.pendingDelete.filter(each => each !== key)
   delete vm.pending[key]
   if (value === undefined) vm.pendingDelete.push(key)
   else if (vm.config[key] !== value) vm.pending[key] = value
 }
 
-function revert(vm: Vm, keys: string[]) {
+function revert(vm: Vm, keys: string[]): void {
   for (const key of keys) delete vm.pending[key]
   vm.pendingDelete = vm.pendingDelete.filter(key => !keys.includes(key))
 }
 
-async function apply(pve: Pve, vm: Vm, { set, remove, force }: Change, task: TaskContext) {
+async function apply(pve: Pve, vm: Vm, { set, remove, force }: Change, task: TaskContext): Promise<void> {
   const running = isRunning(pve, vm.vmid)
   if (!running) await applyPending(pve, vm)
   for (const key of remove) {
@@ -115,7 +115,7 @@ async function apply(pve: Pve, vm: Vm, { set, remove, force }: Change, task: Tas
 }
 
 /** A protected VM keeps its drives, and those that left their slot. */
-function requireDrivesUnprotected(vm: Vm, remove: string[]) {
+function requireDrivesUnprotected(vm: Vm, remove: string[]): void {
   for (const key of remove) {
     const value = vm.config[key] ?? vm.pending[key]
     if (value === undefined) continue

@@ -8,13 +8,13 @@ import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { needsOfAcceptance } from '../site/build-needs.mts'
 import { type Connection, cleaningOf, connect } from '../site/connect.mts'
 import { removeLeftovers } from '../site/remove-leftovers.mts'
 import { familyIn } from '../templates/channels.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type AcceptanceReport, acceptTemplate } from './accept-template.mts'
 import type { AcceptanceTarget } from './clone.mts'
-import { needsOfAcceptance } from './needs.mts'
 
 interface TestedTemplate extends AcceptanceReport {
   os: string

@@ -11,63 +11,65 @@ import { createSlots, longestFirst, type Slots } from '../run/slots.mts'
 import { requireFamily } from '../site/checked-template.mts'
 import { type Connection, cleaningOf, connect } from '../site/connect.mts'
 import { removeLeftovers } from '../site/remove-leftovers.mts'
+import { loginOf } from '../site/work-permissions.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { requireTool } from '../tools/find.mts'
-import { type BuildResult, buildFamily } from './family.mts'
-import { type Builder, requireVariables } from './job.mts'
-import type { BuildOptions } from './options.mts'
-
-/** What became of one family. */
-export type BuildOutcome = { os: string; result: BuildResult } | { os: string; error: unknown }
+import { buildFamily } from './family.mts'
+import type { BuildOptions, BuildOutcome, BuildRun } from './records.mts'
+import { requireVariables } from './variables.mts'
 
 /**
- * Builds families, several at once where that is asked for. A family that fails does not keep the others from
- * being built.
+ * Builds families, `parallel` of them at the same time. A family that fails does not stop the others.
  * @returns an outcome per family, in the order they were named.
- * @throws ProxmintError for what concerns all of them: no Packer, no connection, an interruption.
+ * @throws ProxmintError for a failure that concerns all of them: no Packer, no connection, an interruption.
  */
 export async function build(options: BuildOptions, signal: AbortSignal): Promise<BuildOutcome[]> {
   const names = await namesOf(options)
   await requireAnyKnown(names, options)
   const packer = await requireTool('packer')
-  const dialect = packer.dialect ?? 'modern'
-  const connection = await connect(dialect === 'packaged' ? 'password' : 'token')
+  const connection = await connect(loginOf(packer))
   const { config } = connection
-  await removeStaleCopies(config.stateDir)
-  if (!options.dryRun && !options.validateOnly) await tellLeftovers(connection)
+  await cleanUp(connection, options)
   const slots = createSlots(key => limitOf(key, options, config))
-  const builder: Builder = {
-    connection,
-    packer: { ...packer, dialect },
+  const run: BuildRun = {
     options,
+    connection,
+    packer: { ...packer, dialect: packer.dialect ?? 'modern' },
+    signal,
     atPlace: ({ node, storage }, work) => slots.use([`node ${node}`, `storage ${storage}`], work),
   }
   try {
-    const outcomes = await buildAll(builder, slots, names, signal)
-    await pruneBuilt(connection, options, outcomes, signal)
-    // What a run before this one could not bring up to the lockfile.
-    if (!options.dryRun && !options.validateOnly && !outcomes.some(isBuilt)) await mirror(connection)
+    const outcomes = await buildAll(run, slots, names)
+    await pruneBuilt(run, outcomes)
+    // An earlier run may have failed to bring the mirrors up to the lockfile.
+    if (!changesNothing(options) && !outcomes.some(isBuilt)) await mirror(connection)
     return outcomes
   } finally {
     await rm(copiesOfThisRun(config.stateDir), { recursive: true, force: true })
   }
 }
 
-async function tellLeftovers(connection: Connection): Promise<void> {
-  for (const told of await removeLeftovers(cleaningOf(connection))) say(told)
+function changesNothing({ dryRun, validateOnly }: BuildOptions): boolean {
+  return dryRun || validateOnly
+}
+
+/** Removes what earlier runs left here and, unless nothing is to be changed, in Proxmox. */
+async function cleanUp(connection: Connection, options: BuildOptions): Promise<void> {
+  await removeStaleCopies(connection.config.stateDir)
+  if (changesNothing(options)) return
+  for (const sentence of await removeLeftovers(cleaningOf(connection))) say(sentence)
 }
 
 function isBuilt(outcome: BuildOutcome): boolean {
   return 'result' in outcome && outcome.result.template !== undefined
 }
 
-/** `--keep N`: the families that were built lose the versions nobody needs. */
+/** Prunes the families that were built, with `--keep N`. */
 async function pruneBuilt(
-  connection: Connection,
-  { keep }: BuildOptions,
+  { connection, options, signal }: BuildRun,
   outcomes: BuildOutcome[],
-  signal: AbortSignal,
 ): Promise<void> {
+  const { keep } = options
   const built = outcomes.filter(isBuilt).map(({ os }) => os)
   if (keep === undefined || built.length === 0) return
   const report = await pruneTemplates(
@@ -78,14 +80,14 @@ async function pruneBuilt(
   say(formatPrune(report))
 }
 
-/** What is wrong with names and variables of all families is told before anybody logs in. */
+/** Checks names and variables before the login. @throws the first fault if no family can be built. */
 async function requireAnyKnown(names: string[], { variables }: BuildOptions): Promise<void> {
   const faults: unknown[] = []
-  const look = async (os: string): Promise<void> => {
+  const check = async (os: string): Promise<void> => {
     await requireFamily(os)
     if (Object.keys(variables).length > 0) requireVariables(await loadTemplate(os), variables)
   }
-  for (const os of names) await look(os).catch(error => faults.push(error))
+  for (const os of names) await check(os).catch(error => faults.push(error))
   if (names.length > 0 && faults.length === names.length) throw faults[0]
 }
 
@@ -93,24 +95,20 @@ async function namesOf({ families }: BuildOptions): Promise<string[]> {
   return families.length > 0 ? [...new Set(families)] : listFamilies()
 }
 
-/** How much of what `key` names goes on at the same time. */
+/** Limits how many builds use the run, a node or a storage at the same time. */
 function limitOf(key: string, { parallel }: BuildOptions, config: Config): number {
   if (key === 'run') return parallel
   return key.startsWith('node ') ? config.buildsPerNode : config.buildsPerStorage
 }
 
-async function buildAll(
-  builder: Builder,
-  slots: Slots,
-  names: string[],
-  signal: AbortSignal,
-): Promise<BuildOutcome[]> {
+async function buildAll(run: BuildRun, slots: Slots, names: string[]): Promise<BuildOutcome[]> {
+  const { signal } = run
   const known = await readLockfile(lockfilePath())
   const order = longestFirst(names, os => known[os]?.current?.buildSeconds)
   const outcomes = new Map<string, BuildOutcome>()
   const one = async (os: string): Promise<void> => {
     if (signal.aborted) return
-    const build = () => buildFamily(builder, os, signal)
+    const build = () => buildFamily(run, os)
     try {
       outcomes.set(os, { os, result: await (names.length === 1 ? build() : withRow(os, build)) })
     } catch (error) {

@@ -4,9 +4,10 @@ import { listFailedTasks } from '../proxmox/list-failed-tasks.mts'
 import { PackerError } from './packer-run.mts'
 
 /**
- * Packer 1.6 does not look at how its clone ended, and then misses the VM: the reason is in Proxmox's list of tasks.
- * Of builds at the same time it may be another's clone, which changes nothing about what to do.
- * @returns the failure with that reason, or as it was.
+ * Adds the reason of a failed clone. Packer 1.6 ignores how its clone ended and then misses the VM; the reason is in
+ * Proxmox's list of tasks. The clone found may be that of a build at the same time: the remedy is the same.
+ * @param since milliseconds since 1970; earlier tasks are ignored.
+ * @returns the failure with that reason, or unchanged.
  */
 export async function withCloneFailure(
   client: ProxmoxClient,

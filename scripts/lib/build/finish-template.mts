@@ -5,21 +5,16 @@ import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { ProxmintError } from '../run/errors.mts'
 import type { Reservation } from '../templates/reservations.mts'
 
-/** What was found out of the finished VM template. */
-export interface FinishedTemplate {
-  /** Of its disks. */
-  storage: string
-}
-
 /**
- * What Packer leaves to be done: the tags (its packaged version knows none), and whatever of the build's
- * login still stands in the config, from where every clone would inherit it.
- * @throws ProxmintError when the VM is no VM template.
+ * Does what Packer leaves to be done: sets the tags (its packaged version knows none), and removes the build's login
+ * from the config, from where every clone would inherit it.
+ * @returns the storage of the disks.
+ * @throws ProxmintError if the VM is not a VM template.
  */
 export async function finishTemplate(
   client: ProxmoxClient,
   reservation: Reservation,
-): Promise<FinishedTemplate> {
+): Promise<string | undefined> {
   const config = await getVmConfig(client, reservation)
   if (config['template'] !== 1) {
     throw new ProxmintError(`VM ${reservation.vmid} is no VM template after the build`, {
@@ -31,7 +26,7 @@ export async function finishTemplate(
     tags: reservation.tags.join(';'),
     delete: leftover.length > 0 ? leftover.join(',') : undefined,
   })
-  return { storage: storagesOfDisks(config)[0] ?? '' }
+  return storagesOfDisks(config)[0]
 }
 
 function buildLogin(config: VmConfig): string[] {

@@ -2,10 +2,9 @@ import { counted } from '../run/counted.mts'
 import { exitCodes, formatError, messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
 import { formatTable } from '../run/table.mts'
-import type { BuildOutcome } from './build.mts'
-import type { BuildResult } from './family.mts'
+import type { BuildOutcome, BuildResult, BuiltVersion } from './records.mts'
 
-/** What a build did, for a person. */
+/** Describes the result of one build, for a person. */
 export function formatBuild(result: BuildResult): string {
   const { os, packer, commands, template, reason } = result
   const login = packer.dialect === 'modern' ? 'with the API token' : 'packaged, with a password'
@@ -28,7 +27,7 @@ export function formatBuild(result: BuildResult): string {
   ].join('\n')
 }
 
-/** Short where the log of a build has the whole list. */
+/** Lists the changes, or counts them if the log of a build lists them. */
 function changeLines({ changes, template }: BuildResult): string[] {
   if (changes.length === 0) return []
   if (template === undefined) {
@@ -38,14 +37,14 @@ function changeLines({ changes, template }: BuildResult): string[] {
   return [`left out for Packer 1.6, in a copy of the template: ${what}; the log has the list`]
 }
 
-function channelLine(os: string, { channel, test }: NonNullable<BuildResult['template']>): string {
+function channelLine(os: string, { channel, test }: BuiltVersion): string {
   const tested = test === null ? 'not tested' : `${counted(test.checks.length, 'check')} passed`
   if (channel === 'current') return `it is the current version of ${os}: ${tested}`
   const flag = test === null ? ' --untested' : ''
   return `it is the candidate of ${os}, ${tested}; zx scripts/templates.mts promote ${os}${flag} makes it current`
 }
 
-/** A row per family. */
+/** Formats a row per family. */
 function formatOutcomes(outcomes: BuildOutcome[]): string {
   return formatTable(['family', 'result', 'time', 'version'], outcomes.map(row))
 }
@@ -59,8 +58,9 @@ function row(outcome: BuildOutcome): string[] {
 }
 
 /**
- * Prints what became of the families: of one its result or its error, of several a table or one document.
+ * Prints the outcome of one family, or a table or document of several.
  * @returns the exit code.
+ * @throws the error of a single family.
  */
 export function reportBuild(outcomes: BuildOutcome[], json: boolean): number {
   const [only] = outcomes

@@ -5,7 +5,7 @@ import { type CommandPlan, runCommand } from '../run/exec.mts'
 import { openLog } from '../run/log-file.mts'
 import { withProgress } from '../run/progress.mts'
 
-/** @throws ProxmintError (invalid) with Packer's own words and the known cause behind them. */
+/** @throws ProxmintError (invalid) with Packer's own words and their cause, if it is known. */
 export async function validateWithPacker(os: string, plan: CommandPlan, signal: AbortSignal): Promise<void> {
   const { code, stdout, stderr } = await runCommand(plan, { signal })
   if (signal.aborted) throw interrupted(`packer validate ${os}`)
@@ -19,9 +19,9 @@ export async function validateWithPacker(os: string, plan: CommandPlan, signal: 
   })
 }
 
-/** A `packer build` that failed. The same error, for those who may try again. */
+/** Failure of `packer build`. */
 export class PackerError extends ProxmintError {
-  /** Whether the same build may succeed a little later. */
+  /** Whether the same build can succeed a little later. */
   readonly isTransient: boolean
 
   constructor(message: string, details: ErrorDetails, isTransient: boolean) {
@@ -30,23 +30,23 @@ export class PackerError extends ProxmintError {
   }
 }
 
-export interface BuildRun {
+interface PackerProcess {
   os: string
   plan: CommandPlan
   /** Folder of the logs. */
   logFolder: string
-  /** What the log begins with, before Packer says a word. */
+  /** First lines of the log, above those of Packer. */
   notes: string[]
   vmid: number
   onStart(pid: number): Promise<void>
 }
 
 /**
- * Runs `packer build` with its live log under a progress line and in a file.
+ * Runs `packer build`. Its log goes into a file, and its last line stands under a progress line.
  * @returns the log's path.
- * @throws ProxmintError with the end of the log and the known cause behind the failure.
+ * @throws PackerError with the end of the log and the cause, if it is known.
  */
-export async function buildWithPacker(run: BuildRun, signal: AbortSignal): Promise<string> {
+export async function buildWithPacker(run: PackerProcess, signal: AbortSignal): Promise<string> {
   const { os, plan, logFolder, notes, vmid, onStart } = run
   using log = openLog(join(logFolder, `build-${os}-${vmid}.log`))
   for (const note of notes) log.write(note)

@@ -5,18 +5,18 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
 import { PackerError } from './packer-run.mts'
 
-const attempts = 5
-const firstPauseMs = 2000
+const ATTEMPTS = 5
+const FIRST_PAUSE_MS = 2000
 
-export interface Retrying {
+interface Retrying {
   signal: AbortSignal
-  /** For tests: waits without time going by. */
+  /** Tests wait without time going by. */
   wait?: (ms: number) => Promise<unknown>
 }
 
 /**
- * Runs `work` up to five times where it fails on what passes by itself, with pauses of 2, 4, 8 and 16 s. Anything
- * else, and an interruption, ends it at once.
+ * Runs `work` up to five times, with pauses of 2, 4, 8 and 16 s after transient failures. Any other failure, and an
+ * interruption, ends it at once.
  */
 export async function withRetries<T>(
   what: string,
@@ -27,16 +27,16 @@ export async function withRetries<T>(
     try {
       return await work()
     } catch (error) {
-      if (attempt === attempts || signal.aborted || !isTransient(error)) throw error
-      const pauseMs = firstPauseMs * 2 ** (attempt - 1)
-      say(`${what}: ${reasonOf(error)}; again in ${pauseMs / 1000} s (attempt ${attempt + 1} of ${attempts})`)
+      if (attempt === ATTEMPTS || signal.aborted || !isTransient(error)) throw error
+      const pauseMs = FIRST_PAUSE_MS * 2 ** (attempt - 1)
+      say(`${what}: ${reasonOf(error)}; again in ${pauseMs / 1000} s (attempt ${attempt + 1} of ${ATTEMPTS})`)
       await wait(pauseMs)
       if (signal.aborted) throw error
     }
   }
 }
 
-/** Whether the same may succeed a little later: a lock was held too long, or Proxmox answered 502 to 504 or 59x. */
+/** Whether the same work can succeed a little later: a lock was held too long, or Proxmox answered 502 to 504 or 59x. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof PackerError) return error.isTransient
   if (error instanceof ProxmoxApiError) {

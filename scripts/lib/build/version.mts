@@ -1,48 +1,32 @@
-import type { AcceptanceReport } from '../acceptance/accept-template.mts'
 import { mirror } from '../channels/mirror.mts'
 import { recordVersion } from '../channels/promote.mts'
+import type { Place } from '../packer/family.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { revisionOf } from '../templates/git.mts'
 import { lockfilePath } from '../templates/lockfile.mts'
 import { writePackages } from '../templates/packages.mts'
-import type { TemplateCopy, TemplateVersion, TestResult } from '../templates/version.mts'
-import { type BuiltCopy, buildCopy, type PlacedJob, releaseCopies, removeCopies } from './copy.mts'
-import type { Builder } from './job.mts'
-import type { BuildOptions } from './options.mts'
+import type { TemplateVersion } from '../templates/version.mts'
+import { buildCopy, releaseCopies, removeCopies } from './copy.mts'
+import type { Build, BuildOptions, BuiltCopy, BuiltVersion } from './records.mts'
 import { withRetries } from './retry.mts'
 import { joinReports, testCopy } from './test.mts'
 
-export interface BuiltVersion {
-  /** Of the first copy. */
-  vmid: number
-  /** Packer's, of the first copy. */
-  log: string
-  copies: TemplateCopy[]
-  channel: 'current' | 'candidate'
-  test: TestResult | null
-}
-
 /**
- * Builds a copy per place, tests each, and writes the version down. Until then its copies are leftovers: a failure
- * removes them at once, a crash leaves that to the next run.
+ * Builds a copy per place, tests each, and records the version. Until then its copies are leftovers: a failure
+ * removes them at once, and after a crash the next run does.
  */
-export async function buildVersion(
-  builder: Builder,
-  placed: PlacedJob[],
-  signal: AbortSignal,
-): Promise<BuiltVersion> {
-  const { connection, options } = builder
+export async function buildVersion(build: Build): Promise<BuiltVersion> {
+  const { connection, options } = build
   const start = performance.now()
-  const made = await makeCopies(builder, placed, signal)
-  const built = made.map(one => one.built)
+  const built = await makeCopies(build)
   try {
     checkpoint('tested')
     const seconds = Math.round((performance.now() - start) / 1000)
-    const version = await record(builder, placed, made, seconds)
+    const version = await record(build, built, seconds)
     await releaseCopies(connection, built)
     checkpoint('released')
     await mirror(connection)
-    const [{ copy, log }] = built as [BuiltCopy]
+    const { copy, log } = built[0]!
     const channel = isPromoted(options, version) ? 'current' : 'candidate'
     return { vmid: copy.vmid, log, copies: version.copies, channel, test: version.test }
   } catch (error) {
@@ -51,82 +35,57 @@ export async function buildVersion(
   }
 }
 
-/** What was not tested is never promoted here. */
+/** Whether the version becomes current: one that was not tested never does. */
 function isPromoted({ promote }: BuildOptions, { test }: TemplateVersion): boolean {
   return promote && test !== null
 }
 
 /** Writes the packages, then the version. */
-async function record(
-  { options }: Builder,
-  placed: PlacedJob[],
-  made: MadeCopy[],
-  seconds: number,
-): Promise<TemplateVersion> {
-  const nodes = placed.map(one => one.place.node)
-  const reports = made.flatMap(one => one.report ?? [])
-  const tested = options.test ? joinReports(nodes, reports) : undefined
-  const built = made.map(one => one.built)
-  const version = await versionOf(placed[0]!, built, tested?.result ?? null, seconds)
-  await writePackages(lockfilePath(), version.name, tested?.packages ?? [])
-  await recordVersion(placed[0]!.job.os, version, isPromoted(options, version))
+async function record(build: Build, built: BuiltCopy[], seconds: number): Promise<TemplateVersion> {
+  const version = await versionOf(build, built, seconds)
+  await writePackages(lockfilePath(), version.name, built[0]!.report?.packages ?? [])
+  await recordVersion(build.os, version, isPromoted(build.options, version))
   return version
 }
 
-/** All or none: where one place fails, what the others made is removed. */
-async function makeCopies(builder: Builder, placed: PlacedJob[], signal: AbortSignal): Promise<MadeCopy[]> {
+/** Makes all copies or none: if one place fails, the copies of the others are removed. */
+async function makeCopies(build: Build): Promise<BuiltCopy[]> {
   const results = await Promise.allSettled(
-    placed.map(one => builder.atPlace(one.place, () => makeCopy(builder, one, signal))),
+    build.places.map(place => build.atPlace(place, () => makeCopy(build, place))),
   )
   const made = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
   const failed = results.find(result => result.status === 'rejected')
   if (failed === undefined) return made
-  await removeCopies(
-    builder.connection,
-    made.map(one => one.built),
-  )
+  await removeCopies(build.connection, made)
   throw failed.reason
 }
 
-interface MadeCopy {
-  built: BuiltCopy
-  report: AcceptanceReport | undefined
-}
-
-/** Builds and tests one copy; what fails its test is removed. */
-async function makeCopy(
-  { connection, options }: Builder,
-  placed: PlacedJob,
-  signal: AbortSignal,
-): Promise<MadeCopy> {
-  const { os } = placed.job
-  const built = await withRetries(`build ${os}`, () => buildCopy(connection, placed, signal), { signal })
-  if (!options.test) return { built, report: undefined }
+/** Builds and tests one copy. A copy that fails its test is removed. */
+async function makeCopy(build: Build, place: Place): Promise<BuiltCopy> {
+  const { os, options, signal } = build
+  const built = await withRetries(`build ${os}`, () => buildCopy(build, place), { signal })
+  if (!options.test) return built
   try {
-    const test = () => testCopy(connection, placed, built, signal)
-    return { built, report: await withRetries(`test ${os}`, test, { signal }) }
+    const report = await withRetries(`test ${os}`, () => testCopy(build, built), { signal })
+    return { ...built, report }
   } catch (error) {
-    await removeCopies(connection, [built])
+    await removeCopies(build.connection, [built])
     throw error
   }
 }
 
-async function versionOf(
-  { job, name, packer }: PlacedJob,
-  built: BuiltCopy[],
-  test: TestResult | null,
-  buildSeconds: number,
-): Promise<TemplateVersion> {
+async function versionOf(build: Build, built: BuiltCopy[], buildSeconds: number): Promise<TemplateVersion> {
+  const { name, digests, image, template, packer } = build
   return {
     name,
-    digest: job.digests.digest,
+    digest: digests.digest,
     copies: built.map(({ copy }) => copy),
-    image: job.image,
-    revision: await revisionOf([job.template.folder]),
-    inputs: job.digests.inputs,
+    image,
+    revision: await revisionOf([template.folder]),
+    inputs: digests.inputs,
     tools: { packer: packer.version, plugin: packer.plugin ?? null },
     builtAt: new Date().toISOString(),
     buildSeconds,
-    test,
+    test: joinReports(built),
   }
 }

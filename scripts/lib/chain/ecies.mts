@@ -1,4 +1,4 @@
-import { decrypt, encrypt } from 'eciesjs'
+import { encrypt } from 'eciesjs'
 
 /*
  * The library's defaults are the format: ephemeral key (65) | nonce (16) | tag (16) | text, AES-256-GCM with a key
@@ -11,9 +11,4 @@ import { decrypt, encrypt } from 'eciesjs'
  */
 export function encryptFor(publicKey: string, text: string): Uint8Array {
   return encrypt(publicKey, new TextEncoder().encode(text))
-}
-
-/** @throws Error where the key is another's or the bytes were changed. */
-export function decryptWith(privateKey: string, bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { fatal: true }).decode(decrypt(privateKey, bytes))
 }

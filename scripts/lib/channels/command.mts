@@ -1,7 +1,8 @@
 /** Verbs of `templates`. */
 
 import type { Answer } from '../run/answer.mts'
-import { type Arguments, durationMs, usageError, wordAfterVerb } from '../run/command-line.mts'
+import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
+import { durationMs } from '../run/duration.mts'
 import { exitCodes } from '../run/errors.mts'
 import { connect } from '../site/connect.mts'
 import { familyIn } from '../templates/channels.mts'

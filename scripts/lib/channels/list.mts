@@ -6,8 +6,9 @@ import {
   type Channel,
   channelOf,
   type Families,
-  markOf,
   type TemplateVersion,
+  testWord,
+  versionMark,
   versionsOf,
 } from '../templates/version.mts'
 
@@ -40,7 +41,7 @@ function listed(families: Families): ListedVersion[] {
   return Object.entries(families).flatMap(([os, family]) =>
     versionsOf(family).map(version => ({
       os,
-      mark: markOf(family, version),
+      mark: versionMark(family, version),
       channel: channelOf(family, version.name) ?? null,
       ...version,
     })),
@@ -59,9 +60,4 @@ export function formatVersions(versions: ListedVersion[]): string {
     revoked?.reason ?? testWord(test),
   ])
   return formatTable(['family', 'channel', 'version', 'VM templates', 'built (UTC)', 'test'], rows)
-}
-
-function testWord(test: TemplateVersion['test']): string {
-  if (test === null) return 'not tested'
-  return test.passed ? 'passed' : 'failed'
 }

@@ -13,9 +13,9 @@ import { mirroredTags } from '../templates/tags.mts'
 import { terraformVariables } from '../templates/terraform-variables.mts'
 import {
   type Families,
-  markOf,
   type TemplateCopy,
   type TemplateVersion,
+  versionMark,
   versionsOf,
 } from '../templates/version.mts'
 
@@ -62,7 +62,7 @@ interface Marked {
 async function mirrorTags(connection: Connection, families: Families): Promise<string[]> {
   const wanted = Object.entries(families).flatMap(([os, family]) =>
     versionsOf(family).flatMap(version =>
-      version.copies.map(copy => ({ os, version, mark: markOf(family, version), copy })),
+      version.copies.map(copy => ({ os, version, mark: versionMark(family, version), copy })),
     ),
   )
   try {

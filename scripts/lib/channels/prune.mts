@@ -4,6 +4,7 @@ import { findVmStatus } from '../proxmox/get-vm-status.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { checkpoint } from '../run/checkpoint.mts'
+import { DAY_MS } from '../run/duration.mts'
 import { interrupted, messageOf, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
 import { type Connection, cleaningOf } from '../site/connect.mts'
@@ -17,7 +18,7 @@ import { mirror } from './mirror.mts'
 import { findUses } from './prune-uses.mts'
 
 /** Default of `--min-age`: one week. */
-export const DEFAULT_MIN_AGE_MS = 7 * 86_400_000
+export const DEFAULT_MIN_AGE_MS = 7 * DAY_MS
 
 interface PruneOptions {
   /** Empty: all families that have versions. */

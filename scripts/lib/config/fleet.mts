@@ -1,32 +1,15 @@
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { formatAddress, parseAddress } from './addresses.mts'
+import { valueAt } from './paths.mts'
 import type { SchemaFault } from './schema-faults.mts'
+import type { VmOption } from './vm-option.mts'
+import type { OptionsWith, OptionValue, VmOptions } from './vm-option-types.mts'
+import { VM_OPTIONS } from './vm-options.mts'
 import { readYamlFile } from './yaml-file.mts'
 
-/** One VM of a fleet file; the keys are the options of `vm create`. */
-export interface FleetVm {
-  purpose?: string
-  /** As written; whoever uses it checks its checksum. */
-  owner_wallet?: string
-  /** False: without an access credential. */
-  web3?: boolean
-  cpu?: number
-  cpu_type?: string
-  /** MiB. */
-  memory?: number
-  /** GiB. */
-  disk?: number
-  tags?: string[]
-  expiry_days?: number
-  username?: string
-  node?: string
-  pool?: string
-  /** Canonical. */
-  ip?: string
-  vmid?: number
-  template?: string
-  template_vmid?: number
-  cloud_init?: string
+/** One VM of a fleet file. An address is canonical; whoever uses a wallet checks its checksum. */
+export type FleetVm = {
+  [N in OptionsWith<{ names: { fleetKey: string } }> as VmOptions[N]['names']['fleetKey']]?: OptionValue<N>
 }
 
 interface FleetFile {
@@ -54,33 +37,34 @@ export async function loadFleet(path: string): Promise<Map<string, FleetVm>> {
 }
 
 function canonical(vm: FleetVm): FleetVm {
-  return vm.ip === undefined ? vm : { ...vm, ip: formatAddress(parseAddress(vm.ip)!) }
+  return vm.ip === undefined ? vm : { ...vm, ip: canonicalAddress(vm.ip)! }
 }
+
+/** @returns undefined where it is no address. */
+function canonicalAddress(text: string): string | undefined {
+  const address = parseAddress(text)
+  return address && formatAddress(address)
+}
+
+const uniqueOptions = Object.values<VmOption>(VM_OPTIONS).filter(({ unique }) => unique)
 
 /** Two VMs cannot have one address or number, and one of them would only fail later. */
 function moreFaults({ vms }: FleetFile): SchemaFault[] {
-  const faults: SchemaFault[] = []
-  const seen = new Map<string, string>()
-  for (const [name, vm] of Object.entries(vms)) {
-    const ip = vm?.ip === undefined ? undefined : parseAddress(vm.ip)
-    if (vm?.ip !== undefined && ip === undefined) {
-      faults.push({
-        path: ['vms', name, 'ip'],
-        sentence: `vms.${name}.ip must be an address, not "${vm.ip}"`,
-      })
-    }
-    const wanted = { ip: ip && formatAddress(ip), vmid: vm?.vmid }
-    for (const [key, value] of Object.entries(wanted)) {
-      if (value === undefined) continue
-      const other = seen.get(`${key} ${value}`)
-      if (other !== undefined) {
-        faults.push({
-          path: ['vms', name, key],
-          sentence: `vms.${name}.${key} is also the one of vms.${other}`,
-        })
+  const owners = new Map<string, string>()
+  return Object.entries(vms).flatMap(([name, vm]) =>
+    uniqueOptions.flatMap(({ kind, names: { fleetKey = '' } }): SchemaFault[] => {
+      const given = valueAt(vm, fleetKey)
+      if (given === undefined) return []
+      const path = ['vms', name, fleetKey]
+      const value = kind === 'address' ? canonicalAddress(String(given)) : given
+      if (value === undefined) {
+        return [{ path, sentence: `${path.join('.')} must be an address, not "${given}"` }]
       }
-      seen.set(`${key} ${value}`, name)
-    }
-  }
-  return faults
+      const owner = owners.get(`${fleetKey} ${value}`)
+      owners.set(`${fleetKey} ${value}`, name)
+      return owner === undefined
+        ? []
+        : [{ path, sentence: `${path.join('.')} is also the one of vms.${owner}` }]
+    }),
+  )
 }

@@ -1,48 +1,11 @@
+import { nested, valueAt } from './paths.mts'
+import type { VmOptionTable } from './vm-option.mts'
+import type { AttributesOf, OptionsWith } from './vm-option-types.mts'
+import { VM_OPTIONS } from './vm-options.mts'
 import { readOptionalYamlFile } from './yaml-file.mts'
 
-/** `config/vm.yaml` with defaults filled in. */
-export interface VmDefaults {
-  /** A template family. */
-  template: string
-  /** What a VM with an access credential takes in the place of `template` and `cloudInit.template`. */
-  credential: { template: string; cloudInitTemplate: string }
-  cores: number
-  /** CPU model, as Proxmox names them. */
-  cpuType: string
-  /** MiB. */
-  memory: number
-  /** GiB. */
-  disk: number
-  /** `10m`. */
-  agentTimeout: string
-  cloudInit: {
-    /** A file of `cloud-init/templates/`, without its ending. */
-    template: string
-    delivery: 'snippet' | 'iso'
-    storage: string
-    username: string
-    /** With the break-glass key, where there is one. */
-    sshAuthorizedKeys: string[]
-  }
-}
-
-interface VmFile {
-  template?: string
-  credential?: { template?: string; cloud_init?: string }
-  cores?: number
-  cpu_type?: string
-  memory?: number
-  disk?: number
-  agent_timeout?: string
-  cloud_init?: {
-    template?: string
-    delivery?: 'snippet' | 'iso'
-    storage?: string
-    username?: string
-    ssh_authorized_keys?: string[]
-    break_glass_key?: string
-  }
-}
+/** `config/vm.yaml` with defaults filled in; `cloudInit.sshAuthorizedKeys` has the break-glass key too. */
+export type VmDefaults = AttributesOf<OptionsWith<{ names: { attribute: string }; default: unknown }>>
 
 /** Where the defaults stand, from the project's root; PROXMINT_VM names another file. */
 const vmFile = 'config/vm.yaml'
@@ -50,36 +13,26 @@ const vmFile = 'config/vm.yaml'
 const schema = new URL('../../../config/vm.schema.json', import.meta.url)
 
 /**
- * Without a file, what the commented one says.
+ * Reads `config/vm.yaml`. Without a file, the defaults are those of the commented one.
  * @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key.
  */
 export async function loadVmDefaults(env: NodeJS.ProcessEnv = process.env): Promise<VmDefaults> {
-  const file = await readOptionalYamlFile<VmFile>(
+  const file = await readOptionalYamlFile<object>(
     { variable: 'PROXMINT_VM', sample: vmFile, schema, moreFaults: () => [] },
     env,
   )
-  const cloudInit = file.cloud_init ?? {}
-  const breakGlass = cloudInit.break_glass_key
-  return {
-    template: file.template ?? 'debian',
-    credential: {
-      template: file.credential?.template ?? 'debian-web3',
-      cloudInitTemplate: file.credential?.cloud_init ?? 'nft-auth',
-    },
-    cores: file.cores ?? 2,
-    cpuType: file.cpu_type ?? 'x86-64-v2-AES',
-    memory: file.memory ?? 2048,
-    disk: file.disk ?? 10,
-    agentTimeout: file.agent_timeout ?? '10m',
-    cloudInit: {
-      template: cloudInit.template ?? 'devbox',
-      delivery: cloudInit.delivery ?? 'snippet',
-      storage: cloudInit.storage ?? 'local',
-      username: cloudInit.username ?? 'admin',
-      sshAuthorizedKeys: [
-        ...(cloudInit.ssh_authorized_keys ?? []),
-        ...(breakGlass === undefined ? [] : [breakGlass]),
-      ],
-    },
-  }
+  const { cloudInit, ...defaults } = filledDefaults(file)
+  const breakGlass = valueAt(file, VM_OPTIONS.breakGlassKey.names.fileKey) as string | undefined
+  const keys = [...cloudInit.sshAuthorizedKeys, ...(breakGlass === undefined ? [] : [breakGlass])]
+  return { ...defaults, cloudInit: { ...cloudInit, sshAuthorizedKeys: keys } }
+}
+
+/** Fills in the default of each key that a checked file does not have. */
+export function filledDefaults(file: object, table: VmOptionTable = VM_OPTIONS): VmDefaults {
+  const values = Object.values(table).flatMap(({ names: { attribute, fileKey }, default: fallback }) => {
+    if (attribute === undefined || fallback === undefined) return []
+    const given = fileKey === undefined ? undefined : valueAt(file, fileKey)
+    return [[attribute, given ?? fallback] as const]
+  })
+  return nested(values) as VmDefaults
 }

@@ -20,19 +20,19 @@ export interface ChainView {
   web3: Web3Config
   rpc: Rpc
   target: MintTarget
-  /** Who may mint. */
+  /** The account that may mint. */
   contractOwner: string
 }
 
-/** Where a token is. */
+/** The contract of a token. */
 export interface TokenPlace {
   chainId: number
   /** EIP-55. */
   contract: string
 }
 
-/** How long the servers are asked; the default is for work that should not fail for one that restarts. */
-export type Patience = Pick<RpcOptions, 'timeoutMs' | 'rounds'>
+/** How long servers are asked. The default lasts while a server restarts. */
+type Patience = Pick<RpcOptions, 'timeoutMs' | 'rounds'>
 
 /**
  * Loads the config and proves that the servers are of its chain and the contract is one of credentials.
@@ -69,7 +69,7 @@ export function requireContract({ nftContract }: Web3Config): string {
   })
 }
 
-/** What signing and sending needs: the signer's key and the journal of what was signed. */
+/** Opens what signing and sending needs: the signer's key and the journal of transactions. */
 export async function openSettling(
   site: Site,
   { web3, rpc }: Pick<ChainView, 'web3' | 'rpc'>,
@@ -89,7 +89,7 @@ export async function openSettling(
   }
 }
 
-/** Where the registry is: whoever goes on with a VM must find what was signed for it. */
+/** Opens the journal beside the registry: another run must find the transactions that were signed for a VM. */
 async function openJournal(site: Site, rpc: Rpc): Promise<Journal> {
   const place = await site.registryPlace()
   if (place.kind === 'postgres') return openPostgresJournal(place.url, rpc)

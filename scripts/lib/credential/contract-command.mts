@@ -16,20 +16,21 @@ import { counted } from '../run/counted.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { openSite, type Site } from '../site/site.mts'
-import { openChainView, openSettling, requireOwner } from './chain-view.mts'
+import { openChainView, openSettling } from './chain-view.mts'
+import { openAsOwner } from './issuer.mts'
 
 export const contractVerbs = ['deploy', 'show', 'hand-over'] as const
 
-/** Collections are shown by these in wallets. */
+/** Wallets show the tokens of the contract by this name and symbol. */
 const NAME = 'Access Credential'
 const SYMBOL = 'ACCESS'
 
 const ownPage = new URL('../../../contracts/signing-page/index.html', import.meta.url)
 
-export interface DeployOptions {
+interface DeployOptions {
   /** An HTML file instead of proxmint's own page. */
   signingPage: string | undefined
-  /** Although the config names a contract already. */
+  /** Deploys although the config names a contract already. */
   replace: boolean
 }
 
@@ -48,7 +49,7 @@ export async function deploy(options: DeployOptions, signal: AbortSignal): Promi
   return deployed
 }
 
-/** For other tools that talk to the contract: explorers, libraries, `cast`. */
+/** The ABI for other tools that call the contract: explorers, libraries, `cast`. */
 function abiPath(): string {
   return join(dirname(web3FilePath()), 'AccessCredentialNFT.abi.json')
 }
@@ -79,8 +80,7 @@ export async function handOver(to: string, signal: AbortSignal): Promise<Contrac
   const address = checkedAddress('--to', to)
   const site = openSite()
   const view = await openChainView(site)
-  const settling = await openSettling(site, view, signal)
-  requireOwner(view, settling)
+  const settling = await openAsOwner(site, view, signal)
   await requireNothingPending(settling)
   await withProgress('handing the contract over', () =>
     transferOwnership(settling, view.target.contract, address),
@@ -88,7 +88,7 @@ export async function handOver(to: string, signal: AbortSignal): Promise<Contrac
   return showContract(site)
 }
 
-/** What is signed and not mined yet would be refused by the contract from then on. */
+/** @throws ProxmintError while a transaction is not mined: the contract would refuse it from its new owner on. */
 async function requireNothingPending({ journal, signer }: Settling): Promise<void> {
   const pending = (await journal.listPending()).filter(
     ({ from, key }) => from === signer.address && !key.includes('-owner-'),
@@ -100,14 +100,14 @@ async function requireNothingPending({ journal, signer }: Settling): Promise<voi
   })
 }
 
-export interface DeploymentPlan {
+interface DeploymentPlan {
   chainId: number
   gas: string
   /** Wei. */
   maxFee: string
 }
 
-/** What deploying would cost; needs no key. */
+/** Plans a deployment; needs no key. */
 export async function planDeploy(options: DeployOptions): Promise<DeploymentPlan> {
   const web3 = await openSite().web3()
   requireNoContract(web3.nftContract, options)
@@ -120,7 +120,7 @@ export async function planDeploy(options: DeployOptions): Promise<DeploymentPlan
   return { chainId: rpc.chainId, gas: String(gas), maxFee: String(gas * maxFeePerGas) }
 }
 
-export interface ContractView {
+interface ContractView {
   chainId: number
   address: string
   profile: string
@@ -131,7 +131,7 @@ export interface ContractView {
   tokens: string
 }
 
-/** What the chain says of the configured contract. */
+/** Reads the configured contract from the chain. */
 export async function showContract(site: Site = openSite()): Promise<ContractView> {
   const { rpc, target, contractOwner } = await openChainView(site)
   const [name, symbol, tokens] = await Promise.all([

@@ -6,14 +6,14 @@ import { withRegistry } from '../site/open-registry.mts'
 import { openSite, type Site } from '../site/site.mts'
 import { type ChainView, openChainView } from './chain-view.mts'
 
-export interface EventsOptions {
+interface EventsOptions {
   fromBlock: number | undefined
   follow: boolean
   json: boolean
 }
 
 /** An event and the VM that the token opens; null for none that is known. */
-export interface VmTokenEvent extends TokenEvent {
+interface VmTokenEvent extends TokenEvent {
   vm: string | null
 }
 
@@ -77,7 +77,7 @@ async function eventsBetween(
   return events
 }
 
-/** Names of living and destroyed VMs. */
+/** Lists the names of living and destroyed VMs by token id. */
 async function vmsByToken(site: Site, contract: string): Promise<Map<string, string>> {
   const [living, archived] = await withRegistry(site, 'events', store =>
     Promise.all([store.list(), store.listArchived()]),

@@ -1,22 +1,15 @@
 import { formatEther } from 'ethers'
 import { currentFees } from '../chain/fees.mts'
-import { estimateGas } from '../chain/gas.mts'
-import {
-  checkedMachineId,
-  type MintedCredential,
-  type MintRequest,
-  mintCredentials,
-  mintData,
-} from '../chain/mint.mts'
+import { checkedMachineId, type MintedCredential, type MintRequest } from '../chain/mint.mts'
 import { checkedAddress } from '../chain/wallet.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { withProgress } from '../run/progress.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { openSite, type Site } from '../site/site.mts'
-import { openChainView, openSettling, requireOwner } from './chain-view.mts'
+import { openChainView } from './chain-view.mts'
+import { issuers, mintGas } from './issuer.mts'
 
-/** What `mint --dry-run` tells: what would be sent, and what it would cost at most. */
-export interface MintPlan extends MintRequest {
+/** The transaction that `mint` would send, and its cost at most. */
+interface MintPlan extends MintRequest {
   chainId: number
   contract: string
   profile: string
@@ -26,7 +19,7 @@ export interface MintPlan extends MintRequest {
   maxFee: string
 }
 
-/** Checks what was typed. @param days until the token says that it is expired; undefined: never. */
+/** Checks the options of `mint`. @param days until the expiry on the token; undefined: none. */
 export function mintRequest(wallet: string, machineId: string, days: number | undefined): MintRequest {
   return {
     wallet: checkedAddress('--owner-wallet', wallet),
@@ -35,20 +28,15 @@ export function mintRequest(wallet: string, machineId: string, days: number | un
   }
 }
 
-/** Mints one credential and waits until it is certain; the one that is there already, where it was minted before. */
+/** Mints one credential, or finds the one that was minted before; certain when it returns. */
 export async function mintOne(request: MintRequest, signal: AbortSignal): Promise<MintedCredential> {
   const site = openSite()
   await requireNoVm(site, request)
-  const view = await openChainView(site)
-  const settling = await openSettling(site, view, signal)
-  requireOwner(view, settling)
-  const [credential] = await withProgress(`minting for ${request.machineId}`, () =>
-    mintCredentials(settling, view.target, [request]),
-  )
-  return credential!
+  const issuer = await issuers(site, signal)()
+  return issuer.mint(request)
 }
 
-/** A token that is minted so opens no VM of the registry: those have their own. @throws ProxmintError (usage). */
+/** @throws ProxmintError (usage) for a VM of the registry: it has its own token, and this one would not open it. */
 async function requireNoVm(site: Site, { machineId }: MintRequest): Promise<void> {
   const entry = await withRegistry(site, 'mint', store => store.find(machineId))
   if (entry === undefined) return
@@ -61,14 +49,13 @@ async function requireNoVm(site: Site, { machineId }: MintRequest): Promise<void
   })
 }
 
-/** Everything but signing; needs no key. */
+/** Plans a mint by the contract's owner; needs no key. */
 export async function planMint(request: MintRequest): Promise<MintPlan> {
   const site = openSite()
   await requireNoVm(site, request)
-  const { web3, rpc, target, contractOwner } = await openChainView(site)
-  const data = mintData(target, request)
-  const call = { from: contractOwner, to: target.contract, data }
-  const gas = await estimateGas(rpc, call, `the mint for ${request.machineId}`)
+  const view = await openChainView(site)
+  const { web3, rpc, target, contractOwner } = view
+  const gas = await mintGas(view, request)
   const { maxFeePerGas } = await currentFees(rpc, web3.maxTipGwei)
   return {
     ...request,

@@ -12,7 +12,7 @@ interface InitTools {
   edit: string
 }
 
-interface InitResult {
+export interface InitResult {
   /** Path of the age identity. */
   identity: string
   identityCreated: boolean
@@ -41,7 +41,7 @@ export async function initCredentials(tools: InitTools, file: string, content: s
 }
 
 /** Paths of the files that `initCredentials` would create. */
-export async function planInit(file: string, edit: string): Promise<string[]> {
+export async function planCredentials(file: string, edit: string): Promise<string[]> {
   await refuseExisting(file, edit)
   const missing: string[] = []
   for (const path of [identityLocation(), '.sops.yaml']) if (!(await exists(path))) missing.push(path)

@@ -9,7 +9,7 @@ import { demonstrateVersions } from './templates.mts'
 import { demonstrateVms } from './vms.mts'
 
 /** One step of the demonstration and how long it took. */
-export interface DemoStep {
+interface DemoStep {
   name: string
   seconds: number
 }

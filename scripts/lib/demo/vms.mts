@@ -10,7 +10,7 @@ import { type Demo, inLab, type Step, shell } from './lab.mts'
 
 /** Alice and Bob of the lab's chain; its first account owns the contract. */
 const [alice, bob] = labAccounts(3).slice(1)
-const verifier = resolve(import.meta.dirname, '../../../test/lab/demo-logins.mts')
+const verifier = resolve(import.meta.dirname, '../../../test/e2e/chain/demo-logins.mts')
 const dayEnv = (days: number) => ({ PROXMINT_TEST_DAYS_LATER: String(days) })
 
 /** Two VMs from their first day to the end of one of them, each opened by its owner's wallet. */
@@ -63,7 +63,7 @@ async function buildWithModule(demo: Demo): Promise<void> {
 async function templateWithoutModule(demo: Demo): Promise<string[]> {
   demo.output.write(
     '\nPAM_WEB3_PACKAGE names no libpam-web3: these VMs get its configuration without the module, and what it would\n' +
-      'do at a login is done by a verifier of its protocol (test/lab/chain-verifier.mts).\n',
+      'do at a login is done by a verifier of its protocol (test/e2e/chain/verifier.mts).\n',
   )
   const { debian } = await readLockfile(join(demo.workspace, 'config/templates.lock.json'))
   return ['--template-vmid', String(debian!.current!.copies[0]!.vmid)]

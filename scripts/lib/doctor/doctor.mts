@@ -1,39 +1,22 @@
 import type { Answer } from '../run/answer.mts'
-import { counted } from '../run/counted.mts'
-import type { Finding } from './finding.mts'
-import { gatherFacts } from './gather.mts'
-import { exitCodeOf, verdicts } from './verdicts.mts'
+import { exitCodes } from '../run/errors.mts'
+import { diagnosesOf } from './check.mts'
+import { CHECKS } from './checks.mts'
+import type { Diagnosis } from './diagnosis.mts'
+import { formatDiagnoses } from './format.mts'
+import { startSharedLooks } from './shared.mts'
 
-/** Looks at everything and says what is wrong with it, every fault at once. Changes nothing. */
-export async function examine(): Promise<Answer> {
-  const findings = verdicts(await gatherFacts())
-  return { document: { findings }, text: formatFindings(findings), exitCode: exitCodeOf(findings) }
+/** Does all checks at the same time and reports every fault at once. Changes nothing. */
+export async function diagnose(): Promise<Answer> {
+  const shared = startSharedLooks()
+  const diagnoses = await Promise.all(CHECKS.map(async check => diagnosesOf(check, await check.look(shared))))
+  const findings = diagnoses.flat()
+  return { document: { findings }, text: formatDiagnoses(findings), exitCode: doctorExitCode(findings) }
 }
 
-const marks: Record<Finding['level'], string> = { ok: 'ok', note: 'note', fault: 'FAULT', unknown: '?' }
-
-/** A line per finding, with what is known and what to do below it. */
-export function formatFindings(findings: Finding[]): string {
-  const width = Math.max(...findings.map(({ area }) => area.length))
-  const lines = findings.flatMap(({ area, level, what, facts = {}, fix }) => [
-    `${marks[level].padEnd(5)}  ${area.padEnd(width)}  ${indented(what)}`,
-    ...Object.entries(facts)
-      .filter(([, value]) => value !== undefined)
-      .map(([label, value]) => `         ${label}: ${value}`),
-    ...(fix === undefined ? [] : [`         fix: ${indented(fix)}`]),
-  ])
-  return [...lines, '', conclusion(findings)].join('\n')
-}
-
-function indented(text: string): string {
-  return text.replaceAll('\n', '\n           ')
-}
-
-function conclusion(findings: Finding[]): string {
-  const count = (level: Finding['level'], word: string): string[] => {
-    const { length } = findings.filter(one => one.level === level)
-    return length === 0 ? [] : [counted(length, word)]
-  }
-  const counts = [...count('fault', 'fault'), ...count('note', 'note'), ...count('unknown', 'open question')]
-  return counts.length === 0 ? 'all is well' : counts.join(', ')
+/** Chooses 4 if all faults are of credentials and privileges, 1 for any other fault, 0 without faults. */
+export function doctorExitCode(diagnoses: Diagnosis[]): number {
+  const faults = diagnoses.filter(({ level }) => level === 'fault')
+  if (faults.length === 0) return exitCodes.done
+  return faults.every(({ denied }) => denied === true) ? exitCodes.denied : exitCodes.failed
 }

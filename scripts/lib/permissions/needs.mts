@@ -16,7 +16,7 @@ export interface Need {
 }
 
 /** Place of a VM. Its privileges are needed on these paths. */
-export interface Place {
+export interface NewVmPlace {
   /** Major version of Proxmox VE, which decides the privileges for the guest agent. */
   pveMajor: number
   node: string
@@ -33,7 +33,7 @@ export interface Place {
  * Needs of Packer's proxmox-clone builder.
  * @param source VMID of the base VM; undefined if it is unknown yet.
  */
-export function cloneBuildNeeds(place: Place, source: number | undefined, usesAgent: boolean): Need[] {
+export function cloneBuildNeeds(place: NewVmPlace, source: number | undefined, usesAgent: boolean): Need[] {
   return [...cloneNeeds('base VM', source), ...packerNeeds(place, usesAgent)]
 }
 
@@ -41,7 +41,7 @@ export function cloneBuildNeeds(place: Place, source: number | undefined, usesAg
  * Needs of Packer's proxmox-iso builder.
  * @param isoStorage Storage of the installation media.
  */
-export function isoBuildNeeds(place: Place, isoStorage: string, usesAgent: boolean): Need[] {
+export function isoBuildNeeds(place: NewVmPlace, isoStorage: string, usesAgent: boolean): Need[] {
   const storage = `/storage/${isoStorage}`
   return [
     need('download and upload installation media', storage, 'Datastore.AllocateTemplate'),
@@ -53,7 +53,7 @@ export function isoBuildNeeds(place: Place, isoStorage: string, usesAgent: boole
 }
 
 /** Needs of both builders, from the VM's config to the template. */
-function packerNeeds(place: Place, usesAgent: boolean): Need[] {
+function packerNeeds(place: NewVmPlace, usesAgent: boolean): Need[] {
   const target = vmAclPath(place.vmid)
   return [
     ...newVmNeeds(place),
@@ -68,7 +68,7 @@ function packerNeeds(place: Place, usesAgent: boolean): Need[] {
 }
 
 /** Needs of the import of a cloud image: download, VM, first boot, template. */
-export function baseImportNeeds(place: Place, imageStorage: string): Need[] {
+export function baseImportNeeds(place: NewVmPlace, imageStorage: string): Need[] {
   const target = vmAclPath(place.vmid)
   const storage = `/storage/${imageStorage}`
   return [
@@ -87,7 +87,7 @@ export function baseImportNeeds(place: Place, imageStorage: string): Need[] {
  * @param template VMID of the VM template; undefined before it exists.
  */
 export function acceptanceNeeds(
-  place: Place,
+  place: NewVmPlace,
   template: number | undefined,
   family: { login: 'ssh' | 'none'; agent: boolean },
   imageStorage: string,
@@ -113,7 +113,7 @@ interface Delivery {
  * Needs of a VM from its clone to its destruction, for proxmint and the Terraform provider.
  * @param template VMID of the VM template; undefined if it is unknown yet.
  */
-export function vmNeeds(place: Place, template: number | undefined, delivery: Delivery): Need[] {
+export function vmNeeds(place: NewVmPlace, template: number | undefined, delivery: Delivery): Need[] {
   const target = vmAclPath(place.vmid)
   return [
     ...cloneNeeds('VM template', template),
@@ -162,7 +162,7 @@ function deleteIsoNeed(work: string, storage: string): Need {
   }
 }
 
-function downloadNeed({ node }: Place): Need {
+function downloadNeed({ node }: NewVmPlace): Need {
   return {
     purpose: 'let the node download from a URL',
     alternatives: [
@@ -175,7 +175,7 @@ function downloadNeed({ node }: Place): Need {
   }
 }
 
-function newVmNeeds(place: Place): Need[] {
+function newVmNeeds(place: NewVmPlace): Need[] {
   const target = vmAclPath(place.vmid)
   const allocate: Need =
     place.pool === undefined
@@ -217,6 +217,6 @@ function vmAclPath(vmid: number | undefined): string {
   return vmid === undefined ? '/vms' : `/vms/${vmid}`
 }
 
-function bridgeAclPath({ bridge, vlanTag }: Place): string {
+function bridgeAclPath({ bridge, vlanTag }: NewVmPlace): string {
   return `/sdn/zones/localnetwork/${bridge}${vlanTag === undefined ? '' : `/${vlanTag}`}`
 }

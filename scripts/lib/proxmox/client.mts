@@ -8,7 +8,7 @@ import { registerSecret } from '../run/redact.mts'
 import { apiError, connectionError, isGatewayStatus } from './errors.mts'
 import { type FileForm, multipart } from './multipart.mts'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 export type Parameters = Record<string, string | number | boolean | undefined>
 
 export interface Endpoint {

@@ -7,24 +7,23 @@ import { type Entry, isVmName, tokenKey, withEvent } from '../registry/entry.mts
 import { type TokenDivergence, type TokenViews, tokenDivergencesOf } from '../registry/token-divergence.mts'
 import { codeOf, messageOf } from '../run/errors.mts'
 import type { Site } from '../site/site.mts'
-import type { VmContext } from '../vm/context.mts'
-import { expireToken, tellExpiry } from '../vm/life/expiry.mts'
-import { withVmLock } from '../vm/life/lock.mts'
-import { powerOff } from '../vm/life/suspend.mts'
-import { readLocalState } from '../vm/look/local-state.mts'
+import { type VmContext, withVmLock } from '../vm/context.mts'
+import { powerOff } from '../vm/life/power.mts'
+import { expireToken, setTokenExpiry } from '../vm/life/token.mts'
+import { readLocalState, vmFolder } from '../vm/look/local-state.mts'
 import { revokedVersions } from '../vm/look/outdated.mts'
 import { walletTag } from '../vm/plan/design.mts'
-import { removeVmFolder, vmFolder } from '../vm/stack/folder.mts'
+import { removeVmFolder } from '../vm/stack/folder.mts'
 import { tokenViews } from './tokens.mts'
 
-export interface Finding extends Divergence {
+export interface ReportedDivergence extends Divergence {
   fixed: boolean
   /** Why it could not be fixed, although that was tried. */
   error?: string
 }
 
 export interface Reconciliation {
-  findings: Finding[]
+  findings: ReportedDivergence[]
   /** How many tokens living and destroyed VMs hold, and for how many of them the chain could be asked. */
   tokens: { held: number; asked: number }
 }
@@ -55,8 +54,8 @@ async function mendAll<D extends Divergence>(
   divergences: D[],
   isMending: () => boolean,
   mendOne: (divergence: D) => Promise<boolean>,
-): Promise<Finding[]> {
-  const findings: Finding[] = []
+): Promise<ReportedDivergence[]> {
+  const findings: ReportedDivergence[] = []
   for (const divergence of divergences) {
     const { name, what, hint } = divergence
     const mended =
@@ -67,7 +66,7 @@ async function mendAll<D extends Divergence>(
 }
 
 /** One that fails keeps neither the others nor the report waiting. */
-async function outcomeOf(mending: Promise<boolean>): Promise<Pick<Finding, 'fixed' | 'error'>> {
+async function outcomeOf(mending: Promise<boolean>): Promise<Pick<ReportedDivergence, 'fixed' | 'error'>> {
   try {
     return { fixed: await mending }
   } catch (error) {
@@ -75,7 +74,7 @@ async function outcomeOf(mending: Promise<boolean>): Promise<Pick<Finding, 'fixe
   }
 }
 
-function silentContract({ contract, why }: { contract: string; why: string }): Finding {
+function silentContract({ contract, why }: { contract: string; why: string }): ReportedDivergence {
   const hint = 'the tokens of its VMs were not looked at; mend config/web3-defaults.yaml or PROXMINT_RPC_URL'
   return { name: contract, what: `the chain cannot be asked: ${why}`, hint, fix: undefined, fixed: false }
 }
@@ -137,7 +136,7 @@ async function mendToken(
   return store.exclusively(before.name, 'reconcile', async () => {
     const entry = await store.find(before.name)
     if (entry?.id !== before.id) return false
-    if (fix === 'tell the chain') await tellExpiry(entry, issuer)
+    if (fix === 'tell the chain') await setTokenExpiry(entry, issuer)
     else await store.change(entry.name, one => transferred(one, tokens.get(tokenKey(before))!.owner))
     return true
   })

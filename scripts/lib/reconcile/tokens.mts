@@ -1,14 +1,14 @@
 import { readCredentials } from '../chain/credential.mts'
 import { openChainView, type TokenPlace } from '../credential/chain-view.mts'
+import { mintedToken } from '../credential/vm-token.mts'
 import { type Entry, tokenKey } from '../registry/entry.mts'
 import type { SeenToken, TokenViews } from '../registry/token-divergence.mts'
 import { messageOf } from '../run/errors.mts'
 import type { Site } from '../site/site.mts'
 import type { VmContext } from '../vm/context.mts'
-import { mintedToken } from '../vm/life/expiry.mts'
 
 /** What the chain says of the tokens of VMs, those of destroyed ones that may still be valid there included. */
-export interface TokenFindings extends TokenViews {
+interface TokenFindings extends TokenViews {
   /** Contracts that could not be asked, and why. */
   silent: { contract: string; why: string }[]
 }

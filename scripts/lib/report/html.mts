@@ -1,11 +1,11 @@
-/** Text that is HTML already. */
+/** Text that is already HTML. */
 export interface Html {
   readonly html: string
 }
 
 type Value = string | number | Html | readonly Html[] | undefined
 
-const entities: Record<string, string> = {
+const ENTITIES: Record<string, string> = {
   '&': '&amp;',
   '<': '&lt;',
   '>': '&gt;',
@@ -13,12 +13,12 @@ const entities: Record<string, string> = {
   "'": '&#39;',
 }
 
-/** Safe between tags and inside of quoted attributes. */
+/** Escapes text for use between tags and inside quoted attributes. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, character => entities[character]!)
+  return text.replace(/[&<>"']/g, character => ENTITIES[character]!)
 }
 
-/** A template whose values are escaped, unless they are HTML themselves. Undefined is nothing. */
+/** Fills a template. Values are escaped unless they are HTML; undefined adds nothing. */
 export function html(parts: TemplateStringsArray, ...values: Value[]): Html {
   const text = parts.reduce((before, part, index) => before + htmlOf(values[index - 1]) + part)
   return { html: text }

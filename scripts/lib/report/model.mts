@@ -1,41 +1,26 @@
-import type { PoolConfig } from '../config/pools.mts'
-import type { Divergence } from '../registry/divergence.mts'
 import { isExpired } from '../registry/due.mts'
-import type { Entry } from '../registry/entry.mts'
+import { DAY_MS } from '../run/duration.mts'
 import {
   type Channel,
   channels,
-  type Families,
-  markOf,
   type TemplateVersion,
+  testWord,
+  versionMark,
   versionsOf,
 } from '../templates/version.mts'
+import { attentionOf } from './attention.mts'
+import type { Reconciled, ReportFacts } from './facts.mts'
 import { type PoolMap, poolMapOf } from './pools.mts'
 import { type Run, runsOf } from './runs.mts'
 import { daysUntil, type Timeline, timelineOf } from './timeline.mts'
 
-/** Everything the report is made from. */
-export interface ReportFacts {
-  now: Date
-  site: string
-  families: Families
-  /** Living VMs, and those that were destroyed. */
-  entries: Entry[]
-  archived: Entry[]
-  pools: PoolConfig
-  reconciled: Reconciled
-}
-
-/** What `reconcile` found, or why it could not look. */
-export type Reconciled = { findings: Divergence[] } | { unknown: string }
-
-/** The report without its looks. */
+/** Contents of the report, without HTML. */
 export interface ReportModel {
   site: string
   /** ISO 8601. */
   madeAt: string
   figures: Figures
-  /** What a person should look at first; one sentence each. */
+  /** Faults that a person should look at first, one sentence each. */
   attention: string[]
   families: FamilyReport[]
   timeline: Timeline
@@ -44,6 +29,7 @@ export interface ReportModel {
   reconciled: Reconciled
 }
 
+/** Numbers at the top of the page. */
 export interface Figures {
   vms: number
   active: number
@@ -57,15 +43,16 @@ export interface Figures {
 
 export interface FamilyReport {
   os: string
-  /** Those in a channel, in the channels' order. */
+  /** Versions in a channel, in the order of the channels. */
   versions: VersionReport[]
+  /** Number of versions in no channel. */
   retired: number
 }
 
 export interface VersionReport {
   name: string
   channel: Channel
-  /** Why, where it is revoked. */
+  /** Reason of its revocation. */
   revoked: string | undefined
   /** `9001 on pve`. */
   copies: string[]
@@ -73,14 +60,14 @@ export interface VersionReport {
   builtAt: string
   /** `12 days ago`. */
   age: string
-  test: 'passed' | 'failed' | 'not tested'
-  /** Names of living VMs that were made from it. */
+  test: ReturnType<typeof testWord>
+  /** Names of the living VMs that were made from it. */
   usedBy: string[]
 }
 
-const soonMs = 7 * 24 * 60 * 60 * 1000
+const SOON_MS = 7 * DAY_MS
 
-/** What there is to say. */
+/** Draws the contents of the report from the facts. */
 export function reportModel(facts: ReportFacts): ReportModel {
   const { now, site, families, entries, archived, pools, reconciled } = facts
   const maps = Object.values(pools.pools).map(pool => poolMapOf(pool, entries))
@@ -97,7 +84,7 @@ export function reportModel(facts: ReportFacts): ReportModel {
           const version = family[channel]
           return version === null ? [] : [versionReport(version, channel, facts)]
         }),
-        retired: versionsOf(family).filter(version => markOf(family, version) === 'retired').length,
+        retired: versionsOf(family).filter(version => versionMark(family, version) === 'retired').length,
       })),
     timeline: timelineOf(entries, now, pools.graceDays),
     pools: maps,
@@ -107,7 +94,7 @@ export function reportModel(facts: ReportFacts): ReportModel {
 }
 
 function figuresOf({ now, families, entries }: ReportFacts, maps: PoolMap[]): Figures {
-  const soon = new Date(now.getTime() + soonMs)
+  const soon = new Date(now.getTime() + SOON_MS)
   return {
     vms: entries.length,
     active: entries.filter(({ phase }) => phase === 'active').length,
@@ -135,53 +122,4 @@ function versionReport(
     test: testWord(test),
     usedBy: entries.filter(({ template }) => template?.version === name).map(entry => entry.name),
   }
-}
-
-function testWord(test: TemplateVersion['test']): VersionReport['test'] {
-  if (test === null) return 'not tested'
-  return test.passed ? 'passed' : 'failed'
-}
-
-function attentionOf({ now, families, entries, reconciled }: ReportFacts, maps: PoolMap[]): string[] {
-  return [
-    ...Object.entries(families).flatMap(([os, { current }]) => {
-      if (current === null) return [`${os} has no current version: no VM can be made from it`]
-      const { name, revoked, test } = current
-      const faults = [
-        ...(revoked === undefined ? [] : [`is revoked: ${revoked.reason}`]),
-        ...(test === null ? ['was never tested'] : []),
-      ]
-      return faults.map(fault => `${name}, the current version of ${os}, ${fault}`)
-    }),
-    ...entries.flatMap(({ name, failure }) =>
-      failure === null ? [] : [`${name}: ${failure.step} failed: ${failure.why}`],
-    ),
-    ...entries
-      .filter(entry => entry.phase === 'active' && isExpired(entry, now))
-      .map(
-        ({ name, expiresAt }) =>
-          `${name} expired ${daysUntil(Date.parse(expiresAt), now)}; gc will suspend it`,
-      ),
-    ...maps.flatMap(poolAttention),
-    ...reconciledAttention(reconciled),
-  ]
-}
-
-function reconciledAttention(reconciled: Reconciled): string[] {
-  if ('unknown' in reconciled) return [`Proxmox could not be asked: ${reconciled.unknown}`]
-  const { length } = reconciled.findings
-  if (length === 0) return []
-  return [
-    `registry, folders, Proxmox and chain contradict each other ${length === 1 ? 'once' : `${length} times`}`,
-  ]
-}
-
-function poolAttention({ name, taken, free, outside }: PoolMap): string[] {
-  const isAlmostFull = free * 10n < BigInt(taken) + free
-  return [
-    ...(isAlmostFull
-      ? [`the pool ${name} has ${free} free ${free === 1n ? 'address' : 'addresses'} left`]
-      : []),
-    ...outside.map(vm => `${vm} has an address that the pool ${name} does not have any more`),
-  ]
 }

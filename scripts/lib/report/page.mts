@@ -1,16 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { counted } from '../run/counted.mts'
+import type { Reconciled } from './facts.mts'
 import { type Html, html } from './html.mts'
-import type { FamilyReport, Figures, Reconciled, ReportModel, VersionReport } from './model.mts'
+import type { FamilyReport, Figures, ReportModel, VersionReport } from './model.mts'
 import type { PoolCell, PoolMap } from './pools.mts'
 import type { Run } from './runs.mts'
 import type { Timeline, TimelineRow } from './timeline.mts'
 
-const styleFile = new URL('report.css', import.meta.url)
+const STYLE = new URL('report.css', import.meta.url)
 
-/** One page that asks nobody for anything: no script, no font, no image of another place. */
+/** Renders one page that loads nothing: no script, no font, no image. */
 export async function renderReport(model: ReportModel): Promise<string> {
-  const style: Html = { html: await readFile(styleFile, 'utf8') }
+  const style: Html = { html: await readFile(STYLE, 'utf8') }
   return `<!doctype html>\n${page(model, style).html}\n`
 }
 
@@ -225,7 +226,7 @@ ${items}
   )
 }
 
-/** `2026-11-28 18:40`. */
+/** Formats `2026-11-28 18:40`. */
 function minuteOf(iso: string): string {
   return iso.slice(0, 16).replace('T', ' ')
 }
@@ -240,9 +241,9 @@ function shortened(wallet: string): string {
   return `${wallet.slice(0, 6)}…${wallet.slice(-4)}`
 }
 
-const compactFormat = new Intl.NumberFormat('en', { notation: 'compact' })
+const COMPACT = new Intl.NumberFormat('en', { notation: 'compact' })
 
-/** `43`, `16M`. */
+/** Formats `43`, `16M`. */
 function compact(count: bigint): string {
-  return count < 10_000n ? String(count) : compactFormat.format(count)
+  return count < 10_000n ? String(count) : COMPACT.format(count)
 }

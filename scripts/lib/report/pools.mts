@@ -2,36 +2,36 @@ import { type Address, contains, formatAddress, parseAddress } from '../config/a
 import type { Pool } from '../config/pools.mts'
 import type { Entry } from '../registry/entry.mts'
 
-/** Of larger pools, addresses that are free side by side are one cell. */
-const mostSingleCells = 256n
+/** Largest pool with a cell per free address. In larger pools neighbouring free addresses share one cell. */
+const MOST_SINGLE_CELLS = 256n
 
-/** One address, or free ones side by side. */
+/** One address, or several free neighbours. */
 export interface PoolCell {
   kind: 'taken' | 'reserved' | 'free'
-  /** `.200`: what tells it from its neighbours; of several, the first and the last address. */
+  /** `.200`: the last part of the address; first and last address of several. */
   label: string
   address: string
-  /** How many addresses it stands for. */
+  /** Number of addresses it stands for. */
   count: bigint
-  /** Of the VM that has it. */
+  /** VM that has the address. */
   vm: { name: string; phase: string } | undefined
 }
 
-/** A pool from its first address to its last. */
+/** Pool from its first address to its last. */
 export interface PoolMap {
   name: string
   first: string
   last: string
   taken: number
-  /** Of the gateway and the name servers, inside of the range. */
+  /** Number of addresses of gateway and name servers inside the range. */
   reserved: number
   free: bigint
   cells: PoolCell[]
-  /** VMs that say they are of this pool, with an address it no longer has. */
+  /** Names of the pool's VMs whose address is no longer in its range. */
   outside: string[]
 }
 
-/** The pool with who has what. */
+/** Maps the addresses of a pool to the VMs that have them. */
 export function poolMapOf(pool: Pool, entries: Entry[]): PoolMap {
   const { range } = pool
   const owners = new Map(entries.filter(({ address }) => isIn(pool, address)).map(one => [one.address, one]))
@@ -45,7 +45,7 @@ export function poolMapOf(pool: Pool, entries: Entry[]): PoolMap {
     taken: owners.size,
     reserved: reserved.length,
     free: size - BigInt(owners.size + reserved.length),
-    cells: cellsOf(pool, owners, reserved, size > mostSingleCells),
+    cells: cellsOf(pool, owners, reserved, size > MOST_SINGLE_CELLS),
     outside: entries
       .filter(one => one.pool === pool.name && !isIn(pool, one.address))
       .map(({ name }) => name),
@@ -56,7 +56,7 @@ function isIn({ range }: Pool, address: string): boolean {
   return contains(range, parseAddress(address)!)
 }
 
-/** Every address that is somebody's, and between them the free ones. */
+/** Lists every address in use, and the free ones between them. */
 function cellsOf(
   { range }: Pool,
   owners: Map<string, Entry>,
@@ -94,7 +94,7 @@ function freeCells({ family, first, last }: Pool['range'], together: boolean): P
   })
 }
 
-/** `.200`; of IPv6 the last group, `:1f`. */
+/** Shortens an address to `.200`, an IPv6 address to its last group, `:1f`. */
 function endOf(address: string): string {
   return /[.:][^.:]*$/.exec(address)![0]
 }

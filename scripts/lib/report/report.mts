@@ -6,11 +6,12 @@ import { messageOf } from '../run/errors.mts'
 import { redact } from '../run/redact.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { openSite, type Site } from '../site/site.mts'
-import { workingOn } from '../vm/life/vm-registry.mts'
-import { type Reconciled, type ReportFacts, type ReportModel, reportModel } from './model.mts'
+import { openContext } from '../vm/open.mts'
+import type { Reconciled, ReportFacts } from './facts.mts'
+import { type ReportModel, reportModel } from './model.mts'
 import { renderReport } from './page.mts'
 
-/** Writes the report. @param file undefined: `report.html` in the state folder. @returns where it is. */
+/** Writes the report. @param file undefined: `report.html` in the state folder. @returns its absolute path and contents. */
 export async function writeReport(
   file: string | undefined,
   signal: AbortSignal,
@@ -30,19 +31,15 @@ async function gatherFacts(store: RegistryStore, site: Site, signal: AbortSignal
     store.list(),
     store.listArchived(),
     site.pools(),
-    whatReconcileFinds(store, site, signal),
+    tryReconcile(store, site, signal),
   ])
   return { now: new Date(), site: name, families, entries, archived, pools, reconciled }
 }
 
-/** A report is wanted most when something is broken: one without Proxmox says so, and has the rest. */
-async function whatReconcileFinds(
-  store: RegistryStore,
-  site: Site,
-  signal: AbortSignal,
-): Promise<Reconciled> {
+/** Runs `reconcile` without changes. A failure does not stop the report, which is needed most when something is broken. */
+async function tryReconcile(store: RegistryStore, site: Site, signal: AbortSignal): Promise<Reconciled> {
   try {
-    const { findings } = await reconcile(await workingOn(store, site, signal), false)
+    const { findings } = await reconcile(await openContext(store, site, signal), false)
     return { findings }
   } catch (error) {
     if (signal.aborted) throw error
@@ -50,7 +47,7 @@ async function whatReconcileFinds(
   }
 }
 
-/** For a person. */
+/** Formats the path and the faults, for a person. */
 export function formatReport({ file, model }: { file: string; model: ReportModel }): string {
   return [`report: ${file}`, ...model.attention.map(sentence => `  - ${sentence}`)].join('\n')
 }

@@ -1,21 +1,21 @@
 import { type Entry, type HistoryEvent, phases } from '../registry/entry.mts'
 import { type Families, versionsOf } from '../templates/version.mts'
 
-const mostRuns = 20
+const MOST_RUNS = 20
 
-/** Something that was done. */
+/** Event of a VM template or a VM. */
 export interface Run {
   /** ISO 8601. */
   at: string
-  /** The version that was built, or the VM. */
+  /** Name of the version or of the VM. */
   of: string
   what: string
   isFailure: boolean
-  /** Of a build; of a VM from its reservation to its first boot; undefined: nobody measured it. */
+  /** Duration of a build, or of a VM from its reservation to its first boot; undefined if it was not measured. */
   seconds: number | undefined
 }
 
-/** The newest, from what lockfile and registry keep of builds and VMs. */
+/** Lists the newest events of builds and VMs in lockfile and registry. */
 export function runsOf(families: Families, entries: Entry[]): Run[] {
   const builds = Object.values(families)
     .flatMap(versionsOf)
@@ -30,7 +30,7 @@ export function runsOf(families: Families, entries: Entry[]): Run[] {
     )
   return [...builds, ...entries.flatMap(vmRuns)]
     .toSorted((a, b) => b.at.localeCompare(a.at))
-    .slice(0, mostRuns)
+    .slice(0, MOST_RUNS)
 }
 
 function vmRuns({ name, createdAt, history }: Entry): Run[] {

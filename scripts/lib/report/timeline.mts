@@ -1,12 +1,12 @@
 import type { Entry } from '../registry/entry.mts'
 import { counted } from '../run/counted.mts'
+import { DAY_MS } from '../run/duration.mts'
 
-const dayMs = 24 * 60 * 60 * 1000
-/** Days between two marks of the scale; the first that makes few enough is taken. */
-const tickDays = [1, 2, 7, 14, 28]
-const mostTicks = 8
+/** Days between two marks of the scale. The shortest that gives at most `MOST_TICKS` is taken. */
+const TICK_DAYS = [1, 2, 7, 14, 28]
+const MOST_TICKS = 8
 
-/** VMs beside each other in time. All positions are per cent of the whole width. */
+/** VMs on one scale of time. Positions are per cent of the whole width. */
 export interface Timeline {
   now: number
   ticks: { position: number; label: string }[]
@@ -24,16 +24,16 @@ export interface TimelineRow {
   expiresAt: string
   /** `in 12 days`. */
   expires: string
-  /** From its reservation to its expiry, and the grace behind it; cut off where the scale ends. */
+  /** Positions of reservation, expiry and end of the grace, cut off at the ends of the scale. */
   start: number
   end: number
   graceEnd: number
-  /** The expiry is further away than the scale shows. */
+  /** Whether the expiry is beyond the end of the scale. */
   beyond: boolean
   failure: string | undefined
 }
 
-/** By expiry, the next first. At most 30 days back and 90 ahead. */
+/** Sorts the VMs by expiry, the next first, on a scale of at most 30 days back and 90 ahead. */
 export function timelineOf(entries: Entry[], now: Date, graceDays: number): Timeline {
   const scale = scaleOf(entries, now.getTime(), graceDays)
   const sorted = entries.toSorted((a, b) => a.expiresAt.localeCompare(b.expiresAt))
@@ -44,7 +44,7 @@ export function timelineOf(entries: Entry[], now: Date, graceDays: number): Time
   }
 }
 
-/** Milliseconds since 1970. */
+/** Ends of the scale, in milliseconds since 1970. */
 interface Scale {
   from: number
   to: number
@@ -52,10 +52,10 @@ interface Scale {
 
 function scaleOf(entries: Entry[], now: number, graceDays: number): Scale {
   const begins = entries.map(({ createdAt }) => Date.parse(createdAt))
-  const ends = entries.map(({ expiresAt }) => Date.parse(expiresAt) + graceDays * dayMs)
+  const ends = entries.map(({ expiresAt }) => Date.parse(expiresAt) + graceDays * DAY_MS)
   return {
-    from: Math.max(Math.min(now - dayMs, ...begins), now - 30 * dayMs),
-    to: Math.min(Math.max(now + 7 * dayMs, ...ends), now + 90 * dayMs),
+    from: Math.max(Math.min(now - DAY_MS, ...begins), now - 30 * DAY_MS),
+    to: Math.min(Math.max(now + 7 * DAY_MS, ...ends), now + 90 * DAY_MS),
   }
 }
 
@@ -65,20 +65,20 @@ function positionOn({ from, to }: Scale, at: number): number {
 }
 
 function ticksOf(scale: Scale): Timeline['ticks'] {
-  const days = (scale.to - scale.from) / dayMs
-  const step = tickDays.find(one => days / one <= mostTicks) ?? tickDays.at(-1)!
-  const first = Math.ceil(scale.from / dayMs) * dayMs
-  const count = Math.floor((scale.to - first) / (step * dayMs)) + 1
+  const days = (scale.to - scale.from) / DAY_MS
+  const step = TICK_DAYS.find(one => days / one <= MOST_TICKS) ?? TICK_DAYS.at(-1)!
+  const first = Math.ceil(scale.from / DAY_MS) * DAY_MS
+  const count = Math.floor((scale.to - first) / (step * DAY_MS)) + 1
   return Array.from({ length: count }, (_, index) => {
-    const at = first + index * step * dayMs
+    const at = first + index * step * DAY_MS
     return { position: positionOn(scale, at), label: dayName(new Date(at)) }
   })
 }
 
-const dayFormat = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
+const DAY_FORMAT = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
 
 function dayName(date: Date): string {
-  return dayFormat.format(date)
+  return DAY_FORMAT.format(date)
 }
 
 function rowOf(entry: Entry, scale: Scale, now: Date, graceDays: number): TimelineRow {
@@ -95,15 +95,15 @@ function rowOf(entry: Entry, scale: Scale, now: Date, graceDays: number): Timeli
     expires: daysUntil(expiry, now),
     start: positionOn(scale, Date.parse(entry.createdAt)),
     end: positionOn(scale, expiry),
-    graceEnd: positionOn(scale, expiry + graceDays * dayMs),
+    graceEnd: positionOn(scale, expiry + graceDays * DAY_MS),
     beyond: expiry > scale.to,
     failure: failure === null ? undefined : `${failure.step} failed: ${failure.why}`,
   }
 }
 
-/** `in 3 days`, `today`, `2 days ago`. */
+/** Formats `in 3 days`, `today`, `2 days ago`. @param at milliseconds since 1970. */
 export function daysUntil(at: number, now: Date): string {
-  const days = Math.round((at - now.getTime()) / dayMs)
+  const days = Math.round((at - now.getTime()) / DAY_MS)
   if (days === 0) return 'today'
   const many = counted(Math.abs(days), 'day')
   return days > 0 ? `in ${many}` : `${many} ago`

@@ -215,20 +215,3 @@ export function assignments(
   })
   return Object.fromEntries(pairs)
 }
-
-const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-
-/** Parses `30d`, `12h`, `90m` or `45s`. @returns Milliseconds. @throws ProxmintError (usage) For any other form. */
-export function durationMs(
-  spec: Pick<CommandSpec, 'name'>,
-  option: string,
-  text: string | undefined,
-): number | undefined {
-  if (text === undefined) return undefined
-  const match = /^(\d{1,6})([smhd])$/.exec(text)
-  if (match !== null) return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
-  throw usageError(
-    spec,
-    `option \`--${option}\` takes a duration such as 30d, 12h, 90m or 45s, not \`${text}\``,
-  )
-}

@@ -2,7 +2,7 @@ import { type Arguments, type CommandSpec, helpText, parseArguments } from './co
 import { exitCodes, formatError, messageOf, ProxmintError } from './errors.mts'
 import { redact } from './redact.mts'
 
-export interface Command extends CommandSpec {
+interface Command extends CommandSpec {
   /** @param signal Aborts on Ctrl-C, SIGTERM and SIGHUP. @returns The exit code; undefined: 0. */
   run(args: Arguments, signal: AbortSignal): Promise<number | undefined>
 }

@@ -1,12 +1,17 @@
+import type { Config } from '../config/load.mts'
 import type { BuildTarget } from '../packer/build-target.mts'
-import { cloneBuildNeeds, isoBuildNeeds, type Need } from '../permissions/needs.mts'
+import type { Acceptance } from '../packer/family.mts'
+import { acceptanceNeeds, cloneBuildNeeds, isoBuildNeeds, type Need } from '../permissions/needs.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 
-/** Finds the base VM of a build, among the VMs that the identity can see. @param node Default: any node. */
+/**
+ * Finds the base VM of a build on one node, or on any, among the VMs that the identity can see.
+ * @throws ProxmintError (invalid) if several VMs have the name.
+ */
 export async function findBase(
   client: ProxmoxClient,
   name: string | undefined,
@@ -24,7 +29,7 @@ export async function findBase(
   })
 }
 
-/** Needs of a build, with the storages of the base VM's disks if the VM is known. */
+/** Lists the needs of a build. The storages of the base VM's disks are among them if its config can be read. */
 export async function needsOfBuild(
   client: ProxmoxClient,
   target: BuildTarget,
@@ -36,4 +41,24 @@ export async function needsOfBuild(
   const made = { ...place, vmid: undefined, diskStorages, bridge: target.bridge, pool: target.pool }
   if (target.medium !== undefined) return isoBuildNeeds(made, target.medium.storage, target.usesAgent)
   return cloneBuildNeeds(made, base?.vmid, target.usesAgent)
+}
+
+/** A VM template that the acceptance test clones. */
+interface TestedPlace {
+  pveMajor: number
+  node: string
+  /** Takes the disks of the clones. */
+  storage: string
+  /** VMID of the VM template; undefined before it is built. */
+  vmid: number | undefined
+}
+
+/** Lists the needs of the acceptance test of a VM template. */
+export function needsOfAcceptance(
+  config: Config,
+  { acceptance }: { acceptance: Acceptance },
+  { pveMajor, node, storage, vmid }: TestedPlace,
+): Need[] {
+  const clones = { pveMajor, node, vmid: undefined, diskStorages: [storage], bridge: config.bridge }
+  return acceptanceNeeds(clones, vmid, acceptance, config.imageStorage)
 }

@@ -1,8 +1,7 @@
 /** `registry check`, `backup` and `restore`. */
 
 import { readFile } from 'node:fs/promises'
-import { checkEntries } from '../registry/check.mts'
-import { conflictsOf } from '../registry/conflicts.mts'
+import { checkEntries, conflictsOf } from '../registry/check.mts'
 import type { Entry } from '../registry/entry.mts'
 import { moveRegistryAside } from '../registry/file/move-aside.mts'
 import { conflicting } from '../registry/revise.mts'

@@ -6,7 +6,7 @@ import { listVms } from '../proxmox/list-vms.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { addReservation, type Reservation } from '../templates/reservations.mts'
 
-interface Wanted {
+interface VmidRequest {
   range: [number, number]
   node: string
   name: string
@@ -23,7 +23,7 @@ interface Wanted {
 export async function reserveVm(
   client: ProxmoxClient,
   stateDir: string,
-  wanted: Wanted,
+  wanted: VmidRequest,
 ): Promise<Reservation> {
   const { range, pinned, ...about } = wanted
   return addReservation(stateDir, async reserved => ({

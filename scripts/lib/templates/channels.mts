@@ -34,7 +34,7 @@ export function addCandidate(families: Families, os: string, version: TemplateVe
   return { ...families, [os]: retire({ ...family, candidate: version }, family.candidate) }
 }
 
-export interface Promotion {
+interface Promotion {
   /** Promotes also what was never tested. What failed its test is never promoted. */
   untested: boolean
 }

@@ -1,6 +1,6 @@
 import type { TemplateVersion } from './version.mts'
 
-export interface Wanted {
+interface WantedVersion {
   /** SHA-256 over all inputs. */
   digest: string
   /** Where copies are wanted. */
@@ -18,7 +18,7 @@ export interface Wanted {
  */
 export function reasonToBuild(
   version: TemplateVersion | null,
-  { digest, places, maxAgeMs, now }: Wanted,
+  { digest, places, maxAgeMs, now }: WantedVersion,
   describeChanges: (before: TemplateVersion) => string[],
 ): string | undefined {
   if (version === null) return 'there is no current version'

@@ -5,7 +5,7 @@ import { parseLockfile } from './lockfile-format.mts'
 import type { Families } from './version.mts'
 
 /** A branch, local or remote, and the versions its lockfile holds. */
-export interface BranchVersions {
+interface BranchVersions {
   branch: string
   families: Families
 }

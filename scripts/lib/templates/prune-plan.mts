@@ -1,4 +1,5 @@
 import { counted } from '../run/counted.mts'
+import { DAY_MS } from '../run/duration.mts'
 import { channelOf, type Families, type TemplateVersion, versionsOf } from './version.mts'
 
 /** Somebody who still needs a version, in words: `VM 105 (web), a linked clone`. */
@@ -7,7 +8,7 @@ export interface VersionUse {
   by: string
 }
 
-export interface PruneWanted {
+interface PruneWanted {
   /** Families to look at. */
   families: string[]
   /** How many of the newest versions of each family stay. */
@@ -55,7 +56,7 @@ function reasonToKeep(
 }
 
 function days(ms: number): string {
-  const count = Math.floor(ms / 86_400_000)
+  const count = Math.floor(ms / DAY_MS)
   if (count === 0) return 'less than a day'
   return counted(count, 'day')
 }

@@ -1,7 +1,7 @@
 import { channels } from './version.mts'
 
 /** What the tags of a VM template say. */
-export interface TagMeaning {
+interface TagMeaning {
   site: string
   os: string
   digest: string

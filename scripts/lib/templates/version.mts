@@ -70,7 +70,18 @@ export function channelOf(family: FamilyVersions, name: string): Channel | undef
 }
 
 /** How a version is marked for a person and as a tag in Proxmox. */
-export function markOf(family: FamilyVersions, version: TemplateVersion): string {
+export function versionMark(family: FamilyVersions, version: TemplateVersion): string {
   if (version.revoked !== undefined) return 'revoked'
   return channelOf(family, version.name) ?? 'retired'
+}
+
+/** Says whether a version passed its test. */
+export function testWord(test: TestResult | null): 'passed' | 'failed' | 'not tested' {
+  if (test === null) return 'not tested'
+  return test.passed ? 'passed' : 'failed'
+}
+
+/** Says that the current version of a family is revoked; empty if it is not. */
+export function revokedCurrent(os: string, { name, revoked }: TemplateVersion): string[] {
+  return revoked === undefined ? [] : [`${name}, the current version of ${os}, is revoked: ${revoked.reason}`]
 }

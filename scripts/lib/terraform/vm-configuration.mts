@@ -1,26 +1,25 @@
 import type { BackendConfig } from '../config/terraform.mts'
+import type { OptionsWith, OptionValue, VmOptions } from '../config/vm-option-types.mts'
 
-/** What the module `terraform/modules/vm` is given for one VM; names and units are the module's. */
-export interface VmSettings {
+/** Variables of the module that an option of a VM decides. */
+type OptionVariables = {
+  [N in OptionsWith<{ names: { variable: string } }> as VmOptions[N]['names']['variable']]: OptionValue<N>
+}
+
+/** Variables of the module `terraform/modules/vm` for one VM; names and units are the module's. */
+export interface VmSettings extends OptionVariables {
   name: string
   description: string
   node: string
   vmid: number
   template: { vmid: number; node: string }
   storage: string
-  cores: number
-  cpu_type: string
-  /** MiB. */
-  memory: number
-  /** GiB. */
-  disk: number
   /** With prefix length. */
   address: string
   gateway: string | null
   dns: string[]
   bridge: string
   vlan: number | null
-  tags: string[]
   started: boolean
   /** Cloud-init user-data for a snippet; null where there is none or it is in the seed. */
   user_data: string | null
@@ -29,17 +28,16 @@ export interface VmSettings {
   /** Of the snippet or the ISO on `file_storage`, without its ending. */
   file_name: string
   file_storage: string
-  agent_timeout: string
 }
 
-/** From a VM's folder, `vms/NAME`. */
-const moduleSource = '../../terraform/modules/vm'
+/** Path of the module from the folder of a VM, `vms/NAME`. */
+const MODULE_SOURCE = '../../terraform/modules/vm'
 
-/** The resource that is the VM. */
+/** Address of the VM's resource. */
 export const vmAddress = 'module.vm.proxmox_virtual_environment_vm.this'
 
 /**
- * `main.tf.json` of one VM: all of it follows from its registry entry, so that it can be made again anywhere. It
+ * Content of `main.tf.json` for one VM. It depends on the registry entry only, so every machine can write it again. It
  * holds no credentials; they come from the environment.
  */
 export function vmConfiguration(settings: VmSettings, { type, settings: backend }: BackendConfig): object {
@@ -50,13 +48,13 @@ export function vmConfiguration(settings: VmSettings, { type, settings: backend 
       backend: { [type]: backend },
     },
     provider: { proxmox: {} },
-    module: { vm: { source: moduleSource, ...escaped(settings) } },
+    module: { vm: { source: MODULE_SOURCE, ...escaped(settings) } },
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is a template of Terraform's
     output: { addresses: { value: '${module.vm.addresses}' } },
   }
 }
 
-/** In JSON too, Terraform takes `${` and `%{` for the beginning of a template. */
+/** Settings with `${` and `%{` escaped: Terraform reads templates in JSON too. */
 function escaped(settings: VmSettings): VmSettings {
   return JSON.parse(JSON.stringify(settings), (_, value) =>
     typeof value === 'string' ? value.replace(/[$%](?=\{)/g, sign => sign + sign) : value,

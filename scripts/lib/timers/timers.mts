@@ -12,13 +12,13 @@ import { type CommandPlan, describeCommand, runCommand } from '../run/exec.mts'
 import { didYouMean } from '../run/nearest.mts'
 
 export const timerVerbs = ['install', 'remove', 'show'] as const
-export type TimerVerb = (typeof timerVerbs)[number]
+type TimerVerb = (typeof timerVerbs)[number]
 
 /** Whose systemd: the user's own, or the machine's. */
-export type Manager = 'user' | 'system'
+type Manager = 'user' | 'system'
 
 /** What the files of `systemd/` are filled in with. */
-export interface UnitSettings {
+interface UnitSettings {
   manager: Manager
   /** Root of the project, absolute. */
   folder: string
@@ -28,13 +28,13 @@ export interface UnitSettings {
   families: string[]
 }
 
-export interface UnitFile {
+interface UnitFile {
   path: string
   text: string
 }
 
 /** What is written or removed, and then run. */
-export interface TimerPlan {
+interface TimerPlan {
   files: UnitFile[]
   commands: CommandPlan[]
 }
@@ -90,7 +90,7 @@ export function planTimers(verb: 'install' | 'remove', manager: Manager, files: 
     : { files, commands: [systemctl('disable', '--now', ...timers), reload] }
 }
 
-export interface TimerOptions {
+interface TimerOptions {
   manager: Manager
   families: string[]
   dryRun: boolean

@@ -8,7 +8,7 @@ import { buildWithGo } from './go-build.mts'
 import { type InstallMethod, type Pin, pins, type ToolName } from './pins.mts'
 import { officialReleases } from './release.mts'
 import { installFromDistribution } from './system-packages.mts'
-import type { Method, Tool } from './tool.mts'
+import type { Installer, Tool } from './tool.mts'
 
 export interface EnsureOptions {
   signal: AbortSignal
@@ -16,7 +16,7 @@ export interface EnsureOptions {
   onNote: (sentence: string) => void
 }
 
-type Methods = Record<InstallMethod, Method>
+type Methods = Record<InstallMethod, Installer>
 
 export interface Obtained {
   tools: Tool[]
@@ -68,7 +68,7 @@ export function waysToInstall(name: ToolName, found: Tool | undefined): InstallM
 
 async function tryMethod(
   name: ToolName,
-  method: Method,
+  method: Installer,
   { signal, onNote }: EnsureOptions,
   reasons: string[],
 ): Promise<Tool | undefined> {

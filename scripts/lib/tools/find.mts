@@ -5,7 +5,7 @@ import { ProxmintError } from '../run/errors.mts'
 import { type CacheEntry, readEntry } from './cache.mts'
 import { type Pin, pins, type ToolName } from './pins.mts'
 import { findProvider } from './provider.mts'
-import type { Candidate, Rejection, Tool, Verdict } from './tool.mts'
+import type { Candidate, Rejection, Tool, Usability } from './tool.mts'
 import { examine } from './usable.mts'
 
 export interface Search {
@@ -50,7 +50,7 @@ export async function searchTool(name: ToolName): Promise<Search> {
   return { tool: packaged, rejected }
 }
 
-function toolAt(place: Place, { version, dialect, plugin }: Verdict & { usable: true }): Tool {
+function toolAt(place: Place, { version, dialect, plugin }: Usability & { usable: true }): Tool {
   const { tool: name, file, origin, env } = place
   const further = { ...(dialect && { dialect }), ...(plugin && { plugin }), ...(env && { env }) }
   return { name, file, version, origin, ...further }

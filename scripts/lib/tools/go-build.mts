@@ -7,9 +7,9 @@ import { which } from 'zx/core'
 import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
-import { ask } from './ask.mts'
 import { installEntry, type NewEntry } from './cache.mts'
 import { pins, type ToolName, toolsFolder } from './pins.mts'
+import { probe } from './probe.mts'
 import { layOutBuilt } from './provider.mts'
 import { isAtLeast, versionIn } from './versions.mts'
 
@@ -102,7 +102,7 @@ async function checkGo(moduleFolder: string): Promise<void> {
       `Go is not installed; with Go ${needed} or newer (go.dev/dl) on PATH it is built from source`,
     )
   }
-  const found = versionIn((await ask({ file: go }, ['version'])).stdout) ?? 'of unknown version'
+  const found = versionIn((await probe({ file: go }, ['version'])).stdout) ?? 'of unknown version'
   if (!isAtLeast(found, FIRST_SWITCHING_GO)) {
     throw new ProxmintError(`Go ${found} (${go}) is too old; install Go ${needed} or newer (go.dev/dl)`)
   }

@@ -1,6 +1,6 @@
-import { ask, lastLine } from './ask.mts'
 import { pins } from './pins.mts'
-import type { Candidate, Verdict } from './tool.mts'
+import { lastLine, probe } from './probe.mts'
+import type { Candidate, Usability } from './tool.mts'
 import { isAtLeast } from './versions.mts'
 
 const { minimum, plugin } = pins.tools.packer
@@ -9,14 +9,14 @@ const { minimum, plugin } = pins.tools.packer
  * Tests which kind of Packer this is. A modern one needs a proxmox plugin that loads. A 1.6 needs its built-in
  * proxmox-clone builder. Nobody maintains the versions in between.
  */
-export async function examinePacker(candidate: Candidate, version: string): Promise<Verdict> {
+export async function examinePacker(candidate: Candidate, version: string): Promise<Usability> {
   if (isAtLeast(version, minimum['packer']!)) return await examineModern(candidate, version)
   if (version.startsWith('1.6.')) return await examinePackaged(candidate, version)
   return { usable: false, version, reason: `older than ${minimum['packer']} and not the packaged 1.6` }
 }
 
-async function examineModern(candidate: Candidate, version: string): Promise<Verdict> {
-  const listing = await ask(candidate, ['plugins', 'installed'])
+async function examineModern(candidate: Candidate, version: string): Promise<Usability> {
+  const listing = await probe(candidate, ['plugins', 'installed'])
   const files = listing.stdout.split('\n').filter(line => line.includes(`/${plugin.source}/`))
   if (files.length === 0) return { usable: false, version, reason: `has no plugin ${plugin.source}` }
   const faults: string[] = []
@@ -30,7 +30,7 @@ async function examineModern(candidate: Candidate, version: string): Promise<Ver
 
 /** Runs `describe`, as Packer does before it uses a plugin. */
 async function examinePlugin(file: string): Promise<{ version: string } | { fault: string }> {
-  const answer = await ask({ file }, ['describe'])
+  const answer = await probe({ file }, ['describe'])
   try {
     const { version, builders } = JSON.parse(answer.stdout) as { version: string; builders: string[] }
     if (!builders.includes('clone')) return { fault: `${version} has no clone builder` }
@@ -42,8 +42,8 @@ async function examinePlugin(file: string): Promise<{ version: string } | { faul
 }
 
 /** Validates an empty template: only a Packer that has the builder can name the missing settings. */
-async function examinePackaged(candidate: Candidate, version: string): Promise<Verdict> {
-  const answer = await ask(candidate, ['validate', '-'], '{"builders":[{"type":"proxmox-clone"}]}')
+async function examinePackaged(candidate: Candidate, version: string): Promise<Usability> {
+  const answer = await probe(candidate, ['validate', '-'], '{"builders":[{"type":"proxmox-clone"}]}')
   // URL and login may be set in the environment; the node may not.
   const known = /node must be specified/.test(`${answer.stdout}${answer.stderr}`)
   return known

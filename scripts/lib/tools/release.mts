@@ -4,22 +4,22 @@ import { which } from 'zx/core'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, type CommandResult, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
-import { lastLine } from './ask.mts'
 import { installEntry, type NewEntry } from './cache.mts'
 import { findTool } from './find.mts'
 import { type Pin, pins, type ToolName } from './pins.mts'
+import { lastLine } from './probe.mts'
 import { mirrorRelease } from './provider.mts'
-import type { Method } from './tool.mts'
+import type { Installer } from './tool.mts'
 
 /** Enough for a large program and a slow connection. */
 const DOWNLOAD_LIMIT_MS = 300_000
 
 /**
- * Method that installs official releases by pinned version. mise downloads programs; it checks the checksums that the
+ * Installer that installs official releases by pinned version. mise downloads programs; it checks the checksums that the
  * project published, and signatures and attestations if there are any. Packer downloads its plugin and checks its
  * checksum. After a network failure the method tries no other release.
  */
-export function officialReleases(): Method {
+export function officialReleases(): Installer {
   let reachable = true
   return async (name, signal) => {
     if (!reachable) throw new ProxmintError('its release was not tried: none could be reached just now')

@@ -5,8 +5,8 @@ import { which } from 'zx/core'
 import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, type CommandResult, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
-import { ask, lastLine } from './ask.mts'
 import { type ToolName, toolsFolder } from './pins.mts'
+import { lastLine, probe } from './probe.mts'
 
 export type PackageGroup = 'demo' | 'test' | 'qemu'
 
@@ -60,7 +60,7 @@ async function isPresent({
   pythonModule,
 }: NonNullable<SystemPackage['provides']>): Promise<boolean> {
   if (pythonModule !== undefined) {
-    return (await ask({ file: 'python3' }, ['-c', `import ${pythonModule}`])).code === 0
+    return (await probe({ file: 'python3' }, ['-c', `import ${pythonModule}`])).code === 0
   }
   // The PATH of a user other than root may lack the system folders, which hold `ip`.
   const path = [process.env['PATH'], '/usr/sbin', '/sbin'].join(delimiter)

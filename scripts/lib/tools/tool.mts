@@ -20,10 +20,10 @@ export interface Tool {
 }
 
 /**
- * Method to install a tool.
+ * Installer to install a tool.
  * @throws ProxmintError If this method is not possible or failed; the next one is tried then.
  */
-export type Method = (name: ToolName, signal: AbortSignal) => Promise<void>
+export type Installer = (name: ToolName, signal: AbortSignal) => Promise<void>
 
 /** Program that may be the tool. */
 export interface Candidate {
@@ -35,7 +35,7 @@ export interface Candidate {
 }
 
 /** Result of a candidate's test. */
-export type Verdict =
+export type Usability =
   | { usable: true; version: string; dialect?: Dialect; plugin?: string }
   | { usable: false; version?: string; reason: string }
 

@@ -1,14 +1,14 @@
 import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ask, lastLine } from './ask.mts'
 import { examinePacker } from './packer.mts'
 import { type Pin, pins } from './pins.mts'
-import type { Candidate, Verdict } from './tool.mts'
+import { lastLine, probe } from './probe.mts'
+import type { Candidate, Usability } from './tool.mts'
 import { isAtLeast, versionIn } from './versions.mts'
 
 /** Runs the program. It is usable if it answers, is new enough and has its companion programs beside it. */
-export async function examine(candidate: Candidate): Promise<Verdict> {
-  const answer = await ask(candidate, ['--version'])
+export async function examine(candidate: Candidate): Promise<Usability> {
+  const answer = await probe(candidate, ['--version'])
   const version = versionIn(`${answer.stdout}\n${answer.stderr}`)
   if (answer.code !== 0 || version === undefined) {
     return { usable: false, reason: `does not print its version (${lastLine(answer)})` }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { pythonWith } from '../../lab/pve/clients/install.mts'
+import { pythonWith } from '../../../lab/test/pve/clients/install.mts'
 
 const VERSION = '0.5.0'
 

@@ -1,7 +1,7 @@
 import { parseRange } from '../../../scripts/lib/config/addresses.mts'
 import type { Pool } from '../../../scripts/lib/config/pools.mts'
 import type { Entry } from '../../../scripts/lib/registry/entry.mts'
-import type { Limits, Wanted } from '../../../scripts/lib/registry/store.mts'
+import type { Limits, WantedEntry } from '../../../scripts/lib/registry/store.mts'
 
 export const now = new Date('2026-01-05T10:00:00.000Z')
 
@@ -20,7 +20,7 @@ export function pool(addresses = '192.168.122.200-192.168.122.250', reserved: st
   }
 }
 
-export function wanted(name: string, changes: Partial<Wanted> = {}): Wanted {
+export function wanted(name: string, changes: Partial<WantedEntry> = {}): WantedEntry {
   return {
     name,
     node: null,

@@ -85,7 +85,7 @@ test('a damaged snapshot is told', async () => {
 test('a journal without its snapshot is told', async () => {
   await writeFile(journal(5), '')
   expect(await failureOf(() => names())).toMatchObject({
-    message: `the registry is damaged: ${journal(5)}: the snapshot it goes on from is not there`,
+    message: `the registry is damaged: ${journal(5)}: the snapshot before it is missing`,
   })
 })
 

@@ -2,8 +2,7 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
-import { createVm } from '../../../scripts/lib/vm/life/create.mts'
-import type { VmWishes } from '../../../scripts/lib/vm/plan/design.mts'
+import { provisionVm } from '../../../scripts/lib/vm/life/create.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -17,13 +16,15 @@ beforeEach(async () => {
   await store.add([entry('web-1', { node: 'pve', phase: 'reserved', token: null })], [])
 })
 
+const noDraft = () => Promise.reject(new Error('the VM is reserved already'))
+
 /** Its first step fails: somebody else has the VMID. */
 const create = (lost: AbortSignal) => {
   const { connection } = fakeProxmox({ 150: { node: 'pve', status: 'running', config: { name: 'db' } } })
   const exclusively: RegistryStore['exclusively'] = (_name, _purpose, work) => work(lost)
   const context = { store: { ...store, exclusively }, connection, signal: new AbortController().signal }
   const options = { apply: true, rollback: true, userSignature: undefined }
-  return failureOf(() => createVm('web-1', {} as VmWishes, options, context as unknown as VmContext))
+  return failureOf(() => provisionVm('web-1', noDraft, options, context as unknown as VmContext))
 }
 
 test('what failed is rolled back where that is wanted', async () => {

@@ -8,22 +8,24 @@ import { AbiCoder, Wallet } from 'ethers'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { credentialInterface } from '../../../scripts/lib/chain/contract.mts'
 import type { MintRequest } from '../../../scripts/lib/chain/mint.mts'
-import { decryptForUser } from '../../../scripts/lib/chain/user-encrypted.mts'
-import type { CredentialIssuer } from '../../../scripts/lib/credential/issuer.mts'
+import { type ChainView, openChainView } from '../../../scripts/lib/credential/chain-view.mts'
+import { type CredentialIssuer, issuers } from '../../../scripts/lib/credential/issuer.mts'
+import { requireOwnToken } from '../../../scripts/lib/credential/vm-token.mts'
 import type { AccessDesign, Entry, VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { ProxmintError } from '../../../scripts/lib/run/errors.mts'
+import { openSite } from '../../../scripts/lib/site/site.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
 import { mintForVm, signatureFrom, withUserSignature } from '../../../scripts/lib/vm/life/credential.mts'
-import { expireToken, extendVm } from '../../../scripts/lib/vm/life/expiry.mts'
-import { requireOwnToken } from '../../../scripts/lib/vm/life/mint.mts'
+import { extendVm, resumeVm } from '../../../scripts/lib/vm/life/expiry.mts'
 import { isUnfinished, takeStep } from '../../../scripts/lib/vm/life/steps.mts'
-import { resumeVm } from '../../../scripts/lib/vm/life/suspend.mts'
+import { expireToken } from '../../../scripts/lib/vm/life/token.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
+import { decryptForUser } from '../token-owner.mts'
 import { fakeProxmox } from './fake-proxmox.mts'
 
 const owner = new Wallet(`0x${'5'.repeat(64)}`)
@@ -45,6 +47,7 @@ let told: [string, number][]
 let chainFault: Error | undefined
 
 const issuer: CredentialIssuer = {
+  view: {} as ChainView,
   rehearse: async () => undefined,
   async mint(request) {
     if (chainFault) throw chainFault
@@ -57,7 +60,7 @@ const issuer: CredentialIssuer = {
     told.push([tokenId, expiresAt])
     return true
   },
-  tellOwner: async () => undefined,
+  encryptForOwner: async () => undefined,
 }
 
 beforeEach(async () => {
@@ -154,9 +157,11 @@ describe('the expiry on the chain', () => {
 describe('a token that is minted already', () => {
   const coder = AbiCoder.defaultAbiCoder()
   const revert = { code: 3, message: 'execution reverted' }
+  let questions: string[] = []
 
   /** Puts a chain in the config whose contract has token 0, or answers with this fault when asked for its owner. */
   async function chainThatSays(fault?: object): Promise<void> {
+    questions = []
     const answers: Record<string, object> = {
       owner: { result: coder.encode(['address'], [owner.address]) },
       ownerOf:
@@ -168,6 +173,7 @@ describe('a token that is minted already', () => {
       for await (const chunk of request) text += chunk
       const { method, params } = JSON.parse(text) as { method: string; params: { data: string }[] }
       const asked = method === 'eth_call' ? credentialInterface.parseTransaction(params[0]!)!.name : ''
+      questions.push(asked)
       const plain = { result: method === 'eth_chainId' ? '0x7a69' : '0x60' }
       response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, ...(answers[asked] ?? plain) }))
     }).listen(0, '127.0.0.1')
@@ -176,6 +182,7 @@ describe('a token that is minted already', () => {
     await writeFile(file, 'chain_id: 31337\nprofile: v0.4\n')
     vi.stubEnv('PROXMINT_WEB3', file)
     vi.stubEnv('PROXMINT_RPC_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    context.issuer = async place => ({ ...issuer, view: await openChainView(openSite(), place) })
     onTestFinished(() => {
       vi.unstubAllEnvs()
       server.closeAllConnections()
@@ -189,6 +196,17 @@ describe('a token that is minted already', () => {
     await chainThatSays()
     expect(await mintForVm((await kept(opened)).name, context)).toEqual(opened)
     expect(minted).toEqual([])
+  })
+
+  test('is read by an issuer that opens its contract once, and without a key', async () => {
+    await chainThatSays()
+    const open = issuers(openSite(), context.signal)
+    const place = { chainId: access.chainId, contract: access.contract }
+    const issuerOfPlace = await open(place)
+    expect(await open({ ...place })).toBe(issuerOfPlace)
+    expect(await mintForVm((await kept(opened)).name, { ...context, issuer: open })).toEqual(opened)
+    expect(questions.filter(question => question === 'owner')).toHaveLength(1)
+    await expect(issuerOfPlace.setExpiry('0', 1)).rejects.toThrow("no signer's key is configured")
   })
 
   test('and that the chain does not have is told, and what to do', async () => {

@@ -17,15 +17,23 @@ export interface FakeProxmox {
   connection: Connection
   /** `METHOD PATH` of every request that changes something. */
   changes: string[]
+  /** `METHOD PATH` of every request that only asks. */
+  questions: string[]
   /** Called before each request that changes something. */
   before: (change: string) => Promise<void>
 }
 
 export function fakeProxmox(vms: Record<number, FakeVm>): FakeProxmox {
-  const fake: Omit<FakeProxmox, 'connection'> = { vms: new Map(), changes: [], before: async () => {} }
+  const fake: Omit<FakeProxmox, 'connection'> = {
+    vms: new Map(),
+    changes: [],
+    questions: [],
+    before: async () => {},
+  }
   for (const [vmid, vm] of Object.entries(vms)) fake.vms.set(Number(vmid), vm)
   const request: ProxmoxClient['request'] = async (method, path, parameters) => {
-    if (method !== 'GET') {
+    if (method === 'GET') fake.questions.push(`${method} ${path}`)
+    else {
       await fake.before(`${method} ${path}`)
       fake.changes.push(`${method} ${path}`)
     }

@@ -4,8 +4,9 @@ import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
-import { extended } from '../../../scripts/lib/vm/life/expiry.mts'
-import { collectGarbage, exitCodeOf, type GcOutcome } from '../../../scripts/lib/vm/life/gc.mts'
+import { destroyVm, removeReplaced } from '../../../scripts/lib/vm/life/destroy.mts'
+import { extended, suspendVm } from '../../../scripts/lib/vm/life/expiry.mts'
+import { collectGarbage, type GcOutcome, gcExitCode } from '../../../scripts/lib/vm/life/gc.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -74,6 +75,30 @@ test('what expired is suspended, what was suspended for the grace is destroyed, 
   ])
 })
 
+describe('a VM is looked at once', () => {
+  const look = (vmid: number) => [
+    'GET /cluster/resources',
+    `GET /nodes/pve/qemu/${vmid}/status/current`,
+    `GET /nodes/pve/qemu/${vmid}/config`,
+  ]
+  const asked = () => proxmox.questions.filter(question => !question.includes('/tasks/'))
+
+  test('to suspend it', async () => {
+    await suspendVm((await store.find('old'))!, context)
+    expect(asked()).toEqual(look(100))
+  })
+
+  test('to destroy it; then Proxmox is asked whether its number is free', async () => {
+    await destroyVm('older', context)
+    expect(asked()).toEqual([...look(101), 'GET /cluster/nextid'])
+  })
+
+  test('to destroy it before it is rebuilt', async () => {
+    await removeReplaced((await store.find('older'))!, context)
+    expect(asked()).toEqual([...look(101), 'GET /cluster/nextid'])
+  })
+})
+
 test('a suspended VM that runs is stopped', async () => {
   await store.change('older', one => ({ ...one, history: [{ at: ago(1), what: 'suspended' }] }))
   proxmox.vms.get(101)!.status = 'running'
@@ -97,7 +122,7 @@ test('an interrupted run tells what it left undone, and ends as interrupted', as
   proxmox.before = async () => interruption.abort()
   const outcomes = await gc(true)
   expect(results(outcomes)).toEqual({ old: 'suspend: done', older: 'destroy: due' })
-  expect(exitCodeOf(outcomes, context.signal)).toBe(130)
+  expect(gcExitCode(outcomes, context.signal)).toBe(130)
   expect([...proxmox.vms.keys()]).toContain(101)
 })
 

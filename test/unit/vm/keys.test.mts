@@ -5,7 +5,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type { VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { openSite } from '../../../scripts/lib/site/site.mts'
-import { withKeysOfToday } from '../../../scripts/lib/vm/plan/keys.mts'
+import { withKeysOfToday } from '../../../scripts/lib/vm/plan/logins.mts'
 import { limits, wanted } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
 

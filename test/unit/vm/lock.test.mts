@@ -1,7 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
-import type { VmContext } from '../../../scripts/lib/vm/context.mts'
-import { withVmLock } from '../../../scripts/lib/vm/life/lock.mts'
+import { type VmContext, withVmLock } from '../../../scripts/lib/vm/context.mts'
 
 let interruption: AbortController
 let loss: AbortController

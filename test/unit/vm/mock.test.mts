@@ -6,7 +6,7 @@ import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts
 import { parseArguments } from '../../../scripts/lib/run/command-line.mts'
 import { commandsOf } from '../../../scripts/lib/run/main.mts'
 import { formatLockfile } from '../../../scripts/lib/templates/lockfile-format.mts'
-import { vmCommand } from '../../../scripts/lib/vm/command.mts'
+import { vmCommand } from '../../../scripts/lib/vm/life/command.mts'
 import { failureOf } from '../failure.mts'
 import { limits, wanted } from '../registry/entries.mts'
 import { version } from '../templates-sample.mts'
@@ -106,7 +106,7 @@ describe('before anybody logs in', () => {
   })
 
   test('a name that is none is told, and that a family was never built', async () => {
-    expect((await failureOf(() => vm('create', 'Web_1'))).message).toContain('is no name for a VM')
+    expect((await failureOf(() => vm('create', 'Web_1'))).message).toContain('is not a VM name')
     expect((await failureOf(() => vm('create', 'web-1', '--template', 'arch'))).message).toBe(
       'the VM is to be made from arch, which has no version yet',
     )

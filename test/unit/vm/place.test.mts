@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { openSite } from '../../../scripts/lib/site/site.mts'
-import { holdPlace } from '../../../scripts/lib/vm/look/place.mts'
+import { checkPlace } from '../../../scripts/lib/vm/life/apply.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -30,20 +30,20 @@ const moved = 'the address 192.168.122.230 is not in the pool default'
 
 test('a VM in its pool: nothing is said', async () => {
   await withPool('192.168.122.200-192.168.122.250')
-  expect(await told(() => holdPlace(ran, openSite()))).toBe('')
-  expect(await told(() => holdPlace(entry('web-1', { phase: 'reserved' }), openSite()))).toBe('')
+  expect(await told(() => checkPlace(ran, openSite()))).toBe('')
+  expect(await told(() => checkPlace(entry('web-1', { phase: 'reserved' }), openSite()))).toBe('')
 })
 
 test('a VM that ran keeps its address when the pool moves, and this is said', async () => {
   await withPool('10.0.0.10-10.0.0.99')
-  expect(await told(() => holdPlace(ran, openSite()))).toContain(
+  expect(await told(() => checkPlace(ran, openSite()))).toContain(
     `warning: web-1 stays as it is, although ${moved}`,
   )
 })
 
 test('one that never ran is not made: somebody else may have the address by now', async () => {
   await withPool('10.0.0.10-10.0.0.99')
-  expect(await failureOf(() => holdPlace(entry('web-1', { phase: 'reserved' }), openSite()))).toMatchObject({
+  expect(await failureOf(() => checkPlace(entry('web-1', { phase: 'reserved' }), openSite()))).toMatchObject({
     message: `web-1 never ran, and ${moved}`,
     hint: expect.stringContaining('zx scripts/vm.mts destroy web-1'),
     exitCode: 3,

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { openSite } from '../../../scripts/lib/site/site.mts'
-import { withVmRegistry } from '../../../scripts/lib/vm/life/vm-registry.mts'
+import { withVmRegistry } from '../../../scripts/lib/vm/open.mts'
 import { failureOf } from '../failure.mts'
 
 test('a registry that machines share and states that they do not share are refused', async () => {

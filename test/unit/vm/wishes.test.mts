@@ -1,16 +1,13 @@
 import { expect, test } from 'vitest'
 import { parseArguments } from '../../../scripts/lib/run/command-line.mts'
+import { createFlags } from '../../../scripts/lib/vm/flags.mts'
 import { wishesOf } from '../../../scripts/lib/vm/plan/wishes.mts'
 import { failureOf } from '../failure.mts'
 
 const spec = {
   ...{ name: 'vm', summary: '', usage: '', positionals: 0, uses: [], writes: [], example: '' },
-  options: {
-    username: { type: 'string', help: '' },
-    tags: { type: 'string', multiple: true, help: '' },
-    'cpu-type': { type: 'string', help: '' },
-  },
-} as const
+  options: createFlags(),
+}
 
 const wishes = (...argv: string[]) => wishesOf(parseArguments(spec, argv))
 

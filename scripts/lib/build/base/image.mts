@@ -18,23 +18,23 @@ interface Checksum {
   value: string
 }
 
-const listTimeoutMs = 30_000
+const LIST_TIMEOUT_MS = 30_000
 
-/** An image as it is, or is to be, on the image storage. */
+/** Image that is on the image storage, or will be. */
 export interface PlannedImage {
-  /** Of the config: `debian-12`. */
+  /** Name in the config: `debian-12`. */
   image: string
-  /** A URL, or `file:` and an absolute path. */
+  /** URL, or `file:` and an absolute path. */
   origin: string
   filename: string
   /** `local:import/...`. The name holds the checksum, so a newer image is a new volume. */
   volid: string
   checksum: Checksum
-  /** Whether it is there: then it was verified when it got there. */
+  /** Whether it is on the storage. It was verified when it was put there. */
   present: boolean
 }
 
-/** Finds out the checksum, and asks Proxmox whether that very image is there. */
+/** Reads the checksum, and asks Proxmox whether the image with that checksum is there. */
 export async function planImage(
   { client, config, credentials }: Connection,
   image: string,
@@ -56,7 +56,7 @@ export async function planImage(
   }
 }
 
-/** The extension Proxmox wants. Ubuntu calls its qcow2 images `.img`. */
+/** Chooses the extension that Proxmox expects. Ubuntu names its qcow2 images `.img`. */
 function diskFormat(image: string, path: string): string {
   const [, extension = ''] = /\.(\w+)$/.exec(path) ?? []
   if (['qcow2', 'raw', 'vmdk'].includes(extension)) return extension
@@ -73,12 +73,12 @@ function diskFormat(image: string, path: string): string {
   )
 }
 
-export interface Transfer {
+interface Transfer {
   signal: AbortSignal
   progress: Progress
 }
 
-/** Has the node download the image, or sends it the file; either way Proxmox verifies it. */
+/** Makes the node download the image, or uploads the file. Proxmox verifies both. */
 export async function transferImage(
   connection: Connection,
   planned: PlannedImage,
@@ -114,7 +114,7 @@ async function startTransfer(
   })
 }
 
-/** Says what to do about a transfer that Proxmox broke off: it keeps nothing of one. */
+/** Adds the remedy to the error of a failed transfer, of which Proxmox keeps nothing. */
 function transferFailed(error: unknown): unknown {
   if (!(error instanceof ProxmintError)) return error
   const { message, facts, exitCode } = error
@@ -126,7 +126,7 @@ function transferFailed(error: unknown): unknown {
   return new ProxmintError(message, { facts, exitCode, hint, cause: error })
 }
 
-/** @throws ProxmintError (invalid) where there is none: an image nobody vouches for is not imported. */
+/** @throws ProxmintError (invalid) without a checksum: such an image is not imported. */
 async function checksumOf(
   image: string,
   { url, file, checksumsUrl, checksum }: ImageConfig,
@@ -163,8 +163,8 @@ async function sha256Of(file: string): Promise<string> {
 }
 
 /**
- * Reads a list as sha256sum writes it, or as its option --tag does.
- * @throws ProxmintError where the list cannot be had or does not name the file.
+ * Reads a list of checksums as sha256sum writes it, with or without --tag.
+ * @throws ProxmintError if the list cannot be read or does not name the file.
  */
 async function publishedChecksum(checksumsUrl: string, file: string): Promise<Checksum> {
   const list = await fetchText(checksumsUrl)
@@ -189,7 +189,7 @@ function checksumFrom(hexadecimal: string): Checksum | undefined {
 
 async function fetchText(url: string): Promise<string> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(listTimeoutMs) })
+    const response = await fetch(url, { signal: AbortSignal.timeout(LIST_TIMEOUT_MS) })
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`)
     return await response.text()
   } catch (cause) {

@@ -15,6 +15,7 @@ import { requireBridge } from '../../site/require-bridge.mts'
 import { requireNode } from '../../site/require-node.mts'
 import { requireStorages } from '../../site/require-storages.mts'
 import { openSite } from '../../site/site.mts'
+import { baseName, imageOfBase } from './description.mts'
 import { type PlannedImage, planImage, transferImage } from './image.mts'
 import { makeBase } from './vm.mts'
 
@@ -22,23 +23,18 @@ export interface ImportedBase {
   name: string
   image: string
   node: string
-  /** Undefined for a dry run that would make it. */
+  /** Undefined in a dry run that would make it. */
   vmid: number | undefined
-  /** False where it was there already, and for a dry run. */
+  /** False if it was there already, and in a dry run. */
   created: boolean
-  /** Of a dry run: what would be done, a sentence each. */
+  /** Steps of a dry run, one sentence each. */
   plan: string[]
 }
 
-/** The name of the base VM of an image: what Packer's `clone_vm` says. */
-export function baseName(image: string): string {
-  return `proxmint-base-${image}`
-}
-
 /**
- * Makes the base VM template of a cloud image by Proxmox's API alone: the node downloads and verifies the
- * image; one boot installs the guest agent; the result is a VM template. Nothing is left behind on failure.
- * @param named an image of the config, or a template family: then the image its template is built from.
+ * Makes the base VM template of a cloud image by Proxmox's API alone. The node downloads and verifies the image, one boot
+ * installs the guest agent, and the VM becomes a VM template. A failure leaves nothing behind.
+ * @param named image of the config, or template family, for the image that its template is built from.
  */
 export async function importBase(named: string, dryRun: boolean, signal: AbortSignal): Promise<ImportedBase> {
   const site = openSite()
@@ -46,43 +42,62 @@ export async function importBase(named: string, dryRun: boolean, signal: AbortSi
   const image = await imageOf(named, images)
   const source = knownImage(images, image, await listFamilies())
   const connection = await connect('token', site)
-  const { config, client, credentials } = connection
-  const place = { ...credentials, pveMajor: connection.version.major }
-  await requireNode(client, place.node, 'proxmox_node in the credentials')
-  const needs = needsOfBaseImport(config, place)
-  requireGranted(await checkPermissions(client, place.pveMajor, needs), `base import ${image}`)
-  const lock = { path: join(config.stateDir, `base-${image}`), purpose: `base import ${image}` }
+  await requireMayImport(connection, image)
+  const { stateDir } = connection.config
+  const lock = { path: join(stateDir, `base-${image}`), purpose: `base import ${image}` }
   return withLock(lock, async lost => {
     if (!dryRun) {
       for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
     }
-    const result = { name: baseName(image), image, node: credentials.node, created: false, plan: [] }
-    const existing = await findBase(client, baseName(image), credentials.node)
-    if (existing?.template === 1) return { ...result, node: existing.node, vmid: existing.vmid }
-    if (existing !== undefined) throw nameTaken(existing.vmid, image)
-    requireImport(connection)
-    await requireStorages(client, credentials.node, [
-      {
-        storage: config.imageStorage,
-        contents: ['import', 'iso'],
-        setBy: 'image_storage in config/proxmint.yaml',
-      },
-      {
-        storage: credentials.storagePool,
-        contents: ['images'],
-        setBy: 'proxmox_storage_pool in the credentials',
-      },
-    ])
-    await requireBridge(client, credentials.node, config.bridge)
-    const planned = await planImage(connection, image, source)
-    if (dryRun)
-      return { ...result, vmid: undefined, plan: describePlan(connection, planned, source.firstBoot) }
-    return {
-      ...result,
-      vmid: await importImage(connection, planned, source.firstBoot, AbortSignal.any([signal, lost])),
-      created: true,
-    }
+    return ensureBase(connection, image, source, dryRun, AbortSignal.any([signal, lost]))
   })
+}
+
+/** @throws ProxmintError for a node that is not there, (denied) for missing privileges. */
+async function requireMayImport(connection: Connection, image: string): Promise<void> {
+  const { config, client, credentials, version } = connection
+  await requireNode(client, credentials.node, 'proxmox_node in the credentials')
+  const needs = needsOfBaseImport(config, { ...credentials, pveMajor: version.major })
+  requireGranted(await checkPermissions(client, version.major, needs), `base import ${image}`)
+}
+
+/** Returns the base VM that is there, or makes it; a dry run returns the plan. */
+async function ensureBase(
+  connection: Connection,
+  image: string,
+  source: ImageConfig,
+  dryRun: boolean,
+  signal: AbortSignal,
+): Promise<ImportedBase> {
+  const { node } = connection.credentials
+  const result = { name: baseName(image), image, node, created: false, plan: [] }
+  const existing = await findBase(connection.client, baseName(image), node)
+  if (existing?.template === 1) return { ...result, node: existing.node, vmid: existing.vmid }
+  if (existing !== undefined) throw nameTaken(existing.vmid, image)
+  await requirePlace(connection)
+  const planned = await planImage(connection, image, source)
+  if (dryRun) return { ...result, vmid: undefined, plan: describePlan(connection, planned, source.firstBoot) }
+  const vmid = await importImage(connection, planned, source.firstBoot, signal)
+  return { ...result, vmid, created: true }
+}
+
+/** @throws ProxmintError for a version, storage or bridge that the import cannot use. */
+async function requirePlace(connection: Connection): Promise<void> {
+  const { client, config, credentials } = connection
+  requireImport(connection)
+  await requireStorages(client, credentials.node, [
+    {
+      storage: config.imageStorage,
+      contents: ['import', 'iso'],
+      setBy: 'image_storage in config/proxmint.yaml',
+    },
+    {
+      storage: credentials.storagePool,
+      contents: ['images'],
+      setBy: 'proxmox_storage_pool in the credentials',
+    },
+  ])
+  await requireBridge(client, credentials.node, config.bridge)
 }
 
 async function importImage(
@@ -127,7 +142,7 @@ function describePlan(
 async function imageOf(named: string, images: Record<string, ImageConfig>): Promise<string> {
   if (images[named] !== undefined || !(await listFamilies()).includes(named)) return named
   const { baseName: wanted } = buildTarget(await loadTemplate(named), {}, process.env)
-  if (wanted !== undefined) return wanted.replace(baseName(''), '')
+  if (wanted !== undefined) return imageOfBase(wanted)
   throw new ProxmintError(`${named} is installed from a medium: it has no base VM`, {
     hint: `zx scripts/build.mts ${named}`,
     exitCode: exitCodes.usage,
@@ -151,7 +166,7 @@ function nameTaken(vmid: number, image: string): ProxmintError {
   })
 }
 
-/** The API takes disk images (content type `import`) since 8.4. */
+/** @throws ProxmintError before 8.4, whose API takes no disk images (content type `import`). */
 function requireImport({ version }: Connection): void {
   if (version.major > 8 || (version.major === 8 && version.minor >= 4)) return
   throw new ProxmintError(`Proxmox VE ${version.version} cannot import a disk image by its API`, {

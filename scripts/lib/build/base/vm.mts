@@ -18,16 +18,19 @@ import { baseDescription } from './description.mts'
 import type { PlannedImage } from './image.mts'
 import { explainFullStorage } from './no-space.mts'
 
-export interface BaseVm {
+interface BaseVm {
   name: string
-  /** On the image storage by now. */
+  /** Image, which is on the image storage. */
   planned: PlannedImage
   firstBoot: FirstBoot
 }
 
-const firstBootTimeoutMs = 15 * 60_000
+const FIRST_BOOT_TIMEOUT_MS = 15 * 60_000
 
-/** Creates the VM from the image, boots it once, converts it. Removes it again when anything fails. */
+/**
+ * Creates the VM from the image, boots it once and converts it. Removes it if anything fails.
+ * @returns its VMID.
+ */
 export async function makeBase(connection: Connection, base: BaseVm, signal: AbortSignal): Promise<number> {
   const { client, config, credentials } = connection
   const reservation = await reserveVm(client, config.stateDir, {
@@ -57,6 +60,7 @@ export async function makeBase(connection: Connection, base: BaseVm, signal: Abo
   return reservation.vmid
 }
 
+/** Connection and what is made over it. */
 interface Making extends Connection {
   reservation: Reservation
   signal: AbortSignal
@@ -90,11 +94,11 @@ async function create(making: Making, { name, planned, firstBoot }: BaseVm): Pro
   await finished(making, upid)
 }
 
-/** The guest powers itself off when it has the agent, and only then. */
+/** Boots the VM and waits. The guest powers itself off when it has the agent, and only then. */
 async function firstBoot(making: Making): Promise<void> {
   const { client, reservation, signal } = making
   await finished(making, await startVm(client, reservation))
-  const deadline = Date.now() + firstBootTimeoutMs
+  const deadline = Date.now() + FIRST_BOOT_TIMEOUT_MS
   while ((await getVmStatus(client, reservation)).status === 'running') {
     if (signal.aborted) throw interrupted(reservation.purpose)
     if (Date.now() > deadline) throw agentNotInstalled(reservation)
@@ -104,7 +108,7 @@ async function firstBoot(making: Making): Promise<void> {
 
 function agentNotInstalled({ name }: Reservation): ProxmintError {
   return new ProxmintError(
-    `${name} did not power itself off within ${firstBootTimeoutMs / 60_000} min of its first boot`,
+    `${name} did not power itself off within ${FIRST_BOOT_TIMEOUT_MS / 60_000} min of its first boot`,
     {
       hint: 'it could not install qemu-guest-agent: the bridge needs DHCP and a way to the package mirror of the image',
     },

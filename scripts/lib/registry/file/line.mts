@@ -1,12 +1,12 @@
 import { crc32 } from 'node:zlib'
 
-/** A line of a registry file: the CRC-32 of the JSON in eight hexadecimal digits, a space, the JSON. */
+/** Formats a line of a registry file: CRC-32 of the JSON in eight hexadecimal digits, a space, the JSON. */
 export function encodeLine(value: unknown): string {
   const json = JSON.stringify(value)
   return `${checksum(json)} ${json}\n`
 }
 
-/** Undefined for a line that was not written to its end, or was changed since. */
+/** Parses a line; undefined if its checksum is wrong: it was cut short or changed. */
 export function decodeLine(line: string): unknown {
   const json = line.slice(9)
   if (line[8] !== ' ' || line.slice(0, 8) !== checksum(json)) return undefined

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { writeFailed } from '../../run/atomic-file.mts'
 import { type LockInfo, withLock } from '../../run/lock.mts'
 
-/** Runs `work` under a lock in the registry's folder, which is made for its owner alone where it is not there. */
+/** Runs `work` under a lock in the registry's folder. Makes the folder if necessary, readable by its owner only. */
 export async function withRegistryLock<T>(
   folder: string,
   { name, ...info }: Omit<LockInfo, 'path'> & { name: string },

@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg'
 import { formatAddress } from '../../config/addresses.mts'
 import type { Cursors, Held } from '../allocate.mts'
 
-/** What the living entries hold, asked for in the transaction that will add to them. */
+/** Looks up names, VMIDs and addresses of the living entries in a transaction. */
 export function heldIn(client: PoolClient): Held {
   const nameWhere = async (condition: string, value: unknown): Promise<string | undefined> => {
     const { rows } = await client.query<{ name: string }>(

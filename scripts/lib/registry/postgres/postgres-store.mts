@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg'
 import { registryDatabase } from '../../config/registry.mts'
 import { type Database, openDatabase } from '../../database/postgres.mts'
 import { allocate } from '../allocate.mts'
-import { conflictsOf } from '../conflicts.mts'
+import { conflictsOf } from '../check.mts'
 import type { Entry } from '../entry.mts'
 import { conflicting, noSuchEntry, revised } from '../revise.mts'
 import type { RegistryStore } from '../store.mts'
@@ -11,10 +11,10 @@ import { heldIn, readCursors, writeCursors } from './held.mts'
 import { ensureTables, lockRegistry } from './schema.mts'
 
 /**
- * The registry in a PostgreSQL database, for several people and machines. Constraints of the database keep names,
- * VMIDs and addresses unique; its transactions keep what was acknowledged.
+ * Opens the registry in a PostgreSQL database, for several people and machines. Constraints of the database keep names,
+ * VMIDs and addresses unique.
  * @param url `postgresql://user@host/database`; the password comes from PGPASSWORD or ~/.pgpass.
- * @throws ProxmintError where the database cannot be reached, or holds a registry of a newer version.
+ * @throws ProxmintError if the database cannot be reached, or a newer proxmint wrote its registry.
  */
 export async function openPostgresStore(url: string): Promise<RegistryStore> {
   const database = await openDatabase(registryDatabase(url))
@@ -102,7 +102,7 @@ async function archive(client: PoolClient, entries: Entry[]): Promise<void> {
   )
 }
 
-/** Without a password that may stand in it. */
+/** Name of the database for people, without the URL's password. */
 function describe(url: string): string {
   const { host, pathname } = new URL(url)
   return `${pathname.slice(1)} on ${host === '' ? 'this machine' : host}`

@@ -8,20 +8,20 @@ import { formatTable } from '../../run/table.mts'
 import type { VmContext } from '../context.mts'
 import { type Applied, applyVm } from './apply.mts'
 
-/** What became of one VM. */
-export type ApplyOutcome = { name: string; result: Applied } | { name: string; error: unknown }
+/** The result of work on one VM. */
+type ApplyOutcome = { name: string; result: Applied } | { name: string; error: unknown }
 
-export interface ApplyRequest {
+interface ApplyRequest {
   planOnly: boolean
   /** Names of VMs whose disk may be lost. */
   allowReplace: string[]
-  /** How many at the same time. */
+  /** The number of VMs at the same time. */
   parallel: number
 }
 
 /**
- * Applies several VMs; one that fails does not keep the others waiting.
- * @param names all whose making is known where it is empty.
+ * Applies several VMs; the others are done also where one fails.
+ * @param names empty: all VMs, except those that were imported.
  */
 export async function applyVms(
   names: string[],
@@ -31,13 +31,13 @@ export async function applyVms(
   const wanted = names.length > 0 ? [...new Set(names)] : await designedVms(context)
   const apply = (name: string) => () =>
     applyVm(name, { ...request, allowReplace: request.allowReplace.includes(name) }, context)
-  return atOnce(wanted, request.parallel, context.signal, name =>
+  return inParallel(wanted, request.parallel, context.signal, name =>
     wanted.length === 1 ? apply(name)() : withRow(name, apply(name)),
   )
 }
 
-/** Runs work on several VMs, so many at a time; outcomes come in the order of the names. */
-export async function atOnce(
+/** Runs work on several VMs at the same time. @returns the outcomes in the order of the names. */
+export async function inParallel(
   names: string[],
   parallel: number,
   signal: AbortSignal,
@@ -61,8 +61,8 @@ async function designedVms({ store }: VmContext): Promise<string[]> {
 }
 
 /**
- * What became of the VMs: a row or an element for each. Failures are told on standard error as well.
- * @throws what failed, where there is one VM only.
+ * Formats a row or an element for each VM. Failures are printed on standard error as well.
+ * @throws the failure, where there is one VM only.
  */
 export function answerFor(outcomes: ApplyOutcome[]): Answer {
   const [only] = outcomes

@@ -1,41 +1,42 @@
-import type { Entry } from '../../registry/entry.mts'
+import { displaced } from '../../registry/check.mts'
+import { displacedHint } from '../../registry/divergence.mts'
+import { type Entry, wasActive } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
-import type { VmContext } from '../context.mts'
-import { locateVm } from '../look/locate.mts'
-import { onNodeOf, rememberNode } from '../look/moved.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { say } from '../../run/progress.mts'
+import type { Site } from '../../site/site.mts'
+import { type VmContext, withVmLock } from '../context.mts'
 import { requireNotRevoked } from '../look/outdated.mts'
-import { holdPlace } from '../look/place.mts'
-import { withKeysOfToday } from '../plan/keys.mts'
-import { writeVmFolder } from '../stack/folder.mts'
-import { withTerraform } from '../stack/terraform-run.mts'
-import { withVmLock } from './lock.mts'
-import { removeReplaced } from './replaced.mts'
-import { gone, isUnfinished, resumable, takeStep } from './steps.mts'
+import { withKeysOfToday } from '../plan/logins.mts'
+import { converge } from '../stack/converge.mts'
+import { removeReplaced } from './destroy.mts'
+import { resumable } from './failure.mts'
+import { isUnfinished, takeStep } from './steps.mts'
 
-/** What an apply did to one VM. */
+/** The result of an apply to one VM. */
 export interface Applied {
   entry: Entry
   did: 'reserved' | 'made' | 'changed' | 'nothing' | 'planned'
-  /** Of a run that only plans: the plan for a person. */
+  /** The plan for a person, where nothing was applied. */
   plan?: string
 }
 
-export interface ApplyOptions {
+interface ApplyOptions {
   planOnly: boolean
-  /** Its disk may be lost. */
+  /** The disk of the VM may be lost. */
   allowReplace: boolean
 }
 
 type OnFailure = (entry: Entry, error: unknown) => unknown
 
 /**
- * Takes a VM through all its steps to active; nothing is done to one that is further. The caller holds its lock.
- * @param onFailure makes the failure that is thrown, after it has cleared up what it wants to.
+ * Takes a VM through all its steps to active. A VM that is active already stays as it is. The caller holds its lock.
+ * @param onFailure returns the failure to throw, after it has cleared up.
  */
 export async function finishVm(name: string, context: VmContext, onFailure: OnFailure): Promise<Applied> {
   let entry = await requireEntry(context.store, name)
   if (!isUnfinished(entry)) return { entry, did: 'nothing' }
-  await holdPlace(entry, context.connection.site)
+  await checkPlace(entry, context.connection.site)
   entry = await withKeysOfToday(entry, context.store, context.connection.site)
   if (entry.phase === 'reserved') requireNotRevoked(entry, await context.connection.site.families())
   while (isUnfinished(entry)) {
@@ -49,51 +50,45 @@ export async function finishVm(name: string, context: VmContext, onFailure: OnFa
 }
 
 /**
- * Finishes what was only reserved, and applies what differs of what is there: all of it follows from the entry. A
- * suspended VM stays powered off.
+ * Makes a VM that was only reserved, and applies to one that is there what differs from its entry. A suspended VM
+ * stays powered off.
  * @throws ProxmintError, also where the plan would lose the VM's disk and nobody agreed to that.
  */
 export async function applyVm(name: string, options: ApplyOptions, unlocked: VmContext): Promise<Applied> {
   return withVmLock(unlocked, name, 'apply', async context => {
     const entry = await requireEntry(context.store, name)
     if (!options.planOnly && isUnfinished(entry)) return finishVm(name, context, resumable)
-    await holdPlace(entry, context.connection.site)
-    if (options.planOnly) return planVm(entry, options, context)
-    const changed = await applyEntry(entry, options, context)
+    await checkPlace(entry, context.connection.site)
+    const { changed, plan } = await converge(
+      entry,
+      { ...options, started: isToRun(entry), intent: 'update' },
+      context,
+    )
+    if (plan !== undefined) return { entry, did: 'planned', plan }
     return { entry: await requireEntry(context.store, name), did: changed ? 'changed' : 'nothing' }
   })
 }
 
-/** Applies what differs of a VM that is there. @returns whether anything did. The caller holds its lock. */
-export async function applyEntry(
-  before: Entry,
-  options: Pick<ApplyOptions, 'allowReplace'>,
-  { store, connection, signal }: VmContext,
-): Promise<boolean> {
-  const vm = await locateVm(connection, before)
-  // Without this Terraform would make it anew, with an empty disk.
-  if (vm === undefined && !options.allowReplace) throw gone(before)
-  const entry = onNodeOf(before, vm)
-  const folder = await writeVmFolder(connection.site, entry, runs(entry))
-  const { allowReplace } = options
-  const changed = await withTerraform(connection, { entry, folder }, signal, terraform =>
-    terraform.apply(vm === undefined ? 'create' : 'update', { allowReplace }),
-  )
-  await rememberNode(before, vm, store)
-  return changed
-}
-
-async function planVm(entry: Entry, { allowReplace }: ApplyOptions, context: VmContext): Promise<Applied> {
-  const { connection, signal } = context
-  const vm = await locateVm(connection, entry)
-  const folder = await writeVmFolder(connection.site, onNodeOf(entry, vm), runs(entry))
-  const plan = await withTerraform(connection, { entry, folder }, signal, terraform =>
-    terraform.plan(vm === undefined ? 'create' : 'update', { allowReplace }),
-  )
-  return { entry, did: 'planned', plan: plan ?? 'nothing differs' }
-}
-
-/** Whether the VM is to run follows the phase, so that no apply wakes a suspended one. */
-function runs({ phase }: Entry): boolean {
+/** Whether the VM is to run, by its phase: no apply starts a suspended one. */
+export function isToRun({ phase }: Entry): boolean {
   return phase === 'active'
+}
+
+/**
+ * Warns where a VM has its VMID or address from a range that is configured no more. It keeps them all the same.
+ * @throws ProxmintError (invalid) for one that never ran: by now somebody else may have the address.
+ */
+export async function checkPlace(entry: Entry, site: Pick<Site, 'pools'>): Promise<void> {
+  const faults = displaced(entry, await site.pools())
+  if (faults.length > 0 && !wasActive(entry)) throw movedAway(entry, faults)
+  for (const fault of faults) {
+    say(`warning: ${entry.name} stays as it is, although ${fault}; ${displacedHint(entry.name)}`)
+  }
+}
+
+function movedAway({ name }: Entry, faults: string[]): ProxmintError {
+  return new ProxmintError(`${name} never ran, and ${faults.join('; ')}`, {
+    hint: displacedHint(name),
+    exitCode: exitCodes.invalid,
+  })
 }

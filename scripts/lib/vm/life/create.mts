@@ -2,35 +2,35 @@ import { type Entry, type Phase, wasActive } from '../../registry/entry.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
-import type { VmContext } from '../context.mts'
-import type { VmWishes } from '../plan/design.mts'
+import { type VmContext, withVmLock } from '../context.mts'
+import type { DraftVm } from '../plan/draft.mts'
 import { reserveNewVm } from '../plan/reserve.mts'
 import { writeVmFolder } from '../stack/folder.mts'
 import { type Applied, finishVm } from './apply.mts'
 import { signatureFrom, withUserSignature } from './credential.mts'
 import { removeVm } from './destroy.mts'
-import { withVmLock } from './lock.mts'
-import { resumable } from './steps.mts'
+import { resumable } from './failure.mts'
 
-/** In these a VM is powered off, and has never been anything else, unless a first boot failed. */
-const neverBooted: Phase[] = ['reserved', 'created', 'minted']
+/** The phases before the first boot has succeeded. */
+const NEVER_BOOTED: Phase[] = ['reserved', 'created', 'minted']
 
-export interface CreateOptions {
+interface CreateOptions {
   /** Makes and boots it; otherwise it is reserved and its configuration written, no more. */
   apply: boolean
   /** Gives everything up again when a step before the boot fails. */
   rollback: boolean
-  /** What the owner signed of a VM that is reserved. */
+  /** The owner's signature of the decrypt message of a VM that is reserved; or a file with it. */
   userSignature: string | undefined
 }
 
 /**
  * Reserves a VM and, with `apply`, makes it, or goes on with one where it stopped.
+ * @param draft called only for a VM that is not there yet.
  * @throws ProxmintError that says what is kept and how to go on, or that nothing is.
  */
-export async function createVm(
+export async function provisionVm(
   name: string,
-  wishes: VmWishes,
+  draft: () => Promise<DraftVm>,
   { apply, rollback, userSignature }: CreateOptions,
   unlocked: VmContext,
 ): Promise<Applied> {
@@ -39,7 +39,7 @@ export async function createVm(
   if (known !== undefined)
     say(`${name} is ${known.phase}; what it is made of was decided when it was reserved`)
   if (known === undefined && userSignature !== undefined) throw unsigned(name)
-  const found = known ?? (await reserveNewVm(name, wishes, unlocked))
+  const found = known ?? (await reserveNewVm(await draft(), unlocked))
   checkpoint('vm-reserved')
   return withVmLock(unlocked, found.name, 'vm create', async (context, lost) => {
     if (userSignature !== undefined) await keepSignature(name, userSignature, context)
@@ -64,7 +64,7 @@ async function keepSignature(name: string, text: string, { store }: VmContext): 
   })
 }
 
-/** Each token has a text of its own, so that no signature opens another's. */
+/** Each token has a decrypt message of its own, so that no signature opens another token. */
 function unsigned(name: string): ProxmintError {
   return new ProxmintError(`there is nothing yet that the owner of ${name} could have signed`, {
     hint: `reserve it first: zx scripts/vm.mts create ${name} --owner-wallet 0x...; then \`vm show ${name}\` tells the text`,
@@ -73,7 +73,7 @@ function unsigned(name: string): ProxmintError {
 }
 
 async function giveUp(entry: Entry, error: unknown, context: VmContext, rollback: boolean): Promise<unknown> {
-  const hasBooted = entry.failure?.step === 'boot' || wasActive(entry) || !neverBooted.includes(entry.phase)
+  const hasBooted = entry.failure?.step === 'boot' || wasActive(entry) || !NEVER_BOOTED.includes(entry.phase)
   if (!rollback || hasBooted || !(error instanceof ProxmintError)) return resumable(entry, error)
   // Ctrl-C ended the step, not what takes it back.
   const signal = new AbortController().signal

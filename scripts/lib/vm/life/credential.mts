@@ -2,33 +2,26 @@ import { readFile } from 'node:fs/promises'
 import { hexlify, verifyMessage } from 'ethers'
 import { readAccessData, readCredential, readCredentials } from '../../chain/credential.mts'
 import { encryptForUser } from '../../chain/user-encrypted.mts'
-import { openChainView } from '../../credential/chain-view.mts'
-import { rebootVm } from '../../proxmox/reboot-vm.mts'
+import { mintedToken, mintsBeforeBoot, requireAccess } from '../../credential/vm-token.mts'
 import { type Entry, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { codeOf, exitCodes, ProxmintError } from '../../run/errors.mts'
-import { withProgress } from '../../run/progress.mts'
-import type { Site } from '../../site/site.mts'
-import type { VmContext } from '../context.mts'
-import { locateVm } from '../look/locate.mts'
-import { onNodeOf } from '../look/moved.mts'
-import { verifyVm } from '../look/verify.mts'
-import { applyEntry } from './apply.mts'
-import { mintedToken } from './expiry.mts'
-import { noteFailure } from './failure.mts'
-import { shutdownSeconds, waitForShutdown } from './guest-shutdown.mts'
-import { withVmLock } from './lock.mts'
-import { mintsBeforeBoot, mintToken, requireAccess } from './mint.mts'
-import { resumable, takeStep } from './steps.mts'
+import { type VmContext, withVmLock } from '../context.mts'
+import { converge } from '../stack/converge.mts'
+import { isToRun } from './apply.mts'
+import { noteFailure, resumable } from './failure.mts'
+import { rebootGuest } from './power.mts'
+import { takeStep } from './steps.mts'
+import { mintToken } from './token.mts'
 
-/** Completes the credential of a VM: mints its token, and where the VM runs without one already, gives it the id. */
+/** Mints the token of a VM. A VM that was made without it gets the id by new user-data. */
 export async function mintForVm(name: string, unlocked: VmContext): Promise<Entry> {
   return withVmLock(unlocked, name, 'mint', async context => {
     const entry = await requireEntry(context.store, name)
     requireAccess(entry)
     if (entry.phase === 'reserved') throw notMade(entry)
     if (entry.phase === 'created' && mintsBeforeBoot(entry)) return takeStep(entry, context)
-    if (entry.token?.status === 'minted') return requireKnown(context.connection.site, entry)
+    if (entry.token?.status === 'minted') return requireOnChain(entry, context)
     try {
       return await mintLate(entry, context)
     } catch (error) {
@@ -38,13 +31,13 @@ export async function mintForVm(name: string, unlocked: VmContext): Promise<Entr
 }
 
 /**
- * What the registry says of a token, held against the chain.
+ * Compares the token of the registry with the chain.
  * @returns the entry.
  * @throws ProxmintError where the chain does not have the token, or cannot be asked.
  */
-async function requireKnown(site: Site, entry: Entry): Promise<Entry> {
+async function requireOnChain(entry: Entry, { issuer }: VmContext): Promise<Entry> {
   const { id, place } = mintedToken(entry)!
-  const { rpc, target } = await openChainView(site, place)
+  const { rpc, target } = (await issuer(place)).view
   const found = (await readCredentials(rpc, target.contract, [id])).get(id)
   if (found !== undefined) return entry
   const { name } = entry
@@ -56,27 +49,16 @@ async function requireKnown(site: Site, entry: Entry): Promise<Entry> {
   })
 }
 
-/** The token counts as minted only after the VM has its id: whoever dies in between does both again. */
+/** Mints and gives the id to the VM. Only then the token counts as minted: a run that dies in between is repeated. */
 async function mintLate(entry: Entry, context: VmContext): Promise<Entry> {
   const minted = await mintToken(entry, context)
   const opened: Entry = { ...entry, ...minted }
-  await applyEntry(opened, { allowReplace: false }, context)
-  if (entry.phase === 'active') await reboot(opened, context)
+  const made = await converge(opened, { started: isToRun(entry), intent: 'update' }, context)
+  // The account's GECOS field changes at a boot.
+  if (entry.phase === 'active') await rebootGuest(made.entry, made.vm!, context)
   return context.store.change(entry.name, one =>
     withEvent({ ...one, ...minted, failure: null }, `minted token ${opened.token!.id}`, new Date()),
   )
-}
-
-/** The account's GECOS field changes at a boot. */
-async function reboot(entry: Entry, { connection, signal }: VmContext): Promise<void> {
-  const { client } = connection
-  const vm = await locateVm(connection, entry)
-  if (vm === undefined) return
-  await withProgress(`reboot ${entry.name}`, async () => {
-    const upid = await rebootVm(client, vm, shutdownSeconds)
-    await waitForShutdown(connection, upid)
-    await verifyVm(client, onNodeOf(entry, vm), signal)
-  })
 }
 
 function notMade({ name }: Entry): ProxmintError {
@@ -86,7 +68,10 @@ function notMade({ name }: Entry): ProxmintError {
   })
 }
 
-/** Encrypts where the VM is for its owner, on the chain. The token's holder must have signed its decrypt message. */
+/**
+ * Writes the address of the VM to the chain, encrypted for its owner.
+ * @param signatureOrFile of the token's decrypt message by the token's holder.
+ */
 export async function updateCredential(
   name: string,
   signatureOrFile: string,
@@ -96,35 +81,36 @@ export async function updateCredential(
     const entry = await requireEntry(context.store, name)
     const token = mintedToken(entry)
     if (token === undefined) throw notMinted(entry)
-    const { rpc, target } = await openChainView(context.connection.site, token.place)
+    const issuer = await context.issuer(token.place)
+    const { rpc, target } = issuer.view
     const [{ decryptMessage }, { owner }] = await Promise.all([
       readAccessData(rpc, target.contract, token.id),
       readCredential(rpc, target.contract, token.id),
     ])
     const signature = await signatureFrom(signatureOrFile)
     requireSignedBy(owner, decryptMessage, signature)
-    const open = await context.issuer(token.place)
-    await open.tellOwner(token.id, { signature, text: whereabouts(entry) })
+    await issuer.encryptForOwner(token.id, { signature, text: connectionText(entry) })
     return entry
   })
 }
 
-/** The entry with its whereabouts encrypted for its owner, to be minted so. */
+/** Adds to an entry the address of its VM, encrypted for its owner, to be minted with the token. */
 export function withUserSignature(entry: Entry, signature: string): Entry {
   const { access, owner } = requireAccess(entry)
   requireSignedBy(owner, access.decryptMessage, signature)
-  const userEncrypted = hexlify(encryptForUser(signature, whereabouts(entry)))
+  const userEncrypted = hexlify(encryptForUser(signature, connectionText(entry)))
   return { ...entry, design: { ...entry.design!, access: { ...access, userEncrypted } } }
 }
 
-/** What libpam-web3's tools look for. */
-function whereabouts({ address, design }: Entry): string {
+/** The JSON that the tools of libpam-web3 read. */
+function connectionText({ address, design }: Entry): string {
   return JSON.stringify({ hostname: address, port: 22, username: design!.cloudInit.username })
 }
 
 /**
- * A signature as it was typed, or from the file that was named; `-` is standard input. It is the key to what is
- * encrypted with it, and other users see what is typed.
+ * Reads a signature: the option itself, the file that it names, or standard input for `-`. Other users of the machine
+ * see an option, and the signature decrypts what is encrypted with it.
+ * @throws ProxmintError (usage)
  */
 export async function signatureFrom(text: string): Promise<string> {
   if (isSignature(text)) return text

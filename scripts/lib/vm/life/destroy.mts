@@ -1,21 +1,21 @@
 import { deleteVm } from '../../proxmox/delete-vm.mts'
+import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listNodes } from '../../proxmox/list-nodes.mts'
 import { stopVm } from '../../proxmox/stop-vm.mts'
 import { waitForTask } from '../../proxmox/task.mts'
-import { advance, type Entry, wasMade } from '../../registry/entry.mts'
+import { advance, cleared, type Entry, wasMade } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import { type Connection, cleaningOf } from '../../site/connect.mts'
 import { removeVolume } from '../../site/remove-leftovers.mts'
-import type { VmContext } from '../context.mts'
-import { type LocatedVm, locateVm, lookAtVm } from '../look/locate.mts'
+import { type VmContext, withVmLock } from '../context.mts'
+import { type LocatedVm, locateVm, lookAtVm, requireOwnVm } from '../look/locate.mts'
 import { removeVmFolder, userDataFile, writeFolderToDestroy } from '../stack/folder.mts'
 import { withTerraform } from '../stack/terraform-run.mts'
-import { expireToken } from './expiry.mts'
-import { noteFailure } from './failure.mts'
-import { withVmLock } from './lock.mts'
+import { notingFailure } from './failure.mts'
+import { expireToken } from './token.mts'
 
 /**
  * Destroys a VM: by Terraform where its state has it, and otherwise by the API. Name, VMID and address are free only
@@ -29,43 +29,65 @@ export async function destroyVm(name: string, unlocked: VmContext): Promise<Entr
   })
 }
 
-/** The same for who holds the VM's lock. Its folder goes first: once the entry is gone, nobody would look for it. */
+/**
+ * Destroys a VM whose lock the caller holds. Its folder goes first: once the entry is gone, nobody would look for it.
+ */
 export async function removeVm(
   { store, connection, issuer, signal }: VmContext,
   entry: Entry,
 ): Promise<Entry> {
   const { name } = entry
-  try {
-    await removeFromProxmox(connection, entry, signal)
+  await notingFailure(store, entry, 'destroy', async () => {
+    const sight = await lookAtVm(connection, entry)
+    // A VM that somebody else made under this number, before ours was made, is left alone.
+    if (entry.phase !== 'reserved') requireOwnVm(entry, sight)
+    if (sight.differences.length === 0) await removeFromProxmox(connection, entry, sight.vm, signal)
     checkpoint('vm-destroyed')
     await removeUserData(connection, entry)
     await removeVmFolder(name)
     checkpoint('vm-folder-removed')
-  } catch (error) {
-    await noteFailure(store, entry, 'destroy', error)
-    throw error
-  }
+  })
   const token = await expireToken(entry, issuer)
   const destroyed = await store.change(name, one => advance({ ...one, token }, 'destroyed', new Date()))
   checkpoint('vm-forgotten')
   return destroyed
 }
 
-/** @throws ProxmintError where the VM is not the entry's, or is still there afterwards. */
-export async function removeFromProxmox(
+/**
+ * Removes the VM that an entry had before it was to be rebuilt; the caller holds the VM's lock. The entry is as one
+ * that was just reserved only after Proxmox has confirmed that the VM is gone. Until then nobody could tell an old VM
+ * from a new one: both have its name, its VMID and its id in their notes.
+ */
+export async function removeReplaced(entry: Entry, { store, connection, signal }: VmContext): Promise<Entry> {
+  await notingFailure(store, entry, 'rebuild', async () =>
+    removeFromProxmox(connection, entry, await locateVm(connection, entry), signal),
+  )
+  const after = await store.change(entry.name, one => cleared(one, new Date()))
+  checkpoint('vm-rebuild-cleared')
+  return after
+}
+
+/**
+ * Removes the VM by Terraform, and by the API where no state has it, and asks Proxmox whether its VMID is free then.
+ * @param found as it was just located.
+ * @throws ProxmintError where the VM is still there afterwards.
+ */
+async function removeFromProxmox(
   connection: Connection,
   entry: Entry,
+  found: LocatedVm | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  // Whoever made a VM of this number before ours was made keeps it.
-  const { differences } = await lookAtVm(connection, entry)
-  if (entry.phase === 'reserved' && differences.length > 0) return
-  await locateVm(connection, entry)
-  if (entry.design !== null) await destroyByTerraform(connection, entry, signal)
-  const left = await locateVm(connection, entry)
+  const isGone = () => isVmidFree(connection.client, entry.vmid)
+  let left = found
+  if (entry.design !== null) {
+    await destroyByTerraform(connection, entry, signal)
+    if (await isGone()) return
+    left = await locateVm(connection, entry)
+  }
   if (left === undefined) return
   await destroyByApi(connection, left)
-  if ((await locateVm(connection, entry)) === undefined) return
+  if (await isGone()) return
   throw new ProxmintError(`VM ${entry.vmid} of ${entry.name} is still there after it was deleted`)
 }
 
@@ -83,25 +105,25 @@ async function destroyByTerraform(connection: Connection, entry: Entry, signal: 
   })
 }
 
-/** Proxmox answers no question about them any more. */
+/** Lists those of the nodes that are in the cluster no more: Proxmox answers no question about them. */
 async function nodesThatLeft({ client }: Connection, nodes: string[]): Promise<string[]> {
   const members = new Set((await listNodes(client)).map(({ node }) => node))
   return nodes.filter(node => !members.has(node))
 }
 
-/** A VM that no state knows any more. */
+/** Stops and deletes a VM that no state has. */
 async function destroyByApi({ client, config }: Connection, { status, ...vm }: LocatedVm): Promise<void> {
   const options = { timeoutMs: config.taskTimeoutSeconds * 1000 }
   if (status === 'running') await waitForTask(client, await stopVm(client, vm), options)
   await waitForTask(client, await deleteVm(client, vm), options)
 }
 
-/** What no state knows any more, either. */
+/** Removes the user-data of a VM, also where no state has it any more. */
 async function removeUserData(connection: Connection, entry: Entry): Promise<void> {
   const { node, design } = entry
   if (design === null || node === null) return
   const { delivery, storage, ownFile } = design.cloudInit
-  // What has only the VM's name is that of another site's, where this one never had a VM.
+  // Without an id in its name, the file is another site's where this one never had a VM.
   if (!ownFile && !wasMade(entry)) return
   if ((await nodesThatLeft(connection, [node])).length > 0) {
     say(`warning: ${node} left the cluster: the user-data of ${entry.name} on ${storage} is not looked for`)

@@ -1,22 +1,54 @@
+/** Failures of work on a VM: in the registry, and in what a person reads. */
 import { type Entry, failed } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
-import { messageOf } from '../../run/errors.mts'
+import { messageOf, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 
-/**
- * Writes down where and why work on a VM stopped. That this fails as well (the disk is full, the entry is gone) only
- * gets a warning: it must not hide what happened before.
- * @returns the entry as it is then, or would be.
- */
-export async function noteFailure(
-  store: Pick<RegistryStore, 'change'>,
+type Change = Pick<RegistryStore, 'change'>
+
+/** Runs `work` on a VM. Where it fails, that is written down with the name of the step, and thrown again. */
+export async function notingFailure<T>(
+  store: Change,
   entry: Entry,
   step: string,
-  error: unknown,
-): Promise<Entry> {
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await noteFailure(store, entry, step, error)
+    throw error
+  }
+}
+
+/**
+ * Writes down where and why work on a VM stopped. Where the registry cannot be written (the disk is full, the entry
+ * is gone), this gives a warning only: it must not hide the first failure.
+ * @returns the entry with the failure.
+ */
+export async function noteFailure(store: Change, entry: Entry, step: string, error: unknown): Promise<Entry> {
   const note = (one: Entry): Entry => failed(one, step, messageOf(error), new Date())
   return store.change(entry.name, note).catch(cause => {
     say(`warning: that ${step} of ${entry.name} failed is not in the registry: ${messageOf(cause)}`)
     return note(entry)
   })
+}
+
+/** Adds to a failure what is kept of the VM, and the command that goes on with it. */
+export function resumable(entry: Entry, cause: unknown): unknown {
+  const { name, phase, vmid, address } = entry
+  if (!(cause instanceof ProxmintError)) return cause
+  const again = `${name} is kept; to go on: ${nextCommand(entry)}; to give it up: zx scripts/vm.mts destroy ${name}`
+  return new ProxmintError(cause.message, {
+    facts: { ...cause.facts, kept: `${name} is ${phase}, as VM ${vmid} with ${address}` },
+    hint: cause.hint === undefined ? again : `${cause.hint}\n${again}`,
+    cause,
+    exitCode: cause.exitCode,
+  })
+}
+
+/** `apply` would power a VM off whose `resume` failed, and mints nothing for a VM that runs. */
+function nextCommand({ name, phase, failure }: Entry): string {
+  if (failure?.step === 'mint' && phase !== 'created') return `zx scripts/mint.mts --vm ${name}`
+  return phase === 'suspended' ? `zx scripts/vm.mts resume ${name}` : `zx scripts/apply.mts ${name}`
 }

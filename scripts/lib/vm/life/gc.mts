@@ -1,32 +1,33 @@
 import { listVms } from '../../proxmox/list-vms.mts'
 import { type Due, dueFor } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
+import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, messageOf } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
+import { formatTable } from '../../run/table.mts'
 import type { Site } from '../../site/site.mts'
-import type { VmContext } from '../context.mts'
+import { type VmContext, withVmLock } from '../context.mts'
 import { removeVm } from './destroy.mts'
-import { withVmLock } from './lock.mts'
-import { powerOff, suspendVm } from './suspend.mts'
+import { suspendVm } from './expiry.mts'
+import { powerOff } from './power.mts'
 
-const dayMs = 24 * 60 * 60 * 1000
-/** No VM can have this name. */
-const runLock = '_gc'
+/** The lock of a whole run; no VM can have this name. */
+const RUN_LOCK = '_gc'
 
-export interface GcOptions {
+interface GcOptions {
   execute: boolean
   graceDays: number
-  /** Asked anew for each VM. */
+  /** Called anew for each VM. */
   now: () => Date
 }
 
-/** @param graceDays undefined: those of config/db.yaml. */
+/** Reads the options of a run. @param graceDays default: those of config/db.yaml. */
 export async function gcOptions(
   site: Pick<Site, 'pools'>,
   execute: boolean,
   graceDays: number | undefined,
 ): Promise<GcOptions> {
-  const later = Number(process.env['PROXMINT_TEST_DAYS_LATER'] ?? 0) * dayMs
+  const later = Number(process.env['PROXMINT_TEST_DAYS_LATER'] ?? 0) * DAY_MS
   return {
     execute,
     graceDays: graceDays ?? (await site.pools()).graceDays,
@@ -35,7 +36,7 @@ export async function gcOptions(
   }
 }
 
-/** What is due for one VM, and what became of it. */
+/** The action that is due for one VM, and its result. */
 export interface GcOutcome {
   name: string
   vmid: number
@@ -44,13 +45,13 @@ export interface GcOutcome {
   due: Due
   /** `due`: nothing was changed, or the run was interrupted before; `gone`: another run destroyed it meanwhile. */
   result: 'due' | 'done' | 'renewed' | 'gone' | 'failed'
-  /** Why it failed. */
+  /** The reason of the failure. */
   error: string | undefined
 }
 
 /**
  * Suspends expired VMs and destroys those that have been suspended for longer than the grace. Only one run at a time.
- * One VM that cannot be dealt with does not keep the others waiting.
+ * The others are done also where one VM fails.
  * @returns an outcome for each VM that something is due for; without `execute` nothing is changed.
  */
 export async function collectGarbage(options: GcOptions, unlocked: VmContext): Promise<GcOutcome[]> {
@@ -63,11 +64,11 @@ export async function collectGarbage(options: GcOptions, unlocked: VmContext): P
     }
     return outcomes
   }
-  return options.execute ? withVmLock(unlocked, runLock, 'gc', work) : work(unlocked)
+  return options.execute ? withVmLock(unlocked, RUN_LOCK, 'gc', work) : work(unlocked)
 }
 
-/** How `gc --execute` ends: as interrupted where that left something undone, whatever else failed. */
-export function exitCodeOf(outcomes: GcOutcome[], signal: AbortSignal): number {
+/** The exit code of `gc --execute`: interrupted where that left something undone, whatever else failed. */
+export function gcExitCode(outcomes: GcOutcome[], signal: AbortSignal): number {
   const [failed, due] = (['failed', 'due'] as const).map(one => outcomes.some(({ result }) => result === one))
   if (due || (failed && signal.aborted)) return exitCodes.interrupted
   return failed ? exitCodes.partial : exitCodes.done
@@ -86,7 +87,7 @@ async function candidatesOf(options: GcOptions, { store, connection }: VmContext
 }
 
 function dueNow(entry: Entry, runs: boolean, { now, graceDays }: GcOptions): Due | undefined {
-  return dueFor(entry, runs, now(), graceDays * dayMs)
+  return dueFor(entry, runs, now(), graceDays * DAY_MS)
 }
 
 /** Reads the entry again under its lock, so that a renewal wins, and does what is due. */
@@ -96,7 +97,7 @@ async function collect(candidate: GcOutcome, options: GcOptions, unlocked: VmCon
     const entry = await context.store.find(name)
     if (entry === undefined) return 'gone'
     if (dueNow(entry, due === 'power off', options) !== due) return 'renewed'
-    await deal[due](entry, context)
+    await workFor[due](entry, context)
     return 'done'
   }
   try {
@@ -107,8 +108,23 @@ async function collect(candidate: GcOutcome, options: GcOptions, unlocked: VmCon
   }
 }
 
-const deal: Record<Due, (entry: Entry, context: VmContext) => Promise<unknown>> = {
+const workFor: Record<Due, (entry: Entry, context: VmContext) => Promise<unknown>> = {
   suspend: suspendVm,
   'power off': powerOff,
   destroy: (entry, context) => removeVm(context, entry),
+}
+
+/** Formats a row for each VM that something is due for. */
+export function formatGc(outcomes: GcOutcome[], execute: boolean): string {
+  if (outcomes.length === 0) return 'nothing is due'
+  const rows = outcomes.map(({ name, vmid, address, expiresAt, due, result, error }) => [
+    name,
+    String(vmid),
+    address,
+    expiresAt.slice(0, 10),
+    due,
+    error === undefined ? result : `${result}: ${error.split('\n')[0]}`,
+  ])
+  const text = formatTable(['name', 'VMID', 'address', 'expired', 'due', 'result'], rows)
+  return execute ? text : `${text}\nnothing was changed; to do it: zx scripts/gc.mts --execute`
 }

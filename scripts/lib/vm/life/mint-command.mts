@@ -2,8 +2,8 @@ import type { Answer } from '../../run/answer.mts'
 import { type Arguments, usageError } from '../../run/command-line.mts'
 import type { VmContext } from '../context.mts'
 import { formatVm } from '../look/list.mts'
+import { withVms } from '../open.mts'
 import { mintForVm, updateCredential } from './credential.mts'
-import { withVms } from './vm-registry.mts'
 
 /** `mint --vm NAME` and `mint --update NAME`. */
 export async function mintVmCommand(vm: string, args: Arguments, signal: AbortSignal): Promise<Answer> {

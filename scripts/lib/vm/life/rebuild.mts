@@ -4,16 +4,15 @@ import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { Families, TemplateVersion } from '../../templates/version.mts'
-import type { VmContext } from '../context.mts'
-import { locateVm } from '../look/locate.mts'
-import { onNodeOf, rememberNode } from '../look/moved.mts'
+import { type VmContext, withVmLock } from '../context.mts'
+import { followVm, recordNode } from '../look/locate.mts'
 import { requireWebPackage } from '../plan/access.mts'
 import { copyFor, currentVersion } from '../plan/design.mts'
 import { diskOfTemplate, requireClonable, requirePrivileges } from '../plan/requirements.mts'
-import { renderVm, requireDesign } from '../stack/folder.mts'
+import { requireDesign } from '../stack/folder.mts'
+import { userDataOf } from '../stack/user-data.mts'
 import { type Applied, finishVm } from './apply.mts'
-import { withVmLock } from './lock.mts'
-import { resumable } from './steps.mts'
+import { resumable } from './failure.mts'
 
 /**
  * Makes a VM anew from the current version of its template family, or goes on with that where it stopped. Name, VMID,
@@ -42,8 +41,7 @@ export function versionFor(entry: Entry, families: Families): TemplateVersion | 
 async function decide(found: Entry, version: TemplateVersion, context: VmContext): Promise<void> {
   const { store, connection } = context
   const { name } = found
-  const vm = await locateVm(connection, found)
-  const entry = onNodeOf(found, vm)
+  const { vm, entry } = await followVm(connection, found)
   const template = copyFor(version, entry.node!)
   const before = requireDesign(entry)
   const cpuType = before.cpuType ?? (await connection.site.vmDefaults()).cpuType
@@ -58,8 +56,8 @@ async function decide(found: Entry, version: TemplateVersion, context: VmContext
     design.disk = needed
   }
   await requireClonable(connection, template, entry.node!)
-  await renderVm(connection.site, { ...entry, design }, true)
-  await rememberNode(found, vm, store)
+  await userDataOf(connection.site, entry, design)
+  await recordNode(found, vm, store)
   await store.change(name, one => movedTo(one, version.name, design, new Date()))
   checkpoint('vm-rebuild-decided')
 }

@@ -1,10 +1,9 @@
 import { cpuTypeOf, type Entry } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
+import { DAY_MS } from '../../run/duration.mts'
 import { formatTable } from '../../run/table.mts'
 
-const dayMs = 24 * 60 * 60 * 1000
-
-/** Living VMs as a table for a person. */
+/** Formats living VMs as a table. */
 export function formatVms(entries: Entry[], now: Date): string {
   if (entries.length === 0) return 'there are no such VMs; to make one: zx scripts/vm.mts create NAME'
   const rows = entries.map(entry => [
@@ -20,20 +19,20 @@ export function formatVms(entries: Entry[], now: Date): string {
   return formatTable(['name', 'phase', 'VMID', 'node', 'address', 'expires', 'template', 'owner'], rows)
 }
 
-/** One that is in no lockfile goes by its VMID; of a VM that was imported, nobody knows. */
+/** Names the VM template; one that is in no lockfile by its VMID. Undefined for a VM that was imported. */
 function templateOf({ template, design }: Entry): string | undefined {
   if (template !== null) return template.version
   return design === null ? undefined : `VM template ${design.template.vmid}`
 }
 
-/** `2026-12-22, in 30 days`. */
+/** Formats the expiry: `2026-12-22, in 30 days`. */
 function expiryOf({ expiresAt }: Entry, now: Date): string {
-  const days = (Date.parse(expiresAt) - now.getTime()) / dayMs
+  const days = (Date.parse(expiresAt) - now.getTime()) / DAY_MS
   const when = days < 0 ? `${counted(Math.ceil(-days), 'day')} ago` : `in ${counted(Math.ceil(days), 'day')}`
   return `${expiresAt.slice(0, 10)}, ${when}`
 }
 
-/** One VM with all that the registry knows. @param more facts of where else it was looked for. */
+/** Formats all that the registry knows of a VM. @param more facts from Proxmox, state and chain. */
 export function formatVm(entry: Entry, now: Date, more: [string, string | undefined][] = []): string {
   const { failure, design } = entry
   const facts: [string, string | undefined][] = [
@@ -59,7 +58,7 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
   const known = facts.filter((fact): fact is [string, string] => fact[1] !== undefined)
   return [
     entry.name,
-    // What Terraform said has several lines.
+    // A message of Terraform has several lines.
     ...known.map(
       ([label, value]) => `  ${label.padEnd(10)} ${value.replaceAll('\n', `\n${' '.repeat(13)}`)}`,
     ),

@@ -1,14 +1,20 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { projectRoot } from '../../config/load.mts'
 import { codeOf } from '../../run/errors.mts'
 import type { Site } from '../../site/site.mts'
 
-/** What a VM's folder tells of its state, without asking Terraform. */
-export type LocalState =
+/** The folder with the configuration of a VM and, by default, its state. */
+export function vmFolder(name: string): string {
+  return join(projectRoot(), 'vms', name)
+}
+
+/** The state in a VM's folder, read without Terraform. */
+type LocalState =
   | { kind: 'here'; resources: number }
-  /** None was written yet. */
+  /** No state was written yet. */
   | { kind: 'none' }
-  /** In the backend of that name, or in a place of the user's. */
+  /** The state is in the backend of that name, or in another folder of the user's. */
   | { kind: 'elsewhere'; backend: string }
 
 /** @throws where the state is there and cannot be read. */

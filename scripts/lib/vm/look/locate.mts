@@ -3,39 +3,71 @@ import { getVmConfig } from '../../proxmox/get-vm-config.mts'
 import { findVmStatus, type VmStatus } from '../../proxmox/get-vm-status.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listVms } from '../../proxmox/list-vms.mts'
-import type { Entry } from '../../registry/entry.mts'
+import { type Entry, withEvent } from '../../registry/entry.mts'
 import { differencesFrom } from '../../registry/identity.mts'
+import type { RegistryStore } from '../../registry/store.mts'
 import { ProxmintError } from '../../run/errors.mts'
+import { say } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 
 export interface LocatedVm {
-  /** Where it is now: somebody may have migrated it. */
+  /** The node it is on now: somebody may have migrated it. */
   node: string
   vmid: number
   status: VmStatus['status']
 }
 
-/** What Proxmox has under the VMID of an entry. */
-export interface Finding {
+/** The VM that Proxmox has under the VMID of an entry, and how it differs from the entry. */
+interface VmSight {
   /** Undefined only where Proxmox confirms that nobody has the VMID. */
   vm: LocatedVm | undefined
-  /** Why it is not the entry's; empty where it is. */
+  /** Why it is not the VM of the entry, a phrase each; empty where it is. */
   differences: string[]
 }
 
 /**
- * The VM of an entry, held against VMID, name, entry id and, once it is made, the tag of the site.
+ * Locates the VM of an entry and compares VMID, name, entry id and, once it is made, the tag of the site.
  * @returns undefined only where Proxmox confirms that nobody has the VMID.
  * @throws ProxmintError where the VM is not the entry's, or cannot be seen.
  */
 export async function locateVm(connection: Connection, entry: Entry): Promise<LocatedVm | undefined> {
-  const { vm, differences } = await lookAtVm(connection, entry)
-  if (differences.length > 0) throw foreign(entry, differences)
-  return vm
+  const sight = await lookAtVm(connection, entry)
+  requireOwnVm(entry, sight)
+  return sight.vm
 }
 
-/** The same where another VM is no failure. @throws ProxmintError where it cannot be seen. */
-export async function lookAtVm(connection: Connection, entry: Entry): Promise<Finding> {
+/** @throws ProxmintError where somebody else's VM has the VMID of the entry. */
+export function requireOwnVm(entry: Entry, { differences }: VmSight): void {
+  if (differences.length > 0) throw foreign(entry, differences)
+}
+
+/**
+ * Locates the VM of an entry on whatever node it is: a person may have migrated it, or high availability.
+ * @returns the VM, and the entry with that node.
+ * @throws ProxmintError as `locateVm`.
+ */
+export async function followVm(
+  connection: Connection,
+  entry: Entry,
+): Promise<{ vm: LocatedVm | undefined; entry: Entry }> {
+  const vm = await locateVm(connection, entry)
+  return { vm, entry: vm === undefined ? entry : { ...entry, node: vm.node } }
+}
+
+/** Writes down that a VM was found on another node than its entry says, once its files are there, too. */
+export async function recordNode(
+  { name, node }: Entry,
+  vm: LocatedVm | undefined,
+  store: Pick<RegistryStore, 'change'>,
+): Promise<void> {
+  if (vm === undefined || vm.node === node) return
+  const what = `moved from ${node} to ${vm.node}`
+  say(`${name} ${what}`)
+  await store.change(name, one => withEvent({ ...one, node: vm.node }, what, new Date()))
+}
+
+/** Looks at whatever VM has the VMID of the entry. @throws ProxmintError where it cannot be seen. */
+export async function lookAtVm(connection: Connection, entry: Entry): Promise<VmSight> {
   const { client, config } = connection
   const seen = (await listVms(client)).find(vm => vm.vmid === entry.vmid)
   if (seen === undefined) {
@@ -43,7 +75,7 @@ export async function lookAtVm(connection: Connection, entry: Entry): Promise<Fi
     throw notSeen(entry)
   }
   const vm = { node: seen.node, vmid: entry.vmid }
-  const status = await settled(connection, vm)
+  const status = await statusAfterClone(connection, vm)
   if (status === undefined) return { vm: undefined, differences: [] }
   // Terraform sets the tags only after the clone.
   const site = entry.phase === 'reserved' ? undefined : `proxmint-${config.site}`
@@ -51,8 +83,8 @@ export async function lookAtVm(connection: Connection, entry: Entry): Promise<Fi
   return { vm: { ...vm, status: status.status }, differences }
 }
 
-/** Proxmox finishes a clone also when nobody waits for it; before, the VM has no name yet. */
-async function settled(
+/** Waits for the end of a clone: Proxmox finishes it also when its run died, and the VM has no name before. */
+async function statusAfterClone(
   { client, config }: Connection,
   vm: { node: string; vmid: number },
 ): Promise<VmStatus | undefined> {

@@ -4,11 +4,11 @@ import { formatTable } from '../../run/table.mts'
 import { type Families, versionsOf } from '../../templates/version.mts'
 
 /** A VM that is to move to another version of its template, and why. */
-export interface OutdatedVm extends Entry {
+interface OutdatedVm extends Entry {
   outdated: {
-    /** What new VMs of the family are made from; null: nothing, or it is revoked as well. */
+    /** The version that new VMs of the family are made from; null: there is none, or it is revoked as well. */
     current: string | null
-    /** Why the VM's own version was revoked; null: it was not. */
+    /** The reason why the VM's own version was revoked; null: it was not. */
     revoked: string | null
   }
 }
@@ -34,7 +34,7 @@ function outdatedBy(families: Families, { template }: Entry): OutdatedVm['outdat
   return isBehind || revoked !== null ? { current, revoked } : undefined
 }
 
-/** Why each revoked version is, by its name. */
+/** Lists the reasons of all revoked versions, by the name of the version. */
 export function revokedVersions(families: Families): Map<string, string> {
   const revoked = Object.values(families)
     .flatMap(versionsOf)
@@ -42,7 +42,7 @@ export function revokedVersions(families: Families): Map<string, string> {
   return new Map(revoked.map(({ name, revoked }) => [name, revoked!.reason]))
 }
 
-/** @throws ProxmintError (invalid) for a VM that is yet to be made, from a version that was revoked since. */
+/** @throws ProxmintError (invalid) where the version that a VM is to be made from was revoked. */
 export function requireNotRevoked({ name, template }: Entry, families: Families): void {
   const reason = revokedVersions(families).get(template?.version ?? '')
   if (reason === undefined) return
@@ -53,7 +53,7 @@ export function requireNotRevoked({ name, template }: Entry, families: Families)
   })
 }
 
-/** A row per VM with the reason. */
+/** Formats a row per VM with the reason. */
 export function formatOutdated(vms: OutdatedVm[]): string {
   if (vms.length === 0) return 'every VM is on the current version of its template'
   const rows = vms.map(vm => [vm.name, vm.phase, String(vm.vmid), vm.template!.version, reasonFor(vm)])

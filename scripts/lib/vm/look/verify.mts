@@ -6,11 +6,12 @@ import type { Entry } from '../../registry/entry.mts'
 import { isVmOf } from '../../registry/identity.mts'
 import { interrupted, ProxmintError } from '../../run/errors.mts'
 
-const timeoutMs = 5 * 60_000
+const TIMEOUT_MS = 5 * 60_000
 
 /**
- * Holds a running VM against its entry: name, identity, and that its guest agent tells its address.
- * @throws ProxmintError with what was found instead.
+ * Compares a running VM with its entry: its name, the entry id in its notes, and the address that its guest agent
+ * reports.
+ * @throws ProxmintError with the value that was found.
  */
 export async function verifyVm(client: ProxmoxClient, entry: Entry, signal: AbortSignal): Promise<void> {
   const vm = { node: entry.node!, vmid: entry.vmid }
@@ -29,14 +30,14 @@ export async function verifyVm(client: ProxmoxClient, entry: Entry, signal: Abor
   })
 }
 
-/** Undefined when it has the address; otherwise what it had when the time was over. */
+/** Waits for the address. @returns undefined where the VM has it; otherwise its addresses at the timeout. */
 async function waitForAddress(
   client: ProxmoxClient,
   vm: { node: string; vmid: number },
   address: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const deadline = Date.now() + timeoutMs
+  const deadline = Date.now() + TIMEOUT_MS
   for (;;) {
     const interfaces = await getGuestAddresses(client, vm)
     const addresses = (interfaces ?? []).flatMap(one => one.addresses.map(text => text.split('/')[0]!))

@@ -1,24 +1,23 @@
 import { type Credential, readCredential } from '../../chain/credential.mts'
 import { openChainView } from '../../credential/chain-view.mts'
+import { mintedToken } from '../../credential/vm-token.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import { messageOf } from '../../run/errors.mts'
 import { connect } from '../../site/connect.mts'
 import type { Site } from '../../site/site.mts'
-import { mintedToken } from '../life/expiry.mts'
-import { vmFolder } from '../stack/folder.mts'
-import { readLocalState } from './local-state.mts'
+import { readLocalState, vmFolder } from './local-state.mts'
 import { lookAtVm } from './locate.mts'
 
-/** What is known of one VM outside of the registry; a view that cannot be had says why in `unknown`. */
-export interface VmViews {
+/** One VM as Proxmox, the state and the chain have it. `unknown` says why one of them has no answer. */
+interface VmViews {
   proxmox: { node: string; status: string; differences: string[] } | { unknown: string }
   state: { resources: number } | { unknown: string }
   /** Null for a VM without a token. */
   chain: Credential | { unknown: string } | null
 }
 
-/** Asks Proxmox, the state and the chain, each for itself: one that cannot be reached hides none of the others. */
+/** Asks Proxmox, the state and the chain, each on its own: the others answer where one cannot be reached. */
 export async function viewsOf(site: Site, entry: Entry): Promise<VmViews> {
   const [proxmox, state, chain] = await Promise.all([
     orUnknown(proxmoxView(site, entry)),
@@ -52,7 +51,7 @@ async function chainView(site: Site, entry: Entry): Promise<VmViews['chain']> {
   return readCredential(rpc, target.contract, token.id)
 }
 
-/** The views as facts for a person. */
+/** Formats the views as facts. */
 export function factsOf({ proxmox, state, chain }: VmViews): [string, string | undefined][] {
   return [
     ['Proxmox', 'unknown' in proxmox ? proxmox.unknown : proxmoxText(proxmox)],

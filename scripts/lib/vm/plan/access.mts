@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { newDecryptMessage } from '../../chain/mint.mts'
-import type { UserDataVariables } from '../../cloud-init/user-data.mts'
 import { type Web3Config, web3FilePath } from '../../config/web3.mts'
 import { requireContract } from '../../credential/chain-view.mts'
-import type { AccessDesign, Entry, TokenRecord } from '../../registry/entry.mts'
+import type { AccessDesign, Entry } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Site } from '../../site/site.mts'
 import { lockfilePath } from '../../templates/lockfile.mts'
@@ -12,8 +10,6 @@ import type { VmWishes } from './design.mts'
 
 /** The package without which no wallet opens a VM. */
 const webPackage = 'libpam-web3'
-
-const signingPage = new URL('../../../../contracts/signing-page/index.html', import.meta.url)
 
 /**
  * How a VM opens with a token, by what a person wishes and what is configured; null where it is not to.
@@ -88,29 +84,4 @@ export async function requireWebPackage(version: Entry['template']): Promise<voi
       exitCode: exitCodes.invalid,
     },
   )
-}
-
-/**
- * What user-data says of the token and of how the VM asks for it.
- * @param address of the VM; undefined while it has none.
- */
-export async function accessVariables(
-  access: AccessDesign,
-  address: string | undefined,
-  token: TokenRecord | null,
-): Promise<UserDataVariables> {
-  const host = address?.includes(':') ? `[${address}]` : (address ?? '')
-  return {
-    gecos: token?.id == null ? '' : `nft=${token.id}`,
-    signing_url: `http://${host}:${access.signingPagePort}/`,
-    signing_page_port: String(access.signingPagePort),
-    signing_page: await readFile(signingPage, 'utf8'),
-    chain_id: String(access.chainId),
-    nft_contract: access.contract,
-    rpc_url: access.rpcUrl,
-    otp_length: String(access.otpLength),
-    otp_ttl_seconds: String(access.otpTtlSeconds),
-    // Somebody who signs in the last second still has to paste it.
-    login_grace_seconds: String(access.otpTtlSeconds + 30),
-  }
 }

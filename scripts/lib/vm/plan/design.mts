@@ -1,44 +1,25 @@
 import { createHash } from 'node:crypto'
 import type { Config } from '../../config/load.mts'
+import { nested, valueAt } from '../../config/paths.mts'
 import type { Pool } from '../../config/pools.mts'
 import type { VmDefaults } from '../../config/vm-defaults.mts'
-import type { AccessDesign, VmDesign } from '../../registry/entry.mts'
-import type { Wanted } from '../../registry/store.mts'
+import type { VmOptionTable } from '../../config/vm-option.mts'
+import type { OptionsWith, OptionValue } from '../../config/vm-option-types.mts'
+import { VM_OPTIONS } from '../../config/vm-options.mts'
+import type { AccessDesign, VmAttributes, VmDesign } from '../../registry/entry.mts'
+import type { WantedEntry } from '../../registry/store.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { familyIn } from '../../templates/channels.mts'
 import type { Families, TemplateCopy, TemplateVersion } from '../../templates/version.mts'
 
 /** An entry to be reserved, with everything that the VM is to be. */
-export type WantedVm = Wanted & { node: string; design: VmDesign }
+export type WantedVm = WantedEntry & { node: string; design: VmDesign }
 
-/** What a person may say about a VM beside its name; undefined takes the default of config/vm.yaml. */
-export interface VmWishes {
-  /** A wallet, checked; its VM gets an access credential. */
-  owner: string | undefined
-  /** Without an access credential, although a contract is configured. */
-  noCredential: boolean
-  /** The token is minted some time after the first boot. */
-  mintLater: boolean
-  purpose: string | undefined
-  cores: number | undefined
-  cpuType: string | undefined
-  /** MiB. */
-  memory: number | undefined
-  /** GiB. */
-  disk: number | undefined
-  tags: string[]
-  expiryDays: number | undefined
-  username: string | undefined
-  /** A node, or `auto`. */
-  node: string | undefined
-  pool: string | undefined
-  address: string | undefined
-  vmid: number | undefined
-  /** A template family. */
-  template: string | undefined
-  /** VMID of a VM template that is in no lockfile. */
-  templateVmid: number | undefined
-  cloudInitTemplate: string | undefined
+/** Wishes of a person about one VM, with the units of `VM_OPTIONS`; undefined takes the default of config/vm.yaml. */
+export type VmWishes = {
+  [N in OptionsWith<{ names: { flag: string } }>]:
+    | OptionValue<N>
+    | (OptionValue<N> extends string[] | boolean ? never : undefined)
 }
 
 /** The version new VMs of a family are made from. @throws ProxmintError where there is none, or it is revoked. */
@@ -63,28 +44,20 @@ export function copyFor(version: TemplateVersion, node: string): TemplateCopy {
   return version.copies.find(copy => copy.node === node) ?? version.copies[0]!
 }
 
-/** Everything that decides what the VM is, so that later defaults change nothing about it. */
+/** Decides everything that the VM is, so that later defaults change nothing about it. */
 export function designVm(
   wishes: VmWishes,
   defaults: VmDefaults,
   place: {
     config: Config
     pool: Pool
-    template: { vmid: number; node: string }
-    storage: string
     access: AccessDesign | null
   },
-): VmDesign {
-  const { config, pool, template, storage, access } = place
-  const { cloudInit, credential } = defaults
-  const userData = access === null ? cloudInit.template : credential.cloudInitTemplate
+): Omit<VmDesign, 'template' | 'storage'> {
+  const { config, pool, access } = place
+  const attributes = decidedAttributes(wishes, access === null ? defaults : withCredential(defaults))
   return {
-    template: { vmid: template.vmid, node: template.node },
-    storage,
-    cores: wishes.cores ?? defaults.cores,
-    cpuType: wishes.cpuType ?? defaults.cpuType,
-    memory: wishes.memory ?? defaults.memory,
-    disk: wishes.disk ?? defaults.disk,
+    ...attributes,
     network: {
       prefix: pool.prefix,
       gateway: pool.gateway ?? null,
@@ -92,16 +65,30 @@ export function designVm(
       bridge: pool.bridge ?? config.bridge,
       vlan: pool.vlan ?? null,
     },
-    tags: [...new Set([`proxmint-${config.site}`, ...ownerTags(wishes), ...wishes.tags])],
-    cloudInit: {
-      ...cloudInit,
-      template: wishes.cloudInitTemplate ?? userData,
-      username: wishes.username ?? cloudInit.username,
-      ownFile: true,
-    },
-    agentTimeout: defaults.agentTimeout,
+    tags: [...new Set([`proxmint-${config.site}`, ...ownerTags(wishes), ...attributes.tags])],
+    cloudInit: { ...attributes.cloudInit, ownFile: true },
     access,
   }
+}
+
+/** Takes the wish for each attribute of the design, or else its default. */
+export function decidedAttributes(
+  wishes: VmWishes,
+  defaults: VmDefaults,
+  table: VmOptionTable = VM_OPTIONS,
+): VmAttributes {
+  const values = Object.entries(table).flatMap(([wish, { names, designed }]) => {
+    const { attribute } = names
+    if (attribute === undefined || designed === false) return []
+    return [[attribute, valueAt(wishes, wish) ?? valueAt(defaults, attribute)] as const]
+  })
+  return nested(values) as VmAttributes
+}
+
+/** Returns the defaults of a VM with an access credential. */
+function withCredential(defaults: VmDefaults): VmDefaults {
+  const template = defaults.credential.cloudInitTemplate
+  return { ...defaults, cloudInit: { ...defaults.cloudInit, template } }
 }
 
 /** For whoever looks for an owner's VMs in Proxmox; not the wallet itself, which is nobody's business there. */

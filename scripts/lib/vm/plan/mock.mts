@@ -8,11 +8,11 @@ import type { Site } from '../../site/site.mts'
 import { formatVm, formatVms } from '../look/list.mts'
 import { renderVm } from '../stack/folder.mts'
 import type { VmWishes } from './design.mts'
-import { previewVms } from './preview.mts'
-import { type FindTemplate, templateFor, type VmPlace } from './reserve.mts'
+import { draftVm, type FindTemplate, findTemplate } from './draft.mts'
+import { previewDrafts } from './preview.mts'
 
 /** One VM of `vm create --mock`. */
-export interface MockedVm {
+interface MockedVm {
   entry: Entry
   /** `main.tf.json`; null for a VM that exists, about which `create` would change nothing. */
   configuration: object | null
@@ -26,7 +26,7 @@ const unknownName = 'unknown'
 const unasked =
   'what only Proxmox tells: VMIDs that others have, privileges, the disk of the VM template, the node of `--node auto`'
 
-/** What `vm create` would make of these VMs. Asks neither Proxmox nor for credentials, and writes nothing. */
+/** Shows what `vm create` would make. Asks neither Proxmox nor for credentials, and writes nothing. */
 export async function mockCreate(
   wanted: ReadonlyMap<string, VmWishes>,
   site: Site,
@@ -40,32 +40,34 @@ export async function mockCreate(
     if (entry === undefined) fresh.set(name, wishes)
     else mocked.push({ entry, configuration: null, unknown: [] })
   }
-  for (const entry of await previewVms(fresh, await placeFor(site, unknown), store)) {
+  const place = await defaultPlace(unknown)
+  const drafts = Array.from(fresh, ([name, wishes]) => draftVm(site, name, wishes, templateIfAny(unknown)))
+  for (const entry of await previewDrafts(await Promise.all(drafts), place, site, store)) {
     const { configuration } = await renderVm(site, entry, false)
     mocked.push({ entry, configuration, unknown: [...unknown, unasked] })
   }
   return mocked
 }
 
-async function placeFor(site: Site, unknown: Set<string>): Promise<VmPlace> {
-  const credentials = await loadCredentials().catch(error => {
+/** Where VMs are made for which no node is wished, as far as that is known. */
+async function defaultPlace(unknown: Set<string>): Promise<{ node: string; storagePool: string }> {
+  return loadCredentials().catch(error => {
     if (!(error instanceof ProxmintError)) throw error
     unknown.add(`node and storage, where \`${unknownName}\` stands: ${messageOf(error)}`)
     const { PROXMOX_NODE: node, PROXMOX_STORAGE_POOL: storagePool } = process.env
     return { node: node || unknownName, storagePool: storagePool || unknownName }
   })
-  return { site, config: await site.config(), credentials, findTemplate: templateIfAny(unknown) }
 }
 
 /** A family that has no version yet is no reason to show nothing. */
 function templateIfAny(unknown: Set<string>): FindTemplate {
-  return async (site, family, wishes, node) => {
+  return async (site, family, wishes) => {
     const families = await site.families()
     if (wishes.templateVmid === undefined) await requireFamily(family, families)
     const isThere = wishes.templateVmid !== undefined || (families[family]?.current ?? null) !== null
-    if (isThere) return templateFor(site, family, wishes, node)
+    if (isThere) return findTemplate(site, family, wishes)
     unknown.add(`the VM template, where VMID 0 stands: ${family} has no current version yet`)
-    return { template: { vmid: 0, node }, version: null }
+    return { vmid: 0 }
   }
 }
 

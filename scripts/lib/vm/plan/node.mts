@@ -3,41 +3,28 @@ import { listNodeStorages, listNodes, type NodeStorage, type NodeSummary } from 
 import { listVms } from '../../proxmox/list-vms.mts'
 import { ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
-import type { Site } from '../../site/site.mts'
-import { currentVersion, type VmWishes } from './design.mts'
+import type { TemplateSource } from './draft.mts'
 
 /** What a node must have. */
-export interface NodeWish {
+interface NodeWish {
   storage: string
   /** Nodes with a copy of the VM template. */
   templateNodes: string[]
 }
 
 /** `--node auto`, in two requests. @throws ProxmintError that says why each node is out. */
-export async function pickNode(
-  { client, site, credentials }: Connection,
-  wishes: VmWishes,
-  family: string,
-): Promise<string> {
+export async function pickNode({ client, credentials }: Connection, source: TemplateSource): Promise<string> {
   const [nodes, storages, templateNodes] = await Promise.all([
     listNodes(client),
     listNodeStorages(client),
-    nodesWithTemplate(client, site, wishes, family),
+    nodesWithTemplate(client, source),
   ])
   return chooseNode(nodes, storages, { storage: credentials.storagePool, templateNodes })
 }
 
-async function nodesWithTemplate(
-  client: ProxmoxClient,
-  site: Pick<Site, 'families'>,
-  { template, templateVmid }: VmWishes,
-  family: string,
-): Promise<string[]> {
-  if (templateVmid === undefined) {
-    const version = currentVersion(await site.families(), template ?? family)
-    return version.copies.map(({ node }) => node)
-  }
-  return (await listVms(client)).filter(({ vmid }) => vmid === templateVmid).map(({ node }) => node)
+async function nodesWithTemplate(client: ProxmoxClient, source: TemplateSource): Promise<string[]> {
+  if ('version' in source) return source.version.copies.map(({ node }) => node)
+  return (await listVms(client)).filter(({ vmid }) => vmid === source.vmid).map(({ node }) => node)
 }
 
 /** The node with the most free memory of those that are online and have what is wanted. */

@@ -1,51 +1,69 @@
 import type { Entry } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import type { Site } from '../../site/site.mts'
-import type { ApplyOutcome } from '../life/apply-many.mts'
-import { userDataOf } from '../stack/folder.mts'
+import { userDataOf } from '../stack/user-data.mts'
 import type { VmWishes } from './design.mts'
-import { type VmPlace, wantedVm } from './reserve.mts'
+import { type DraftVm, draftVm, placeVm } from './draft.mts'
 
-/**
- * What VMs would be, as far as it can be told without asking Proxmox; nothing is written.
- * @throws ProxmintError for what cannot be had.
- */
-export async function previewVms(
-  wanted: ReadonlyMap<string, VmWishes>,
-  place: VmPlace,
-  store: RegistryStore,
-): Promise<Entry[]> {
-  const { site } = place
-  const [pools, defaults] = await Promise.all([site.pools(), site.vmDefaults()])
-  const designed = await Promise.all(
-    Array.from(wanted, async ([name, wishes]) => {
-      // Only Proxmox knows where most memory is free.
-      const placed = wishes.node === 'auto' ? { ...wishes, node: undefined } : wishes
-      const one = await wantedVm(place, pools, defaults, name, placed)
-      await userDataOf(site, one, one.design)
-      return one
-    }),
-  )
-  const limits = { vmidRange: pools.vmidRange, takenVmids: new Set<number>(), now: new Date() }
-  return store.preview(designed, limits)
+/** Drafts of the VMs of one `vm create`. */
+interface Drafts {
+  /** VMs that cannot be had as they are wished, and why. */
+  faults: { name: string; error: unknown }[]
+  /** The draft of a VM. @throws its fault. */
+  of(name: string): Promise<DraftVm>
 }
 
-/** The VMs whose names or options are wrong, as can be told before anybody logs in. Those that exist are not looked at. */
-export async function faultyWishes(
+/** Drafts VMs once, before anybody logs in. Those that exist are drafted only if they are asked for. */
+export async function draftVms(
   wanted: ReadonlyMap<string, VmWishes>,
   site: Site,
   store: RegistryStore,
-): Promise<ApplyOutcome[]> {
-  const place = { site, config: await site.config(), credentials: { node: '', storagePool: '' } }
-  const known = new Set((await store.list()).map(({ name }) => name))
-  const fresh = [...wanted].filter(([name]) => !known.has(name))
-  const faults: ApplyOutcome[] = []
-  // Which of several it is, is looked for only where something is wrong.
-  const each = async (): Promise<void> => {
-    for (const [name, wishes] of fresh) {
-      await previewVms(new Map([[name, wishes]]), place, store).catch(error => faults.push({ name, error }))
-    }
+): Promise<Drafts> {
+  const drafts = new Map<string, Promise<DraftVm>>()
+  const draftOf = (name: string): Promise<DraftVm> => {
+    const draft = drafts.get(name) ?? checkedDraft(site, name, wanted.get(name)!)
+    drafts.set(name, draft)
+    return draft
   }
-  await previewVms(new Map(fresh), place, store).catch(each)
-  return faults
+  const known = new Set((await store.list()).map(({ name }) => name))
+  const fresh = [...wanted.keys()].filter(name => !known.has(name))
+  const preview = async (names: string[]) =>
+    previewDrafts(await Promise.all(names.map(draftOf)), { node: '', storagePool: '' }, site, store)
+  const faults: Drafts['faults'] = []
+  // Which of several it is, is looked for only where something is wrong.
+  await preview(fresh).catch(async () => {
+    for (const name of fresh) await preview([name]).catch(error => faults.push({ name, error }))
+  })
+  return {
+    faults,
+    async of(name) {
+      const fault = faults.find(one => one.name === name)
+      if (fault !== undefined) throw fault.error
+      return draftOf(name)
+    },
+  }
+}
+
+async function checkedDraft(site: Site, name: string, wishes: VmWishes): Promise<DraftVm> {
+  const draft = await draftVm(site, name, wishes)
+  await userDataOf(site, draft, draft.design)
+  return draft
+}
+
+/**
+ * Asks the registry which VMIDs and addresses VMs would get; nothing is written.
+ * @param place of those for which no node is wished.
+ * @throws ProxmintError as `RegistryStore.reserve`.
+ */
+export async function previewDrafts(
+  drafts: DraftVm[],
+  place: { node: string; storagePool: string },
+  site: Pick<Site, 'pools'>,
+  store: RegistryStore,
+): Promise<Entry[]> {
+  const { vmidRange } = await site.pools()
+  // Only Proxmox knows where most memory is free.
+  const nodeOf = ({ node }: DraftVm) => (node === undefined || node === 'auto' ? place.node : node)
+  const placed = drafts.map(draft => placeVm(draft, nodeOf(draft), place.storagePool))
+  return store.preview(placed, { vmidRange, takenVmids: new Set<number>(), now: new Date() })
 }

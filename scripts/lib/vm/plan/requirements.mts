@@ -1,18 +1,16 @@
 import type { OpenIssuer } from '../../credential/issuer.mts'
+import { mintRequestOf } from '../../credential/vm-token.mts'
 import { checkPermissions, requireGranted } from '../../permissions/check.mts'
-import { type Place, vmNeeds } from '../../permissions/needs.mts'
+import { type NewVmPlace, vmNeeds } from '../../permissions/needs.mts'
 import { ProxmoxApiError } from '../../proxmox/errors.mts'
 import { getVmConfig } from '../../proxmox/get-vm-config.mts'
 import { listStorages } from '../../proxmox/list-storages.mts'
 import { storagesOfDrives } from '../../proxmox/vm-devices.mts'
 import type { VmDesign } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
-import { say } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
-import { mintRequestOf } from '../life/mint.mts'
 import { requireWebPackage } from './access.mts'
 import type { WantedVm } from './design.mts'
-import { warnOfNoKey } from './keys.mts'
 
 /** @throws ProxmintError (denied) with the lines that add what is missing: better before anything is reserved. */
 export async function requirePrivileges(
@@ -22,7 +20,7 @@ export async function requirePrivileges(
   { template, storage, network, cloudInit }: VmDesign,
 ): Promise<void> {
   const { bridge, vlan } = network
-  const place: Place = {
+  const place: NewVmPlace = {
     pveMajor: version.major,
     node,
     vmid: undefined,
@@ -135,12 +133,4 @@ export async function requireMintable(wanted: WantedVm, issuer: OpenIssuer): Pro
   // Of the right form; the entry has no id yet.
   const request = mintRequestOf({ ...wanted, id: 'none' }, access, wanted.owner!)
   await (await issuer(access)).rehearse(request)
-}
-
-export function warnOfLogins({ name, template, design }: WantedVm): void {
-  const { access } = design
-  warnOfNoKey(name, design)
-  if (access === null) return
-  if (template === null) say(`warning: nobody can tell whether that VM template has libpam-web3 in it`)
-  if (access.mintLater) say(`no wallet opens ${name} until it has a token: zx scripts/mint.mts --vm ${name}`)
 }

@@ -1,13 +1,16 @@
 import { checkedAddress } from '../../chain/wallet.mts'
 import { formatAddress, parseAddress } from '../../config/addresses.mts'
 import { type FleetVm, loadFleet } from '../../config/fleet.mts'
+import { valueAt } from '../../config/paths.mts'
+import type { VmOption, VmOptionTable } from '../../config/vm-option.mts'
+import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
 import { exitCodes } from '../../run/errors.mts'
 import type { VmWishes } from './design.mts'
 
 const name = 'vm'
 
-/** The VMs that are named, and those of a fleet file, whose own words count more than the options. */
+/** Returns the VMs that are named, and those of a fleet file, whose keys count more than the flags. */
 export async function wantedVms(args: Arguments): Promise<Map<string, VmWishes>> {
   const general = wishesOf(args)
   const from = args.string('from')
@@ -15,32 +18,31 @@ export async function wantedVms(args: Arguments): Promise<Map<string, VmWishes>>
   const wanted = new Map([...names, ...args.positionals.slice(1)].map(vm => [vm, general]))
   const fleet = from === undefined ? [] : await loadFleet(from)
   for (const [vm, own] of fleet) wanted.set(vm, wishesWith(general, own))
-  if (wanted.size > 1 && (general.address ?? general.vmid) !== undefined) {
-    throw usageError({ name }, '--ip and --vmid are for one VM')
-  }
+  if (wanted.size > 1) requireNothingUnique(general)
   return wanted
 }
 
-function wishesWith(general: VmWishes, own: FleetVm): VmWishes {
+function requireNothingUnique(wishes: VmWishes): void {
+  const unique = Object.entries<VmOption>(VM_OPTIONS).filter(([, option]) => option.unique)
+  if (unique.every(([wish]) => valueAt(wishes, wish) === undefined)) return
+  const flags = unique.map(([, { names }]) => `--${names.flag}`)
+  throw usageError({ name }, `${flags.join(' and ')} are for one VM`)
+}
+
+/** Takes the keys of a fleet file, or else the flags. */
+export function wishesWith(general: VmWishes, own: FleetVm, table: VmOptionTable = VM_OPTIONS): VmWishes {
+  const { web3, owner_wallet: wallet } = own
+  const merged = eachFlag(table, ({ kind, names: { fleetKey = '' }, unique, onWhen = true }, wish) => {
+    const [given, flag] = [valueAt(own, fleetKey), valueAt(general, wish)]
+    if (kind === 'list') return [...(flag as string[]), ...((given as string[] | undefined) ?? [])]
+    if (kind === 'switch' && given !== undefined) return given === onWhen
+    return unique ? given : (given ?? flag)
+  })
   return {
+    ...merged,
     owner: ownerOf(general, own),
-    noCredential: own.web3 === false || (general.noCredential && own.owner_wallet === undefined),
-    mintLater: own.web3 !== false && general.mintLater,
-    purpose: own.purpose ?? general.purpose,
-    cores: own.cpu ?? general.cores,
-    cpuType: own.cpu_type ?? general.cpuType,
-    memory: own.memory ?? general.memory,
-    disk: own.disk ?? general.disk,
-    tags: [...general.tags, ...(own.tags ?? [])],
-    expiryDays: own.expiry_days ?? general.expiryDays,
-    username: own.username ?? general.username,
-    node: own.node ?? general.node,
-    pool: own.pool ?? general.pool,
-    address: own.ip,
-    vmid: own.vmid,
-    template: own.template ?? general.template,
-    templateVmid: own.template_vmid ?? general.templateVmid,
-    cloudInitTemplate: own.cloud_init ?? general.cloudInitTemplate,
+    noCredential: web3 === false || (general.noCredential && wallet === undefined),
+    mintLater: web3 !== false && general.mintLater,
   }
 }
 
@@ -49,57 +51,43 @@ function ownerOf({ owner }: VmWishes, { owner_wallet: wallet, web3 }: FleetVm): 
   return wallet === undefined ? owner : checkedAddress('owner_wallet', wallet, exitCodes.invalid)
 }
 
-/** What the options say. */
-export function wishesOf(args: Arguments): VmWishes {
-  const address = args.string('ip')
-  const wallet = args.string('owner-wallet')
-  const parsed = address === undefined ? undefined : parseAddress(address)
-  if (address !== undefined && parsed === undefined)
-    throw usageError({ name }, `--ip ${address} is no address`)
-  return {
-    owner: wallet === undefined ? undefined : checkedAddress('--owner-wallet', wallet),
-    noCredential: args.flag('no-web3'),
-    mintLater: args.flag('skip-mint'),
-    purpose: args.string('purpose'),
-    cores: args.integer('cpu', { min: 1, max: 1024 }),
-    cpuType: checked('cpu-type', args.string('cpu-type')),
-    memory: args.integer('memory', { min: 64, max: 16_777_216 }),
-    disk: args.integer('disk', { min: 1, max: 1_048_576 }),
-    tags: args.strings('tags').flatMap(text =>
-      text
-        .split(/[\s,]+/)
-        .filter(Boolean)
-        .map(tag => checked('tags', tag)),
-    ),
-    expiryDays: args.integer('expiry-days', { min: 1, max: 36_500 }),
-    username: checked('username', args.string('username')),
-    node: args.string('node'),
-    pool: args.string('pool'),
-    address: parsed === undefined ? undefined : formatAddress(parsed),
-    vmid: args.integer('vmid', { min: 100, max: 999_999_999 }),
-    template: args.string('template'),
-    templateVmid: args.integer('template-vmid', { min: 100, max: 999_999_999 }),
-    cloudInitTemplate: args.string('cloud-init'),
+/** Reads the flags. @throws ProxmintError (usage) for a value that no VM could have. */
+export function wishesOf(args: Arguments, table: VmOptionTable = VM_OPTIONS): VmWishes {
+  return eachFlag(table, (option, _, flag) => wishOf(args, option, flag))
+}
+
+/** Makes wishes of a value for each option that has a flag. */
+function eachFlag(
+  table: VmOptionTable,
+  read: (option: VmOption, wish: string, flag: string) => unknown,
+): VmWishes {
+  const values = Object.entries(table).flatMap(([wish, option]) => {
+    const { flag } = option.names
+    return flag === undefined ? [] : [[wish, read(option, wish, flag)]]
+  })
+  return Object.fromEntries(values)
+}
+
+function wishOf(args: Arguments, option: VmOption, flag: string): unknown {
+  if (option.kind === 'switch') return args.flag(flag)
+  if (option.kind === 'integer') return args.integer(flag, option.range)
+  if (option.kind === 'list') {
+    const words = args.strings(flag).flatMap(text => text.split(/[\s,]+/).filter(Boolean))
+    return words.map(word => checkedText(option, flag, word))
   }
+  const text = args.string(flag)
+  if (text === undefined) return undefined
+  if (option.kind === 'address') return checkedIp(flag, text)
+  return option.kind === 'wallet' ? checkedAddress(`--${flag}`, text) : checkedText(option, flag, text)
 }
 
-/** As the schemas of a fleet file and of config/vm.yaml have them. */
-const words = {
-  // Whether a node has the model is for Proxmox to say; this keeps options and lists of them out of it.
-  'cpu-type': { pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, what: 'CPU model: x86-64-v2-AES, host' },
-  tags: {
-    pattern: /^[a-z0-9_][a-z0-9_.+-]*$/,
-    what: 'tag: small letters, digits and _, and from the second on also . + -',
-  },
-  username: {
-    pattern: /^[a-z_][a-z0-9_-]{0,31}$/,
-    what: 'login name: at most 32 small letters, digits, _ and -, and no digit or - in front',
-  },
+function checkedIp(flag: string, text: string): string {
+  const address = parseAddress(text)
+  if (address === undefined) throw usageError({ name }, `--${flag} ${text} is no address`)
+  return formatAddress(address)
 }
 
-/** @throws ProxmintError (usage) for a word that no VM could have. */
-function checked<T extends string | undefined>(option: keyof typeof words, text: T): T {
-  const { pattern, what } = words[option]
-  if (text === undefined || pattern.test(text)) return text
-  throw usageError({ name }, `--${option} ${text} is no ${what}`)
+function checkedText({ pattern, wording }: VmOption, flag: string, text: string): string {
+  if (pattern === undefined || wording === undefined || new RegExp(pattern).test(text)) return text
+  throw usageError({ name }, `--${flag} ${text} is no ${wording}`)
 }

@@ -1,8 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { seedIso } from '../../cloud-init/seed.mts'
-import { renderUserData, userDataFolder } from '../../cloud-init/user-data.mts'
-import { projectRoot } from '../../config/load.mts'
 import { backendOf } from '../../config/terraform.mts'
 import { cpuTypeOf, type Entry, type VmDesign } from '../../registry/entry.mts'
 import { descriptionOf } from '../../registry/identity.mts'
@@ -10,24 +8,20 @@ import { writeFileAtomic } from '../../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Site } from '../../site/site.mts'
 import { type VmSettings, vmConfiguration } from '../../terraform/vm-configuration.mts'
-import { accessVariables } from '../plan/access.mts'
-
-/** Where the configuration of a VM and, by default, its state are. */
-export function vmFolder(name: string): string {
-  return join(projectRoot(), 'vms', name)
-}
+import { vmFolder } from '../look/local-state.mts'
+import { userDataOf } from './user-data.mts'
 
 /** The files of a VM's folder; all of them follow from the entry. */
-export interface VmFiles {
+interface VmFiles {
   configuration: object
   /** A NoCloud seed, where the user-data is not delivered as a snippet. */
   seed: Uint8Array<ArrayBuffer> | undefined
 }
 
-const seedFile = 'seed.iso'
+const SEED_FILE = 'seed.iso'
 
 /**
- * What `writeVmFolder` writes.
+ * Renders the files that `writeVmFolder` writes.
  * @param started whether the VM is to run.
  */
 export async function renderVm(site: Site, entry: Entry, started: boolean): Promise<VmFiles> {
@@ -41,7 +35,7 @@ export async function renderVm(site: Site, entry: Entry, started: boolean): Prom
   return { configuration, seed: await seedIso(seed) }
 }
 
-/** Another one makes cloud-init do its work again: after a token that was minted while the VM ran. */
+/** Names the instance for cloud-init. It changes after a late mint, so that cloud-init does its work again. */
 function instanceOf({ id, design, token }: Entry): string {
   return design?.access?.mintLater && token?.id != null ? `${id}-nft-${token.id}` : id
 }
@@ -55,13 +49,13 @@ export async function writeVmFolder(site: Site, entry: Entry, started: boolean):
   const folder = vmFolder(entry.name)
   const { configuration, seed } = await renderVm(site, entry, started)
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  if (seed !== undefined) await writeFile(join(folder, seedFile), seed, { mode: 0o600 })
+  if (seed !== undefined) await writeFile(join(folder, SEED_FILE), seed, { mode: 0o600 })
   await writeConfiguration(folder, configuration)
   return folder
 }
 
 /**
- * Writes as little as it takes to destroy what the state has: without user-data, whose template can be gone by now.
+ * Writes a configuration that is enough to destroy a VM: without user-data, whose template can be gone by now.
  * @returns the folder.
  */
 export async function writeFolderToDestroy(site: Site, entry: Entry): Promise<string> {
@@ -81,7 +75,7 @@ export async function removeVmFolder(name: string): Promise<void> {
   await rm(vmFolder(name), { recursive: true, force: true })
 }
 
-/** The file of the user-data on its storage, without its ending; another site may have a VM of this name, too. */
+/** Names the file of the user-data on its storage, without its ending. Another site may have a VM of this name, too. */
 export function userDataFile({ name, id, design }: Entry): string {
   return design?.cloudInit.ownFile ? `proxmint-${name}-${id}` : `proxmint-${name}`
 }
@@ -95,25 +89,6 @@ export function requireDesign({ name, design }: Entry): VmDesign {
   })
 }
 
-/** @throws ProxmintError where the cloud-init template is not there or cannot be filled in. */
-export async function userDataOf(
-  site: Pick<Site, 'userDataTemplate'>,
-  entry: Pick<Entry, 'name' | 'purpose' | 'token'> & { address: string | undefined },
-  { cloudInit, access }: Pick<VmDesign, 'cloudInit' | 'access'>,
-): Promise<string> {
-  const variables = {
-    hostname: entry.name,
-    username: cloudInit.username,
-    purpose: entry.purpose,
-    ssh_authorized_keys: cloudInit.sshAuthorizedKeys,
-  }
-  const folder = join(projectRoot(), userDataFolder)
-  const read = () => site.userDataTemplate(cloudInit.template)
-  if (access === null) return renderUserData(folder, cloudInit.template, variables, [], read)
-  const own = await accessVariables(access, entry.address, entry.token)
-  return renderUserData(folder, cloudInit.template, { ...variables, ...own }, ['gecos'], read)
-}
-
 function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: string | null): VmSettings {
   const { network, cloudInit } = design
   return {
@@ -124,7 +99,7 @@ function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: 
     template: design.template,
     storage: design.storage,
     cores: design.cores,
-    // The provider reboots a VM to change it: one that was made so stays so.
+    // The provider reboots a VM to change its CPU type: VMs that were made with this one keep it.
     cpu_type: cpuTypeOf(design),
     memory: design.memory,
     disk: design.disk,
@@ -136,7 +111,7 @@ function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: 
     tags: design.tags,
     started,
     user_data: cloudInit.delivery === 'snippet' ? userData : null,
-    seed_iso: cloudInit.delivery === 'iso' ? `./${seedFile}` : null,
+    seed_iso: cloudInit.delivery === 'iso' ? `./${SEED_FILE}` : null,
     file_name: userDataFile(entry),
     file_storage: cloudInit.storage,
     agent_timeout: design.agentTimeout,

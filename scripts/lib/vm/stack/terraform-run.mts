@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { certificateVariables, exportedVariables } from '../../credentials/export.mts'
 import type { Entry } from '../../registry/entry.mts'
-import { markOf } from '../../registry/identity.mts'
+import { entryMark } from '../../registry/identity.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { interrupted, ProxmintError } from '../../run/errors.mts'
 import { type CommandPlan, runCommand } from '../../run/exec.mts'
@@ -37,24 +37,27 @@ export interface VmTerraform {
    */
   forget(): Promise<void>
   /**
-   * Plans and holds the plan against what is meant; nothing is applied.
+   * Plans and has the guard check the plan against the intent; nothing is applied.
    * @returns the plan for a person; undefined where there is nothing to apply.
    * @throws ProxmintError (invalid) where the guard refuses.
    */
   plan(intent: Intent, options?: { allowReplace: boolean }): Promise<string | undefined>
   /**
-   * Plans, holds the plan against what is meant, and applies that very plan.
+   * Plans, has the guard check the plan against the intent, and applies that very plan.
    * @returns whether anything was applied.
    * @throws ProxmintError (invalid) where the guard refuses.
    */
-  apply(intent: Intent, options?: { allowReplace: boolean; step?: TerraformStep }): Promise<boolean>
+  apply(
+    intent: Intent,
+    options?: { allowReplace: boolean; step?: TerraformStep | undefined },
+  ): Promise<boolean>
 }
 
-/** Of the life of a VM; tests kill a run by it. */
+/** The step in the life of a VM that an apply belongs to; it names the checkpoints by which tests kill a run. */
 export type TerraformStep = 'create' | 'boot' | 'destroy'
 
 /**
- * Runs `work` with Terraform in a VM's folder. All that it prints is in `logs/vm-NAME.log`.
+ * Runs `work` with Terraform in a VM's folder. Its output is in `logs/vm-NAME.log`.
  * @throws ProxmintError with Terraform's own words and the path of the log.
  */
 export async function withTerraform<T>(
@@ -65,7 +68,7 @@ export async function withTerraform<T>(
 ): Promise<T> {
   const setting = await settingFor(connection, vm.folder)
   const { name, vmid, id } = vm.entry
-  const guardedVm = { name, vmid, mark: markOf(id) }
+  const guardedVm = { name, vmid, mark: entryMark(id) }
   using log = openLog(join(connection.config.stateDir, 'logs', `vm-${name}.log`))
   const run = (step: string, plan: CommandPlan): Promise<string> =>
     withProgress(`${step} ${name}`, async progress => {
@@ -78,7 +81,7 @@ export async function withTerraform<T>(
       if (result.code !== 0) throw terraformFailed(step, name, result.stderr, log.path)
       return result.stdout
     })
-  /** What is printed as JSON is long, and no news. */
+  /** Reads JSON, which is too long for the log. */
   const read = async <J,>(plan: CommandPlan): Promise<J> => {
     const result = await runCommand(plan, { signal })
     if (result.code !== 0) throw terraformFailed('show', name, result.stderr, log.path)

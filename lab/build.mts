@@ -1,0 +1,26 @@
+/** Builds the package into `dist`: JavaScript, declarations, and the data files beside them. */
+
+import { cp, mkdir, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { run } from './core/process.mts'
+
+const LAB = import.meta.dirname
+const DIST = join(LAB, 'dist')
+
+/** Folders whose files are not TypeScript alone. */
+const WITH_DATA = ['guests', 'images', 'node-ssh']
+
+/** Outside the package: by path in the repository, where it goes in `dist`. */
+const FROM_OUTSIDE = {
+  'contracts/build/AccessCredentialNFT.json': 'contracts/AccessCredentialNFT.json',
+  LICENSE: 'LICENSE',
+}
+
+await rm(DIST, { recursive: true, force: true })
+await run('tsc', ['--project', join(LAB, 'tsconfig.build.json')], { env: process.env })
+for (const folder of WITH_DATA)
+  await cp(join(LAB, folder), join(DIST, folder), { recursive: true, filter: path => !path.endsWith('.mts') })
+for (const [from, to] of Object.entries(FROM_OUTSIDE)) {
+  await mkdir(dirname(join(DIST, to)), { recursive: true })
+  await cp(join(LAB, '..', from), join(DIST, to))
+}

@@ -1,0 +1,73 @@
+/** Words of the command line, for `pve-lab` and for whoever offers the lab as a command of its own. */
+
+import { DEFAULT_STATE_FOLDER } from './record.mts'
+
+interface LabOption {
+  type: 'string' | 'boolean'
+  /** May be given more than once. */
+  multiple?: boolean
+  /** Shown after the option in a help text. */
+  value?: string
+  /** Values it takes; undefined if there is no list of them. */
+  choices?: readonly string[]
+  default?: string | number
+  help: string
+}
+
+export const LAB_SUMMARY = 'Runs an embedded Proxmox VE with guests, in a network of its own.'
+
+export const LAB_USAGE = 'up | down | status | exec -- COMMAND | fault set FILE | fault clear | fault list'
+
+export const LAB_OPTIONS: Record<string, LabOption> = {
+  state: {
+    type: 'string',
+    value: 'DIR',
+    default: DEFAULT_STATE_FOLDER,
+    help: 'what is kept between labs',
+  },
+  listen: {
+    type: 'string',
+    value: 'HOST:PORT',
+    default: '127.0.0.1:0',
+    help: 'where the API listens; port 0 is a free one',
+  },
+  public: { type: 'boolean', help: 'let --listen be an address that other machines reach' },
+  'user-cfg': { type: 'string', value: 'FILE', help: "users and ACLs in Proxmox's own user.cfg format" },
+  cluster: {
+    type: 'string',
+    value: 'FILE',
+    help: 'nodes and storages: see docs/lab.md (default one node)',
+  },
+  'root-password': { type: 'string', value: 'TEXT', help: 'of root@pam (default: made up)' },
+  'pve-version': {
+    type: 'string',
+    value: '8|9',
+    choices: ['8', '9'],
+    default: 9,
+    help: 'Proxmox VE to be',
+  },
+  guests: {
+    type: 'string',
+    value: 'sim|qemu|none',
+    choices: ['sim', 'qemu', 'none'],
+    default: 'sim',
+    help: 'what runs a VM',
+  },
+  image: {
+    type: 'string',
+    multiple: true,
+    value: 'NAME',
+    choices: ['debian-12', 'debian-13'],
+    help: 'debian-12 (default), debian-13',
+  },
+  isolation: {
+    type: 'string',
+    value: 'MODE',
+    choices: ['auto', 'namespace', 'loopback'],
+    default: 'auto',
+    help: 'auto, namespace, or loopback: all on 127.0.0.1',
+  },
+  fault: { type: 'string', value: 'FILE', help: 'what goes wrong, as a YAML list: see docs/lab-faults.md' },
+  chain: { type: 'boolean', help: 'with a chain and the contract of access credentials on it' },
+  'time-scale': { type: 'string', value: 'X', default: 1, help: 'duration of tasks; 0: none' },
+}

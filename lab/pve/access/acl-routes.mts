@@ -1,0 +1,160 @@
+/** /access/acl: who has which role where. */
+
+import { permissionsOn } from '../core/acl.mts'
+import { ApiError, failure, parameterError } from '../core/errors.mts'
+import { flag, optional, splitList, text } from '../core/parameters.mts'
+import { anyone, type Caller, hasAll, requireModify } from '../core/permission.mts'
+import { builtInRoles } from '../core/privileges.mts'
+import type { Pve } from '../core/pve.mts'
+import { type Route, route } from '../core/route.mts'
+import { type AclEntry, normalizePath, ownerOf, type SubjectKind } from '../core/user-cfg.mts'
+import { changeAccess } from './transaction.mts'
+
+/** The objects Proxmox has ACLs on. */
+const PATHS = [
+  /^\/(access|access\/groups|access\/realm|nodes|pool|sdn|storage|vms|mapping)?$/,
+  /^\/access\/(groups|realm)\/[\w.-]+$/,
+  /^\/(nodes|storage|mapping)\/[\w.-]+$/,
+  /^\/pool(\/[\w.-]+){1,3}$/,
+  /^\/vms\/[1-9]\d{2,}$/,
+  /^\/mapping\/[\w.-]+\/[\w.-]+$/,
+  /^\/sdn\/(controllers|dns|fabrics|ipams)(\/[\w-]+)?$/,
+  /^\/sdn(\/zones(\/[\w.-]+(\/[\w.-]+(\/[1-9]\d{0,3})?)?)?)$/,
+]
+
+/** What is not there any more can still lose its entries. */
+function requireAclPath(path: string, remove: boolean): string {
+  const normal = normalizePath(path)
+  if (normal === undefined || !(remove || PATHS.some(pattern => pattern.test(normal))))
+    throw parameterError({ path: `invalid ACL path '${path}'` })
+  return normal
+}
+
+interface Subjects {
+  users?: string
+  groups?: string
+  tokens?: string
+}
+
+type Subject = Pick<AclEntry, 'kind' | 'subject'>
+
+function subjectsOf(params: Subjects): Subject[] {
+  const named = (kind: SubjectKind, names: string | undefined) =>
+    splitList(names).map(subject => ({ kind, subject }))
+  const subjects = [
+    ...named('user', params.users),
+    ...named('group', params.groups),
+    ...named('token', params.tokens),
+  ]
+  const needed = "either 'users', 'groups' or 'tokens' is required."
+  if (subjects.length === 0) throw parameterError({ users: needed, groups: needed, tokens: needed })
+  return subjects
+}
+
+function rolesOf(pve: Pve): Record<string, string[]> {
+  return {
+    ...pve.store.state.access.roles,
+    ...builtInRoles(pve.version),
+  }
+}
+
+function requireRole(pve: Pve, role: string): string[] {
+  const roles = rolesOf(pve)
+  if (!Object.hasOwn(roles, role)) throw failure(`role '${role}' does not exist`)
+  return roles[role]!
+}
+
+function requireSubject(pve: Pve, { kind, subject }: Subject): void {
+  const { users, groups, tokens } = pve.store.state.access
+  if (kind === 'token') {
+    const userid = ownerOf(subject)
+    if (!Object.hasOwn(users, userid)) throw failure(`no such user ('${userid}')`)
+    if (!Object.hasOwn(tokens, subject))
+      throw failure(`no such token '${subject.split('!')[1] ?? ''}' for user '${userid}'`)
+  } else if (!Object.hasOwn(kind === 'user' ? users : groups, subject))
+    throw failure(`${kind} '${subject}' does not exist`)
+}
+
+/** Who may change permissions only because the object is theirs passes on what they have, and no more. */
+function requireHandedOut(pve: Pve, caller: Caller, role: string, { path, propagate, verb }: Handing): void {
+  const own = permissionsOn(caller.access, caller.version, caller.authid, path)
+  if (own.has('Permissions.Modify')) return
+  const refuse = (needed: string) => {
+    throw parameterError({ role: `Cannot ${verb} role '${role}'${needed}` })
+  }
+  for (const privilege of requireRole(pve, role)) {
+    if (!own.has(privilege)) refuse(" - requires 'Permissions.Modify' or superset of privileges.")
+    if (verb === 'add' && propagate && !own.get(privilege))
+      refuse(" with propagation - requires 'Permissions.Modify' or propagated superset of privileges.")
+  }
+  if (role === 'NoAccess') refuse(" - requires 'Permissions.Modify'")
+}
+
+interface Handing {
+  path: string
+  propagate: boolean
+  verb: 'add' | 'remove'
+}
+
+function mayModify(caller: Caller, path: string): boolean {
+  try {
+    requireModify(caller, path)
+    return true
+  } catch (error) {
+    if (error instanceof ApiError) return false
+    throw error
+  }
+}
+
+function isSame(a: Omit<AclEntry, 'propagate'>, b: Omit<AclEntry, 'propagate'>): boolean {
+  return a.path === b.path && a.kind === b.kind && a.subject === b.subject && a.role === b.role
+}
+
+export const accessAclRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/access/acl',
+    permission: anyone,
+    parameters: {},
+    handle: ({ caller }) =>
+      caller.access.acl
+        .filter(entry => hasAll(caller, '/access', 'Sys.Audit') || mayModify(caller, entry.path))
+        .map(({ path, propagate, kind, subject, role }) => ({
+          path,
+          propagate: propagate ? 1 : 0,
+          type: kind,
+          ugid: subject,
+          roleid: role,
+        })),
+  }),
+  route({
+    method: 'PUT',
+    path: '/access/acl',
+    permission: { kind: 'modify-permissions', path: '{path}' },
+    parameters: {
+      path: text,
+      roles: text,
+      users: optional(text),
+      groups: optional(text),
+      tokens: optional(text),
+      propagate: optional(flag),
+      delete: optional(flag),
+    },
+    handle({ pve, caller, params }) {
+      const { propagate = true, delete: remove = false } = params
+      const subjects = subjectsOf(params)
+      const path = requireAclPath(params.path, remove)
+      const { access } = pve.store.state
+      changeAccess(pve, 'ACL update', () => {
+        for (const role of splitList(params.roles)) {
+          requireRole(pve, role)
+          requireHandedOut(pve, caller, role, { path, propagate, verb: remove ? 'remove' : 'add' })
+          for (const subject of subjects) requireSubject(pve, subject)
+          const entries = subjects.map(subject => ({ path, ...subject, role }))
+          access.acl = access.acl.filter(entry => !entries.some(each => isSame(each, entry)))
+          if (!remove) access.acl.push(...entries.map(entry => ({ ...entry, propagate })))
+        }
+      })
+    },
+  }),
+]

@@ -1,0 +1,191 @@
+/** /access/roles and /access/groups. */
+
+import { failure, parameterError } from '../core/errors.mts'
+import { flag, optional, splitList, text } from '../core/parameters.mts'
+import { allOf, anyOf, anyone, hasAny } from '../core/permission.mts'
+import { builtInRoles, unknownPrivilege } from '../core/privileges.mts'
+import type { Pve } from '../core/pve.mts'
+import { type Route, route } from '../core/route.mts'
+import { changeAccess } from './transaction.mts'
+
+const mayChangeRoles = allOf('/access', 'Sys.Modify')
+const mayChangeGroups = allOf('/access/groups', 'Group.Allocate')
+
+function requirePrivileges(pve: Pve, privileges: string[]): void {
+  const unknown = unknownPrivilege(pve.version, privileges)
+  if (unknown !== undefined) throw parameterError({ privs: `invalid privilege '${unknown}'` })
+}
+
+/** Built-in roles are there to be used, not to be changed. */
+function refuseBuiltIn(pve: Pve, roleid: string, verb: 'modified' | 'deleted'): void {
+  if (Object.hasOwn(builtInRoles(pve.version), roleid))
+    throw failure(`auto-generated role '${roleid}' cannot be ${verb}`)
+}
+
+function requireOwnRole(pve: Pve, roleid: string): string[] {
+  const privileges = pve.store.state.access.roles[roleid]
+  if (!privileges) throw failure(`role '${roleid}' does not exist`)
+  return privileges
+}
+
+function rolesOf(pve: Pve): Record<string, string[]> {
+  return Object.assign(Object.create(null), pve.store.state.access.roles, builtInRoles(pve.version))
+}
+
+function requireGroup(pve: Pve, groupid: string): { users: string[]; comment: string } {
+  const group = pve.store.state.access.groups[groupid]
+  if (!group) throw failure(`group '${groupid}' does not exist`)
+  return group
+}
+
+const roleRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/access/roles',
+    permission: anyone,
+    parameters: {},
+    handle({ pve }) {
+      const builtIn = builtInRoles(pve.version)
+      return Object.entries(rolesOf(pve)).map(([roleid, privileges]) => ({
+        roleid,
+        privs: privileges.join(','),
+        special: builtIn[roleid] ? 1 : 0,
+      }))
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/access/roles/{roleid}',
+    permission: anyone,
+    parameters: { roleid: text },
+    handle({ pve, params }) {
+      const privileges = rolesOf(pve)[params.roleid]
+      if (!privileges) throw failure(`role '${params.roleid}' does not exist`)
+      return Object.fromEntries(privileges.map(privilege => [privilege, 1]))
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/access/roles',
+    permission: mayChangeRoles,
+    parameters: { roleid: { type: 'string', pattern: /^[A-Za-z0-9.\-_]+$/ }, privs: optional(text) },
+    handle({ pve, params }) {
+      const { roleid } = params
+      if (/^PVE/i.test(roleid))
+        throw parameterError({
+          roleid: "cannot use role ID starting with the (case-insensitive) 'PVE' namespace",
+        })
+      const privileges = splitList(params.privs)
+      requirePrivileges(pve, privileges)
+      changeAccess(pve, 'create role', () => {
+        if (rolesOf(pve)[roleid]) throw failure(`role '${roleid}' already exists`)
+        pve.store.state.access.roles[roleid] = privileges
+      })
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: '/access/roles/{roleid}',
+    permission: mayChangeRoles,
+    parameters: { roleid: text, privs: optional(text), append: optional(flag) },
+    handle({ pve, params }) {
+      const { roleid, append } = params
+      refuseBuiltIn(pve, roleid, 'modified')
+      const privileges = splitList(params.privs)
+      requirePrivileges(pve, privileges)
+      changeAccess(pve, 'update role', () => {
+        const present = requireOwnRole(pve, roleid)
+        pve.store.state.access.roles[roleid] = [...new Set([...(append ? present : []), ...privileges])]
+      })
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/access/roles/{roleid}',
+    permission: mayChangeRoles,
+    parameters: { roleid: text },
+    handle({ pve, params }) {
+      const { roleid } = params
+      refuseBuiltIn(pve, roleid, 'deleted')
+      changeAccess(pve, 'delete role', () => {
+        requireOwnRole(pve, roleid)
+        const { access } = pve.store.state
+        delete access.roles[roleid]
+        // Proxmox passes over entries of roles it does not know when it reads user.cfg.
+        access.acl = access.acl.filter(entry => entry.role !== roleid)
+      })
+    },
+  }),
+]
+
+const groupRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/access/groups',
+    permission: anyone,
+    parameters: {},
+    handle: ({ caller }) =>
+      Object.entries(caller.access.groups)
+        .filter(([id]) =>
+          hasAny(caller, `/access/groups/${id}`, 'User.Modify', 'Sys.Audit', 'Group.Allocate'),
+        )
+        .map(([groupid, group]) => ({
+          groupid,
+          users: group.users.join(','),
+          ...(group.comment !== '' && { comment: group.comment }),
+        })),
+  }),
+  route({
+    method: 'GET',
+    path: '/access/groups/{groupid}',
+    permission: anyOf('/access/groups', 'Sys.Audit', 'Group.Allocate'),
+    parameters: { groupid: text },
+    handle({ pve, params }) {
+      const { users, comment } = requireGroup(pve, params.groupid)
+      return { members: users, ...(comment !== '' && { comment }) }
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/access/groups',
+    permission: mayChangeGroups,
+    parameters: { groupid: { type: 'string', pattern: /^[A-Za-z0-9.\-_]+$/ }, comment: optional(text) },
+    handle({ pve, params }) {
+      const { groupid, comment = '' } = params
+      const { groups } = pve.store.state.access
+      changeAccess(pve, 'create group', () => {
+        if (groups[groupid]) throw failure(`group '${groupid}' already exists`)
+        groups[groupid] = { users: [], comment }
+      })
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: '/access/groups/{groupid}',
+    permission: mayChangeGroups,
+    parameters: { groupid: text, comment: optional(text) },
+    handle({ pve, params }) {
+      changeAccess(pve, 'update group', () => {
+        const group = requireGroup(pve, params.groupid)
+        group.comment = params.comment ?? group.comment
+      })
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/access/groups/{groupid}',
+    permission: mayChangeGroups,
+    parameters: { groupid: text },
+    handle({ pve, params }) {
+      const { groupid } = params
+      changeAccess(pve, 'delete group', () => {
+        requireGroup(pve, groupid)
+        const { access } = pve.store.state
+        delete access.groups[groupid]
+        access.acl = access.acl.filter(entry => entry.kind !== 'group' || entry.subject !== groupid)
+      })
+    },
+  }),
+]
+
+export const accessRoleRoutes: Route[] = [...roleRoutes, ...groupRoutes]

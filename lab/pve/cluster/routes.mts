@@ -1,0 +1,171 @@
+/** /cluster: resources of all kinds, free ids, tasks, and the high availability nobody configured. */
+
+import { isAvailableOn, onNode } from '../core/cluster.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import { optional, text, vmid } from '../core/parameters.mts'
+import { allOf, anyone, type Caller, hasAll, hasAny } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
+import { type Route, route } from '../core/route.mts'
+import type { NodeConfig, StorageConfig } from '../core/state.mts'
+import { nodeEntry } from '../nodes/node.mts'
+import { mayAuditStorage } from '../storage/access.mts'
+import { spaceOf } from '../storage/space.mts'
+import { mayAudit, taskEntry } from '../tasks/routes.mts'
+import { resourceOf } from '../vm/status.mts'
+
+function vmResources(pve: Pve, caller: Caller): ApiObject[] {
+  return Object.values(pve.store.state.vms)
+    .filter(vm => hasAll(caller, `/vms/${vm.vmid}`, 'VM.Audit'))
+    .map(vm => resourceOf(pve, vm))
+}
+
+async function storageResource(
+  pve: Pve,
+  node: NodeConfig,
+  id: string,
+  storage: StorageConfig,
+): Promise<ApiObject> {
+  const entry = {
+    id: `storage/${node.name}/${id}`,
+    type: 'storage',
+    node: node.name,
+    storage: id,
+    status: node.online ? 'available' : 'unknown',
+    plugintype: storage.type,
+    content: storage.content.join(','),
+    shared: storage.shared ? 1 : 0,
+  }
+  if (!node.online) return entry
+  const { total, used } = await spaceOf(onNode(pve, node.name), id)
+  return { ...entry, disk: used, maxdisk: total }
+}
+
+/** A storage shows once for each node that has it, a shared one too. */
+function storageResources(pve: Pve, caller: Caller): Promise<ApiObject[]> {
+  const { nodes, storages } = pve.store.state
+  const visible = Object.entries(storages).filter(([id]) => mayAuditStorage(caller, id))
+  return Promise.all(
+    visible.flatMap(([id, storage]) =>
+      nodes
+        .filter(node => isAvailableOn(storage, node.name))
+        .map(node => storageResource(pve, node, id, storage)),
+    ),
+  )
+}
+
+function nodeResources(pve: Pve, caller: Caller): ApiObject[] {
+  return pve.store.state.nodes.map(node =>
+    nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')),
+  )
+}
+
+function sdnResources(pve: Pve, caller: Caller): ApiObject[] {
+  if (!hasAny(caller, '/sdn/zones/localnetwork', 'SDN.Audit', 'SDN.Use', 'SDN.Allocate')) return []
+  return pve.store.state.nodes.map(({ name, online }) => ({
+    id: `sdn/${name}/localnetwork`,
+    type: 'sdn',
+    node: name,
+    sdn: 'localnetwork',
+    status: online ? 'ok' : 'unknown',
+  }))
+}
+
+function poolResources(caller: Caller): { id: string; type: string; pool: string }[] {
+  return Object.keys(caller.access.pools)
+    .filter(id => hasAll(caller, `/pool/${id}`, 'Pool.Audit'))
+    .map(pool => ({ id: `/pool/${pool}`, type: 'pool', pool }))
+}
+
+async function resources(pve: Pve, caller: Caller, type: string | undefined): Promise<ApiObject[]> {
+  const all = [
+    ...vmResources(pve, caller),
+    ...nodeResources(pve, caller),
+    ...(await storageResources(pve, caller)),
+    ...sdnResources(pve, caller),
+    ...poolResources(caller),
+  ]
+  return type === undefined
+    ? all
+    : all.filter(entry => (type === 'vm' ? entry.type === 'qemu' : entry.type === type))
+}
+
+/** Reserves nothing: two callers may be told the same id. */
+function nextId(pve: Pve, wanted: number | undefined): string {
+  const isTaken = (id: number) => pve.store.state.vms[id] !== undefined
+  if (wanted !== undefined && isTaken(wanted)) throw parameterError({ vmid: `VM ${wanted} already exists` })
+  let id = wanted ?? 100
+  while (isTaken(id)) id += 1
+  // A string, whatever the schema says: clients have come to rely on it.
+  return String(id)
+}
+
+/** One node alone is no cluster: it shows itself, numbered 0, and nothing else. */
+function clusterStatus(pve: Pve): ApiObject[] {
+  const { nodes } = pve.store.state
+  const isCluster = nodes.length > 1
+  const entries = nodes.map(({ name, online }, index) => ({
+    type: 'node',
+    id: `node/${name}`,
+    name,
+    nodeid: isCluster ? index + 1 : 0,
+    local: name === pve.node ? 1 : 0,
+    online: online ? 1 : 0,
+    ip: '127.0.0.1',
+    level: '',
+  }))
+  const cluster = { type: 'cluster', id: 'cluster', name: 'lab', nodes: nodes.length, quorate: 1, version: 1 }
+  return isCluster ? [cluster, ...entries] : entries
+}
+
+export const clusterRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/cluster/resources',
+    permission: anyone,
+    parameters: { type: optional({ type: 'string', enum: ['vm', 'storage', 'node', 'sdn'] }) },
+    handle: ({ pve, caller, params }) => resources(pve, caller, params.type),
+  }),
+  route({
+    method: 'GET',
+    path: '/cluster/nextid',
+    permission: anyone,
+    parameters: { vmid: optional(vmid) },
+    handle: ({ pve, params }) => nextId(pve, params.vmid),
+  }),
+  route({
+    method: 'GET',
+    path: '/cluster/tasks',
+    permission: anyone,
+    parameters: {},
+    handle: ({ pve, caller }) =>
+      pve.store.state.tasks
+        .filter(task => mayAudit(caller, task))
+        .map(taskEntry)
+        .reverse(),
+  }),
+  route({
+    method: 'GET',
+    path: '/cluster/status',
+    permission: allOf('/', 'Sys.Audit'),
+    parameters: {},
+    handle: ({ pve }) => clusterStatus(pve),
+  }),
+  route({
+    method: 'GET',
+    path: '/cluster/options',
+    permission: allOf('/', 'Sys.Audit'),
+    parameters: {},
+    handle: () => ({ keyboard: 'en-us' }),
+  }),
+  route({
+    method: 'GET',
+    path: '/cluster/ha/resources/{sid}',
+    permission: allOf('/', 'Sys.Audit'),
+    parameters: { sid: text },
+    handle({ params }) {
+      const sid = /^\d+$/.test(params.sid) ? `vm:${params.sid}` : params.sid
+      throw failure(`no such resource '${sid}'`)
+    },
+  }),
+]

@@ -1,0 +1,95 @@
+/** Which roles and privileges an identity has on a path: Proxmox's rules of inheritance. */
+
+import { builtInRoles, type MajorVersion, privilegesOf } from './privileges.mts'
+import { type AccessConfig, type AclEntry, isTokenId, normalizePath, ownerOf } from './user-cfg.mts'
+
+/** Role or privilege name to whether it also holds below the path. */
+export type Grants = Map<string, boolean>
+
+const NO_ACCESS = 'NoAccess'
+
+/** `/vms/100` is checked as `/`, `/vms`, `/vms/100`, so that the deepest hit wins. */
+function levels(path: string): string[] {
+  const parts = path.split('/').filter(Boolean)
+  return ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)]
+}
+
+/** What one level says to an identity. A token's own entry beats a user's, a user's beats its groups'. */
+function grantsAt(config: AccessConfig, authid: string, level: string, isFinal: boolean): Grants | undefined {
+  const here = config.acl.filter(entry => entry.path === level && (isFinal || entry.propagate))
+  const inGroup = (entry: AclEntry) => config.groups[entry.subject]?.users.includes(authid) ?? false
+  const own = here.filter(entry => entry.kind !== 'group' && entry.subject === authid)
+  const hits = own.length > 0 ? own : here.filter(entry => entry.kind === 'group' && inGroup(entry))
+  if (hits.length === 0) return undefined
+  return new Map(hits.map(entry => [entry.role, entry.propagate]))
+}
+
+/** The roles on a path, pools aside. A token without privilege separation has its owner's. */
+export function rolesOn(config: AccessConfig, authid: string, path: string): Grants {
+  const normal = normalizePath(path)
+  if (normal === undefined) return new Map()
+  const token = config.tokens[authid]
+  if (isTokenId(authid) && !token) return new Map()
+  if (token && !token.privsep) return rolesOn(config, ownerOf(authid), normal)
+  const steps = levels(normal)
+  let roles: Grants = new Map()
+  for (const [index, level] of steps.entries())
+    roles = grantsAt(config, authid, level, index === steps.length - 1) ?? roles
+  return roles.has(NO_ACCESS) ? new Map([[NO_ACCESS, roles.get(NO_ACCESS)!]]) : roles
+}
+
+function isMember(pool: AccessConfig['pools'][string], path: string): boolean {
+  const [, kind, id] = path.split('/')
+  if (path.split('/').length !== 3) return false
+  return kind === 'vms' ? pool.vms.includes(Number(id)) : kind === 'storage' && pool.storages.includes(id!)
+}
+
+/** Roles a VM or a storage gets from the pools it is in. They never propagate. */
+function poolRoles(config: AccessConfig, authid: string, path: string): Set<string> {
+  const pools = Object.keys(config.pools).filter(id => isMember(config.pools[id]!, path))
+  return new Set(pools.flatMap(id => [...rolesOn(config, authid, `/pool/${id}`).keys()]))
+}
+
+function effectiveRoles(config: AccessConfig, authid: string, path: string): Grants {
+  const roles = rolesOn(config, authid, path)
+  const fromPools = poolRoles(config, authid, path)
+  if (roles.has(NO_ACCESS) || fromPools.has(NO_ACCESS)) return new Map()
+  for (const role of fromPools) if (!roles.has(role)) roles.set(role, false)
+  return roles
+}
+
+function privilegesFrom(roles: Grants, privilegesOfRole: (role: string) => string[]): Grants {
+  const grants: Grants = new Map()
+  for (const [role, propagate] of roles)
+    for (const privilege of privilegesOfRole(role))
+      grants.set(privilege, grants.get(privilege) === true || propagate)
+  return grants
+}
+
+function intersect(a: Grants, b: Grants): Grants {
+  return new Map(
+    [...a].filter(([name]) => b.has(name)).map(([name, propagate]) => [name, propagate && b.get(name)!]),
+  )
+}
+
+/**
+ * The privileges of a user (`joe@pve`) or API token (`joe@pve!ci`) on a path. `root@pam` has all of them
+ * everywhere; its tokens with privilege separation have only what they were given.
+ */
+export function permissionsOn(
+  config: AccessConfig,
+  version: MajorVersion,
+  authid: string,
+  path: string,
+): Grants {
+  if (authid === 'root@pam') return new Map([...privilegesOf(version)].map(name => [name, true]))
+  const token = config.tokens[authid]
+  if (isTokenId(authid) && !token) return new Map()
+  if (token && !token.privsep) return permissionsOn(config, version, ownerOf(authid), path)
+  const builtIn = builtInRoles(version)
+  const own = privilegesFrom(
+    effectiveRoles(config, authid, path),
+    role => builtIn[role] ?? config.roles[role] ?? [],
+  )
+  return token ? intersect(own, permissionsOn(config, version, ownerOf(authid), path)) : own
+}

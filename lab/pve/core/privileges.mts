@@ -1,0 +1,104 @@
+/** Proxmox VE's privileges and built-in roles, which differ between major versions. */
+
+export type MajorVersion = 8 | 9
+
+interface PrivilegeGroup {
+  /** Held by no built-in role but Administrator. */
+  root: string[]
+  admin: string[]
+  user: string[]
+  audit: string[]
+}
+
+const VM_CONFIG = ['Disk', 'CPU', 'Memory', 'Network', 'HWType', 'Options'].map(key => `VM.Config.${key}`)
+
+const VM_COMMON: PrivilegeGroup = {
+  root: [],
+  admin: [...VM_CONFIG, 'VM.Allocate', 'VM.Clone', 'VM.Migrate', 'VM.Snapshot', 'VM.Snapshot.Rollback'],
+  user: ['VM.Config.CDROM', 'VM.Config.Cloudinit', 'VM.Console', 'VM.Backup', 'VM.PowerMgmt'],
+  audit: ['VM.Audit'],
+}
+
+function vmGroup(version: MajorVersion): PrivilegeGroup {
+  return version === 8
+    ? { ...VM_COMMON, admin: [...VM_COMMON.admin, 'VM.Monitor'] }
+    : {
+        root: [],
+        admin: [...VM_COMMON.admin, 'VM.GuestAgent.Unrestricted', 'VM.Replicate'],
+        user: [
+          ...VM_COMMON.user,
+          'VM.GuestAgent.FileRead',
+          'VM.GuestAgent.FileSystemMgmt',
+          'VM.GuestAgent.FileWrite',
+        ],
+        audit: [...VM_COMMON.audit, 'VM.GuestAgent.Audit'],
+      }
+}
+
+function groupsOf(version: MajorVersion): Record<string, PrivilegeGroup> {
+  return {
+    VM: vmGroup(version),
+    Sys: {
+      root: ['Sys.PowerMgmt', 'Sys.Modify', 'Sys.Incoming', 'Sys.AccessNetwork'],
+      admin: ['Sys.Console', 'Sys.Syslog'],
+      user: [],
+      audit: ['Sys.Audit'],
+    },
+    Datastore: {
+      root: [],
+      admin: ['Datastore.Allocate', 'Datastore.AllocateTemplate'],
+      user: ['Datastore.AllocateSpace'],
+      audit: ['Datastore.Audit'],
+    },
+    SDN: { root: [], admin: ['SDN.Allocate', 'SDN.Audit'], user: ['SDN.Use'], audit: ['SDN.Audit'] },
+    User: {
+      root: ['Realm.Allocate'],
+      admin: ['User.Modify', 'Group.Allocate', 'Realm.AllocateUser'],
+      user: [],
+      audit: [],
+    },
+    Pool: { root: [], admin: ['Pool.Allocate'], user: ['Pool.Audit'], audit: ['Pool.Audit'] },
+    Mapping: { root: [], admin: ['Mapping.Modify'], user: ['Mapping.Use'], audit: ['Mapping.Audit'] },
+  }
+}
+
+function unique(values: string[]): string[] {
+  return [...new Set(values)].sort()
+}
+
+/** Every privilege this version knows. */
+export function privilegesOf(version: MajorVersion): ReadonlySet<string> {
+  const grouped = Object.values(groupsOf(version)).flatMap(g => [
+    ...g.root,
+    ...g.admin,
+    ...g.user,
+    ...g.audit,
+  ])
+  return new Set(unique(['Permissions.Modify', ...grouped]))
+}
+
+/** The roles that cannot be changed or removed, with their privileges. */
+export function builtInRoles(version: MajorVersion): Record<string, string[]> {
+  const groups = groupsOf(version)
+  const grouped = Object.values(groups)
+  const roles: Record<string, string[]> = {
+    NoAccess: [],
+    Administrator: [...privilegesOf(version)],
+    // Mapping.Modify would let a PVEAdmin reach the host's hardware.
+    PVEAdmin: grouped.flatMap(g => [...g.admin, ...g.user, ...g.audit]).filter(p => p !== 'Mapping.Modify'),
+    PVEAuditor: grouped.flatMap(g => g.audit),
+    PVETemplateUser: ['VM.Audit', 'VM.Clone'],
+  }
+  for (const [name, group] of Object.entries(groups)) {
+    roles[`PVE${name}Admin`] = [...group.admin, ...group.user, ...group.audit]
+    if (group.user.length > 0) roles[`PVE${name}User`] = [...group.user, ...group.audit]
+  }
+  const named = Object.entries(roles).map(([name, privileges]) => [name, unique(privileges)])
+  // Without a prototype: no role is called `constructor`.
+  return Object.assign(Object.create(null), Object.fromEntries(named))
+}
+
+/** The first of `privileges` this version does not know; PVE 9 no longer knows `VM.Monitor`. */
+export function unknownPrivilege(version: MajorVersion, privileges: string[]): string | undefined {
+  return privileges.find(privilege => !privilegesOf(version).has(privilege))
+}

@@ -1,0 +1,62 @@
+/** /nodes: each node, its load and its bridge. */
+
+import { nodeName, optional, text } from '../core/parameters.mts'
+import { allOf, anyone, hasAll } from '../core/permission.mts'
+import { type Route, route } from '../core/route.mts'
+import { fileSystemSpace } from '../storage/space.mts'
+import { fingerprintOf } from './certificates.mts'
+import { nodeEntry, nodeStatus } from './node.mts'
+
+const BRIDGE = {
+  iface: 'vmbr0',
+  type: 'bridge',
+  method: 'static',
+  method6: 'manual',
+  address: '192.168.122.1',
+  netmask: '24',
+  cidr: '192.168.122.1/24',
+  bridge_ports: '',
+  bridge_fd: '0',
+  bridge_stp: 'off',
+  families: ['inet'],
+  active: 1,
+  autostart: 1,
+  priority: 3,
+}
+
+export const nodeRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/nodes',
+    permission: anyone,
+    parameters: {},
+    async handle({ pve, caller }) {
+      // Every node shows the certificate of this one, which answers for all of them.
+      const ssl_fingerprint = await fingerprintOf(pve.dataDir)
+      return pve.store.state.nodes.map(node => ({
+        ...nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')),
+        ssl_fingerprint,
+      }))
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/nodes/{node}/status',
+    permission: allOf('/nodes/{node}', 'Sys.Audit'),
+    parameters: { node: nodeName },
+    handle: async ({ pve }) => nodeStatus(pve, await fileSystemSpace(pve.dataDir)),
+  }),
+  route({
+    method: 'GET',
+    path: '/nodes/{node}/network',
+    permission: anyone,
+    parameters: { node: nodeName, type: optional(text) },
+    handle: ({ caller, params }) => {
+      const mayUse = hasAll(caller, '/sdn/zones/localnetwork/vmbr0', 'SDN.Use')
+      const fits =
+        params.type === undefined ||
+        ['bridge', 'any_bridge', 'any_local_bridge', 'include_sdn'].includes(params.type)
+      return (mayUse || hasAll(caller, `/nodes/${params.node}`, 'Sys.Audit')) && fits ? [BRIDGE] : []
+    },
+  }),
+]

@@ -1,0 +1,140 @@
+/** /nodes/{node}/storage/{storage}/content: what lies on a storage. */
+
+import { rm } from 'node:fs/promises'
+import { failure } from '../core/errors.mts'
+import { integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
+import { anyOf, anyone, type Caller, requireAll } from '../core/permission.mts'
+import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
+import { type Route, route } from '../core/route.mts'
+import type { Vm, Volume } from '../core/state.mts'
+import { requireVolumeAccess } from './access.mts'
+import { findFile, listFiles, requireFile, type StoredFile } from './files.mts'
+import { findVolume, storageOf, volumesOn } from './storages.mts'
+import { freeVolume } from './volumes.mts'
+
+/** An entry of a storage's content. */
+interface Entry extends ApiObject {
+  volid: string
+}
+
+function fileEntry({ volid, content, format, size, ctime }: StoredFile): Entry {
+  return {
+    volid,
+    content,
+    format,
+    size,
+    ctime,
+  }
+}
+
+function volumeEntry([volid, volume]: [string, Volume]): Entry {
+  return {
+    volid,
+    content: 'images',
+    format: volume.format,
+    size: volume.size,
+    ctime: volume.ctime,
+    vmid: volume.vmid,
+    ...(volume.parent !== undefined && { parent: volume.parent.split(':')[1] }),
+  }
+}
+
+/** What the caller may not read is left out, as if it were not there. */
+function isReadable(pve: Pve, caller: Caller, volid: string): boolean {
+  try {
+    requireVolumeAccess(pve, caller, volid, undefined)
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function listContent(pve: Pve, caller: Caller, storage: string): Promise<Entry[]> {
+  storageOf(pve, storage)
+  const all = [...(await listFiles(pve, storage)).map(fileEntry), ...volumesOn(pve, storage).map(volumeEntry)]
+  return all.filter(entry => isReadable(pve, caller, entry.volid))
+}
+
+/** Clients name a volume by its whole id or by what follows the storage. */
+/** Files lie in one folder per kind: a name that leads elsewhere is none. */
+function volidOf(storage: string, volume: string): string {
+  const name = volume.slice(volume.indexOf(':') + 1)
+  if (/(^|\/)\.\.?(\/|$)/.test(name)) throw failure(`unable to parse directory volume name '${name}'`)
+  return volume.includes(':') ? volume : `${storage}:${volume}`
+}
+
+async function describe(
+  pve: Pve,
+  volid: string,
+): Promise<{ path: string; format: string; size: number; used: number }> {
+  const volume = findVolume(pve, volid)
+  if (volume) return { path: volume.path, format: volume.format, size: volume.size, used: volume.size }
+  const { path, format, size } = await requireFile(pve, volid)
+  return { path, format, size, used: size }
+}
+
+function isUsed(pve: Pve, volid: string): Vm | undefined {
+  return Object.values(pve.store.state.vms).find(vm =>
+    Object.values(vm.config).some(value => value.split(',')[0] === volid),
+  )
+}
+
+async function removeVolume(pve: Pve, volid: string): Promise<void> {
+  const user = pve.store.state.volumes[volid] && isUsed(pve, volid)
+  if (user) throw failure(`Cannot remove image, a guest with VMID '${user.vmid}' exists!`)
+  if (pve.store.state.volumes[volid]) return freeVolume(pve, volid)
+  const file = await findFile(pve, volid)
+  if (file) await rm(file.path)
+}
+
+const path = '/nodes/{node}/storage/{storage}/content'
+
+export const storageContentRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path,
+    permission: anyOf('/storage/{storage}', 'Datastore.Audit', 'Datastore.AllocateSpace'),
+    parameters: { node: nodeName, storage: storageId, content: optional(text), vmid: optional(vmid) },
+    async handle({ pve, caller, params }) {
+      const entries = await listContent(pve, caller, params.storage)
+      return entries
+        .filter(entry => (params.content ?? entry.content) === entry.content)
+        .filter(entry => params.vmid === undefined || ('vmid' in entry && entry.vmid === params.vmid))
+    },
+  }),
+  route({
+    method: 'GET',
+    path: `${path}/{volume*}`,
+    permission: anyone,
+    parameters: { node: nodeName, storage: storageId, volume: text },
+    handle({ pve, caller, params }) {
+      const volid = volidOf(params.storage, params.volume)
+      requireVolumeAccess(pve, caller, volid, undefined)
+      return describe(pve, volid)
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: `${path}/{volume*}`,
+    permission: anyone,
+    parameters: {
+      node: nodeName,
+      storage: storageId,
+      volume: text,
+      delay: optional({ ...integer, minimum: 1, maximum: 30 }),
+    },
+    handle({ pve, caller, params }) {
+      const volid = volidOf(params.storage, params.volume)
+      requireAll(caller, `/storage/${params.storage}`, 'Datastore.Allocate')
+      storageOf(pve, params.storage)
+      const owner = pve.store.state.volumes[volid]?.vmid
+      return pve.tasks.start({
+        type: 'imgdel',
+        id: owner === undefined ? params.storage : `${owner}@${params.storage}`,
+        authid: caller.authid,
+        work: () => removeVolume(pve, volid),
+      })
+    },
+  }),
+]

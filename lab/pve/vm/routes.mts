@@ -1,0 +1,126 @@
+/** /nodes/{node}/qemu: listing, creating, cloning and removing VMs. */
+
+import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
+import type { Permission } from '../core/permission.mts'
+import { allOf, and, anyone, hasAll, or, requireAll, requireMaySkipLock } from '../core/permission.mts'
+import { type Route, route } from '../core/route.mts'
+import { requireSaneDrive, resolveCdromAlias } from './attach.mts'
+import { requireSettings } from './change-permissions.mts'
+import { type Cloning, cloneVm, requireCloneable } from './clone.mts'
+import { createVm, requirePool } from './create.mts'
+import { destroyVm, requireDestroyable } from './disks.mts'
+import { drivesOf } from './drive.mts'
+import { vmOptions } from './options.mts'
+import { settingsFrom } from './settings.mts'
+import { listEntryOf } from './status.mts'
+
+const path = '/nodes/{node}/qemu'
+const vm = { node: nodeName, vmid }
+
+/** A new VM may be allowed by its own path or by the pool it goes into. */
+function mayAllocate(id: string): Permission {
+  return or(allOf(`/vms/{${id}}`, 'VM.Allocate'), {
+    kind: 'all-of',
+    path: '/pool/{pool}',
+    privileges: ['VM.Allocate'],
+    onlyWith: 'pool',
+  })
+}
+
+export const qemuRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path,
+    permission: anyone,
+    parameters: { node: nodeName, full: optional(flag) },
+    handle: ({ pve, caller }) =>
+      Object.values(pve.store.state.vms)
+        .filter(each => each.node === pve.node && hasAll(caller, `/vms/${each.vmid}`, 'VM.Audit'))
+        .map(each => listEntryOf(pve, each)),
+  }),
+  route({
+    method: 'POST',
+    path,
+    permission: mayAllocate('vmid'),
+    parameters: {
+      ...vmOptions,
+      ...vm,
+      pool: optional(text),
+      start: optional(flag),
+      bwlimit: optional({ ...integer, minimum: 0 }),
+    },
+    handle({ pve, caller, params, raw }) {
+      const { pool } = params
+      const settings = resolveCdromAlias(settingsFrom(raw))
+      for (const [slot, drive] of drivesOf(settings)) requireSaneDrive(slot, drive)
+      requirePool(pve, pool)
+      if (pool !== undefined) requireAll(caller, `/pool/${pool}`, 'VM.Allocate')
+      requireSettings(pve, caller, { vmid: params.vmid, pool }, settings)
+      return createVm(pve, caller, { vmid: params.vmid, settings, pool, start: params.start ?? false })
+    },
+  }),
+  route({
+    method: 'POST',
+    path: `${path}/{vmid}/clone`,
+    permission: and(allOf('/vms/{vmid}', 'VM.Clone'), mayAllocate('newid')),
+    parameters: {
+      ...vm,
+      newid: vmid,
+      name: optional(dnsName),
+      description: optional(text),
+      full: optional(flag),
+      format: optional({ type: 'string', enum: ['raw', 'qcow2', 'vmdk'] }),
+      storage: optional(storageId),
+      pool: optional(text),
+      target: optional(nodeName),
+      bwlimit: optional({ ...integer, minimum: 0 }),
+    },
+    handle({ pve, caller, params }) {
+      const { name, description, full, storage, format, pool } = params
+      requirePool(pve, pool)
+      const cloning: Cloning = {
+        vmid: params.vmid,
+        newid: params.newid,
+        name,
+        description,
+        full,
+        storage,
+        format,
+        pool,
+        target: [pve.node, 'localhost'].includes(params.target ?? pve.node) ? undefined : params.target,
+      }
+      requireCloneable(pve, caller, cloning)
+      return pve.tasks.start({
+        type: 'qmclone',
+        id: String(params.vmid),
+        authid: caller.authid,
+        work: task => cloneVm(pve, caller, cloning, task),
+      })
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: `${path}/{vmid}`,
+    permission: allOf('/vms/{vmid}', 'VM.Allocate'),
+    parameters: {
+      ...vm,
+      purge: optional(flag),
+      'destroy-unreferenced-disks': optional(flag),
+      skiplock: optional(flag),
+    },
+    handle({ pve, caller, params }) {
+      requireMaySkipLock(caller, params.skiplock)
+      requireDestroyable(pve, params.vmid)
+      return pve.tasks.start({
+        type: 'qmdestroy',
+        id: String(params.vmid),
+        authid: caller.authid,
+        work: () =>
+          destroyVm(pve, params.vmid, {
+            skiplock: params.skiplock ?? false,
+            unreferenced: params['destroy-unreferenced-disks'] ?? false,
+          }),
+      })
+    },
+  }),
+]

@@ -1,0 +1,144 @@
+/** Real machines without an operating system: what they boot is a sector of a few instructions. */
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { run } from '../../core/process.mts'
+import type { GuestStart } from '../../guests/driver.mts'
+import { requireMachines } from '../../guests/qemu/requirements.mts'
+import { chooseIsolation } from '../../network/isolation.mts'
+import { type DriverHost, guestStart, startHost } from './driver-client.mts'
+
+const cannotRun = await chooseIsolation()
+  .then(requireMachines)
+  .then(
+    () => undefined,
+    (error: Error) => error.message,
+  )
+if (cannotRun !== undefined) console.warn(`SKIPPED: tests of QEMU machines. ${cannotRun}`)
+
+/** Machine code that writes `B` to the first serial port ... */
+const SAY_B = 'baf803b042ee'
+/** ... then waits for ever, */
+const WAIT = 'f4ebfd'
+/** or tells the chipset to power off. */
+const POWER_OFF = 'ba0406b80020ef'
+
+describe.skipIf(cannotRun !== undefined)('a machine', () => {
+  let driver: DriverHost
+  let disks = 0
+
+  beforeAll(async () => {
+    driver = await startHost('qemu', [])
+  })
+  afterAll(() => driver?.close())
+  afterEach(() => driver.call('stop', 100).catch(() => undefined))
+
+  async function diskWith(code: string): Promise<string> {
+    disks += 1
+    const sector = Buffer.alloc(1024 ** 2)
+    sector.write(code, 'hex')
+    sector.writeUInt16BE(0x55aa, 510)
+    const [raw, disk] = [join(driver.folder, `${disks}.raw`), join(driver.folder, `disk-${disks}`)]
+    await writeFile(raw, sector)
+    await driver.call('importDisk', raw, disk)
+    return disk
+  }
+  const boot = async (code: string, changes: Partial<GuestStart> = {}) => {
+    const disk = await diskWith(code)
+    await driver.call('start', guestStart(disk, { memory: 64, ...changes }))
+    return disk
+  }
+  /** The firmware says nothing on the serial port. */
+  async function consoleSays(text: string): Promise<void> {
+    while ((await driver.call('console', 100)) !== text) await sleep(50)
+  }
+  const tapExists = async () => (await driver.exec(['ip', 'link', 'show', 'tap100i0'])).code === 0
+
+  test('runs what is on its first disk; its serial console is kept', async () => {
+    await boot(SAY_B + WAIT)
+    await consoleSays('B')
+  })
+
+  test('that powers itself off is off, and its network card gone', async () => {
+    await boot(SAY_B + POWER_OFF + WAIT)
+    expect(await driver.call('exited', 100)).toEqual({ reason: 'poweroff' })
+    expect(await driver.call('console', 100)).toBe('B')
+    expect(await tapExists()).toBe(false)
+  })
+
+  test('boots once more on the reset button', async () => {
+    await boot(SAY_B + WAIT)
+    await consoleSays('B')
+    await driver.call('reset', 100)
+    await consoleSays('BB')
+  })
+
+  test('is gone when the plug is pulled, and can be started again at once', async () => {
+    const disk = await boot(WAIT)
+    expect(await tapExists()).toBe(true)
+    await driver.call('stop', 100)
+    expect(await driver.call('exited', 100)).toEqual({ reason: 'stopped' })
+    expect(await tapExists()).toBe(false)
+    await driver.call('start', guestStart(disk, { memory: 64 }))
+  })
+
+  test('does not mind a power button that nothing in it listens to', async () => {
+    await boot(SAY_B + WAIT)
+    await driver.call('shutdown', 100)
+    await consoleSays('B')
+  })
+
+  test('has no agent while nothing has opened its port', async () => {
+    await boot(WAIT)
+    await expect(driver.call('agent', 100, 'guest-ping')).rejects.toMatchObject({ name: 'AgentNotRunning' })
+  })
+
+  test('sees its disk grow while it runs', async () => {
+    const disk = await boot(WAIT)
+    await driver.call('resizeDisk', disk, 4 * 1024 ** 2)
+    const info = JSON.parse(await run('qemu-img', ['info', '--force-share', '--output=json', disk]))
+    expect(info['virtual-size']).toBe(4 * 1024 ** 2)
+  })
+
+  test('starts with its cloud-init drive, a CD and cards of every kind', async () => {
+    const cdrom = join(driver.folder, 'some.iso')
+    await writeFile(cdrom, Buffer.alloc(64 * 1024))
+    await boot(SAY_B + WAIT, {
+      cloudInit: { slot: 'ide2', userData: '#cloud-config\n', metaData: '{}', networkConfig: 'version: 1\n' },
+      cdroms: [{ slot: 'sata0', path: cdrom }],
+      nics: ['virtio', 'e1000', 'rtl8139', 'vmxnet3'].map((model, index) => ({
+        slot: `net${index}`,
+        mac: `BC:24:11:00:00:0${index}`,
+        bridge: 'vmbr0',
+        model,
+      })),
+    })
+    await consoleSays('B')
+  })
+
+  test('whose disk is none does not start, in the words of QEMU, and leaves no card behind', async () => {
+    const disk = join(driver.folder, 'broken')
+    await writeFile(disk, 'not a disk')
+    const start = driver.call('start', guestStart(disk, { memory: 64 }))
+    await expect(start).rejects.toThrow('Image is not in qcow2 format')
+    expect(await tapExists()).toBe(false)
+  })
+
+  // The last one: it takes the driver away.
+  test('ends with the lab, also when that is killed', async () => {
+    await boot(WAIT)
+    expect(await programsNaming(driver.folder)).toEqual(
+      expect.arrayContaining(['qemu-system-x86_64', 'dnsmasq']),
+    )
+    await driver.kill()
+    while ((await programsNaming(driver.folder)).length > 0) await sleep(50)
+  })
+})
+
+/** Of the processes of this machine that have the text in an argument, the programs. */
+async function programsNaming(text: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+  const lines = await Promise.all(pids.map(pid => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return lines.filter(line => line.includes(text)).map(line => line.split('\0')[0]!.split('/').at(-1)!)
+}

@@ -1,0 +1,144 @@
+import { resolve } from 'node:path'
+import { buildTarget, type InstallationMedium } from '../packer/build-target.mts'
+import { type Family, loadFamily, type Place } from '../packer/family.mts'
+import { inputDigests } from '../packer/input-digest.mts'
+import { checkPermissions, requireGranted } from '../permissions/check.mts'
+import type { Need } from '../permissions/needs.mts'
+import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { findBase, needsOfAcceptance, needsOfBuild } from '../site/build-needs.mts'
+import { loadCheckedTemplate } from '../site/checked-template.mts'
+import type { Connection } from '../site/connect.mts'
+import { requireBridge } from '../site/require-bridge.mts'
+import { requireNode } from '../site/require-node.mts'
+import { requireStorages } from '../site/require-storages.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
+import { versionName } from '../templates/names.mts'
+import { listReservations } from '../templates/reservations.mts'
+import { type FamilyVersions, noVersions, type TemplateVersion, versionsOf } from '../templates/version.mts'
+import { imageOf, imageOfBase } from './base/description.mts'
+import type { Build, BuildRun } from './records.mts'
+import {
+  configuredVariables,
+  environmentVariables,
+  pinnedVmidOf,
+  requireHandover,
+  requireVariables,
+} from './variables.mts'
+
+/**
+ * Prepares the build of a family: rules, permissions, base VMs, inputs, name. Proxmox is asked to change nothing.
+ * @throws ProxmintError for the first thing that is missing.
+ */
+export async function prepareBuild(run: BuildRun, os: string): Promise<Build> {
+  const { connection, options } = run
+  const template = await loadCheckedTemplate(os)
+  requireHandover(template)
+  requireVariables(template, options.variables)
+  const family = await loadFamily(os)
+  const { config, credentials } = connection
+  const places = family.places ?? [{ node: credentials.node, storage: credentials.storagePool }]
+  const pinnedVmid = pinnedVmidOf(template, places)
+  const variables = { ...configuredVariables(template, config), ...options.variables }
+  const origins: Origin[] = []
+  for (const place of places) origins.push(await requirePlace(run, { template, family, variables }, place))
+  const image = await imageOfOrigin(connection, origins[0]!)
+  const further = furtherInputs(run, image)
+  const digests = await inputDigests(template, { ...environmentVariables(template), ...variables }, further)
+  const known = (await readLockfile(lockfilePath()))[os] ?? noVersions
+  const name = await nameOf(connection, os, digests.digest, known)
+  const folder = resolve(template.folder)
+  return {
+    ...run,
+    ...{ os, name, template, family, known, places, variables, pinnedVmid, image, digests, folder },
+    changes: [],
+  }
+}
+
+/** Lists inputs outside the template, which change a version too. */
+function furtherInputs({ packer }: BuildRun, image: TemplateVersion['image']): Record<string, string> {
+  const tools = { packer: packer.version, ...(packer.plugin && { plugin: packer.plugin }) }
+  return { ...tools, [`image ${image.name}`]: image.checksum ?? '' }
+}
+
+/** Chooses a name that nothing has: a VM of somebody else that has the name already is left alone. */
+async function nameOf(
+  { client, config }: Connection,
+  os: string,
+  digest: string,
+  known: FamilyVersions,
+): Promise<string> {
+  const [vms, reservations] = await Promise.all([listVms(client), listReservations(config.stateDir)])
+  const taken = [
+    ...versionsOf(known).map(version => version.name),
+    ...vms.map(vm => vm.name ?? ''),
+    ...reservations.map(reservation => reservation.name),
+  ]
+  return versionName(os, new Date(), digest, new Set(taken))
+}
+
+type Inputs = Pick<Build, 'template' | 'family' | 'variables'>
+
+/** Checks node, permissions, base VM, bridge and storage of one place. */
+async function requirePlace(run: BuildRun, inputs: Inputs, place: Place): Promise<Origin> {
+  const { connection, options } = run
+  const { client, config, version } = connection
+  await requireNode(client, place.node, setBy(inputs.family, 'node'))
+  const tested = { pveMajor: version.major, ...place, vmid: undefined }
+  const further = options.test ? needsOfAcceptance(config, inputs.family, tested) : []
+  const origin = await requireOrigin(connection, inputs, place, further)
+  const disks = { storage: place.storage, contents: ['images'], setBy: setBy(inputs.family, 'storage') }
+  await requireStorages(client, place.node, [disks])
+  return origin
+}
+
+/** Names the setting of a node or storage, for a person. */
+function setBy({ file, places }: Family, what: keyof Place): string {
+  if (places !== undefined) return `\`${what}\` of \`places\` in ${file}`
+  return `${what === 'node' ? 'proxmox_node' : 'proxmox_storage_pool'} in the credentials`
+}
+
+/** Base VM that a build clones, or the medium it installs from. */
+type Origin = VmSummary | (InstallationMedium & { name: string })
+
+/** Checks the permissions first: without them a base VM that is there looks like one that is missing. */
+async function requireOrigin(
+  connection: Connection,
+  { template, variables }: Inputs,
+  { node, storage }: Place,
+  further: Need[],
+): Promise<Origin> {
+  const { client, version } = connection
+  const environment = { ...process.env, PROXMOX_STORAGE_POOL: storage, PROXMOX_NODE: node }
+  const target = buildTarget(template, variables, environment)
+  const base = await findBase(client, target.baseName, node)
+  const own = await needsOfBuild(client, target, { node, pveMajor: version.major }, base)
+  const needs = [...own, ...further]
+  requireGranted(await checkPermissions(client, version.major, needs), `build ${template.os}`)
+  if (base === undefined && target.baseName !== undefined)
+    throw await noBase(connection, target.baseName, { node, storage })
+  await requireBridge(client, node, target.bridge)
+  return base ?? { name: template.os, ...target.medium! }
+}
+
+async function noBase(
+  { client, credentials }: Connection,
+  baseName: string,
+  { node, storage }: Place,
+): Promise<ProxmintError> {
+  const elsewhere = (await listVms(client)).filter(vm => vm.name === baseName).map(vm => vm.node)
+  const where = node === credentials.node ? '' : `PROXMOX_NODE=${node} PROXMOX_STORAGE_POOL=${storage} `
+  const others = elsewhere.length === 0 ? '' : `: it is on ${elsewhere.join(', ')}, not on ${node}`
+  return new ProxmintError(`the base VM ${baseName} is not there${others}`, {
+    hint: `${where}zx scripts/base.mts import ${imageOfBase(baseName)}`,
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** Reads the image of a base VM from the description that `base import` wrote. */
+async function imageOfOrigin({ client }: Connection, origin: Origin): Promise<TemplateVersion['image']> {
+  if ('url' in origin) return { name: origin.name, url: origin.url, checksum: origin.checksum }
+  const { description } = await getVmConfig(client, origin)
+  return imageOf(String(description ?? '')) ?? { name: origin.name ?? '', url: null, checksum: null }
+}

@@ -1,0 +1,91 @@
+/** Variables of a Packer template: those a build hands over, those a person gives, and those of the environment. */
+import type { Config } from '../config/load.mts'
+import type { Place } from '../packer/family.mts'
+import { resolveValue } from '../packer/resolve-value.mts'
+import type { Template } from '../packer/template.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { didYouMean } from '../run/nearest.mts'
+
+/** Variables in which a build hands over its decisions. */
+const HANDED_OVER = ['template_vmid', 'template_name', 'build_id', 'manifest'] as const
+
+/** Values of the variables that a build hands over. */
+export type Handover = Record<(typeof HANDED_OVER)[number], string>
+
+function isHandedOver(name: string): boolean {
+  return HANDED_OVER.some(one => one === name)
+}
+
+/** @throws ProxmintError (invalid) if the template lacks a variable of the handover. */
+export function requireHandover({ folder, variables }: Template): void {
+  const missing = HANDED_OVER.filter(name => !variables.some(variable => variable.name === name))
+  if (missing.length === 0) return
+  throw new ProxmintError(`${folder} declares no variable ${missing.join(', ')}`, {
+    hint: 'proxmint hands over the reserved VMID, the name and the manifest in them; see packer/debian/variables.pkr.hcl',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** @throws ProxmintError (usage) for a variable of the handover, and for one that the template does not have. */
+export function requireVariables({ folder, variables }: Template, given: Record<string, string>): void {
+  const names = Object.keys(given)
+  const set = HANDED_OVER.find(name => names.includes(name))
+  if (set !== undefined) {
+    throw new ProxmintError(`${set} cannot be given: proxmint chooses it and writes it down`, {
+      exitCode: exitCodes.usage,
+    })
+  }
+  const unknown = names.find(name => !variables.some(variable => variable.name === name))
+  if (unknown === undefined) return
+  const settable = variables
+    .filter(({ name, sensitive }) => !sensitive && !isHandedOver(name))
+    .map(({ name }) => name)
+    .sort()
+  throw new ProxmintError(`${folder} has no variable ${unknown}${didYouMean(unknown, settable)}`, {
+    facts: { variables: settable.join(', ') },
+    hint: 'they are declared in its *.pkr.hcl files',
+    exitCode: exitCodes.usage,
+  })
+}
+
+/** Lists the values that the config decides, for a template that has such variables. */
+export function configuredVariables({ variables }: Template, { bridge }: Config): Record<string, string> {
+  return variables.some(({ name }) => name === 'bridge') ? { bridge } : {}
+}
+
+/**
+ * Lists the values that the environment decides: `PKR_VAR_` variables, and defaults such as
+ * `env("PAM_WEB3_PACKAGE_SHA256")`. Secrets and the place of the build are left out.
+ */
+export function environmentVariables({ variables }: Template): Record<string, string> {
+  const set = variables
+    .filter(({ name, sensitive }) => !sensitive && !isHandedOver(name))
+    .map(({ name, default: fallback }) => {
+      const [, read] = /^\$\{env\("(?!PROXMOX_)(\w+)"\)\}$/.exec(String(fallback)) ?? []
+      const value = process.env[`PKR_VAR_${name}`] ?? (read === undefined ? undefined : process.env[read])
+      return [name, value] as const
+    })
+  return Object.fromEntries(set.filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
+/**
+ * Reads the VMID that a family pins by a default such as `env("TEMPLATE_VMID")`. Unset, that is 0 or empty.
+ * @throws ProxmintError (usage) for a value that is not a VMID, and for a family that is built in several places.
+ */
+export function pinnedVmidOf(template: Template, places: Place[]): number | undefined {
+  const declared = template.variables.find(({ name }) => name === 'template_vmid')?.default
+  const value = resolveValue(template, declared)
+  if (value === undefined || value === '' || Number(value) === 0) return undefined
+  const vmid = Number(value)
+  if (!Number.isInteger(vmid) || vmid < 100 || vmid > 999_999_999) {
+    throw new ProxmintError(`TEMPLATE_VMID is ${value}, which is no VMID`, {
+      hint: 'a whole number from 100 to 999999999',
+      exitCode: exitCodes.usage,
+    })
+  }
+  if (places.length === 1) return vmid
+  throw new ProxmintError(
+    `TEMPLATE_VMID pins one VMID, and ${template.os} is built in ${places.length} places`,
+    { hint: 'unset TEMPLATE_VMID', exitCode: exitCodes.usage },
+  )
+}

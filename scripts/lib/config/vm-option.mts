@@ -1,0 +1,63 @@
+/** The row of the table of VM options. */
+
+/** Price of a change of a VM that exists, from the cheapest to the dearest. */
+export const CHANGE_COSTS = {
+  nothing: 'the VM runs on untouched',
+  hot: 'Proxmox changes the VM while it runs',
+  reboot: 'the VM has the new value after it was powered off and on',
+  device: 'a device of the VM is removed and another one added, with the VM powered off',
+  data: 'the VM is made anew, and everything on its disk is lost',
+  impossible: 'it needs another VM',
+} as const
+
+type ChangeCost = keyof typeof CHANGE_COSTS
+
+/** Names of an option in the places where it stands. */
+interface OptionNames {
+  /** Flag of `vm create`, without its dashes. */
+  flag?: string
+  /** Key of a VM in a fleet file. */
+  fleetKey?: string
+  /** Path of the key in config/vm.yaml: `cloud_init.username`. */
+  fileKey?: string
+  /** Path in `VmDefaults` and in `VmDesign`: `cloudInit.username`. */
+  attribute?: string
+  /** Variable of the Terraform module. */
+  variable?: string
+}
+
+/** Each word of a `list` is a text. An `address` is one of IP; a `wallet` is one of a chain. */
+type OptionValues =
+  | { kind: 'integer'; range: { min: number; max: number } }
+  | { kind: 'text' | 'list' | 'switch' | 'address' | 'wallet'; range?: undefined }
+
+/** One thing that can be decided about a VM. */
+export type VmOption = OptionValues & {
+  names: OptionNames
+  /** Word after the flag in `--help`: `MIB`. */
+  value?: string
+  unit?: string
+  /** Regular expression of a text. */
+  pattern?: string
+  /** Completes `--FLAG TEXT is no ...`. A flag without it is looked up by name instead, which finds the nearest one. */
+  wording?: string
+  choices?: readonly string[]
+  /** Value of the key in a fleet file that turns the switch on. */
+  onWhen?: boolean
+  /** The empty text is allowed. */
+  mayBeEmpty?: true
+  /** No two VMs have the same value, so a flag cannot give it to several. */
+  unique?: true
+  /** Value where neither a person nor config/vm.yaml decides. */
+  default?: string | number | readonly string[]
+  /** Value of VMs that were reserved before there was this option. */
+  before?: string
+  /** False: the design has no such attribute, since it chooses others. */
+  designed?: false
+  help: string
+  change: ChangeCost
+  /** Adds to `change`. */
+  changeNote?: string
+}
+
+export type VmOptionTable = Readonly<Record<string, VmOption>>

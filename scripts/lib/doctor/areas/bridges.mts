@@ -1,0 +1,47 @@
+import type { Config } from '../../config/load.mts'
+import { POOL_FILE, type PoolConfig } from '../../config/pools.mts'
+import { listBridges } from '../../proxmox/list-bridges.mts'
+import { noBridge } from '../../site/require-bridge.mts'
+import type { DoctorCheck } from '../check.mts'
+import { faultsOr } from '../diagnosis.mts'
+import { valueIn } from '../look.mts'
+import { lookInProxmox } from '../session.mts'
+
+interface WantedBridge {
+  bridge: string
+  /** Setting that names it, for a person. */
+  setBy: string
+}
+
+interface BridgeFacts {
+  node: string
+  wanted: WantedBridge[]
+  found: string[]
+}
+
+/** Bridges of the config and of the pools: on the node, and open to the identity. */
+export const bridges: DoctorCheck<BridgeFacts> = {
+  area: 'bridges',
+  look: ({ session, config, pools }) =>
+    lookInProxmox(session, async ({ client, credentials: { node } }) => ({
+      node,
+      wanted: wantedBridges(valueIn(await config), valueIn(await pools)),
+      found: await listBridges(client, node),
+    })),
+  judge: ({ node, wanted, found }) => {
+    const missing = wanted.filter(({ bridge }) => !found.includes(bridge))
+    const errors = missing.map(({ bridge, setBy }) =>
+      noBridge(node, bridge, found, `correct ${setBy}, or give the identity SDN.Use on it`),
+    )
+    return faultsOr('bridges', errors, [...new Set(wanted.map(({ bridge }) => bridge))].join(', '))
+  },
+}
+
+function wantedBridges(config: Config | undefined, pools: PoolConfig | undefined): WantedBridge[] {
+  const own =
+    config === undefined ? [] : [{ bridge: config.bridge, setBy: '`bridge` in config/proxmint.yaml' }]
+  const ofPools = Object.values(pools?.pools ?? {}).flatMap(({ name, bridge }) =>
+    bridge === undefined ? [] : [{ bridge, setBy: `\`bridge\` of the pool ${name} in ${POOL_FILE}` }],
+  )
+  return [...own, ...ofPools]
+}

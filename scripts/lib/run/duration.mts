@@ -1,0 +1,22 @@
+import { usageError } from './command-line.mts'
+
+export const DAY_MS = 24 * 60 * 60 * 1000
+
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS } as const
+
+/** Reads `30d`, `12h`, `90m` or `45s` as milliseconds. @throws ProxmintError (usage) that names the option. */
+export function durationMs(
+  spec: { name: string },
+  option: string,
+  text: string | undefined,
+): number | undefined {
+  if (text === undefined) return undefined
+  const match = /^(\d{1,6})([smhd])$/.exec(text)
+  if (match === null) {
+    throw usageError(
+      spec,
+      `option \`--${option}\` takes a duration such as 30d, 12h, 90m or 45s, not \`${text}\``,
+    )
+  }
+  return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
+}

@@ -1,0 +1,86 @@
+/** The command `credentials`: export, init and check. */
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { checkedCredentials } from '../credentials/credentials.mts'
+import { exportedVariables, shellExports } from '../credentials/export.mts'
+import { type InitResult, initCredentials, planCredentials, templateText } from '../credentials/init.mts'
+import { credentialsFile, encryptedSource } from '../credentials/load.mts'
+import { fileSource } from '../credentials/source.mts'
+import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { describeCommand } from '../run/exec.mts'
+import { requireTool } from '../tools/find.mts'
+import type { Tool } from '../tools/tool.mts'
+import { connect } from './connect.mts'
+
+/** Formats the credentials of the SOPS file as shell lines, or with `json` as an object of the same variables. */
+export async function exportCredentials(json: boolean): Promise<string> {
+  const { credentials, warnings } = checkedCredentials(await encryptedSource())
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
+  const variables = exportedVariables(credentials)
+  return json ? JSON.stringify(variables) : shellExports(variables).trimEnd()
+}
+
+/** Makes age identity, `.sops.yaml` and the encrypted file from YAML on standard input, or from the template. */
+export async function makeCredentials(json: boolean, dryRun: boolean): Promise<string> {
+  const [sops, age] = await Promise.all([requireTool('sops'), requireTool('age')])
+  const given = process.stdin.isTTY ? '' : await text(process.stdin)
+  const content = given.trim() === '' ? await templateText() : given
+  if (content === given) await checkGiven(given)
+  const file = process.env['PROXMINT_CREDENTIALS'] ?? credentialsFile
+  const edit = editCommand(sops, file)
+  if (dryRun) {
+    const plan = await planCredentials(file, edit)
+    return json ? JSON.stringify({ plan }) : `would make: ${plan.join(', ')}`
+  }
+  const result = await initCredentials(
+    { sops: sops.file, ageKeygen: join(dirname(age.file), 'age-keygen'), edit },
+    file,
+    content,
+  )
+  return json ? JSON.stringify(result) : formatMade(result, given.trim() === '' ? edit : undefined)
+}
+
+/** @param edit command that puts values in place of those of the template. */
+function formatMade(result: InitResult, edit: string | undefined): string {
+  return [
+    `${result.identityCreated ? 'made' : 'found'} the age identity ${result.identity}; its recipient is ${result.recipient}`,
+    ...(result.identityCreated ? ['keep a copy of it: without it nobody opens the credentials'] : []),
+    ...(result.sopsConfigCreated ? ['made .sops.yaml'] : []),
+    `made ${result.file}`,
+    ...(edit === undefined ? [] : [`now: ${edit}`]),
+  ].join('\n')
+}
+
+/** Names the command to edit the file, ready to be typed: a tool in the cache is not on PATH without direnv. */
+export function editCommand({ file: program, origin }: Pick<Tool, 'file' | 'origin'>, file: string): string {
+  const isOnPath = origin === 'path' || origin === 'system'
+  return describeCommand({ file: isOnPath ? 'sops' : program, args: ['edit', file] })
+}
+
+/** Checks the values before anything is made. @throws ProxmintError (invalid) for faulty ones. */
+async function checkGiven(content: string): Promise<void> {
+  const { parse } = await import('yaml')
+  let values: unknown
+  try {
+    values = parse(content)
+  } catch (cause) {
+    throw new ProxmintError(`standard input is no YAML: ${messageOf(cause).split('\n')[0]}`, {
+      cause,
+      exitCode: exitCodes.invalid,
+    })
+  }
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    throw new ProxmintError('standard input is no YAML mapping of keys to values', {
+      exitCode: exitCodes.invalid,
+    })
+  }
+  checkedCredentials(fileSource('standard input', values as Record<string, unknown>, 'there,'))
+}
+
+/** Checks the format, then logs in. */
+export async function checkLogin(json: boolean): Promise<string> {
+  const { client, version, credentials } = await connect()
+  if (json)
+    return JSON.stringify({ identity: client.identity, url: credentials.url, version: version.version })
+  return `${client.identity} at ${credentials.url}: Proxmox VE ${version.version}`
+}

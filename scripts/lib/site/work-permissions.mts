@@ -1,0 +1,56 @@
+/** Compares the needs of each kind of work with the privileges of the identity that does it. */
+import { buildTarget } from '../packer/build-target.mts'
+import { loadFamily } from '../packer/family.mts'
+import type { Template } from '../packer/template.mts'
+import { checkPermissions, type PermissionVerdict } from '../permissions/check.mts'
+import type { Need } from '../permissions/needs.mts'
+import { needsOfBaseImport, needsOfVms } from '../permissions/work-needs.mts'
+import type { Tool } from '../tools/tool.mts'
+import { findBase, needsOfAcceptance, needsOfBuild } from './build-needs.mts'
+import type { Connection, Login } from './connect.mts'
+
+/** One kind of work, such as `build debian`, and the privileges found for it. */
+export interface WorkVerdict {
+  work: string
+  verdict: PermissionVerdict
+}
+
+/** Chooses how Packer logs in. */
+export function loginOf(packer: Tool | undefined): Login {
+  return packer?.dialect === 'packaged' ? 'password' : 'token'
+}
+
+/** Checks what the build of a family and the acceptance test of its version need. */
+export async function checkBuild(connection: Connection, template: Template): Promise<WorkVerdict> {
+  const { client, config, credentials, version } = connection
+  const family = await loadFamily(template.os)
+  const environment = { ...process.env, PROXMOX_STORAGE_POOL: credentials.storagePool }
+  const target = buildTarget(template, {}, environment)
+  const base = await findBase(client, target.baseName, credentials.node)
+  const place = { node: credentials.node, pveMajor: version.major }
+  const tested = { ...place, storage: credentials.storagePool, vmid: undefined }
+  const needs = [
+    ...(await needsOfBuild(client, target, place, base)),
+    ...needsOfAcceptance(config, family, tested),
+  ]
+  return verdictOf(connection, `build ${template.os}`, needs)
+}
+
+/** Checks what `base import` needs. */
+export async function checkBaseImport(connection: Connection): Promise<WorkVerdict> {
+  const { config, credentials, version } = connection
+  const needs = needsOfBaseImport(config, { ...credentials, pveMajor: version.major })
+  return verdictOf(connection, 'base import', needs)
+}
+
+/** Checks what `vm create`, `apply`, `gc` and `vm destroy` need. */
+export async function checkVms(connection: Connection): Promise<WorkVerdict> {
+  const { site, config, credentials, version } = connection
+  const [pools, defaults] = await Promise.all([site.pools(), site.vmDefaults()])
+  const needs = needsOfVms(config, pools, defaults, { ...credentials, pveMajor: version.major })
+  return verdictOf(connection, 'vm create', needs)
+}
+
+async function verdictOf({ client, version }: Connection, work: string, needs: Need[]): Promise<WorkVerdict> {
+  return { work, verdict: await checkPermissions(client, version.major, needs) }
+}

@@ -1,0 +1,216 @@
+import { readFile } from 'node:fs/promises'
+import { contains, parseAddress } from '../../config/addresses.mts'
+import { VM_OPTIONS } from '../../config/vm-options.mts'
+import { issuers } from '../../credential/issuer.mts'
+import type { Entry } from '../../registry/entry.mts'
+import { readPredecessor } from '../../registry/predecessor.mts'
+import { requireEntry } from '../../registry/revise.mts'
+import type { RegistryStore } from '../../registry/store.mts'
+import type { Answer } from '../../run/answer.mts'
+import { ask } from '../../run/ask.mts'
+import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
+import { counted } from '../../run/counted.mts'
+import { exitCodes, interrupted, ProxmintError } from '../../run/errors.mts'
+import { withRow } from '../../run/progress.mts'
+import { withRegistry } from '../../site/open-registry.mts'
+import { openSite, type Site } from '../../site/site.mts'
+import { formatVm, formatVms } from '../look/list.mts'
+import { formatOutdated, outdatedIn } from '../look/outdated.mts'
+import { factsOf, viewsOf } from '../look/views.mts'
+import { openContext, withVmRegistry } from '../open.mts'
+import { poolNamed } from '../plan/draft.mts'
+import { answerForMock, mockCreate } from '../plan/mock.mts'
+import { draftVms } from '../plan/preview.mts'
+import { wantedVms } from '../plan/wishes.mts'
+import type { Applied } from './apply.mts'
+import { answerFor, inParallel } from './apply-many.mts'
+import { provisionVm } from './create.mts'
+import { destroyVm } from './destroy.mts'
+import { extendVm, resumeVm } from './expiry.mts'
+import { rebuildVm, versionFor } from './rebuild.mts'
+
+const name = 'vm'
+const dayRange = VM_OPTIONS.expiryDays.range
+
+type Verb = (work: Work, args: Arguments) => Promise<Answer>
+
+/** What a verb works with. */
+interface Work {
+  store: RegistryStore
+  site: Site
+  signal: AbortSignal
+}
+
+/** Those that change nothing but the registry. */
+const byVerb: Record<string, Verb> = {
+  async list({ store, site }, args) {
+    const isGone = args.string('phase') === 'destroyed'
+    const all = await (isGone ? store.listArchived() : store.list())
+    await requirePool(site, args.string('pool'), all)
+    const entries = all.filter(matching(args))
+    if (args.flag('outdated')) {
+      const outdated = outdatedIn(await site.families(), entries)
+      return { document: outdated, text: formatOutdated(outdated) }
+    }
+    return { document: entries, text: formatVms(entries, new Date()) }
+  },
+  async show({ store, site }, args) {
+    const vm = wordAfterVerb({ name }, args, 'a name')
+    const archived = async () => (await store.listArchived()).findLast(one => one.name === vm)
+    const entry = (await store.find(vm)) ?? (await archived()) ?? (await requireEntry(store, vm))
+    if (entry.phase === 'destroyed') return { document: entry, text: formatVm(entry, new Date()) }
+    const views = await viewsOf(site, entry)
+    return { document: { ...entry, views }, text: formatVm(entry, new Date(), factsOf(views)) }
+  },
+  async extend({ store, site, signal }, args) {
+    const days = args.integer('days', dayRange)
+    if (days === undefined) throw usageError({ name }, 'extend needs --days N')
+    const vm = wordAfterVerb({ name }, args, 'a name')
+    await requireEntry(store, vm)
+    const entry = await extendVm(vm, days, { store, issuer: issuers(site, signal) })
+    return { document: entry, text: `${entry.name} expires ${entry.expiresAt}${stillOff(entry)}` }
+  },
+  async import({ store, site }, args) {
+    const { entries, conflicts } = await importPredecessor(store, site, args)
+    const lines = conflicts.map(conflict => `  - ${conflict}`)
+    const text = [
+      `${counted(entries.length, 'VM')} imported, ${counted(conflicts.length, 'conflict')}`,
+      ...lines,
+    ].join('\n')
+    return { document: { imported: entries, conflicts }, text }
+  },
+}
+
+/** Those that work on the VMs themselves. */
+const onVms: Record<string, Verb> = {
+  async create({ store, site, signal }, args) {
+    const wanted = await wantedVms(args)
+    const parallel = args.integer('parallel', { min: 1, max: 100 })!
+    const drafts = await draftVms(wanted, site, store)
+    if (drafts.faults.length === wanted.size) return answerFor(drafts.faults)
+    const userSignature = args.string('user-signature')
+    if (userSignature !== undefined && wanted.size > 1) {
+      throw usageError({ name }, '--user-signature is for one VM')
+    }
+    const options = { apply: args.flag('apply'), rollback: args.flag('rollback'), userSignature }
+    const context = await openContext(store, site, signal)
+    const create = (vm: string) => provisionVm(vm, () => drafts.of(vm), options, context)
+    const [only] = wanted.keys()
+    if (wanted.size === 1) return answerForOne(await create(only!))
+    return answerFor(
+      await inParallel([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))),
+    )
+  },
+  async resume({ store, site, signal }, args) {
+    const days = args.integer('days', dayRange)
+    const vm = wordAfterVerb({ name }, args, 'a name')
+    await requireEntry(store, vm)
+    const entry = await resumeVm(vm, days, await openContext(store, site, signal))
+    return { document: entry, text: `${vm} is active again, and expires ${entry.expiresAt}` }
+  },
+  async rebuild({ store, site, signal }, args) {
+    const vm = wordAfterVerb({ name }, args, 'a name')
+    const entry = await requireEntry(store, vm)
+    const version = versionFor(entry, await site.families())
+    if (version !== undefined) await confirm(entry, 'rebuild', args, signal)
+    const rebuilt = await rebuildVm(vm, await openContext(store, site, signal))
+    const { template } = rebuilt.entry
+    const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
+    return { document: rebuilt.entry, text: `${vm} ${did} from ${template!.version}, the current version` }
+  },
+  async destroy({ store, site, signal }, args) {
+    const vm = wordAfterVerb({ name }, args, 'a name')
+    await confirm(await requireEntry(store, vm), 'destroy', args, signal)
+    const entry = await destroyVm(vm, await openContext(store, site, signal))
+    return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
+  },
+}
+
+/** The first words `vm` takes. */
+export const vmVerbs = [...Object.keys(onVms), ...Object.keys(byVerb)]
+
+/** Runs one verb. */
+export async function vmCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
+  if (verb !== 'create' && args.positionals.length > 2) {
+    throw usageError({ name }, `unexpected argument \`${args.positionals[2]}\``)
+  }
+  if (args.flag('mock')) return mockVms(verb, args)
+  const purpose = ['vm', ...args.positionals].join(' ')
+  const site = openSite()
+  const run = onVms[verb]
+  if (run !== undefined) return withVmRegistry(site, purpose, store => run({ store, site, signal }, args))
+  return withRegistry(site, purpose, store => byVerb[verb]!({ store, site, signal }, args))
+}
+
+/** `--mock`: what would be made, without asking Proxmox. */
+async function mockVms(verb: string, args: Arguments): Promise<Answer> {
+  if (verb !== 'create') throw usageError({ name }, '--mock is for `create`')
+  const wanted = await wantedVms(args)
+  const site = openSite()
+  return withRegistry(site, 'vm create --mock', async store =>
+    answerForMock(await mockCreate(wanted, site, store), store),
+  )
+}
+
+function answerForOne({ entry, did }: Applied): Answer {
+  const text = formatVm(entry, new Date())
+  if (did !== 'reserved') return { document: entry, text }
+  const next = `${entry.name} is reserved, and its configuration is written. To make it: zx scripts/apply.mts ${entry.name}`
+  return { document: entry, text: `${text}\n\n${next}` }
+}
+
+/** @throws ProxmintError (usage) for a pool that neither the config nor a VM knows. */
+async function requirePool(site: Site, pool: string | undefined, entries: Entry[]): Promise<void> {
+  if (pool === undefined || entries.some(entry => entry.pool === pool)) return
+  poolNamed(await site.pools(), pool)
+}
+
+/** Days alone power nothing on. */
+function stillOff({ name: vm, phase }: Entry): string {
+  return phase === 'suspended' ? `; it stays suspended until zx scripts/vm.mts resume ${vm}` : ''
+}
+
+/** The filters of `list`. */
+function matching(args: Arguments): (entry: Entry) => boolean {
+  const [phase, pool] = [args.string('phase'), args.string('pool')]
+  return entry => entry.phase === (phase ?? entry.phase) && entry.pool === (pool ?? entry.pool)
+}
+
+/** A person types the name; a script says --yes. */
+async function confirm(
+  { name: vm, vmid }: Entry,
+  verb: 'rebuild' | 'destroy',
+  args: Arguments,
+  signal: AbortSignal,
+): Promise<void> {
+  if (args.flag('yes')) return
+  if (!process.stdin.isTTY) throw nobodyToAsk(vm, verb)
+  const question = `VM ${vmid} and its disk will be gone. Type its name to ${verb} it: `
+  const answer = await ask(question, signal)
+  if (answer === undefined) throw interrupted(`${verb} ${vm}; nothing was touched`)
+  if (answer.trim() !== vm) throw new ProxmintError(`${vm} is kept: "${answer}" is not its name`)
+}
+
+function nobodyToAsk(vm: string, verb: string): ProxmintError {
+  return new ProxmintError(`${verb} ${vm} needs --yes where nobody can be asked`, {
+    hint: `zx scripts/vm.mts ${verb} ${vm} --yes`,
+    exitCode: exitCodes.usage,
+  })
+}
+
+async function importPredecessor(
+  store: RegistryStore,
+  site: Site,
+  args: Arguments,
+): Promise<{ entries: Entry[]; conflicts: string[] }> {
+  const file = wordAfterVerb({ name }, args, 'a file')
+  const text = await readFile(file, 'utf8').catch(cause => {
+    throw new ProxmintError(`cannot read ${file}`, { cause, exitCode: exitCodes.usage })
+  })
+  const { pools } = await site.pools()
+  const poolOf = (address: string): string | undefined =>
+    Object.values(pools).find(pool => contains(pool.range, parseAddress(address)!))?.name
+  const read = readPredecessor(text, poolOf, new Date())
+  await store.add(read.entries, [])
+  return read
+}

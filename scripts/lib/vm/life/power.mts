@@ -1,0 +1,63 @@
+/** Boots, shuts down and reboots VMs. The caller holds the VM's lock. */
+import { requireOwnToken } from '../../credential/vm-token.mts'
+import { rebootVm } from '../../proxmox/reboot-vm.mts'
+import { shutdownVm } from '../../proxmox/shutdown-vm.mts'
+import { waitForTask } from '../../proxmox/task.mts'
+import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
+import type { Entry } from '../../registry/entry.mts'
+import { checkpoint } from '../../run/checkpoint.mts'
+import { withProgress } from '../../run/progress.mts'
+import type { Connection } from '../../site/connect.mts'
+import type { VmContext } from '../context.mts'
+import { type LocatedVm, locateVm } from '../look/locate.mts'
+import { verifyVm } from '../look/verify.mts'
+import { converge } from '../stack/converge.mts'
+import { notingFailure } from './failure.mts'
+
+/** A guest has this long to shut down before the VM is stopped. */
+const SHUTDOWN_SECONDS = 120
+
+/** Starts the VM and compares what runs then with the entry. */
+export async function bootVm(before: Entry, context: VmContext): Promise<undefined> {
+  requireOwnToken(before)
+  const { entry } = await converge(before, { started: true, intent: 'update', step: 'boot' }, context)
+  await verify(entry, context)
+  checkpoint('vm-verified')
+}
+
+/** Reboots the guest and compares what runs then with the entry. @param vm of the entry, on the same node. */
+export async function rebootGuest(entry: Entry, vm: LocatedVm, context: VmContext): Promise<void> {
+  await withProgress(`reboot ${entry.name}`, async () => {
+    await waitForShutdown(context.connection, await rebootVm(context.connection.client, vm, SHUTDOWN_SECONDS))
+    await verifyVm(context.connection.client, entry, context.signal)
+  })
+}
+
+function verify(entry: Entry, { connection, signal }: VmContext): Promise<void> {
+  return withProgress(`verify ${entry.name}`, () => verifyVm(connection.client, entry, signal))
+}
+
+/** Locates the VM of a suspended entry and powers it off. */
+export async function powerOff(entry: Entry, context: VmContext): Promise<void> {
+  await notingFailure(context.store, entry, 'suspend', async () =>
+    shutDown(await locateVm(context.connection, entry), context.connection),
+  )
+}
+
+/**
+ * Shuts a VM down and keeps a restart of its node from starting it again.
+ * @param vm undefined where there is none any more: nothing is done.
+ */
+export async function shutDown(vm: LocatedVm | undefined, connection: Connection): Promise<void> {
+  if (vm === undefined) return
+  const { client } = connection
+  await updateVmConfig(client, vm, { onboot: 0 })
+  if (vm.status === 'stopped') return
+  await waitForShutdown(connection, await shutdownVm(client, vm, SHUTDOWN_SECONDS))
+  checkpoint('vm-stopped')
+}
+
+/** Waits for a shutdown or a reboot that gives the guest its time. */
+async function waitForShutdown({ client, config }: Connection, upid: string): Promise<void> {
+  await waitForTask(client, upid, { timeoutMs: (SHUTDOWN_SECONDS + config.taskTimeoutSeconds) * 1000 })
+}

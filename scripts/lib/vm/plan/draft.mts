@@ -1,0 +1,102 @@
+/** Drafts of VMs: all that is decided before anybody logs in to Proxmox. */
+import type { Pool, PoolConfig } from '../../config/pools.mts'
+import { requireSeparateRanges } from '../../config/vmid-ranges.mts'
+import type { VmDesign } from '../../registry/entry.mts'
+import { DAY_MS } from '../../run/duration.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { didYouMean } from '../../run/nearest.mts'
+import { requireFamily } from '../../site/checked-template.mts'
+import type { Site } from '../../site/site.mts'
+import type { TemplateVersion } from '../../templates/version.mts'
+import { accessDesign } from './access.mts'
+import { copyFor, currentVersion, designVm, type VmWishes, type WantedVm } from './design.mts'
+
+/** The VM template of a VM: a version of the lockfile, or one that a person named by its VMID. */
+export type TemplateSource = { family: string; version: TemplateVersion } | { vmid: number }
+
+/** A VM without a node and a storage, which the credentials and Proxmox decide. */
+export interface DraftVm extends Omit<WantedVm, 'node' | 'design' | 'template'> {
+  /** As wished; `auto` takes the node with the most free memory. */
+  node: string | undefined
+  source: TemplateSource
+  design: Omit<VmDesign, 'template' | 'storage'>
+}
+
+/** @param family of the wishes, or the default. */
+export type FindTemplate = (
+  site: Pick<Site, 'families'>,
+  family: string,
+  wishes: VmWishes,
+) => Promise<TemplateSource>
+
+/**
+ * Drafts a VM. Neither Proxmox is asked nor a credential.
+ * @throws ProxmintError for wishes that cannot be had.
+ */
+export async function draftVm(
+  site: Site,
+  name: string,
+  wishes: VmWishes,
+  find: FindTemplate = findTemplate,
+): Promise<DraftVm> {
+  const [config, pools, defaults] = await Promise.all([site.config(), site.pools(), site.vmDefaults()])
+  requireSeparateRanges(pools, config)
+  const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
+  const access = await accessDesign(site, name, wishes)
+  const usual = access === null ? defaults.template : defaults.credential.template
+  const days = wishes.expiryDays ?? pools.expiryDays
+  return {
+    name,
+    node: wishes.node,
+    owner: wishes.owner ?? null,
+    expiresAt: new Date(Date.now() + days * DAY_MS).toISOString(),
+    source: await find(site, wishes.template ?? usual, wishes),
+    token: access === null ? null : { status: 'reserved', id: null, transaction: null },
+    design: designVm(wishes, defaults, { config, pool, access }),
+    purpose: wishes.purpose ?? '',
+    pool,
+    vmid: wishes.vmid,
+    address: wishes.address,
+  }
+}
+
+/** Puts a draft on a node, with the disk on this storage. */
+export function placeVm({ source, design, ...draft }: DraftVm, node: string, storage: string): WantedVm {
+  const isVersion = 'version' in source
+  const { vmid, node: on } = isVersion ? copyFor(source.version, node) : { vmid: source.vmid, node }
+  const template = isVersion ? { family: source.family, version: source.version.name } : null
+  return { ...draft, node, template, design: { template: { vmid, node: on }, storage, ...design } }
+}
+
+/** @throws ProxmintError (usage) for a pool that config/db.yaml does not have. */
+export function poolNamed({ pools }: PoolConfig, name: string): Pool {
+  const pool = pools[name]
+  if (pool !== undefined) return pool
+  throw new ProxmintError(`unknown pool ${name}${didYouMean(name, Object.keys(pools))}`, {
+    facts: { known: Object.keys(pools).join(', ') },
+    hint: 'pools are in config/db.yaml',
+    exitCode: exitCodes.usage,
+  })
+}
+
+/** @throws ProxmintError (usage, invalid) where there is no version to make a VM from. */
+export async function findTemplate(
+  site: Pick<Site, 'families'>,
+  family: string,
+  { templateVmid }: VmWishes,
+): Promise<TemplateSource> {
+  if (templateVmid !== undefined) return { vmid: templateVmid }
+  const families = await site.families()
+  await requireFamily(family, families)
+  if (families[family] === undefined) throw noVersionYet(family)
+  return { family, version: currentVersion(families, family) }
+}
+
+function noVersionYet(family: string): ProxmintError {
+  return new ProxmintError(`the VM is to be made from ${family}, which has no version yet`, {
+    hint:
+      `zx scripts/build.mts ${family}; or name another VM template: --template OS, --template-vmid N. ` +
+      'config/vm.yaml says which it is by default',
+    exitCode: exitCodes.usage,
+  })
+}

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
+import { openPostgresStore } from '../../../scripts/lib/registry/postgres/postgres-store.mts'
+import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import { temporaryFolder } from '../temporary.mts'
+import { type Database, startPostgres } from './postgres.mts'
+
+const worker = fileURLToPath(new URL('torture-worker.mts', import.meta.url))
+interface Size {
+  processes: number
+  /** Of each process. */
+  operations: number
+}
+
+/** What the workers said: what they tried and what was acknowledged, by `create NAME` and so on. */
+interface Said {
+  tried: Set<string>
+  acknowledged: Set<string>
+}
+
+async function runWorker(args: string[], killAfterMs: number | undefined, said: Said): Promise<void> {
+  const child = spawn(process.execPath, [worker, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  let errors = ''
+  child.stdout.on('data', chunk => {
+    output += chunk
+  })
+  child.stderr.on('data', chunk => {
+    errors += chunk
+  })
+  const closed = once(child, 'close')
+  if (killAfterMs !== undefined) {
+    await sleep(killAfterMs)
+    child.kill('SIGKILL')
+  }
+  const [code] = await closed
+  if (killAfterMs === undefined && code !== 0) throw new Error(`a worker ended with ${code}: ${errors}`)
+  for (const line of output.split('\n')) {
+    if (line.startsWith('try ')) said.tried.add(line.slice(4))
+    if (line.startsWith('ack ')) said.acknowledged.add(line.slice(4))
+  }
+}
+
+/** Each worker is killed twice at some moment and started again under another name; the third time it may finish. */
+async function torture(kind: string, place: string, { processes, operations }: Size): Promise<Said> {
+  const said: Said = { tried: new Set(), acknowledged: new Set() }
+  await Promise.all(
+    Array.from({ length: processes }, async (_, index) => {
+      for (const life of [1, 2, 3]) {
+        const killAfterMs = life < 3 ? 300 + Math.random() * 2000 : undefined
+        await runWorker([kind, place, `w${index}-${life}`, String(operations)], killAfterMs, said)
+      }
+    }),
+  )
+  return said
+}
+
+async function judge(
+  store: RegistryStore,
+  { tried, acknowledged }: Said,
+  { processes }: Size,
+): Promise<void> {
+  const living = await store.list()
+  const names = new Set(living.map(({ name }) => name))
+  const archived = new Set((await store.listArchived()).map(({ name }) => name))
+  expect(new Set(living.map(({ vmid }) => vmid)).size).toBe(living.length)
+  expect(new Set(living.map(({ address }) => address)).size).toBe(living.length)
+  const of = (verb: string, set: Set<string>): string[] =>
+    [...set].filter(line => line.startsWith(verb)).map(line => line.slice(verb.length + 1))
+  expect(of('create', acknowledged).length).toBeGreaterThan(processes)
+  for (const name of of('destroy', acknowledged)) expect(names.has(name), `${name} is dead`).toBe(false)
+  for (const name of of('create', acknowledged)) {
+    const mayBeDestroyed = tried.has(`destroy ${name}`)
+    expect(names.has(name) || (mayBeDestroyed && archived.has(name)), `${name} is not lost`).toBe(true)
+  }
+  for (const name of names) expect(tried.has(`create ${name}`), `${name} was asked for`).toBe(true)
+  for (const name of of('change', acknowledged)) {
+    const entry = living.find(one => one.name === name)
+    expect(entry === undefined || entry.phase === 'active', `${name} keeps its change`).toBe(true)
+  }
+  await store.close()
+}
+
+/** Makes the tests: many processes work on one registry at once and are killed at random; nothing is lost. */
+export function testTorture(size: Size): void {
+  const timeout = 60_000 + size.processes * size.operations * 500
+  let database: Database
+  beforeAll(async () => {
+    database = await startPostgres()
+  }, 120_000)
+  afterAll(() => database?.stop(), 60_000)
+
+  const name = `${size.processes} processes with ${size.operations} operations, killed at random`
+  test(`${name}: files`, { timeout }, async () => {
+    const folder = await temporaryFolder()
+    const said = await torture('file', folder, size)
+    await judge(openFileStore({ folder, purpose: 'judge' }), said, size)
+  })
+
+  test(`${name}: postgres`, { timeout }, async () => {
+    const url = await database.url('torture')
+    const said = await torture('postgres', url, size)
+    await judge(await openPostgresStore(url), said, size)
+  })
+}
