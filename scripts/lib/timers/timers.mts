@@ -54,9 +54,9 @@ export async function renderUnits(settings: UnitSettings): Promise<UnitFile[]> {
   )
 }
 
-function unitFolder(manager: Manager, env: NodeJS.ProcessEnv = process.env): string {
+function unitFolder(manager: Manager): string {
   if (manager === 'system') return '/etc/systemd/system'
-  return join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'systemd', 'user')
+  return join(process.env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'systemd', 'user')
 }
 
 /** Fills in a unit. systemd reads a percent sign as a specifier, so it is doubled; in quotes, backslash and quote are escaped. */
