@@ -117,7 +117,7 @@ describe('403: the login lacks a privilege', () => {
     )
   })
 
-  test('it is told within a second of the first question to Proxmox', { retry: 2 }, async () => {
+  test('it is told within a second of the first question to Proxmox', async () => {
     await without('VM.GuestAgent.Audit')
     const proxy = await listenFor(lab.url)
     const { code } = await build({ PROXMOX_URL: proxy.url })
