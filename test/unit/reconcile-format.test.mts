@@ -23,7 +23,7 @@ test.each<[string, { held: number; asked: number }, string]>([
   expect(formatReconcile({ findings: [], tokens })).toBe(expected)
 })
 
-test('each finding has its fix beneath, and the end says what was held against what', () => {
+test('each finding has its fix beneath, and the end says what was compared', () => {
   const findings = [
     finding(),
     finding({ name: 'old', what: 'the folder vms/old belongs to no VM of the registry', fixed: true }),
@@ -34,9 +34,11 @@ test('each finding has its fix beneath, and the end says what was held against w
       '  fix: zx scripts/vm.mts show web-1',
       'old: the folder vms/old belongs to no VM of the registry',
       '  fixed',
-      '2 findings, 1 fixed: registry, folders and Proxmox were held against each other; the chain could not',
-      'be asked',
+      '2 findings, 1 fixed: compared registry, folders and Proxmox; the chain could not be asked',
     ].join('\n'),
+  )
+  expect(formatReconcile({ findings, tokens: { held: 0, asked: 0 } })).toContain(
+    '\n2 findings, 1 fixed: compared registry, folders and Proxmox; the chain was not asked: no VM has a\ntoken',
   )
 })
 

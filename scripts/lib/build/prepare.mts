@@ -14,9 +14,14 @@ import { requireBridge } from '../site/require-bridge.mts'
 import { requireNode } from '../site/require-node.mts'
 import { requireStorages } from '../site/require-storages.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
-import { versionName } from '../templates/names.mts'
 import { listReservations } from '../templates/reservations.mts'
-import { type FamilyVersions, noVersions, type TemplateVersion, versionsOf } from '../templates/version.mts'
+import {
+  type FamilyVersions,
+  noVersions,
+  type TemplateVersion,
+  versionName,
+  versionsOf,
+} from '../templates/version.mts'
 import { imageOf, imageOfBase } from './base/description.mts'
 import type { Build, BuildRun } from './records.mts'
 import {

@@ -79,14 +79,9 @@ export async function findProfile(rpc: Rpc, contract: string, wanted: Profile | 
   })
 }
 
-/** Calls a view of the contract. @returns its first value, decoded. */
-export async function readView<T>(
-  rpc: Rpc,
-  contract: string,
-  name: string,
-  args: unknown[] = [],
-): Promise<T> {
-  const data = credentialInterface.encodeFunctionData(name, args)
+/** Calls a view of the contract that takes no arguments. @returns its first value, decoded. */
+export async function readView<T>(rpc: Rpc, contract: string, name: string): Promise<T> {
+  const data = credentialInterface.encodeFunctionData(name)
   const result = await rpc.call<string>('eth_call', [{ to: contract, data }, 'latest'])
   return credentialInterface.decodeFunctionResult(name, result)[0] as T
 }

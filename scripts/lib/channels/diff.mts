@@ -2,9 +2,8 @@ import { changedInputs } from '../packer/input-digest.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import { familyIn } from '../templates/channels.mts'
-import { type PackageChanges, packageChanges } from '../templates/diff.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
-import { readPackages } from '../templates/packages.mts'
+import { type PackageChanges, packageChanges, readPackages } from '../templates/packages.mts'
 import {
   type Channel,
   channels,

@@ -48,8 +48,8 @@ interface Web3File {
 const SAMPLE = 'config/web3-defaults.yaml'
 
 /** Path of the file for this run. */
-export function web3FilePath(env: NodeJS.ProcessEnv = process.env): string {
-  return env['PROXMINT_WEB3'] ?? SAMPLE
+export function web3FilePath(): string {
+  return process.env['PROXMINT_WEB3'] ?? SAMPLE
 }
 
 const SCHEMA = new URL('../../../config/web3-defaults.schema.json', import.meta.url)

@@ -21,11 +21,11 @@ export interface VmSettings extends OptionVariables {
   bridge: string
   vlan: number | null
   started: boolean
-  /** Cloud-init user-data for a snippet; null where there is none or it is in the seed. */
+  /** Cloud-init user-data for a snippet; null if the seed has it, or there is none. */
   user_data: string | null
   /** Path of a NoCloud seed, from the VM's folder. */
   seed_iso: string | null
-  /** Of the snippet or the ISO on `file_storage`, without its ending. */
+  /** Name of the snippet or the ISO on `file_storage`, without its ending. */
   file_name: string
   file_storage: string
 }

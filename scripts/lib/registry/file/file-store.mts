@@ -20,8 +20,6 @@ interface FileStoreOptions {
   folder: string
   /** Name of this run, shown to a run that finds the lock taken. */
   purpose: string
-  /** How long to wait for the lock. Default: 30 s. */
-  waitMs?: number
   /** Number of commits before a snapshot is written; if there are more entries, their number counts. Default: 1000. */
   compactAfter?: number
 }
@@ -50,11 +48,8 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
   }
 
   /** Runs `decide` on the state under the lock, and commits its change. */
-  const commit = async <T,>(decide: Decide<T>): Promise<T> => {
-    const { purpose, waitMs = 30_000 } = options
-    const lock = { name: 'registry', purpose, waitMs, retryMs: 20 }
-    return withRegistryLock(folder, lock, () => inTurn(() => commitOnce(decide)))
-  }
+  const commit = <T,>(decide: Decide<T>): Promise<T> =>
+    withRegistryLock(folder, 'registry', options.purpose, () => inTurn(() => commitOnce(decide)))
 
   const commitOnce = async <T,>(decide: Decide<T>): Promise<T> => {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -109,7 +104,7 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
       }),
     exclusively: (name, work, run) => {
       const purpose = `${work} ${name}`
-      return withRegistryLock(folder, { name: `vm-${name}`, purpose }, lost =>
+      return withRegistryLock(folder, `vm-${name}`, purpose, lost =>
         run(lost).catch(error => {
           throw lost.aborted ? lockLost(purpose, lost, error) : error
         }),

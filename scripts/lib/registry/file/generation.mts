@@ -5,8 +5,15 @@ import { ProxmintError } from '../../run/errors.mts'
 import { ifThere } from '../../run/if-there.mts'
 import type { Cursors } from '../allocate.mts'
 import type { Entry } from '../entry.mts'
-import { decodeLine, encodeLine } from './line.mts'
-import { applyRecord, emptyState, type JournalRecord, putEntry, type RegistryState } from './state.mts'
+import {
+  applyRecord,
+  decodeLine,
+  emptyState,
+  encodeLine,
+  type JournalRecord,
+  putEntry,
+  type RegistryState,
+} from './state.mts'
 
 /**
  * A snapshot and the journal after it. `snapshot-N.json` is the state after commit N; `journal-N.jsonl` holds the later

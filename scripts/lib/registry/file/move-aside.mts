@@ -16,7 +16,7 @@ const ORDER = [/^snapshot-/, /^journal-/, /./]
  * @throws ProxmintError (locked) if another run works on a VM; nothing is moved then.
  */
 export async function moveRegistryAside(folder: string, purpose: string): Promise<string | undefined> {
-  return withRegistryLock(folder, { name: 'registry', purpose, waitMs: 30_000, retryMs: 20 }, async () => {
+  return withRegistryLock(folder, 'registry', purpose, async () => {
     const names = await readdir(folder)
     for (const vm of names.flatMap(name => /^(vm-.+)\.lock$/.exec(name)?.[1] ?? [])) {
       await requireUnlocked({ path: join(folder, vm), purpose })

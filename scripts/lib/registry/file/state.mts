@@ -1,3 +1,5 @@
+/** State of the file store, and the lines of its files. */
+import { crc32 } from 'node:zlib'
 import { formatAddress } from '../../config/addresses.mts'
 import type { Cursors, Held } from '../allocate.mts'
 import type { Entry } from '../entry.mts'
@@ -82,4 +84,21 @@ export function heldBy(state: RegistryState): Held {
       return taken
     },
   }
+}
+
+/** Formats a line of a registry file: CRC-32 of the JSON in eight hexadecimal digits, a space, the JSON. */
+export function encodeLine(value: unknown): string {
+  const json = JSON.stringify(value)
+  return `${checksum(json)} ${json}\n`
+}
+
+/** Parses a line; undefined if its checksum is wrong: it was cut short or changed. */
+export function decodeLine(line: string): unknown {
+  const json = line.slice(9)
+  if (line[8] !== ' ' || line.slice(0, 8) !== checksum(json)) return undefined
+  return JSON.parse(json)
+}
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0')
 }
