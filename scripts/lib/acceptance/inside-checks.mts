@@ -116,7 +116,7 @@ export const insideChecks: Check[] = [
         fault: listed(
           open.filter(port => !settings.ports.includes(port)).map(port => `port ${port} listens`),
         ),
-        fix: 'disable the service (`ss -tlnp` in a clone names it), or name the port in family.yaml where it belongs to the family',
+        fix: 'disable the service (`ss -tlnp` in a clone names it), or name the port in family.yaml if it belongs to the family',
         found: open.join(', ') || 'none',
       }
     },

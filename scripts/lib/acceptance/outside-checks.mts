@@ -33,7 +33,7 @@ export const outsideChecks: Check[] = [
   },
   {
     name: 'agent',
-    says: 'the guest agent answers on both, where the family has one',
+    says: 'the guest agent answers on both, if the family has one',
     why: 'Packer, OpenTofu and Proxmox ask it for addresses and for a clean shutdown',
     judge({ settings, clones, bootSeconds }) {
       if (!settings.agent || clones.some(({ down }) => down !== undefined)) return undefined
