@@ -2,13 +2,13 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
+import { renderUserData, USER_DATA_FOLDER } from '../../scripts/lib/cloud-init/user-data.mts'
 import type { AccessDesign } from '../../scripts/lib/registry/entry.mts'
 import { accessVariables } from '../../scripts/lib/vm/stack/user-data.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
 
-const ours = resolve(import.meta.dirname, '../..', userDataFolder)
+const ours = resolve(import.meta.dirname, '../..', USER_DATA_FOLDER)
 const variables = {
   hostname: 'web-1',
   username: 'me',

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
-import { formatPrune } from '../channels/format-prune.mts'
 import { mirror } from '../channels/mirror.mts'
-import { DEFAULT_MIN_AGE_MS, pruneTemplates } from '../channels/prune.mts'
+import { DEFAULT_MIN_AGE_MS, formatPrune, pruneTemplates } from '../channels/prune.mts'
 import type { Config } from '../config/load.mts'
 import { copiesOfThisRun, removeStaleCopies } from '../packer/packaged-copy.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'

@@ -57,8 +57,7 @@ const byVerb: Record<string, Verb> = {
     return { document: report, text: formatAcceptance(report), exitCode }
   },
   async prune(args, signal) {
-    const { pruneTemplates } = await import('./prune.mts')
-    const { formatPrune } = await import('./format-prune.mts')
+    const { formatPrune, pruneTemplates } = await import('./prune.mts')
     const options = {
       families: args.positionals.slice(1),
       keep: args.integer('keep', { min: 1, max: 1000 })!,

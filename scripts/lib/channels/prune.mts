@@ -28,7 +28,7 @@ interface PruneOptions {
   dryRun: boolean
 }
 
-export interface PruneReport {
+interface PruneReport {
   dryRun: boolean
   /** Removed versions; with `dryRun` those that would be removed. */
   removed: { os: string; version: string; vmids: number[] }[]
@@ -140,4 +140,19 @@ async function lookAt(
     kind: 'altered',
     fault: `VM ${copy.vmid} has its build id, but ${faults.join(', ')}; left alone`,
   }
+}
+
+/** Text of the report: removed and kept versions, with reasons. */
+export function formatPrune({ dryRun, removed, kept, foreign, notSeen }: PruneReport): string {
+  const verb = dryRun ? 'would remove' : 'removed'
+  const lines = [
+    ...removed.map(
+      ({ version, vmids }) =>
+        `${verb} ${version} (${vmids.length === 0 ? 'its VMs are already gone' : `VM ${vmids.join(', ')}`})`,
+    ),
+    ...kept.map(({ version, reason }) => `kept ${version}: ${reason}`),
+    ...foreign,
+    ...notSeen,
+  ]
+  return lines.length === 0 ? 'no versions, nothing to prune' : lines.join('\n')
 }

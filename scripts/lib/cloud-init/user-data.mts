@@ -13,7 +13,7 @@ export type UserDataVariables = Record<string, string | string[]>
 const PLACEHOLDER = /\{\{\s*([\w-]+)\s*\}\}/g
 
 /** Folder of the cloud-init templates, from the project's root. */
-export const userDataFolder = 'cloud-init/templates'
+export const USER_DATA_FOLDER = 'cloud-init/templates'
 
 /**
  * Renders a cloud-init template. It is parsed as YAML first, and then each value is filled in. So no value can become a

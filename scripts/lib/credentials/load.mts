@@ -4,7 +4,7 @@ import { decryptFile } from './sops.mts'
 import { environmentSource, fileSource, type Source } from './source.mts'
 
 /** Path of the encrypted credentials, from the project's root. */
-export const credentialsFile = 'secrets/proxmox-creds.enc.yaml'
+export const CREDENTIALS_FILE = 'secrets/proxmox-creds.enc.yaml'
 
 /**
  * Loads the credentials: from the environment if PROXMOX_URL, PROXMOX_USERNAME or PROXMOX_TOKEN is set (direnv),
@@ -27,7 +27,7 @@ async function credentialsSource(): Promise<Source> {
 
 /** Decrypts the SOPS file and ignores the environment. */
 export async function encryptedSource(): Promise<Source> {
-  const path = process.env['PROXMINT_CREDENTIALS'] ?? credentialsFile
+  const path = process.env['PROXMINT_CREDENTIALS'] ?? CREDENTIALS_FILE
   const source = fileSource(path, await decryptFile(path))
   registerSecrets(source)
   return source

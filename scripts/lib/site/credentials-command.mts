@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { checkedCredentials } from '../credentials/credentials.mts'
 import { exportedVariables, shellExports } from '../credentials/export.mts'
 import { type InitResult, initCredentials, planCredentials, templateText } from '../credentials/init.mts'
-import { credentialsFile, encryptedSource } from '../credentials/load.mts'
+import { CREDENTIALS_FILE, encryptedSource } from '../credentials/load.mts'
 import { fileSource } from '../credentials/source.mts'
 import type { Answer } from '../run/answer.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
@@ -27,7 +27,7 @@ export async function makeCredentials(dryRun: boolean): Promise<Answer> {
   const given = process.stdin.isTTY ? '' : await text(process.stdin)
   const content = given.trim() === '' ? await templateText() : given
   if (content === given) await checkGiven(given)
-  const file = process.env['PROXMINT_CREDENTIALS'] ?? credentialsFile
+  const file = process.env['PROXMINT_CREDENTIALS'] ?? CREDENTIALS_FILE
   const edit = editCommand(sops, file)
   if (dryRun) {
     const plan = await planCredentials(file, edit)

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { readUserDataTemplate, userDataFolder } from '../cloud-init/user-data.mts'
+import { readUserDataTemplate, USER_DATA_FOLDER } from '../cloud-init/user-data.mts'
 import { type Config, loadConfig, projectRoot } from '../config/load.mts'
 import { loadPools, type PoolConfig } from '../config/pools.mts'
 import { loadRegistryUrl } from '../config/registry.mts'
@@ -42,7 +42,7 @@ export function openSite(): Site {
     registryPlace: once(() => registryPlace(config)),
     families: once(() => readLockfile(lockfilePath())),
     userDataTemplate(name) {
-      const text = templates.get(name) ?? readUserDataTemplate(join(projectRoot(), userDataFolder), name)
+      const text = templates.get(name) ?? readUserDataTemplate(join(projectRoot(), USER_DATA_FOLDER), name)
       templates.set(name, text)
       return text
     },

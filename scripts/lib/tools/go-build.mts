@@ -8,7 +8,7 @@ import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
 import { installEntry, type NewEntry } from './cache.mts'
-import { pins, type ToolName, toolsFolder } from './pins.mts'
+import { pins, TOOLS_FOLDER, type ToolName } from './pins.mts'
 import { probe } from './probe.mts'
 import { layOutBuilt } from './provider.mts'
 import { isAtLeast, versionIn } from './versions.mts'
@@ -48,7 +48,7 @@ const FIRST_SWITCHING_GO = '1.21'
  */
 export async function buildWithGo(name: ToolName, signal: AbortSignal): Promise<void> {
   const recipe = RECIPES[name]!
-  const moduleFolder = fileURLToPath(new URL(`go/${name}/`, toolsFolder))
+  const moduleFolder = fileURLToPath(new URL(`go/${name}/`, TOOLS_FOLDER))
   await checkGo(moduleFolder)
   const { version } = pins.tools[name]
   const fill: NewEntry['fill'] = async (folder, fillSignal) => {

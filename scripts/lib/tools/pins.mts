@@ -32,8 +32,8 @@ interface Pins {
 }
 
 /** Folder `tools` of the repository. */
-export const toolsFolder = new URL('../../../tools/', import.meta.url)
+export const TOOLS_FOLDER = new URL('../../../tools/', import.meta.url)
 
-export const pins = JSON.parse(readFileSync(new URL('pins.json', toolsFolder), 'utf8')) as Pins
+export const pins = JSON.parse(readFileSync(new URL('pins.json', TOOLS_FOLDER), 'utf8')) as Pins
 
 export const toolNames = Object.keys(pins.tools) as ToolName[]

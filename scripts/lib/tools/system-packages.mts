@@ -5,7 +5,7 @@ import { which } from 'zx/core'
 import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, type CommandResult, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
-import { type ToolName, toolsFolder } from './pins.mts'
+import { TOOLS_FOLDER, type ToolName } from './pins.mts'
 import { lastLine, probe } from './probe.mts'
 
 export type PackageGroup = 'demo' | 'test' | 'qemu'
@@ -34,7 +34,7 @@ export interface Host {
 const APT_OPTIONS = ['-o', 'DPkg::Lock::Timeout=120']
 
 const SYSTEM_PACKAGES: SystemPackage[] = JSON.parse(
-  readFileSync(new URL('system-packages.json', toolsFolder), 'utf8'),
+  readFileSync(new URL('system-packages.json', TOOLS_FOLDER), 'utf8'),
 ).packages
 
 export async function describeHost(): Promise<Host> {
