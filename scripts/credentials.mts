@@ -11,7 +11,7 @@ await runMain({
     'export: shell lines for `eval`. init: age identity, .sops.yaml and the encrypted file, from YAML on standard input or the template. check: format, then a login.',
   usage: 'export | init | check',
   options: {
-    'dry-run': { type: 'boolean', help: 'init: check the values and tell which files would be made' },
+    'dry-run': { type: 'boolean', help: 'init: check the values and print which files would be made' },
   },
   positionals: 1,
   uses: ['config', 'credentials', 'tools'],

@@ -271,9 +271,9 @@ describe('bad input', () => {
   })
 
   test.each<[string[], string]>([
-    [[], 'error: which OS?'],
+    [[], 'error: name an OS'],
     [['debian', '--all'], 'error: --all and names exclude each other'],
-    [['debian', '--max-age', '30d'], 'error: --max-age goes with --if-changed'],
+    [['debian', '--max-age', '30d'], 'error: --max-age needs --if-changed'],
     [['debian', '--if-changed', '--max-age', '30'], 'error: option `--max-age` takes a duration'],
     [['debian', '--parallel', '0'], 'error: option `--parallel` takes a whole number from 1'],
     [['debain'], 'error: unknown OS debain; did you mean debian?'],

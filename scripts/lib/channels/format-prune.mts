@@ -1,12 +1,12 @@
 import type { PruneReport } from './prune.mts'
 
-/** What went and what stayed, and why. */
+/** Text of the report: removed and kept versions, with reasons. */
 export function formatPrune({ dryRun, removed, kept, foreign, notSeen }: PruneReport): string {
   const verb = dryRun ? 'would remove' : 'removed'
   const lines = [
     ...removed.map(
       ({ version, vmids }) =>
-        `${verb} ${version} (${vmids.length === 0 ? 'its VMs are gone already' : `VM ${vmids.join(', ')}`})`,
+        `${verb} ${version} (${vmids.length === 0 ? 'its VMs are already gone' : `VM ${vmids.join(', ')}`})`,
     ),
     ...kept.map(({ version, reason }) => `kept ${version}: ${reason}`),
     ...foreign,

@@ -109,7 +109,7 @@ test.each(['', '{}', 'null', '{"proxmintRegistry":2,"entries":[],"archived":[]}'
     const file = join(folder, 'backup.json')
     await writeFile(file, text)
     expect(await failureOf(() => restoreRegistry(file, true))).toMatchObject({
-      message: `${file} is no backup of a registry`,
+      message: `${file} is not a backup of a registry`,
       exitCode: 3,
     })
     expect(await checkRegistry()).toMatchObject({ entries: 1 })
