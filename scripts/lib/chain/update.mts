@@ -1,11 +1,11 @@
 import { keccak256, toUtf8Bytes } from 'ethers'
 import { credentialInterface } from './contract.mts'
 import { readAccessData } from './credential.mts'
+import { encryptForUser } from './encryption.mts'
 import { execute } from './execute.mts'
 import type { MintTarget } from './mint.mts'
 import type { Settling } from './settle.mts'
 import type { WantedTransaction } from './submit.mts'
-import { encryptForUser } from './user-encrypted.mts'
 
 /**
  * Sets the expiry of a token on the chain. Sends nothing if the chain has it already.

@@ -15,7 +15,7 @@ export interface Need {
   without?: string
 }
 
-/** Place of a VM. Its privileges are needed on these paths. */
+/** Place of a VM that is to be made. Its privileges are needed on these paths. */
 export interface NewVmPlace {
   /** Major version of Proxmox VE, which decides the privileges for the guest agent. */
   pveMajor: number

@@ -38,7 +38,7 @@ export type VmAttributes = AttributesOf<
 export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
   /** The copy of the VM template that is cloned. */
   template: { vmid: number; node: string }
-  /** Of the disk and the cloud-init drive. */
+  /** Storage of the disk and the cloud-init drive. */
   storage: string
   /** Left out: the VM was designed before there was a choice. */
   cpuType?: string

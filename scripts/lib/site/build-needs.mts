@@ -8,10 +8,7 @@ import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 
-/**
- * Finds the base VM of a build on one node, or on any, among the VMs that the identity can see.
- * @throws ProxmintError (invalid) if several VMs have the name.
- */
+/** Finds the base VM of a build, among the VMs that the identity can see. @param node Default: any node. */
 export async function findBase(
   client: ProxmoxClient,
   name: string | undefined,
@@ -29,7 +26,7 @@ export async function findBase(
   })
 }
 
-/** Lists the needs of a build. The storages of the base VM's disks are among them if its config can be read. */
+/** Needs of a build, with the storages of the base VM's disks if the VM is known. */
 export async function needsOfBuild(
   client: ProxmoxClient,
   target: BuildTarget,

@@ -6,6 +6,7 @@ import { listVms } from '../proxmox/list-vms.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { addReservation, type Reservation } from '../templates/reservations.mts'
 
+/** Request for a VMID. */
 interface VmidRequest {
   range: [number, number]
   node: string

@@ -3,31 +3,31 @@ export function hintForFailure(stderr: string): string | undefined {
   return KNOWN.find(([pattern]) => pattern.test(stderr))?.[1]
 }
 
-/** The provider keeps the host keys of nodes in the home folder, as ssh does. */
-const changedHostKey =
-  'the SSH host key of the node has changed. If the node was reinstalled: `ssh-keygen -R ADDRESS`, with the address ' +
-  'above; if not, somebody may intercept the connection'
-
-const noLogin =
-  'snippets are uploaded by SSH: correct proxmox_ssh_user and proxmox_ssh_private_key in the credentials. VMs created ' +
-  'with `cloud_init.delivery: iso` in config/vm.yaml need no SSH'
-
-const unreachable =
-  'snippets are uploaded by SSH, and the node cannot be reached from here: check the address above, the firewall ' +
-  'and, in a lab, `zx scripts/lab.mts exec`; or set `cloud_init.delivery: iso` in config/vm.yaml'
-
-const nodeLeft =
-  'a node of the state left the cluster. In the folder vms/NAME, `tofu state list` names the file that was on it. ' +
-  'Remove it with `tofu state rm`; `apply` then writes it to the node of the VM. `vm destroy` needs no repair'
-
-const locked =
-  'another run has locked the state. If that run was killed on another machine, unlock it in the folder of the VM: ' +
-  '`tofu force-unlock ID`, with the ID above'
-
-const KNOWN: [RegExp, string][] = [
-  [/REMOTE HOST IDENTIFICATION HAS CHANGED/, changedHostKey],
-  [/SSH[\s\S]*dial tcp .*(refused|time(d )?-?out|no route|unreachable)/, unreachable],
-  [/hostname lookup '\S+' failed/, nodeLeft],
-  [/unable to authenticate user|failed to open SSH client/, noLogin],
-  [/Error acquiring the state lock/, locked],
+const KNOWN: [pattern: RegExp, hint: string][] = [
+  [
+    // The provider keeps the host keys of nodes in the home folder, as ssh does.
+    /REMOTE HOST IDENTIFICATION HAS CHANGED/,
+    'the SSH host key of the node has changed. If the node was reinstalled: `ssh-keygen -R ADDRESS`, with the address ' +
+      'above; if not, somebody may intercept the connection',
+  ],
+  [
+    /SSH[\s\S]*dial tcp .*(refused|time(d )?-?out|no route|unreachable)/,
+    'snippets are uploaded by SSH, and the node cannot be reached from here: check the address above, the firewall ' +
+      'and, in a lab, `zx scripts/lab.mts exec`; or set `cloud_init.delivery: iso` in config/vm.yaml',
+  ],
+  [
+    /hostname lookup '\S+' failed/,
+    'a node of the state left the cluster. In the folder vms/NAME, `tofu state list` names the file that was on it. ' +
+      'Remove it with `tofu state rm`; `apply` then writes it to the node of the VM. `vm destroy` needs no repair',
+  ],
+  [
+    /unable to authenticate user|failed to open SSH client/,
+    'snippets are uploaded by SSH: correct proxmox_ssh_user and proxmox_ssh_private_key in the credentials. VMs created ' +
+      'with `cloud_init.delivery: iso` in config/vm.yaml need no SSH',
+  ],
+  [
+    /Error acquiring the state lock/,
+    'another run has locked the state. If that run was killed on another machine, unlock it in the folder of the VM: ' +
+      '`tofu force-unlock ID`, with the ID above',
+  ],
 ]
