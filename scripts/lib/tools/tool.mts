@@ -20,7 +20,7 @@ export interface Tool {
 }
 
 /**
- * Installer to install a tool.
+ * Method to install a tool.
  * @throws ProxmintError If this method is not possible or failed; the next one is tried then.
  */
 export type Installer = (name: ToolName, signal: AbortSignal) => Promise<void>
