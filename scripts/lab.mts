@@ -22,6 +22,7 @@ async function explain(error: unknown): Promise<never> {
   const { LabError, LabUsageError } = await import('../lab/core/lab-error.mts')
   if (!(error instanceof LabError)) throw error
   const exitCode = error instanceof LabUsageError ? exitCodes.usage : exitCodes.failed
-  const hint = error.hint.replaceAll('pve-lab ', 'zx scripts/lab.mts ')
+  const own = error.hint.replaceAll('pve-lab ', 'zx scripts/lab.mts ')
+  const hint = own.startsWith('as root: apt-get') ? `zx scripts/setup.mts --for qemu, or ${own}` : own
   throw new ProxmintError(error.message, { hint, exitCode, cause: error })
 }

@@ -10,7 +10,7 @@ await runMain({
   summary: 'Checks, backs up or restores the registry of VMs.',
   usage: 'check | backup FILE | restore FILE [--replace]',
   options: {
-    replace: { type: 'boolean', help: 'restore: move the registry aside first, if it is in files' },
+    replace: { type: 'boolean', help: 'restore: move a registry in files aside first' },
   },
   positionals: 2,
   uses: ['config', 'registry'],

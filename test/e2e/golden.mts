@@ -17,7 +17,7 @@ export type Beginning = 'base' | 'template'
 /** Those of the first workspace of a file, which thereby has the VM template in its range. */
 const TEMPLATE_VMIDS: [number, number] = [9000, 9009]
 const LOCKFILE = 'config/templates.lock.json'
-const WAIT_SECONDS = 300
+const WAIT_SECONDS = 600
 
 /**
  * Starts a lab on a copy of the state.

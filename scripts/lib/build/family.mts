@@ -13,8 +13,9 @@ import { buildVersion } from './version.mts'
 export async function buildFamily(run: BuildRun, os: string): Promise<BuildResult> {
   const start = performance.now()
   const build = await prepareBuild(run, os)
+  const before = nothingBuilt(build)
   const more = await execute(build)
-  return { ...nothingBuilt(build), ...more, seconds: (performance.now() - start) / 1000 }
+  return { ...before, ...more, seconds: (performance.now() - start) / 1000 }
 }
 
 function nothingBuilt(build: Build): Omit<BuildResult, 'seconds'> {

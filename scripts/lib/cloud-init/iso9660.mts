@@ -5,7 +5,7 @@
  */
 const SECTOR_BYTES = 2048
 const FIRST_DESCRIPTOR = 16
-/** Fixed SECTORS: two path tables of each kind, two root folders. Two descriptors and their terminator come before. */
+/** Fixed sectors: two path tables of each kind, two root folders. Two descriptors and their terminator come before. */
 const SECTORS = {
   tableLittle: 19,
   tableBig: 20,

@@ -77,10 +77,11 @@ export function shell(
     const { exitCode, cause } = await running
     demo.signal.removeEventListener('abort', stop)
     if (demo.signal.aborted) throw interrupted('demo')
+    if (cause) throw cause
     const code = exitCode ?? exitCodes.interrupted
-    if (code === expectedCode && !cause) return
+    if (code === expectedCode) return
     const hint = 'its own words are above'
-    throw new ProxmintError(`${line} ended with ${code}, not ${expectedCode}`, { hint, cause })
+    throw new ProxmintError(`${line} ended with ${code}, not ${expectedCode}`, { hint })
   }
 }
 
@@ -88,7 +89,9 @@ export function shell(
 export function inLab({ lab }: Demo, argv: string[], options: Partial<Options>): ProcessPromise {
   const spawn = ((_command, _args, settings) =>
     lab.spawn(argv, { ...settings, shell: false })) as Options['spawn']
-  return $({ quote, nothrow: true, quiet: true, ...options, spawn })`${argv}`
+  // A variable `ZX_...` of the user's shell changes none of these.
+  const pinned = { quote, nothrow: true, quiet: true, timeout: 0, detached: false, preferLocal: false }
+  return $({ ...pinned, cwd: process.cwd(), ...options, spawn })`${argv}`
 }
 
 /** The credentials come from the SOPS file, as a user's do, and from nowhere else. */

@@ -87,7 +87,8 @@ async function verifyLogins(demo: Demo): Promise<void> {
     wiki: { ...wiki, walletKey: bob!.privateKey },
   })
   const stdio: StdioOptions = ['pipe', output, 'pipe']
-  const { exitCode, stderr } = await inLab(demo, [process.execPath, verifier], { stdio, input })
+  const { exitCode, stderr, cause } = await inLab(demo, [process.execPath, verifier], { stdio, input })
+  if (cause) throw cause
   if (exitCode !== 0) throw new ProxmintError(`the logins were not as they must be: ${stderr}`)
 }
 

@@ -1,7 +1,7 @@
 import type { ProxmoxClient } from './client.mts'
 
 /**
- * Creates a client that sends each request once and remembers the answer. Use it for checks before work begins, since
+ * Creates a client that remembers the answers and sends no request twice, unless it failed. Use it for checks before work begins, since
  * several works need the same privileges. Do not use it for requests that change something or wait for a change.
  */
 export function asksOnce(client: ProxmoxClient): ProxmoxClient {

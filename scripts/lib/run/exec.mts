@@ -100,6 +100,8 @@ export async function runCommand(plan: CommandPlan, options: RunOptions = {}): P
 /** Starts the plan with `$`. Sets every option that a variable `ZX_...` could change otherwise. */
 function start(plan: CommandPlan): ProcessPromise {
   const running = $({
+    // zx looks for bash if a variable sets this to false.
+    shell: true,
     // No shell: the process id is the program's own, and signals reach the program.
     spawn: ((_command, _args, options) =>
       spawn(plan.file, plan.args, { ...options, shell: false })) as typeof spawn,

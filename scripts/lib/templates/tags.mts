@@ -1,6 +1,5 @@
-import { channels } from './version.mts'
-
 /** Tags of a VM template in Proxmox. */
+import { channels } from './version.mts'
 
 /** Meaning of the tags. */
 interface TagMeaning {
