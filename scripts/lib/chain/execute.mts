@@ -4,7 +4,7 @@ import { keptReceipt, type Receipt } from './receipt.mts'
 import { type Settling, settle } from './settle.mts'
 import { submit, type WantedTransaction } from './submit.mts'
 
-/** Rounds after the first. Only a foreign transaction with the same key needs another round, and nobody else should have the key. */
+/** Rounds after the first. Only a transaction that somebody else signs with the signer's key needs another round. */
 const MOST_REPLACEMENTS = 3
 
 /**

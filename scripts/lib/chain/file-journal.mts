@@ -20,7 +20,8 @@ function journalIn(folder: string): Journal {
   const settled = (key: string): string => join(folder, 'settled', `${key}.json`)
   const write = (path: string, transaction: StoredTransaction): Promise<void> =>
     writeFileAtomic(path, `${JSON.stringify(transaction, null, 2)}\n`, 0o600)
-  // After a run died between two steps, both folders have the transaction. Then the settled one counts: it was written last.
+  // After a run died between two steps, both folders have the transaction. The settled one counts: either it was written
+  // last, or `put` wrote the pending one last, and then that was not sent yet.
   const get = async (key: string): Promise<StoredTransaction | undefined> => {
     const certain = await read(settled(key))
     return certain === undefined ? read(pending(key)) : { ...certain, settled: true }

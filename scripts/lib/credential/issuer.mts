@@ -8,7 +8,7 @@ import { withProgress } from '../run/progress.mts'
 import type { Site } from '../site/site.mts'
 import { type ChainView, openChainView, openSettling, requireOwner, type TokenPlace } from './chain-view.mts'
 
-/** An open contract. The owner's key is read at the first signature or rehearsal: decrypting it takes seconds. */
+/** An open contract. The owner's key is read by the first method that may sign, or rehearses: decrypting takes seconds. */
 export interface CredentialIssuer {
   /** The chain and the contract, to be read without the key. */
   view: ChainView

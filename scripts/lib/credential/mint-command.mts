@@ -2,6 +2,7 @@ import { formatEther } from 'ethers'
 import { currentFees } from '../chain/fees.mts'
 import { checkedMachineId, type MintedCredential, type MintRequest } from '../chain/mint.mts'
 import { checkedAddress } from '../chain/wallet.mts'
+import { DAY_MS, unixSeconds } from '../run/duration.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { openSite, type Site } from '../site/site.mts'
@@ -24,7 +25,7 @@ export function mintRequest(wallet: string, machineId: string, days: number | un
   return {
     wallet: checkedAddress('--owner-wallet', wallet),
     machineId: checkedMachineId(machineId),
-    expiresAt: days === undefined ? 0 : Math.floor(Date.now() / 1000) + days * 86_400,
+    expiresAt: days === undefined ? 0 : unixSeconds(Date.now() + days * DAY_MS),
   }
 }
 

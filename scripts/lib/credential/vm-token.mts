@@ -1,6 +1,7 @@
 /** The token of a VM, as its entry in the registry says. */
 import type { MintRequest } from '../chain/mint.mts'
 import type { AccessDesign, Entry } from '../registry/entry.mts'
+import { unixSeconds } from '../run/duration.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import type { TokenPlace } from './chain-view.mts'
 
@@ -22,7 +23,7 @@ export function mintRequestOf(
   { decryptMessage, userEncrypted }: AccessDesign,
   wallet: string,
 ): MintRequest {
-  const seconds = Math.floor(Date.parse(expiresAt) / 1000)
+  const seconds = unixSeconds(Date.parse(expiresAt))
   return { wallet, machineId: name, entryId: id, expiresAt: seconds, decryptMessage, userEncrypted }
 }
 

@@ -37,7 +37,7 @@ export function macOf(config: VmConfig): string | undefined {
 
 const DRIVE_SLOT = /^(scsi|virtio|sata|ide|efidisk|tpmstate)\d+$/
 
-/** Storages of the disks and of the cloud-init drive, without CDs. */
+/** Storages of the disks, without CDs and without the cloud-init drive, which is a CD for Proxmox. */
 export function storagesOfDisks(config: VmConfig): string[] {
   return Object.entries(config)
     .filter(([slot, drive]) => DISK_SLOT.test(slot) && !String(drive).includes('media=cdrom'))

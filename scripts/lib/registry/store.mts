@@ -13,7 +13,7 @@ export interface WantedEntry
 /** Limits of a reservation that the registry does not know itself. */
 export interface Limits {
   vmidRange: [number, number]
-  /** VMIDs of VMs in Proxmox, and those reserved for templates and base VMs. */
+  /** VMIDs that Proxmox has. */
   takenVmids: ReadonlySet<number>
   now: Date
 }

@@ -1,3 +1,4 @@
+import { unixSeconds } from '../run/duration.mts'
 import type { Divergence } from './divergence.mts'
 import { type Entry, tokenKey } from './entry.mts'
 
@@ -47,7 +48,7 @@ function ofLiving({ name, owner, token, expiresAt }: Entry, seen: SeenToken): Di
     const what = `token ${token!.id} is held by ${seen.owner}, not by ${owner}: it was transferred`
     found.push({ name, what, hint: '--fix records the new owner', fix: 'take the owner over' })
   }
-  if (seen.expiresAt !== Math.floor(Date.parse(expiresAt) / 1000)) {
+  if (seen.expiresAt !== unixSeconds(Date.parse(expiresAt))) {
     const what = `the chain says that token ${token!.id} expires ${timeOf(seen)}, not ${expiresAt}`
     found.push({ name, what, hint: '--fix updates the chain', fix: 'tell the chain' })
   }

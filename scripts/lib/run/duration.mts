@@ -2,6 +2,11 @@ import { usageError } from './command-line.mts'
 
 export const DAY_MS = 24 * 60 * 60 * 1000
 
+/** Converts milliseconds to the unit of the chain: whole seconds since 1970. */
+export function unixSeconds(ms: number): number {
+  return Math.floor(ms / 1000)
+}
+
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS } as const
 
 /** Reads `30d`, `12h`, `90m` or `45s` as milliseconds. @throws ProxmintError (usage) that names the option. */

@@ -24,11 +24,11 @@ import { checkBaseImport, checkBuild, checkVms, loginOf, type WorkVerdict } from
 export async function checkAll(families: string[], saveTo: string | undefined): Promise<WorkVerdict[]> {
   for (const os of families) await requireFamily(os)
   const isForAll = families.length === 0
-  const templates = isForAll ? await clonedTemplates() : await checkedTemplates(families)
   const site = openSite()
   const login = loginOf(await findTool('packer'))
   const token = await connect('token', site)
   if (saveTo !== undefined) await save(saveTo, await getPermissions(token.client))
+  const templates = isForAll ? await clonedTemplates() : await checkedTemplates(families)
   const builder = login === 'token' ? token : await connect(login, site)
   const ours = { ...token, client: asksOnce(token.client) }
   const packers = login === 'token' ? ours : { ...builder, client: asksOnce(builder.client) }

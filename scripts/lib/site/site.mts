@@ -14,7 +14,8 @@ export type RegistryPlace = { kind: 'file'; folder: string } | { kind: 'postgres
 
 /**
  * Files that describe one site. Each is read and checked at its first use, once per run.
- * Every function rejects with a ProxmintError (invalid) with all faults of its file.
+ * Every function rejects with a ProxmintError (invalid) with all faults of its file; `userDataTemplate` with (usage) for
+ * an unknown name.
  */
 export interface Site {
   config(): Promise<Config>
@@ -23,7 +24,7 @@ export interface Site {
   backend(): Promise<BackendConfig>
   web3(): Promise<Web3Config>
   registryPlace(): Promise<RegistryPlace>
-  /** Versions of the VM templates in the lockfile. */
+  /** Versions of the VM templates in the lockfile, as of the first use. Read the lockfile anew where work may have waited. */
   families(): Promise<Families>
   /** Text of a cloud-init template. */
   userDataTemplate(name: string): Promise<string>

@@ -6,7 +6,7 @@ test('the archive says why there never was a VM of a reservation', () => {
   const given = neverMade(entry('web-1', { phase: 'reserved' }), now)
   expect(given.phase).toBe('destroyed')
   expect(given.history.map(({ what }) => what)).toEqual([
-    'given up: VMID 150 is taken in Proxmox by a VM that cannot be seen',
+    'given up: VMID 150 is taken in Proxmox by another VM',
     'destroyed',
   ])
 })

@@ -5,6 +5,7 @@ import { requireEntry } from '../../registry/revise.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { Site } from '../../site/site.mts'
+import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNotRevoked } from '../look/outdated.mts'
 import { withKeysOfToday } from '../plan/logins.mts'
@@ -38,7 +39,8 @@ export async function finishVm(name: string, context: VmContext, onFailure: OnFa
   if (!isUnfinished(entry)) return { entry, did: 'nothing' }
   await checkPlace(entry, context.connection.site)
   entry = await withKeysOfToday(entry, context.store, context.connection.site)
-  if (entry.phase === 'reserved') requireNotRevoked(entry, await context.connection.site.families())
+  // Read anew for each VM: a run over many VMs takes hours, and a version may be revoked meanwhile.
+  if (entry.phase === 'reserved') requireNotRevoked(entry, await readLockfile(lockfilePath()))
   while (isUnfinished(entry)) {
     const before = entry
     const step = before.replaces === undefined ? takeStep : removeReplaced

@@ -53,9 +53,9 @@ async function requireOnChain(entry: Entry, { issuer }: VmContext): Promise<Entr
 async function mintLate(entry: Entry, context: VmContext): Promise<Entry> {
   const minted = await mintToken(entry, context)
   const opened: Entry = { ...entry, ...minted }
-  const made = await converge(opened, { started: isToRun(entry), intent: 'update' }, context)
+  await converge(opened, { started: isToRun(entry), intent: 'update' }, context)
   // The account's GECOS field changes at a boot.
-  if (entry.phase === 'active') await rebootGuest(made.entry, made.vm!, context)
+  if (entry.phase === 'active') await rebootGuest(opened, context)
   return context.store.change(entry.name, one =>
     withEvent({ ...one, ...minted, failure: null }, `minted token ${opened.token!.id}`, new Date()),
   )

@@ -9,7 +9,7 @@ import { checkpoint } from '../../run/checkpoint.mts'
 import { withProgress } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
-import { type LocatedVm, locateVm } from '../look/locate.mts'
+import { followVm, type LocatedVm, locateVm } from '../look/locate.mts'
 import { verifyVm } from '../look/verify.mts'
 import { converge } from '../stack/converge.mts'
 import { notingFailure } from './failure.mts'
@@ -25,8 +25,10 @@ export async function bootVm(before: Entry, context: VmContext): Promise<undefin
   checkpoint('vm-verified')
 }
 
-/** Reboots the guest and compares what runs then with the entry. @param vm of the entry, on the same node. */
-export async function rebootGuest(entry: Entry, vm: LocatedVm, context: VmContext): Promise<void> {
+/** Locates the VM, reboots its guest, and compares what runs then with the entry. */
+export async function rebootGuest(before: Entry, context: VmContext): Promise<void> {
+  const { vm, entry } = await followVm(context.connection, before)
+  if (vm === undefined) return
   await withProgress(`reboot ${entry.name}`, async () => {
     await waitForShutdown(context.connection, await rebootVm(context.connection.client, vm, SHUTDOWN_SECONDS))
     await verifyVm(context.connection.client, entry, context.signal)

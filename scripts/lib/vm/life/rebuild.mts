@@ -3,6 +3,7 @@ import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
+import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../../templates/version.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { followVm, recordNode } from '../look/locate.mts'
@@ -22,7 +23,8 @@ import { resumable } from './failure.mts'
 export async function rebuildVm(name: string, unlocked: VmContext): Promise<Applied> {
   return withVmLock(unlocked, name, 'vm rebuild', async context => {
     const entry = await requireEntry(context.store, name)
-    const version = versionFor(entry, await context.connection.site.families())
+    // Read anew: a person may have been asked meanwhile, and a version may have been revoked.
+    const version = versionFor(entry, await readLockfile(lockfilePath()))
     if (version !== undefined) await decide(entry, version, context)
     return finishVm(name, context, resumable)
   })

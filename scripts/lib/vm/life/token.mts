@@ -1,6 +1,7 @@
 /** Transactions for the token of a VM: its mint, and its expiry. */
 import { mintedToken, mintRequestOf, requireAccess } from '../../credential/vm-token.mts'
 import type { Entry, TokenRecord } from '../../registry/entry.mts'
+import { unixSeconds } from '../../run/duration.mts'
 import { messageOf, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { VmContext } from '../context.mts'
@@ -55,11 +56,6 @@ export async function expireToken(entry: Entry, issuer: VmContext['issuer']): Pr
     )
     return entry.token
   }
-}
-
-/** The unit of the chain. */
-function unixSeconds(ms: number): number {
-  return Math.floor(ms / 1000)
 }
 
 function notWritten({ name, expiresAt }: Entry, tokenId: string, cause: unknown): ProxmintError {

@@ -66,7 +66,7 @@ function whose(name: string): ProxmintError {
 
 /**
  * Refuses a VM template in which nothing would ask the chain.
- * @param version undefined: of a template that is in no lockfile, which nobody can tell.
+ * @param version null: the template is in no lockfile, and nobody can tell.
  * @throws ProxmintError (invalid)
  */
 export async function requireWebPackage(version: Entry['template']): Promise<void> {

@@ -15,7 +15,9 @@ import { copyFor, currentVersion, designVm, type VmWishes, type WantedVm } from 
 export type TemplateSource = { family: string; version: TemplateVersion } | { vmid: number }
 
 /** A VM without a node and a storage, which the credentials and Proxmox decide. */
-export interface DraftVm extends Omit<WantedVm, 'node' | 'design' | 'template'> {
+export interface DraftVm extends Omit<WantedVm, 'node' | 'design' | 'template' | 'expiresAt'> {
+  /** Counted from the reservation on. */
+  expiryDays: number
   /** As wished; `auto` takes the node with the most free memory. */
   node: string | undefined
   source: TemplateSource
@@ -44,12 +46,11 @@ export async function draftVm(
   const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
   const access = await accessDesign(site, name, wishes)
   const usual = access === null ? defaults.template : defaults.credential.template
-  const days = wishes.expiryDays ?? pools.expiryDays
   return {
     name,
     node: wishes.node,
     owner: wishes.owner ?? null,
-    expiresAt: new Date(Date.now() + days * DAY_MS).toISOString(),
+    expiryDays: wishes.expiryDays ?? pools.expiryDays,
     source: await find(site, wishes.template ?? usual, wishes),
     token: access === null ? null : { status: 'reserved', id: null, transaction: null },
     design: designVm(wishes, defaults, { config, pool, access }),
@@ -61,11 +62,16 @@ export async function draftVm(
 }
 
 /** Puts a draft on a node, with the disk on this storage. */
-export function placeVm({ source, design, ...draft }: DraftVm, node: string, storage: string): WantedVm {
+export function placeVm(
+  { source, design, expiryDays, ...draft }: DraftVm,
+  node: string,
+  storage: string,
+): WantedVm {
   const isVersion = 'version' in source
   const { vmid, node: on } = isVersion ? copyFor(source.version, node) : { vmid: source.vmid, node }
   const template = isVersion ? { family: source.family, version: source.version.name } : null
-  return { ...draft, node, template, design: { template: { vmid, node: on }, storage, ...design } }
+  const expiresAt = new Date(Date.now() + expiryDays * DAY_MS).toISOString()
+  return { ...draft, expiresAt, node, template, design: { template: { vmid, node: on }, storage, ...design } }
 }
 
 /** @throws ProxmintError (usage) for a pool that config/db.yaml does not have. */

@@ -39,9 +39,10 @@ export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<
     const limits = { vmidRange, takenVmids, now: new Date() }
     const [entry] = await store.reserve([wanted], limits)
     if (await isVmidFree(connection.client, entry!.vmid)) return entry!
-    // It exists, and the API token may not see it.
+    // Somebody took it since the VMs were listed, or the API token may not see the VM that has it.
     takenVmids.add(entry!.vmid)
     await store.change(name, one => neverMade(one, new Date()))
+    for (const { vmid } of await listVms(connection.client)) takenVmids.add(vmid)
   }
 }
 
@@ -56,7 +57,7 @@ function storagesFor({ storage, cloudInit }: VmDesign): WantedStorage[] {
 
 /** Gives up an entry, with the reason for the archive: there never was a VM of it. */
 export function neverMade(entry: Entry, at: Date): Entry {
-  const why = `given up: VMID ${entry.vmid} is taken in Proxmox by a VM that cannot be seen`
+  const why = `given up: VMID ${entry.vmid} is taken in Proxmox by another VM`
   return advance(withEvent(entry, why, at), 'destroyed', at)
 }
 

@@ -26,8 +26,6 @@ interface Goal {
 interface Converged {
   /** As in the registry, with the node the VM was found on. */
   entry: Entry
-  /** The VM as it was found; undefined where there was none. */
-  vm: LocatedVm | undefined
   /** Whether anything was applied. */
   changed: boolean
   /** The plan for a person, with `planOnly`. */
@@ -48,7 +46,7 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
     run(terraform, vm, goal, connection),
   )
   if (!goal.planOnly) await recordNode(before, vm, store)
-  return { entry, vm, ...done }
+  return { entry, ...done }
 }
 
 /** Terraform would make a VM that somebody destroyed once more, with an empty disk. */
