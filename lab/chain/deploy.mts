@@ -1,8 +1,25 @@
-import { ContractFactory, JsonRpcProvider, Wallet } from 'ethers'
-import type { Chain } from './chain.mts'
-import { readContractBuild } from './contract-build.mts'
+/** Deploys the contract of access credentials. */
 
-/** Deploys the compiled contract; its owner is the chain's first account. Resolves to its address. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { ContractFactory, type InterfaceAbi, JsonRpcProvider, Wallet } from 'ethers'
+import type { Chain } from './chain.mts'
+
+interface ContractBuild {
+  abi: InterfaceAbi
+  /** Hex with 0x. */
+  bytecode: string
+}
+
+/** Paths of the compiled contract: in an installed package, in the repository. */
+const PLACES = ['../contracts/AccessCredentialNFT.json', '../../contracts/build/AccessCredentialNFT.json']
+
+async function readContractBuild(): Promise<ContractBuild> {
+  const file = PLACES.map(place => new URL(place, import.meta.url)).find(place => existsSync(place))
+  return JSON.parse(await readFile(file!, 'utf8'))
+}
+
+/** Deploys the compiled contract and returns its address. The chain's first account owns it. */
 export async function deployCredentials(
   { rpcUrl, chainId, accounts }: Chain,
   signingPageBase64 = '',
