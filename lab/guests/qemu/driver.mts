@@ -1,3 +1,5 @@
+/** The driver of guests that are real machines. */
+
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { serveDhcp } from '../../network/dhcp.mts'
@@ -6,14 +8,14 @@ import { type Accelerator, chooseAccelerator } from './accelerator.mts'
 import { cloneDisk, createDisk, deleteDisk, importImage, resizeDisk } from './disk.mts'
 import { type Machine, startMachine } from './machine.mts'
 
-export interface QemuDriver extends GuestDriver {
-  /** What guests run under, known some seconds after the start. */
+interface QemuDriver extends GuestDriver {
+  /** Accelerator of the guests. The choice takes some seconds. */
   accelerator: Promise<Accelerator>
 }
 
 /**
- * Guests as real machines, each a QEMU process on the lab's bridge: see openBridge. It must be made inside the
- * lab's namespaces, with which its processes end.
+ * Makes a driver whose guests are QEMU processes on the lab's bridge; see openBridge. Call it inside the lab's
+ * namespaces, because its processes end with them.
  */
 export async function createQemuDriver(options: { runFolder: string }): Promise<QemuDriver> {
   const runFolder = join(options.runFolder, 'guests')
