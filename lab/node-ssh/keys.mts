@@ -16,7 +16,10 @@ export interface NodeSshAccess {
   hostKey: string
 }
 
-/** Returns the variables by which the bpg/proxmox provider logs in. It learns the node's address from the API or its own config. */
+/**
+ * Returns the variables by which the bpg/proxmox provider logs in. It learns the node's address from the API or from
+ * its own config.
+ */
 export function sshVariables(privateKey: string): Record<string, string> {
   return {
     PROXMOX_VE_SSH_USERNAME: 'root',

@@ -1,13 +1,13 @@
-/** Tasks that ran when a server ended by force, as a node does in a power failure. */
+/** Tasks that ran when a server was killed, as in a power failure of a node. */
 
 import type { State } from '../core/state.mts'
 
-/** What Proxmox reads from the log of a worker that did not come to write its last line. */
+/** Status that Proxmox gives a task whose log has no last line. */
 export const UNEXPECTED_STATUS = 'unexpected status'
 
 /**
- * Ends the tasks that ran. Their locks stay in the configs, and so do half-made VMs and volumes: clearing them up
- * is for who started them, as on Proxmox. `now` in seconds.
+ * Marks the tasks that ran as ended. Locks in configs and unfinished VMs and volumes stay, as on Proxmox.
+ * @param now seconds since the epoch.
  */
 export function endInterrupted({ tasks }: State, now: number): void {
   for (const task of tasks.filter(each => each.exitstatus === undefined)) {

@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LabUsageError } from '../../core/lab-error.mts'
 import { createLab, type Lab } from '../../create.mts'
-import { pathPattern } from '../../pve/faults/path-pattern.mts'
+import { pathPattern } from '../../pve/faults/faults.mts'
 import { parseFaults, readFaults } from '../../pve/faults/read-faults.mts'
 import { parseUpOptions } from '../../up-options.mts'
 
