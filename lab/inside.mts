@@ -30,7 +30,7 @@ export interface InsideSettings {
   socketPath: string | undefined
   dataFolder: string
   nodeSsh: NodeSshSettings
-  /** Undefined: the lab has no chain. */
+  /** Settings of the chain; undefined without one. */
   chain: Omit<LabChainSettings, 'guestHost'> | undefined
   /** Folder that lives as long as the lab. The inner process removes it: others may not, with mapped user ids. */
   runFolder: string

@@ -80,7 +80,7 @@ export interface LabFaults {
   list(): Promise<FaultReport[]>
 }
 
-export interface Parts {
+interface Parts {
   isolation: Isolation
   /** Process inside the lab's network. */
   child: ChildProcess

@@ -4,7 +4,7 @@
 export interface Isolation {
   /** `root` and `mapped` have namespaces; `loopback` has none. */
   kind: 'root' | 'mapped' | 'loopback'
-  /** One line for people. */
+  /** Line for people. */
   description: string
 }
 

@@ -32,8 +32,7 @@ import { listenHttp } from './http/listen.mts'
 import { ensureCertificate } from './nodes/certificates.mts'
 import { routes } from './routes.mts'
 import { createFolders, removeHalfFiles } from './storage/files.mts'
-import { endInterrupted } from './tasks/interrupted.mts'
-import { createTasks } from './tasks/tasks.mts'
+import { createTasks, endInterrupted } from './tasks/tasks.mts'
 
 export interface PveServerOptions {
   listen: Address

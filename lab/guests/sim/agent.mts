@@ -11,7 +11,7 @@ const ANSWER_TIMEOUT_MS = 5000
 
 export type AgentClient = (command: string, args: Record<string, unknown>) => Promise<unknown>
 
-/** Talks to the real qemu-ga of one guest through its Unix socket. It serves one client at a time, so commands queue. */
+/** Talks to the real qemu-ga of one guest through its Unix socket. It serves one client at a time: commands queue. */
 export function createAgentClient(path: string): AgentClient {
   let previous: Promise<unknown> = Promise.resolve()
   return (command, args) => {

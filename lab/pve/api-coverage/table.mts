@@ -1,4 +1,4 @@
-/** Writes and reads the document that lists Proxmox's operations in the lab. */
+/** Writes the document that lists Proxmox's operations in the lab. */
 
 import type { ApiSchema, Covered } from './schema.mts'
 
@@ -105,19 +105,5 @@ function operationRow({ operation, parameters }: Covered, schema: ApiSchema): st
       .filter(name => !parameters.includes(name))
       .map(code)
       .join(', '),
-  )
-}
-
-/** Reads the operations in a document, as `METHOD /path`. */
-export function operationsNamed(document: string): string[] {
-  return [...document.matchAll(/^\| ([A-Z]+) \| `([^`]+)` \|/gm)].map(
-    ([, method, path]) => `${method} ${path}`,
-  )
-}
-
-/** Reads the number of covered operations per area from a document's first table. */
-export function coveredByArea(document: string): Map<string, number> {
-  return new Map(
-    [...document.matchAll(/^\| `(\/.+)` \| (\d+) \| \d+ \|$/gm)].map(([, area, n]) => [area!, Number(n)]),
   )
 }

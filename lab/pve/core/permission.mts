@@ -15,7 +15,7 @@ interface PathRule {
 }
 
 export type Permission =
-  /** Nobody need log in. */
+  /** A login is not necessary. */
   | { kind: 'world' }
   /** Every user may call it. The handler checks the rest. */
   | { kind: 'all' }

@@ -77,7 +77,7 @@ export function privilegesOf(version: MajorVersion): ReadonlySet<string> {
   return new Set(unique(['Permissions.Modify', ...grouped]))
 }
 
-/** Returns the roles that nobody can change or remove, with their privileges. */
+/** Returns the built-in roles with their privileges. A client cannot change or remove them. */
 export function builtInRoles(version: MajorVersion): Record<string, string[]> {
   const groups = groupsOf(version)
   const grouped = Object.values(groups)

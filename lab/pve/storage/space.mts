@@ -21,7 +21,7 @@ export async function fileSystemSpace(path: string): Promise<Space> {
   return { total, avail, used: total - avail }
 }
 
-/** Returns the bytes a volume takes. ZFS reserves the whole disk unless it is a linked clone. Others hold written bytes. */
+/** Returns the bytes a volume takes. ZFS reserves whole disks, except of linked clones. Others hold written bytes. */
 function held({ type }: StorageConfig, volume: Volume): number {
   return type !== 'zfspool' ? volume.written : volume.parent === undefined ? volume.size : 0
 }
@@ -128,7 +128,7 @@ export async function hasRoomForFile(
   return size! - freed! <= (await spaceOf(pve, id)).avail
 }
 
-/** Checks the space for a volume that has grown. Only ZFS reserves bytes that nobody has written. @throws {ApiError} */
+/** Checks the space for a volume that has grown. Only ZFS reserves unwritten bytes. @throws {ApiError} */
 export async function requireRoomToGrow(pve: Pve, volume: Volume, volid: string): Promise<void> {
   if (await isOverfull(pve, volume.storage))
     throw failure(`zfs error: cannot set property for '${nameOf(volid, volume)}': out of space`)

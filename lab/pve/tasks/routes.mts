@@ -7,7 +7,7 @@ import type { Pve } from '../core/pve.mts'
 import { Answer, type ApiObject, type Route, route } from '../core/route.mts'
 import type { TaskRecord } from '../core/state.mts'
 import { isTokenId, ownerOf } from '../core/user-cfg.mts'
-import { UNEXPECTED_STATUS } from './interrupted.mts'
+import { UNEXPECTED_STATUS } from './tasks.mts'
 
 /** Checks ownership: a user owns the tasks of its tokens, a token only its own. */
 function isOwn(caller: Caller, task: TaskRecord): boolean {

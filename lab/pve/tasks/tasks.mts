@@ -2,7 +2,7 @@
 
 import { messageOf } from '../core/errors.mts'
 import type { Faults } from '../core/fault.mts'
-import type { TaskRecord } from '../core/state.mts'
+import type { State, TaskRecord } from '../core/state.mts'
 import type { Store } from '../core/store.mts'
 import type { TaskContext, TaskStart, Tasks } from '../core/task.mts'
 import { withTaskFaults } from '../faults/task-faults.mts'
@@ -11,6 +11,21 @@ import { withTaskFaults } from '../faults/task-faults.mts'
 const KEPT_TASKS = 500
 /** Wait of a request for its worker with time scale 0, so that the first poll finds the task done. */
 const AT_ONCE_MS = 500
+
+/** Status that Proxmox gives a task whose log has no last line. */
+export const UNEXPECTED_STATUS = 'unexpected status'
+
+/**
+ * Marks tasks as ended that ran when a server was killed, as in a power failure of a node. Locks in configs and
+ * unfinished VMs and volumes stay, as on Proxmox.
+ * @param now seconds since the epoch.
+ */
+export function endInterrupted({ tasks }: State, now: number): void {
+  for (const task of tasks.filter(each => each.exitstatus === undefined)) {
+    task.exitstatus = UNEXPECTED_STATUS
+    task.endtime = now
+  }
+}
 
 function contextOf(
   record: TaskRecord,

@@ -1,4 +1,4 @@
-/** /nodes/{node}/qemu/{vmid}/agent: commands, programs and files. PVE 8 has one privilege for all, PVE 9 has several. */
+/** /nodes/{node}/qemu/{vmid}/agent: commands, programs and files. PVE 8 has one privilege for all, PVE 9 several. */
 
 import { AgentCommandFailed, AgentNotRunning } from '../../guests/driver.mts'
 import { failure } from '../core/errors.mts'

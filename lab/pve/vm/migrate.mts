@@ -62,7 +62,7 @@ function requireStorages(pve: Pve, caller: Caller, vm: Vm, { target, targetstora
 
 /**
  * Checks a migration in the request.
- * @throws {ApiError} for this node as target, for a running VM without `online`, and for storages that the target lacks.
+ * @throws {ApiError} if the target is this node, if the VM runs and `online` is false, or if the target lacks a storage.
  */
 export function requireMigratable(pve: Pve, caller: Caller, migration: Migration): void {
   if (migration.target === pve.node) throw parameterError({ target: 'target is local node.' })
