@@ -20,16 +20,14 @@ async function readContractBuild(): Promise<ContractBuild> {
 }
 
 /** Deploys the compiled contract and returns its address. The chain's first account owns it. */
-export async function deployCredentials(
-  { rpcUrl, chainId, accounts }: Chain,
-  signingPageBase64 = '',
-): Promise<string> {
+export async function deployCredentials({ rpcUrl, chainId, accounts }: Chain): Promise<string> {
   const { abi, bytecode } = await readContractBuild()
   const provider = new JsonRpcProvider(rpcUrl, chainId, { staticNetwork: true, pollingInterval: 200 })
   try {
     const signer = new Wallet(accounts[0]!.privateKey, provider)
     const factory = new ContractFactory(abi, bytecode, signer)
-    const contract = await factory.deploy('Access Credential', 'ACCESS', signingPageBase64, '')
+    // No signing page, no default image.
+    const contract = await factory.deploy('Access Credential', 'ACCESS', '', '')
     await contract.waitForDeployment()
     return await contract.getAddress()
   } finally {

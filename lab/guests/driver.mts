@@ -83,7 +83,6 @@ export interface RunningGuest {
 }
 
 export interface GuestDriver {
-  readonly name: 'sim' | 'qemu' | 'none'
   /**
    * Turns a disk image (an `import` volume) into a VM's volume.
    * @returns size of the disk that the guest sees, in bytes. @throws for an image that it cannot read.

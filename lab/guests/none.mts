@@ -110,7 +110,6 @@ export function createNoneDriver(): NoneDriver {
   const started = new Map<number, GuestStart>()
   const guests = new Map<number, RunningGuest>()
   return {
-    name: 'none',
     started,
     importDisk,
     createDisk: (target, size) => writeNote(target, { size }),

@@ -4,28 +4,22 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { serveDhcp } from '../../network/dhcp.mts'
 import type { GuestDriver } from '../driver.mts'
-import { type Accelerator, chooseAccelerator } from './accelerator.mts'
+import { chooseAccelerator } from './accelerator.mts'
 import { cloneDisk, createDisk, deleteDisk, importImage, resizeDisk } from './disk.mts'
 import { type Machine, startMachine } from './machine.mts'
-
-interface QemuDriver extends GuestDriver {
-  /** Accelerator of the guests. The choice takes some seconds. */
-  accelerator: Promise<Accelerator>
-}
 
 /**
  * Makes a driver whose guests are QEMU processes on the lab's bridge; see openBridge. Call it inside the lab's
  * namespaces, because its processes end with them.
  */
-export async function createQemuDriver(options: { runFolder: string }): Promise<QemuDriver> {
+export async function createQemuDriver(options: { runFolder: string }): Promise<GuestDriver> {
   const runFolder = join(options.runFolder, 'guests')
   await mkdir(runFolder, { recursive: true, mode: 0o700 })
+  // The choice takes some seconds. Only a start has to wait for it.
   const accelerator = chooseAccelerator({ folder: runFolder })
   const dhcp = await serveDhcp(runFolder)
   const running = new Set<Machine>()
   return {
-    name: 'qemu',
-    accelerator,
     importDisk: importImage,
     createDisk,
     cloneDisk,

@@ -21,7 +21,6 @@ export function createSimDriver(options: { runFolder: string; network: LabNetwor
       : startLoopbackGuest({ ...host, network }, guest)
   const running = new Set<RunningGuest>()
   return {
-    name: 'sim',
     importDisk: importVolume,
     createDisk: createBlankVolume,
     cloneDisk: cloneVolume,
