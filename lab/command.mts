@@ -74,7 +74,7 @@ async function runFault(args: LabArguments, state: string, words: string[]): Pro
   const reports = await labFault(state, faultAction(words))
   const line = ({ fault, seen, struck }: FaultReport): string =>
     `${fault.fault}  fitted ${seen}, struck ${struck}`
-  const lines = reports.length === 0 ? ['Nothing goes wrong on demand.'] : reports.map(line)
+  const lines = reports.length === 0 ? ['No faults are set.'] : reports.map(line)
   process.stdout.write(`${args.flag('json') ? JSON.stringify({ faults: reports }) : lines.join('\n')}\n`)
   return 0
 }

@@ -64,7 +64,7 @@ export class AgentNotRunning extends Error {}
 export class AgentCommandFailed extends Error {}
 
 export interface RunningGuest {
-  /** Resolves when the guest no longer runs, whoever ended it. Never rejects. */
+  /** Resolves when the guest has ended, for any reason. Never rejects. */
   readonly exited: Promise<GuestExit>
   /**
    * Sends a command of the QEMU guest agent protocol: `guest-ping`, `guest-network-get-interfaces`, ...
