@@ -136,7 +136,7 @@ gc: $(installed) ## tell which VMs expired (ARGS=--execute: suspend or destroy t
 	@zx scripts/gc.mts $(ARGS)
 
 .PHONY: reconcile
-reconcile: $(installed) ## hold registry, folders, Proxmox and chain against each other
+reconcile: $(installed) ## compare registry, folders, Proxmox and chain
 	@zx scripts/reconcile.mts $(ARGS)
 
 .PHONY: report

@@ -5,17 +5,17 @@ const name = 'apply'
 
 await runMain({
   name,
-  summary: 'Makes VMs that are only reserved, and applies what differs of those that are there.',
+  summary: 'Creates reserved VMs, and changes existing VMs back to what proxmint has recorded.',
   usage: '[NAME]... [--plan-only] [--allow-replace NAME]',
   options: {
-    'plan-only': { type: 'boolean', help: 'shows the plan and applies nothing' },
+    'plan-only': { type: 'boolean', help: 'print the plan, apply nothing' },
     'allow-replace': {
       type: 'string',
       multiple: true,
       value: 'NAME',
-      help: 'this VM may be made anew: its disk is lost',
+      help: 'allow a new VM in the place of this one; its disk is lost',
     },
-    parallel: { type: 'integer', value: 'N', default: 2, help: 'how many VMs at the same time' },
+    parallel: { type: 'integer', value: 'N', default: 2, help: 'number of VMs at the same time' },
   },
   positionals: 1000,
   uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain', 'many'],

@@ -1,16 +1,16 @@
 import type { ImportedBase } from './lib/build/base/import.mts'
+import { printAnswer } from './lib/run/answer.mts'
 import { verbOf, wordAfterVerb } from './lib/run/command-line.mts'
-import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'base'
 
 await runMain({
   name,
-  summary: 'Makes the base VM template of an official cloud image, by the API of Proxmox VE alone.',
+  summary: 'Makes the base VM template of an official cloud image. It needs only the API of Proxmox VE.',
   usage: 'import IMAGE|OS',
   options: {
-    'dry-run': { type: 'boolean', help: 'check everything, then tell what would be done' },
+    'dry-run': { type: 'boolean', help: 'check everything, then print what would be done' },
   },
   positionals: 2,
   uses: ['config', 'credentials', 'tools', 'locks'],
@@ -21,12 +21,11 @@ await runMain({
     const image = wordAfterVerb({ name }, args, 'an image that config/proxmint.yaml names, or a family')
     const { importBase } = await import('./lib/build/base/import.mts')
     const base = await importBase(image, args.flag('dry-run'), signal)
-    process.stdout.write(`${args.flag('json') ? JSON.stringify(base) : describe(base)}\n`)
-    return exitCodes.done
+    return printAnswer(args, { document: base, text: describe(base) })
   },
 })
 
 function describe({ name, vmid, node, created, plan }: ImportedBase): string {
   if (plan.length > 0) return ['would:', ...plan.map(step => `  ${step}`)].join('\n')
-  return `${name}: VM template ${vmid} on ${node}${created ? '' : ', there already'}`
+  return `${name}: VM template ${vmid} on ${node}${created ? '' : ', already there'}`
 }

@@ -11,26 +11,18 @@ await runMain({
     'Builds VM templates: rules, permissions, packer validate, packer build, acceptance test, promotion.',
   usage: '[OS]... [--all] [--parallel N] [--if-changed [--max-age D]] [--validate-only | --dry-run]',
   options: {
-    all: { type: 'boolean', help: 'builds every family of packer/' },
-    parallel: {
-      type: 'integer',
-      value: 'N',
-      default: 1,
-      help: 'how many families are built at the same time',
-    },
-    'if-changed': {
-      type: 'boolean',
-      help: 'leaves a family alone whose inputs are those of its current version',
-    },
-    'max-age': { type: 'string', value: 'D', help: 'with --if-changed: builds anyway after D, such as 30d' },
-    keep: { type: 'integer', value: 'N', help: 'prunes what was built, as `templates prune --keep N` does' },
-    'no-promote': { type: 'boolean', help: 'leaves the new version a candidate' },
-    'no-test': { type: 'boolean', help: 'leaves the acceptance test out, and the new version a candidate' },
+    all: { type: 'boolean', help: 'build every family of packer/' },
+    parallel: { type: 'integer', value: 'N', default: 1, help: 'number of families at the same time' },
+    'if-changed': { type: 'boolean', help: 'skip a family with the same inputs as its current version' },
+    'max-age': { type: 'string', value: 'D', help: 'with --if-changed: build anyway after D, such as 30d' },
+    keep: { type: 'integer', value: 'N', help: 'then prune these families: `templates prune --keep N`' },
+    'no-promote': { type: 'boolean', help: 'keep the new version a candidate' },
+    'no-test': { type: 'boolean', help: 'skip the acceptance test, and keep the new version a candidate' },
     var: {
       type: 'string',
       multiple: true,
       value: 'NAME=VALUE',
-      help: 'sets a variable of the Packer template; no secrets',
+      help: 'set a variable of the Packer template; no secrets',
     },
     'validate-only': { type: 'boolean', help: 'stop after rules, permissions and `packer validate`' },
     'dry-run': { type: 'boolean', help: 'check, then print the commands instead of running them' },
@@ -57,12 +49,12 @@ function optionsOf(args: Arguments): BuildOptions {
   if (all === args.positionals.length > 0) {
     throw usageError(
       { name },
-      all ? '--all and names exclude each other' : 'which OS? A family is a folder of packer/',
+      all ? '--all and names exclude each other' : 'name an OS, which is a folder of packer/, or use --all',
     )
   }
   const maxAgeMs = durationMs({ name }, 'max-age', args.string('max-age'))
   if (maxAgeMs !== undefined && !args.flag('if-changed')) {
-    throw usageError({ name }, '--max-age goes with --if-changed: without it everything is built anyway')
+    throw usageError({ name }, '--max-age needs --if-changed: without it everything is built anyway')
   }
   return {
     families: args.positionals,

@@ -1,15 +1,15 @@
+import { formatVerdict } from './lib/permissions/check.mts'
 import { printAnswer } from './lib/run/answer.mts'
 import { usageError } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
-import { formatVerdict } from './lib/site/permission-check.mts'
 import { checkAll, checkSaved } from './lib/site/permissions-command.mts'
 
 const name = 'check-permissions'
 
 await runMain({
   name,
-  summary: 'Tells which privileges the work needs, which are granted and which are missing, per ACL path.',
+  summary: 'Prints which privileges the work needs, which are granted and which are missing, per ACL path.',
   usage: '[--template OS]... [--save FILE | --from FILE]',
   options: {
     template: { type: 'string', multiple: true, value: 'OS', help: 'only this family (default: all)' },
@@ -19,11 +19,11 @@ await runMain({
       value: 'FILE',
       help: 'check a saved answer of `pveum user permissions --output-format json`',
     },
-    identity: { type: 'string', value: 'ID', help: 'with --from: whose it is, USER@REALM!TOKENID' },
+    identity: { type: 'string', value: 'ID', help: 'with --from: its owner, USER@REALM!TOKENID' },
     'pve-version': {
       type: 'integer',
       value: '8|9',
-      help: 'with --from: major version (default: told from the file)',
+      help: 'with --from: major version (default: by the file)',
     },
     node: { type: 'string', value: 'NODE', help: 'with --from: node (default: from the credentials)' },
     storage: {

@@ -1,4 +1,4 @@
-import { exitCodes } from './lib/run/errors.mts'
+import { printAnswer } from './lib/run/answer.mts'
 import { runMain } from './lib/run/main.mts'
 
 await runMain({
@@ -11,7 +11,7 @@ await runMain({
       value: 'sim|qemu',
       choices: ['sim', 'qemu'],
       default: 'sim',
-      help: 'what VMs are: simulated or real machines',
+      help: 'simulated or real virtual machines',
     },
   },
   positionals: 0,
@@ -22,13 +22,10 @@ await runMain({
     const guests = args.string('guests') === 'qemu' ? 'qemu' : 'sim'
     const { demonstrate } = await import('./lib/demo/demo.mts')
     const steps = await demonstrate(args.flag('json') ? process.stderr : process.stdout, guests, signal)
-    if (args.flag('json')) {
-      process.stdout.write(`${JSON.stringify({ steps })}\n`)
-      return exitCodes.done
-    }
     const total = steps.reduce((sum, step) => sum + step.seconds, 0)
-    const rows = steps.map(({ name, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${name}`)
-    process.stdout.write(`\n${[...rows, `${total.toFixed(1).padStart(7)} s  in all`].join('\n')}\n`)
-    return exitCodes.done
+    const rows = [...steps, { name: 'in all', seconds: total }].map(
+      ({ name, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${name}`,
+    )
+    return printAnswer(args, { document: { steps }, text: `\n${rows.join('\n')}` })
   },
 })

@@ -4,7 +4,7 @@ import { runMain } from './lib/run/main.mts'
 await runMain({
   name: 'doctor',
   summary:
-    'Looks at tools, config, credentials, Proxmox, privileges, storages, templates, chain and registry: every fault at once, each with its fix. Changes nothing.',
+    'Checks tools, config, credentials, Proxmox, privileges, storages, templates, chain and registry. Prints every fault at once, each with its fix. Changes nothing.',
   usage: '',
   options: {},
   positionals: 0,

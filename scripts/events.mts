@@ -3,11 +3,14 @@ import { runMain } from './lib/run/main.mts'
 await runMain({
   name: 'events',
   summary:
-    'Mints and transfers of access credentials, as the chain tells them, with the VM each token opens.',
+    'Prints mints and transfers of access credentials from the chain, with the VM that each token opens.',
   usage: '[--from-block N] [--follow]',
   options: {
-    'from-block': { type: 'integer', value: 'N', help: 'the first block; default: the last 10000 blocks' },
-    follow: { type: 'boolean', help: 'goes on until it is stopped; with --json one document a line' },
+    'from-block': { type: 'integer', value: 'N', help: 'first block; default: the last 10000 blocks' },
+    follow: {
+      type: 'boolean',
+      help: 'print new events until interrupted; with --json one document per line',
+    },
   },
   positionals: 0,
   uses: ['config', 'chain'],

@@ -7,10 +7,10 @@ const name = 'gc'
 await runMain({
   name,
   summary:
-    'Suspends VMs that expired, and destroys those that have been suspended for longer than the grace.',
+    'Suspends expired VMs, and destroys VMs that have been suspended for longer than the grace period.',
   usage: '[--execute] [--grace-days N]',
   options: {
-    execute: { type: 'boolean', help: 'does it; otherwise only tells what is due' },
+    execute: { type: 'boolean', help: 'do it; otherwise only print what is due' },
     'grace-days': { type: 'integer', value: 'N', help: 'default: grace_days of config/db.yaml' },
   },
   positionals: 0,

@@ -7,28 +7,24 @@ const name = 'mint'
 await runMain({
   name,
   summary:
-    'Mints one access credential: a token that opens one machine for one wallet. Never twice for a machine id.',
+    'Mints one access credential: a token that opens one machine for one wallet. A machine id gets only one token.',
   usage: '--owner-wallet ADDRESS --machine-id NAME | --vm NAME | --update NAME --user-signature HEX|FILE',
   options: {
     'owner-wallet': {
       type: 'string',
       value: 'ADDRESS',
-      help: 'who gets the token, with the checksum of EIP-55',
+      help: 'owner of the token, with the checksum of EIP-55',
     },
-    'machine-id': { type: 'string', value: 'NAME', help: 'the machine it opens' },
-    'expiry-days': { type: 'integer', value: 'N', help: 'what the token says of its expiry; default: never' },
-    vm: {
-      type: 'string',
-      value: 'NAME',
-      help: 'mints the token of a VM that was made without, and gives it the id',
-    },
-    update: { type: 'string', value: 'NAME', help: 'encrypts where the VM is for the owner of its token' },
+    'machine-id': { type: 'string', value: 'NAME', help: 'machine that the token opens' },
+    'expiry-days': { type: 'integer', value: 'N', help: 'expiry in the token; default: never' },
+    vm: { type: 'string', value: 'NAME', help: 'mint the missing token of a VM, and give the VM its id' },
+    update: { type: 'string', value: 'NAME', help: "encrypt the VM's address for the owner of its token" },
     'user-signature': {
       type: 'string',
       value: 'HEX|FILE',
       help: "update: the owner's signature of the token's decrypt message; - reads it from standard input",
     },
-    'dry-run': { type: 'boolean', help: 'check everything and tell the cost; sign nothing, need no key' },
+    'dry-run': { type: 'boolean', help: 'check everything and print the cost; sign nothing, need no key' },
   },
   positionals: 0,
   uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain'],

@@ -6,10 +6,10 @@ const name = 'reconcile'
 
 await runMain({
   name,
-  summary: 'Holds the registry, the folders of vms/, Proxmox and the chain against each other.',
+  summary: 'Compares the registry, the folders of vms/, Proxmox and the chain, and prints every difference.',
   usage: '[--fix]',
   options: {
-    fix: { type: 'boolean', help: 'mends what has only one meaning; the rest is told' },
+    fix: { type: 'boolean', help: 'repair what can be repaired in one way only; print the rest' },
   },
   positionals: 0,
   uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain'],

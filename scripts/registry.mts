@@ -7,10 +7,10 @@ const name = 'registry'
 
 await runMain({
   name,
-  summary: 'The registry of VMs itself: checks it, backs it up, restores it.',
+  summary: 'Checks, backs up or restores the registry of VMs.',
   usage: 'check | backup FILE | restore FILE [--replace]',
   options: {
-    replace: { type: 'boolean', help: 'restore: moves a registry in files aside first' },
+    replace: { type: 'boolean', help: 'restore: move the registry aside first, if it is in files' },
   },
   positionals: 2,
   uses: ['config', 'registry'],

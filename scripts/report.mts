@@ -3,7 +3,7 @@ import { runMain } from './lib/run/main.mts'
 
 await runMain({
   name: 'report',
-  summary: 'Writes one HTML page of VM templates, VMs, address pools and runs.',
+  summary: 'Writes an HTML page about VM templates, VMs, address pools and runs.',
   usage: '[--out FILE]',
   options: {
     out: { type: 'string', value: 'FILE', help: 'default .proxmint/report.html' },

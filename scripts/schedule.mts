@@ -6,17 +6,16 @@ const name = 'schedule'
 
 await runMain({
   name,
-  summary:
-    'Timers of systemd for gc, reconcile and the weekly rebuild: installs them, removes them, shows them.',
+  summary: 'Installs, removes or shows systemd timers for gc, reconcile and the weekly rebuild.',
   usage: 'install | remove | show',
   options: {
     user: {
       type: 'boolean',
-      help: 'your own systemd, in ~/.config/systemd/user; without --system it is this',
+      help: 'your own systemd, in ~/.config/systemd/user (default)',
     },
-    system: { type: 'boolean', help: "the machine's, in /etc/systemd/system; as root" },
-    os: { type: 'string', multiple: true, value: 'OS', help: 'a template family to rebuild; default debian' },
-    'dry-run': { type: 'boolean', help: 'tell what would be written and run' },
+    system: { type: 'boolean', help: "the machine's systemd, in /etc/systemd/system; as root" },
+    os: { type: 'string', multiple: true, value: 'OS', help: 'template family to rebuild; default debian' },
+    'dry-run': { type: 'boolean', help: 'print what would be written and run' },
   },
   positionals: 1,
   uses: ['config'],

@@ -6,16 +6,17 @@ const name = 'templates'
 
 await runMain({
   name,
-  summary: 'Versions and channels of VM templates, as config/templates.lock.json holds them.',
+  summary:
+    'Lists, tests, promotes and prunes versions of VM templates, which are in config/templates.lock.json.',
   usage:
     'list [OS] | test OS|VMID | promote OS | rollback OS | revoke VERSION --reason TEXT | prune [OS]... | diff OS [FROM [TO]]',
   options: {
-    untested: { type: 'boolean', help: 'promote: also what was never tested' },
-    reason: { type: 'string', value: 'TEXT', help: 'revoke: why the version is known to be bad' },
-    terraform: { type: 'boolean', help: "list: Terraform's variables" },
+    untested: { type: 'boolean', help: 'promote: also a version that was never tested' },
+    reason: { type: 'string', value: 'TEXT', help: 'revoke: the fault of the version' },
+    terraform: { type: 'boolean', help: "list: print Terraform's variables" },
     keep: { type: 'integer', value: 'N', default: 3, help: 'prune: versions of each family to keep' },
-    'min-age': { type: 'string', value: 'D', default: '7d', help: 'prune: keeps what is younger' },
-    'dry-run': { type: 'boolean', help: 'prune: tell what would be removed' },
+    'min-age': { type: 'string', value: 'D', default: '7d', help: 'prune: keep younger versions' },
+    'dry-run': { type: 'boolean', help: 'prune: print what would be removed' },
   },
   positionals: 4,
   uses: ['config', 'credentials', 'tools', 'guests', 'locks'],

@@ -240,6 +240,6 @@ test('a VM that is no template is not cloned', async () => {
   await waitForTask(root, upid, { timeoutMs: 60_000 })
   await updateVmConfig(root, { node: 'pve', vmid }, { tags: 'debian' })
   const { code, stderr } = await good.zx('templates', ['test', String(vmid)])
-  expect(stderr).toContain(`error: VM ${vmid} is no VM template\n`)
+  expect(stderr).toContain(`error: VM ${vmid} is not a VM template\n`)
   expect(code).toBe(exitCodes.usage)
 })

@@ -182,7 +182,7 @@ describe('a TLS server that is no Proxmox VE', () => {
         exitCodes.denied,
         `cannot reach Proxmox VE at ${url}: its certificate is for another name`,
         urlSetBy,
-        'hint: use in proxmox_url a name the certificate holds',
+        'hint: use a name in proxmox_url that the certificate holds',
       ),
     )
   })

@@ -77,13 +77,13 @@ describe('one mistake in the encrypted file', () => {
       name: 'full-token',
       change: { proxmox_token_secret: `PVEAPIToken=proxmint@pve!lab=${uuid}` },
       error: 'proxmox_token_secret holds the full token',
-      hint: 'keep only the secret: what stands after the last `=`',
+      hint: 'keep only the secret, after the last `=`',
     },
     {
       name: 'token-id-in-user',
       change: { proxmox_user: 'proxmint@pve!lab' },
       error: 'proxmox_user holds a token id (`!lab`)',
-      hint: 'set it to proxmint@pve and put lab where the token id belongs',
+      hint: 'set it to proxmint@pve, and put lab into the value for the token id',
     },
     {
       name: 'no-realm',
@@ -112,19 +112,19 @@ describe('one mistake in the encrypted file', () => {
     {
       name: 'no-uuid',
       change: { proxmox_token_secret: 'correct-horse-battery-staple' },
-      error: 'proxmox_token_secret is no UUID',
+      error: 'proxmox_token_secret is not a UUID',
       hint: 'a token secret looks like 01234567-89ab-cdef-0123-456789abcdef; Proxmox shows it once: make a new token if it is lost',
     },
     {
       name: 'sample',
       change: { proxmox_token_secret: 'your-secret-here' },
       error: 'proxmox_token_secret still holds the sample value',
-      hint: 'put the secret there that Proxmox showed when the token was made',
+      hint: 'set it to the secret that Proxmox showed when the token was made',
     },
     {
       name: 'typo',
       change: { proxmox_pasword: 'correct-horse' },
-      error: 'proxmox_pasword is no key of this file',
+      error: 'proxmox_pasword is not a key of this file',
       hint: 'rename it to proxmox_password',
     },
   ])('$name', async ({ name, change, error, hint }) => {
@@ -156,11 +156,11 @@ test('several mistakes are told at once, before a build asks anybody', async () 
       `error: ${file}: 3 faults:`,
       '  - proxmox_node is missing',
       `    fix: sops edit ${file}, and add proxmox_node`,
-      '  - proxmox_url is no URL',
+      '  - proxmox_url is not a URL',
       '    fix: set it to https://pve.example.net:8006/api2/json',
       '  - proxmox_user has no realm',
       '    fix: set it to proxmint@pve (or the realm the user is in)',
-      'hint: mend each as its `fix` says',
+      'hint: correct each as its `fix` says',
       '',
     ].join('\n'),
   })

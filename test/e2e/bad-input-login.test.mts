@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { ExecResult, Lab } from '../../lab/create.mts'
@@ -40,6 +42,13 @@ const told = (...lines: string[]): ExecResult => ({
 const packaged = (await findTool('packer'))?.dialect === 'packaged'
 /** Whom a build logs in as: Packer 1.6 knows no API tokens. */
 const builder = packaged ? 'proxmint@pve' : 'proxmint@pve!lab'
+
+/** How many times as long as 100 ms Node.js takes to start, at least 1: other programs may have the processor. */
+async function slowness(): Promise<number> {
+  const began = performance.now()
+  await once(spawn(process.execPath, ['--eval', '']), 'close')
+  return Math.max(1, (performance.now() - began) / 100)
+}
 
 describe('401: Proxmox does not know the login', () => {
   test('a wrong token secret', async () => {
@@ -112,8 +121,9 @@ describe('403: the login lacks a privilege', () => {
     await without('VM.GuestAgent.Audit')
     const proxy = await listenFor(lab.url)
     const { code } = await build({ PROXMOX_URL: proxy.url })
+    const took = performance.now() - proxy.firstAskedAt()
     expect(code).toBe(exitCodes.denied)
-    expect(performance.now() - proxy.firstAskedAt()).toBeLessThan(1000)
+    expect(took).toBeLessThan(1000 * (await slowness()))
   })
 
   test('a base import, for the download and the ISO', async () => {

@@ -82,7 +82,7 @@ describe('the base VM', () => {
         exitCodes.invalid,
         'error: 2 VMs are named proxmint-base-debian-12',
         '  vmids: 100, 101',
-        'hint: rename or delete all but one: Packer finds its base VM by name',
+        'hint: keep one, and rename or delete the others: Packer finds its base VM by name',
       ),
     )
   })

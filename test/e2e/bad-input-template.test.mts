@@ -122,8 +122,8 @@ describe('a template that breaks a rule', () => {
       from: 'qemu_agent ',
       to: 'qemu_agnet ',
       line: 'qemu_agent ',
-      what: 'proxmox-clone knows no `qemu_agnet` [known-attribute]',
-      why: 'the plugin refuses what it does not know (checked against hashicorp/proxmox 1.2.4)',
+      what: 'proxmox-clone does not know `qemu_agnet` [known-attribute]',
+      why: 'the plugin refuses unknown attributes and blocks (list: hashicorp/proxmox 1.2.4)',
       fix: 'write `qemu_agent`',
     },
     {
@@ -153,7 +153,7 @@ describe('a template that breaks a rule', () => {
         `${source}:${await lineOf(line)}: ${what}`,
         `    why: ${why}`,
         `    fix: ${fix}`,
-        'hint: mend each as its `fix` says; nothing was built',
+        'hint: correct each as its `fix` says; nothing was built',
       ),
     )
   })

@@ -73,8 +73,8 @@ async function expectRefused(result: Promise<ExecResult>, code: number, ...said:
 
 describe('what is asked for', () => {
   test.each<[string, string, string[], string]>([
-    ['a name that is no host name', 'Web_1', [], '"Web_1" is no name for a VM'],
-    ['a path in a name', '../../etc/web', [], '"../../etc/web" is no name for a VM'],
+    ['a name that is no host name', 'Web_1', [], '"Web_1" is not a VM name'],
+    ['a path in a name', '../../etc/web', [], '"../../etc/web" is not a VM name'],
     ['an address outside of the pool', 'web-1', ['--ip', '10.0.0.5'], '10.0.0.5'],
     ['an address that is none', 'web-1', ['--ip', '192.168.122.999'], '--ip 192.168.122.999 is no address'],
     [

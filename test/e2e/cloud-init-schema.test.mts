@@ -7,7 +7,7 @@ import Draft4 from 'ajv-draft-04'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { cloudConfigKeys } from '../../scripts/lib/cloud-init/cloud-config.mts'
-import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
+import { renderUserData, USER_DATA_FOLDER } from '../../scripts/lib/cloud-init/user-data.mts'
 import { accessVariables } from '../../scripts/lib/vm/stack/user-data.mts'
 import { temporaryFolder } from '../unit/temporary.mts'
 import { repository } from './workspace.mts'
@@ -18,7 +18,7 @@ interface Schema {
 }
 
 const run = promisify(execFile)
-const ours = join(repository, userDataFolder)
+const ours = join(repository, USER_DATA_FOLDER)
 
 /** Undefined where the package cannot be had. */
 async function schemaOfCloudInit(): Promise<Schema | undefined> {

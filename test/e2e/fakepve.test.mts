@@ -30,6 +30,7 @@ import { startVm } from '../../scripts/lib/proxmox/start-vm.mts'
 import { stopVm } from '../../scripts/lib/proxmox/stop-vm.mts'
 import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
+import { vmPath } from '../../scripts/lib/proxmox/vm-ref.mts'
 import { startGuestSsh } from './fakepve/guest.mts'
 import { createFakeRepository, type FakeRepository } from './fakepve/repository.mts'
 import { type FakeGrant, type FakePve, fakePve, installFakePve, startFakePve } from './fakepve/server.mts'
@@ -79,7 +80,7 @@ describe.skipIf(missing)("the toolkit's client", () => {
     })
     await ended(client, await startVm(client, vm))
     expect(await getVmStatus(client, vm)).toMatchObject({ status: 'running' })
-    const ping = client.request('POST', `/nodes/${node}/qemu/100/agent/ping`)
+    const ping = client.request('POST', `${vmPath(vm)}/agent/ping`)
     await expect(ping).rejects.toMatchObject({ status: 500 })
     await expect(deleteVm(client, vm)).rejects.toThrow('VM 100 is running - destroy failed')
     await ended(client, await stopVm(client, vm))

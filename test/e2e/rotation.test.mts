@@ -35,9 +35,9 @@ afterAll(async () => {
   await lab.close()
 })
 
-/** In a shell that ends at the first line that fails. */
+/** In a shell that ends at the first line that fails. Bash takes a pipe for a login from afar, and would read its rc files. */
 function shell(script: string, further: NodeJS.ProcessEnv = {}): Promise<ExecResult> {
-  return run(workspace, ['bash', '-euo', 'pipefail', '-c', script], { env: { ...env, ...further } })
+  return run(workspace, ['bash', '--norc', '-euo', 'pipefail', '-c', script], { env: { ...env, ...further } })
 }
 
 async function encrypt(values: Record<string, string>): Promise<void> {

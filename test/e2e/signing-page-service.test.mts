@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
-import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
+import { renderUserData, USER_DATA_FOLDER } from '../../scripts/lib/cloud-init/user-data.mts'
 import { accessVariables } from '../../scripts/lib/vm/stack/user-data.mts'
 import { temporaryFolder } from '../unit/temporary.mts'
 import { repository } from './workspace.mts'
@@ -39,7 +39,7 @@ async function filesFor(port: number): Promise<Map<string, string>> {
     ...{ signingPagePort: port, otpLength: 6, otpTtlSeconds: 300, decryptMessage: '', userEncrypted: '0x' },
     mintLater: false,
   }
-  const text = await renderUserData(join(repository, userDataFolder), 'nft-auth', {
+  const text = await renderUserData(join(repository, USER_DATA_FOLDER), 'nft-auth', {
     ...{ hostname: 'web-1', username: 'me', purpose: '', ssh_authorized_keys: [] },
     ...(await accessVariables(access, '127.0.0.1', { status: 'minted', id: '0', transaction: null })),
   })

@@ -187,7 +187,7 @@ describe.sequential('the life of a VM', () => {
     await vms.registry.change('web-1', entry => ({ ...entry, design: another }))
     const { code, stderr } = await vms.run('apply', ['web-1'])
     expect(code).toBe(3)
-    expect(stderr).toContain('the plan would destroy web-1 and make a new VM in its place')
+    expect(stderr).toContain('the plan would destroy web-1 and create a new VM in its place')
     expect(stderr).toContain('cause: another version of the VM template')
     const [planned] = await vms.json('apply', 'web-1', '--plan-only', '--allow-replace', 'web-1')
     expect(planned.plan).toContain('must be replaced')

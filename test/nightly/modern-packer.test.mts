@@ -81,7 +81,7 @@ describe.skipIf(!isModern)(`a modern Packer (where it is skipped: ${howToRun})`,
     const { code, stderr } = await other.zx('build', ['debian'], { PROXMOX_PASSWORD: '', ...packer?.env })
     expect(code).toBe(1)
     expect(stderr).toContain('Script exited with non-zero exit status: 2')
-    expect(stderr).toContain('why: a script ended with 2; where it is `cloud-init status --wait`')
+    expect(stderr).toContain('why: a script ended with 2; for `cloud-init status --wait`')
     expect(await leftovers(root, other)).toEqual([`logs/build-debian-${other.vmids[0]}.log`])
   })
 })

@@ -143,7 +143,7 @@ describe('SSH', () => {
 
   test('a variable that is no HOST:PORT is refused', () => {
     expect(() => sshServerOf(9001, '192.168.1.5/24', { PROXMINT_GUEST_SSH: '127.0.0.1' })).toThrow(
-      'PROXMINT_GUEST_SSH is no HOST:PORT: 127.0.0.1',
+      'PROXMINT_GUEST_SSH is not HOST:PORT: 127.0.0.1',
     )
   })
 })

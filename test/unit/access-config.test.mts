@@ -44,8 +44,8 @@ test('the key file is looked for from the root of the project', async () => {
 })
 
 test.each([
-  ['chain_id: 1\nnft_contrat: x', 'line 2: nft_contrat is no known key; did you mean nft_contract?'],
-  ['auth:\n  otp_lenght: 6', 'line 2: auth.otp_lenght is no known key; did you mean otp_length?'],
+  ['chain_id: 1\nnft_contrat: x', 'line 2: nft_contrat is not a known key; did you mean nft_contract?'],
+  ['auth:\n  otp_lenght: 6', 'line 2: auth.otp_lenght is not a known key; did you mean otp_length?'],
   ['chain_id: sepolia', 'line 1: chain_id must be integer, not "sepolia"'],
   ['max_tip_gwei: 0', 'line 1: max_tip_gwei must be > 0, not 0'],
   ['confirmations: 0', 'line 1: confirmations must be >= 1, not 0'],
@@ -60,5 +60,5 @@ test.each([
 
 test('an RPC server of the environment is not shown when it is wrong', async () => {
   const { message } = await failureOf(() => load('', { PROXMINT_RPC_URL: 'ftp://a.example/KEY' }))
-  expect(message).toBe('PROXMINT_RPC_URL holds something else than http and https URLs')
+  expect(message).toBe('PROXMINT_RPC_URL must hold http or https URLs only')
 })

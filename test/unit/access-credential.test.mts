@@ -60,7 +60,7 @@ test.each(faults)('a server that says $message says nothing of the token', async
 test.each(faults)('a server that says $message says nothing of what a mint would do', async fault => {
   const call = { from: owner, to: contract, data: credentialInterface.encodeFunctionData('ownerOf', [7]) }
   expect(await failureOf(() => estimateGas(chain(fault), call, 'the mint for web-1'))).toMatchObject({
-    message: `the RPC server does not tell the gas of the mint for web-1: ${fault.message}`,
+    message: `the RPC server does not estimate the gas of the mint for web-1: ${fault.message}`,
     facts: { code: fault.code },
   })
 })

@@ -196,7 +196,7 @@ test('a tip that no chain wants is refused before anything is signed', async () 
   chain.methods['eth_maxPriorityFeePerGas'] = () => '0x174876e801'
   expect(await failureOf(mint)).toMatchObject({
     message: 'the RPC server wants a tip of 100.000000001 gwei per gas',
-    hint: expect.stringContaining('nothing was signed with it'),
+    hint: expect.stringContaining('nothing was signed with this tip'),
   })
   expect(await settling.journal.get(key)).toBeUndefined()
   chain.methods['eth_maxPriorityFeePerGas'] = () => '0x174876e800'

@@ -2,8 +2,7 @@
 import { Wallet } from 'ethers'
 import { expect, test } from 'vitest'
 import { labAccounts } from '../../lab/chain/accounts.mts'
-import { encryptFor } from '../../scripts/lib/chain/ecies.mts'
-import { encryptForUser, userKey } from '../../scripts/lib/chain/user-encrypted.mts'
+import { encryptFor, encryptForUser, userKey } from '../../scripts/lib/chain/encryption.mts'
 import { checkedAddress } from '../../scripts/lib/chain/wallet.mts'
 import { failureOf } from './failure.mts'
 import { decryptForUser, decryptWith, otpText } from './token-owner.mts'
@@ -64,8 +63,8 @@ test('a wallet with its checksum is taken as it is', () => {
 })
 
 test.each([
-  ['vitalik.eth', '--owner-wallet is no address'],
-  [address.slice(0, -1), '--owner-wallet is no address'],
+  ['vitalik.eth', '--owner-wallet is not an address'],
+  [address.slice(0, -1), '--owner-wallet is not an address'],
   [`0x${'0'.repeat(40)}`, '--owner-wallet is the zero address'],
   [address.toLowerCase(), '--owner-wallet lacks the checksum'],
   [`0x${address.slice(2).toUpperCase()}`, '--owner-wallet lacks the checksum'],

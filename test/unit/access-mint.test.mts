@@ -1,6 +1,6 @@
 import { Wallet } from 'ethers'
 import { describe, expect, test } from 'vitest'
-import { credentialInterface, mintSignatures } from '../../scripts/lib/chain/contract.mts'
+import { credentialInterface, MINT_SIGNATURES } from '../../scripts/lib/chain/contract.mts'
 import { bumpedFees } from '../../scripts/lib/chain/fees.mts'
 import { checkedMachineId, mintData } from '../../scripts/lib/chain/mint.mts'
 import { failureOf } from './failure.mts'
@@ -17,7 +17,7 @@ describe('the data of a mint', () => {
     expect(data).toMatch(/^0x2648b0ed/)
     expect(data).not.toContain(hexOf('web-1'))
     const [to, userEncrypted, message, , , , expiresAt] = credentialInterface.decodeFunctionData(
-      mintSignatures['v0.4'],
+      MINT_SIGNATURES['v0.4'],
       data,
     )
     expect([to, userEncrypted, expiresAt]).toEqual([wallet, '0x', 1_800_000_000n])
@@ -30,7 +30,7 @@ describe('the data of a mint', () => {
     const data = mintData({ contract, profile: 'v0.2', serverPublicKey }, request)
     expect(data).toMatch(/^0x4be9b356/)
     expect(data).not.toContain(hexOf('web-1'))
-    const [, serverEncrypted] = credentialInterface.decodeFunctionData(mintSignatures['v0.2'], data)
+    const [, serverEncrypted] = credentialInterface.decodeFunctionData(MINT_SIGNATURES['v0.2'], data)
     expect(decryptWith(server.privateKey, Buffer.from(serverEncrypted.slice(2), 'hex'))).toBe('web-1')
   })
 

@@ -85,11 +85,11 @@ test('an encrypted keystore is opened with the password of a file, or of the env
 
 test('a keystore without its password, or with another, is refused', async () => {
   const path = await keyFile(keystore)
-  expect((await failureOf(() => loadSigner(path, {}))).message).toContain('its password is not known')
+  expect((await failureOf(() => loadSigner(path, {}))).message).toContain('its password is not set')
   const wrong = await failureOf(() => loadSigner(path, { PROXMINT_SIGNER_PASSWORD: 'another one' }))
   expect(wrong).toMatchObject({ exitCode: 4, hint: 'the password is wrong, or the file is damaged' })
   const open = await keyFile('a password', 0o644)
   expect(await failureOf(() => loadSigner(path, { PROXMINT_SIGNER_PASSWORD_FILE: open }))).toMatchObject({
-    message: expect.stringContaining("others than its owner may read the keystore's password"),
+    message: expect.stringContaining("other users may read the keystore's password"),
   })
 })

@@ -88,9 +88,10 @@ describe('what is accepted', () => {
 
 /** One file per rule, with the one line its failure says. */
 const faults: Record<string, string> = {
-  'unknown-key': 'line 2: brigde is no known key; did you mean bridge?',
-  'unknown-key-far': 'line 1: colour is no known key',
-  'unknown-image-key': 'line 5: images.debian-12.checksum_url is no known key; did you mean checksums_url?',
+  'unknown-key': 'line 2: brigde is not a known key; did you mean bridge?',
+  'unknown-key-far': 'line 1: colour is not a known key',
+  'unknown-image-key':
+    'line 5: images.debian-12.checksum_url is not a known key; did you mean checksums_url?',
   'site-type': 'line 1: site must be string, not 5',
   'site-pattern': 'line 1: site must match pattern "^[a-z0-9][a-z0-9-]{0,30}$", not "My Home"',
   'bridge-type': 'line 1: bridge must be string',
@@ -144,7 +145,7 @@ const faults: Record<string, string> = {
   'key-twice': 'line 2: Map keys must be unique',
 }
 
-const hint = 'config/proxmint.yaml in the repository is commented: every key, its meaning and default'
+const hint = 'config/proxmint.yaml in the repository explains every key and its default'
 
 describe('what is refused', () => {
   test.each(Object.entries(faults))('%s', async (name, fault) => {
@@ -162,9 +163,9 @@ describe('what is refused', () => {
     expect((await failureOf(() => load(file))).message).toBe(
       [
         `${file} is invalid:`,
-        '  - line 1: sight is no known key',
+        '  - line 1: sight is not a known key',
         '  - line 2: task_timeout_seconds must be >= 10, not 1',
-        '  - line 5: images.debian-12.URL is no known key; did you mean url?',
+        '  - line 5: images.debian-12.URL is not a known key; did you mean url?',
       ].join('\n'),
     )
   })

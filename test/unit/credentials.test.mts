@@ -94,7 +94,7 @@ const setTo = (url: string) => `set it to ${url}`
 const rightUrl = setTo('https://pve.example.net:8006/api2/json')
 const lostSecret =
   'a token secret looks like 01234567-89ab-cdef-0123-456789abcdef; Proxmox shows it once: make a new token if it is lost'
-const bareSecret = 'keep only the secret: what stands after the last `=`'
+const bareSecret = 'keep only the secret, after the last `=`'
 
 describe('one mistake in the file', () => {
   test.each<[key: string, value: unknown, what: string, fix: string]>([
@@ -106,18 +106,18 @@ describe('one mistake in the file', () => {
     ['proxmox_url', 'pve.example.net:8006/api2/json', 'does not begin with https://', rightUrl],
     ['proxmox_url', 'pve.example.net:8006', 'does not begin with https://', rightUrl],
     ['proxmox_url', 'https://root:hunter2@pve.example.net:8006', 'lacks the path /api2/json', rightUrl],
-    ['proxmox_url', 'not a url', 'is no URL', rightUrl],
+    ['proxmox_url', 'not a url', 'is not a URL', rightUrl],
     [
       'proxmox_user',
       'terraform@pve!terraform-token',
       'holds a token id (`!terraform-token`)',
-      'set it to terraform@pve and put terraform-token where the token id belongs',
+      'set it to terraform@pve, and put terraform-token into the value for the token id',
     ],
     [
       'proxmox_user',
       `PVEAPIToken=terraform@pve!terraform-token=${secret}`,
       'holds a token id (`!terraform-token`)',
-      'set it to terraform@pve and put terraform-token where the token id belongs',
+      'set it to terraform@pve, and put terraform-token into the value for the token id',
     ],
     ['proxmox_user', 'terraform', 'has no realm', 'set it to terraform@pve (or the realm the user is in)'],
     ['proxmox_user', 'terraform@', 'has no realm', 'set it to terraform@pve (or the realm the user is in)'],
@@ -163,18 +163,18 @@ describe('one mistake in the file', () => {
       'proxmox_token_secret',
       'your-secret-here',
       'still holds the sample value',
-      'put the secret there that Proxmox showed when the token was made',
+      'set it to the secret that Proxmox showed when the token was made',
     ],
-    ['proxmox_token_secret', 'hunter2hunter2', 'is no UUID', lostSecret],
-    ['proxmox_token_secret', secret.slice(0, -1), 'is no UUID', lostSecret],
+    ['proxmox_token_secret', 'hunter2hunter2', 'is not a UUID', lostSecret],
+    ['proxmox_token_secret', secret.slice(0, -1), 'is not a UUID', lostSecret],
     [
       'proxmox_skip_tls_verify',
       'yes',
       'is neither true nor false',
-      'set it to true or false, or take it away (false)',
+      'set it to true or false, or remove it (false)',
     ],
-    ['proxmox_toke_id', 'x', 'is no key of this file', 'rename it to proxmox_token_id'],
-    ['colour', 'blue', 'is no key of this file', 'take it away'],
+    ['proxmox_toke_id', 'x', 'is not a key of this file', 'rename it to proxmox_token_id'],
+    ['colour', 'blue', 'is not a key of this file', 'remove it'],
   ])('%s: %s', async (key, value, what, fix) => {
     expect(await failureOf(() => fromFile({ [key]: value }))).toEqual({
       message: `creds.yaml: ${key} ${what}`,
@@ -219,13 +219,13 @@ describe('one mistake in the environment', () => {
     [
       'PROXMOX_USERNAME',
       'terraform-token!terraform@pve',
-      'has the realm behind the !',
+      'has the realm after the !',
       'set it to USER@REALM!TOKENID: the realm belongs to the user',
     ],
     [
       'PROXMOX_USERNAME',
       'terraform@pve!b',
-      'holds something else than a token id behind the !',
+      'does not hold a token id after the !',
       'set it to terraform@pve!TOKENID: a letter, then at least one more letter, digit, dot, hyphen or _',
     ],
     [
@@ -258,12 +258,12 @@ describe('one mistake in the environment', () => {
       'holds the full token',
       bareSecret,
     ],
-    ['PROXMOX_TOKEN', 'hunter2hunter2', 'is no UUID', lostSecret],
+    ['PROXMOX_TOKEN', 'hunter2hunter2', 'is not a UUID', lostSecret],
     [
       'PROXMOX_SKIP_TLS_VERIFY',
       '1',
       'is neither true nor false',
-      'set it to true or false, or take it away (false)',
+      'set it to true or false, or remove it (false)',
     ],
     ['PROXMOX_URL', '', 'is missing', `set PROXMOX_URL, ${unset}`],
     ['PROXMOX_USERNAME', '', 'is missing', `set PROXMOX_USERNAME, ${unset}`],
@@ -290,7 +290,7 @@ test('several mistakes are told at once, each with its fix', async () => {
   expect(await failureOf(() => fromFile(mistakes))).toEqual({
     message: [
       'creds.yaml: 4 faults:',
-      '  - proxmox_tocken_id is no key of this file',
+      '  - proxmox_tocken_id is not a key of this file',
       '    fix: rename it to proxmox_token_id',
       '  - proxmox_node is missing',
       '    fix: sops edit creds.yaml, and add proxmox_node',
@@ -299,7 +299,7 @@ test('several mistakes are told at once, each with its fix', async () => {
       '  - proxmox_user has no realm',
       '    fix: set it to terraform@pve (or the realm the user is in)',
     ].join('\n'),
-    hint: 'mend each as its `fix` says',
+    hint: 'correct each as its `fix` says',
     exitCode: 3,
     facts: {},
   })

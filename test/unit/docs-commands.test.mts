@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
-import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
+import { renderUserData, USER_DATA_FOLDER } from '../../scripts/lib/cloud-init/user-data.mts'
 import { type CommandSpec, parseArguments } from '../../scripts/lib/run/command-line.mts'
 import type { runMain } from '../../scripts/lib/run/main.mts'
 import { type Step, scenes } from '../e2e/documents/scenes.mts'
@@ -238,7 +238,7 @@ test('cloud-init templates that are shown can be filled in', async () => {
       .map(block => ({ path: document.path, block })),
   )
   expect(shown.length).toBeGreaterThanOrEqual(2)
-  const folder = join(await temporaryFolder(), userDataFolder)
+  const folder = join(await temporaryFolder(), USER_DATA_FOLDER)
   await mkdir(folder, { recursive: true })
   const variables = {
     hostname: 'web-1',

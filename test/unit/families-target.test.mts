@@ -71,8 +71,8 @@ test('a medium that only Packer can tell', async () => {
   )
   const template = await loadTemplate('x', root)
   expect(await failureOf(async () => buildTarget(template, {}, env))).toEqual({
-    message: `${root}/x/x.pkr.hcl:1: iso_url, iso_checksum or iso_storage_pool of \`boot_iso\` cannot be told before the build`,
-    hint: 'write it as text, with nothing in it but variables that have a default',
+    message: `${root}/x/x.pkr.hcl:1: iso_url, iso_checksum or iso_storage_pool of \`boot_iso\` is not known before the build`,
+    hint: 'use only text and variables with a default',
     exitCode: 3,
     facts: {},
   })

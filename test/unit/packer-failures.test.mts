@@ -37,7 +37,7 @@ const causes: [line: string, why: string, hint: string, exitCode?: number][] = [
   ],
   [
     'Script exited with non-zero exit status: 2. Allowed exit codes are: [0]',
-    'a script ended with 2; where it is `cloud-init status --wait`, that is "degraded done", usually a deprecation',
+    'a script ended with 2; for `cloud-init status --wait` that means "degraded done", usually a deprecation',
     'valid_exit_codes = [0, 2] in that provisioner',
   ],
   [

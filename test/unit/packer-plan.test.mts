@@ -149,7 +149,7 @@ describe('the manifest', () => {
 
   test('missing', async () => {
     expect(await failureOf(() => readManifest('/no/such/manifest.json'))).toEqual({
-      message: 'Packer ended well but wrote no manifest /no/such/manifest.json',
+      message: 'Packer succeeded but wrote no manifest /no/such/manifest.json',
       hint: 'the template needs a `manifest` post-processor with `output = var.manifest`',
       exitCode: 1,
       facts: {},

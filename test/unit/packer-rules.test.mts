@@ -18,8 +18,8 @@ const why = {
   'valid-exit-codes':
     'cloud-init 23.4 and newer end with 2 (degraded done) for a mere deprecation, and Proxmox writes a deprecated `user:` into its cloud-init drive',
   sensitive: 'Packer prints the value of an ordinary variable in its log',
-  'no-literal-secret': 'whatever is in the repository is known to everybody who ever cloned it',
-  'known-attribute': 'the plugin refuses what it does not know (checked against hashicorp/proxmox 1.2.4)',
+  'no-literal-secret': 'everybody who ever cloned the repository knows it',
+  'known-attribute': 'the plugin refuses unknown attributes and blocks (list: hashicorp/proxmox 1.2.4)',
 }
 
 /** By rule: the place of the minimal template that breaks it, and what is told of that. */
@@ -55,18 +55,19 @@ const told: Record<
     edit: ['  full_clone = true\n', '  full_clone = true\n  ssh_password = "packer"\n'],
     line: 19,
     what: '`ssh_password` holds a literal value',
-    fix: 'ssh_password = var.<variable>, and the value into the SOPS file; make a new secret, this one is known',
+    fix: 'ssh_password = var.<variable>, and put a new secret into the SOPS file: this one is known',
   },
   'known-attribute': {
     edit: ['  full_clone = true\n', '  full_clone = true\n  qemu_agnet = true\n'],
     line: 19,
-    what: 'proxmox-clone knows no `qemu_agnet`',
+    what: 'proxmox-clone does not know `qemu_agnet`',
     fix: 'write `qemu_agent`',
   },
 }
 
 async function violationsOf(os: string, root: string): Promise<Violation[]> {
-  return checkRules(await loadTemplate(os, root))
+  const noExemptions = { file: 'family.yaml', exemptions: {}, exemptionLines: {} }
+  return checkRules(await loadTemplate(os, root), noExemptions)
 }
 
 describe('templates without a fault', () => {
@@ -191,8 +192,8 @@ describe('full-clone', () => {
 test('full-clone: a source that clones nothing', async () => {
   expect(await changed('"proxmox-clone" "minimal"', '"proxmox-iso" "minimal"')).toEqual([
     'full-clone 14: source minimal is proxmox-iso, not proxmox-clone',
-    'known-attribute 17: proxmox-iso knows no `clone_vm`',
-    'known-attribute 18: proxmox-iso knows no `full_clone`',
+    'known-attribute 17: proxmox-iso does not know `clone_vm`',
+    'known-attribute 18: proxmox-iso does not know `full_clone`',
   ])
 })
 
@@ -306,10 +307,10 @@ describe('known-attribute', () => {
 
   test.each<[string, string, string[]]>([
     ['an attribute of the plugin', 'cores = 2', []],
-    ['a misspelt one', 'task_timout = "10m"', ['18: proxmox-clone knows no `task_timout`']],
-    ['one of the other builder', 'boot_iso {}', ['18: proxmox-clone knows no `boot_iso`']],
-    ['a misspelt block', 'network_adapter {}', ['18: proxmox-clone knows no `network_adapter`']],
-    ['in a nested block', 'vga {\n    typ = "std"\n  }', ['19: proxmox-clone.vga knows no `typ`']],
+    ['a misspelt one', 'task_timout = "10m"', ['18: proxmox-clone does not know `task_timout`']],
+    ['one of the other builder', 'boot_iso {}', ['18: proxmox-clone does not know `boot_iso`']],
+    ['a misspelt block', 'network_adapter {}', ['18: proxmox-clone does not know `network_adapter`']],
+    ['in a nested block', 'vga {\n    typ = "std"\n  }', ['19: proxmox-clone.vga does not know `typ`']],
     ['a text for a number', 'cores = "two"', ['18: `cores` is a string']],
     ['a text that is a number', 'cores = "2"', []],
     ['a number for a text', 'os = 26', []],
@@ -330,7 +331,7 @@ describe('known-attribute', () => {
     [
       'a misspelt dynamic block',
       'dynamic "disk" {\n    for_each = [1]\n    content {}\n  }',
-      ['18: proxmox-clone knows no `disk`'],
+      ['18: proxmox-clone does not know `disk`'],
     ],
   ])('%s', async (_, line, expected) => {
     expect(await inSource(line)).toEqual(expected.map(what => `known-attribute ${what}`))
@@ -344,7 +345,7 @@ describe('known-attribute', () => {
       'the plugin takes a block there',
       'network_adapters { ... }, without the equals sign',
     ],
-    ['zzzzzzzzzz = 1', why['known-attribute'], 'take it away'],
+    ['zzzzzzzzzz = 1', why['known-attribute'], 'remove it'],
   ])('why and fix: %s', async (line, expectedWhy, fix) => {
     const root = await temporaryFolder()
     await mkdir(join(root, 'x'))

@@ -170,7 +170,7 @@ describe('a saved answer', () => {
   ])('%s is none', async (_, content) => {
     const file = await save(content)
     expect(await failureOf(() => loadPermissionTree(file))).toEqual({
-      message: `${file} holds no saved permissions`,
+      message: `${file} does not hold saved permissions`,
       hint: "on the node: pveum user permissions 'USER@REALM!TOKENID' --output-format json > FILE",
       exitCode: 2,
       facts: {},
@@ -179,7 +179,7 @@ describe('a saved answer', () => {
 
   test('a file that is not there', async () => {
     expect((await failureOf(() => loadPermissionTree('/no/such.json'))).message).toBe(
-      '/no/such.json holds no saved permissions',
+      '/no/such.json does not hold saved permissions',
     )
   })
 })

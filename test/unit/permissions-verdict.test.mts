@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { comparePermissions } from '../../scripts/lib/permissions/compare.mts'
-import type { Granted } from '../../scripts/lib/permissions/granted.mts'
-import type { Holders } from '../../scripts/lib/permissions/holders.mts'
-import type { Need } from '../../scripts/lib/permissions/needs.mts'
 import {
   formatVerdict,
   type PermissionVerdict,
   requireGranted,
-} from '../../scripts/lib/site/permission-check.mts'
+} from '../../scripts/lib/permissions/check.mts'
+import { comparePermissions } from '../../scripts/lib/permissions/compare.mts'
+import type { Granted } from '../../scripts/lib/permissions/granted.mts'
+import type { Holders } from '../../scripts/lib/permissions/holders.mts'
+import type { Need } from '../../scripts/lib/permissions/needs.mts'
 import { failureOf } from './failure.mts'
 
 const user = 'terraform@pve'
@@ -71,7 +71,7 @@ nothing is missing`)
 
 optional: look for HA resources: without it, it takes 6 s longer
 
-1 privilege is missing; whether to the user or to its token alone is unknown (that takes Sys.Audit on /access)
+1 privilege is missing; it takes Sys.Audit on /access to see whether the user or only its token lacks them
 as root on a node:
   pveum role modify TerraformProv -append 1 -privs 'VM.GuestAgent.Audit'`)
   })
@@ -81,7 +81,7 @@ as root on a node:
     [
       'its token alone',
       { userLacks: false },
-      '2 privileges are missing: the user terraform@pve has it, its token has not',
+      '2 privileges are missing: the user terraform@pve has it, its token does not',
     ],
     ['a user without a token', { token: undefined, userLacks: true }, '2 privileges are missing'],
   ])('who lacks them: %s', (_, holders, expected) => {

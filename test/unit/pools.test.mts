@@ -59,10 +59,10 @@ test('a single pool is the default one', async () => {
 
 test.each([
   ['vmid_range: [999, 100]', 'line 1: vmid_range must begin with the smaller VMID: [100, 999]'],
-  ['pool: {}', 'line 1: pool is no known key; did you mean pools?'],
+  ['pool: {}', 'line 1: pool is not a known key; did you mean pools?'],
   [
     'default_pool: b\npools: { a: { addresses: 10.0.0.0/24, prefix: 24 } }',
-    'line 1: default_pool b is none of the pools: a',
+    'line 1: default_pool b is not one of the pools: a',
   ],
   [
     'pools:\n  a: { prefix: 24, addresses: 10.0.0.9-10.0.0.1 }',
@@ -86,7 +86,7 @@ test.each([
   ],
   [
     'pools:\n  a: { prefix: 24, addresses: 10.0.0.0/24, dns: [x] }',
-    'line 2: pools.a.dns holds "x", which is no address',
+    'line 2: pools.a.dns holds "x", which is not an address',
   ],
   [
     'pools:\n  a: { prefix: 24, addresses: 10.0.0.0/24 }\n  b: { prefix: 24, addresses: 10.0.0.9-10.0.0.9 }\ndefault_pool: a',

@@ -119,7 +119,7 @@ describe('certificates', () => {
     }))
     expect(await failureOf(asked)).toEqual({
       message: `cannot reach Proxmox VE at ${url}: its certificate is for another name`,
-      hint: 'use in proxmox_url a name the certificate holds',
+      hint: 'use a name in proxmox_url that the certificate holds',
       exitCode: 4,
       facts: {},
     })

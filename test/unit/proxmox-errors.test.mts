@@ -168,7 +168,7 @@ describe('no answer at all', () => {
     [
       'ERR_TLS_CERT_ALTNAME_INVALID',
       'its certificate is for another name',
-      'use in proxmox_url a name the certificate holds',
+      'use a name in proxmox_url that the certificate holds',
       4,
     ],
   ])('%s', (code, why, hint, exitCode) => {

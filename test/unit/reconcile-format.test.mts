@@ -23,17 +23,22 @@ test.each<[string, { held: number; asked: number }, string]>([
   expect(formatReconcile({ findings: [], tokens })).toBe(expected)
 })
 
-test('each finding has its fix beneath, and the end says what was held against what', () => {
-  const findings = [finding(), finding({ name: 'old', what: 'vms/old is in no registry', fixed: true })]
+test('each finding has its fix beneath, and the end says what was compared', () => {
+  const findings = [
+    finding(),
+    finding({ name: 'old', what: 'the folder vms/old belongs to no VM of the registry', fixed: true }),
+  ]
   expect(formatReconcile({ findings, tokens: { held: 2, asked: 0 } })).toBe(
     [
       'web-1: VM 150 is not in Proxmox, or cannot be seen',
       '  fix: zx scripts/vm.mts show web-1',
-      'old: vms/old is in no registry',
+      'old: the folder vms/old belongs to no VM of the registry',
       '  fixed',
-      '2 findings, 1 fixed: registry, folders and Proxmox were held against each other; the chain could not',
-      'be asked',
+      '2 findings, 1 fixed: compared registry, folders and Proxmox; the chain could not be asked',
     ].join('\n'),
+  )
+  expect(formatReconcile({ findings, tokens: { held: 0, asked: 0 } })).toContain(
+    '\n2 findings, 1 fixed: compared registry, folders and Proxmox; the chain was not asked: no VM has a\ntoken',
   )
 })
 
@@ -59,7 +64,7 @@ test('the longest findings fit a terminal of 100 columns, with every word', () =
   const findings = [
     finding({ name, what: `token 0 is held by ${owner}, not by ${other}: it was transferred` }),
     finding({
-      what: 'it is only reserved for more than a day, and holds 192.168.122.230',
+      what: 'it was reserved more than a day ago, was never created and holds 192.168.122.230',
       hint: 'zx scripts/apply.mts web-1, or give it up: zx scripts/vm.mts destroy web-1, which nobody undoes, ever',
     }),
   ]

@@ -108,7 +108,7 @@ export function sampleFacts(changes: Partial<ReportFacts> = {}): ReportFacts {
       findings: [
         {
           name: 'trial',
-          what: 'it is suspended, and VM 106 is running',
+          what: 'it is suspended, but VM 106 is running',
           hint: 'zx scripts/vm.mts resume trial, or --fix',
           fix: 'power it off',
         },

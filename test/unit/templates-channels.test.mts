@@ -39,7 +39,7 @@ describe('a version that was built', () => {
   test('is refused under a name that is there, also a retired one', async () => {
     const before = debian({ retired: [version(1)] })
     expect(await failureOf(async () => addCandidate(before, 'debian', version(1)))).toMatchObject({
-      message: `${version(1).name} is there already: two runs built it at once`,
+      message: `${version(1).name} exists already: two runs built it at the same time`,
     })
   })
 })

@@ -37,5 +37,5 @@ test('where no list was kept nothing is made up', async () => {
   await project(undefined, ['bash 5.2'])
   const diff = await diffVersions('debian', 'previous', 'current')
   expect(diff.packages).toBeNull()
-  expect(formatDiff(diff)).toContain('packages: no list was kept of one of them')
+  expect(formatDiff(diff)).toContain('packages: the list of one version is missing')
 })

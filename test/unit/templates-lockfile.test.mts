@@ -66,8 +66,8 @@ const withFamily = (change: (debian: Record<string, unknown>) => unknown): strin
 
 describe('a lockfile that cannot be used is told, and stays as it is', () => {
   test.each<[string, string, string | RegExp]>([
-    ['cut off', formatLockfile(families).slice(0, 400), /it is no JSON: /],
-    ['empty', '', /it is no JSON: /],
+    ['cut off', formatLockfile(families).slice(0, 400), /it is not JSON: /],
+    ['empty', '', /it is not JSON: /],
     ['with conflict markers', `<<<<<<< HEAD\n${formatLockfile(families)}`, 'Git left conflict markers in it'],
     ['of a newer proxmint', '{"version":2}', 'it has format 2; this proxmint knows 1'],
     ['without a version', '{"families":{}}', "the file must have required property 'version'"],
@@ -75,7 +75,7 @@ describe('a lockfile that cannot be used is told, and stays as it is', () => {
     [
       'with an unknown key',
       withFamily(debian => Object.assign(debian, { candidat: null })),
-      'families.debian.candidat is no known key; did you mean candidate?',
+      'families.debian.candidat is not a known key; did you mean candidate?',
     ],
     [
       'with a channel that leads nowhere',

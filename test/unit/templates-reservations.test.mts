@@ -138,8 +138,8 @@ describe('a file that cannot be understood is told, and stays as it is', () => {
     ]
     for (const attempt of attempts) {
       expect(await failureOf(attempt)).toEqual({
-        message: `${file} is no list of reservations`,
-        hint: 'it lists VMs that were being built: check those by hand in Proxmox, then delete the file',
+        message: `${file} is not a list of reservations`,
+        hint: 'it should list unfinished VMs: look for them in Proxmox, then delete the file',
         exitCode: 1,
         facts: {},
       })

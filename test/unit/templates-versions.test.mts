@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { packageChanges } from '../../scripts/lib/templates/diff.mts'
 import { reasonToBuild } from '../../scripts/lib/templates/freshness.mts'
-import { versionName } from '../../scripts/lib/templates/names.mts'
+import { packageChanges } from '../../scripts/lib/templates/packages.mts'
 import { mirroredTags } from '../../scripts/lib/templates/tags.mts'
 import { terraformVariables } from '../../scripts/lib/templates/terraform-variables.mts'
 import type { TemplateVersion } from '../../scripts/lib/templates/version.mts'
+import { versionName } from '../../scripts/lib/templates/version.mts'
 import { version } from './templates-sample.mts'
 
 const revoked = { reason: 'CVE-2026-1', at: '2026-11-20T00:00:00.000Z' }
@@ -44,7 +44,7 @@ describe('only what changed is built', () => {
     [
       'older than it may be',
       why(current, { maxAgeMs: 30 * 86_400_000 }),
-      `${current.name} was built on 2026-11-01, longer ago than it may be`,
+      `${current.name} was built on 2026-11-01, longer ago than allowed`,
     ],
     ['just young enough', why(current, { maxAgeMs: 34 * 86_400_000 }), undefined],
   ])('%s', (_, reason, expected) => {

@@ -1,7 +1,7 @@
 /** Reads and signs as the owner of a token does: the other side of what scripts/lib/chain writes. */
 import { createDecipheriv } from 'node:crypto'
 import { decrypt } from 'eciesjs'
-import { userKey } from '../../scripts/lib/chain/user-encrypted.mts'
+import { userKey } from '../../scripts/lib/chain/encryption.mts'
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16

@@ -39,9 +39,9 @@ describe('order', () => {
 
 describe('what does not work does not count', () => {
   test.each([
-    ['exits with an error', 'echo 3.13.3; exit 3', 'does not tell its version (3.13.3)'],
-    ['prints no version', 'echo hello', 'does not tell its version (hello)'],
-    ['prints nothing', 'exit 1', 'does not tell its version (exit code 1, no output)'],
+    ['exits with an error', 'echo 3.13.3; exit 3', 'does not print its version (3.13.3)'],
+    ['prints no version', 'echo hello', 'does not print its version (hello)'],
+    ['prints nothing', 'exit 1', 'does not print its version (exit code 1, no output)'],
   ])('a sops that %s', async (_, body, reason) => {
     const machine = await bareMachine()
     const file = await machine.program('sops', body)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { pins, toolsFolder } from '../../scripts/lib/tools/pins.mts'
+import { pins, TOOLS_FOLDER } from '../../scripts/lib/tools/pins.mts'
 import { isAtLeast, versionIn } from '../../scripts/lib/tools/versions.mts'
 
 describe('the version in what a program prints', () => {
@@ -41,7 +41,7 @@ describe('a Go module builds the version that is pinned', () => {
     ['opentofu', 'github.com/opentofu/opentofu'],
     ['proxmox-provider', 'github.com/bpg/terraform-provider-proxmox'],
   ] as const)('%s', async (name, module) => {
-    const goMod = await readFile(new URL(`go/${name}/go.mod`, toolsFolder), 'utf8')
+    const goMod = await readFile(new URL(`go/${name}/go.mod`, TOOLS_FOLDER), 'utf8')
     expect(goMod).toMatch(new RegExp(`^(require |\t)${module} v${pins.tools[name].version}( |$)`, 'm'))
   })
 })

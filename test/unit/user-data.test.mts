@@ -2,13 +2,13 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { renderUserData, userDataFolder } from '../../scripts/lib/cloud-init/user-data.mts'
+import { renderUserData, USER_DATA_FOLDER } from '../../scripts/lib/cloud-init/user-data.mts'
 import type { AccessDesign } from '../../scripts/lib/registry/entry.mts'
 import { accessVariables } from '../../scripts/lib/vm/stack/user-data.mts'
 import { failureOf } from './failure.mts'
 import { temporaryFolder } from './temporary.mts'
 
-const ours = resolve(import.meta.dirname, '../..', userDataFolder)
+const ours = resolve(import.meta.dirname, '../..', USER_DATA_FOLDER)
 const variables = {
   hostname: 'web-1',
   username: 'me',
@@ -76,7 +76,7 @@ test('a template without a place for the token is refused where a token is wante
     exitCode: 2,
   })
   expect(await failureOf(() => renderUserData(ours, 'nft-auth', variables))).toMatchObject({
-    hint: 'only a VM that opens with a wallet has it: --owner-wallet 0x...',
+    hint: 'only a VM with wallet login has it: --owner-wallet 0x...',
   })
 })
 
@@ -90,7 +90,7 @@ test('no value leaves its place', async () => {
 test.each([
   ['a: "{{ hostnam }}"', 'uses the unknown variable hostnam; did you mean hostname?'],
   ['a: "{{ zzzzzzzzz }}"', 'uses the unknown variable zzzzzzzzz'],
-  ['a: "x {{ ssh_authorized_keys }}"', 'uses the list ssh_authorized_keys inside of a text'],
+  ['a: "x {{ ssh_authorized_keys }}"', 'uses the list ssh_authorized_keys inside a text'],
   ['', 'is empty'],
   ['pakages: [git]', 'has the key pakages, which cloud-init does not know; did you mean packages?'],
   ['packages: git', 'has packages, which must be a list'],
@@ -99,7 +99,7 @@ test.each([
   const failure = await failureOf(() => render(text))
   expect(failure.message).toMatch(/^the cloud-init template .*mine\.yaml /)
   expect(failure.message).toContain(what)
-  expect(failure.hint).toMatch(/^mend .*mine\.yaml, and run the same command again/)
+  expect(failure.hint).toMatch(/^correct .*mine\.yaml, then run the same command again/)
   expect(failure.exitCode).toBe(3)
 })
 

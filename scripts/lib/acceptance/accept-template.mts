@@ -12,28 +12,28 @@ import type { Reservation } from '../templates/reservations.mts'
 import { sharedAddress } from './addresses.mts'
 import type { CheckResult } from './check.mts'
 import { judge } from './checks.mts'
-import { type AcceptanceTarget, type CloneRole, grownBytes, makeClone, type Testing } from './clone.mts'
+import { type AcceptanceTarget, type CloneRole, GROWN_BYTES, makeClone, type Testing } from './clone.mts'
 import type { Evidence } from './evidence.mts'
 import { observeClone } from './observe.mts'
-import { createSshKey, guestSshVariable } from './ssh.mts'
+import { createSshKey, GUEST_SSH_VARIABLE } from './ssh.mts'
 
 export interface AcceptanceReport {
   passed: boolean
-  /** ISO 8601, UTC: when it began. */
+  /** Start: ISO 8601, UTC. */
   at: string
   seconds: number
-  /** Those there was evidence for, in the order of the documents. */
+  /** Checks with evidence, in the order of the documentation. */
   checks: CheckResult[]
-  /** `NAME VERSION` of every package in the VM template, sorted. */
+  /** `NAME VERSION` of every package, sorted. */
   packages: string[]
 }
 
-const waitForAddressMs = 60 * 60_000
+const WAIT_FOR_ADDRESS_MS = 60 * 60_000
 
 /**
- * Tests a VM template on two full clones of it, which are gone when this returns or throws. A template that fails
- * is a report, not an error.
- * @throws ProxmintError where the test could not be made: an operation of Proxmox failed, or it was interrupted.
+ * Tests a VM template on two full clones, and removes them in any case. A failed check is part of the report, not an
+ * error.
+ * @throws ProxmintError If the test was not possible: an operation of Proxmox failed, or it was interrupted.
  */
 export async function acceptTemplate(
   connection: Connection,
@@ -56,7 +56,7 @@ export async function acceptTemplate(
   }
 }
 
-/** The one address for tests is one clone's at a time; without one, tests do not wait for each other. */
+/** Locks `test_address`, which only one clone can have. Without that setting tests do not wait for each other. */
 async function withTestAddress<T>(
   { config }: Connection,
   signal: AbortSignal,
@@ -66,7 +66,7 @@ async function withTestAddress<T>(
   const lock = {
     path: join(config.stateDir, 'test-address'),
     purpose: 'acceptance test',
-    waitMs: waitForAddressMs,
+    waitMs: WAIT_FOR_ADDRESS_MS,
   }
   return withLock(lock, lost => work(AbortSignal.any([signal, lost])))
 }
@@ -89,22 +89,22 @@ async function gather(
     progress.update(`VM ${reservation.vmid} boots`)
     return observeClone({ ...testing, signal: either }, role, made)
   })
-  const ownNetwork = !process.env[guestSshVariable]
-  // Both sessions were with one of them: what they saw tells nothing about two.
+  const ownNetwork = !process.env[GUEST_SSH_VARIABLE]
+  // With a shared address both sessions may have reached the same clone.
   if (ownNetwork && sharedAddress(clones) !== undefined) clones[1].inside = undefined
   return {
     settings: target.family.acceptance,
     disks: disksOf(template),
     clones,
-    grownBytes,
+    grownBytes: GROWN_BYTES,
     ownNetwork,
     bootSeconds: connection.config.testBootTimeoutSeconds,
   }
 }
 
 function noTemplate({ vmid }: AcceptanceTarget): ProxmintError {
-  return new ProxmintError(`VM ${vmid} is no VM template`, {
-    hint: 'only a finished VM template is tested',
+  return new ProxmintError(`VM ${vmid} is not a VM template`, {
+    hint: 'the test needs a finished VM template',
     exitCode: exitCodes.invalid,
   })
 }
@@ -115,7 +115,7 @@ interface ReservedClones extends AsyncDisposable {
   clones: Clones
 }
 
-/** Both are written down before the first is made, and removed when disposed of. */
+/** Reserves both VMIDs before the first clone is created. The dispose function removes the clones. */
 async function reserveClones(
   connection: Connection,
   { os, node }: AcceptanceTarget,
@@ -123,8 +123,8 @@ async function reserveClones(
   const { client, config } = connection
   const made: Reservation[] = []
   const dispose = async (): Promise<void> => {
-    const told = await Promise.all(made.map(one => tryRemoveReserved(cleaningOf(connection), one)))
-    for (const line of told.filter(text => text.startsWith('warning:'))) process.stderr.write(`${line}\n`)
+    const lines = await Promise.all(made.map(one => tryRemoveReserved(cleaningOf(connection), one)))
+    for (const line of lines.filter(text => text.startsWith('warning:'))) process.stderr.write(`${line}\n`)
   }
   const reserve = async (role: CloneRole): Promise<[CloneRole, Reservation]> => {
     const reservation = await reserveVm(client, config.stateDir, {
@@ -146,7 +146,7 @@ async function reserveClones(
   }
 }
 
-/** Runs the work on both at once. Where one fails the other is told to stop, and waited for. */
+/** Runs the work on both at the same time. If one fails, the signal stops the other, and this waits for its end. */
 async function bothOf<T, R>(
   [first, second]: [T, T],
   signal: AbortSignal,

@@ -1,15 +1,14 @@
+import type { GuestInterface } from '../proxmox/get-guest-addresses.mts'
 import type { CloneEvidence } from './evidence.mts'
 
-interface GuestInterface {
-  mac: string | undefined
-  addresses: string[]
-}
-
 /**
- * Addresses of the network card with this MAC that others can reach: none of Docker's, none that a card gives
- * itself when nobody answers. IPv4 first. All cards where the MAC is not known.
+ * Addresses that other machines can reach, IPv4 first, without loopback and link-local ones.
+ * @param mac MAC address of the network card, so that addresses of Docker do not count; undefined: all cards.
  */
-export function reachableAddresses(interfaces: GuestInterface[], mac: string | undefined): string[] {
+export function reachableAddresses(
+  interfaces: Pick<GuestInterface, 'mac' | 'addresses'>[],
+  mac: string | undefined,
+): string[] {
   const own = interfaces.filter(card => mac === undefined || card.mac === mac)
   const addresses = own
     .flatMap(card => card.addresses)
@@ -17,7 +16,7 @@ export function reachableAddresses(interfaces: GuestInterface[], mac: string | u
   return addresses.toSorted((a, b) => Number(a.includes(':')) - Number(b.includes(':')))
 }
 
-/** An address that both clones say they have: then it is one machine that answers for both. */
+/** Address that both clones report, as they do if both have one machine-id. */
 export function sharedAddress([first, second]: [CloneEvidence, CloneEvidence]): string | undefined {
   return first.addresses.find(address => second.addresses.includes(address))
 }

@@ -4,34 +4,35 @@ import type { Inspection } from './inspection.mts'
 export interface CheckResult {
   name: string
   passed: boolean
-  /** What was found; of a failure also why it matters and what to do. */
+  /** Finding; for a failed check also why it matters and how to fix it. */
   detail: string
 }
 
 interface Verdict {
-  /** Undefined: nothing was wrong. */
+  /** Undefined: passed. */
   fault: string | undefined
-  /** What to do about it. */
+  /** Advice for a fault. */
   fix: string
-  /** What was found where nothing was wrong. */
+  /** Finding of a passed check. */
   found: string
 }
 
 export interface Check {
   name: string
-  /** What must be so. */
+  /** Requirement, for the documentation. */
   says: string
-  /** Why it matters. */
+  /** Reason of the requirement. */
   why: string
-  /** Undefined where there is nothing to judge it by. */
+  /** @returns Undefined if there is no evidence. */
   judge(evidence: Evidence): Verdict | undefined
 }
 
+/** Joins faults; undefined if there are none. */
 export function listed(faults: string[]): string | undefined {
   return faults.length === 0 ? undefined : faults.join(', ')
 }
 
-/** For checks that take both clones from inside. */
+/** Wraps a verdict that needs the inspections of both clones. */
 export function inside(verdict: (both: [Inspection, Inspection]) => Verdict): Check['judge'] {
   return ({ clones: [first, second] }) =>
     first.inside === undefined || second.inside === undefined

@@ -3,10 +3,10 @@ import type { Evidence } from './evidence.mts'
 import { insideChecks } from './inside-checks.mts'
 import { outsideChecks } from './outside-checks.mts'
 
-/** In the order in which they are judged and told. */
+/** All checks, in the order of the report. */
 export const checks: Check[] = [...outsideChecks, ...insideChecks]
 
-/** Every check that there is evidence for. */
+/** Runs every check that has evidence. */
 export function judge(evidence: Evidence): CheckResult[] {
   return checks.flatMap(check => judgeOne(check, evidence))
 }

@@ -1,35 +1,35 @@
 import { isoImage } from '../cloud-init/iso9660.mts'
+import type { Acceptance } from '../packer/family.mts'
 import { cloneVm } from '../proxmox/clone-vm.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
 import { resizeDisk } from '../proxmox/resize-disk.mts'
 import { startVm } from '../proxmox/start-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
-import { uploadFile } from '../proxmox/upload-file.mts'
+import { uploadIso } from '../proxmox/upload-iso.mts'
 import { bootDiskOf, cloudInitSlotOf } from '../proxmox/vm-devices.mts'
 import type { Connection } from '../site/connect.mts'
 import { type Reservation, updateReservation } from '../templates/reservations.mts'
-import type { AcceptanceSettings } from './evidence.mts'
 import { firstBootSeed } from './seed.mts'
 import type { SshKey } from './ssh.mts'
 
 /**
- * `grown` is made as every VM is, by Proxmox's cloud-init drive, and its disk is grown. `watched` boots from a seed
- * of ours that looks at the disk before cloud-init changes it.
+ * `grown`: has Proxmox's cloud-init drive, as VMs have, and a larger disk. `watched`: boots from a seed that inspects
+ * the disk before cloud-init changes it.
  */
 export type CloneRole = 'grown' | 'watched'
 
-/** A finished VM template and how it is to be tested. */
+/** Finished VM template and the settings of its test. */
 export interface AcceptanceTarget {
   os: string
-  family: { acceptance: AcceptanceSettings }
+  family: { acceptance: Acceptance }
   vmid: number
   node: string
-  /** Where the disks of the clones go. */
+  /** Storage of the clones' disks. */
   storage: string
-  /** Of the VM template. */
+  /** Name of the VM template. */
   name: string
-  /** Of the build, which must be gone; undefined where none is known. */
+  /** Login of the build, which must not exist any more; undefined if unknown. */
   buildLogin: { user: string } | undefined
 }
 
@@ -40,7 +40,7 @@ export interface Testing {
   signal: AbortSignal
 }
 
-/** A clone that was started. */
+/** Clone that was started. */
 export interface StartedClone {
   vmid: number
   node: string
@@ -48,12 +48,12 @@ export interface StartedClone {
   config: VmConfig
 }
 
-/** The user where family.yaml names none. */
-export const defaultUser = 'proxmint'
+/** User on the clones if family.yaml names none. */
+export const DEFAULT_USER = 'proxmint'
 
-export const grownBytes = 2 ** 30
+export const GROWN_BYTES = 2 ** 30
 
-/** Clones in full, as `vm create` does, since a linked clone can stop at boot; configures and starts it. */
+/** Creates a full clone, as `vm create` does (a linked clone can stop at boot), configures and starts it. */
 export async function makeClone(
   testing: Testing,
   role: CloneRole,
@@ -96,15 +96,15 @@ async function loginSettings(testing: Testing, role: CloneRole, made: Cloned): P
     return { [cloudInitSlotOf(made.cloned) ?? 'ide2']: `${await uploadSeed(testing, made)},media=cdrom` }
   }
   return {
-    ciuser: target.family.acceptance.user ?? defaultUser,
+    ciuser: target.family.acceptance.user ?? DEFAULT_USER,
     sshkeys: encodeURIComponent(key.publicKey),
     ipconfig0: `ip=${connection.config.testAddress ?? 'dhcp'}`,
-    // Upgrades would take minutes and hide which packages the template has.
+    // An upgrade would take minutes and change the packages of the template.
     ciupgrade: 0,
   }
 }
 
-/** Its volume is written down before it is made, and removed with the clone. */
+/** Uploads the seed. Its volume is added to the reservation before, so that it is removed with the clone. */
 async function uploadSeed(
   { connection, target, key, signal }: Testing,
   { reservation, name }: Cloned,
@@ -117,13 +117,13 @@ async function uploadSeed(
   const seed = await firstBootSeed({
     name,
     instanceId: reservation.buildId,
-    user: target.family.acceptance.user ?? defaultUser,
+    user: target.family.acceptance.user ?? DEFAULT_USER,
     publicKey: key.publicKey,
     buildUser: target.buildLogin?.user,
   })
   const storage = { node: reservation.node, storage: config.imageStorage }
-  const file = new Blob([isoImage('cidata', seed)])
-  await finish({ connection, signal }, await uploadFile(client, storage, { content: 'iso', filename, file }))
+  const upid = await uploadIso(client, storage, filename, isoImage('cidata', seed))
+  await finish({ connection, signal }, upid)
   return volid
 }
 

@@ -1,11 +1,13 @@
+/** Checks of the clones from inside, by SSH. */
+
 import { type Check, inside, listed } from './check.mts'
 import type { CloudInitStatus, Inspection, Leftover } from './inspection.mts'
 
-/** Of an ext4 file system 1 to 2 % are its own. */
-const shareOfGrowth = 0.9
+/** Smallest growth of the file system, as a share of the disk's growth. ext4 itself needs 1 to 2 %. */
+const SHARE_OF_GROWTH = 0.9
 
-/** Kinds of first-boot.sh by the check they belong to; `host-keys` has its own. */
-const leftByBuild = [
+/** Kinds of leftovers in first-boot.sh for the check `clean`; `host-keys` has its own check. */
+const LEFT_BY_BUILD = [
   'host-secret',
   'leases',
   'name-servers',
@@ -18,9 +20,9 @@ const leftByBuild = [
   'journal',
   'history',
 ]
-const leftByLogin = ['build-user', 'build-home', 'build-sudo', 'authorized-keys', 'password']
+/** Kinds of leftovers for the check `build-login`. */
+const LEFT_BY_LOGIN = ['build-user', 'build-home', 'build-sudo', 'authorized-keys', 'password']
 
-/** What the clones look like from inside. */
 export const insideChecks: Check[] = [
   {
     name: 'cloud-init',
@@ -66,7 +68,7 @@ export const insideChecks: Check[] = [
       const grown = first.inside.rootBytes - second.inside.rootBytes
       return {
         fault:
-          grown >= shareOfGrowth * grownBytes
+          grown >= SHARE_OF_GROWTH * grownBytes
             ? undefined
             : `the disk grew by ${mebibytes(grownBytes)}, the file system by ${mebibytes(grown)}`,
         fix: 'install growpart (Debian: cloud-guest-utils) and make the root partition the last one',
@@ -97,7 +99,7 @@ export const insideChecks: Check[] = [
     says: 'no login of the build is left: no user, key, password or right to sudo',
     why: 'whoever has it, or can guess it, gets into every VM',
     judge: inside(([, second]) => ({
-      fault: kept(second.leftovers, leftByLogin),
+      fault: kept(second.leftovers, LEFT_BY_LOGIN),
       fix: 'delete the user with its home, authorized_keys and sudoers file in the clean-up, and lock passwords: `passwd --lock`',
       found: 'none',
     })),
@@ -114,7 +116,7 @@ export const insideChecks: Check[] = [
         fault: listed(
           open.filter(port => !settings.ports.includes(port)).map(port => `port ${port} listens`),
         ),
-        fix: 'disable the service (`ss -tlnp` in a clone names it), or name the port in family.yaml where it belongs to the family',
+        fix: 'disable the service (`ss -tlnp` in a clone names it), or name the port in family.yaml if it belongs to the family',
         found: open.join(', ') || 'none',
       }
     },
@@ -134,7 +136,7 @@ export const insideChecks: Check[] = [
     says: 'state, logs, leases, keys, caches, temporary files and histories of the build are gone',
     why: 'cloud-init can take a clone for a machine that is set up, and everybody can read what the build did',
     judge: inside(([, second]) => ({
-      fault: kept(second.leftovers, leftByBuild),
+      fault: kept(second.leftovers, LEFT_BY_BUILD),
       fix: 'see packer/common/clean-up.sh, which says why for each',
       found: 'nothing is left',
     })),
@@ -167,7 +169,7 @@ function paths(leftovers: Leftover[], kinds: string[]): string[] {
   return leftovers.filter(({ kind }) => kinds.includes(kind)).map(({ path }) => path)
 }
 
-/** `journal (/var/log/journal/x), ...`: the kinds in their order, each with its first path. */
+/** Text of the leftovers by kind, each with its first path: `journal (/var/log/journal/x), ...`. */
 function kept(leftovers: Leftover[], kinds: string[]): string | undefined {
   return listed(
     kinds.flatMap(kind => {

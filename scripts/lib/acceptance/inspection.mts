@@ -1,22 +1,22 @@
-/** What inspect.sh printed, taken apart. */
+/** Parser for the output of inspect.sh. */
 
 export interface CloudInitStatus {
   exitCode: number
   /** `done`, `error`, `degraded done`, ... */
   status: string
   errors: string[]
-  /** By log level: `DEPRECATED`, `WARNING`, ... */
+  /** Log level -> messages: `DEPRECATED`, `WARNING`, ... */
   recoverable: Record<string, string[]>
 }
 
-/** Something of the build that was on the disk before the first boot of a clone changed anything. */
+/** Trace of the build on the disk, found at the first boot of a clone before cloud-init ran. */
 export interface Leftover {
   kind: string
-  /** The file, or the account of a password. */
+  /** File, or name of the account with a password. */
   path: string
 }
 
-/** A clone from inside. */
+/** State of a clone from inside. */
 export interface Inspection {
   cloudInit: CloudInitStatus
   machineId: string
@@ -25,17 +25,17 @@ export interface Inspection {
   hostKeys: string[]
   /** Size of the root file system. */
   rootBytes: number
-  /** TCP ports that listen on more than loopback, ascending. */
+  /** TCP ports that listen on other addresses than loopback, ascending. */
   ports: number[]
-  /** What the package manager says is wrong, in its own lines. */
+  /** Faults that the package manager printed, line by line. */
   packageFaults: string[]
-  /** `NAME VERSION`, one per installed package. */
+  /** `NAME VERSION` of each installed package. */
   packages: string[]
-  /** Only of the clone whose first boot was looked at. */
+  /** Only for the clone whose first boot was inspected. */
   leftovers: Leftover[]
 }
 
-/** Undefined where the output broke off: nothing is concluded from half of it. */
+/** Parses the output; undefined if it is incomplete. */
 export function parseInspection(output: string): Inspection | undefined {
   const sections = sectionsOf(output)
   if (!sections.has('end')) return undefined
@@ -71,7 +71,7 @@ function parseLeftover(line: string): Leftover {
   return { kind: line.slice(0, space), path: line.slice(space + 1) }
 }
 
-/** `cloud-init status --format json`; versions before 23.4 have fewer keys, and not every guest has it. */
+/** Parses `cloud-init status --format json`. Versions before 23.4 have fewer keys; some guests have no cloud-init. */
 function parseCloudInit(text: string, exitCode: number): CloudInitStatus {
   const answer = parseJson(text)
   return {
@@ -98,8 +98,9 @@ function parseJson(text: string): StatusAnswer {
 }
 
 /**
- * The TCP ports that listen on more than loopback, from the lines of /proc/net/tcp and tcp6, which every Linux
- * has: `1: 0100007F:0016 00000000:0000 0A ...`, address and port in hexadecimal, 0A for LISTEN.
+ * Finds the TCP ports that listen on other addresses than loopback.
+ * @param lines Lines of /proc/net/tcp and tcp6: `1: 0100007F:0016 00000000:0000 0A ...`, with address and port in
+ * hexadecimal and 0A for LISTEN.
  */
 export function listeningPorts(lines: string[]): number[] {
   const ports = lines.flatMap(line => {
@@ -110,7 +111,7 @@ export function listeningPorts(lines: string[]): number[] {
   return [...new Set(ports)].toSorted((a, b) => a - b)
 }
 
-/** The kernel prints each 32 bits of an address in the machine's byte order, on all that Proxmox runs on little-endian. */
+/** The kernel prints each 32 bits of an address in the byte order of the machine: little-endian under Proxmox. */
 function isLoopback(address: string): boolean {
   if (address.length === 8) return address.endsWith('7F')
   return address === '00000000000000000000000001000000' || /^0{16}FFFF0000[0-9A-F]{6}7F$/.test(address)

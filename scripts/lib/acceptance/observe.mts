@@ -1,3 +1,5 @@
+/** Observes a clone: guest agent, power, login, and one inspection by SSH. */
+
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getGuestAddresses } from '../proxmox/get-guest-addresses.mts'
@@ -6,18 +8,18 @@ import { cloudInitSlotOf, macOf } from '../proxmox/vm-devices.mts'
 import { interrupted } from '../run/errors.mts'
 import { runCommand } from '../run/exec.mts'
 import { reachableAddresses } from './addresses.mts'
-import { type CloneRole, defaultUser, type StartedClone, type Testing } from './clone.mts'
+import { type CloneRole, DEFAULT_USER, type StartedClone, type Testing } from './clone.mts'
 import type { CloneEvidence } from './evidence.mts'
 import { parseInspection } from './inspection.mts'
-import { noLogin, sshCommand, sshServerOf } from './ssh.mts'
+import { NO_LOGIN, sshCommand, sshServerOf } from './ssh.mts'
 
-const pollMs = 500
-/** A guest nobody can ask is looked at for so long: one that cannot boot powers off or panics sooner. */
-const silentMs = 20_000
-/** What is left of the time to boot, but never less. */
-const shortestLookMs = 30_000
+const POLL_MS = 500
+/** Wait for a guest without agent. A guest that cannot boot powers off or panics sooner. */
+const SILENT_MS = 20_000
+/** Shortest time limit of the inspection, if less time is left to boot. */
+const SHORTEST_LOOK_MS = 30_000
 
-/** Waits until a started clone can be looked at, and looks. What goes wrong in the guest is evidence. */
+/** Waits for a started clone and observes it. A fault in the guest is evidence, not an error. */
 export async function observeClone(
   testing: Testing,
   role: CloneRole,
@@ -38,7 +40,7 @@ export async function observeClone(
     inside: undefined,
   }
   if (agent) Object.assign(evidence, await askAgent(testing, clone, deadline))
-  else await pause(testing, silentMs)
+  else await pause(testing, SILENT_MS)
   evidence.down = await whyDown(testing, clone)
   if (login === 'none' || evidence.down !== undefined || evidence.agent === false) return evidence
   if (role === 'grown' && cloudInitSlotOf(clone.config) === undefined) {
@@ -47,7 +49,7 @@ export async function observeClone(
   return { ...evidence, ...(await lookInside(testing, vmid, evidence.addresses[0], deadline)) }
 }
 
-/** Until it tells an address, or the time is over. */
+/** Asks the guest agent until it reports an address or the time is over. */
 async function askAgent(
   testing: Testing,
   clone: StartedClone,
@@ -61,7 +63,7 @@ async function askAgent(
     const addresses = reachableAddresses(interfaces ?? [], mac)
     if (addresses.length > 0) return { agent, addresses }
     if ((await whyDown(testing, clone)) !== undefined) break
-    await pause(testing, pollMs)
+    await pause(testing, POLL_MS)
   }
   return { agent, addresses: [] }
 }
@@ -79,7 +81,7 @@ async function pause({ signal }: Testing, ms: number): Promise<void> {
 
 type Look = Pick<CloneEvidence, 'inside' | 'refused'>
 
-/** Tries until the SSH server lets us in; then everything is looked at in one session. */
+/** Tries to log in until the time is over, then inspects the clone in one session. */
 async function lookInside(
   testing: Testing,
   vmid: number,
@@ -90,16 +92,16 @@ async function lookInside(
   const { key, target, signal } = testing
   const { user, packages } = target.family.acceptance
   const script = `PACKAGES=${packages}\n${await readFile(new URL('./inspect.sh', import.meta.url), 'utf8')}`
-  const plan = sshCommand(sshServerOf(vmid, address, process.env), user ?? defaultUser, key.file, script)
+  const plan = sshCommand(sshServerOf(vmid, address, process.env), user ?? DEFAULT_USER, key.file, script)
   for (;;) {
-    const timeoutMs = Math.max(deadline - performance.now(), shortestLookMs)
+    const timeoutMs = Math.max(deadline - performance.now(), SHORTEST_LOOK_MS)
     const result = await runCommand(plan, { signal, timeoutMs, graceMs: 2000 })
     if (signal.aborted) throw interrupted('the acceptance test')
     const inside = parseInspection(result.stdout)
     if (inside !== undefined) return { inside, refused: undefined }
-    const mayStillCome = result.code === noLogin && performance.now() < deadline
+    const mayStillCome = result.code === NO_LOGIN && performance.now() < deadline
     if (!mayStillCome) return { inside: undefined, refused: refusal(result, timeoutMs) }
-    await pause(testing, pollMs)
+    await pause(testing, POLL_MS)
   }
 }
 

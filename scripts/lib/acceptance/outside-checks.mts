@@ -1,8 +1,9 @@
+/** Checks with Proxmox, the guest agent and the login. */
+
 import { sharedAddress } from './addresses.mts'
 import { type Check, listed } from './check.mts'
 import type { CloneEvidence } from './evidence.mts'
 
-/** What Proxmox, the guest agent and an attempt to log in tell. */
 export const outsideChecks: Check[] = [
   {
     name: 'full-clone',
@@ -32,7 +33,7 @@ export const outsideChecks: Check[] = [
   },
   {
     name: 'agent',
-    says: 'the guest agent answers on both, where the family has one',
+    says: 'the guest agent answers on both, if the family has one',
     why: 'Packer, OpenTofu and Proxmox ask it for addresses and for a clean shutdown',
     judge({ settings, clones, bootSeconds }) {
       if (!settings.agent || clones.some(({ down }) => down !== undefined)) return undefined
@@ -85,7 +86,7 @@ export const outsideChecks: Check[] = [
   },
 ]
 
-/** Proxmox names a linked clone by its base first: `tank:base-9900-disk-0/vm-9000-disk-0`. */
+/** The volume of a linked clone begins with that of its base: `tank:base-9900-disk-0/vm-9000-disk-0`. */
 function isLinked(volume: string): boolean {
   const [, name = ''] = volume.split(':')
   return name

@@ -3,25 +3,25 @@ import { readFile } from 'node:fs/promises'
 interface SeedOptions {
   /** Host name. */
   name: string
-  /** Tells cloud-init that this is a new machine. */
+  /** New for each clone, so that cloud-init runs. */
   instanceId: string
   user: string
   publicKey: string
-  /** User of the build; undefined where none is known. */
+  /** User of the build; undefined if unknown. */
   buildUser: string | undefined
 }
 
-/** Where first-boot.sh leaves what it found; gone with the next boot. */
-const report = '/run/proxmint-first-boot'
+/** Output of first-boot.sh in the guest, lost at the next boot. */
+const REPORT = '/run/proxmint-first-boot'
 
 /**
- * NoCloud files for the clone whose first boot is looked at. Proxmox's own drive cannot run anything, and
- * cloud-init removes host keys before anybody can log in; a boot command comes before that.
+ * Creates the NoCloud files for the clone whose first boot is inspected. cloud-init removes host keys before a login is
+ * possible, so a boot command inspects the disk first. Proxmox's own cloud-init drive cannot run commands.
  */
 export async function firstBootSeed(options: SeedOptions): Promise<Record<string, string>> {
   const script = await readFile(new URL('first-boot.sh', import.meta.url), 'utf8')
   const { name, instanceId, user, publicKey, buildUser } = options
-  const look = `{\nBUILD_USER='${requireUserName(buildUser ?? '')}'\n${script}} > ${report}\n`
+  const look = `{\nBUILD_USER='${requireUserName(buildUser ?? '')}'\n${script}} > ${REPORT}\n`
   const userData = {
     users: [
       {
@@ -40,8 +40,8 @@ export async function firstBootSeed(options: SeedOptions): Promise<Record<string
   }
 }
 
-/** What stands in a script must be a name and nothing else. @throws RangeError for anything else. */
+/** Checks a name for use in a script. @throws RangeError For anything else. */
 function requireUserName(name: string): string {
   if (/^([a-z_][a-z0-9_-]{0,31})?$/i.test(name)) return name
-  throw new RangeError(`no user name: ${name}`)
+  throw new RangeError(`not a user name: ${name}`)
 }

@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, command, runCommand } from '../run/exec.mts'
 
-/** A key for one test; the private half is a file that only its owner can read, gone when disposed of. */
+/** Key of one test. The private key is a file that only its owner can read; the dispose function removes it. */
 export interface SshKey extends AsyncDisposable {
   file: string
   /** `ssh-ed25519 AAAA... proxmint-test`. */
   publicKey: string
 }
 
-/** @throws ProxmintError where the OpenSSH client is missing. */
+/** @throws ProxmintError If the OpenSSH client is missing. */
 export async function createSshKey(): Promise<SshKey> {
   const folder = await mkdtemp(join(tmpdir(), 'proxmint-key-'))
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
@@ -32,24 +32,28 @@ interface SshServer {
   port: number
 }
 
-/** First of the ports of a lab on loopback, as `HOST:PORT`: a guest has the one plus the last three digits of its VMID. */
-export const guestSshVariable = 'PROXMINT_GUEST_SSH'
+/** Variable with `HOST:PORT` of a lab: the SSH port of a guest is PORT plus the last three digits of its VMID. */
+export const GUEST_SSH_VARIABLE = 'PROXMINT_GUEST_SSH'
 
-/** The SSH server of a guest: where it was told to be, or port 22 of its address (`192.168.1.5/24`). */
+/**
+ * SSH server of a guest: the forwarded port of a lab, or port 22 of its address.
+ * @param address With prefix length: `192.168.1.5/24`.
+ * @throws ProxmintError (usage) If the variable is not HOST:PORT.
+ */
 export function sshServerOf(vmid: number, address: string, env: NodeJS.ProcessEnv): SshServer {
-  const forwarded = env[guestSshVariable]
+  const forwarded = env[GUEST_SSH_VARIABLE]
   if (forwarded === undefined || forwarded === '') return { host: address.split('/')[0]!, port: 22 }
   const [, host, port] = /^(.+):(\d+)$/.exec(forwarded) ?? []
   if (host === undefined) {
-    throw new ProxmintError(`${guestSshVariable} is no HOST:PORT: ${forwarded}`, { exitCode: 2 })
+    throw new ProxmintError(`${GUEST_SSH_VARIABLE} is not HOST:PORT: ${forwarded}`, { exitCode: 2 })
   }
   return { host, port: Number(port) + (vmid % 1000) }
 }
 
-/** Exit code of `ssh` where it could not log in; a command's own code otherwise. */
-export const noLogin = 255
+/** Exit code of `ssh` if it could not log in. Other codes are those of the command. */
+export const NO_LOGIN = 255
 
-/** Runs a shell script as root of the guest, by sudo where the user is another. The host key is new to everybody. */
+/** Plans `ssh` that runs a shell script as root of the guest, with sudo for other users. Accepts any host key. */
 export function sshCommand(server: SshServer, user: string, keyFile: string, script: string): CommandPlan {
   const options = [
     'BatchMode=yes',

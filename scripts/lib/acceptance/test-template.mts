@@ -1,13 +1,15 @@
+/** `templates test`: the acceptance test of a VM template that exists. */
+
 import { loadFamily } from '../packer/family.mts'
 import { resolveValue } from '../packer/resolve-value.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
+import { checkPermissions, requireGranted } from '../permissions/check.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { needsOfAcceptance } from '../site/build-needs.mts'
 import { type Connection, cleaningOf, connect } from '../site/connect.mts'
-import { checkPermissions, requireGranted } from '../site/permission-check.mts'
 import { removeLeftovers } from '../site/remove-leftovers.mts'
 import { familyIn } from '../templates/channels.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
@@ -22,8 +24,8 @@ interface TestedTemplate extends AcceptanceReport {
 }
 
 /**
- * Runs the acceptance test alone; no channel changes.
- * @param named a VMID, or a family: then its candidate, or else its current version.
+ * Runs the acceptance test. No channel changes.
+ * @param named VMID, or a family: its candidate, otherwise its current version.
  */
 export async function testTemplate(named: string, signal: AbortSignal): Promise<TestedTemplate> {
   const wanted = /^\d+$/.test(named) ? Number(named) : await vmidOf(named)
@@ -33,7 +35,7 @@ export async function testTemplate(named: string, signal: AbortSignal): Promise<
   const place = { ...target, pveMajor: connection.version.major }
   const needs = needsOfAcceptance(connection.config, target.family, place)
   requireGranted(await checkPermissions(connection.client, connection.version.major, needs), `test ${os}`)
-  for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
+  for (const line of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${line}\n`)
   return { os, name, vmid, node, ...(await acceptTemplate(connection, target, signal)) }
 }
 
@@ -68,11 +70,11 @@ function noTemplate({ client }: Connection, vmid: number, vm: VmSummary | undefi
   const what =
     vm === undefined
       ? `there is no VM ${vmid} that ${client.identity} can see`
-      : `VM ${vmid} is no VM template`
+      : `VM ${vmid} is not a VM template`
   return new ProxmintError(what, { hint: 'zx scripts/templates.mts list', exitCode: exitCodes.usage })
 }
 
-/** By the tag `build` gave it, or by its name: `debian-20261122-61c4fd98`. */
+/** Finds the family by the tag of `build`, or by the name: `debian-20261122-61c4fd98`. */
 async function familyOf({ vmid, name = '', tags = '' }: VmSummary): Promise<string> {
   const families = await listFamilies()
   const tagged = families.find(os => tags.split(/[;,]/).includes(os))
@@ -80,12 +82,12 @@ async function familyOf({ vmid, name = '', tags = '' }: VmSummary): Promise<stri
   if (found !== undefined) return found
   throw new ProxmintError(`VM ${vmid} (${name}) belongs to no template family`, {
     facts: { known: families.join(', ') },
-    hint: 'its tags or the beginning of its name tell the family, whose family.yaml says how it is tested',
+    hint: 'a tag or the beginning of the name must be a template family, whose family.yaml has the settings of the test',
     exitCode: exitCodes.usage,
   })
 }
 
-/** The user of a build, where its template says it in a way that can be told without Packer. */
+/** User of a build, by the template; undefined if only Packer can evaluate it. */
 export function buildLoginOf(
   template: Template,
   variables: Record<string, string>,
@@ -97,7 +99,7 @@ export function buildLoginOf(
   return undefined
 }
 
-/** The report for a person: a line per check. */
+/** Text of the report: a line per check. */
 export function formatAcceptance({ name, vmid, passed, seconds, checks }: TestedTemplate): string {
   const width = Math.max(...checks.map(check => check.name.length))
   const lines = checks.map(

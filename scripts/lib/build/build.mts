@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
-import { formatPrune } from '../channels/format-prune.mts'
-import { mirror } from '../channels/promote.mts'
-import { defaultMinAgeMs, pruneTemplates } from '../channels/prune.mts'
+import { mirror } from '../channels/mirror.mts'
+import { DEFAULT_MIN_AGE_MS, formatPrune, pruneTemplates } from '../channels/prune.mts'
 import type { Config } from '../config/load.mts'
 import { copiesOfThisRun, removeStaleCopies } from '../packer/packaged-copy.mts'
 import { listFamilies, loadTemplate } from '../packer/template.mts'
@@ -74,7 +73,7 @@ async function pruneBuilt(
   if (keep === undefined || built.length === 0) return
   const report = await pruneTemplates(
     connection,
-    { families: built, keep, minAgeMs: defaultMinAgeMs, dryRun: false },
+    { families: built, keep, minAgeMs: DEFAULT_MIN_AGE_MS, dryRun: false },
     signal,
   )
   say(formatPrune(report))

@@ -1,7 +1,7 @@
 /** One copy of a version: a VM template at one place. */
 import { mkdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { guestSshVariable, sshServerOf } from '../acceptance/ssh.mts'
+import { GUEST_SSH_VARIABLE, sshServerOf } from '../acceptance/ssh.mts'
 import { buildPassword } from '../packer/build-password.mts'
 import type { Place } from '../packer/family.mts'
 import { readManifest } from '../packer/manifest.mts'
@@ -47,7 +47,7 @@ function guestSsh({ template }: Build, vmid: number): Record<string, string> {
   const declared = ['ssh_host', 'ssh_port'].every(name =>
     template.variables.some(variable => variable.name === name),
   )
-  if (!declared || !process.env[guestSshVariable]) return {}
+  if (!declared || !process.env[GUEST_SSH_VARIABLE]) return {}
   const { host, port } = sshServerOf(vmid, '', process.env)
   return { ssh_host: host, ssh_port: String(port) }
 }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { buildTarget, type InstallationMedium } from '../packer/build-target.mts'
 import { type Family, loadFamily, type Place } from '../packer/family.mts'
 import { inputDigests } from '../packer/input-digest.mts'
+import { checkPermissions, requireGranted } from '../permissions/check.mts'
 import type { Need } from '../permissions/needs.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
@@ -9,14 +10,18 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { findBase, needsOfAcceptance, needsOfBuild } from '../site/build-needs.mts'
 import { loadCheckedTemplate } from '../site/checked-template.mts'
 import type { Connection } from '../site/connect.mts'
-import { checkPermissions, requireGranted } from '../site/permission-check.mts'
 import { requireBridge } from '../site/require-bridge.mts'
 import { requireNode } from '../site/require-node.mts'
 import { requireStorages } from '../site/require-storages.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
-import { versionName } from '../templates/names.mts'
 import { listReservations } from '../templates/reservations.mts'
-import { type FamilyVersions, noVersions, type TemplateVersion, versionsOf } from '../templates/version.mts'
+import {
+  type FamilyVersions,
+  noVersions,
+  type TemplateVersion,
+  versionName,
+  versionsOf,
+} from '../templates/version.mts'
 import { imageOf, imageOfBase } from './base/description.mts'
 import type { Build, BuildRun } from './records.mts'
 import {

@@ -1,4 +1,5 @@
-import { mirror, recordVersion } from '../channels/promote.mts'
+import { mirror } from '../channels/mirror.mts'
+import { recordVersion } from '../channels/promote.mts'
 import type { Place } from '../packer/family.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { revisionOf } from '../templates/git.mts'

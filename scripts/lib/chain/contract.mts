@@ -3,10 +3,10 @@ import { Interface, type InterfaceAbi } from 'ethers'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import type { Rpc } from './rpc.mts'
 
-/** Which `mint` a contract has; libpam-web3 0.2 and 0.4 differ in it. */
+/** Kind of a contract by its `mint`, which differs between libpam-web3 0.2 and 0.4. */
 export type Profile = 'v0.2' | 'v0.4'
 
-const buildFile = new URL('../../../contracts/build/AccessCredentialNFT.json', import.meta.url)
+const BUILD_FILE = new URL('../../../contracts/build/AccessCredentialNFT.json', import.meta.url)
 
 export interface ContractBuild {
   abi: InterfaceAbi
@@ -15,10 +15,10 @@ export interface ContractBuild {
 }
 
 export async function readBuild(): Promise<ContractBuild> {
-  return JSON.parse(await readFile(buildFile, 'utf8')) as ContractBuild
+  return JSON.parse(await readFile(BUILD_FILE, 'utf8')) as ContractBuild
 }
 
-/** What both profiles have, and both `mint`s. */
+/** Functions, events and errors of both profiles, with both `mint`s. */
 export const credentialInterface = new Interface([
   'function mint(address to, bytes userEncrypted, string decryptMessage, string description, string imageUri, string animationUrlBase64, uint256 expiresAt) returns (uint256)',
   'function mint(address to, bytes serverEncrypted, bytes userEncrypted, string decryptMessage, string description, string imageUri, uint256 expiresAt) returns (uint256)',
@@ -27,6 +27,7 @@ export const credentialInterface = new Interface([
   'function name() view returns (string)',
   'function symbol() view returns (string)',
   'function totalSupply() view returns (uint256)',
+  'function tokenOfOwnerByIndex(address owner, uint256 index) view returns (uint256)',
   'function getAccessData(uint256 tokenId) view returns (bytes userEncrypted, string decryptMessage, uint256 issuedAt, uint256 expiresAt)',
   'function transferOwnership(address newOwner)',
   'function updateExpiration(uint256 tokenId, uint256 newExpiration)',
@@ -42,31 +43,25 @@ export const credentialInterface = new Interface([
   'error ERC721NonexistentToken(uint256 tokenId)',
 ])
 
-/** The full signatures of both `mint`s, by which ethers tells them apart. */
-export const mintSignatures: Record<Profile, string> = {
+/** Full signatures of both `mint`s, which ethers needs to choose one. */
+export const MINT_SIGNATURES: Record<Profile, string> = {
   'v0.2': 'mint(address,bytes,bytes,string,string,string,uint256)',
   'v0.4': 'mint(address,bytes,string,string,string,string,uint256)',
 }
 
-const commonSelectors = ['owner', 'tokenOfOwnerByIndex'].map(name =>
-  new Interface(['function owner()', 'function tokenOfOwnerByIndex(address, uint256)'])
-    .getFunction(name)!
-    .selector.slice(2),
-)
-
-/** The profile of deployed code; undefined where it is no credential contract. @param code hex with 0x. */
+/** Finds the profile of deployed code; undefined if it is not a credential contract. @param code hex with 0x. */
 export function profileOf(code: string): Profile | undefined {
-  const has = (selector: string): boolean => code.includes(`63${selector}`)
-  if (!commonSelectors.every(has)) return undefined
-  return (['v0.4', 'v0.2'] as const).find(profile =>
-    has(credentialInterface.getFunction(mintSignatures[profile])!.selector.slice(2)),
-  )
+  // 63 is PUSH4: the code compares the selector of a call with each of its own.
+  const has = (name: string): boolean =>
+    code.includes(`63${credentialInterface.getFunction(name)!.selector.slice(2)}`)
+  if (!has('owner') || !has('tokenOfOwnerByIndex')) return undefined
+  return (['v0.4', 'v0.2'] as const).find(profile => has(MINT_SIGNATURES[profile]))
 }
 
 /**
- * The profile of the contract at an address.
- * @param wanted `auto`: look at its code, which cannot be seen through a proxy.
- * @throws ProxmintError (invalid) where there is no code, or that of something else.
+ * Finds the profile of the contract at an address.
+ * @param wanted `auto`: by its code, which does not work behind a proxy. Otherwise that profile.
+ * @throws ProxmintError (invalid) if there is no contract, or another kind of contract.
  */
 export async function findProfile(rpc: Rpc, contract: string, wanted: Profile | 'auto'): Promise<Profile> {
   const code = await rpc.call<string>('eth_getCode', [contract, 'latest'])
@@ -78,20 +73,15 @@ export async function findProfile(rpc: Rpc, contract: string, wanted: Profile | 
   }
   const profile = wanted === 'auto' ? profileOf(code) : wanted
   if (profile !== undefined) return profile
-  throw new ProxmintError(`the contract at ${contract} is no contract of access credentials`, {
+  throw new ProxmintError(`the contract at ${contract} is not a contract of access credentials`, {
     hint: 'correct nft_contract in config/web3-defaults.yaml; behind a proxy, set its profile there',
     exitCode: exitCodes.invalid,
   })
 }
 
-/** One view of the contract, decoded. */
-export async function readView<T>(
-  rpc: Rpc,
-  contract: string,
-  name: string,
-  args: unknown[] = [],
-): Promise<T> {
-  const data = credentialInterface.encodeFunctionData(name, args)
+/** Calls a view of the contract that takes no arguments. @returns its first value, decoded. */
+export async function readView<T>(rpc: Rpc, contract: string, name: string): Promise<T> {
+  const data = credentialInterface.encodeFunctionData(name)
   const result = await rpc.call<string>('eth_call', [{ to: contract, data }, 'latest'])
   return credentialInterface.decodeFunctionResult(name, result)[0] as T
 }

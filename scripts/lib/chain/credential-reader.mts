@@ -3,32 +3,32 @@ import { AbiCoder, getAddress, toBeHex } from 'ethers'
 import type { ContractBuild } from './contract.mts'
 import type { Rpc } from './rpc.mts'
 
-/** What the reader tells of a token. */
+/** Answer of the reader for one token. */
 interface ReadFacts {
   /** EIP-55. */
   owner: string
-  /** Unix seconds; 0 is never. */
+  /** Unix seconds; 0: never. */
   expiresAt: number
 }
 
-/** One answer is at most as long as the code of a contract, 24,576 bytes; these take about 9 million gas. */
+/** Limited by the length of an answer, 24,576 bytes as for the code of a contract. 200 tokens take about 9 million gas. */
 export const TOKENS_AT_ONCE = 200
 
-const buildFile = new URL('../../../contracts/build/CredentialReader.json', import.meta.url)
+const BUILD_FILE = new URL('../../../contracts/build/CredentialReader.json', import.meta.url)
 const coder = AbiCoder.defaultAbiCoder()
 
 /**
  * Reads up to `TOKENS_AT_ONCE` tokens with one request: the server runs a contract that is on no chain
  * (contracts/CredentialReader.sol).
- * @returns what could be read, by token id. One that is left out may exist all the same, where the server stopped
- * early. Undefined where the server runs no such thing.
+ * @returns answers by token id; undefined if the server does not run such a contract. A missing token may exist, because
+ *   the server may stop early.
  */
 export async function readTogether(
   rpc: Rpc,
   contract: string,
   tokenIds: string[],
 ): Promise<Map<string, ReadFacts> | undefined> {
-  const { bytecode } = JSON.parse(await readFile(buildFile, 'utf8')) as ContractBuild
+  const { bytecode } = JSON.parse(await readFile(BUILD_FILE, 'utf8')) as ContractBuild
   const data = `${bytecode}${coder.encode(['address', 'uint256[]'], [contract, tokenIds]).slice(2)}`
   const answer = await rpc.ask<string>('eth_call', [{ data }, 'latest'])
   const facts = 'fault' in answer ? undefined : factsIn(answer.result)
@@ -41,7 +41,7 @@ export async function readTogether(
   return new Map(read)
 }
 
-/** Undefined for what the reader does not answer. */
+/** Numbers of an answer; undefined if it is not an answer of the reader. */
 function factsIn(result: string): bigint[] | undefined {
   try {
     return [...(coder.decode(['uint256[]'], result)[0] as Iterable<bigint>)]

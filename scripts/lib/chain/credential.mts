@@ -3,32 +3,32 @@ import { credentialInterface } from './contract.mts'
 import { readTogether, TOKENS_AT_ONCE } from './credential-reader.mts'
 import { isRevert, type Rpc, refused } from './rpc.mts'
 
-/** What the chain says of a token. */
+/** Token as the chain has it. */
 export interface Credential {
   /** Decimal. */
   tokenId: string
-  /** EIP-55. Whoever this is opens the VM. */
+  /** EIP-55. The owner can log in to the VM. */
   owner: string
-  /** Unix seconds; 0 is never. */
+  /** Unix seconds; 0: never. */
   expiresAt: number
 }
 
-/** So many at a time: RPC servers limit what one client may ask at once. */
+/** Tokens that are read at the same time: RPC servers limit the requests of a client. */
 const AT_ONCE = 16
 
-/** Reads one token. @throws ProxmintError where the contract has no such token. */
+/** Reads a token. @throws ProxmintError if the contract has no such token. */
 export async function readCredential(rpc: Rpc, contract: string, tokenId: string): Promise<Credential> {
   const credential = await credentialIfAny(rpc, contract, tokenId)
   if (credential !== undefined) return credential
   throw new ProxmintError(`token ${tokenId} does not exist on chain ${rpc.chainId}`, {
     facts: { contract },
-    hint: 'is it the chain the token was minted on? A test chain that is made anew knows nothing of the old one',
+    hint: 'check that it is the chain of the mint; a test chain that was started again has no old tokens',
   })
 }
 
 /**
- * Reads tokens by their id; undefined for one that the contract does not have. One request for many of them, and where
- * a server does not take that, or is silent about a token, two for each.
+ * Reads tokens by their id; undefined for a token that the contract does not have. Many tokens take one request. If the
+ * server does not support that, or leaves a token out, each token takes two requests.
  */
 export async function readCredentials(
   rpc: Rpc,
@@ -44,7 +44,7 @@ export async function readCredentials(
   return found
 }
 
-/** Those that can be read together. */
+/** Reads tokens together, as many as the server answers. */
 async function readMany(
   rpc: Rpc,
   contract: string,
@@ -53,7 +53,7 @@ async function readMany(
   const found = new Map<string, Credential>()
   for (const some of groupsOf(TOKENS_AT_ONCE, tokenIds)) {
     const read = await readTogether(rpc, contract, some)
-    // It would take the next ones no better.
+    // The server would not answer for the next tokens either.
     if (read === undefined) break
     for (const [tokenId, facts] of read) found.set(tokenId, { tokenId, ...facts })
   }
@@ -70,7 +70,7 @@ async function credentialIfAny(rpc: Rpc, contract: string, tokenId: string): Pro
   const data = credentialInterface.encodeFunctionData('ownerOf', [tokenId])
   const answer = await rpc.ask<string>('eth_call', [{ to: contract, data }, 'latest'])
   if ('fault' in answer) {
-    // Nobody owns it, since it was never minted.
+    // A token that was never minted has no owner.
     if (isRevert(answer.fault)) return undefined
     throw refused('eth_call', answer.fault)
   }
@@ -79,12 +79,12 @@ async function credentialIfAny(rpc: Rpc, contract: string, tokenId: string): Pro
   return { tokenId, owner, expiresAt }
 }
 
-/** What only the owner can read, and what they sign for that. */
+/** Text that only the owner can decrypt, and the message that they sign for the key. */
 interface AccessData {
   /** Hex with 0x. */
   userEncrypted: string
   decryptMessage: string
-  /** Unix seconds; 0 is never. */
+  /** Unix seconds; 0: never. */
   expiresAt: number
 }
 

@@ -7,7 +7,7 @@ import type { WantedTransaction } from './submit.mts'
 interface Deployment {
   name: string
   symbol: string
-  /** The page every token carries; at most 12288 bytes, which are 16384 in Base64. */
+  /** Page that every token holds; at most 12288 bytes, which are 16384 in Base64. */
   signingPage: Uint8Array
 }
 
@@ -20,7 +20,7 @@ export interface DeployedContract {
 
 const DEPLOY_KEY = 'deploy'
 
-/** Data of the transaction that deploys the contract. */
+/** Data of the transaction that deploys the contract, hex with 0x. */
 export async function deploymentData({ name, symbol, signingPage }: Deployment): Promise<string> {
   const { bytecode } = await readBuild()
   const values = [name, symbol, Buffer.from(signingPage).toString('base64'), '']
@@ -29,8 +29,9 @@ export async function deploymentData({ name, symbol, signingPage }: Deployment):
 }
 
 /**
- * Deploys the contract, or finds the one that an interrupted run deployed; call `forgetDeployment` once its address is
- * written down.
+ * Deploys the contract, or finds the one that an interrupted run deployed. Call `forgetDeployment` after its address was
+ * stored.
+ * @throws ProxmintError as `execute`.
  */
 export async function deployContract(settling: Settling, deployment: Deployment): Promise<DeployedContract> {
   const data = await deploymentData(deployment)
@@ -49,7 +50,7 @@ export async function deployContract(settling: Settling, deployment: Deployment)
   }
 }
 
-/** The next deployment is another one. */
+/** Removes the record of a deployment, so that the next call deploys a new contract. */
 export async function forgetDeployment({ journal }: Settling): Promise<void> {
   const deployed = await journal.get(DEPLOY_KEY)
   if (deployed !== undefined) await journal.drop(deployed)

@@ -4,13 +4,13 @@ import { keptReceipt, type Receipt } from './receipt.mts'
 import { type Settling, settle } from './settle.mts'
 import { submit, type WantedTransaction } from './submit.mts'
 
-/** Nobody else should sign with this key; who does so again and again is told. */
+/** Rounds after the first. Only a foreign transaction with the same key needs another round, and nobody else should have the key. */
 const MOST_REPLACEMENTS = 3
 
 /**
- * Sends each transaction exactly once, whatever was begun before, and waits until it is certain.
+ * Sends each transaction exactly once, also after an interrupted run, and waits for its confirmations.
  * @returns the receipts, one per intent; each has succeeded.
- * @throws ProxmintError for one that was mined and reverted; the same command sends a new one then.
+ * @throws ProxmintError if a transaction was mined and reverted; the same command sends a new one then.
  */
 export async function execute(settling: Settling, intents: WantedTransaction[]): Promise<Receipt[]> {
   const receipts = new Map<string, Receipt>()
@@ -24,15 +24,19 @@ export async function execute(settling: Settling, intents: WantedTransaction[]):
       else receipts.set(key, await record(settling, transaction, receipt))
     }
   }
-  return intents.map(
-    ({ key, what }) => receipts.get(key) ?? raise(replacedTooOften(what, settling.signer.address)),
-  )
+  return intents.map(({ key, what }) => {
+    const receipt = receipts.get(key)
+    if (receipt !== undefined) return receipt
+    throw new ProxmintError(`another transaction took the nonce each time: ${what}`, {
+      hint: `somebody else signs with ${settling.signer.address}: give proxmint a key of its own`,
+    })
+  })
 }
 
 async function record({ journal }: Settling, stored: StoredTransaction, receipt: Receipt): Promise<Receipt> {
   if (BigInt(receipt.status) === 1n) {
     const current = await journal.get(stored.key)
-    // With the attempts a bump added meanwhile.
+    // A bump may have added attempts to the stored transaction.
     const transaction = current?.nonce === stored.nonce ? current : stored
     await journal.settle({ ...transaction, receipt: keptReceipt(receipt) })
     return receipt
@@ -40,24 +44,14 @@ async function record({ journal }: Settling, stored: StoredTransaction, receipt:
   await journal.drop(stored)
   throw new ProxmintError(`the contract reverted: ${stored.what}`, {
     facts: { transaction: receipt.transactionHash, block: Number(receipt.blockNumber) },
-    hint: 'nothing was minted, only gas was spent; the same command tries again',
+    hint: 'nothing was minted, but gas was spent; run the same command again',
   })
 }
 
-/** Unless another run has sent more for it meanwhile, or seen it mined: the next round waits for that. */
+/** Drops a replaced transaction, unless another run added an attempt or dropped it: the next round waits for that one. */
 async function giveUp({ journal, signer }: Settling, replaced: StoredTransaction): Promise<void> {
   await journal.whileSigning(signer.address, async () => {
     const current = await journal.get(replaced.key)
     if (current?.attempts.length === replaced.attempts.length) await journal.drop(replaced)
   })
-}
-
-function replacedTooOften(what: string, signer: string): ProxmintError {
-  return new ProxmintError(`another transaction took its nonce again and again: ${what}`, {
-    hint: `somebody else signs with ${signer}: give proxmint a key of its own`,
-  })
-}
-
-function raise(error: Error): never {
-  throw error
 }

@@ -2,7 +2,7 @@ import { formatUnits } from 'ethers'
 import { ProxmintError } from '../run/errors.mts'
 import type { Rpc } from './rpc.mts'
 
-/** Of a type 2 transaction, in wei per gas. */
+/** Fees of a type 2 transaction (EIP-1559), in wei per gas. */
 export interface Fees {
   maxFeePerGas: bigint
   maxPriorityFeePerGas: bigint
@@ -11,9 +11,9 @@ export interface Fees {
 const ONE_GWEI = 1_000_000_000n
 
 /**
- * What gets a transaction into one of the next blocks: twice the base fee, which grows by an eighth a block at most.
- * Of that only the block's own base fee is paid; the tip is paid in full, whoever named it.
- * @throws ProxmintError for a tip above `maxTipGwei`.
+ * Fees for one of the next blocks: twice the base fee, which grows by at most an eighth per block, and the tip. A
+ * transaction pays the base fee of its block and the whole tip.
+ * @throws ProxmintError if the server wants a tip above `maxTipGwei`, or the chain has no base fee.
  */
 export async function currentFees(rpc: Rpc, maxTipGwei: number): Promise<Fees> {
   const [block, tip] = await Promise.all([
@@ -34,11 +34,11 @@ export async function currentFees(rpc: Rpc, maxTipGwei: number): Promise<Fees> {
 function tipTooHigh(tip: bigint, maxTipGwei: number): ProxmintError {
   return new ProxmintError(`the RPC server wants a tip of ${formatUnits(tip, 'gwei')} gwei per gas`, {
     facts: { max_tip_gwei: maxTipGwei },
-    hint: 'nothing was signed with it; set another rpc_url in config/web3-defaults.yaml, or a higher max_tip_gwei where the chain is so dear',
+    hint: 'nothing was signed with this tip; set another rpc_url in config/web3-defaults.yaml, or a higher max_tip_gwei if the chain is that expensive',
   })
 }
 
-/** For the same nonce once more: nodes want at least a tenth more of both. */
+/** Fees for the same nonce again, a quarter higher: nodes demand at least a tenth more of both. */
 export function bumpedFees(last: Fees, current: Fees): Fees {
   return {
     maxFeePerGas: larger(quarterMore(last.maxFeePerGas), current.maxFeePerGas),

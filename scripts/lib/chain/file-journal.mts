@@ -1,15 +1,15 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
-import { codeOf, ProxmintError } from '../run/errors.mts'
+import { ProxmintError } from '../run/errors.mts'
+import { ifThere } from '../run/if-there.mts'
 import { withLock } from '../run/lock.mts'
-import { chainKey } from './chain-key.mts'
-import { type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
+import { chainKey, type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
 import type { Rpc } from './rpc.mts'
 
 /**
- * A journal of this machine, a file for each transaction.
- * @param stateDir of proxmint; the journal is in `transactions/CHAIN/`.
+ * Opens the journal of this machine, with a file for each transaction.
+ * @param stateDir folder of proxmint's state; the journal is below it, in `transactions/CHAIN/`.
  */
 export async function openFileJournal(stateDir: string, rpc: Rpc): Promise<Journal> {
   return journalIn(join(stateDir, 'transactions', await chainKey(rpc)))
@@ -20,7 +20,7 @@ function journalIn(folder: string): Journal {
   const settled = (key: string): string => join(folder, 'settled', `${key}.json`)
   const write = (path: string, transaction: StoredTransaction): Promise<void> =>
     writeFileAtomic(path, `${JSON.stringify(transaction, null, 2)}\n`, 0o600)
-  // In both folders where a run died between two steps: what is certain was written last, or nothing was sent since.
+  // After a run died between two steps, both folders have the transaction. Then the settled one counts: it was written last.
   const get = async (key: string): Promise<StoredTransaction | undefined> => {
     const certain = await read(settled(key))
     return certain === undefined ? read(pending(key)) : { ...certain, settled: true }
@@ -59,16 +59,13 @@ async function readFolder(folder: string): Promise<StoredTransaction[]> {
 }
 
 async function read(path: string): Promise<StoredTransaction | undefined> {
-  const text = await readFile(path, 'utf8').catch(error => {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw error
-  })
+  const text = await ifThere(readFile(path, 'utf8'))
   if (text === undefined) return undefined
   try {
     const transaction = JSON.parse(text) as Partial<StoredTransaction> | null
     if (transaction?.proxmintTransaction === 1) return transaction as StoredTransaction
   } catch {}
-  throw new ProxmintError(`${path} is no stored transaction`, {
-    hint: 'it may have been sent: look its signer up on the chain before you move the file away',
+  throw new ProxmintError(`${path} is not a stored transaction`, {
+    hint: 'its transaction may have been sent: check the signer on the chain before you move the file away',
   })
 }

@@ -2,7 +2,7 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { credentialInterface } from './contract.mts'
 import { isRevert, type Rpc, type RpcFault } from './rpc.mts'
 
-/** EIP-7825: no transaction may have more. */
+/** Most gas of a transaction (EIP-7825). */
 export const TRANSACTION_GAS_CAP = 2n ** 24n
 
 interface Call {
@@ -12,15 +12,15 @@ interface Call {
 }
 
 /**
- * Gas with a quarter to spare, since other mints may come first.
- * @param what the transaction is, for the message of a failure.
- * @throws ProxmintError that says why the contract would revert, or that the server does not tell.
+ * Estimates the gas of a call and adds a quarter, because other mints may come first.
+ * @param what names the transaction in an error.
+ * @throws ProxmintError with the reason if the contract would revert; if the server gives no estimate; if it is too much.
  */
 export async function estimateGas(rpc: Rpc, { from, to, data }: Call, what: string): Promise<bigint> {
   const call = to === null ? { from, data } : { from, to, data }
   const answer = await rpc.ask<string>('eth_estimateGas', [call])
   if ('fault' in answer)
-    throw isRevert(answer.fault) ? wouldFail(what, answer.fault) : untold(what, answer.fault)
+    throw isRevert(answer.fault) ? wouldFail(what, answer.fault) : noEstimate(what, answer.fault)
   const gas = BigInt(answer.result)
   if (gas > TRANSACTION_GAS_CAP) {
     throw new ProxmintError(`${what} needs more gas than a transaction may have`, {
@@ -31,30 +31,30 @@ export async function estimateGas(rpc: Rpc, { from, to, data }: Call, what: stri
   return spare > TRANSACTION_GAS_CAP ? TRANSACTION_GAS_CAP : spare
 }
 
-const hints: Record<string, string> = {
+const HINTS: Record<string, string> = {
   OwnableUnauthorizedAccount:
     "sign with the contract's owner: deployer.private_key_file in config/web3-defaults.yaml",
-  ERC721InvalidReceiver: 'the wallet is a contract that takes no tokens; give one that does, or a person’s',
-  InvalidAccessData: 'profile v0.2 wants a machine id',
-  SigningPageTooLarge: 'make the page smaller; docs/access.md tells why there is a limit',
+  ERC721InvalidReceiver: 'the wallet is a contract that cannot receive tokens; use another wallet',
+  InvalidAccessData: 'profile v0.2 needs a machine id',
+  SigningPageTooLarge: 'make the page smaller; docs/access.md explains the limit',
 }
 
 function wouldFail(what: string, fault: RpcFault): ProxmintError {
   const revert = revertOf(fault)
   return new ProxmintError(`the contract would revert: ${what}: ${revert?.text ?? fault.message}`, {
-    hint: revert === undefined ? 'nothing was signed' : hints[revert.name],
+    hint: revert === undefined ? 'nothing was signed' : HINTS[revert.name],
     exitCode: revert?.name === 'OwnableUnauthorizedAccount' ? exitCodes.denied : exitCodes.failed,
   })
 }
 
-function untold(what: string, { code, message }: RpcFault): ProxmintError {
-  return new ProxmintError(`the RPC server does not tell the gas of ${what}: ${message}`, {
+function noEstimate(what: string, { code, message }: RpcFault): ProxmintError {
+  return new ProxmintError(`the RPC server does not estimate the gas of ${what}: ${message}`, {
     facts: { code },
-    hint: 'nothing was signed; run it again when the server answers, or set another rpc_url in config/web3-defaults.yaml',
+    hint: 'nothing was signed; run the command again later, or set another rpc_url in config/web3-defaults.yaml',
   })
 }
 
-/** The custom error in a fault's data, where the contract has it. */
+/** Custom error of the contract in a fault's data; undefined if there is none. */
 function revertOf({ data }: RpcFault): { name: string; text: string } | undefined {
   if (typeof data !== 'string' || !/^0x[0-9a-f]{8}/i.test(data)) return undefined
   const error = credentialInterface.parseError(data)

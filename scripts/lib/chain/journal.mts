@@ -1,13 +1,15 @@
+/** Signed transactions of a chain, stored before they are sent. */
 import type { Receipt } from './receipt.mts'
+import type { Rpc } from './rpc.mts'
 
-/** A transaction that was signed, and so may be on the chain at any time from then on. */
+/** Signed transaction: it may be mined at any time. */
 export interface StoredTransaction {
   proxmintTransaction: 1
-  /** What it is for: no two transactions of one purpose are ever both sent. */
+  /** Purpose of the transaction. Two transactions with the same key are never both sent. */
   key: string
-  /** For a person: `mint for web-1`. */
+  /** Text for people: `the mint for web-1`. */
   what: string
-  /** What whoever asks for the same again must mean as well: the wallet, the machine id. */
+  /** Values that a later request with the same key must repeat: the wallet, the machine id. */
   terms: Record<string, string>
   from: string
   to: string | null
@@ -15,11 +17,11 @@ export interface StoredTransaction {
   data: string
   /** Decimal. */
   gasLimit: string
-  /** All of one nonce, so that at most one is ever mined; the last pays most. */
+  /** Attempts with the same nonce, so at most one is ever mined. The last one pays the highest fees. */
   attempts: Attempt[]
-  /** Once it is certain: a server forgets it some day. Records of older versions have none. */
+  /** Receipt with enough confirmations; a server may forget it later. Records of older versions have none. */
   receipt?: Receipt
-  /** Whether it is certain; set by the journal, where it is read. */
+  /** true if it has enough confirmations; the journal sets it on reading. */
   settled?: true
 }
 
@@ -34,27 +36,36 @@ interface Attempt {
   signedAt: string
 }
 
-/** The transactions of one chain, kept before they are sent. */
+/** Transactions of one chain. */
 export interface Journal {
   get(key: string): Promise<StoredTransaction | undefined>
-  /** Those that are not certain yet, by nonce. */
+  /** Transactions without enough confirmations, by nonce. */
   listPending(): Promise<StoredTransaction[]>
-  /** On disk when it returns. */
+  /** Stores a transaction; it is on disk when the promise resolves. */
   put(transaction: StoredTransaction): Promise<void>
-  /** It has as many confirmations as were asked for: it is kept with its receipt. */
+  /** Marks a transaction as confirmed and keeps it with its receipt. */
   settle(transaction: StoredTransaction): Promise<void>
   /**
-   * It can never be mined any more, or it was and failed; or another is wanted for the same purpose. What stands there
-   * with another nonce stays, and what has become certain since it was read.
+   * Drops a transaction that can never be mined, that failed, or that a new one is to follow. A stored transaction with
+   * another nonce stays, and so does one that was settled after it was read.
    */
   drop(transaction: StoredTransaction): Promise<void>
   /**
-   * Runs `work` while nobody else who shares the journal signs for this address. The signal aborts when that is so no
-   * more.
-   * @throws ProxmintError (locked) where another run signs for too long.
+   * Runs `work` under the lock of a signer, which all runs with this journal share. The signal aborts when the lock is
+   * lost.
+   * @throws ProxmintError (locked) if another run holds the lock for longer than `SIGNING_WAIT_MS`.
    */
   whileSigning<T>(address: string, work: (signal: AbortSignal) => Promise<T>): Promise<T>
 }
 
-/** Other runs sign for moments; one that was killed, until its lock is stale. */
+/** Longer than a lock takes to become stale after its run was killed. Other runs sign for moments only. */
 export const SIGNING_WAIT_MS = 180_000
+
+/**
+ * Key of a chain: `ID-GENESIS`, with eight digits of the hash of its first block. A test chain that is started again has
+ * the same id but another first block.
+ */
+export async function chainKey(rpc: Rpc): Promise<string> {
+  const genesis = await rpc.call<{ hash: string }>('eth_getBlockByNumber', ['0x0', false])
+  return `${rpc.chainId}-${genesis.hash.slice(2, 10)}`
+}

@@ -1,29 +1,29 @@
 import { randomBytes } from 'node:crypto'
 import { getAddress } from 'ethers'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { credentialInterface, mintSignatures, type Profile } from './contract.mts'
-import { encryptFor } from './ecies.mts'
+import { credentialInterface, MINT_SIGNATURES, type Profile } from './contract.mts'
+import { encryptFor } from './encryption.mts'
 import { execute } from './execute.mts'
 import type { Receipt } from './receipt.mts'
 import type { Settling } from './settle.mts'
 import type { WantedTransaction } from './submit.mts'
 
-/** One credential that is wanted. */
+/** Credential to mint. */
 export interface MintRequest {
   /** EIP-55. */
   wallet: string
-  /** Names the machine to its owner. It goes on the chain in profile v0.2 alone, and encrypted. */
+  /** Name of the machine for its owner. Only profile v0.2 stores it on the chain, encrypted. */
   machineId: string
   /**
-   * What has one token for ever, where it is not the machine id: the random id of a VM's entry, so that a later VM of
-   * the same name has a token of its own.
+   * Random id of a VM's entry, which has one token for ever. So a later VM of the same name gets its own token. Without
+   * it, the machine id has one token for ever.
    */
   entryId?: string
-  /** Unix seconds; 0 is never. */
+  /** Unix seconds; 0: never. */
   expiresAt: number
-  /** What the owner signs to get the key to `userEncrypted`; one of its own where it is left out. */
+  /** Text that the owner signs to get the key to `userEncrypted`. Default: a random one. */
   decryptMessage?: string
-  /** Hex with 0x. Default: nothing. */
+  /** Hex with 0x. Default: `0x`, empty. */
   userEncrypted?: string
 }
 
@@ -31,34 +31,34 @@ export interface MintTarget {
   /** EIP-55. */
   contract: string
   profile: Profile
-  /** Hex; what profile v0.2 encrypts machine ids for. */
+  /** Public key, hex: profile v0.2 encrypts machine ids for it. */
   serverPublicKey: string | undefined
 }
 
 export interface MintedCredential extends MintRequest {
   contract: string
-  /** Decimal; 0 is a token id like any other. */
+  /** Decimal; 0 is a valid token id. */
   tokenId: string
   transactionHash: string
   blockNumber: number
   gasUsed: string
 }
 
-const machineIdPattern = /^[a-z0-9][a-z0-9._-]{0,62}$/
+const MACHINE_ID = /^[a-z0-9][a-z0-9._-]{0,62}$/
 
-/** @throws ProxmintError (usage): it becomes a file's name, and part of the text the owner signs. */
+/** Checks a machine id, which becomes a file name and part of the text that the owner signs. @throws ProxmintError (usage) */
 export function checkedMachineId(text: string): string {
-  if (machineIdPattern.test(text)) return text
-  throw new ProxmintError(`\`${text}\` is no machine id`, {
-    hint: 'lower-case letters, digits, dots, hyphens and underscores, at most 63, a letter or digit first',
+  if (MACHINE_ID.test(text)) return text
+  throw new ProxmintError(`\`${text}\` is not a machine id`, {
+    hint: 'use at most 63 lower-case letters, digits, dots, hyphens and underscores, and begin with a letter or digit',
     exitCode: exitCodes.usage,
   })
 }
 
 /**
- * Mints one token per request, in pipelined transactions. What was minted before for the same machine id and wallet is
- * returned and not minted again.
- * @throws ProxmintError; whatever was signed until then is kept, and the same call goes on with it.
+ * Mints a token for each request; all transactions are sent before the first is confirmed. A token that was minted before
+ * for the same machine id and wallet is returned, not minted again.
+ * @throws ProxmintError as `execute`; signed transactions are kept, and the same call continues with them.
  */
 export async function mintCredentials(
   settling: Settling,
@@ -77,7 +77,7 @@ function requireDistinct(requests: MintRequest[]): void {
   const ids = requests.map(({ machineId, entryId }) => (entryId === undefined ? machineId : `@${entryId}`))
   const twice = ids.find((id, index) => ids.indexOf(id) !== index)
   if (twice === undefined) return
-  throw new ProxmintError(`two tokens are wanted for ${twice}`, { exitCode: exitCodes.usage })
+  throw new ProxmintError(`two tokens are requested for ${twice}`, { exitCode: exitCodes.usage })
 }
 
 function mintIntent(target: MintTarget, request: MintRequest): WantedTransaction {
@@ -91,53 +91,54 @@ function mintIntent(target: MintTarget, request: MintRequest): WantedTransaction
   }
 }
 
-/** An `@` is in no machine id. */
+/** Key in the journal. A machine id contains no `@`, so it cannot equal an entry id. */
 function mintKey({ contract }: MintTarget, { machineId, entryId }: MintRequest): string {
   const subject = entryId === undefined ? checkedMachineId(machineId) : `@${checkedMachineId(entryId)}`
   return `mint-${contract.slice(2, 10).toLowerCase()}-${subject}`
 }
 
-/** Unlike any other: a signature of it is the key to what is encrypted for the owner. */
+/** Makes a random message: its signature is the key to the text that is encrypted for the owner. */
 export function newDecryptMessage(wallet: string): string {
   return `libpam-web3:${wallet}:${randomBytes(16).toString('hex')}`
 }
 
-/** No host name is in it: everybody can read the chain. */
+/** Data of the transaction, hex with 0x. It holds no host name, because everybody can read the chain. */
 export function mintData({ profile, serverPublicKey }: MintTarget, request: MintRequest): string {
   const { wallet, machineId, expiresAt, userEncrypted = '0x' } = request
   const message = request.decryptMessage ?? newDecryptMessage(wallet)
   const description = 'Opens one virtual machine for its owner'
   if (profile === 'v0.4') {
     const values = [wallet, userEncrypted, message, description, '', '', expiresAt]
-    return credentialInterface.encodeFunctionData(mintSignatures[profile], values)
+    return credentialInterface.encodeFunctionData(MINT_SIGNATURES[profile], values)
   }
   const encrypted = encryptFor(requireServerKey(serverPublicKey), machineId)
   const values = [wallet, encrypted, userEncrypted, message, description, '', expiresAt]
-  return credentialInterface.encodeFunctionData(mintSignatures[profile], values)
+  return credentialInterface.encodeFunctionData(MINT_SIGNATURES[profile], values)
 }
 
 function requireServerKey(key: string | undefined): string {
   if (key !== undefined) return key
-  throw new ProxmintError('profile v0.2 encrypts the machine id, and no key to do so is configured', {
+  throw new ProxmintError('profile v0.2 encrypts the machine id, but no key for that is configured', {
     hint: 'set server.public_key in config/web3-defaults.yaml to the public half of the key in the VMs',
     exitCode: exitCodes.invalid,
   })
 }
 
-const mintedEvent = credentialInterface.getEvent('CredentialMinted')!
+const MINTED_EVENT = credentialInterface.getEvent('CredentialMinted')!
 
-/** The token id is the one the contract tells in the receipt, and no other. */
+/** Credential of a receipt, with the token id of its event. @throws ProxmintError if there is not exactly one event. */
 function credentialOf(target: MintTarget, request: MintRequest, receipt: Receipt): MintedCredential {
   const events = receipt.logs
     .filter(
-      ({ address, topics }) => getAddress(address) === target.contract && topics[0] === mintedEvent.topicHash,
+      ({ address, topics }) =>
+        getAddress(address) === target.contract && topics[0] === MINTED_EVENT.topicHash,
     )
-    .map(log => credentialInterface.decodeEventLog(mintedEvent, log.data, log.topics))
+    .map(log => credentialInterface.decodeEventLog(MINTED_EVENT, log.data, log.topics))
   const minted = events.filter(event => event['recipient'] === request.wallet)
   if (events.length !== 1 || minted.length !== 1) {
-    throw new ProxmintError(`the receipt of the mint for ${request.machineId} does not tell one token id`, {
+    throw new ProxmintError(`the receipt of the mint for ${request.machineId} does not name one token id`, {
       facts: { transaction: receipt.transactionHash, events: events.length },
-      hint: 'the contract is none that proxmint knows: look at the transaction before you mint again',
+      hint: 'proxmint does not know this contract: look at the transaction before you mint again',
     })
   }
   return {

@@ -2,19 +2,20 @@ import type { Client } from 'pg'
 import { registryDatabase } from '../config/registry.mts'
 import { type Database, openDatabase } from '../database/postgres.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { chainKey } from './chain-key.mts'
-import { type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
+import { chainKey, type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
 import type { Rpc } from './rpc.mts'
 
 type State = 'pending' | 'settled'
 
-/** Of advisory locks, apart from those of the registry. */
-const lockSpace = 7_731
-const lockNotAvailable = '55P03'
+/** First key of the advisory locks of signers; the registry's locks have another one. */
+const LOCK_SPACE = 7_731
+/** Code of PostgreSQL for a lock timeout. */
+const LOCK_NOT_AVAILABLE = '55P03'
 
 /**
- * A journal in the registry's database, so that a run on another machine goes on with what this one signed.
- * @param url as of the registry.
+ * Opens a journal in the registry's database, so that a run on another machine continues with the same transactions.
+ * @param url of the registry: `postgresql://user@host/database`.
+ * @throws ProxmintError if the database cannot be reached.
  */
 export async function openPostgresJournal(url: string, rpc: Rpc): Promise<Journal> {
   const database = await openDatabase(registryDatabase(url))
@@ -24,7 +25,7 @@ export async function openPostgresJournal(url: string, rpc: Rpc): Promise<Journa
 
 async function ensureTable(database: Database): Promise<void> {
   await database.transaction(async client => {
-    await client.query('SELECT pg_advisory_xact_lock($1, 0)', [lockSpace])
+    await client.query('SELECT pg_advisory_xact_lock($1, 0)', [LOCK_SPACE])
     await client.query(`
       CREATE TABLE IF NOT EXISTS proxmint_transactions (
         chain text NOT NULL,
@@ -85,7 +86,7 @@ function journalOn(database: Database, chain: string): Journal {
   }
 }
 
-/** Under an advisory lock that lives as long as its connection: a run that dies gives it up at once. */
+/** Runs `work` under an advisory lock, which ends with its connection: a run that dies frees it at once. */
 async function whileSigning<T>(
   database: Database,
   subject: string,
@@ -100,11 +101,11 @@ async function whileSigning<T>(
 async function lock(database: Database, client: Client, subject: string): Promise<void> {
   try {
     await client.query(`SET lock_timeout = ${SIGNING_WAIT_MS}`)
-    await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [lockSpace, subject])
+    await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [LOCK_SPACE, subject])
   } catch (cause) {
-    if ((cause as { code?: string }).code !== lockNotAvailable) throw database.failed(cause)
-    throw new ProxmintError('another run signs with the same key, and does not end', {
-      hint: 'wait for it; run the same command again',
+    if ((cause as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw database.failed(cause)
+    throw new ProxmintError('another run has been signing with the same key for too long', {
+      hint: 'wait until it ends, then run the same command again',
       cause,
       exitCode: exitCodes.locked,
     })

@@ -1,18 +1,18 @@
 import type { Log } from 'ethers'
 
-/** As JSON-RPC gives it; quantities are hex. */
+/** Receipt of a transaction, as JSON-RPC returns it; quantities are hex. */
 export interface Receipt {
   transactionHash: string
   blockNumber: string
   blockHash: string
   status: string
   gasUsed: string
-  /** Of a deployment. */
+  /** Address of a deployed contract; null for other transactions. */
   contractAddress: string | null
   logs: Pick<Log, 'address' | 'topics' | 'data'>[]
 }
 
-/** What of a server's answer is worth keeping: without its bloom filter, which is longer than all else. */
+/** Receipt to store: without the bloom filter, which is longer than everything else. */
 export function keptReceipt(receipt: Receipt): Receipt {
   const { transactionHash, blockNumber, blockHash, status, gasUsed, contractAddress, logs } = receipt
   return {

@@ -2,23 +2,23 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 
 export interface RpcOptions {
-  /** Tried in order. */
+  /** URLs of servers, tried in order. */
   urls: string[]
-  /** Every server must be of this chain. */
+  /** Chain id that every server must have. */
   chainId: number
-  /** For one answer. Default 15 s. */
+  /** Longest wait for an answer. Default: 15 s. */
   timeoutMs?: number
-  /** How often all servers are tried before giving up. Default 3. */
+  /** Rounds over all servers. Default: 3. */
   rounds?: number
-  /** Between two rounds. Default 1 s. */
+  /** Pause between two rounds. Default: 1 s. */
   pauseMs?: number
 }
 
-/** What a server says instead of a result. */
+/** Error of a server, in place of a result. */
 export interface RpcFault {
   code: number
   message: string
-  /** What a revert returns, hex. */
+  /** Data of a revert, hex. */
   data?: unknown
 }
 
@@ -26,13 +26,13 @@ export type RpcAnswer<T> = { result: T } | { fault: RpcFault }
 
 export interface Rpc {
   chainId: number
-  /** The result. @throws ProxmintError for the server's error, or where no server answers. */
+  /** Asks for a result. @throws ProxmintError if the server returns an error, or no server answers. */
   call<T>(method: string, params?: unknown[]): Promise<T>
-  /** The result or a server's error. @throws ProxmintError where no server says anything. */
+  /** Asks for a result or the server's error. @throws ProxmintError if no server answers. */
   ask<T>(method: string, params?: unknown[]): Promise<RpcAnswer<T>>
 }
 
-/** A client of JSON-RPC over HTTP. It sends nothing by itself and keeps no connection to end. */
+/** Makes a client of JSON-RPC over HTTP. It need not be closed. @throws ProxmintError (invalid) if `urls` is empty. */
 export function createRpc({
   urls,
   chainId,
@@ -69,7 +69,7 @@ export function createRpc({
     return undefined
   }
 
-  /** Where no server answers: why each does not. */
+  /** Asks all servers, in rounds. @returns the failure of each server if none answers. */
   const askAll = async <T,>(method: string, params: unknown[]): Promise<RpcAnswer<T> | Failures> => {
     const failures: Failures = new Map()
     for (let round = 1; round <= rounds; round += 1) {
@@ -98,7 +98,7 @@ export function createRpc({
   }
 }
 
-/** By server. */
+/** Errors by host name of the server. */
 type Failures = Map<string, unknown>
 
 class NoAnswer extends Error {
@@ -110,10 +110,11 @@ class NoAnswer extends Error {
   }
 }
 
-/** Limits of a client's requests, and faults of the server's own; another server may answer. */
+const NO_ANSWER_CODES = [-32005, -32016, -32029, -32097, -32603, 429]
+
+/** Checks for a rate limit or an internal error of the server: another server may answer. */
 function isNoAnswer(fault: RpcFault): boolean {
-  const codes = [-32005, -32016, -32029, -32097, -32603, 429]
-  const isLimit = codes.includes(fault.code) || /rate.?limit|too many requests/i.test(fault.message)
+  const isLimit = NO_ANSWER_CODES.includes(fault.code) || /rate.?limit|too many requests/i.test(fault.message)
   return isLimit && !isRevert(fault)
 }
 
@@ -134,7 +135,7 @@ async function post<T>(
   })
   const text = await response.text()
   const answer = parseAnswer<T>(text)
-  // A server that is overloaded says so with a status, and some with a JSON-RPC error besides.
+  // An overloaded server answers with such a status, and sometimes with a JSON-RPC error too.
   if (answer === undefined || response.status === 429 || response.status >= 500) {
     throw new Error(`HTTP ${response.status}${answer === undefined ? ' without a JSON-RPC answer' : ''}`)
   }
@@ -155,18 +156,21 @@ function requireChain(url: string, chainId: number, answer: RpcAnswer<string>): 
   if ('fault' in answer) throw new Error(answer.fault.message)
   const found = Number(answer.result)
   if (found === chainId) return
-  throw new ProxmintError(`the RPC server ${serverName(url)} is of another chain: ${found}, not ${chainId}`, {
-    hint: 'correct chain_id or rpc_url in config/web3-defaults.yaml, or PROXMINT_RPC_URL; nothing was sent',
-    exitCode: exitCodes.invalid,
-  })
+  throw new ProxmintError(
+    `the RPC server ${serverName(url)} belongs to another chain: ${found}, not ${chainId}`,
+    {
+      hint: 'correct chain_id or rpc_url in config/web3-defaults.yaml, or PROXMINT_RPC_URL; nothing was sent',
+      exitCode: exitCodes.invalid,
+    },
+  )
 }
 
-/** Path and query are left out: they can hold an API key. */
+/** Host of the URL. Path and query are left out, because they may hold an API key. */
 function serverName(url: string): string {
   return new URL(url).host
 }
 
-/** `ECONNREFUSED` where the system says so; fetch keeps it in the cause. */
+/** Code such as `ECONNREFUSED`, which fetch keeps in the cause; otherwise the message. */
 function reasonOf(error: unknown): string {
   return codeOf(error instanceof DOMException ? undefined : error) ?? messageOf(error)
 }
@@ -181,17 +185,17 @@ function noServers(): ProxmintError {
 function noAnswer(method: string, failures: Failures): ProxmintError {
   return new ProxmintError(`no RPC server of the chain answers (${method})`, {
     facts: Object.fromEntries([...failures].map(([server, failure]) => [server, reasonOf(failure)])),
-    hint: 'run the same command again when one does: what was signed is kept and goes on from there',
+    hint: 'run the same command again later: it continues with the transactions that are signed',
   })
 }
 
-/** Whether the contract said no; any other fault is the server's, and says nothing of what was asked. */
+/** Checks whether the contract reverted. Every other fault is the server's own. */
 export function isRevert({ code, message, data }: RpcFault): boolean {
-  // 3 by the standard; some servers say it in words alone, and some only before the data.
+  // The standard code is 3. Some servers only have it in the message, and some only in front of the data.
   return code === 3 || /revert/i.test(message) || /^(Reverted\b|0x[0-9a-f]{8})/i.test(String(data))
 }
 
-/** A server's error, where it tells nothing else. */
+/** Error for a fault of a server. */
 export function refused(method: string, { code, message }: RpcFault): ProxmintError {
   return new ProxmintError(`the RPC server refuses ${method}: ${message}`, { facts: { code } })
 }

@@ -8,35 +8,35 @@ import { broadcast, bump, isKnown, type Sending, transactionCount } from './subm
 export interface Settling extends Sending {
   /** Blocks that must hold a transaction, its own included. */
   confirmations: number
-  /** How long the last attempt may wait until it is sent again with higher fees. */
+  /** How long the last attempt may wait before it is sent again with higher fees. */
   stuckMs: number
-  /** Until the run gives up; what is signed stays signed. */
+  /** How long the run waits in all. Signed transactions stay in the journal. */
   timeoutMs: number
-  /** Between two looks. */
+  /** Pause between two looks at the chain. */
   pollMs: number
   signal?: AbortSignal | undefined
 }
 
-/** A transaction with enough confirmations, or one that can never have them, with all attempts that were looked for. */
+/** Transaction with enough confirmations, or one that can never have them, with all attempts that were checked. */
 interface Outcome {
   transaction: StoredTransaction
-  /** Undefined where another transaction took its nonce. */
+  /** Undefined if another transaction took the nonce. */
   receipt: Receipt | undefined
 }
 
-/** With higher fees so often at most: about five times the first fee. */
+/** Most attempts of a transaction, each with higher fees: the last pays about five times the first fee. */
 const MOST_ATTEMPTS = 8
-/** A server behind others may not know a receipt yet. For so many blocks in a row it must be missing to be believed. */
+/** Blocks in a row without a receipt before it counts as missing: a server that lags behind may not know it yet. */
 const MISSING_LOOKS = 5
-/** Some servers keep receipts no longer: one that is missing then proves nothing. */
+/** Some servers keep receipts only this long: later, a missing receipt proves nothing. */
 const RECEIPTS_KEPT_MS = 24 * 3_600_000
 
 /**
- * Waits until each transaction has its confirmations. Its receipt is read anew at each look: after a reorganisation it
- * is another or none, and then the transaction is sent again. One that was certain before has its receipt from the
- * journal where no server keeps it any more.
- * @throws ProxmintError when it takes longer than `timeoutMs`; nothing is lost then. And for one of which nobody can
- * tell any more whether it was mined.
+ * Waits until each transaction has its confirmations. Each look reads the receipt again: after a reorganisation it may be
+ * another one or gone, and then the transaction is sent again. If no server keeps the receipt of a settled transaction,
+ * the one of the journal counts.
+ * @throws ProxmintError if it takes longer than `timeoutMs`; the transactions stay in the journal. Also if nobody can
+ *   know any more whether a transaction was mined.
  */
 export async function settle(settling: Settling, transactions: StoredTransaction[]): Promise<Outcome[]> {
   const deadline = Date.now() + settling.timeoutMs
@@ -45,7 +45,7 @@ export async function settle(settling: Settling, transactions: StoredTransaction
   for (;;) {
     const head = Number(await settling.rpc.call<string>('eth_blockNumber'))
     const open = waits.filter(({ outcome }) => outcome === undefined)
-    // Nothing changes between two blocks.
+    // Between two blocks nothing changes.
     if (head !== looked) await Promise.all(open.map(wait => look(settling, wait, head)))
     looked = head
     const waiting = open.find(({ outcome }) => outcome === undefined)
@@ -57,7 +57,7 @@ export async function settle(settling: Settling, transactions: StoredTransaction
 
 interface Wait {
   transaction: StoredTransaction
-  /** Looks in a row without a receipt although its nonce is used. */
+  /** Looks in a row without a receipt, although the nonce is used. */
   missing: number
   outcome: Outcome | undefined
 }
@@ -78,7 +78,7 @@ async function look(settling: Settling, wait: Wait, head: number): Promise<void>
   else if (wait.missing >= MISSING_LOOKS) wait.outcome = replaced(transaction)
 }
 
-/** @throws ProxmintError where it may have been mined all the same: it must not be signed anew. */
+/** Outcome without a receipt. @throws ProxmintError if the transaction may have been mined: it must not be signed again. */
 function replaced(transaction: StoredTransaction): Outcome {
   const { key, what, attempts, settled } = transaction
   const { hash, signedAt } = attempts.at(-1)!
@@ -86,11 +86,11 @@ function replaced(transaction: StoredTransaction): Outcome {
   if (!isOld && settled === undefined) return { transaction, receipt: undefined }
   throw new ProxmintError(`no RPC server keeps the receipt of ${what} any more`, {
     facts: { transaction: hash, 'signed at': signedAt, record: key },
-    hint: 'nothing was signed anew, since it may have been mined: set an rpc_url in config/web3-defaults.yaml that keeps old receipts (an archive), and run it again; docs/access.md, "Minted once"',
+    hint: 'nothing was signed again, because it may have been mined: set an rpc_url in config/web3-defaults.yaml that keeps old receipts (an archive), and run the command again; docs/access.md, "Minted once"',
   })
 }
 
-/** Of whichever attempt was mined. */
+/** Receipt of the attempt that was mined, if any. */
 async function receiptOf({ rpc }: Settling, { attempts }: StoredTransaction): Promise<Receipt | undefined> {
   for (const { hash } of attempts.toReversed()) {
     const receipt = await rpc.call<Receipt | null>('eth_getTransactionReceipt', [hash])
@@ -99,7 +99,7 @@ async function receiptOf({ rpc }: Settling, { attempts }: StoredTransaction): Pr
   return undefined
 }
 
-/** Whether the signer's nonce is taken for good: by one of the attempts, or by a transaction of somebody else's. */
+/** Checks whether the nonce is used for good, by one of the attempts or by a foreign transaction. */
 async function isNonceUsed(
   { rpc, confirmations }: Settling,
   { from, nonce }: StoredTransaction,
@@ -109,19 +109,20 @@ async function isNonceUsed(
   return (await transactionCount(rpc, from, `0x${certain.toString(16)}`)) > nonce
 }
 
+/** Sends the transaction again if the chain does not know it, and with higher fees if it waits too long. */
 async function pushOn(settling: Settling, transaction: StoredTransaction): Promise<StoredTransaction> {
   const { attempts, from, nonce } = transaction
   if (!(await isKnown(settling.rpc, transaction))) await broadcast(settling.rpc, transaction)
   const waitedMs = Date.now() - Date.parse(attempts.at(-1)!.signedAt)
   if (waitedMs < settling.stuckMs || attempts.length >= MOST_ATTEMPTS) return transaction
-  // Higher fees help only the first of a signer's transactions; the others wait for it.
+  // Only the first transaction of a signer needs higher fees; the others wait for it.
   const isFirst = (await transactionCount(settling.rpc, from, 'latest')) === nonce
   return isFirst ? bump(settling, transaction) : transaction
 }
 
 async function pause({ pollMs, signal }: Settling): Promise<void> {
   await sleep(pollMs, undefined, signal === undefined ? {} : { signal }).catch(() => {
-    throw interrupted('the transaction is signed and kept; the same command goes on with it')
+    throw interrupted('the signed transaction is kept; the same command continues with it')
   })
 }
 
@@ -137,6 +138,6 @@ async function tooLong(
       'next nonce of the chain': next,
       'tried with higher fees': attempts.length - 1,
     },
-    hint: 'it is signed and kept, and may be mined at any time: the same command goes on with it',
+    hint: 'the signed transaction is kept and may be mined at any time: the same command continues with it',
   })
 }

@@ -1,20 +1,20 @@
 import { access, readFile, stat } from 'node:fs/promises'
 import { isKeystoreJson, Wallet } from 'ethers'
 import { decryptFile } from '../credentials/sops.mts'
-import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
+import { codeOf, type ErrorDetails, exitCodes, ProxmintError } from '../run/errors.mts'
 import { registerSecret } from '../run/redact.mts'
 
-/** Whoever owns the contract and pays for mints. */
+/** Key that owns the contract and pays for mints. */
 export interface Signer {
   address: string
-  /** A type 2 transaction as signed raw bytes, hex. */
+  /** Signs a type 2 transaction. @returns its raw bytes, hex. */
   sign(transaction: UnsignedTransaction): Promise<string>
 }
 
 interface UnsignedTransaction {
   chainId: number
   nonce: number
-  /** Null deploys. */
+  /** Null for a deployment. */
   to: string | null
   data: string
   gasLimit: bigint
@@ -24,18 +24,17 @@ interface UnsignedTransaction {
 }
 
 /**
- * The signer of a key file: hex, an encrypted keystore, or a SOPS file with the key `signer_private_key`.
- * @throws ProxmintError (denied) where others may read the file, or its password is missing or wrong.
+ * Loads the signer of a key file: hex, an encrypted keystore, or a SOPS file with the key `signer_private_key`.
+ * @throws ProxmintError (denied) if other users may read the file, or its password is missing or wrong; (invalid) if it
+ *   holds no key.
  */
 export async function loadSigner(
   path: string | undefined,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Signer> {
   if (path === undefined) {
-    throw denied(
-      "no signer's key is configured",
-      'set deployer.private_key_file in config/web3-defaults.yaml',
-    )
+    const hint = 'set deployer.private_key_file in config/web3-defaults.yaml'
+    throw denied("no signer's key is configured", { hint })
   }
   const wallet = await readWallet(path, env)
   return { address: wallet.address, sign: fields => wallet.signTransaction({ type: 2, ...fields }) }
@@ -47,12 +46,7 @@ async function readWallet(
 ): Promise<Pick<Wallet, 'address' | 'signTransaction'>> {
   if (/\.enc\.ya?ml$/.test(path)) {
     await access(path).catch(cause => {
-      throw denied(
-        `cannot read the signer's key: ${path}: ${codeOf(cause)}`,
-        undefined,
-        exitCodes.denied,
-        cause,
-      )
+      throw denied(`cannot read the signer's key: ${path}: ${codeOf(cause)}`, { cause })
     })
     return walletOf(path, String((await decryptFile(path))['signer_private_key'] ?? ''))
   }
@@ -67,14 +61,13 @@ function walletOf(path: string, text: string): Wallet {
     try {
       return new Wallet(`0x${key}`)
     } catch {
-      // Not on the curve: the library's message would show the key.
+      // The number is not on the curve. The library's message would show the key.
     }
   }
-  throw denied(
-    `${path} holds no private key`,
-    'it takes 64 hex digits, an encrypted keystore (JSON), or a SOPS file *.enc.yaml with signer_private_key in quotes',
-    exitCodes.invalid,
-  )
+  throw denied(`${path} holds no private key`, {
+    hint: 'it must hold 64 hex digits, an encrypted keystore (JSON), or a SOPS file *.enc.yaml with signer_private_key in quotes',
+    exitCode: exitCodes.invalid,
+  })
 }
 
 async function openKeystore(path: string, text: string, env: NodeJS.ProcessEnv) {
@@ -85,12 +78,10 @@ async function openKeystore(path: string, text: string, env: NodeJS.ProcessEnv) 
     registerSecret(wallet.privateKey.slice(2))
     return wallet
   } catch (cause) {
-    throw denied(
-      `cannot open the keystore ${path}`,
-      'the password is wrong, or the file is damaged',
-      exitCodes.denied,
+    throw denied(`cannot open the keystore ${path}`, {
+      hint: 'the password is wrong, or the file is damaged',
       cause,
-    )
+    })
   }
 }
 
@@ -101,31 +92,24 @@ async function keystorePassword(path: string, env: NodeJS.ProcessEnv): Promise<s
   }
   const password = env['PROXMINT_SIGNER_PASSWORD']
   if (password !== undefined && password !== '') return password
-  throw denied(
-    `${path} is encrypted, and its password is not known`,
-    'name a file with it in PROXMINT_SIGNER_PASSWORD_FILE, or set PROXMINT_SIGNER_PASSWORD',
-  )
+  throw denied(`${path} is encrypted, and its password is not set`, {
+    hint: 'name a file with it in PROXMINT_SIGNER_PASSWORD_FILE, or set PROXMINT_SIGNER_PASSWORD',
+  })
 }
 
-/** @throws ProxmintError (denied) where anybody but the file's owner may read it. */
+/** Reads a file that only its owner may read. @throws ProxmintError (denied) if other users may read it. */
 async function readPrivateFile(path: string, what: string): Promise<string> {
   try {
     const { mode } = await stat(path)
     if ((mode & 0o077) === 0) return await readFile(path, 'utf8')
   } catch (cause) {
-    throw denied(`cannot read ${what}: ${path}: ${codeOf(cause)}`, undefined, exitCodes.denied, cause)
+    throw denied(`cannot read ${what}: ${path}: ${codeOf(cause)}`, { cause })
   }
-  throw denied(
-    `others than its owner may read ${what}: ${path}`,
-    `chmod 600 ${path}; if others had access, make a new one`,
-  )
+  throw denied(`other users may read ${what}: ${path}`, {
+    hint: `chmod 600 ${path}; if somebody else may have read it, make a new one`,
+  })
 }
 
-function denied(
-  message: string,
-  hint?: string,
-  exitCode: number = exitCodes.denied,
-  cause?: unknown,
-): ProxmintError {
-  return new ProxmintError(message, { hint, exitCode, cause })
+function denied(message: string, details: ErrorDetails): ProxmintError {
+  return new ProxmintError(message, { exitCode: exitCodes.denied, ...details })
 }

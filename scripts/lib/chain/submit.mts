@@ -7,26 +7,27 @@ import type { Journal, StoredTransaction } from './journal.mts'
 import type { Rpc } from './rpc.mts'
 import type { Signer } from './signer.mts'
 
-/** What sending needs. */
+/** Context of a transaction. */
 export interface Sending {
   rpc: Rpc
   signer: Signer
   journal: Journal
-  /** A higher tip that a server names is refused. */
+  /** Highest tip that is paid, in gwei per gas. */
   maxTipGwei: number
 }
 
-/** A transaction that is wanted, not signed yet. */
+/** Transaction to send, not signed yet. */
 export interface WantedTransaction extends Pick<StoredTransaction, 'key' | 'what' | 'terms' | 'to'> {
-  /** The call's data; asked for only where nothing was signed for the key yet. */
+  /** Makes the call's data, hex with 0x. Called only if no transaction was signed for the key. */
   data(): string
 }
 
 /**
- * Signs, stores and sends what was not signed before; sends again what was and is not known to the chain. In the order
- * given, each with the next nonce.
- * @returns what stands in the journal now, one per intent.
- * @throws ProxmintError where something else was signed for the same key, or the signer cannot pay.
+ * Signs, stores and sends the transactions that are not in the journal, in order, each with the next nonce. Sends older
+ * ones again if the chain does not know them.
+ * @returns the stored transactions, one per intent.
+ * @throws ProxmintError (usage) if a transaction with other terms was signed for the key; (failed) if the signer cannot
+ *   pay.
  */
 export async function submit(sending: Sending, intents: WantedTransaction[]): Promise<StoredTransaction[]> {
   return sending.journal.whileSigning(sending.signer.address, async signal => {
@@ -44,15 +45,15 @@ export async function submit(sending: Sending, intents: WantedTransaction[]): Pr
   })
 }
 
-/** Signs the same once more with higher fees, so that it replaces what is stuck. @returns what is stored now. */
+/** Signs a stuck transaction again with higher fees and the same nonce. @returns the transaction as stored now. */
 export async function bump(sending: Sending, stuck: StoredTransaction): Promise<StoredTransaction> {
   return sending.journal.whileSigning(sending.signer.address, async signal => {
     const stored = await sending.journal.get(stuck.key)
-    // Another run did it meanwhile, or gave it up and signed anew.
+    // Another run may have bumped it, or dropped it and signed a new one.
     if (stored?.nonce !== stuck.nonce) return stored ?? stuck
     if (stored.attempts.length > stuck.attempts.length) return stored
     const fees = bumpedFees(feesOf(stored), await currentFees(sending.rpc, sending.maxTipGwei))
-    // One that was certain before a reorganisation is so no more.
+    // After a reorganisation the transaction is not settled any more.
     const { receipt: _, settled: __, ...sent } = stored
     const bumped = { ...sent, attempts: [...sent.attempts, await attempt(sending, sent, fees)] }
     requireLock(signal)
@@ -64,12 +65,14 @@ export async function bump(sending: Sending, stuck: StoredTransaction): Promise<
 
 function requireLock(signal: AbortSignal): void {
   if (signal.aborted)
-    throw new ProxmintError('the lock of the signer was lost; nothing was signed', { hint: 'run it again' })
+    throw new ProxmintError('the lock of the signer was lost; nothing was signed', {
+      hint: 'run the command again',
+    })
 }
 
 /**
- * After everything that is signed, whether the chain knows it or not. What it does not know is sent again first: a gap
- * would hold up all that comes after it.
+ * Nonce after all signed transactions. Those that the chain does not know are sent again first: a gap would block all
+ * later ones.
  */
 async function nextNonce({ rpc, journal, signer }: Sending): Promise<number> {
   const mined = await transactionCount(rpc, signer.address, 'latest')
@@ -85,7 +88,7 @@ export async function transactionCount(rpc: Rpc, address: string, block: string)
   return Number(await rpc.call<string>('eth_getTransactionCount', [address, block]))
 }
 
-/** Whether a server has its last attempt, mined or waiting. */
+/** Checks whether the chain has the last attempt, mined or waiting. */
 export async function isKnown(rpc: Rpc, { attempts }: StoredTransaction): Promise<boolean> {
   return (await rpc.call<object | null>('eth_getTransactionByHash', [attempts.at(-1)!.hash])) !== null
 }
@@ -157,7 +160,7 @@ function requireSameTerms(stored: StoredTransaction, intent: WantedTransaction):
       wanted: intent.terms[other],
       transaction: stored.attempts.at(-1)!.hash,
     },
-    hint: 'a machine id has one token for ever; it can be transferred, and another machine id can have its own',
+    hint: 'a machine id has one token for ever: transfer that token, or use another machine id',
     exitCode: exitCodes.usage,
   })
 }
@@ -179,19 +182,21 @@ function ether(wei: bigint): string {
   return `${formatEther(wei)} ETH`
 }
 
-/** What a node says of a transaction that it has, or that it, or one in its stead, was mined already. */
-const harmless = /already known|already imported|known transaction|nonce too low|already exists/i
-/** Left as it is: a later attempt pays more. */
-const tooCheap = /underpriced|fee too low|max fee per gas less than block base fee/i
+/** Answers for a transaction that the node has, or whose nonce is used already. */
+const HARMLESS = /already known|already imported|known transaction|nonce too low|already exists/i
+/** Answers for too low fees: a later attempt pays more. */
+const TOO_CHEAP = /underpriced|fee too low|max fee per gas less than block base fee/i
 
-/** Sends the last attempt. Whether it is mined is for the receipt to say. */
+/** Sends the last attempt. Its receipt shows later whether it was mined. @throws ProxmintError if the chain rejects it. */
 export async function broadcast(rpc: Rpc, { from, what, attempts }: StoredTransaction): Promise<void> {
-  const answer = await rpc.ask<string>('eth_sendRawTransaction', [attempts.at(-1)!.raw])
-  if ('result' in answer || harmless.test(answer.fault.message) || tooCheap.test(answer.fault.message)) return
-  if (/insufficient funds/i.test(answer.fault.message))
-    throw underfunded(from, { answer: answer.fault.message })
-  throw new ProxmintError(`the chain does not take the transaction: ${what}: ${answer.fault.message}`, {
-    facts: { transaction: attempts.at(-1)!.hash },
-    hint: 'it is signed and kept: run the same command again, and it is sent again',
+  const { raw, hash } = attempts.at(-1)!
+  const answer = await rpc.ask<string>('eth_sendRawTransaction', [raw])
+  if ('result' in answer) return
+  const { message } = answer.fault
+  if (HARMLESS.test(message) || TOO_CHEAP.test(message)) return
+  if (/insufficient funds/i.test(message)) throw underfunded(from, { answer: message })
+  throw new ProxmintError(`the chain rejects the transaction: ${what}: ${message}`, {
+    facts: { transaction: hash },
+    hint: 'the signed transaction is kept: the same command sends it again',
   })
 }

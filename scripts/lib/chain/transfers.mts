@@ -2,7 +2,7 @@ import { getAddress, ZeroAddress } from 'ethers'
 import { credentialInterface } from './contract.mts'
 import type { Rpc } from './rpc.mts'
 
-/** A token that was minted, or that changed hands. */
+/** Mint or transfer of a token. */
 export interface TokenEvent {
   block: number
   transaction: string
@@ -22,12 +22,12 @@ interface RpcLog {
   data: string
 }
 
-/** Most servers answer for no more blocks at once. */
+/** Most servers limit a request to this number of blocks. */
 const BLOCKS_AT_ONCE = 2000
 
-const transferTopic = credentialInterface.getEvent('Transfer')!.topicHash
+const TRANSFER_TOPIC = credentialInterface.getEvent('Transfer')!.topicHash
 
-/** Mints and transfers of a contract, in order. @param from, to block numbers, both included. */
+/** Reads mints and transfers of a contract, in order. @param from, to block numbers, both included. */
 export async function* readTransfers(
   rpc: Rpc,
   contract: string,
@@ -36,7 +36,7 @@ export async function* readTransfers(
 ): AsyncGenerator<TokenEvent> {
   for (let first = from; first <= to; first += BLOCKS_AT_ONCE) {
     const last = Math.min(to, first + BLOCKS_AT_ONCE - 1)
-    const filter = { address: contract, topics: [transferTopic], fromBlock: hex(first), toBlock: hex(last) }
+    const filter = { address: contract, topics: [TRANSFER_TOPIC], fromBlock: hex(first), toBlock: hex(last) }
     const logs = await rpc.call<RpcLog[]>('eth_getLogs', [filter])
     yield* logs.map(eventOf)
   }

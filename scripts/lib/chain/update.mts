@@ -1,16 +1,16 @@
 import { keccak256, toUtf8Bytes } from 'ethers'
 import { credentialInterface } from './contract.mts'
 import { readAccessData } from './credential.mts'
+import { encryptForUser } from './encryption.mts'
 import { execute } from './execute.mts'
 import type { MintTarget } from './mint.mts'
 import type { Settling } from './settle.mts'
 import type { WantedTransaction } from './submit.mts'
-import { encryptForUser } from './user-encrypted.mts'
 
 /**
- * Makes the chain say when a token expires; sends nothing where it says so already.
+ * Sets the expiry of a token on the chain. Sends nothing if the chain has it already.
  * @param expiresAt Unix seconds.
- * @returns whether anything was sent.
+ * @returns true if a transaction was sent.
  */
 export async function updateExpiration(
   settling: Settling,
@@ -29,8 +29,8 @@ export async function updateExpiration(
 }
 
 /**
- * Puts what only the owner can read on the chain.
- * @param signature of the token's decrypt message; the key to it.
+ * Encrypts a text for the owner of a token and stores it on the chain.
+ * @param signature of the token's decrypt message, from which the key is derived.
  */
 export async function updateUserEncrypted(
   settling: Settling,
@@ -42,12 +42,12 @@ export async function updateUserEncrypted(
   const encrypted = encryptForUser(signature, text)
   await send(settling, contract, {
     key: `user-${tokenId}-${subject}`,
-    what: `what token ${tokenId} tells its owner`,
+    what: `the text of token ${tokenId} for its owner`,
     data: () => credentialInterface.encodeFunctionData('updateUserEncrypted', [tokenId, encrypted]),
   })
 }
 
-/** Gives the contract to another key: from then on that one mints, and this one does not any more. */
+/** Gives the contract to another address. From then on only that one can mint. */
 export async function transferOwnership(settling: Settling, contract: string, to: string): Promise<void> {
   await send(settling, contract, {
     key: `owner-${to.slice(2)}`,
@@ -56,7 +56,7 @@ export async function transferOwnership(settling: Settling, contract: string, to
   })
 }
 
-/** Unlike a mint, an update may be wanted once more later: only one that is under way is gone on with. */
+/** Sends an update. An interrupted update continues; unlike a mint, a settled one may be sent again. */
 async function send(
   settling: Settling,
   contract: string,

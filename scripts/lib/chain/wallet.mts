@@ -2,9 +2,10 @@ import { getAddress, isAddress, ZeroAddress } from 'ethers'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 
 /**
- * A wallet's address with its EIP-55 checksum.
- * @param name of where it was given, for the message: `--owner-wallet`.
- * @throws ProxmintError (usage): one without a checksum too, since a slip in it would give the VM away.
+ * Checks the address of a wallet. It must have its EIP-55 checksum: a wrong digit would give the VM to somebody else.
+ * @param name of the option or setting, for the message: `--owner-wallet`.
+ * @returns the address.
+ * @throws ProxmintError (usage, or `exitCode`) for an address that is wrong or has no checksum.
  */
 export function checkedAddress(name: string, text: string, exitCode: number = exitCodes.usage): string {
   const fault = addressFault(text)
@@ -15,7 +16,7 @@ export function checkedAddress(name: string, text: string, exitCode: number = ex
 function addressFault(text: string): { what: string; fix: string } | undefined {
   if (!/^0x[0-9a-fA-F]{40}$/.test(text)) {
     return {
-      what: 'is no address',
+      what: 'is not an address',
       fix: '0x and 40 hex digits, copied from the wallet; ENS names are not resolved',
     }
   }
@@ -28,7 +29,7 @@ function addressFault(text: string): { what: string; fix: string } | undefined {
       fix: `compare it with the wallet, then write ${checksummed}`,
     }
   }
-  // ethers takes an address all in upper case for one without a checksum.
+  // ethers accepts an address all in upper case as one without a checksum.
   const wrong = isAddress(text) ? 'lacks the checksum of EIP-55' : 'has a wrong checksum (EIP-55)'
   return { what: wrong, fix: 'a digit is wrong: copy it from the wallet again' }
 }

@@ -1,3 +1,5 @@
+/** Verbs of `templates`. */
+
 import type { Answer } from '../run/answer.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../run/command-line.mts'
 import { durationMs } from '../run/duration.mts'
@@ -25,18 +27,18 @@ const byVerb: Record<string, Verb> = {
   },
   async promote(args) {
     const os = wordAfterVerb({ name }, args, 'a family')
-    return channelsOf(os, await promoteFamily(connect, os, args.flag('untested')))
+    return channelsOf(os, await promoteFamily(os, args.flag('untested')))
   },
   async rollback(args) {
     const os = wordAfterVerb({ name }, args, 'a family')
-    return channelsOf(os, await rollbackFamily(connect, os))
+    return channelsOf(os, await rollbackFamily(os))
   },
   async revoke(args) {
     const version = wordAfterVerb({ name }, args, 'a version')
     const reason = args.string('reason')
     if (reason === undefined)
-      throw usageError({ name }, 'revoke needs --reason: it is told to whoever uses the version')
-    const families = await revokeVersion(connect, version, reason)
+      throw usageError({ name }, 'revoke needs --reason, which users of the version will see')
+    const families = await revokeVersion(version, reason)
     const [os] = Object.entries(families).find(([, family]) => family.current?.name === version) ?? []
     const next =
       os === undefined ? '' : `; it is the current version: zx scripts/templates.mts rollback ${os}`
@@ -55,8 +57,7 @@ const byVerb: Record<string, Verb> = {
     return { document: report, text: formatAcceptance(report), exitCode }
   },
   async prune(args, signal) {
-    const { pruneTemplates } = await import('./prune.mts')
-    const { formatPrune } = await import('./format-prune.mts')
+    const { formatPrune, pruneTemplates } = await import('./prune.mts')
     const options = {
       families: args.positionals.slice(1),
       keep: args.integer('keep', { min: 1, max: 1000 })!,
@@ -70,10 +71,9 @@ const byVerb: Record<string, Verb> = {
   },
 }
 
-/** The first words `templates` takes. */
+/** First words of the command line. */
 export const verbs = Object.keys(byVerb)
 
-/** Runs one verb. */
 export function templatesCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
   return byVerb[verb]!(args, signal)
 }

@@ -2,9 +2,8 @@ import { changedInputs } from '../packer/input-digest.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import { familyIn } from '../templates/channels.mts'
-import { type PackageChanges, packageChanges } from '../templates/diff.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
-import { readPackages } from '../templates/packages.mts'
+import { type PackageChanges, packageChanges, readPackages } from '../templates/packages.mts'
 import {
   type Channel,
   channels,
@@ -17,13 +16,13 @@ interface VersionDiff {
   os: string
   from: string
   to: string
-  /** In words: `file debian.pkr.hcl changed`. */
+  /** Phrases: `file debian.pkr.hcl changed`. */
   inputs: string[]
-  /** Null where the list of one of the two was not kept. */
+  /** Null if the list of packages of one version is missing. */
   packages: PackageChanges | null
 }
 
-/** How two versions of a family differ. @param from a channel or the name of a version; so is `to`. */
+/** Compares two versions of a family. @param from Channel or name of a version. @param to Like `from`. */
 export async function diffVersions(os: string, from: string, to: string): Promise<VersionDiff> {
   const lockfile = lockfilePath()
   const family = familyIn(await readLockfile(lockfile), os)
@@ -50,16 +49,16 @@ function pick(os: string, family: FamilyVersions, wanted: string): TemplateVersi
     : `version ${wanted}${didYouMean(wanted, [...channels, ...known])}`
   throw new ProxmintError(`${os} has no ${what}`, {
     facts: { versions: known.join(', ') },
-    hint: `say ${channels.join(', ')} or the name of a version`,
+    hint: `use ${channels.join(', ')} or the name of a version`,
     exitCode: exitCodes.usage,
   })
 }
 
-/** A line per difference. */
+/** Text of the differences, a line each. */
 export function formatDiff({ from, to, inputs, packages }: VersionDiff): string {
   const lines = [`${from} -> ${to}`, ...inputs.map(input => `  ${input}`)]
   if (inputs.length === 0) lines.push('  built from the same inputs')
-  if (packages === null) return [...lines, '  packages: no list was kept of one of them'].join('\n')
+  if (packages === null) return [...lines, '  packages: the list of one version is missing'].join('\n')
   const { added, removed, changed } = packages
   lines.push(
     ...added.map(name => `+ ${name}`),

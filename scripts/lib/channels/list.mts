@@ -12,24 +12,27 @@ import {
   versionsOf,
 } from '../templates/version.mts'
 
-/** One version as a table shows it. */
+/** Row of the table of versions. */
 interface ListedVersion extends TemplateVersion {
   os: string
   /** A channel, `revoked` or `retired`. */
   mark: string
-  /** Which it stays in when it is revoked; null: in none. */
+  /** Channel, also of a revoked version; null if it is in none. */
   channel: Channel | null
 }
 
-/** Every version the lockfile holds; Proxmox is not asked. @param os of one family alone.
- * @throws ProxmintError (usage) for a family that nobody knows. */
+/**
+ * Lists the versions in the lockfile, without a login.
+ * @param os Only this family.
+ * @throws ProxmintError (usage) For an unknown family.
+ */
 export async function listVersions(os: string | undefined): Promise<ListedVersion[]> {
   const families = await readLockfile(lockfilePath())
   if (os !== undefined) await requireFamily(os, families)
   return listed(families).filter(version => os === undefined || version.os === os)
 }
 
-/** What Terraform is given, as it is written beside the lockfile. */
+/** Variables for Terraform, as in terraform/templates.auto.tfvars.json. */
 export async function listForTerraform(): Promise<{ templates: Record<string, TerraformTemplate> }> {
   return terraformVariables(await readLockfile(lockfilePath()))
 }
@@ -45,7 +48,7 @@ function listed(families: Families): ListedVersion[] {
   )
 }
 
-/** A row per version. */
+/** Text of the table. */
 export function formatVersions(versions: ListedVersion[]): string {
   if (versions.length === 0) return 'no versions yet; zx scripts/build.mts OS makes one'
   const rows = versions.map(({ os, mark, channel, name, copies, builtAt, test, revoked }) => [

@@ -4,8 +4,11 @@ import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
+import { checkpoint } from '../run/checkpoint.mts'
 import { messageOf } from '../run/errors.mts'
+import { say } from '../run/progress.mts'
 import type { Connection } from '../site/connect.mts'
+import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { mirroredTags } from '../templates/tags.mts'
 import { terraformVariables } from '../templates/terraform-variables.mts'
 import {
@@ -16,30 +19,33 @@ import {
   versionsOf,
 } from '../templates/version.mts'
 
+let lastMirror: Promise<void> = Promise.resolve()
+
 /**
- * Brings what is derived from the lockfile up to it: the tags in Proxmox, and the variables of Terraform. The
- * lockfile is the truth, so a mirror that fails undoes nothing; the next run mends it.
- * @returns a warning per copy whose tags could not be set.
+ * Updates what is derived from the lockfile: the tags in Proxmox and the variables of Terraform. Prints a warning per
+ * failure, which undoes nothing: the next run repairs the rest. Calls run one after the other and each reads the lockfile
+ * again, so that two builds that end at once do not undo each other's changes.
  */
-export async function mirrorLockfile(
-  connection: Connection,
-  lockfile: string,
-  families: Families,
-): Promise<string[]> {
-  return [...(await writeVariables(lockfile, families)), ...(await mirrorTags(connection, families))]
+export function mirror(connection: Connection): Promise<void> {
+  lastMirror = lastMirror.catch(() => undefined).then(() => mirrorNow(connection))
+  return lastMirror
 }
 
-/** Names the file of Terraform's variables, in `terraform/` beside the folder of the config. */
-function variablesFile(lockfile: string): string {
-  return join(dirname(lockfile), '..', 'terraform', 'templates.auto.tfvars.json')
+async function mirrorNow(connection: Connection): Promise<void> {
+  const families = await readLockfile(lockfilePath())
+  for (const warning of await writeVariables(families)) say(warning)
+  for (const warning of await mirrorTags(connection, families)) say(warning)
+  checkpoint('mirrored')
 }
 
-async function writeVariables(lockfile: string, families: Families): Promise<string[]> {
-  // A project that does not use Terraform has no such folder, and needs none.
-  if (!existsSync(dirname(variablesFile(lockfile)))) return []
+/** Writes Terraform's variables into `terraform/` beside the folder of the config. */
+async function writeVariables(families: Families): Promise<string[]> {
+  const folder = join(dirname(lockfilePath()), '..', 'terraform')
+  // A project without Terraform has no such folder.
+  if (!existsSync(folder)) return []
   const text = `${JSON.stringify(terraformVariables(families), null, 2)}\n`
   try {
-    await writeFileAtomic(variablesFile(lockfile), text)
+    await writeFileAtomic(join(folder, 'templates.auto.tfvars.json'), text)
     return []
   } catch (error) {
     return [`warning: ${messageOf(error)}; the next run writes it again`]
@@ -61,14 +67,14 @@ async function mirrorTags(connection: Connection, families: Families): Promise<s
   )
   try {
     const vms = await listVms(connection.client)
-    const told = await Promise.all(wanted.map(marked => mirrorCopy(connection, marked, vms)))
-    return told.filter(line => line !== undefined)
+    const warnings = await Promise.all(wanted.map(marked => mirrorCopy(connection, marked, vms)))
+    return warnings.filter(line => line !== undefined)
   } catch (error) {
-    return [`warning: the tags in Proxmox were not brought up to the lockfile: ${messageOf(error)}`]
+    return [`warning: the tags in Proxmox were not updated: ${messageOf(error)}`]
   }
 }
 
-/** Sets the tags of one copy where they differ. Tags that somebody added stay. */
+/** Updates the tags of one copy. Tags of other people stay. @returns A warning if that failed. */
 async function mirrorCopy(
   { client, config }: Connection,
   { os, version, mark, copy }: Marked,

@@ -1,50 +1,23 @@
 import { checkpoint } from '../run/checkpoint.mts'
-import { say } from '../run/progress.mts'
-import type { Connection } from '../site/connect.mts'
+import { connect } from '../site/connect.mts'
 import { addCandidate, promote, revoke, rollback } from '../templates/channels.mts'
 import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../templates/version.mts'
-import { mirrorLockfile } from './mirror.mts'
+import { mirror } from './mirror.mts'
 
-/** How the work logs in. */
-type Login = () => Promise<Connection>
-
-/** Changes the lockfile, then what mirrors it; warnings of the mirror go to stderr. */
-async function change(
-  login: Login,
-  purpose: string,
-  decide: (families: Families) => Families,
-): Promise<Families> {
+/** Changes the lockfile, then updates tags and Terraform's variables. */
+async function change(purpose: string, decide: (families: Families) => Families): Promise<Families> {
   const path = lockfilePath()
-  // What cannot be is told before anybody logs in.
+  // Reports an impossible change before the login.
   decide(await readLockfile(path))
-  const connection = await login()
+  const connection = await connect()
   const families = await updateLockfile(path, purpose, decide)
   await mirror(connection)
   return families
 }
 
-let lastMirror: Promise<void> = Promise.resolve()
-
 /**
- * Brings tags and Terraform's variables up to the lockfile, and says what could not be. One after the other, each by
- * what the lockfile says then: of two builds that end at once neither undoes the other's.
- */
-export function mirror(connection: Connection): Promise<void> {
-  lastMirror = lastMirror.catch(() => undefined).then(() => mirrorNow(connection))
-  return lastMirror
-}
-
-async function mirrorNow(connection: Connection): Promise<void> {
-  const path = lockfilePath()
-  const warnings = await mirrorLockfile(connection, path, await readLockfile(path))
-  for (const warning of warnings) say(warning)
-  checkpoint('mirrored')
-}
-
-/**
- * Writes a finished version down as candidate, and in the same write as current where that is asked for. From
- * then on its VMs are no leftovers.
+ * Records a finished version as candidate, or as current in the same write. From then on its VMs are not leftovers.
  */
 export async function recordVersion(
   os: string,
@@ -60,17 +33,17 @@ export async function recordVersion(
 }
 
 /** Makes the candidate of a family current. */
-export function promoteFamily(login: Login, os: string, untested: boolean): Promise<Families> {
-  return change(login, `promote ${os}`, families => promote(families, os, { untested }))
+export function promoteFamily(os: string, untested: boolean): Promise<Families> {
+  return change(`promote ${os}`, families => promote(families, os, { untested }))
 }
 
 /** Makes the previous version of a family current. */
-export function rollbackFamily(login: Login, os: string): Promise<Families> {
-  return change(login, `roll back ${os}`, families => rollback(families, os))
+export function rollbackFamily(os: string): Promise<Families> {
+  return change(`roll back ${os}`, families => rollback(families, os))
 }
 
 /** Marks a version as known to be bad. */
-export function revokeVersion(login: Login, name: string, reason: string): Promise<Families> {
+export function revokeVersion(name: string, reason: string): Promise<Families> {
   const revoked = { reason, at: new Date().toISOString() }
-  return change(login, `revoke ${name}`, families => revoke(families, name, revoked))
+  return change(`revoke ${name}`, families => revoke(families, name, revoked))
 }

@@ -1,3 +1,5 @@
+/** Finds users of versions, so that `prune` keeps these versions. */
+
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { listVolumes, type Volume } from '../proxmox/list-volumes.mts'
@@ -13,14 +15,14 @@ import {
   versionsOf,
 } from '../templates/version.mts'
 
-/** Everybody who still needs a version, as far as this identity and this repository can see. */
+/** Users of versions that this identity and this repository can see. */
 interface Uses {
   uses: VersionUse[]
-  /** What could not be looked at, a sentence each. */
+  /** Sentences about places that were not searched. */
   notSeen: string[]
 }
 
-/** Looks for users of every version: VMs in Proxmox, disks on the storages, branches in Git. */
+/** Searches users of every version: VMs in Proxmox, the registry, disks on the storages, branches in Git. */
 export async function findUses(connection: Connection, lockfile: string, families: Families): Promise<Uses> {
   const versions = Object.values(families).flatMap(versionsOf)
   const visible = await listVms(connection.client)
@@ -33,7 +35,7 @@ export async function findUses(connection: Connection, lockfile: string, familie
   return { uses: [...byVms, ...(await usesByRegistry(connection)), ...byDisks, ...inBranches], notSeen }
 }
 
-/** A VM that is only reserved yet, or is to be made anew, needs the version it was promised. */
+/** Uses by the registry: a reserved VM, or one that will be made again, needs its recorded version. */
 async function usesByRegistry({ site }: Connection): Promise<VersionUse[]> {
   const entries = await withRegistry(site, 'templates prune', store => store.list())
   return entries.flatMap(({ name, phase, template }) =>
@@ -41,7 +43,7 @@ async function usesByRegistry({ site }: Connection): Promise<VersionUse[]> {
   )
 }
 
-/** The channels of a branch are what it makes VMs from. */
+/** Uses by a branch: it makes VMs from the versions in its channels. */
 function usesInBranch(branch: string, families: Families): VersionUse[] {
   return Object.values(families).flatMap(family =>
     channels.flatMap(channel => {
@@ -51,7 +53,7 @@ function usesInBranch(branch: string, families: Families): VersionUse[] {
   )
 }
 
-/** A clone inherits the description of its template, with the build id in it; a linked one its disks too. */
+/** Uses by VMs. A clone inherits the description with the build id; a linked clone also names the template's disks. */
 async function usesByVms(
   { client }: Connection,
   versions: TemplateVersion[],
@@ -77,7 +79,7 @@ function howUsed(config: VmConfig, copies: TemplateCopy[]): string | undefined {
   return copies.some(({ buildId }) => description.includes(buildId)) ? 'made from it' : undefined
 }
 
-/** Disks of VMs this identity cannot see are in the storage's list all the same. */
+/** Uses by disks: the list of a storage also has disks of VMs that the identity cannot see. */
 async function usesByDisks(
   { client }: Connection,
   versions: TemplateVersion[],
@@ -99,7 +101,10 @@ async function usesByDisks(
   return uses
 }
 
-/** `tank:base-9000-disk-0/vm-105-disk-0`, on a directory `local:9000/base-9000-disk-0.qcow2/105/vm-105-disk-0.qcow2`. */
+/**
+ * True for a disk of a linked clone: `tank:base-9000-disk-0/vm-105-disk-0`, on a directory
+ * `local:9000/base-9000-disk-0.qcow2/105/vm-105-disk-0.qcow2`.
+ */
 function isDiskOf(value: string, template: number): boolean {
   return new RegExp(`(^|[:/])base-${template}-disk-\\d+[^/,]*/`).test(value)
 }

@@ -4,6 +4,7 @@ import { findVmStatus } from '../proxmox/get-vm-status.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { checkpoint } from '../run/checkpoint.mts'
+import { DAY_MS } from '../run/duration.mts'
 import { interrupted, messageOf, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
 import { type Connection, cleaningOf } from '../site/connect.mts'
@@ -13,33 +14,33 @@ import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfil
 import { removePackages } from '../templates/packages.mts'
 import { type PrunePlan, planPrune } from '../templates/prune-plan.mts'
 import type { TemplateCopy, TemplateVersion } from '../templates/version.mts'
-import { mirror } from './promote.mts'
+import { mirror } from './mirror.mts'
 import { findUses } from './prune-uses.mts'
 
-/** What is younger than a week stays. */
-export const defaultMinAgeMs = 7 * 86_400_000
+/** Default of `--min-age`: one week. */
+export const DEFAULT_MIN_AGE_MS = 7 * DAY_MS
 
 interface PruneOptions {
-  /** All that have versions where it is empty. */
+  /** Empty: all families that have versions. */
   families: string[]
   keep: number
   minAgeMs: number
   dryRun: boolean
 }
 
-export interface PruneReport {
+interface PruneReport {
   dryRun: boolean
-  /** Versions that are gone, or would be. */
+  /** Removed versions; with `dryRun` those that would be removed. */
   removed: { os: string; version: string; vmids: number[] }[]
   kept: PrunePlan['keep']
-  /** Templates that only look like ours: left alone, a sentence each. */
+  /** Sentences about VMs with a VMID of the lockfile but without its build id. They stay. */
   foreign: string[]
-  /** What could not be looked at, a sentence each. */
+  /** Sentences about places that were not searched for users. */
   notSeen: string[]
 }
 
 /**
- * Removes versions in no channel that nobody uses. A version is forgotten only when Proxmox has confirmed that
+ * Removes unused versions that are in no channel. The lockfile forgets a version only after Proxmox has confirmed that
  * its VM templates are gone.
  */
 export async function pruneTemplates(
@@ -48,7 +49,7 @@ export async function pruneTemplates(
   signal: AbortSignal,
 ): Promise<PruneReport> {
   if (!options.dryRun) {
-    for (const told of await removeLeftovers(cleaningOf(connection))) say(told)
+    for (const line of await removeLeftovers(cleaningOf(connection))) say(line)
   }
   const families = await readLockfile(lockfilePath())
   for (const os of options.families) familyIn(families, os)
@@ -71,7 +72,7 @@ export async function pruneTemplates(
   return report
 }
 
-/** It is kept where one of its VM templates may still stand. */
+/** Removes all copies of a version, then the version. Keeps the version if a copy may still exist. */
 async function removeVersion(
   connection: Connection,
   os: string,
@@ -109,7 +110,7 @@ async function forgetVersion(os: string, name: string): Promise<void> {
   checkpoint('prune-forgotten')
 }
 
-/** Of the VM under a copy's number. `altered`: it is the one that was built, and does not look like it any more. */
+/** State of the VM with a copy's VMID. `foreign`: another VM; `altered`: the built VM with another name or tags. */
 type Finding = { kind: 'gone' | 'ours' } | { kind: 'foreign' | 'altered'; fault: string }
 
 async function lookAt(
@@ -120,7 +121,7 @@ async function lookAt(
   vms: VmSummary[],
 ): Promise<Finding> {
   const listed = vms.find(candidate => candidate.vmid === copy.vmid)
-  // A privilege that is missing must not look like a VM that is: this throws then.
+  // `findVmStatus` throws for a missing privilege: it must not look like a missing VM.
   if (listed === undefined && (await findVmStatus(client, copy)) === undefined) return { kind: 'gone' }
   const found = await getVmConfig(client, listed ?? copy)
   if (!String(found['description'] ?? '').includes(copy.buildId)) {
@@ -131,7 +132,7 @@ async function lookAt(
   const hasTags = tags.includes(`proxmint-${config.site}`) && tags.includes(os)
   const faults = [
     found['name'] === name ? '' : `is named ${found['name']}`,
-    found['template'] === 1 ? '' : 'is no VM template',
+    found['template'] === 1 ? '' : 'is not a VM template',
     hasTags ? '' : `lacks the tags proxmint-${config.site} and ${os}`,
   ].filter(fault => fault !== '')
   if (faults.length === 0) return { kind: 'ours' }
@@ -139,4 +140,19 @@ async function lookAt(
     kind: 'altered',
     fault: `VM ${copy.vmid} has its build id, but ${faults.join(', ')}; left alone`,
   }
+}
+
+/** Text of the report: removed and kept versions, with reasons. */
+export function formatPrune({ dryRun, removed, kept, foreign, notSeen }: PruneReport): string {
+  const verb = dryRun ? 'would remove' : 'removed'
+  const lines = [
+    ...removed.map(
+      ({ version, vmids }) =>
+        `${verb} ${version} (${vmids.length === 0 ? 'its VMs are already gone' : `VM ${vmids.join(', ')}`})`,
+    ),
+    ...kept.map(({ version, reason }) => `kept ${version}: ${reason}`),
+    ...foreign,
+    ...notSeen,
+  ]
+  return lines.length === 0 ? 'no versions, nothing to prune' : lines.join('\n')
 }

@@ -1,12 +1,13 @@
 import { isoImage } from './iso9660.mts'
 
 /**
- * What a base VM does at its one boot: it installs the guest agent, which official images ship without and
- * Packer asks for the address; takes away what it made for itself alone; and powers off. It stays on where
- * the agent could not be installed, so that a failure never looks like success. On a rolling release the next boot
- * counts as a first one again, by what its machine-id says: Arch makes pacman's keyring then.
+ * User-data for the only boot of a base VM. It installs the guest agent: official images lack it, and Packer needs it
+ * for the address. It removes its own keys, caches and machine-id, and powers off. If the agent could not be installed,
+ * the VM stays on, so that a failure never looks like success. On a rolling release the machine-id makes the next boot
+ * a first boot again: Arch Linux then creates pacman's keyring.
  */
-const userData = (upgrade: boolean): string => `#cloud-config
+function userData(upgrade: boolean): string {
+  return `#cloud-config
 users: []
 package_update: true
 package_upgrade: ${upgrade}
@@ -22,11 +23,12 @@ power_state:
   timeout: 60
   condition: test -x /usr/sbin/qemu-ga
 `
+}
 
 /**
- * The NoCloud ISO for the first boot of a base VM.
- * @param name becomes the host name of that boot.
- * @param upgrade whether every package is brought up to date before: a rolling release is never upgraded in part.
+ * Creates the NoCloud ISO for the first boot of a base VM.
+ * @param name Host name during that boot.
+ * @param upgrade Upgrades every package first. A rolling release must never be upgraded in part.
  */
 export function baseBootIso(name: string, upgrade: boolean): Uint8Array<ArrayBuffer> {
   return isoImage('cidata', {

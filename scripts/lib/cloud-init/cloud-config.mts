@@ -1,22 +1,21 @@
-import { didYouMean } from '../run/nearest.mts'
-
-/*
- * What cloud-init knows at the top of a cloud-config. It passes over a key that it does not know with no more than a
- * warning in its own log, so that a slip would only be noticed by what the VM lacks. test/e2e/cloud-init-schema.test.mts
- * holds these lists to cloud-init's own schema.
+/**
+ * Top-level keys of a cloud-config. cloud-init ignores an unknown key with a warning in its own log, so that a typo
+ * would show only in the VM. test/e2e/cloud-init-schema.test.mts compares these lists with the schema of cloud-init.
  */
 
-const lists = [
+import { didYouMean } from '../run/nearest.mts'
+
+const LISTS = [
   'bootcmd fs_setup mount_default_fields mounts packages runcmd ssh_authorized_keys ssh_fp_console_blacklist',
   'ssh_genkeytypes ssh_import_id ssh_key_console_blacklist write_files',
 ]
-const tables = [
+const TABLES = [
   'ansible apk_repos apt ca_certs chef chpasswd device_aliases disk_setup fan growpart grub_dpkg keyboard landscape lxd',
   'mcollective phone_home power_state puppet random_seed reporting resolv_conf rh_subscription rsyslog salt_minion snap',
   'spacewalk ssh ssh_keys ssh_publish_hostkeys swap ubuntu_advantage updates vendor_data yum_repos zypper',
 ]
-/** Of one value, or of several kinds. */
-const others = [
+/** Keys with a scalar, or with several types. */
+const OTHERS = [
   'allow_public_ssh_keys apt_pipelining apt_reboot_if_required apt_update apt_upgrade authkey_hash byobu_by_default',
   'disable_ec2_metadata disable_root disable_root_opts final_message fqdn groups hostname locale locale_configfile',
   'manage_etc_hosts manage_resolv_conf migrate no_ssh_fingerprints ntp package_reboot_if_required package_update',
@@ -24,28 +23,28 @@ const others = [
   'ssh_quiet_keygen timezone user users wireguard yum_repo_dir',
 ]
 
-/** Of later versions than the one Debian 12 has, or read before its schema is. */
-const beyondSchema = [
+/** Keys of versions after that of Debian 12, and keys that cloud-init reads before it uses its schema. */
+const BEYOND_SCHEMA = [
   'ca-certs cloud_config_modules cloud_final_modules cloud_init_modules create_hostname_file datasource datasource_list',
   'grub-dpkg hotplug launch-index merge_how merge_type network output rpi syslog_fix_perms system_info ubuntu_pro',
 ]
 
 const kinds = new Map<string, 'list' | 'table' | 'other'>([
-  ...wordsOf(lists).map(key => [key, 'list'] as const),
-  ...wordsOf(tables).map(key => [key, 'table'] as const),
-  ...wordsOf(others).map(key => [key, 'other'] as const),
+  ...wordsOf(LISTS).map(key => [key, 'list'] as const),
+  ...wordsOf(TABLES).map(key => [key, 'table'] as const),
+  ...wordsOf(OTHERS).map(key => [key, 'other'] as const),
 ])
 
 function wordsOf(lines: string[]): string[] {
   return lines.flatMap(line => line.split(' '))
 }
 
-/** Those that the schema of cloud-init 22.4 has. */
+/** Keys of the schema of cloud-init 22.4. */
 export const cloudConfigKeys = [...kinds.keys()].sort()
 
-const free = new Set(wordsOf(beyondSchema))
+const free = new Set(wordsOf(BEYOND_SCHEMA))
 
-/** Why cloud-init would not do what a cloud-config says; undefined where nothing is wrong at its top. */
+/** Checks the top-level keys of a cloud-config. @returns The first fault, as the end of a sentence. */
 export function cloudConfigFault(document: object): string | undefined {
   for (const [key, value] of Object.entries(document)) {
     if (free.has(key)) continue

@@ -1,12 +1,12 @@
 /**
- * A small ISO 9660 image with Joliet names, for cloud-init's NoCloud source: a handful of files in the root
- * folder. Own code, since the programs that do it (xorriso, genisoimage, hdiutil) differ from system to
- * system and none is on all of them. Layout: ECMA-119 and the Joliet specification.
+ * Small ISO 9660 images with Joliet names, for cloud-init's NoCloud source: some files in the root folder. The usual
+ * programs (xorriso, genisoimage, hdiutil) differ between systems, so this is own code. Layout: ECMA-119 and the Joliet
+ * specification.
  */
-const sectorBytes = 2048
-const firstDescriptor = 16
-/** Fixed places: two descriptors and their terminator, two path tables of each kind, two root folders. */
-const sectors = {
+const SECTOR_BYTES = 2048
+const FIRST_DESCRIPTOR = 16
+/** Fixed SECTORS: two path tables of each kind, two root folders. Two descriptors and their terminator come before. */
+const SECTORS = {
   tableLittle: 19,
   tableBig: 20,
   jolietTableLittle: 21,
@@ -14,10 +14,10 @@ const sectors = {
   root: 23,
   jolietRoot: 24,
 }
-const firstFileSector = 25
-const rootRecordBytes = 34
-/** One path table holds the root folder alone. */
-const pathTableBytes = 10
+const FIRST_FILE_SECTOR = 25
+const ROOT_RECORD_BYTES = 34
+/** A path table contains only the root folder. */
+const PATH_TABLE_BYTES = 10
 
 interface PlacedFile {
   name: string
@@ -27,42 +27,48 @@ interface PlacedFile {
 
 type Encode = (name: string) => Buffer
 
-const primaryName: Encode = name => Buffer.from(name, 'latin1')
-const jolietName: Encode = name => Buffer.from(name, 'utf16le').swap16()
+function primaryName(name: string): Buffer {
+  return Buffer.from(name, 'latin1')
+}
+
+function jolietName(name: string): Buffer {
+  return Buffer.from(name, 'utf16le').swap16()
+}
 
 /**
- * @param label volume label; `cidata` is the one cloud-init looks for.
- * @param files names and contents; all names of the root folder must fit one sector (some 15 files).
- * @throws RangeError when they do not.
+ * Creates an image.
+ * @param label Volume label; cloud-init looks for `cidata`.
+ * @param files Names and contents. All names must fit into one sector (some 15 files).
+ * @throws RangeError If they do not fit.
  */
 export function isoImage(label: string, files: Record<string, string>): Uint8Array<ArrayBuffer> {
   const placed = place(files)
   const last = placed.at(-1)
-  const totalSectors = last === undefined ? firstFileSector : last.sector + sectorsOf(last.content)
-  const image = Buffer.alloc(totalSectors * sectorBytes)
-  const write = (sector: number, data: Buffer): unknown => data.copy(image, sector * sectorBytes)
+  const totalSectors = last === undefined ? FIRST_FILE_SECTOR : last.sector + sectorsOf(last.content)
+  const image = Buffer.alloc(totalSectors * SECTOR_BYTES)
+  const write = (sector: number, data: Buffer): unknown => data.copy(image, sector * SECTOR_BYTES)
 
-  write(firstDescriptor, descriptor(1, label, totalSectors, primaryName))
-  write(firstDescriptor + 1, descriptor(2, label, totalSectors, jolietName))
-  write(firstDescriptor + 2, Buffer.from('\xffCD001\x01', 'latin1'))
-  write(sectors.tableLittle, pathTable(sectors.root, 'little'))
-  write(sectors.tableBig, pathTable(sectors.root, 'big'))
-  write(sectors.jolietTableLittle, pathTable(sectors.jolietRoot, 'little'))
-  write(sectors.jolietTableBig, pathTable(sectors.jolietRoot, 'big'))
+  write(FIRST_DESCRIPTOR, descriptor(1, label, totalSectors, primaryName))
+  write(FIRST_DESCRIPTOR + 1, descriptor(2, label, totalSectors, jolietName))
+  write(FIRST_DESCRIPTOR + 2, Buffer.from('\xffCD001\x01', 'latin1'))
+  write(SECTORS.tableLittle, pathTable(SECTORS.root, 'little'))
+  write(SECTORS.tableBig, pathTable(SECTORS.root, 'big'))
+  write(SECTORS.jolietTableLittle, pathTable(SECTORS.jolietRoot, 'little'))
+  write(SECTORS.jolietTableBig, pathTable(SECTORS.jolietRoot, 'big'))
   write(
-    sectors.root,
-    folder(sectors.root, placed, file => primaryName(shortName(file.name))),
+    SECTORS.root,
+    folder(SECTORS.root, placed, file => primaryName(shortName(file.name))),
   )
   write(
-    sectors.jolietRoot,
-    folder(sectors.jolietRoot, placed, file => jolietName(`${file.name};1`)),
+    SECTORS.jolietRoot,
+    folder(SECTORS.jolietRoot, placed, file => jolietName(`${file.name};1`)),
   )
   for (const file of placed) write(file.sector, file.content)
   return new Uint8Array(image.buffer, image.byteOffset, image.length)
 }
 
 function place(files: Record<string, string>): PlacedFile[] {
-  let sector = firstFileSector
+  let sector = FIRST_FILE_SECTOR
   return Object.entries(files)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, text]) => {
@@ -74,10 +80,10 @@ function place(files: Record<string, string>): PlacedFile[] {
 }
 
 function sectorsOf(content: Buffer): number {
-  return Math.max(1, Math.ceil(content.length / sectorBytes))
+  return Math.max(1, Math.ceil(content.length / SECTOR_BYTES))
 }
 
-/** The name for readers that know no Joliet: capitals, eight characters, version 1. */
+/** Name for readers without Joliet: at most eight capitals, version 1. */
 function shortName(name: string): string {
   return `${name
     .toUpperCase()
@@ -85,10 +91,10 @@ function shortName(name: string): string {
     .slice(0, 8)}.;1`
 }
 
-/** Type 1 is the primary descriptor, 2 Joliet's. Dates are left zero: "not specified". */
+/** Volume descriptor: type 1 is the primary one, 2 that of Joliet. Zero as a date means "not specified". */
 function descriptor(type: 1 | 2, label: string, totalSectors: number, encode: Encode): Buffer {
   const joliet = type === 2
-  const d = Buffer.alloc(sectorBytes)
+  const d = Buffer.alloc(SECTOR_BYTES)
   d.write(String.fromCharCode(type), 0, 'latin1')
   d.write('CD001\x01', 1, 'latin1')
   const blank = encode(' ')
@@ -98,11 +104,11 @@ function descriptor(type: 1 | 2, label: string, totalSectors: number, encode: En
   if (joliet) d.write('%/E', 88, 'latin1')
   bothEndian16(d, 120, 1)
   bothEndian16(d, 124, 1)
-  bothEndian16(d, 128, sectorBytes)
-  bothEndian32(d, 132, pathTableBytes)
-  d.writeUInt32LE(joliet ? sectors.jolietTableLittle : sectors.tableLittle, 140)
-  d.writeUInt32BE(joliet ? sectors.jolietTableBig : sectors.tableBig, 148)
-  record(joliet ? sectors.jolietRoot : sectors.root, sectorBytes, Buffer.from([0]), true).copy(d, 156)
+  bothEndian16(d, 128, SECTOR_BYTES)
+  bothEndian32(d, 132, PATH_TABLE_BYTES)
+  d.writeUInt32LE(joliet ? SECTORS.jolietTableLittle : SECTORS.tableLittle, 140)
+  d.writeUInt32BE(joliet ? SECTORS.jolietTableBig : SECTORS.tableBig, 148)
+  record(joliet ? SECTORS.jolietRoot : SECTORS.root, SECTOR_BYTES, Buffer.from([0]), true).copy(d, 156)
   d.fill('0', 813, 881, 'latin1')
   for (const end of [829, 846, 863, 880]) d.writeUInt8(0, end)
   d.writeUInt8(1, 881)
@@ -110,7 +116,7 @@ function descriptor(type: 1 | 2, label: string, totalSectors: number, encode: En
 }
 
 function pathTable(rootSector: number, endian: 'little' | 'big'): Buffer {
-  const table = Buffer.alloc(pathTableBytes)
+  const table = Buffer.alloc(PATH_TABLE_BYTES)
   table.writeUInt8(1, 0)
   if (endian === 'little') {
     table.writeUInt32LE(rootSector, 2)
@@ -124,18 +130,18 @@ function pathTable(rootSector: number, endian: 'little' | 'big'): Buffer {
 
 function folder(sector: number, files: PlacedFile[], nameOf: (file: PlacedFile) => Buffer): Buffer {
   const records = [
-    record(sector, sectorBytes, Buffer.from([0]), true),
-    record(sector, sectorBytes, Buffer.from([1]), true),
+    record(sector, SECTOR_BYTES, Buffer.from([0]), true),
+    record(sector, SECTOR_BYTES, Buffer.from([1]), true),
     ...files.map(file => record(file.sector, file.content.length, nameOf(file), false)),
   ]
   const data = Buffer.concat(records)
-  if (data.length > sectorBytes) throw new RangeError(`${files.length} files do not fit one folder sector`)
+  if (data.length > SECTOR_BYTES) throw new RangeError(`${files.length} files do not fit one folder sector`)
   return data
 }
 
-/** One entry of a folder: where an extent begins and how many bytes it has. */
+/** Entry of a folder: first sector and length in bytes. */
 function record(sector: number, bytes: number, name: Buffer, isFolder: boolean): Buffer {
-  const length = rootRecordBytes - 1 + name.length
+  const length = ROOT_RECORD_BYTES - 1 + name.length
   const r = Buffer.alloc(length + (length % 2))
   r.writeUInt8(r.length, 0)
   bothEndian32(r, 2, sector)

@@ -1,19 +1,19 @@
 import { isoImage } from './iso9660.mts'
 import { cloudInitYaml } from './yaml.mts'
 
-/** What a VM is told about itself by its seed. */
+/** Content of a VM's seed. */
 export interface Seed {
-  /** Another one makes cloud-init begin again. */
+  /** cloud-init runs again if this id changes. */
   instanceId: string
   hostname: string
   userData: string
-  /** With prefix length. */
+  /** Address with prefix length. */
   address: string
   gateway: string | null
   dns: string[]
 }
 
-/** A NoCloud seed: user-data, meta-data, and a network configuration of version 2 for its only network card. */
+/** Creates a NoCloud seed: user-data, meta-data, and a network configuration (version 2) for the only network card. */
 export async function seedIso(seed: Seed): Promise<Uint8Array<ArrayBuffer>> {
   const { stringify } = await import('yaml')
   const written = (document: object): string => stringify(document, cloudInitYaml.write)

@@ -1,3 +1,5 @@
+/** Renders cloud-init templates: cloud-configs with placeholders such as `{{ hostname }}`. */
+
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
@@ -5,21 +7,21 @@ import { didYouMean } from '../run/nearest.mts'
 import { cloudConfigFault } from './cloud-config.mts'
 import { cloudInitYaml } from './yaml.mts'
 
-/** What a cloud-init template may use; a list fills a whole value. */
+/** Values of the placeholders. A list must be a whole YAML value. */
 export type UserDataVariables = Record<string, string | string[]>
 
-const placeholder = /\{\{\s*([\w-]+)\s*\}\}/g
+const PLACEHOLDER = /\{\{\s*([\w-]+)\s*\}\}/g
 
-/** Where cloud-init templates are, from the project's root. */
-export const userDataFolder = 'cloud-init/templates'
+/** Folder of the cloud-init templates, from the project's root. */
+export const USER_DATA_FOLDER = 'cloud-init/templates'
 
 /**
- * Fills a cloud-init template in. It is read as YAML first and filled in value by value, so that no value can
- * become a key, a list or a second line of the document.
- * @param required variables without which the template is of no use here.
- * @returns user-data, beginning with `#cloud-config`.
- * @param read gives the text of the template, for a caller that has it already.
- * @throws ProxmintError (usage) for an unknown template, (invalid) for one that cannot be filled in.
+ * Renders a cloud-init template. It is parsed as YAML first, and then each value is filled in. So no value can become a
+ * key, a list or another line of the document.
+ * @param required Variables that the template must use.
+ * @param read Returns the text of the template.
+ * @returns User-data; the first line is `#cloud-config`.
+ * @throws ProxmintError (usage) For an unknown template, (invalid) for a template with a fault.
  */
 export async function renderUserData(
   folder: string,
@@ -30,14 +32,14 @@ export async function renderUserData(
 ): Promise<string> {
   const path = join(folder, `${name}.yaml`)
   const [{ parse, stringify }, text] = await Promise.all([import('yaml'), read(folder, name)])
-  const used = new Set(Array.from(text.matchAll(placeholder), match => match[1]))
+  const used = new Set(Array.from(text.matchAll(PLACEHOLDER), match => match[1]))
   const unused = required.find(variable => !used.has(variable))
   if (unused !== undefined) throw lacks(path, name, unused)
   let document: unknown
   try {
     document = parse(text, cloudInitYaml.read)
   } catch (cause) {
-    throw invalid(path, `is no YAML: ${String(cause)}`)
+    throw invalid(path, `is not YAML: ${String(cause)}`)
   }
   if (typeof document !== 'object' || document === null) throw invalid(path, 'is empty')
   const user = filled(document, path, variables) as object
@@ -46,7 +48,7 @@ export async function renderUserData(
   return `#cloud-config\n${stringify(user, cloudInitYaml.write)}`
 }
 
-/** Reads a cloud-init template. @throws ProxmintError (usage) for one that the folder does not have. */
+/** Reads a cloud-init template. @throws ProxmintError (usage) If the folder does not have it. */
 export async function readUserDataTemplate(folder: string, name: string): Promise<string> {
   const known = (await readdir(folder).catch(() => []))
     .filter(file => file.endsWith('.yaml'))
@@ -67,12 +69,12 @@ function filled(value: unknown, path: string, variables: UserDataVariables): unk
 }
 
 function filledText(text: string, path: string, variables: UserDataVariables): string | string[] {
-  const whole = new RegExp(`^${placeholder.source}$`).exec(text)?.[1]
+  const whole = new RegExp(`^${PLACEHOLDER.source}$`).exec(text)?.[1]
   if (whole !== undefined) return variableOf(whole, path, variables)
-  return text.replace(placeholder, (_, name: string) => {
+  return text.replace(PLACEHOLDER, (_, name: string) => {
     const value = variableOf(name, path, variables)
     if (typeof value === 'string') return value
-    throw invalid(path, `uses the list ${name} inside of a text`)
+    throw invalid(path, `uses the list ${name} inside a text`)
   })
 }
 
@@ -91,21 +93,21 @@ function lacks(path: string, name: string, variable: string): ProxmintError {
     `the cloud-init template ${name} has no {{ ${variable} }}: no wallet would open the VM`,
     {
       facts: { template: path },
-      hint: 'take one that sets libpam-web3 up, such as nft-auth, or make the VM with --no-web3',
+      hint: 'choose a template that sets libpam-web3 up, such as nft-auth, or make the VM with --no-web3',
       exitCode: exitCodes.usage,
     },
   )
 }
 
-/** Of a variable that only VMs with an access credential have. */
+/** Hint for a variable that only VMs with an access credential have. */
 function accessHint(name: string): string | undefined {
-  return name === 'gecos' ? 'only a VM that opens with a wallet has it: --owner-wallet 0x...' : undefined
+  return name === 'gecos' ? 'only a VM with wallet login has it: --owner-wallet 0x...' : undefined
 }
 
 function invalid(
   path: string,
   what: string,
-  hint = `mend ${relative('', path)}, and run the same command again: it is read anew each time`,
+  hint = `correct ${relative('', path)}, then run the same command again`,
 ): ProxmintError {
   return new ProxmintError(`the cloud-init template ${path} ${what}`, { hint, exitCode: exitCodes.invalid })
 }

@@ -1,14 +1,14 @@
 import type { DocumentOptions, ParseOptions, SchemaOptions, ToStringOptions } from 'yaml'
 
 /**
- * How cloud-init reads YAML: by the rules of version 1.1, where `0644` is octal and `on` is true. What is read or
- * written by those of 1.2 means something else there.
+ * Options of the YAML library for cloud-init, which uses YAML 1.1: `0644` is octal and `on` is true. A document of
+ * YAML 1.2 would mean something else there.
  */
 export const cloudInitYaml: {
   read: ParseOptions & DocumentOptions & SchemaOptions
   write: ToStringOptions & DocumentOptions
 } = {
-  // A day stays the text that somebody wrote: a time of day would be added to it otherwise.
+  // A date stays text: otherwise the library would add a time of day.
   read: {
     version: '1.1',
     customTags: tags =>

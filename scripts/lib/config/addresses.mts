@@ -1,19 +1,19 @@
 import ipaddr from 'ipaddr.js'
 
-/** An IPv4 or IPv6 address as a number, which makes ranges and the next address plain arithmetic. */
+/** IPv4 or IPv6 address as a number, so that ranges are plain arithmetic. */
 export interface Address {
   family: 4 | 6
   value: bigint
 }
 
-/** First and last, both included. */
+/** Range from first to last address, both included. */
 export interface AddressRange {
   family: 4 | 6
   first: bigint
   last: bigint
 }
 
-/** Undefined where the text is no address in its usual notation (`10.1`, `0x7f.1` and zone ids are none). */
+/** Parses an address; undefined if it is not in the usual notation (`10.1`, `0x7f.1` and zone ids are not). */
 export function parseAddress(text: string): Address | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return addressOf(ipaddr.IPv4.parse(text))
   if (ipaddr.IPv6.isValid(text) && !text.includes('%')) return addressOf(ipaddr.IPv6.parse(text))
@@ -25,7 +25,7 @@ function addressOf(parsed: ipaddr.IPv4 | ipaddr.IPv6): Address {
   return { family: parsed.kind() === 'ipv4' ? 4 : 6, value }
 }
 
-/** `192.168.122.200`, `2001:db8::1`: the one notation that the same address always gets. */
+/** Formats an address in its canonical notation: `192.168.122.200`, `2001:db8::1`. */
 export function formatAddress({ family, value }: Address): string {
   const length = family === 4 ? 4 : 16
   const bytes = Array.from({ length }, (_, index) =>
@@ -35,8 +35,8 @@ export function formatAddress({ family, value }: Address): string {
 }
 
 /**
- * `FIRST-LAST` or CIDR. Of a CIDR the first address (the network, or the routers' anycast address) and the last
- * (the broadcast address) are left out, unless it has no others.
+ * Parses `FIRST-LAST` or CIDR; undefined for other text. A CIDR range leaves out its first address (the network, or the
+ * anycast address of routers) and its last (broadcast), unless it has no others.
  */
 export function parseRange(text: string): AddressRange | undefined {
   return text.includes('/') ? parseCidr(text) : parseFirstLast(text)
@@ -59,7 +59,7 @@ function parseCidr(text: string): AddressRange | undefined {
   return { family: address.family, first: first + inner, last: last - inner }
 }
 
-/** The whole network an address is in. */
+/** Network of an address, with all its addresses. */
 export function networkOf({ family, value }: Address, prefix: number): AddressRange {
   const hostBits = BigInt(bitsOf(family) - prefix)
   const first = (value >> hostBits) << hostBits

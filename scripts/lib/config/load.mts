@@ -1,19 +1,20 @@
+/** Loads `config/proxmint.yaml`. */
 import { dirname, join, resolve } from 'node:path'
-import type { SchemaFault } from './schema-faults.mts'
+import { rangeFaults, type SchemaFault } from './schema-faults.mts'
 import { readYamlFile } from './yaml-file.mts'
 
 export interface ImageConfig {
-  /** What the node downloads. Either this or `file`. */
+  /** URL that the node downloads. Either this or `file` is set. */
   url: string | undefined
-  /** A file of this machine, absolute, that is uploaded to the node. */
+  /** File of this machine that is uploaded to the node; an absolute path. */
   file: string | undefined
-  /** The publisher's list of checksums, which names the image's file: SHA512SUMS, SHA256SUMS, FILE.SHA256. */
+  /** URL of the publisher's list of checksums, with the name of the image's file: SHA512SUMS, SHA256SUMS, FILE.SHA256. */
   checksumsUrl: string | undefined
-  /** `sha256:HEX` or `sha512:HEX`, where there is no such list. */
+  /** `sha256:HEX` or `sha512:HEX`, for an image without such a list. */
   checksum: string | undefined
   /**
-   * What the base VM does at its one boot: install the guest agent; bring every package up to date and install
-   * it, as a rolling release wants; or never boot, where the image has it.
+   * First boot of the base VM. `agent`: installs the guest agent. `upgrade`: upgrades all packages too, for a rolling
+   * release. `none`: no boot, because the image has the agent.
    */
   firstBoot: FirstBoot
 }
@@ -24,23 +25,23 @@ export type FirstBoot = 'agent' | 'upgrade' | 'none'
 export interface Config {
   site: string
   bridge: string
-  /** The storage that takes downloaded images (`import`) and ISO files. */
+  /** Storage for downloaded images (content type `import`) and ISO files. */
   imageStorage: string
   /** First and last VMID of VM templates. */
   templateVmidRange: [number, number]
   /** First and last VMID of imported base VMs. */
   baseVmidRange: [number, number]
   taskTimeoutSeconds: number
-  /** How many VM templates are built at the same time on one node, and with disks on one storage. */
+  /** Most builds at the same time on one node, and with disks on one storage. */
   buildsPerNode: number
   buildsPerStorage: number
-  /** Of the acceptance test: from the start of a clone until it can be looked at. */
+  /** Longest wait of the acceptance test, from the start of a clone until it can be checked. */
   testBootTimeoutSeconds: number
-  /** `192.168.1.250/24,gw=192.168.1.1`: of one clone in the acceptance test. */
+  /** Static address of one clone in the acceptance test: `192.168.1.250/24,gw=192.168.1.1`. */
   testAddress: string | undefined
-  /** Holds what a run writes down for the next: reservations, manifests, logs. */
+  /** Folder for state that lasts longer than a run: reservations, manifests, logs; an absolute path. */
   stateDir: string
-  /** By name: `debian-12`. */
+  /** Images by name: `debian-12`. */
   images: Record<string, ImageConfig>
 }
 
@@ -67,24 +68,28 @@ interface ImageEntry {
   first_boot?: FirstBoot
 }
 
-/** Where the config stands, from the project's root; PROXMINT_CONFIG names another. */
-export const configFile = 'config/proxmint.yaml'
+/** Path of the config, from the project's root; PROXMINT_CONFIG names another file. */
+export const CONFIG_FILE = 'config/proxmint.yaml'
 
-const schema = new URL('../../../config/proxmint.schema.json', import.meta.url)
+const SCHEMA = new URL('../../../config/proxmint.schema.json', import.meta.url)
 
-/** The project's root, absolute: the folder above that of the config. */
+/** Absolute path of the project's root: the parent of the config's folder. */
 export function projectRoot(env: NodeJS.ProcessEnv = process.env): string {
-  return resolve(dirname(env['PROXMINT_CONFIG'] ?? configFile), '..')
+  return resolve(dirname(env['PROXMINT_CONFIG'] ?? CONFIG_FILE), '..')
 }
 
-/** @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key. */
+/** Loads the config. @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key. */
 export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<Config> {
-  const path = env['PROXMINT_CONFIG'] ?? configFile
+  const path = env['PROXMINT_CONFIG'] ?? CONFIG_FILE
   const file = await readYamlFile<ConfigFile>({
     path,
-    sample: configFile,
-    schema,
-    moreFaults: file => [...reversedRanges(file), ...imageFaults(file)],
+    sample: CONFIG_FILE,
+    schema: SCHEMA,
+    moreFaults: file => [
+      ...rangeFaults('template_vmid_range', file.template_vmid_range),
+      ...rangeFaults('base_vmid_range', file.base_vmid_range),
+      ...imageFaults(file),
+    ],
   })
   return {
     site: file.site ?? 'home',
@@ -114,16 +119,7 @@ function imageConfig(image: ImageEntry, folder: string): ImageConfig {
   }
 }
 
-/** What a JSON schema cannot say. */
-function reversedRanges(file: ConfigFile): SchemaFault[] {
-  return (['template_vmid_range', 'base_vmid_range'] as const).flatMap(key => {
-    const [first, last] = file[key] ?? []
-    if (first === undefined || last === undefined || first <= last) return []
-    return [{ path: [key], sentence: `${key} must begin with the smaller VMID: [${last}, ${first}]` }]
-  })
-}
-
-/** An image comes from one place and has at most one checksum. */
+/** Lists images with no source, or with two sources or checksums. */
 function imageFaults({ images = {} }: ConfigFile): SchemaFault[] {
   return Object.entries(images).flatMap(([name, { url, file, checksum, checksums_url: list }]) => {
     const path = ['images', name]

@@ -1,5 +1,5 @@
+/** Loads `config/db.yaml`: pools of addresses, VMIDs and lifetimes of VMs. */
 import {
-  type Address,
   type AddressRange,
   bitsOf,
   contains,
@@ -9,21 +9,21 @@ import {
   parseAddress,
   parseRange,
 } from './addresses.mts'
-import type { SchemaFault } from './schema-faults.mts'
+import { rangeFaults, type SchemaFault } from './schema-faults.mts'
 import { readOptionalYamlFile } from './yaml-file.mts'
 
-/** Where VMs get their addresses from. */
+/** Range of addresses for VMs, with its network. */
 export interface Pool {
   name: string
   range: AddressRange
-  /** Of the network the range is in. */
+  /** Prefix length of the network. */
   prefix: number
   gateway: string | undefined
   dns: string[]
-  /** Undefined: the bridge of proxmint.yaml. */
+  /** Bridge of the VMs; undefined: the one in proxmint.yaml. */
   bridge: string | undefined
   vlan: number | undefined
-  /** In the range, but somebody else's: the gateway and the name servers. */
+  /** Addresses that no VM gets: gateway and name servers, in canonical notation. */
   reserved: ReadonlySet<string>
 }
 
@@ -53,12 +53,12 @@ interface PoolFile {
   pools?: Record<string, PoolEntry>
 }
 
-/** Where the pools stand, from the project's root; PROXMINT_POOLS names another file. */
-export const poolFile = 'config/db.yaml'
+/** Path of the file, from the project's root; PROXMINT_POOLS names another file. */
+export const POOL_FILE = 'config/db.yaml'
 
-const schema = new URL('../../../config/db.schema.json', import.meta.url)
+const SCHEMA = new URL('../../../config/db.schema.json', import.meta.url)
 
-const defaultPools: Record<string, PoolEntry> = {
+const DEFAULT_POOLS: Record<string, PoolEntry> = {
   default: {
     addresses: '192.168.122.200-192.168.122.250',
     prefix: 24,
@@ -69,15 +69,15 @@ const defaultPools: Record<string, PoolEntry> = {
 }
 
 /**
- * Without a file, what the commented one says.
+ * Loads the pools. Without a file, the values of the sample file apply.
  * @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key.
  */
 export async function loadPools(env: NodeJS.ProcessEnv = process.env): Promise<PoolConfig> {
   const file = await readOptionalYamlFile<PoolFile>(
-    { variable: 'PROXMINT_POOLS', sample: poolFile, schema, moreFaults: poolFaults },
+    { variable: 'PROXMINT_POOLS', sample: POOL_FILE, schema: SCHEMA, moreFaults: poolFaults },
     env,
   )
-  const entries = file.pools ?? defaultPools
+  const entries = file.pools ?? DEFAULT_POOLS
   return {
     expiryDays: file.expiry_days ?? 30,
     graceDays: file.grace_days ?? 3,
@@ -88,7 +88,7 @@ export async function loadPools(env: NodeJS.ProcessEnv = process.env): Promise<P
 }
 
 function defaultPoolOf(file: PoolFile): string {
-  const names = Object.keys(file.pools ?? defaultPools)
+  const names = Object.keys(file.pools ?? DEFAULT_POOLS)
   return file.default_pool ?? (names.length === 1 ? names[0]! : 'default')
 }
 
@@ -109,27 +109,21 @@ function poolOf(name: string, entry: PoolEntry): Pool {
 }
 
 function poolFaults(file: PoolFile): SchemaFault[] {
-  const entries = Object.entries(file.pools ?? defaultPools)
+  const entries = Object.entries(file.pools ?? DEFAULT_POOLS)
   const faults = [
-    ...vmidFaults(file),
+    ...rangeFaults('vmid_range', file.vmid_range),
     ...entries.flatMap(([name, entry]) => faultsOf(['pools', name], entry)),
   ]
   if (faults.length > 0) return faults
   return [...overlapFaults(entries), ...defaultPoolFaults(file)]
 }
 
-function vmidFaults({ vmid_range: range }: PoolFile): SchemaFault[] {
-  if (range === undefined || range[0] <= range[1]) return []
-  const sentence = `vmid_range must begin with the smaller VMID: [${range[1]}, ${range[0]}]`
-  return [{ path: ['vmid_range'], sentence }]
-}
-
 function defaultPoolFaults(file: PoolFile): SchemaFault[] {
-  const names = Object.keys(file.pools ?? defaultPools)
+  const names = Object.keys(file.pools ?? DEFAULT_POOLS)
   const name = defaultPoolOf(file)
   if (names.includes(name)) return []
   const path = file.default_pool === undefined ? ['pools'] : ['default_pool']
-  return [{ path, sentence: `default_pool ${name} is none of the pools: ${names.join(', ')}` }]
+  return [{ path, sentence: `default_pool ${name} is not one of the pools: ${names.join(', ')}` }]
 }
 
 function faultsOf(path: string[], entry: PoolEntry): SchemaFault[] {
@@ -151,7 +145,7 @@ function faultsOf(path: string[], entry: PoolEntry): SchemaFault[] {
     ...gatewayFaults(entry.gateway, network, fault),
     ...(entry.dns ?? [])
       .filter(server => parseAddress(server) === undefined)
-      .map(server => fault('dns', `holds "${server}", which is no address`)),
+      .map(server => fault('dns', `holds "${server}", which is not an address`)),
   ]
 }
 
@@ -161,7 +155,7 @@ function gatewayFaults(
   fault: (key: string, problem: string) => SchemaFault,
 ): SchemaFault[] {
   if (gateway === undefined) return []
-  const address: Address | undefined = parseAddress(gateway)
+  const address = parseAddress(gateway)
   if (address === undefined) return [fault('gateway', `must be an address, not "${gateway}"`)]
   return contains(network, address) ? [] : [fault('gateway', 'is outside the network of the addresses')]
 }

@@ -3,25 +3,25 @@ import type { ErrorObject, ValidateFunction } from 'ajv'
 import { didYouMean } from '../run/nearest.mts'
 
 export interface SchemaFault {
-  /** Keys and indices from the top to what is wrong; empty for the whole document. */
+  /** Keys and indices of the wrong value, from the top; empty for the whole document. */
   path: string[]
-  /** Begins with the path: `task_timeout_seconds must be >= 10, not 5`. */
+  /** Sentence that begins with the path: `task_timeout_seconds must be >= 10, not 5`. */
   sentence: string
 }
 
 const compiled = new Map<string, Promise<ValidateFunction>>()
 
-/** Lists what `value` breaks in the JSON schema, with the nearest known key where one is unknown. */
+/** Lists the faults of `value` by a JSON schema. For an unknown key or value the sentence names the nearest known one. */
 export async function schemaFaults(schema: URL, value: unknown): Promise<SchemaFault[]> {
   const validator = compiled.get(schema.href) ?? compile(schema)
   compiled.set(schema.href, validator)
   const validate = await validator
   if (validate(value)) return []
-  // A name's own fault stands there already, with the pattern it breaks.
+  // Ajv lists the fault of a name twice; the other error has the pattern.
   return (validate.errors ?? []).filter(({ keyword }) => keyword !== 'propertyNames').map(faultOf)
 }
 
-/** Compiling takes longer than all checks of a run, and a schema is part of the code. */
+/** Compiles a schema. Its result is kept, because compiling takes longer than all checks of a run. */
 async function compile(schema: URL): Promise<ValidateFunction> {
   const [{ Ajv }, text] = await Promise.all([import('ajv'), readFile(schema, 'utf8')])
   return new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true }).compile(JSON.parse(text))
@@ -49,7 +49,7 @@ function unknownValue(path: string[], { params, data }: ErrorObject): SchemaFaul
   }
 }
 
-/** A JSON pointer taken apart. */
+/** Parts of the error's JSON pointer. */
 function pathOf({ instancePath }: ErrorObject): string[] {
   return instancePath
     .split('/')
@@ -61,5 +61,11 @@ function unknownKey(parent: string[], error: ErrorObject): SchemaFault {
   const key = String((error.params as { additionalProperty: string }).additionalProperty)
   const known = Object.keys((error.parentSchema?.['properties'] as object | undefined) ?? {})
   const path = [...parent, key]
-  return { path, sentence: `${path.join('.')} is no known key${didYouMean(key, known)}` }
+  return { path, sentence: `${path.join('.')} is not a known key${didYouMean(key, known)}` }
+}
+
+/** Lists a range of VMIDs whose bounds are in the wrong order, as the only fault; empty if they are right. */
+export function rangeFaults(key: string, range: [number, number] | undefined): SchemaFault[] {
+  if (range === undefined || range[0] <= range[1]) return []
+  return [{ path: [key], sentence: `${key} must begin with the smaller VMID: [${range[1]}, ${range[0]}]` }]
 }

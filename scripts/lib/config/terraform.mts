@@ -5,7 +5,7 @@ import { readOptionalYamlFile } from './yaml-file.mts'
 /** A `backend` block of Terraform. */
 export interface BackendConfig {
   type: 'local' | 'pg' | 's3' | 'http'
-  /** With `{name}` where the VM's name is to stand. */
+  /** Settings of the backend; `{name}` stands for the VM's name. */
   settings: Record<string, unknown>
 }
 
@@ -13,22 +13,22 @@ interface TerraformFile {
   backend?: Partial<Record<BackendConfig['type'], Record<string, unknown>>>
 }
 
-/** Where the backend is configured, from the project's root; PROXMINT_TERRAFORM names another file. */
+/** Path of the file, from the project's root; PROXMINT_TERRAFORM names another file. */
 const SAMPLE = 'config/terraform.yaml'
 
-const schema = new URL('../../../config/terraform.schema.json', import.meta.url)
+const SCHEMA = new URL('../../../config/terraform.schema.json', import.meta.url)
 
-/** @throws ProxmintError (invalid) for a file that breaks its schema, or gives all VMs one state. */
+/** Loads the backend. @throws ProxmintError (invalid) if the file breaks its schema, or gives all VMs the same state. */
 export async function loadBackend(env: NodeJS.ProcessEnv = process.env): Promise<BackendConfig> {
   const file = await readOptionalYamlFile<TerraformFile>(
-    { variable: 'PROXMINT_TERRAFORM', sample: SAMPLE, schema, moreFaults: sharedState },
+    { variable: 'PROXMINT_TERRAFORM', sample: SAMPLE, schema: SCHEMA, moreFaults: sharedState },
     env,
   )
   const [[type, settings] = ['local', {}]] = Object.entries(file.backend ?? {})
   return { type: type as BackendConfig['type'], settings: settings ?? {} }
 }
 
-/** The backend of one VM. */
+/** Backend of one VM, with its name filled in. */
 export function backendOf({ type, settings }: BackendConfig, name: string): BackendConfig {
   const named = JSON.parse(JSON.stringify(settings), (_, value) =>
     typeof value === 'string' ? value.replaceAll('{name}', name) : value,
@@ -36,8 +36,8 @@ export function backendOf({ type, settings }: BackendConfig, name: string): Back
   return { type, settings: named }
 }
 
-/** The setting that says which state it is; all others may be the same for every VM. */
-const decisive = { local: 'path', pg: 'schema_name', s3: 'key', http: 'address' }
+/** Setting that identifies the state, by type of the backend. All others may be the same for every VM. */
+const STATE_KEYS = { local: 'path', pg: 'schema_name', s3: 'key', http: 'address' }
 
 function sharedState({ backend = {} }: TerraformFile): SchemaFault[] {
   const [[type, settings] = []] = Object.entries(backend) as [
@@ -45,7 +45,7 @@ function sharedState({ backend = {} }: TerraformFile): SchemaFault[] {
     Record<string, unknown>,
   ][]
   if (type === undefined) return []
-  const key = decisive[type]
+  const key = STATE_KEYS[type]
   const value = String(settings?.[key] ?? '')
   if (value.includes('{name}') || (type === 'local' && isInVmFolder(value))) return []
   return [
@@ -56,7 +56,7 @@ function sharedState({ backend = {} }: TerraformFile): SchemaFault[] {
   ]
 }
 
-/** Each VM has a folder of its own. */
+/** Checks whether a path is inside the VM's own folder. */
 function isInVmFolder(path: string): boolean {
   return !isAbsolute(path) && !normalize(path).startsWith('..')
 }

@@ -4,30 +4,32 @@ import { projectRoot } from './load.mts'
 import type { SchemaFault } from './schema-faults.mts'
 import { readOptionalYamlFile } from './yaml-file.mts'
 
-/** `config/web3-defaults.yaml` with defaults filled in. */
+/** Loads `config/web3-defaults.yaml`: chain, contract, signer and login page. */
+
+/** Content of the file, with defaults filled in. */
 export interface Web3Config {
   chainId: number
-  /** As written; whoever uses it checks its checksum. */
+  /** Address as written in the file; its checksum is not checked here. */
   nftContract: string | undefined
-  /** In the order they are tried; may be empty. */
+  /** URLs in the order in which they are tried; may be empty. */
   rpcUrls: string[]
-  /** What VMs ask; every one of them gets to know it. */
+  /** URL that VMs ask; every VM knows it. */
   guestRpcUrl: string | undefined
   profile: 'auto' | 'v0.2' | 'v0.4'
   /** Blocks that must hold a transaction, its own included. */
   confirmations: number
-  /** The most a server may ask for, per gas. */
+  /** Highest tip that a server may demand, in gwei per gas. */
   maxTipGwei: number
-  /** Absolute. */
+  /** Absolute path. */
   privateKeyFile: string | undefined
-  /** Hex of a secp256k1 point. */
+  /** Point on secp256k1, hex without 0x. */
   serverPublicKey: string | undefined
   signingPagePort: number
   otpLength: number
   otpTtlSeconds: number
 }
 
-/** A group whose keys are all commented out is null. */
+/** Content of the file as parsed. A group is null if all its keys are commented out. */
 interface Web3File {
   chain_id?: number
   nft_contract?: string
@@ -42,26 +44,26 @@ interface Web3File {
   auth?: { otp_length?: number; otp_ttl_seconds?: number } | null
 }
 
-/** Where it stands, from the project's root; PROXMINT_WEB3 names another file. */
-const web3File = 'config/web3-defaults.yaml'
+/** Path of the file, from the project's root; PROXMINT_WEB3 names another file. */
+const SAMPLE = 'config/web3-defaults.yaml'
 
-/** The file of this run. */
-export function web3FilePath(env: NodeJS.ProcessEnv = process.env): string {
-  return env['PROXMINT_WEB3'] ?? web3File
+/** Path of the file for this run. */
+export function web3FilePath(): string {
+  return process.env['PROXMINT_WEB3'] ?? SAMPLE
 }
 
-const schema = new URL('../../../config/web3-defaults.schema.json', import.meta.url)
+const SCHEMA = new URL('../../../config/web3-defaults.schema.json', import.meta.url)
 
 /**
- * PROXMINT_RPC_URL wins over the file; without a file there are the defaults of the commented one.
+ * Loads the file. PROXMINT_RPC_URL overrides `rpc_url`. Without a file, the defaults of the sample file apply.
  * @throws ProxmintError (invalid) that lists every fault with its path, line and the nearest known key.
  */
 export async function loadWeb3(env: NodeJS.ProcessEnv = process.env): Promise<Web3Config> {
   const file = await readOptionalYamlFile<Web3File>(
     {
       variable: 'PROXMINT_WEB3',
-      sample: web3File,
-      schema,
+      sample: SAMPLE,
+      schema: SCHEMA,
       moreFaults: file => [
         ...urlFaults('rpc_url', listOf(file.rpc_url)),
         ...urlFaults('guest_rpc_url', listOf(file.guest_rpc_url)),
@@ -95,13 +97,13 @@ function environmentUrls(env: NodeJS.ProcessEnv): string[] | undefined {
   if (text === '') return undefined
   const urls = text.split(',').map(url => url.trim())
   if (urls.every(isHttpUrl)) return urls
-  throw new ProxmintError('PROXMINT_RPC_URL holds something else than http and https URLs', {
+  throw new ProxmintError('PROXMINT_RPC_URL must hold http or https URLs only', {
     hint: 'separate several with commas',
     exitCode: exitCodes.invalid,
   })
 }
 
-/** The message leaves the URL out: it can hold an API key. */
+/** Lists a wrong URL. The sentence leaves the URL out, because it may hold an API key. */
 function urlFaults(key: string, urls: string[]): SchemaFault[] {
   if (urls.every(isHttpUrl)) return []
   const what = key === 'rpc_url' ? 'an http or https URL, or a list of them' : 'an http or https URL'

@@ -1,21 +1,20 @@
 import { readFile } from 'node:fs/promises'
+import type { Document, LineCounter, Node } from 'yaml'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { type SchemaFault, schemaFaults } from './schema-faults.mts'
-import { lineFinder } from './yaml-lines.mts'
 
 interface YamlFile<T> {
   path: string
-  /** The commented file of the repository that shows how it is to look: `config/proxmint.yaml`. */
+  /** Commented sample in the repository: `config/proxmint.yaml`. */
   sample: string
   schema: URL
-  /** What a JSON schema cannot say; asked only of a file that follows it. */
+  /** Faults that a JSON schema cannot express. Called only for a value that follows the schema. */
   moreFaults(value: T): SchemaFault[]
 }
 
 /**
- * Reads a YAML file that a person edits. An empty file counts as one without keys.
- * @throws ProxmintError (invalid) that lists every fault with its line; with a cause of code ENOENT where there is
- * no such file.
+ * Reads a YAML file that people edit. An empty file has no keys.
+ * @throws ProxmintError (invalid) that lists every fault with its line; with a cause of code ENOENT if the file is missing.
  */
 export async function readYamlFile<T extends object>({
   path,
@@ -45,8 +44,8 @@ export async function readYamlFile<T extends object>({
 }
 
 /**
- * Reads a file that need not be there: without it there are the defaults. One that is named by its variable must be.
- * @param variable the environment variable that names another file than the sample's own.
+ * Reads an optional file; a missing one has no keys. If its environment variable names a file, that one must exist.
+ * @param variable the environment variable that names another file than the sample.
  * @throws ProxmintError (invalid), as `readYamlFile`.
  */
 export async function readOptionalYamlFile<T extends object>(
@@ -58,6 +57,20 @@ export async function readOptionalYamlFile<T extends object>(
     if (given === undefined && codeOf(error) === 'ENOENT') return {}
     throw error
   })
+}
+
+/**
+ * Finds the line, from 1, of a path in a YAML document: of the key if the path ends with one.
+ * @param lines the counter with which the document was parsed.
+ */
+async function lineFinder(document: Document, lines: LineCounter): Promise<(path: string[]) => number> {
+  const { isMap } = await import('yaml')
+  return path => {
+    const parent = document.getIn(path.slice(0, -1), true)
+    const pair = isMap(parent) && parent.items.find(({ key }) => String(key) === path.at(-1))
+    const node = (pair ? pair.key : document.getIn(path, true)) as Node | undefined
+    return lines.linePos(node?.range?.[0] ?? 0).line
+  }
 }
 
 async function readText(path: string): Promise<string> {
@@ -74,7 +87,7 @@ async function readText(path: string): Promise<string> {
 
 function invalidFile(path: string, sample: string, faults: string[]): ProxmintError {
   return new ProxmintError(`${path} is invalid:\n${faults.map(fault => `  - ${fault}`).join('\n')}`, {
-    hint: `${sample} in the repository is commented: every key, its meaning and default`,
+    hint: `${sample} in the repository explains every key and its default`,
     exitCode: exitCodes.invalid,
   })
 }

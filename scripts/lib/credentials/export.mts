@@ -1,8 +1,8 @@
 import type { Credentials } from './credentials.mts'
 
 /**
- * The variables a direnv shell carries: Packer's, Terraform's (`PROXMOX_API_TOKEN`), and those the
- * bpg/proxmox provider reads by itself.
+ * Variables of a direnv shell: for Packer, for Terraform (`PROXMOX_API_TOKEN`), and those that the provider bpg/proxmox
+ * reads by itself.
  */
 export function exportedVariables(c: Credentials): Record<string, string> {
   const fullId = `${c.user}!${c.tokenId}`
@@ -39,7 +39,7 @@ function defined(values: Record<string, string | undefined>): Record<string, str
   )
 }
 
-/** `export NAME='value'` lines for `eval`; every value is quoted for a POSIX shell. */
+/** Lines `export NAME='value'` for `eval`, quoted for a POSIX shell. */
 export function shellExports(variables: Record<string, string>): string {
   return Object.entries(variables)
     .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`)
@@ -47,9 +47,9 @@ export function shellExports(variables: Record<string, string>): string {
 }
 
 /**
- * What a child process needs to trust a private certificate authority. Go programs on Linux still read the
- * system's certificate folder beside this file, so downloads of plugins keep working. Set for the child
- * alone: exported to a whole shell it would replace the roots of every other program there.
+ * Variables for a child process that must trust a private certificate authority. Go programs on Linux also read the
+ * system's certificate folder, so downloads of plugins still work. Never export it to a shell: there it would replace
+ * the certificate authorities of every other program.
  */
 export function certificateVariables(c: Pick<Credentials, 'caFile'>): Record<string, string> {
   return defined({ SSL_CERT_FILE: c.caFile })

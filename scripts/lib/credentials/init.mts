@@ -2,32 +2,32 @@ import { access, chmod, mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { type CommandResult, runCommand } from '../run/exec.mts'
+import { type CommandResult, command, runCommand } from '../run/exec.mts'
 import { identityLocation } from './sops.mts'
 
 interface InitTools {
   sops: string
   ageKeygen: string
-  /** The line that edits the encrypted file, as it can be typed. */
+  /** Command that edits the encrypted file, for hints. */
   edit: string
 }
 
 export interface InitResult {
-  /** File of the age identity. */
+  /** Path of the age identity. */
   identity: string
   identityCreated: boolean
-  /** `age1...`: public. */
+  /** Public key: `age1...`. */
   recipient: string
   sopsConfigCreated: boolean
-  /** The encrypted file. */
+  /** Path of the encrypted file. */
   file: string
 }
 
 /**
- * Makes what is missing: an age identity where SOPS looks for one, `.sops.yaml` for its recipient, and the
- * encrypted credentials. An encrypted file that is there is never touched.
- * @param content YAML in the clear; it reaches SOPS by a pipe and no disk.
- * @throws ProxmintError when the encrypted file exists, or SOPS does not take the content; then nothing is made.
+ * Creates the missing ones of: an age identity where SOPS looks for it, `.sops.yaml` for its recipient, the encrypted
+ * credentials. It never changes an existing encrypted file.
+ * @param content Plain YAML. SOPS reads it from a pipe, so it is never on a disk.
+ * @throws ProxmintError If the encrypted file exists or SOPS refuses the content; nothing is created then.
  */
 export async function initCredentials(tools: InitTools, file: string, content: string): Promise<InitResult> {
   await refuseExisting(file, tools.edit)
@@ -40,7 +40,7 @@ export async function initCredentials(tools: InitTools, file: string, content: s
   return { identity, identityCreated, recipient, sopsConfigCreated, file }
 }
 
-/** What `initCredentials` would make, by path; makes nothing. */
+/** Paths of the files that `initCredentials` would create. */
 export async function planCredentials(file: string, edit: string): Promise<string[]> {
   await refuseExisting(file, edit)
   const missing: string[] = []
@@ -51,7 +51,7 @@ export async function planCredentials(file: string, edit: string): Promise<strin
 async function refuseExisting(file: string, edit: string): Promise<void> {
   if (!(await exists(file))) return
   throw new ProxmintError(`${file} exists`, {
-    hint: `change it: ${edit}; delete it first if it is to be made anew`,
+    hint: `change it: ${edit}; to make a new one, delete it first`,
     exitCode: exitCodes.usage,
   })
 }
@@ -85,7 +85,7 @@ async function recipientOf({ ageKeygen }: InitTools, identity: string): Promise<
   throw new ProxmintError(`${identity} holds no age identity`, { facts: { 'age-keygen': stderr.trim() } })
 }
 
-/** @throws ProxmintError where the rules that are there would encrypt for others alone. */
+/** Creates .sops.yaml if it is missing. @throws ProxmintError (invalid) If it exists without the recipient. */
 async function ensureSopsConfig(recipient: string): Promise<boolean> {
   if (await exists('.sops.yaml')) {
     if ((await readFile('.sops.yaml', 'utf8')).includes(recipient)) return false
@@ -107,7 +107,7 @@ async function ensureSopsConfig(recipient: string): Promise<boolean> {
   return true
 }
 
-/** SOPS is stricter than YAML: a trial for a recipient made for it alone, whose identity nobody keeps. */
+/** Encrypts the content once for a new recipient, as a test: SOPS does not accept every YAML document. */
 async function requireEncryptable(tools: InitTools, file: string, content: string): Promise<void> {
   const made = await runCommand({ file: tools.ageKeygen, args: [] })
   const [recipient = ''] = /age1\w+/.exec(made.stdout) ?? []
@@ -129,23 +129,15 @@ async function encrypt(tools: InitTools, file: string, content: string): Promise
   })
 }
 
-/** By `cat`, because SOPS opens /dev/stdin and that fails on the sockets Node uses for pipes. */
+/** Runs SOPS behind `cat`: SOPS opens /dev/stdin, which fails on the sockets that Node uses as pipes. */
 function runSops(
   { sops }: InitTools,
   file: string,
   content: string,
   further: string[],
 ): Promise<CommandResult> {
-  const args = [
-    'encrypt',
-    '--filename-override',
-    file,
-    '--input-type',
-    'yaml',
-    '--output-type',
-    'yaml',
-    ...further,
-  ]
+  const { args } =
+    command`sops encrypt --filename-override ${file} --input-type yaml --output-type yaml ${further}`
   return runCommand({ file: 'sh', args: ['-c', 'cat | "$0" "$@" /dev/stdin', sops, ...args], input: content })
 }
 
@@ -153,7 +145,7 @@ function lastLines(text: string): string {
   return text.trim().split('\n').slice(-2).join(' | ')
 }
 
-/** The commented template of the repository. */
+/** Commented template of the repository. */
 export function templateText(): Promise<string> {
   return readFile(new URL('../../../secrets/TEMPLATE-proxmox-creds.yaml', import.meta.url), 'utf8')
 }

@@ -3,37 +3,37 @@ import { type Credentials, checkedCredentials } from './credentials.mts'
 import { decryptFile } from './sops.mts'
 import { environmentSource, fileSource, type Source } from './source.mts'
 
-/** Where the encrypted credentials stand, from the project's root. */
-export const credentialsFile = 'secrets/proxmox-creds.enc.yaml'
+/** Path of the encrypted credentials, from the project's root. */
+export const CREDENTIALS_FILE = 'secrets/proxmox-creds.enc.yaml'
 
 /**
- * The credentials of this run: from a direnv shell's environment where PROXMOX_URL, PROXMOX_USERNAME or
- * PROXMOX_TOKEN is set, otherwise from the SOPS file. Their secret values are unprintable from here on.
- * @throws ProxmintError (denied: none or not decryptable; invalid: with every fault and its fix).
+ * Loads the credentials: from the environment if PROXMOX_URL, PROXMOX_USERNAME or PROXMOX_TOKEN is set (direnv),
+ * otherwise from the SOPS file. Registers their secret values with `registerSecret`.
+ * @throws ProxmintError (denied) If there are none or they cannot be decrypted; (invalid) with every fault and its fix.
  */
-export async function loadCredentials(env: NodeJS.ProcessEnv = process.env): Promise<Credentials> {
-  const { credentials, warnings } = checkedCredentials(await credentialsSource(env))
+export async function loadCredentials(): Promise<Credentials> {
+  const { credentials, warnings } = checkedCredentials(await credentialsSource())
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
   return credentials
 }
 
-async function credentialsSource(env: NodeJS.ProcessEnv): Promise<Source> {
-  const named = ['PROXMOX_URL', 'PROXMOX_USERNAME', 'PROXMOX_TOKEN'].some(name => (env[name] ?? '') !== '')
-  if (!named) return encryptedSource(env)
-  const source = environmentSource(env)
+async function credentialsSource(): Promise<Source> {
+  const named = ['PROXMOX_URL', 'PROXMOX_USERNAME', 'PROXMOX_TOKEN'].some(name => Boolean(process.env[name]))
+  if (!named) return encryptedSource()
+  const source = environmentSource(process.env)
   registerSecrets(source)
   return source
 }
 
-/** The SOPS file alone, whatever the environment holds. */
-export async function encryptedSource(env: NodeJS.ProcessEnv = process.env): Promise<Source> {
-  const path = env['PROXMINT_CREDENTIALS'] ?? credentialsFile
+/** Decrypts the SOPS file and ignores the environment. */
+export async function encryptedSource(): Promise<Source> {
+  const path = process.env['PROXMINT_CREDENTIALS'] ?? CREDENTIALS_FILE
   const source = fileSource(path, await decryptFile(path))
   registerSecrets(source)
   return source
 }
 
-/** Registered before the checks, so that not even a fault's message can show one. */
+/** Registers the secrets before the checks, so that no error message can show one. */
 function registerSecrets({ names, values }: Source): void {
   for (const field of ['tokenSecret', 'password', 'sshPrivateKey'] as const) {
     const value = values[names[field]] ?? values[field]

@@ -5,8 +5,8 @@ import { type CommandResult, runCommand } from '../run/exec.mts'
 import { requireTool } from '../tools/find.mts'
 
 /**
- * The decrypted keys of a SOPS file. The clear text exists in this process alone.
- * @throws ProxmintError (denied) when no identity here opens the file, saying which are tried.
+ * Decrypts a SOPS file in memory.
+ * @throws ProxmintError (denied) If there is no file or no identity that opens it, with the path of the identity.
  */
 export async function decryptFile(path: string): Promise<Record<string, unknown>> {
   await access(path).catch(cause => {
@@ -54,10 +54,10 @@ function cannotDecrypt(path: string, { stderr, stdout }: CommandResult): Proxmin
   })
 }
 
-/** Whether the one file is not there in which SOPS is to look. */
-function identityIsMissing(env: NodeJS.ProcessEnv = process.env): boolean {
+/** True if SOPS would read the identity from a file and the file is missing. */
+function identityIsMissing(): boolean {
   const others = ['SOPS_AGE_KEY', 'SOPS_AGE_KEY_CMD', 'SOPS_AGE_SSH_PRIVATE_KEY_FILE']
-  return others.every(name => env[name] === undefined) && !existsSync(identityLocation(env))
+  return others.every(name => process.env[name] === undefined) && !existsSync(identityLocation())
 }
 
 function noIdentity(path: string): ProxmintError {
@@ -68,8 +68,9 @@ function noIdentity(path: string): ProxmintError {
   })
 }
 
-/** Where SOPS looks for age identities, as its documentation says. */
-export function identityLocation(env: NodeJS.ProcessEnv = process.env): string {
+/** Place where SOPS looks for age identities. Source: documentation of SOPS, "Encrypting using age". */
+export function identityLocation(): string {
+  const { env } = process
   if (env['SOPS_AGE_KEY'] !== undefined) return 'SOPS_AGE_KEY in the environment'
   if (env['SOPS_AGE_KEY_FILE'] !== undefined) return env['SOPS_AGE_KEY_FILE']
   const configHome =

@@ -1,128 +1,115 @@
+/** Values of credentials from the environment or from the SOPS file, under common names. */
+
 import { nearest } from '../run/nearest.mts'
 
-/** One thing wrong with one value. */
+/** Fault of a value. */
 export interface Fault {
-  /** The value's name where it comes from: `proxmox_url` or `PROXMOX_URL`. */
+  /** Name of the value in its source: `proxmox_url` or `PROXMOX_URL`. */
   name: string
   /** Continues the name: `ends with a slash`. */
   what: string
   fix: string
 }
 
-/** The values of one set of credentials, under the names the code uses. */
-type FieldName =
-  | 'url'
-  | 'user'
-  | 'tokenId'
-  | 'tokenSecret'
-  | 'node'
-  | 'storagePool'
-  | 'password'
-  | 'caFile'
-  | 'skipTlsVerify'
-  | 'sshUser'
-  | 'sshPrivateKey'
-  | 'sshAddress'
+/**
+ * Field -> its key in `secrets/proxmox-creds.enc.yaml` and its variable in a direnv shell. User and token id share one
+ * variable, in Packer's format.
+ */
+const FIELDS = {
+  url: ['proxmox_url', 'PROXMOX_URL'],
+  user: ['proxmox_user', 'PROXMOX_USERNAME'],
+  tokenId: ['proxmox_token_id', 'PROXMOX_USERNAME'],
+  tokenSecret: ['proxmox_token_secret', 'PROXMOX_TOKEN'],
+  node: ['proxmox_node', 'PROXMOX_NODE'],
+  storagePool: ['proxmox_storage_pool', 'PROXMOX_STORAGE_POOL'],
+  password: ['proxmox_password', 'PROXMOX_PASSWORD'],
+  caFile: ['proxmox_ca_file', 'PROXMOX_CA_FILE'],
+  skipTlsVerify: ['proxmox_skip_tls_verify', 'PROXMOX_SKIP_TLS_VERIFY'],
+  sshUser: ['proxmox_ssh_user', 'PROXMOX_SSH_USER'],
+  sshPrivateKey: ['proxmox_ssh_private_key', 'PROXMOX_SSH_PRIVATE_KEY'],
+  sshAddress: ['proxmox_ssh_address', 'PROXMOX_SSH_ADDRESS'],
+} as const
 
-/** Where values come from, and the names a person knows them by there. */
+type FieldName = keyof typeof FIELDS
+type Names = Record<FieldName, string>
+
+const FILE_KEYS = Object.fromEntries(Object.entries(FIELDS).map(([field, [key]]) => [field, key])) as Names
+const VARIABLES = Object.fromEntries(
+  Object.entries(FIELDS).map(([field, [, variable]]) => [field, variable]),
+) as Names
+
+/** Origin of the values, and their names there. */
 export interface Source {
-  /** `environment` or the file's name. */
+  /** `environment` or the name of the file. */
   label: string
-  names: Record<FieldName, string>
+  names: Names
   values: Record<string, unknown>
   howToSet(field: FieldName): string
 }
 
-/** The keys of `secrets/proxmox-creds.enc.yaml`. */
-const fileKeys: Record<FieldName, string> = {
-  url: 'proxmox_url',
-  user: 'proxmox_user',
-  tokenId: 'proxmox_token_id',
-  tokenSecret: 'proxmox_token_secret',
-  node: 'proxmox_node',
-  storagePool: 'proxmox_storage_pool',
-  password: 'proxmox_password',
-  caFile: 'proxmox_ca_file',
-  skipTlsVerify: 'proxmox_skip_tls_verify',
-  sshUser: 'proxmox_ssh_user',
-  sshPrivateKey: 'proxmox_ssh_private_key',
-  sshAddress: 'proxmox_ssh_address',
-}
-
-/** The variables of a direnv shell. User and token id share one, in Packer's format. */
-const variables: Record<FieldName, string> = {
-  url: 'PROXMOX_URL',
-  user: 'PROXMOX_USERNAME',
-  tokenId: 'PROXMOX_USERNAME',
-  tokenSecret: 'PROXMOX_TOKEN',
-  node: 'PROXMOX_NODE',
-  storagePool: 'PROXMOX_STORAGE_POOL',
-  password: 'PROXMOX_PASSWORD',
-  caFile: 'PROXMOX_CA_FILE',
-  skipTlsVerify: 'PROXMOX_SKIP_TLS_VERIFY',
-  sshUser: 'PROXMOX_SSH_USER',
-  sshPrivateKey: 'PROXMOX_SSH_PRIVATE_KEY',
-  sshAddress: 'PROXMOX_SSH_ADDRESS',
-}
-
-/** @param label the file's name; a file that is not encrypted yet says itself how it is edited. */
+/** @param label Name of the file. @param edit Beginning of a hint: how to edit the file. */
 export function fileSource(
   label: string,
   values: Record<string, unknown>,
   edit = `sops edit ${label}, and`,
 ): Source {
-  return { label, names: fileKeys, values, howToSet: field => `${edit} add ${fileKeys[field]}` }
+  return { label, names: FILE_KEYS, values, howToSet: field => `${edit} add ${FILE_KEYS[field]}` }
 }
 
 /** @param env usually `process.env`. */
 export function environmentSource(env: NodeJS.ProcessEnv): Source {
   const values = Object.fromEntries(
-    Object.entries(variables).map(([field, name]) => [field, env[name] === '' ? undefined : env[name]]),
+    Object.entries(VARIABLES).map(([field, name]) => [field, env[name] === '' ? undefined : env[name]]),
   )
   return {
     label: 'environment',
-    names: variables,
+    names: VARIABLES,
     values,
     howToSet: field =>
-      `set ${variables[field]}, or unset PROXMOX_URL, PROXMOX_USERNAME and PROXMOX_TOKEN so that the SOPS file is read`,
+      `set ${VARIABLES[field]}, or unset PROXMOX_URL, PROXMOX_USERNAME and PROXMOX_TOKEN so that the SOPS file is read`,
   }
 }
 
-/** The fields of a source as text, empty ones left out, with a fault for each key the source should not have. */
-export function parse(source: Source): { fields: Partial<Record<FieldName, string>>; faults: Fault[] } {
-  return source.names === variables ? parseEnvironment(source) : parseFile(source)
+interface Parsed {
+  fields: Partial<Record<FieldName, string>>
+  faults: Fault[]
 }
 
-function parseEnvironment(source: Source): { fields: Partial<Record<FieldName, string>>; faults: Fault[] } {
+/** Reads the fields of a source as text, without empty ones. Each unknown key of a file is a fault. */
+export function parse(source: Source): Parsed {
+  return source.names === VARIABLES ? parseEnvironment(source) : parseFile(source)
+}
+
+function parseEnvironment(source: Source): Parsed {
   const fields = textFields(Object.entries(source.values))
   const [user = '', tokenId = ''] = (fields.user ?? '').split('!')
   return { fields: { ...fields, user, tokenId }, faults: usernameFaults(fields.user) }
 }
 
-const userAtRealm = /^[\w.-]+@[\w.-]+$/
+const USER_AT_REALM = /^[\w.-]+@[\w.-]+$/
 
-/** What is wrong with the two together; each by itself is checked as in the file. */
+/** Faults of user and token id together. `checkedCredentials` checks each of them. */
 function usernameFaults(username: string | undefined): Fault[] {
   if (username === undefined) return []
-  const fault = (what: string, fix: string): Fault[] => [{ name: variables.user, what, fix }]
+  const fault = (what: string, fix: string): Fault[] => [{ name: VARIABLES.user, what, fix }]
   const [user, tokenId] = username.replace(/^PVEAPIToken=/, '').split('!')
   if (!tokenId) {
-    const known = userAtRealm.test(user!) ? user : 'USER@REALM'
+    const known = USER_AT_REALM.test(user!) ? user : 'USER@REALM'
     return fault(
       'holds no token id',
       `set it to ${known}!TOKENID: Packer's API token login wants user@realm!tokenid`,
     )
   }
   if (user === '') return fault('holds no user', 'set it to USER@REALM!TOKENID')
-  if (userAtRealm.test(tokenId)) {
-    return fault('has the realm behind the !', 'set it to USER@REALM!TOKENID: the realm belongs to the user')
+  if (USER_AT_REALM.test(tokenId)) {
+    return fault('has the realm after the !', 'set it to USER@REALM!TOKENID: the realm belongs to the user')
   }
   const bare = `${user}!${/^[\w.-]*/.exec(tokenId)![0]}`
   return bare === username ? [] : fault('holds more than user@realm!tokenid', `set it to ${bare}`)
 }
 
-function parseFile(source: Source): { fields: Partial<Record<FieldName, string>>; faults: Fault[] } {
-  const byKey = new Map(Object.entries(fileKeys).map(([field, key]) => [key, field]))
+function parseFile(source: Source): Parsed {
+  const byKey = new Map(Object.entries(FILE_KEYS).map(([field, key]) => [key, field]))
   const faults: Fault[] = []
   const entries: [string, unknown][] = []
   for (const [key, value] of Object.entries(source.values)) {
@@ -137,12 +124,12 @@ function unknownKey(key: string, known: Iterable<string>): Fault {
   const close = nearest(key, known)
   return {
     name: key,
-    what: 'is no key of this file',
-    fix: close === undefined ? 'take it away' : `rename it to ${close}`,
+    what: 'is not a key of this file',
+    fix: close === undefined ? 'remove it' : `rename it to ${close}`,
   }
 }
 
-function textFields(entries: [string, unknown][]): Partial<Record<FieldName, string>> {
+function textFields(entries: [string, unknown][]): Parsed['fields'] {
   return Object.fromEntries(
     entries
       .filter(([, value]) => value !== undefined && value !== null && value !== '')

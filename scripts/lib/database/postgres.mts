@@ -1,17 +1,17 @@
-/** Connections to a PostgreSQL database, and its failures in the words of whoever opens it. */
+/** Connections to a PostgreSQL database. Its errors use the caller's name for the database. */
 import type { Client, Pool, PoolClient, QueryResultRow } from 'pg'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 const MOST_CONNECTIONS = 4
 
-/** A database as its user knows it. */
+/** Database with its names for people. */
 interface DatabasePlace {
   /** `postgresql://user@host/database`; the password comes from PGPASSWORD or ~/.pgpass. */
   url: string
-  /** Begins every message: `the registry in PostgreSQL`. */
+  /** Name at the start of every message: `the registry in PostgreSQL`. */
   name: string
-  /** Names the setting of `url`: `` `url` in config/registry.yaml ``. */
+  /** Name of the setting that holds the URL: `` `url` in config/registry.yaml ``. */
   setting: string
 }
 
@@ -19,22 +19,23 @@ export interface Database {
   /** @throws ProxmintError when the query fails. */
   query<Row extends QueryResultRow>(sql: string, values: unknown[]): Promise<Row[]>
   /**
-   * Runs `work` in a transaction of its own, which is undone when it throws.
-   * @throws ProxmintError when the database fails; errors of `work` itself pass unchanged.
+   * Runs `work` in a transaction of its own, which is rolled back if `work` throws.
+   * @throws ProxmintError if the database fails; errors of `work` itself pass unchanged.
    */
   transaction<T>(work: (client: PoolClient) => Promise<T>): Promise<T>
   /**
-   * Runs `work` on a connection of its own, for an advisory lock that lives as long as it: a run that dies gives it up
-   * at once. From the pool, a few locks that are held long would leave no connection for the work under them. The
-   * signal aborts when the connection breaks.
+   * Runs `work` on a connection of its own, for an advisory lock that ends with it: a run that dies frees the lock at
+   * once. The connection is not from the pool: a few long locks would leave no connection for the work under them.
+   * The signal aborts when the connection breaks.
+   * @throws ProxmintError if the connection fails; errors of `work` pass unchanged.
    */
   withConnection<T>(work: (client: Client, lost: AbortSignal) => Promise<T>): Promise<T>
-  /** The error for a failure between this run and the database. */
+  /** Makes the error for a failure of the database. */
   failed(cause: unknown): ProxmintError
   close(): Promise<void>
 }
 
-/** Opens a database; nothing is connected before the first query. Idle connections keep no process from ending. */
+/** Opens a database. The first query connects. The process can end while connections are idle. */
 export async function openDatabase(place: DatabasePlace): Promise<Database> {
   const pool = await openPool(place.url)
   const failed = (cause: unknown): ProxmintError => databaseFailed(place, cause)
@@ -66,7 +67,7 @@ async function openPool(url: string): Promise<Pool> {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     allowExitOnIdle: true,
   })
-  // A connection that breaks between two queries is replaced by the next query, which reports it when it cannot be.
+  // If a connection breaks between two queries, the next query opens a new one and reports a failure.
   pool.on('error', () => undefined)
   pool.on('connect', client => client.on('error', () => undefined))
   return pool
@@ -90,7 +91,7 @@ async function inTransaction<T>(
     const isOurs = error instanceof ProxmintError || (codeOf(error) === undefined && broken === undefined)
     throw isOurs ? error : failed(error)
   } finally {
-    // A connection that cannot even roll back is not given to the next.
+    // A connection whose rollback failed does not go back to the pool.
     client.release(broken)
   }
 }
@@ -105,26 +106,26 @@ async function ownConnection(url: string): Promise<{ client: Client; lost: Abort
 }
 
 async function closeConnection(client: Client): Promise<void> {
-  // With the connection the locks end too, but not at once: the next run that wants one would find it taken.
+  // The end of the connection frees its locks too, but later: the next run could still find one taken.
   await client.query('SELECT pg_advisory_unlock_all()').catch(() => undefined)
   await client.end().catch(() => undefined)
 }
 
-/** By the code of the system or of PostgreSQL: why, and the hint, in which SETTING is the place's own. */
-const reasons: Record<string, [why: string, hint: string]> = {
-  ECONNREFUSED: ['nothing listens there', 'start the database, or mend SETTING'],
-  ENOENT: ['its socket is not there', 'start the database, or mend SETTING'],
-  ENOTFOUND: ['its host name is unknown', 'mend SETTING'],
+/** Reason and hint by code of the system or of PostgreSQL. SETTING stands for the name of the setting. */
+const REASONS: Record<string, [why: string, hint: string]> = {
+  ECONNREFUSED: ['nothing listens there', 'start the database, or correct SETTING'],
+  ENOENT: ['its socket is not there', 'start the database, or correct SETTING'],
+  ENOTFOUND: ['its host name is unknown', 'correct SETTING'],
   '28P01': ['the password is wrong', 'set PGPASSWORD, or the line in ~/.pgpass'],
   '28000': ['the user may not log in', 'see pg_hba.conf of the database'],
-  '3D000': ['there is no such database', 'createdb, or mend SETTING'],
+  '3D000': ['there is no such database', 'createdb, or correct SETTING'],
   '42501': ['the user lacks a privilege', 'let it create tables in its schema'],
   '53100': ['its disk is full', 'free some space there'],
 }
 
 function databaseFailed({ name, setting }: DatabasePlace, cause: unknown): ProxmintError {
   const code = codeOf(cause) ?? ''
-  const [why, hint] = reasons[code] ?? [
+  const [why, hint] = REASONS[code] ?? [
     String(cause),
     'what was acknowledged before is kept; run the command again',
   ]

@@ -2,11 +2,11 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { resolveValue } from './resolve-value.mts'
 import type { HclValue, SourceBlock, Template } from './template.mts'
 
-/** What is known of the VM template a build is to make, before Packer runs. */
+/** Facts about the future VM template, read before Packer runs. */
 export interface BuildTarget {
-  /** The base VM's name; undefined where the system is installed from a medium. */
+  /** Name of the base VM; undefined if the build installs from a medium. */
   baseName: string | undefined
-  /** The medium it is installed from. */
+  /** Installation medium; undefined if the build clones a base VM. */
   medium: InstallationMedium | undefined
   diskStorages: string[]
   bridge: string
@@ -16,16 +16,16 @@ export interface BuildTarget {
 
 export interface InstallationMedium {
   url: string
-  /** `sha256:` and hexadecimal digits, as Packer takes it. */
+  /** `sha256:` and hexadecimal digits, as in Packer's `iso_checksum`. */
   checksum: string
-  /** Storage for ISO files. */
+  /** Storage of ISO files. */
   storage: string
 }
 
 /**
- * Reads from a template what its proxmox source will ask of Proxmox.
- * @param variables what Packer will be given by `-var`.
- * @throws ProxmintError (invalid) where it has no such source or names its base VM in a way only Packer can tell.
+ * Reads the proxmox source of a template.
+ * @param variables Values for Packer's `-var`.
+ * @throws ProxmintError (invalid) If there is no such source, or if only Packer can evaluate the base VM or the medium.
  */
 export function buildTarget(
   template: Template,
@@ -63,7 +63,7 @@ function blocksOf(values: SourceBlock['values'], type: string): Record<string, H
   return Array.isArray(blocks) ? (blocks as Record<string, HclValue>[]) : []
 }
 
-/** The storages of the disks a proxmox-iso source makes. */
+/** Storages of the disks that a proxmox-iso source creates. */
 function ownStorages(values: SourceBlock['values'], resolved: Resolve): (string | undefined)[] {
   return [
     ...blocksOf(values, 'disks').map(disk => resolved(disk['storage_pool'])),
@@ -75,7 +75,7 @@ function ownStorages(values: SourceBlock['values'], resolved: Resolve): (string 
 function requireBaseName({ values, file, block }: SourceBlock, resolved: Resolve): string {
   const name = resolved(values['clone_vm'])
   if (name !== undefined) return name
-  throw untold(`${file}:${block.line}: the name in \`clone_vm\``)
+  throw unknownValue(`${file}:${block.line}: the name in \`clone_vm\``)
 }
 
 function requireMedium({ values, file, block }: SourceBlock, resolved: Resolve): InstallationMedium {
@@ -84,12 +84,12 @@ function requireMedium({ values, file, block }: SourceBlock, resolved: Resolve):
   const checksum = resolved(iso['iso_checksum'])
   const storage = resolved(iso['iso_storage_pool'])
   if (url !== undefined && checksum !== undefined && storage !== undefined) return { url, checksum, storage }
-  throw untold(`${file}:${block.line}: iso_url, iso_checksum or iso_storage_pool of \`boot_iso\``)
+  throw unknownValue(`${file}:${block.line}: iso_url, iso_checksum or iso_storage_pool of \`boot_iso\``)
 }
 
-function untold(what: string): ProxmintError {
-  return new ProxmintError(`${what} cannot be told before the build`, {
-    hint: 'write it as text, with nothing in it but variables that have a default',
+function unknownValue(what: string): ProxmintError {
+  return new ProxmintError(`${what} is not known before the build`, {
+    hint: 'use only text and variables with a default',
     exitCode: exitCodes.invalid,
   })
 }

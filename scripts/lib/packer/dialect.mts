@@ -1,11 +1,12 @@
+/** Translation of templates for Packer 1.6.x, the version that Debian and Ubuntu package. */
+
 import { type AttributeNode, type BlockNode, type HclNode, locateNodes } from './hcl-source.mts'
 
 /**
- * What Packer 1.6.x, which Debian and Ubuntu package, does not know and can do without, with the reason.
- * Anything else it does not know stays in the template, so that it still fails: leaving it out would build
- * another VM than the one that was asked for.
+ * Attributes that Packer 1.6.x does not know and does not need, with the reason. Other unknown attributes stay in the
+ * template, so that the build fails: without them it would make a different VM.
  */
-const droppedAttributes: Record<string, string> = {
+const DROPPED_ATTRIBUTES: Record<string, string> = {
   token: 'logs in with PROXMOX_PASSWORD instead',
   task_timeout: 'waits for tasks as long as it always does',
   tags: 'proxmint sets them after the build',
@@ -16,27 +17,27 @@ const droppedAttributes: Record<string, string> = {
 }
 
 /**
- * 1.6.x takes no cloud-init drive off before it adds the template's own; Proxmox refuses the second one, and
- * with it the description. The drive that came with the clone is as good.
+ * Attributes that are dropped from clones. Packer 1.6.x does not remove the base VM's cloud-init drive before it adds
+ * another one. Proxmox refuses the second drive, and with it the description. The cloned drive works as well.
  */
-const droppedFromClones: Record<string, string> = {
+const DROPPED_FROM_CLONES: Record<string, string> = {
   cloud_init: "keeps the base VM's cloud-init drive",
   cloud_init_storage_pool: "keeps the base VM's cloud-init drive",
 }
 
-/** Nothing that is dropped may change what a value other than the default meant. */
-const droppableValues: Record<string, RegExp> = {
+/** An attribute is dropped only with this value, which is the default. */
+const DROPPABLE_VALUES: Record<string, RegExp> = {
   cloud_init_disk_type: /^"ide"$/,
   cloud_init_disable_upgrade_packages: /^false$/,
   asyncio: /^"io_uring"$/,
   exclude_from_backup: /^false$/,
-  // Set to false, it is a drive that must not be there.
+  // `false` means that the VM must not have the drive.
   cloud_init: /^true$/,
 }
 
 interface TranslatedText {
   text: string
-  /** One phrase per change, for the line that says what was done. */
+  /** One phrase per change, for the output of the build. */
   changes: string[]
 }
 
@@ -47,9 +48,8 @@ interface Edit {
 }
 
 /**
- * The text of one template file as Packer 1.6.x takes it: without `required_plugins` and without the
- * attributes above. Everything else stays letter for letter.
- * @throws ProxmintError (invalid) where the text has no HCL structure.
+ * Translates one template file: removes `required_plugins` and the attributes above. All other text stays unchanged.
+ * @throws ProxmintError (invalid) If the text is not HCL.
  */
 export function translateForPackaged(text: string, file: string): TranslatedText {
   const edits = locateNodes(text, file).flatMap(editsOf)
@@ -69,7 +69,9 @@ function editsOf(node: HclNode): Edit[] {
   }
   if (node.type !== 'source' || !node.labels[0]?.startsWith('proxmox-')) return []
   const reasons =
-    node.labels[0] === 'proxmox-clone' ? { ...droppedAttributes, ...droppedFromClones } : droppedAttributes
+    node.labels[0] === 'proxmox-clone'
+      ? { ...DROPPED_ATTRIBUTES, ...DROPPED_FROM_CLONES }
+      : DROPPED_ATTRIBUTES
   return attributesWithin(node)
     .filter(attribute => attribute.name in reasons && mayDrop(attribute))
     .map(({ name, start, end }) => ({ start, end, change: `dropped ${name} (${reasons[name]})` }))
@@ -80,10 +82,10 @@ function attributesWithin(block: BlockNode): AttributeNode[] {
 }
 
 function mayDrop({ name, value }: AttributeNode): boolean {
-  return droppableValues[name]?.test(value) ?? true
+  return DROPPABLE_VALUES[name]?.test(value) ?? true
 }
 
-/** Takes the node away, and its line where nothing else stands on it. */
+/** Removes the node, and its line if the line then is empty. */
 function cut(text: string, { start, end }: Edit): string {
   const lineStart = text.lastIndexOf('\n', start - 1) + 1
   const lineEnd = end + text.slice(end).search(/\n|$/)

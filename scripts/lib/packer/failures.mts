@@ -1,7 +1,9 @@
+/** Explains failed builds by Packer's log. */
+
 import { parseDenied } from '../proxmox/errors.mts'
 import { exitCodes } from '../run/errors.mts'
 
-/** A known cause behind Packer's words. */
+/** Known cause of a failure. */
 interface Explanation {
   why: string
   hint: string
@@ -9,17 +11,16 @@ interface Explanation {
 }
 
 interface KnownFailure {
-  /** Found in one line of Packer's log. */
+  /** Matches one line of Packer's log. */
   pattern: RegExp
   explain(match: RegExpExecArray): Explanation
 }
 
-const known = (pattern: RegExp, why: string, hint: string, exitCode?: number): KnownFailure => ({
-  pattern,
-  explain: () => ({ why, hint, ...(exitCode !== undefined && { exitCode }) }),
-})
+function known(pattern: RegExp, why: string, hint: string, exitCode?: number): KnownFailure {
+  return { pattern, explain: () => ({ why, hint, ...(exitCode !== undefined && { exitCode }) }) }
+}
 
-/** In order: what is more telling comes first, since one failure often causes the next. */
+/** Known failures, causes before consequences: one failure often leads to the next. */
 export const knownFailures: readonly KnownFailure[] = [
   {
     pattern: /Permission check failed \([^)]*\)/,
@@ -34,7 +35,7 @@ export const knownFailures: readonly KnownFailure[] = [
     },
   },
   known(
-    // A status, not a VMID or a size: Proxmox's own words follow it.
+    // A status is followed by a message of Proxmox, unlike a VMID or a size.
     /(?:^|[:>] )401 [A-Za-z]|authentication failure|Authentication failed/,
     'Proxmox refused the login',
     'zx scripts/credentials.mts check; Packer 1.6.x logs in with proxmox_password',
@@ -48,7 +49,7 @@ export const knownFailures: readonly KnownFailure[] = [
   ),
   known(
     /(exit status|exit code): ?2\b/i,
-    'a script ended with 2; where it is `cloud-init status --wait`, that is "degraded done", usually a deprecation',
+    'a script ended with 2; for `cloud-init status --wait` that means "degraded done", usually a deprecation',
     'valid_exit_codes = [0, 2] in that provisioner',
   ),
   known(
@@ -96,7 +97,7 @@ export const knownFailures: readonly KnownFailure[] = [
   known(/connection refused|no such host/, 'something could not be reached', 'see the line above'),
 ]
 
-/** What is behind a failed build, where it is known. @param log Packer's output, line by line. */
+/** Finds the known cause of a failed build. @param log Packer's output, line by line. */
 export function explainFailure(log: string[]): Explanation | undefined {
   for (const { pattern, explain } of knownFailures) {
     for (const line of log) {
@@ -107,18 +108,18 @@ export function explainFailure(log: string[]): Explanation | undefined {
   return undefined
 }
 
-/** Words of Proxmox for what passes by itself: a lock somebody else held for too long, a busy or restarting API. */
-const transientWords =
+/** Messages of Proxmox for temporary failures: a lock that was held for too long, a busy or restarting API. */
+const TRANSIENT =
   /can't lock file .* got timeout|got lock request timeout|got no worker upid|(?:^|[\s:>"'])(?:50[234] (?:Bad|Service|Gateway)|59[5-9] [A-Z])/
 
-/** Whether Proxmox's words tell of something that passes by itself. */
+/** True if a message of Proxmox means a temporary failure. */
 export function isTransientText(text: string): boolean {
-  return transientWords.test(text)
+  return TRANSIENT.test(text)
 }
 
 /**
- * Whether a failed build may succeed unchanged. What was denied or is invalid never does, whatever else is in the log.
- * @param log Packer's output, line by line; a failed task's last words are among it.
+ * Decides whether the same build may succeed later. A denied or invalid build never does.
+ * @param log Packer's output, line by line, with the last lines of a failed task.
  */
 export function isTransientFailure(log: string[]): boolean {
   const { exitCode } = explainFailure(log) ?? {}
@@ -126,13 +127,13 @@ export function isTransientFailure(log: string[]): boolean {
   return errorLines(log).some(isTransientText)
 }
 
-/** How apt, and many other programs, begin the line that matters; Packer's name of the build comes before it. */
-const toldByProgram = /(?:^|: )E: | error: /
+/** Beginning of an error line of apt and many other programs, after Packer's name of the build. */
+const ERROR_OF_PROGRAM = /(?:^|: )E: | error: /
 
-/** Packer's words at the start of a provisioner. */
-const provisionerStart = /==> \S+: (?:Provisioning with|Uploading) /
+/** Line of Packer at the start of a provisioner. */
+const PROVISIONER_START = /==> \S+: (?:Provisioning with|Uploading) /
 
-/** The last words of a script that failed, and the lines of Packer's log that tell of errors, the last few. */
+/** Last lines of the failed script, and the last six error lines of Packer's log. */
 export function errorLines(log: string[]): string[] {
   const failed = log.findIndex(line => line.includes('Provisioning step had errors'))
   const errors = log
@@ -141,11 +142,11 @@ export function errorLines(log: string[]): string[] {
   return errors.length > 0 ? [...lastWords(log, failed), ...errors.slice(-6)] : log.slice(-6)
 }
 
-/** The end of what the last provisioner printed, and before it what it called an error. */
+/** Last three lines of the last provisioner, and before them its last three error lines. */
 function lastWords(log: string[], failed: number): string[] {
   if (failed < 0) return []
   const end = Math.max(failed - 3, 0)
-  const start = log.findLastIndex((line, index) => index < failed && provisionerStart.test(line))
-  const told = log.slice(Math.max(start, 0), end).filter(line => toldByProgram.test(line))
+  const start = log.findLastIndex((line, index) => index < failed && PROVISIONER_START.test(line))
+  const told = log.slice(Math.max(start, 0), end).filter(line => ERROR_OF_PROGRAM.test(line))
   return [...told.slice(-3), ...log.slice(end, failed)]
 }

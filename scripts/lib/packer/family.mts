@@ -1,57 +1,56 @@
+/** Reads `packer/<os>/family.yaml`: settings of a template family that HCL cannot hold. */
+
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readYamlFile } from '../config/yaml-file.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 
-/** A node, and the storage on it that keeps the disks. */
+/** Node, and its storage for the disks. */
 export interface Place {
   node: string
   storage: string
 }
 
+/** Settings of the acceptance test. */
 export interface Acceptance {
-  /** `none`: only what Proxmox and the guest agent can tell. */
+  /** `none`: the test uses only Proxmox and the guest agent. */
   login: 'ssh' | 'none'
-  /** The user cloud-init makes on a clone for the test; undefined: the image's own. */
-  user: string | undefined
-  /** Whether the guest agent must answer. */
+  /** User that cloud-init creates on a clone for the test. Default: `proxmint`. */
+  user?: string | undefined
+  /** True if the guest agent must answer. */
   agent: boolean
-  /** TCP ports that may listen on more than loopback. */
+  /** TCP ports that may listen on other addresses than loopback. */
   ports: number[]
-  /** The package database that is checked and listed. */
+  /** Package database to check and list. */
   packages: 'dpkg' | 'pacman' | 'none'
 }
 
-/** What a template family says of itself beside its HCL: `packer/<os>/family.yaml`. */
 export interface Family {
   os: string
-  /** From the project's root: `packer/debian/family.yaml`. */
+  /** Path from the project's root: `packer/debian/family.yaml`. */
   file: string
-  /** Rules it cannot follow: the reason by the rule's name. */
+  /** Name of a rule that the family cannot follow -> the reason. */
   exemptions: Record<string, string>
-  /** Where each exemption stands in the file: the line, from 1, by the rule's name. */
+  /** Name of the rule -> line of the exemption in the file, from 1. */
   exemptionLines: Record<string, number>
   acceptance: Acceptance
-  /** Where it is built; undefined: the node and storage of the credentials. */
+  /** Places of builds; undefined: the node and storage of the credentials. */
   places: Place[] | undefined
 }
 
 interface FamilyFile {
   exemptions?: Record<string, string>
-  acceptance: Omit<Acceptance, 'user'> & { user?: string }
+  acceptance: Acceptance
   places?: Place[]
 }
 
-const schema = new URL('../../../packer/family.schema.json', import.meta.url)
-const sample = 'packer/debian/family.yaml'
+const SCHEMA = new URL('../../../packer/family.schema.json', import.meta.url)
+const SAMPLE = 'packer/debian/family.yaml'
 
-/**
- * Reads `family.yaml` of a template family.
- * @throws ProxmintError (invalid) that lists every fault with its line, or says that there is no such file.
- */
+/** @throws ProxmintError (invalid) If the file is missing, or with every fault and its line. */
 export async function loadFamily(os: string, root = 'packer'): Promise<Family> {
   const file = join(root, os, 'family.yaml')
-  const wanted = { path: file, sample, schema, moreFaults: () => [] }
+  const wanted = { path: file, sample: SAMPLE, schema: SCHEMA, moreFaults: () => [] }
   const value = await readYamlFile<FamilyFile>(wanted).catch(cause => {
     throw missingFamily(file, cause)
   })
@@ -61,7 +60,7 @@ export async function loadFamily(os: string, root = 'packer'): Promise<Family> {
     file,
     exemptions,
     exemptionLines: linesOf(Object.keys(exemptions), await readFile(file, 'utf8')),
-    acceptance: { ...acceptance, user: acceptance.user },
+    acceptance,
     places,
   }
 }
@@ -72,11 +71,11 @@ function linesOf(keys: string[], text: string): Record<string, number> {
   return Object.fromEntries(keys.map(key => [key, lineOf(key)]))
 }
 
-/** What to do about a file that is not there; any other failure as it is. */
+/** Error for a missing file; returns any other error unchanged. */
 function missingFamily(file: string, error: unknown): unknown {
   if (!(error instanceof ProxmintError) || codeOf(error.cause) !== 'ENOENT') return error
   return new ProxmintError(`${file} is missing`, {
-    hint: `every template family has one; copy ${sample}, which is commented`,
+    hint: `every template family has one; copy ${SAMPLE}, which is commented`,
     cause: error,
     exitCode: exitCodes.invalid,
   })

@@ -1,19 +1,21 @@
+/** Positions of blocks and attributes in HCL text, for messages with a line and for edits. */
+
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 
-/** `name = value` in HCL text. Offsets count from the start of the text; `end` is just behind the node. */
+/** `name = value`. Offsets count from the start of the text; `end` is the offset after the node. */
 export interface AttributeNode {
   kind: 'attribute'
   name: string
-  /** The expression as written. */
+  /** Expression as written. */
   value: string
   valueStart: number
   start: number
   end: number
-  /** From 1. */
+  /** Line number, from 1. */
   line: number
 }
 
-/** `type "label" { ... }` in HCL text. */
+/** `type "label" { ... }`. */
 export interface BlockNode {
   kind: 'block'
   type: string
@@ -27,9 +29,8 @@ export interface BlockNode {
 export type HclNode = AttributeNode | BlockNode
 
 /**
- * Where blocks and attributes stand in HCL text. It finds structure only: that the text means something to
- * Packer is hcl2json's and Packer's own business.
- * @throws ProxmintError (invalid) with the line where the structure breaks.
+ * Finds blocks and attributes. It checks only the structure; hcl2json and Packer check the meaning.
+ * @throws ProxmintError (invalid) With the line of the fault.
  */
 export function locateNodes(text: string, file: string): HclNode[] {
   const scanner = new Scanner(text, file)
@@ -38,7 +39,7 @@ export function locateNodes(text: string, file: string): HclNode[] {
   return nodes
 }
 
-/** A class for its cursor: every method moves it forward. */
+/** Reads the text with a cursor, which every method moves forward. */
 class Scanner {
   private position = 0
   private readonly text: string
@@ -53,7 +54,7 @@ class Scanner {
     return this.position >= this.text.length
   }
 
-  /** Nodes up to the end of the text or the brace that closes this body. */
+  /** Reads nodes up to the end of the text or the closing brace of this body. */
   body(): HclNode[] {
     const nodes: HclNode[] = []
     for (;;) {
@@ -105,8 +106,8 @@ class Scanner {
   }
 
   /**
-   * Up to the newline or brace that ends the expression; brackets, strings and comments hide both. Gives the
-   * end without the blanks and comments that may follow on the line.
+   * Moves to the newline or brace that ends the expression and is not in brackets, strings or comments.
+   * @returns End of the expression, without blanks and comments after it.
    */
   private expression(): number {
     let depth = 0
@@ -131,7 +132,7 @@ class Scanner {
     this.position++
     while (this.peek() !== '"') {
       if (this.atEnd() || this.peek() === '\n') throw this.fault(`the string of line ${line} is not closed`)
-      // A backslash takes the next character with it; `$${` and `%%{` stand for themselves.
+      // A backslash escapes the next character; `$${` and `%%{` are literal text.
       if (this.take(/\\[\s\S]|\$\$\{|%%\{/y) !== undefined) continue
       if (this.take(/[$%]\{/y) !== undefined) this.interpolation()
       else this.position++
@@ -139,7 +140,7 @@ class Scanner {
     this.position++
   }
 
-  /** From behind the opening brace to behind the closing one. */
+  /** Moves from after the opening brace to after the closing one. */
   private interpolation(): void {
     for (let depth = 1; depth > 0 && !this.atEnd(); ) {
       if (this.peek() === '"') this.string()
@@ -151,7 +152,7 @@ class Scanner {
     }
   }
 
-  /** Skips `<<EOT ... EOT` whole where one stands here. */
+  /** Skips `<<EOT ... EOT`. @returns False if there is none here. */
   private heredoc(): boolean {
     const opening = /<<-?([\w-]+)\r?\n/y
     opening.lastIndex = this.position
@@ -169,7 +170,7 @@ class Scanner {
     while (this.skipComment())
   }
 
-  /** Blanks and comments within a line. */
+  /** Skips blanks and comments within a line. */
   private skipSpaces(): void {
     this.take(/(?:[ \t]+|\/\*[\s\S]*?\*\/)+/y)
   }

@@ -1,29 +1,30 @@
+/** Digests of all inputs of a build, by which `--if-changed` and `templates diff` find changes. */
+
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join, posix } from 'node:path'
 import type { Template } from './template.mts'
 
-/** What `packer build .` by hand leaves in the folder, and what only people read: no inputs. */
-const notInputs = /^(manifest\.json|README\.md|.*\.example)$/
+/** Files that are not inputs: output of a manual `packer build .`, and documents. */
+const NOT_INPUTS = /^(manifest\.json|README\.md|.*\.example)$/
 
-/** A path out of the folder, as HCL names it: `../common/clean-up.sh`. */
-const pathOutside = /(?<=\.\.\/)[^"'\s),\]]*/g
+/** Path after `../` in HCL: `common/clean-up.sh`. */
+const PATH_OUTSIDE = /(?<=\.\.\/)[^"'\s),\]]*/g
 
-/** All that decides what a template family builds, as digests. */
 export interface InputDigests {
-  /** SHA-256 over all of them, hexadecimal. */
+  /** SHA-256 of all inputs, hexadecimal. */
   digest: string
   /**
-   * The first 12 digits of each one's SHA-256, by its name: `file debian.pkr.hcl`, `file ../common/clean-up.sh`,
+   * Name of an input -> first 12 digits of its SHA-256. Names: `file debian.pkr.hcl`, `file ../common/clean-up.sh`,
    * `variable bridge`.
    */
   inputs: Record<string, string>
 }
 
 /**
- * Digests every file of the family's folder, the files beside it that the family uses, the variables, and what else
- * decides. The same inputs give the same digest on every machine.
- * @param further by name: `image debian-12`, `packer`.
+ * Computes the digests of every file of the family's folder, of the shared files that the family uses, of the variables
+ * and of further inputs. The same inputs give the same digest on every machine.
+ * @param further Name -> content: `image debian-12`, `packer`.
  */
 export async function inputDigests(
   { folder }: Pick<Template, 'folder'>,
@@ -43,7 +44,7 @@ export async function inputDigests(
   }
 }
 
-/** In words, how the inputs differ from those of before: `file debian.pkr.hcl changed`. */
+/** Compares two sets of inputs. @returns One phrase per difference: `file debian.pkr.hcl changed`. */
 export function changedInputs(before: Record<string, string>, after: Record<string, string>): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
   return names.flatMap(name => {
@@ -53,7 +54,7 @@ export function changedInputs(before: Record<string, string>, after: Record<stri
   })
 }
 
-/** Paths with what the files hold. */
+/** Paths and contents of files. */
 type Contents = (readonly [path: string, content: Buffer])[]
 
 function contentsOf(folder: string, paths: string[]): Promise<Contents> {
@@ -61,20 +62,20 @@ function contentsOf(folder: string, paths: string[]): Promise<Contents> {
 }
 
 /**
- * The files below `packer/`, outside the family's folder, that its HCL names: `../common/clean-up.sh`. Only those count,
- * so that a change of a shared script builds no family anew that does not run it. A path that names a folder, or that
- * goes on with a variable or a pattern, stands for every file it can mean.
+ * Finds the files below `packer/`, outside the family's folder, that its HCL names: `../common/clean-up.sh`. Other
+ * shared files do not count: a change must not rebuild families that do not run the file. A folder, or a path with a
+ * variable or a pattern, counts for every file that it can mean.
  */
 async function filesUsedOutside(folder: string, own: Contents): Promise<string[]> {
   const named = own
     .filter(([path]) => path.endsWith('.hcl'))
-    .flatMap(([, content]) => content.toString().match(pathOutside) ?? [])
+    .flatMap(([, content]) => content.toString().match(PATH_OUTSIDE) ?? [])
   if (named.length === 0) return []
   const outside = (await filesBelow(dirname(folder))).filter(path => !path.startsWith(`${basename(folder)}/`))
   return outside.filter(path => named.some(name => canMean(name, path))).map(path => `../${path}`)
 }
 
-/** Whether `name`, as it stands in HCL, can mean the file `path`; both from the folder of the families. */
+/** True if `name`, as written in HCL, can mean the file `path`. Both are relative to the folder of the families. */
 function canMean(name: string, path: string): boolean {
   const [known = ''] = name.split(/\$\{|\*/)
   const start = posix.normalize(known).replace(/^\.$/, '')
@@ -89,7 +90,7 @@ function sha256(content: string | Buffer): string {
 async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   return entries
-    .filter(entry => entry.isFile() && !notInputs.test(entry.name))
+    .filter(entry => entry.isFile() && !NOT_INPUTS.test(entry.name))
     .map(entry =>
       join(entry.parentPath, entry.name)
         .slice(folder.length + 1)

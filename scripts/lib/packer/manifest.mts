@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { ProxmintError } from '../run/errors.mts'
 
-/** What a build made, as Packer's manifest post-processor wrote it down. */
+/** VM template in the manifest of Packer's post-processor. */
 interface BuiltTemplate {
   vmid: number
   builder: string
-  /** Seconds since 1970, UTC. */
+  /** Seconds since the epoch. */
   builtAt: number
   customData: Record<string, string>
 }
@@ -21,10 +21,10 @@ interface ManifestFile {
   }[]
 }
 
-/** The one build of the last run. @throws ProxmintError when the manifest is missing or names none. */
+/** Reads the only build of the last run. @throws ProxmintError If the manifest is missing or has no VMID. */
 export async function readManifest(path: string): Promise<BuiltTemplate> {
   const text = await readFile(path, 'utf8').catch(cause => {
-    throw new ProxmintError(`Packer ended well but wrote no manifest ${path}`, {
+    throw new ProxmintError(`Packer succeeded but wrote no manifest ${path}`, {
       hint: 'the template needs a `manifest` post-processor with `output = var.manifest`',
       cause,
     })

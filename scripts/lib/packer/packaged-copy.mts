@@ -1,3 +1,5 @@
+/** Copies of the templates that are translated for Packer 1.6.x. */
+
 import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -8,15 +10,15 @@ import { translateForPackaged } from './dialect.mts'
 import type { Template } from './template.mts'
 
 interface PackagedCopy {
-  /** The family's folder within the copy. */
+  /** Folder of the family in the copy. */
   folder: string
   changes: string[]
 }
 
 /**
- * Copies all template families and `common/` to `target`, so that paths such as `../common/clean-up.sh` lead somewhere
- * there too, and translates the files of one family for Packer 1.6.x. What stood in `target` before is removed.
- * @throws ProxmintError where it cannot be written; then nothing of it stays.
+ * Replaces `target` by a copy of all template families and `common/`, so that paths such as `../common/x.sh` work
+ * there. Translates the files of one family for Packer 1.6.x.
+ * @throws ProxmintError If it cannot be written; the copy is removed then.
  */
 export async function writePackagedCopy(template: Template, target: string): Promise<PackagedCopy> {
   try {
@@ -27,7 +29,7 @@ export async function writePackagedCopy(template: Template, target: string): Pro
   }
 }
 
-/** The folder of this run's copies: other machines may share the state folder. */
+/** Folder of this run's copies. Its name has the host, since machines may share the state folder. */
 export function copiesOfThisRun(stateDir: string): string {
   return join(stateDir, 'packaged', `${ownPrefix()}${process.pid}`)
 }
@@ -36,13 +38,13 @@ function ownPrefix(): string {
   return `${hostname()}-`
 }
 
-/** Removes the copies of runs that were killed here; whether one of another machine runs cannot be seen. */
+/** Removes the copies of killed runs of this machine. */
 export async function removeStaleCopies(stateDir: string): Promise<void> {
   const folder = join(stateDir, 'packaged')
   const names = await readdir(folder).catch(() => [])
   for (const name of names.filter(name => name.startsWith(ownPrefix()))) {
     const pid = name.slice(ownPrefix().length)
-    // The other machine's name may begin with this one's.
+    // The name of another machine may begin with the name of this one.
     if (!/^\d+$/.test(pid)) continue
     const command = await processCommand(Number(pid))
     if (command?.includes('.mts') !== true) await rm(join(folder, name), { recursive: true, force: true })

@@ -7,21 +7,21 @@ export interface PackerRun {
   packer: Pick<Tool, 'file' | 'env'>
   dialect: Dialect
   credentials: Credentials
-  /** The template folder Packer is run in: the family's own, or its translated copy. */
+  /** Working directory: the family's folder, or its translated copy. */
   folder: string
-  /** Values of Packer variables; no secrets, since they stand in argv. */
+  /** Values of Packer variables. No secrets: they are arguments. */
   variables: Record<string, string>
-  /** Values of sensitive Packer variables: these go by environment. */
+  /** Values of sensitive Packer variables, which go into the environment. */
   secrets?: Record<string, string>
 }
 
-/** The two commands of a build, in order. */
+/** Commands of a build, in order. */
 export interface BuildCommands {
   validate: CommandPlan
   build: CommandPlan
 }
 
-/** Plans both; nothing is run. The plugin is there already: `setup` saw to it. */
+/** Plans the commands. `packer init` is not one of them: `setup` has installed the plugin. */
 export function planBuild(run: PackerRun): BuildCommands {
   const variables = Object.entries(run.variables).flatMap(([name, value]) => ['-var', `${name}=${value}`])
   const command = (args: string[]): CommandPlan => ({
@@ -45,7 +45,7 @@ function environment({
   return {
     ...packer.env,
     ...certificateVariables(c),
-    // No version check by the network, no colour codes in the log.
+    // No version check over the network, no colours in the log.
     CHECKPOINT_DISABLE: '1',
     PACKER_NO_COLOR: '1',
     PROXMOX_URL: c.url,
@@ -57,7 +57,7 @@ function environment({
   }
 }
 
-/** Exactly one way to log in, whatever else the shell's environment holds. */
+/** Variables of the login. The other login is removed from the shell's environment. */
 function login(dialect: Dialect, c: Credentials): Record<string, string | undefined> {
   if (dialect === 'modern') {
     return {

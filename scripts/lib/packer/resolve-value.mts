@@ -1,9 +1,9 @@
 import type { HclValue, Template } from './template.mts'
 
 /**
- * What an expression comes to where it is a literal, or text and variables with known values; undefined
- * where it cannot be known without Packer. Variables are looked up in Packer's order.
- * @param given values handed to Packer by `-var`.
+ * Evaluates a literal, or text with variables whose values are known. Variables are looked up in Packer's order.
+ * @param given Values for Packer's `-var`.
+ * @returns Undefined if only Packer can evaluate it.
  */
 export function resolveValue(
   template: Template,
@@ -21,12 +21,12 @@ export function resolveValue(
   const assigned = given[name] ?? template.overrides[name] ?? env[`PKR_VAR_${name}`]
   if (typeof assigned === 'string') return assigned
   const declared = template.variables.find(variable => variable.name === name)?.default
-  // Packer allows no variable in a default; following one could lead round in a circle.
+  // Packer allows no variable in a default. Following one could loop for ever.
   if (typeof declared === 'string' && declared.includes('${var.')) return undefined
   return resolveValue(template, assigned ?? declared, given, env)
 }
 
-/** `base-${var.release}` with every variable known; undefined as soon as one is not. */
+/** Evaluates `base-${var.release}`; undefined if a variable is unknown. */
 function interpolate(
   template: Template,
   text: string,

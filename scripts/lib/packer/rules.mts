@@ -1,23 +1,24 @@
+/** Rules for templates, one for each documented mistake. */
+
 import { nearest } from '../run/nearest.mts'
 import { holdsCredential, literalDefault, literalSecrets, sensitive } from './credential-rules.mts'
 import type { Family } from './family.mts'
 import type { AttributeNode } from './hcl-source.mts'
 import { unknownAttributes } from './known-attributes.mts'
 import { attributeOf, type HclValue, type SourceBlock, type Template } from './template.mts'
-import type { Found, Violation } from './violation.mts'
+import { type Found, type Violation, violation } from './violation.mts'
 
 interface Rule {
   name: string
-  /** For the table in the docs: what it says, and why. */
+  /** Summary and reason, for the table in docs/templates.md. */
   summary: string
   why: string
   check(template: Template): Found
 }
 
-/** Of a family: the reasons by the rule's name, and where they stand. */
 type Exemptions = Pick<Family, 'file' | 'exemptions' | 'exemptionLines'>
 
-/** The rules of the documented fixes, in the order they are reported. */
+/** Rules in the order of the documentation. */
 export const rules: Rule[] = [
   {
     name: 'token-format',
@@ -62,16 +63,16 @@ export const rules: Rule[] = [
 ]
 
 /**
- * Every violation of every rule that the family is not exempt from, by file and line. An exemption that excuses
- * nothing is a violation itself: it would excuse a later mistake.
+ * Checks all rules without those that the family is exempt from. An exemption without a violation is a violation
+ * itself: it would hide a later mistake.
+ * @returns Violations by file and line.
  */
-export function checkRules(template: Template, family?: Exemptions): Violation[] {
+export function checkRules(template: Template, family: Exemptions): Violation[] {
   const found = rules.flatMap(rule =>
     rule.check(template).map(violation => ({ rule: rule.name, ...violation })),
   )
-  const exempt = family?.exemptions ?? {}
-  const stale = family === undefined ? [] : staleExemptions(family, new Set(found.map(({ rule }) => rule)))
-  return [...found.filter(({ rule }) => exempt[rule] === undefined), ...stale].sort(
+  const stale = staleExemptions(family, new Set(found.map(({ rule }) => rule)))
+  return [...found.filter(({ rule }) => family.exemptions[rule] === undefined), ...stale].sort(
     (a, b) => a.file.localeCompare(b.file) || a.line - b.line,
   )
 }
@@ -89,14 +90,14 @@ function staleExemptions({ file, exemptions, exemptionLines }: Exemptions, broke
         line: exemptionLines[rule] ?? 1,
         what: known
           ? `exemption from ${rule}, which the template does not break`
-          : `exemption from ${rule}, which is no rule`,
-        why: 'an exemption that excuses nothing today would excuse a mistake tomorrow',
-        fix: close === undefined ? 'take the exemption away' : `write \`${close}\``,
+          : `exemption from ${rule}, which is not a rule`,
+        why: 'an exemption without a violation would hide a later mistake',
+        fix: close === undefined ? 'remove the exemption' : `write \`${close}\``,
       }
     })
 }
 
-/** One violation for a person: where and what, then why and how to mend it. */
+/** Text of a violation: place and fault, then the reason and the fix. */
 export function formatViolation({ rule, file, line, what, why, fix }: Violation): string {
   return `${file}:${line}: ${what} [${rule}]\n    why: ${why}\n    fix: ${fix}`
 }
@@ -116,7 +117,7 @@ function tokenFormat(template: Template, source: SourceBlock): Found {
   ]
 }
 
-/** The attribute is `var.<variable>`, and that variable reads the environment as `credentials export` sets it. */
+/** Checks that an attribute is `var.<variable>`, and that the variable reads what `credentials export` sets. */
 function fromVariable(
   template: Template,
   source: SourceBlock,
@@ -129,7 +130,7 @@ function fromVariable(
   const why =
     'with an API token Packer wants `username` as user@realm!tokenid and `token` as the bare secret; the full PVEAPIToken=... string is refused with a 401'
   const fix = `${name} = var.${variable}, with \`default = env("${environment}")\` in variables.pkr.hcl`
-  const found = (what: string, at = { file: source.file, line }): Found => [{ ...at, what, why, fix }]
+  const found = (what: string, place = { file: source.file, line }): Found => violation(place, what, why, fix)
   if (attribute === undefined) return found(`source ${source.name} sets no \`${name}\``)
   if (attribute.value.includes('PVEAPIToken='))
     return found(`\`${name}\` holds the full token (PVEAPIToken=...)`)
@@ -137,46 +138,35 @@ function fromVariable(
   const declared = template.variables.find(candidate => candidate.name === variable)
   if (declared === undefined) return found(`variable ${variable} is not declared`)
   if (declared.default === `\${env("${environment}")}`) return []
-  return found(`variable ${variable} does not read ${environment}`, {
-    file: declared.file,
-    line: declared.line,
-  })
+  return found(`variable ${variable} does not read ${environment}`, declared)
 }
 
-/** Where there is no image to clone, the family says so: a rule that cannot be broken must not look kept. */
+/** Reports sources without a base VM to clone. Their family must have an exemption. */
 function nothingCloned({ sources }: Template): Found {
-  return sources.filter(isProxmox).flatMap(source => {
-    if (isClone(source)) return []
-    return [
-      {
-        file: source.file,
-        line: source.block.line,
-        what: `source ${source.name} is ${source.type}, not proxmox-clone`,
-        why: 'an installation takes long and ends differently each time; a full clone of a verified image does not',
-        fix: 'clone an imported image with full_clone = true, or state the exemption in family.yaml',
-      },
-    ]
-  })
+  const why =
+    'an installation takes long and ends differently each time; a full clone of a verified image does not'
+  const fix = 'clone an imported image with full_clone = true, or state the exemption in family.yaml'
+  return sources
+    .filter(source => isProxmox(source) && !isClone(source))
+    .flatMap(({ file, block: { line }, name, type }) =>
+      violation({ file, line }, `source ${name} is ${type}, not proxmox-clone`, why, fix),
+    )
 }
 
 function fullClone({ block, file, name }: SourceBlock): Found {
   const attribute = attributeOf(block, 'full_clone')
   if (attribute?.value === 'true') return []
-  return [
-    {
-      file,
-      line: attribute?.line ?? block.line,
-      what:
-        attribute === undefined ? `source ${name} does not set \`full_clone\`` : '`full_clone` is not true',
-      why: 'a linked clone shares its base disk: it can stop at boot with "PARTUUID does not exist. Dropping to a shell!", and ties the template to the base VM for ever',
-      fix: 'full_clone = true',
-    },
-  ]
+  return violation(
+    { file, line: attribute?.line ?? block.line },
+    attribute === undefined ? `source ${name} does not set \`full_clone\`` : '`full_clone` is not true',
+    'a linked clone shares its base disk: it can stop at boot with "PARTUUID does not exist. Dropping to a shell!", and ties the template to the base VM for ever',
+    'full_clone = true',
+  )
 }
 
 type Provisioner = Template['provisioners'][number]
 
-/** The attribute with the command that waits for cloud-init. */
+/** Attribute with the command that waits for cloud-init. */
 function waitingCommand({ block }: Provisioner): AttributeNode | undefined {
   const commands = attributeOf(block, 'inline')
   const waits = /cloud-init\s+status\b[^"]*(?:--wait|\s-w)\b/.test(commands?.value ?? '')
@@ -186,15 +176,12 @@ function waitingCommand({ block }: Provisioner): AttributeNode | undefined {
 function nobodyWaits({ sources, provisioners }: Template): Found {
   const source = sources.find(isProxmox)
   if (source === undefined || provisioners.some(waitingCommand)) return []
-  return [
-    {
-      file: source.file,
-      line: source.block.line,
-      what: `no provisioner waits for cloud-init`,
-      why: 'a build that does not wait works beside cloud-init, and does not see what it could not do',
-      fix: 'a first shell provisioner with inline = ["cloud-init status --wait"] and valid_exit_codes = [0, 2], or the exemption in family.yaml',
-    },
-  ]
+  return violation(
+    { file: source.file, line: source.block.line },
+    'no provisioner waits for cloud-init',
+    'otherwise the build runs at the same time as cloud-init, and does not notice its failures',
+    'a first shell provisioner with inline = ["cloud-init status --wait"] and valid_exit_codes = [0, 2], or an exemption in family.yaml',
+  )
 }
 
 function validExitCodes(provisioner: Provisioner): Found {
@@ -203,13 +190,10 @@ function validExitCodes(provisioner: Provisioner): Found {
   if (commands === undefined) return []
   const accepted: HclValue = values['valid_exit_codes'] ?? []
   if (Array.isArray(accepted) && [0, 2].every(code => accepted.includes(code))) return []
-  return [
-    {
-      file,
-      line: attributeOf(block, 'valid_exit_codes')?.line ?? commands.line,
-      what: '`cloud-init status --wait` without the exit codes 0 and 2',
-      why: 'cloud-init 23.4 and newer end with 2 (degraded done) for a mere deprecation, and Proxmox writes a deprecated `user:` into its cloud-init drive',
-      fix: 'valid_exit_codes = [0, 2]',
-    },
-  ]
+  return violation(
+    { file, line: attributeOf(block, 'valid_exit_codes')?.line ?? commands.line },
+    '`cloud-init status --wait` without the exit codes 0 and 2',
+    'cloud-init 23.4 and newer end with 2 (degraded done) for a mere deprecation, and Proxmox writes a deprecated `user:` into its cloud-init drive',
+    'valid_exit_codes = [0, 2]',
+  )
 }

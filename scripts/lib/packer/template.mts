@@ -1,17 +1,19 @@
+/** Reads template folders: hcl2json gives the values, hcl-source.mts the positions. */
+
 import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { type AttributeNode, type BlockNode, type HclNode, locateNodes } from './hcl-source.mts'
 
-/** One file of a template folder, with where things stand in it. */
+/** File of a template folder. */
 interface TemplateFile {
-  /** From the project's root: `packer/debian/debian.pkr.hcl`. */
+  /** Path from the project's root: `packer/debian/debian.pkr.hcl`. */
   path: string
   text: string
   nodes: HclNode[]
 }
 
-/** A value of hcl2json: expressions are strings like `${var.x}`, literals are themselves. */
+/** Value of hcl2json. An expression is a string such as `${var.x}`. */
 export type HclValue = string | number | boolean | null | HclValue[] | { [key: string]: HclValue }
 
 export interface Variable {
@@ -19,7 +21,7 @@ export interface Variable {
   file: string
   line: number
   sensitive: boolean
-  /** As hcl2json gives it; undefined where the variable must be set. */
+  /** Undefined if the variable must be set. */
   default: HclValue | undefined
 }
 
@@ -29,30 +31,30 @@ export interface SourceBlock {
   name: string
   file: string
   block: BlockNode
-  /** hcl2json's reading of the block. */
+  /** Content of the block, by hcl2json. */
   values: Record<string, HclValue>
 }
 
-/** A template folder as Packer reads it: all its `*.pkr.hcl` together. */
+/** Template folder as Packer reads it: all its `*.pkr.hcl` together. */
 export interface Template {
-  /** The operating system's name, which is the folder's. */
+  /** Name of the folder. */
   os: string
   folder: string
   files: TemplateFile[]
   variables: Variable[]
-  /** What `*.auto.pkrvars.hcl` sets. */
+  /** Variables of `*.auto.pkrvars.hcl`. */
   overrides: Record<string, HclValue>
   sources: SourceBlock[]
   /** Every `provisioner` block of every build. */
   provisioners: { file: string; block: BlockNode; values: Record<string, HclValue> }[]
 }
 
-/** The folder of `packer/` that is not a family: it has the scripts that families share. */
+/** Folder of `packer/` with the scripts that families share; not a family. */
 const SHARED_FOLDER = 'common'
 
 /**
- * Lists the names of the template families: the folders of `packer/` but the shared one.
- * @throws ProxmintError (usage) where there is no `packer/`, (invalid) where a family has the name of the shared folder.
+ * Lists the template families: the folders of `packer/` without the shared one.
+ * @throws ProxmintError (usage) If there is no `packer/`, (invalid) if a family has the name of the shared folder.
  */
 export async function listFamilies(root = 'packer'): Promise<string[]> {
   const entries = await readdir(root, { withFileTypes: true }).catch(cause => {
@@ -67,7 +69,7 @@ export async function listFamilies(root = 'packer'): Promise<string[]> {
   return folders.filter(name => name !== SHARED_FOLDER).sort()
 }
 
-/** A fork may have a family by this name from before the folder was shared; it must not vanish without a word. */
+/** Refuses a family with the name of the shared folder: an older fork may have one, which must not vanish silently. */
 async function refuseSharedFamily(folder: string): Promise<void> {
   if (!(await readdir(folder)).some(name => name.endsWith('.pkr.hcl'))) return
   throw new ProxmintError(`${folder} holds a template, but it is the folder for shared scripts`, {
@@ -78,7 +80,7 @@ async function refuseSharedFamily(folder: string): Promise<void> {
 
 /**
  * Reads a template folder.
- * @throws ProxmintError (invalid) for a syntax error, with file and line, and for a source that is defined twice.
+ * @throws ProxmintError (invalid) For a syntax error, with file and line, and for a source that is defined twice.
  */
 export async function loadTemplate(os: string, root = 'packer'): Promise<Template> {
   const folder = join(root, os)
@@ -97,7 +99,7 @@ export async function loadTemplate(os: string, root = 'packer'): Promise<Templat
   }
 }
 
-/** Packer reads all files as one; which of two sources of one name was meant, nobody can tell. */
+/** Refuses two sources with one name: Packer reads all files as one template. */
 function requireOneOfEach(folder: string, sources: SourceBlock[]): void {
   const places = Map.groupBy(sources, ({ type, name }) => `${type}.${name}`)
   for (const [source, defined] of places) {
@@ -127,7 +129,7 @@ async function readEnding(folder: string, ending: string): Promise<TemplateFile[
   )
 }
 
-/** Later files win, as in Packer. */
+/** Reads the overrides. Later files win, as in Packer. */
 async function readOverrides(folder: string): Promise<Record<string, HclValue>> {
   const documents = await Promise.all((await readEnding(folder, '.auto.pkrvars.hcl')).map(toJson))
   return Object.assign({}, ...documents) as Record<string, HclValue>
@@ -136,7 +138,7 @@ async function readOverrides(folder: string): Promise<Record<string, HclValue>> 
 type Json = Record<string, HclValue>
 
 async function toJson(file: TemplateFile): Promise<Json> {
-  // 90 ms to load and 230 ms at the first parse: only where a template is really read.
+  // hcl2json takes 90 ms to load and 230 ms for the first file: it is loaded only if needed.
   const { parse } = await import('@cdktf/hcl2json')
   try {
     return (await parse(file.path, file.text)) as Json
@@ -149,7 +151,7 @@ async function toJson(file: TemplateFile): Promise<Json> {
   }
 }
 
-/** hcl2json's words without their wrapping, and of each range its beginning: `FILE:LINE,COLUMN: ...`. */
+/** Message of hcl2json as `FILE:LINE,COLUMN: ...`, without its prefix and the ends of ranges. */
 function diagnosis(cause: unknown): string {
   const [, words = messageOf(cause)] = /parse config: \[(.*)\]/s.exec(messageOf(cause)) ?? []
   return words.replaceAll(/:(\d+,\d+)-\d+(?:,\d+)?:/g, ':$1:')
@@ -159,7 +161,7 @@ function blocks(file: TemplateFile, type: string): BlockNode[] {
   return file.nodes.filter((node): node is BlockNode => node.kind === 'block' && node.type === type)
 }
 
-/** hcl2json keeps blocks of one type in order, so the n-th of them is the n-th in the text. */
+/** Values of the n-th block of a type: hcl2json keeps the order of the text. */
 function valuesOf(json: HclValue | undefined, index: number): Record<string, HclValue> {
   const value = Array.isArray(json) ? json[index] : json
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
@@ -212,7 +214,7 @@ function provisionersOf(file: TemplateFile, json: Json): Template['provisioners'
   })
 }
 
-/** An attribute standing directly in a block. */
+/** Attribute of a block itself, not of a block within it. */
 export function attributeOf(block: BlockNode, name: string): AttributeNode | undefined {
   return block.body.find((node): node is AttributeNode => node.kind === 'attribute' && node.name === name)
 }

@@ -1,4 +1,4 @@
-/** A documented mistake found in a template. */
+/** Documented mistake in a template. */
 export interface Violation {
   rule: string
   file: string
@@ -8,5 +8,15 @@ export interface Violation {
   fix: string
 }
 
-/** What one rule finds. */
+/** Violations of one rule. */
 export type Found = Omit<Violation, 'rule'>[]
+
+/** One violation at a place. */
+export function violation(
+  { file, line }: { file: string; line: number },
+  what: string,
+  why: string,
+  fix: string,
+): Found {
+  return [{ file, line, what, why, fix }]
+}

@@ -2,17 +2,17 @@ import { type Granted, isGranted } from './granted.mts'
 import type { Grant, Need } from './needs.mts'
 
 export interface PermissionReport {
-  /** Whose privileges these are: `user@realm!tokenid` or `user@realm`. */
+  /** Owner of the privileges: `user@realm!tokenid` or `user@realm`. */
   identity: string
   pveMajor: number
   granted: { need: Need; by: Grant[] }[]
-  /** The work fails without these. `add` is the smallest alternative's grants that are not there. */
+  /** The work fails without these. `add` has the missing grants of the alternative that lacks fewest. */
   missing: { need: Need; add: Grant[] }[]
-  /** The work goes on without these. */
+  /** The work succeeds without these. */
   optional: { need: Need; add: Grant[] }[]
 }
 
-/** Holds needs against grants; pure. */
+/** Compares needs with grants. */
 export function comparePermissions(
   identity: string,
   pveMajor: number,
@@ -36,7 +36,7 @@ function smallestAddition(need: Need, granted: Granted): Grant[] {
   return additions.reduce((best, addition) => (addition.length < best.length ? addition : best))
 }
 
-/** Grants by path, each privilege once, in order. */
+/** Privileges by path, without duplicates, sorted. */
 export function byPath(grants: Grant[]): Map<string, string[]> {
   const paths = new Map<string, Set<string>>()
   for (const { path, privilege } of grants) {

@@ -4,26 +4,26 @@ import { getPermissions, type PermissionTree } from '../proxmox/get-permissions.
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import type { Grant, Need } from './needs.mts'
 
-/** The privileges on each asked path. */
+/** Privileges by path, only for the paths that were asked for. */
 export type Granted = Map<string, Set<string>>
 
-/** Every path the needs name, once. */
+/** Paths of all alternatives, without duplicates. */
 export function pathsOf(needs: Need[]): string[] {
   return [...new Set(needs.flatMap(need => need.alternatives.flat().map(grant => grant.path)))]
 }
 
-/** Asks Proxmox about each path by name: exact also where an ACL below takes away what one above gives. */
+/** Asks Proxmox for each path by name, since an ACL on a lower path can take away what a higher one grants. */
 export async function getGranted(client: ProxmoxClient, paths: string[], userid?: string): Promise<Granted> {
   const trees = await Promise.all(paths.map(path => getPermissions(client, { path, userid })))
   return new Map(paths.map((path, index) => [path, new Set(Object.keys(trees[index]?.[path] ?? {}))]))
 }
 
-/** Paths such an answer always names where anything is granted on them. */
-const alwaysNamed = new Set(['/', '/nodes', '/sdn', '/storage', '/vms'])
+/** Paths that an answer of Proxmox always contains if any privilege is granted on them. */
+const ALWAYS_NAMED = new Set(['/', '/nodes', '/sdn', '/storage', '/vms'])
 
 /**
- * The same from a saved answer of `pveum user permissions USER --output-format json`, which names only paths
- * that have an ACL or are Proxmox's own: the nearest path above decides, as far as it propagates.
+ * Reads a saved answer of `pveum user permissions USER --output-format json`. It contains only Proxmox's own paths and
+ * paths with an ACL. For other paths the nearest path above decides, with the privileges that propagate.
  */
 export function grantedFrom(tree: PermissionTree, paths: string[]): Granted {
   return new Map(paths.map(path => [path, inherited(tree, path)]))
@@ -32,7 +32,7 @@ export function grantedFrom(tree: PermissionTree, paths: string[]): Granted {
 function inherited(tree: PermissionTree, path: string): Set<string> {
   const own = tree[path]
   if (own !== undefined) return new Set(Object.keys(own))
-  const above = alwaysNamed.has(path) ? undefined : parentOf(path)
+  const above = ALWAYS_NAMED.has(path) ? undefined : parentOf(path)
   if (above === undefined) return new Set()
   return new Set([...inherited(tree, above)].filter(privilege => tree[above]?.[privilege] !== 0))
 }
@@ -42,7 +42,7 @@ function parentOf(path: string): string | undefined {
   return path.slice(0, path.lastIndexOf('/')) || '/'
 }
 
-/** @throws ProxmintError (usage) when the file is not such an answer. */
+/** Loads a saved answer. @throws ProxmintError (usage) If the file is missing or has another form. */
 export async function loadPermissionTree(file: string): Promise<PermissionTree> {
   const text = await readFile(file, 'utf8').catch(cause => {
     throw notATree(file, cause)
@@ -67,7 +67,7 @@ function isObject(value: unknown): value is object {
 }
 
 function notATree(file: string, cause: unknown): ProxmintError {
-  return new ProxmintError(`${file} holds no saved permissions`, {
+  return new ProxmintError(`${file} does not hold saved permissions`, {
     hint: "on the node: pveum user permissions 'USER@REALM!TOKENID' --output-format json > FILE",
     cause,
     exitCode: exitCodes.usage,

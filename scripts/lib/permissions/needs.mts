@@ -1,26 +1,28 @@
-/** A privilege on an ACL path. */
+/** Privileges that each kind of work needs. */
+
+/** Privilege on an ACL path. */
 export interface Grant {
   path: string
   privilege: string
 }
 
-/** Privileges for one purpose. One alternative is enough; all its grants are needed. */
+/** Requirement of a piece of work: all grants of any one alternative. */
 export interface Need {
-  /** Purpose in a few words: `find the base VM`. */
+  /** Action that needs it, in a few words. */
   purpose: string
   alternatives: Grant[][]
-  /** Consequence of its lack; only set if the work goes on without it. */
+  /** Consequence if it is missing. Undefined: the work fails. */
   without?: string
 }
 
-/** Place where a VM is made. Node, storages, bridge and pool give the ACL paths. */
+/** Place of a VM that is to be made. Its privileges are needed on these paths. */
 export interface NewVmPlace {
-  /** Major version of Proxmox VE, which decides the guest agent's privileges. */
+  /** Major version of Proxmox VE, which decides the privileges for the guest agent. */
   pveMajor: number
   node: string
-  /** Undefined before a VMID is chosen; `/vms` stands for it then. */
+  /** Undefined before a VMID is chosen: the path is then /vms. */
   vmid: number | undefined
-  /** Storages that get a disk or a cloud-init drive. */
+  /** Storages of its disks and its cloud-init drive. */
   diskStorages: string[]
   bridge: string
   vlanTag?: number | undefined
@@ -28,21 +30,16 @@ export interface NewVmPlace {
 }
 
 /**
- * Lists the needs of Packer's proxmox-clone builder, from the clone to the VM template.
- * @param source VMID of the base VM; undefined if it is not known.
+ * Needs of Packer's proxmox-clone builder.
+ * @param source VMID of the base VM; undefined if it is unknown yet.
  */
 export function cloneBuildNeeds(place: NewVmPlace, source: number | undefined, usesAgent: boolean): Need[] {
-  const base = vmAclPath(source)
-  return [
-    need('find the base VM', base, 'VM.Audit'),
-    need('clone the base VM', base, 'VM.Clone'),
-    ...packerNeeds(place, usesAgent),
-  ]
+  return [...cloneNeeds('base VM', source), ...packerNeeds(place, usesAgent)]
 }
 
 /**
- * Lists the needs of Packer's proxmox-iso builder: media, VM, keys, VM template.
- * @param isoStorage storage for the media.
+ * Needs of Packer's proxmox-iso builder.
+ * @param isoStorage Storage of the installation media.
  */
 export function isoBuildNeeds(place: NewVmPlace, isoStorage: string, usesAgent: boolean): Need[] {
   const storage = `/storage/${isoStorage}`
@@ -55,47 +52,39 @@ export function isoBuildNeeds(place: NewVmPlace, isoStorage: string, usesAgent: 
   ]
 }
 
-/** Lists the needs from the VM's config to the VM template, for any origin of its disk. */
+/** Needs of both builders, from the VM's config to the template. */
 function packerNeeds(place: NewVmPlace, usesAgent: boolean): Need[] {
   const target = vmAclPath(place.vmid)
   return [
     ...newVmNeeds(place),
-    ...configNeeds(target, ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options']),
+    ...configNeeds(target),
     need('start and shut down the VM', target, 'VM.PowerMgmt'),
     ...(usesAgent ? [agentNeed(target, place.pveMajor)] : []),
     {
       ...need('look for HA resources', '/', 'Sys.Audit'),
-      without: "Packer's answer to the refusal is some 6 s of retries",
+      without: 'Packer retries for some 6 s',
     },
   ]
 }
 
-/** Lists the needs of the import of a cloud image: download, VM, first boot, VM template. */
+/** Needs of the import of a cloud image: download, VM, first boot, template. */
 export function baseImportNeeds(place: NewVmPlace, imageStorage: string): Need[] {
   const target = vmAclPath(place.vmid)
   const storage = `/storage/${imageStorage}`
   return [
     need('download the image and upload an ISO', storage, 'Datastore.AllocateTemplate'),
     downloadNeed(place),
-    {
-      purpose: 'read the image',
-      alternatives: ['Datastore.Audit', 'Datastore.AllocateSpace'].map(privilege => [
-        { path: storage, privilege },
-      ]),
-    },
-    {
-      ...need('delete the ISO of the first boot', storage, 'Datastore.Allocate'),
-      without: 'the ISO (under 1 MB, no secret in it) stays on the storage',
-    },
+    readNeed('read the image', storage),
+    deleteIsoNeed('first boot', storage),
     ...newVmNeeds(place),
-    ...configNeeds(target, ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options']),
+    ...configNeeds(target),
     need('start the VM', target, 'VM.PowerMgmt'),
   ]
 }
 
 /**
- * Lists the needs of the acceptance test of a VM template: two clones, one booted from an ISO of ours.
- * @param template VMID of the VM template; undefined before it is made.
+ * Needs of the acceptance test of a VM template: two clones, one of which boots from an ISO.
+ * @param template VMID of the VM template; undefined before it exists.
  */
 export function acceptanceNeeds(
   place: NewVmPlace,
@@ -103,11 +92,9 @@ export function acceptanceNeeds(
   family: { login: 'ssh' | 'none'; agent: boolean },
   imageStorage: string,
 ): Need[] {
-  const source = vmAclPath(template)
   const target = vmAclPath(place.vmid)
   return [
-    need('find the VM template', source, 'VM.Audit'),
-    need('clone the VM template', source, 'VM.Clone'),
+    ...cloneNeeds('VM template', template),
     ...newVmNeeds(place),
     ...configNeeds(target, ['Disk', 'Options']),
     need('start and stop the clones', target, 'VM.PowerMgmt'),
@@ -116,31 +103,29 @@ export function acceptanceNeeds(
   ]
 }
 
-/** Way of user-data to a VM, and the storage for it. */
+/** Form of the user-data and its storage. */
 interface Delivery {
   kind: 'snippet' | 'iso'
   storage: string
 }
 
 /**
- * Lists the needs of the life of a VM, from the clone to its destruction, by proxmint and by the Terraform provider.
- * @param template VMID of the VM template; undefined if it is not known.
+ * Needs of a VM from its clone to its destruction, for proxmint and the Terraform provider.
+ * @param template VMID of the VM template; undefined if it is unknown yet.
  */
 export function vmNeeds(place: NewVmPlace, template: number | undefined, delivery: Delivery): Need[] {
-  const source = vmAclPath(template)
   const target = vmAclPath(place.vmid)
   return [
-    need('find the VM template', source, 'VM.Audit'),
-    need('clone the VM template', source, 'VM.Clone'),
+    ...cloneNeeds('VM template', template),
     ...newVmNeeds(place),
-    ...configNeeds(target, ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options']),
+    ...configNeeds(target),
     need('start and shut down the VM', target, 'VM.PowerMgmt'),
     agentNeed(target, place.pveMajor),
     ...deliveryNeeds(delivery),
   ]
 }
 
-/** Lists the needs of user-data. A snippet travels over the node's SSH, but the API looks up and lists its storage. */
+/** Needs for the user-data. A snippet is uploaded over SSH, but its storage is looked up with the API. */
 function deliveryNeeds({ kind, storage }: Delivery): Need[] {
   const path = `/storage/${storage}`
   return [
@@ -150,22 +135,31 @@ function deliveryNeeds({ kind, storage }: Delivery): Need[] {
   ]
 }
 
-/** Lists the needs of a key on the cloud-init drive, and of an ISO in its place. */
+/** Needs for a login on both clones: one has a cloud-init drive, the other an ISO instead. */
 function seedNeeds(vm: string, storage: string): Need[] {
   return [
     ...configNeeds(vm, ['CDROM', 'Cloudinit', 'Network']),
     need('upload an ISO', storage, 'Datastore.AllocateTemplate'),
-    {
-      purpose: 'boot from the ISO',
-      alternatives: ['Datastore.Audit', 'Datastore.AllocateSpace'].map(privilege => [
-        { path: storage, privilege },
-      ]),
-    },
-    {
-      ...need('delete the ISO of the acceptance test', storage, 'Datastore.Allocate'),
-      without: 'the ISO (under 1 MB, no secret in it) stays on the storage',
-    },
+    readNeed('boot from the ISO', storage),
+    deleteIsoNeed('acceptance test', storage),
   ]
+}
+
+function cloneNeeds(what: string, vmid: number | undefined): Need[] {
+  const path = vmAclPath(vmid)
+  return [need(`find the ${what}`, path, 'VM.Audit'), need(`clone the ${what}`, path, 'VM.Clone')]
+}
+
+function readNeed(purpose: string, path: string): Need {
+  const privileges = ['Datastore.Audit', 'Datastore.AllocateSpace']
+  return { purpose, alternatives: privileges.map(privilege => [{ path, privilege }]) }
+}
+
+function deleteIsoNeed(work: string, storage: string): Need {
+  return {
+    ...need(`delete the ISO of the ${work}`, storage, 'Datastore.Allocate'),
+    without: 'the ISO (under 1 MB, no secret in it) stays on the storage',
+  }
 }
 
 function downloadNeed({ node }: NewVmPlace): Need {
@@ -200,10 +194,13 @@ function newVmNeeds(place: NewVmPlace): Need[] {
   ]
 }
 
-function configNeeds(path: string, parts: string[]): Need[] {
+const CONFIG_PARTS = ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options']
+
+function configNeeds(path: string, parts = CONFIG_PARTS): Need[] {
   return parts.map(part => need('configure the VM', path, `VM.Config.${part}`))
 }
 
+/** Proxmox VE 9 replaced VM.Monitor by several privileges. */
 function agentNeed(path: string, pveMajor: number): Need {
   const privileges = pveMajor >= 9 ? ['VM.GuestAgent.Audit', 'VM.GuestAgent.Unrestricted'] : ['VM.Monitor']
   return {

@@ -2,17 +2,16 @@ import { byPath } from './compare.mts'
 import type { AclEntry, Holders } from './holders.mts'
 import type { Grant, Need } from './needs.mts'
 
-/** Proxmox's own roles cannot be changed. */
-const builtInRole = /^(Administrator|NoAccess|PVE\w+)$/
+/** Names of Proxmox's own roles, which cannot be changed. */
+const BUILT_IN_ROLE = /^(Administrator|NoAccess|PVE\w+)$/
 
-/** The role the printed lines make where no role of the identity's own is known. */
-const ownRole = 'ProxmintBuild'
+/** Name of the new role, if no role of the identity is known. */
+const OWN_ROLE = 'ProxmintBuild'
 
 /**
- * The `pveum` lines that close the gap, to be run as root on a node. Where the identity's role is known,
- * privileges are appended to it. Otherwise one role with all the work needs is given on the paths concerned:
- * an ACL entry on a path replaces what is inherited from above, so a role with the missing privileges alone
- * would take the others away.
+ * Commands for root on a node that grant the missing privileges. They append to the identity's role if it is known.
+ * Otherwise they create a role with all privileges that the work needs on these paths: an ACL entry on a path replaces
+ * the inherited ones, so a role with only the missing privileges would take the others away.
  */
 export function pveumLines(missing: Grant[], needs: Need[], holders: Holders): string[] {
   if (missing.length === 0) return []
@@ -30,14 +29,14 @@ export function pveumLines(missing: Grant[], needs: Need[], holders: Holders): s
   return [...appended, ...(withoutRole.length > 0 ? newRoleLines(withoutRole, needs, holders) : [])]
 }
 
-/** The role that decides on `path` for whoever lacks the privilege, where it is one that can be changed. */
+/** Role that decides on `path` for the user or token that lacks the privilege; undefined if it cannot be changed. */
 function changeableRole(path: string, { acl, user, token, userLacks }: Holders): string | undefined {
   const who = userLacks === false ? token : user
   const role = decidingEntry(
     path,
     acl.filter(entry => entry.ugid === who),
   )?.roleid
-  if (role === undefined || builtInRole.test(role)) return undefined
+  if (role === undefined || BUILT_IN_ROLE.test(role)) return undefined
   const tokenRole = decidingEntry(
     path,
     acl.filter(entry => entry.ugid === token),
@@ -62,19 +61,19 @@ function newRoleLines(missing: Grant[], needs: Need[], holders: Holders): string
   const all = needs.flatMap(need => need.alternatives[0]!).filter(({ path }) => paths.includes(aclPath(path)))
   const privileges = [...new Set(all.map(grant => grant.privilege))].sort()
   return [
-    `pveum role add ${ownRole} -privs '${privileges.join(',')}'`,
+    `pveum role add ${OWN_ROLE} -privs '${privileges.join(',')}'`,
     ...paths.flatMap(path =>
-      granteesOf(holders).map(who => `pveum acl modify ${path} ${who} -role ${ownRole}`),
+      granteesOf(holders).map(who => `pveum acl modify ${path} ${who} -role ${OWN_ROLE}`),
     ),
   ]
 }
 
-/** New VMs are under /vms, whatever their number. */
+/** Path for the command: /vms for any VM, since a new VM gets another number. */
 function aclPath(path: string): string {
   return path.startsWith('/vms/') ? '/vms' : path
 }
 
-/** Both, unless it is known that the user has everything. A token without privilege separation needs no entry, and one does no harm. */
+/** User and token; only the token if the user has the privileges. An entry for a token without privsep does no harm. */
 function granteesOf({ user, token, userLacks }: Holders): string[] {
   const forUser = userLacks === false ? [] : [`-user '${user}'`]
   return token === undefined ? forUser : [...forUser, `-token '${token}'`]

@@ -15,7 +15,7 @@ export function needsOfBaseImport(
   )
 }
 
-/** Needs of `vm create`, `apply`, `gc` and `vm destroy` in the default pool, before a VM is designed. */
+/** Needs of `vm create`, `apply`, `gc` and `vm destroy` for a VM with default settings. */
 export function needsOfVms(
   config: Config,
   pools: PoolConfig,

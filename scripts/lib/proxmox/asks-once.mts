@@ -1,8 +1,8 @@
 import type { ProxmoxClient } from './client.mts'
 
 /**
- * Makes a client that asks each question once and remembers the answer. It is for checks before work begins: the same
- * privilege is needed for several pieces of work. It is not for requests that change anything or wait for a change.
+ * Creates a client that sends each request once and remembers the answer. Use it for checks before work begins, since
+ * several works need the same privileges. Do not use it for requests that change something or wait for a change.
  */
 export function asksOnce(client: ProxmoxClient): ProxmoxClient {
   const answers = new Map<string, Promise<unknown>>()
@@ -14,7 +14,7 @@ export function asksOnce(client: ProxmoxClient): ProxmoxClient {
       if (known !== undefined) return known as Promise<T>
       const answer = client.request<T>(method, path, parameters)
       answers.set(question, answer)
-      // A server that is well again is asked again.
+      // A failed request is sent again next time.
       answer.catch(() => answers.delete(question))
       return answer
     },

@@ -14,36 +14,36 @@ export type Parameters = Record<string, string | number | boolean | undefined>
 export interface Endpoint {
   /** `https://HOST:PORT/api2/json`. */
   url: string
-  /** Where that is set, for a person. */
+  /** Name of the setting that has the URL, for error messages. */
   urlFrom?: string | undefined
   caFile?: string | undefined
   skipTlsVerify?: boolean | undefined
-  /** Milliseconds before each further try of a GET that Proxmox's proxy could not pass on. */
+  /** Milliseconds before each further attempt of a GET that ended with a gateway error (`isGatewayStatus`). */
   retryDelays?: number[] | undefined
-  /** For one answer. Default 60 s. */
+  /** Time limit of one request. Default 60 s. */
   timeoutMs?: number | undefined
 }
 
-/** One identity's way to one Proxmox VE. Actions take it as their first parameter. */
+/** Connection of one identity to one Proxmox VE. Each operation takes it as its first parameter. */
 export interface ProxmoxClient {
-  /** Who asks: `user@realm!tokenid` or `user@realm`. */
+  /** `user@realm!tokenid` or `user@realm`. */
   readonly identity: string
   readonly url: string
-  /** `data` of the answer. @throws ProxmoxApiError, or ProxmintError where there was no answer. */
+  /** @returns `data` of the answer. @throws ProxmoxApiError; ProxmintError if there was no answer. */
   request<T>(method: Method, path: string, parameters?: Parameters): Promise<T>
-  /** A multipart POST, for files. */
+  /** Sends a file with a multipart POST. */
   upload<T>(path: string, form: FileForm): Promise<T>
-  /** Its clock, to the second, as the `Date` of an answer tells; undefined where something in between took it out. */
+  /** Clock of the server in seconds, from the header `Date`; undefined if a proxy removed the header. */
   time(): Promise<Date | undefined>
 }
 
 type Headers = Record<string, string>
 type Body = { content: Buffer | Readable; length: number; type: string } | undefined
 
-const defaultTimeoutMs = 60_000
-const standardRetryDelays = [500, 2000]
+const DEFAULT_TIMEOUT_MS = 60_000
+const RETRY_DELAYS_MS = [500, 2000]
 
-/** Logs in with an API token: no round trip. */
+/** Creates a client that sends an API token with each request. */
 export function tokenClient(
   endpoint: Endpoint,
   token: { user: string; tokenId: string; tokenSecret: string },
@@ -54,21 +54,21 @@ export function tokenClient(
   }))
 }
 
-/** Half the life of a ticket: one that is older is had anew. */
-const renewAfterMs = 60 * 60 * 1000
+/** Half the life of a ticket (Proxmox VE: 2 hours). An older ticket is replaced. */
+const RENEW_AFTER_MS = 60 * 60 * 1000
 
 /**
- * Logs in with a password at the first request, and again before the ticket is too old; a long build outlives it.
- * With the password and not with the ticket, which is worth nothing when this machine slept for two hours.
+ * Creates a client that logs in with a password at the first request, and again before the ticket expires. It never
+ * renews a ticket with the ticket itself, which is invalid if this machine slept for two hours.
  */
 export function passwordClient(endpoint: Endpoint, login: { user: string; password: string }): ProxmoxClient {
   const logIn = () => ({ headers: ticketHeaders(endpoint, login), at: Date.now() })
   let held: ReturnType<typeof logIn> | undefined
   return client(endpoint, login.user, () => {
     const before = held
-    if (before !== undefined && Date.now() - before.at < renewAfterMs) return before.headers
+    if (before !== undefined && Date.now() - before.at < RENEW_AFTER_MS) return before.headers
     held = logIn()
-    // A node that restarts just then: the next request tries again. A first login that is refused stays so.
+    // If a renewal fails (the node may restart), the next request tries again. A refused first login is final.
     if (before !== undefined)
       held.headers.catch(() => {
         held = before
@@ -95,15 +95,16 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
   const socket: Socket = {
     ca: certificateAuthority(endpoint),
     rejectUnauthorized: endpoint.skipTlsVerify !== true,
-    timeout: endpoint.timeoutMs ?? defaultTimeoutMs,
+    timeout: endpoint.timeoutMs ?? DEFAULT_TIMEOUT_MS,
   }
   const answerTo = async (method: Method, path: string, body: Body): Promise<Answer> => {
     const headers = await authenticate()
     const ask = () => exchange(endpoint, socket, method, path, headers, body)
-    // Anything but a GET may have been done, although its answer was lost.
+    // Only a GET is repeated: any other request may have taken effect although its answer was lost.
     const response = method === 'GET' ? await persistently(ask, endpoint.retryDelays) : await ask()
     const succeeded = response.status >= 200 && response.status < 300
-    // Proxmox refuses some requests without a body, but never with one that is no such document; a proxy before it may.
+    // Proxmox may answer an error with an empty body, but a non-empty body is always `{"data": ...}`. Anything else
+    // came from a proxy.
     const ofProxy = isGatewayStatus(response.status)
     if (succeeded || (response.body !== '' && !ofProxy)) requireDocument(endpoint, response)
     if (!succeeded) throw apiError({ method, path, identity, ...response })
@@ -127,8 +128,8 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
   }
 }
 
-/** Asks again where a proxy had no answer of the API: a node that is busy or restarting. */
-async function persistently(ask: () => Promise<Answer>, delays = standardRetryDelays): Promise<Answer> {
+/** Repeats a request that ended with a gateway error: the node is busy or restarting. */
+async function persistently(ask: () => Promise<Answer>, delays = RETRY_DELAYS_MS): Promise<Answer> {
   let answer = await ask()
   for (const delay of delays) {
     if (!isGatewayStatus(answer.status)) break
@@ -169,14 +170,14 @@ interface Answer {
   status: number
   reason: string
   body: string
-  /** The header `Date`. */
+  /** Header `Date`. */
   date: string | undefined
 }
 
 interface Socket {
   ca: string | undefined
   rejectUnauthorized: boolean
-  /** In milliseconds. */
+  /** Milliseconds. */
   timeout: number
 }
 
@@ -196,7 +197,7 @@ function exchange(
       method,
       ...socket,
       headers: { ...headers, ...bodyHeaders },
-      // A kept connection may be closed just then, and nobody could tell whether the request was done.
+      // A new connection: if a reused one is closed at this moment, nobody knows whether the request took effect.
       ...(method !== 'GET' && { agent: false }),
     }
     const request = httpsRequest(`${endpoint.url}${path}`, options, response => {
@@ -227,7 +228,7 @@ async function read(response: IncomingMessage): Promise<Answer> {
   }
 }
 
-/** Every document of Proxmox's API holds `data`, also where it is an error. @throws ProxmintError (invalid). */
+/** Checks that the body is a document of the API, which always has `data`. @throws ProxmintError (invalid). */
 function requireDocument({ url, urlFrom }: Endpoint, { status, reason, body }: Answer): void {
   let cause: unknown
   try {

@@ -5,13 +5,13 @@ interface CloneOptions {
   newid: number
   name: string
   description: string
-  /** 1: a full clone; 0: a linked one, which only a VM template can have. */
+  /** 1: full clone; 0: linked clone, only of a VM template. */
   full: 0 | 1
-  /** Of all its disks; default: where the source has them. */
+  /** Storage of all its disks; default: those of the source. */
   storage?: string | undefined
 }
 
-/** POST .../clone, on the same node and storage; answers the UPID. */
+/** POST .../clone, on the same node. @returns The UPID. */
 export function cloneVm(client: ProxmoxClient, source: VmRef, options: CloneOptions): Promise<string> {
   return client.request('POST', `${vmPath(source)}/clone`, { ...options })
 }

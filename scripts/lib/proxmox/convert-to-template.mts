@@ -1,7 +1,7 @@
 import type { ProxmoxClient } from './client.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
-/** POST .../template; answers the UPID, or nothing on versions that do it at once. */
+/** POST .../template. @returns The UPID; null on versions that do it at once. */
 export function convertToTemplate(client: ProxmoxClient, vm: VmRef): Promise<string | null> {
   return client.request('POST', `${vmPath(vm)}/template`)
 }

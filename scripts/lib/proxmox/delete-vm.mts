@@ -2,10 +2,10 @@ import type { ProxmoxClient } from './client.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
 /**
- * DELETE of a stopped VM or a VM template, with the disks that its config names, and out of backup jobs; answers the
- * UPID.
- * @param options `unreferenced`: also each disk of that VMID on any storage, as a clone or an import leaves it that was
- * interrupted. It may be somebody else's: one kept for a rescue, or of another cluster on a shared storage.
+ * DELETE of a stopped VM or a VM template. Deletes the disks that its config names, and removes it from backup jobs.
+ * @param options `unreferenced`: also deletes each disk of that VMID on any storage. An interrupted clone or import
+ * leaves such disks. They may also be somebody else's: kept for a rescue, or of another cluster on a shared storage.
+ * @returns The UPID.
  */
 export function deleteVm(
   client: ProxmoxClient,

@@ -1,7 +1,7 @@
 import type { ProxmoxClient } from './client.mts'
 import { type StorageRef, storagePath } from './storage-ref.mts'
 
-/** DELETE of a volume; needs Datastore.Allocate. Answers the UPID, or nothing where it was done at once. */
+/** DELETE of a volume; needs Datastore.Allocate. @returns The UPID; null if it was done at once. */
 export function deleteVolume(
   client: ProxmoxClient,
   storage: StorageRef,

@@ -9,7 +9,7 @@ interface Download {
   checksumAlgorithm: 'sha256' | 'sha512'
 }
 
-/** POST .../download-url: the node itself downloads and verifies; answers the UPID. */
+/** POST .../download-url: the node itself downloads and verifies. @returns The UPID. */
 export function downloadUrl(client: ProxmoxClient, storage: StorageRef, download: Download): Promise<string> {
   return client.request('POST', `${storagePath(storage)}/download-url`, {
     content: download.content,

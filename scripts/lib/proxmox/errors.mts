@@ -5,17 +5,17 @@ interface FailedRequest {
   path: string
   identity: string
   status: number
-  /** The reason phrase of the status line: Proxmox puts its message there. */
+  /** Reason phrase of the status line: Proxmox puts its message there. */
   reason: string
   body: string
 }
 
-/** An answer of Proxmox VE that is an error. The same error, with the status for those who handle it. */
+/** Error answer of Proxmox VE, with its status for callers that handle it. */
 export class ProxmoxApiError extends ProxmintError {
   readonly status: number
-  /** Proxmox's own words, one line. */
+  /** Message of Proxmox, one line. */
   readonly reason: string
-  /** Of a 400: what is wrong with each parameter. */
+  /** Status 400: the fault of each parameter. */
   readonly parameterErrors: Record<string, string>
 
   constructor(request: FailedRequest, explanation: { hint?: string | undefined; exitCode?: number } = {}) {
@@ -28,6 +28,22 @@ export class ProxmoxApiError extends ProxmintError {
     this.status = request.status
     this.reason = message
     this.parameterErrors = errors
+  }
+}
+
+/** Awaits a request. @returns `otherwise` if Proxmox answers with this status and, if given, such a reason. */
+export async function unlessStatus<T, U>(
+  status: number,
+  request: Promise<T>,
+  otherwise: U,
+  reason = /^/,
+): Promise<T | U> {
+  try {
+    return await request
+  } catch (error) {
+    if (error instanceof ProxmoxApiError && error.status === status && reason.test(error.reason))
+      return otherwise
+    throw error
   }
 }
 
@@ -45,24 +61,25 @@ function mapTrim(errors: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(errors).map(([key, text]) => [key, String(text).trim()]))
 }
 
-/** A denied privilege as Proxmox words it; the privileges are alternatives. */
+/** Denied privilege. Any one of `privileges` would be enough. */
 export interface DeniedPrivilege {
   path: string
   privileges: string[]
 }
 
-/** `Permission check failed (/vms/100, VM.Audit|VM.Monitor)` taken apart; undefined for any other text. */
+/** Parses `Permission check failed (/vms/100, VM.Audit|VM.Monitor)`; undefined for any other text. */
 export function parseDenied(text: string): DeniedPrivilege | undefined {
   const match = /Permission check failed \((\/[^,\s)]*), ([\w.|]+)\)/.exec(text)
   if (match === null) return undefined
   return { path: match[1]!, privileges: match[2]!.split('|') }
 }
 
-/** 502 to 504, and 595 to 599 of Proxmox's own proxy: the node that was to answer did not. */
+/** True for 502 to 504, and for 595 to 599 of Proxmox's own proxy: the node itself did not answer. */
 export function isGatewayStatus(status: number): boolean {
   return (status >= 502 && status <= 504) || (status >= 595 && status <= 599)
 }
 
+/** Error for a failed request, with the hint and exit code of its status. */
 export function apiError(request: FailedRequest): ProxmoxApiError {
   if (request.status === 401) {
     return new ProxmoxApiError(request, { hint: refusedLogin(request), exitCode: exitCodes.denied })
@@ -93,10 +110,26 @@ function refusedLogin({ identity }: FailedRequest): string {
         '(proxmox_password), and that the user is neither disabled nor expired'
 }
 
-const tlsHint =
-  'set proxmox_ca_file to the CA that signed it (on a node: /etc/pve/pve-root-ca.pem), or proxmox_skip_tls_verify: true on a network you trust'
+interface ConnectionFailure {
+  why: string
+  hint: string
+  exitCode?: number
+}
 
-const connectionFailures: Record<string, { why: string; hint: string; exitCode?: number }> = {
+/** Failure of the server's certificate: exit code 4. */
+function badCertificate(
+  why: string,
+  hint = 'set proxmox_ca_file to the CA that signed it (on a node: /etc/pve/pve-root-ca.pem), or proxmox_skip_tls_verify: true on a network you trust',
+): ConnectionFailure {
+  return { why, hint, exitCode: exitCodes.denied }
+}
+
+const NO_ROUTE_HINT = 'check the network between this machine and the node'
+const NO_TLS = { why: 'it does not speak TLS', hint: 'check the port in proxmox_url: the API is on 8006' }
+const UNKNOWN_CA = badCertificate('its certificate is signed by an unknown CA')
+
+/** Failures by the code of the system's or OpenSSL's error. */
+const CONNECTION_FAILURES: Record<string, ConnectionFailure> = {
   ECONNREFUSED: {
     why: 'connection refused',
     hint: 'check host and port in proxmox_url (8006), and that pveproxy runs',
@@ -104,67 +137,35 @@ const connectionFailures: Record<string, { why: string; hint: string; exitCode?:
   ENOTFOUND: { why: 'no such host', hint: 'check the host name in proxmox_url' },
   EAI_AGAIN: { why: 'the name server did not answer', hint: 'check the network of this machine' },
   ETIMEDOUT: { why: 'no answer in time', hint: 'check host, port and the firewalls between' },
-  EHOSTUNREACH: { why: 'no route to the host', hint: 'check the network between this machine and the node' },
-  ENETUNREACH: {
-    why: 'no route to the network',
-    hint: 'check the network between this machine and the node',
-  },
+  EHOSTUNREACH: { why: 'no route to the host', hint: NO_ROUTE_HINT },
+  ENETUNREACH: { why: 'no route to the network', hint: NO_ROUTE_HINT },
   ECONNRESET: {
     why: 'the connection was reset',
     hint: 'try again; look at pveproxy on the node if it stays',
   },
-  EPROTO: { why: 'it does not speak TLS', hint: 'check the port in proxmox_url: the API is on 8006' },
-  ERR_SSL_WRONG_VERSION_NUMBER: {
-    why: 'it does not speak TLS',
-    hint: 'check the port in proxmox_url: the API is on 8006',
-  },
-  SELF_SIGNED_CERT_IN_CHAIN: {
-    why: 'its certificate is signed by an unknown CA',
-    hint: tlsHint,
-    exitCode: exitCodes.denied,
-  },
-  DEPTH_ZERO_SELF_SIGNED_CERT: {
-    why: 'its certificate is self-signed',
-    hint: tlsHint,
-    exitCode: exitCodes.denied,
-  },
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: {
-    why: 'its certificate is signed by an unknown CA',
-    hint: tlsHint,
-    exitCode: exitCodes.denied,
-  },
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: {
-    why: 'its certificate is signed by an unknown CA',
-    hint: tlsHint,
-    exitCode: exitCodes.denied,
-  },
-  CERT_SIGNATURE_FAILURE: {
-    why: 'its certificate is signed by another CA of the same name',
-    hint: tlsHint,
-    exitCode: exitCodes.denied,
-  },
-  CERT_HAS_EXPIRED: {
-    why: 'its certificate has expired',
-    hint: 'renew it on the node: `pvecm updatecerts --force`',
-    exitCode: exitCodes.denied,
-  },
-  ERR_TLS_CERT_ALTNAME_INVALID: {
-    why: 'its certificate is for another name',
-    hint: 'use in proxmox_url a name the certificate holds',
-    exitCode: exitCodes.denied,
-  },
+  EPROTO: NO_TLS,
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_CA,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_CA,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_CA,
+  DEPTH_ZERO_SELF_SIGNED_CERT: badCertificate('its certificate is self-signed'),
+  CERT_SIGNATURE_FAILURE: badCertificate('its certificate is signed by another CA of the same name'),
+  CERT_HAS_EXPIRED: badCertificate(
+    'its certificate has expired',
+    'renew it on the node: `pvecm updatecerts --force`',
+  ),
+  ERR_TLS_CERT_ALTNAME_INVALID: badCertificate(
+    'its certificate is for another name',
+    'use a name in proxmox_url that the certificate holds',
+  ),
 }
 
-/** Why there was no answer at all, and what to do. @param endpoint with where its URL is set, for a person. */
+/** Error for a request without an answer. @param endpoint `urlFrom` names the setting that has the URL. */
 export function connectionError(
   { url, urlFrom }: { url: string; urlFrom?: string | undefined },
   cause: Error,
 ): ProxmintError {
-  const known = connectionFailures[codeOf(cause) ?? '']
-  return new ProxmintError(`cannot reach Proxmox VE at ${url}: ${known?.why ?? cause.message}`, {
-    facts: { 'set by': urlFrom },
-    hint: known?.hint,
-    exitCode: known?.exitCode,
-    cause,
-  })
+  const { why, ...known } = CONNECTION_FAILURES[codeOf(cause) ?? ''] ?? { why: cause.message }
+  const message = `cannot reach Proxmox VE at ${url}: ${why}`
+  return new ProxmintError(message, { facts: { 'set by': urlFrom }, ...known, cause })
 }

@@ -1,5 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
-import { ProxmoxApiError } from './errors.mts'
+import { unlessStatus } from './errors.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
 interface AgentInterface {
@@ -8,34 +8,27 @@ interface AgentInterface {
   'ip-addresses'?: { 'ip-address': string; prefix: number }[]
 }
 
-interface GuestInterface {
+export interface GuestInterface {
   name: string
-  /** Lower case. */
+  /** In lower case. */
   mac: string | undefined
-  /** With prefix length: `192.168.1.5/24`. */
+  /** Addresses with prefix length: `192.168.1.5/24`. */
   addresses: string[]
 }
 
 /**
- * GET .../agent/network-get-interfaces: what the guest agent tells, or undefined while it does not answer. A
- * missing privilege throws.
+ * GET .../agent/network-get-interfaces. @returns The network cards; undefined while the guest agent does not answer.
+ * @throws ProxmoxApiError Also for a missing privilege.
  */
 export async function getGuestAddresses(
   client: ProxmoxClient,
   vm: VmRef,
 ): Promise<GuestInterface[] | undefined> {
-  try {
-    const { result } = await client.request<{ result: AgentInterface[] }>(
-      'GET',
-      `${vmPath(vm)}/agent/network-get-interfaces`,
-    )
-    return result.map(({ name, 'hardware-address': mac, 'ip-addresses': addresses = [] }) => ({
-      name,
-      mac: mac?.toLowerCase(),
-      addresses: addresses.map(one => `${one['ip-address']}/${one.prefix}`),
-    }))
-  } catch (error) {
-    if (error instanceof ProxmoxApiError && error.status === 500) return undefined
-    throw error
-  }
+  const path = `${vmPath(vm)}/agent/network-get-interfaces`
+  const answer = await unlessStatus(500, client.request<{ result: AgentInterface[] }>('GET', path), undefined)
+  return answer?.result.map(({ name, 'hardware-address': mac, 'ip-addresses': addresses = [] }) => ({
+    name,
+    mac: mac?.toLowerCase(),
+    addresses: addresses.map(one => `${one['ip-address']}/${one.prefix}`),
+  }))
 }

@@ -8,8 +8,9 @@ interface Interface {
 }
 
 /**
- * GET /nodes/{node}/network: the address that bpg/proxmox takes for SSH to the node. It takes the card of the way out,
- * or else any with an IPv4 address; undefined where the identity sees none, and then it asks the name server.
+ * GET /nodes/{node}/network. @returns The address that the provider bpg/proxmox uses for SSH to the node: that of the
+ * card with the gateway, otherwise the first IPv4 address; undefined if the identity sees none. The provider then asks
+ * the name server.
  */
 export async function getNodeAddress(client: ProxmoxClient, node: string): Promise<string | undefined> {
   const path = `/nodes/${encodeURIComponent(node)}/network`

@@ -1,12 +1,13 @@
 import type { ProxmoxClient } from './client.mts'
 
-/** `{path: {privilege: propagate}}`: 1 where the privilege also holds below the path. */
+/** `{path: {privilege: propagate}}`; propagate 1: the privilege also holds below the path. */
 export type PermissionTree = Record<string, Record<string, 0 | 1>>
 
 /**
- * GET /access/permissions: what the asking identity has itself, or `userid` has (that needs Sys.Audit on
- * /access). With `path`, what holds on just that path; without it, on every path that has an ACL of its own.
- * Paths without any privilege are left out.
+ * GET /access/permissions.
+ * @param filter `userid`: whose privileges (default: the client's identity; others need Sys.Audit on /access). `path`:
+ * only this path (default: every path that has an ACL).
+ * @returns Paths with at least one privilege.
  */
 export function getPermissions(
   client: ProxmoxClient,

@@ -7,7 +7,7 @@ export interface ProxmoxVersion {
   minor: number
 }
 
-/** GET /version; any identity may. */
+/** GET /version; needs no privilege. */
 export async function getVersion(client: ProxmoxClient): Promise<ProxmoxVersion> {
   const { version } = await client.request<{ version: string }>('GET', '/version')
   const [major = 0, minor = 0] = version.split('.').map(Number)

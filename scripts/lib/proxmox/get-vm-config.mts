@@ -1,7 +1,7 @@
 import type { ProxmoxClient } from './client.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
-/** A VM's config as Proxmox answers it: integers are numbers, property strings are strings. */
+/** Config of a VM as Proxmox returns it: integers are numbers, property strings are strings. */
 export type VmConfig = Record<string, string | number>
 
 /** GET .../config; needs VM.Audit. */

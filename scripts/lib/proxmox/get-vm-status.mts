@@ -1,5 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
-import { ProxmoxApiError } from './errors.mts'
+import { unlessStatus } from './errors.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
 export interface VmStatus {
@@ -13,13 +13,7 @@ export function getVmStatus(client: ProxmoxClient, vm: VmRef): Promise<VmStatus>
   return client.request('GET', `${vmPath(vm)}/status/current`)
 }
 
-/** The same, or undefined where the VM does not exist. A missing privilege still throws: it is no missing VM. */
-export async function findVmStatus(client: ProxmoxClient, vm: VmRef): Promise<VmStatus | undefined> {
-  try {
-    return await getVmStatus(client, vm)
-  } catch (error) {
-    if (error instanceof ProxmoxApiError && error.status === 500 && /does not exist/.test(error.reason))
-      return undefined
-    throw error
-  }
+/** GET .../status/current; undefined if the VM does not exist. @throws ProxmoxApiError Also for a missing privilege. */
+export function findVmStatus(client: ProxmoxClient, vm: VmRef): Promise<VmStatus | undefined> {
+  return unlessStatus(500, getVmStatus(client, vm), undefined, /does not exist/)
 }

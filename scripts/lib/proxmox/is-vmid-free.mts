@@ -1,16 +1,15 @@
 import type { ProxmoxClient } from './client.mts'
-import { ProxmoxApiError } from './errors.mts'
+import { unlessStatus } from './errors.mts'
 
 /**
- * GET /cluster/nextid?vmid=N: whether no VM or container has the id, also among those the identity cannot
- * see. It reserves nothing.
+ * GET /cluster/nextid?vmid=N. @returns True if no VM or container has the id, even one that the identity cannot see.
+ * The id is not reserved.
  */
-export async function isVmidFree(client: ProxmoxClient, vmid: number): Promise<boolean> {
-  try {
-    await client.request('GET', '/cluster/nextid', { vmid })
-    return true
-  } catch (error) {
-    if (error instanceof ProxmoxApiError && error.status === 400) return false
-    throw error
-  }
+export function isVmidFree(client: ProxmoxClient, vmid: number): Promise<boolean> {
+  const request = client.request('GET', '/cluster/nextid', { vmid })
+  return unlessStatus(
+    400,
+    request.then(() => true),
+    false,
+  )
 }

@@ -1,6 +1,6 @@
 import type { ProxmoxClient } from './client.mts'
 
-/** GET /nodes/{node}/network: the bridges and vnets of a node that the identity may attach a VM to. */
+/** GET /nodes/{node}/network. @returns Names of the bridges and vnets that the identity may use for a VM. */
 export async function listBridges(client: ProxmoxClient, node: string): Promise<string[]> {
   const type = 'any_bridge'
   const path = `/nodes/${encodeURIComponent(node)}/network`

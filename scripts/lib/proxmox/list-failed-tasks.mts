@@ -2,15 +2,15 @@ import type { ProxmoxClient } from './client.mts'
 
 interface FailedTask {
   upid: string
-  /** VMID of what it worked on; of a clone, the source. */
+  /** VMID of its VM; for a clone, of the source. */
   id: string
-  /** How it ended, in Proxmox's words. */
+  /** Error message of Proxmox. */
   status: string
 }
 
 /**
- * GET /nodes/{node}/tasks: the identity's own tasks of a type that ended in an error, the latest first.
- * @param since start of the first that counts, in milliseconds since the epoch.
+ * GET /nodes/{node}/tasks. @returns The identity's own tasks of a type that failed, latest first, at most 50.
+ * @param since Earliest start, in milliseconds since the epoch.
  */
 export function listFailedTasks(
   client: ProxmoxClient,

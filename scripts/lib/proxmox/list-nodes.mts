@@ -3,7 +3,7 @@ import type { ProxmoxClient } from './client.mts'
 export interface NodeSummary {
   node: string
   status: string
-  /** Bytes in use and in all; left out without Sys.Audit on the node. */
+  /** Used and total memory in bytes; missing without Sys.Audit on the node. */
   mem?: number
   maxmem?: number
 }
@@ -16,11 +16,11 @@ export function listNodes(client: ProxmoxClient): Promise<NodeSummary[]> {
 export interface NodeStorage {
   storage: string
   node: string
-  /** `available`, or something else. */
+  /** `available` if it can be used. */
   status: string
 }
 
-/** GET /cluster/resources: the storages of each node that the identity may see. */
+/** GET /cluster/resources: the storages of every node that the identity may see. */
 export function listNodeStorages(client: ProxmoxClient): Promise<NodeStorage[]> {
   return client.request('GET', '/cluster/resources', { type: 'storage' })
 }

@@ -3,18 +3,18 @@ import type { ProxmoxClient } from './client.mts'
 export interface StorageSummary {
   storage: string
   type: string
-  /** Separated by commas: `images,iso,import`. */
+  /** Content types, separated by commas: `images,iso,import`. */
   content: string
   active?: number
   enabled?: number
-  /** 1 where every node has the same in it. */
+  /** 1 if all nodes have the same content. */
   shared?: number
-  /** In bytes. */
+  /** Free and total bytes. */
   avail?: number
   total?: number
 }
 
-/** GET /nodes/{node}/storage: those the identity may see (Datastore.Audit or AllocateSpace). */
+/** GET /nodes/{node}/storage: the storages that the identity may see (Datastore.Audit or Datastore.AllocateSpace). */
 export function listStorages(client: ProxmoxClient, node: string): Promise<StorageSummary[]> {
   return client.request('GET', `/nodes/${encodeURIComponent(node)}/storage`)
 }

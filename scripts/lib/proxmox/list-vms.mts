@@ -7,11 +7,11 @@ export interface VmSummary {
   status: string
   /** 1 for a VM template. */
   template?: number
-  /** Separated by semicolons. */
+  /** Tags, separated by semicolons. */
   tags?: string
 }
 
-/** GET /cluster/resources: the VMs the identity has VM.Audit on, on every node. Others are left out silently. */
+/** GET /cluster/resources: the VMs of all nodes on which the identity has VM.Audit. Other VMs are missing silently. */
 export async function listVms(client: ProxmoxClient): Promise<VmSummary[]> {
   const resources = await client.request<(VmSummary & { type: string })[]>('GET', '/cluster/resources', {
     type: 'vm',

@@ -4,7 +4,7 @@ import { type StorageRef, storagePath } from './storage-ref.mts'
 export interface Volume {
   /** `local:import/debian-12.qcow2`. */
   volid: string
-  /** In bytes. */
+  /** Bytes. */
   size: number
 }
 

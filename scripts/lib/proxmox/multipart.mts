@@ -2,22 +2,22 @@ import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 
-/** What a file is sent with. Proxmox's server takes the file as the last part, in the field `filename`. */
+/** Form with one file. Proxmox's server takes the file as the last part, in the field `filename`. */
 export interface FileForm {
   fields: Record<string, string>
   file: Blob
   filename: string
 }
 
-/** A request body of known length, which Proxmox insists on; the file is read while it is sent. */
+/** Request body with a length, which Proxmox requires. The file is read while it is sent. */
 interface Multipart {
   type: string
-  /** In bytes. */
+  /** Bytes. */
   length: number
   content: Readable
 }
 
-/** The form as `multipart/form-data`. */
+/** Encodes a form as `multipart/form-data`. */
 export function multipart({ fields, file, filename }: FileForm): Multipart {
   const boundary = `proxmint-${randomUUID()}`
   const part = (disposition: string): string =>

@@ -2,9 +2,9 @@ import type { ProxmoxClient } from './client.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
 /**
- * PUT .../resize of a disk (`scsi0`), which only grows; answers the UPID, or nothing on versions that do it at
- * once.
+ * PUT .../resize of a disk (`scsi0`), which can only grow.
  * @param size `40G`, or `+1G` for one GiB more.
+ * @returns The UPID; null on versions that do it at once.
  */
 export function resizeDisk(
   client: ProxmoxClient,

@@ -5,7 +5,7 @@ import type { ProxmoxClient } from './client.mts'
 interface WaitOptions {
   signal?: AbortSignal | undefined
   timeoutMs: number
-  /** Called with the last line of the task's log when it changes. */
+  /** Receives the last line of the task's log at each look. */
   onLog?: ((line: string) => void) | undefined
 }
 
@@ -21,8 +21,8 @@ interface LogLine {
 
 /**
  * Waits for the end of a task.
- * @param upid as a POST answered it; its node is part of it.
- * @throws ProxmintError with the end of the task's log when it failed, and when the time is over.
+ * @param upid As a POST returned it; it contains the node.
+ * @throws ProxmintError If the task failed, with the end of its log; if the time is over; if the signal aborted.
  */
 export async function waitForTask(client: ProxmoxClient, upid: string, options: WaitOptions): Promise<void> {
   const deadline = performance.now() + options.timeoutMs

@@ -1,7 +1,7 @@
 import type { Parameters, ProxmoxClient } from './client.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
-/** PUT .../config, done when it returns. `delete` names the keys to take away, separated by commas. */
+/** PUT .../config; done when it returns. @param parameters `delete` has the keys to remove, separated by commas. */
 export async function updateVmConfig(
   client: ProxmoxClient,
   vm: VmRef,

@@ -4,13 +4,13 @@ import { type StorageRef, storagePath } from './storage-ref.mts'
 interface Upload {
   content: 'import' | 'iso'
   filename: string
-  /** A large file is best one of `openAsBlob`: it is read while it is sent. */
+  /** For a large file use `openAsBlob`: it is then read while it is sent. */
   file: Blob
-  /** Proxmox verifies against it before it puts the file in place. */
+  /** Proxmox checks it before it puts the file in place. */
   checksum?: { algorithm: 'sha256' | 'sha512'; value: string } | undefined
 }
 
-/** POST .../upload; answers the UPID. Proxmox takes disk images since 8.4, and wants the file last. */
+/** POST .../upload. Proxmox takes disk images since 8.4. @returns The UPID. */
 export function uploadFile(client: ProxmoxClient, storage: StorageRef, upload: Upload): Promise<string> {
   const { content, filename, file, checksum } = upload
   const fields: Record<string, string> = { content }

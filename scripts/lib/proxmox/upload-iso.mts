@@ -2,7 +2,7 @@ import type { ProxmoxClient } from './client.mts'
 import type { StorageRef } from './storage-ref.mts'
 import { uploadFile } from './upload-file.mts'
 
-/** POST .../upload of an ISO image made here; answers the UPID. */
+/** POST .../upload of an ISO image from memory. @returns The UPID. */
 export function uploadIso(
   client: ProxmoxClient,
   storage: StorageRef,

@@ -2,17 +2,17 @@
 
 import type { VmConfig } from './get-vm-config.mts'
 
-const diskSlot = /^(scsi|virtio|sata|ide)\d+$/
+const DISK_SLOT = /^(scsi|virtio|sata|ide)\d+$/
 
-/** Volumes of the disks, by slot; no CDs, no cloud-init drive, no EFI variables. */
+/** Volumes of the disks by slot, without CDs, cloud-init drive and EFI variables. */
 export function disksOf(config: VmConfig): Record<string, string> {
   const disks = Object.entries(config)
-    .filter(([slot, value]) => diskSlot.test(slot) && !String(value).includes('media=cdrom'))
+    .filter(([slot, value]) => DISK_SLOT.test(slot) && !String(value).includes('media=cdrom'))
     .filter(([, value]) => !isCloudInitDrive(value))
   return Object.fromEntries(disks.map(([slot, value]) => [slot, String(value).split(',')[0]!]))
 }
 
-/** The slot of the disk it boots from: the first of the boot order, else the first there is. */
+/** Slot of the disk that the VM boots from: the first disk of the boot order, otherwise the first disk. */
 export function bootDiskOf(config: VmConfig): string | undefined {
   const disks = Object.keys(disksOf(config))
   const [, order = ''] = /order=([^,]*)/.exec(String(config['boot'] ?? '')) ?? []
@@ -21,32 +21,32 @@ export function bootDiskOf(config: VmConfig): string | undefined {
   )
 }
 
-/** The slot of the cloud-init drive. */
+/** Slot of the cloud-init drive; undefined if there is none. */
 export function cloudInitSlotOf(config: VmConfig): string | undefined {
-  return Object.entries(config).find(([slot, value]) => diskSlot.test(slot) && isCloudInitDrive(value))?.[0]
+  return Object.entries(config).find(([slot, value]) => DISK_SLOT.test(slot) && isCloudInitDrive(value))?.[0]
 }
 
 function isCloudInitDrive(value: string | number): boolean {
   return /[:-]cloudinit\b/.test(String(value))
 }
 
-/** The MAC address of the first network card, in lower case. */
+/** MAC address of the first network card, in lower case. */
 export function macOf(config: VmConfig): string | undefined {
   return /(?:[0-9a-f]{2}:){5}[0-9a-f]{2}/i.exec(String(config['net0'] ?? ''))?.[0].toLowerCase()
 }
 
-const driveSlot = /^(scsi|virtio|sata|ide|efidisk|tpmstate)\d+$/
+const DRIVE_SLOT = /^(scsi|virtio|sata|ide|efidisk|tpmstate)\d+$/
 
-/** Lists the storages that hold the VM's disks and its cloud-init drive; CDs are left out. */
+/** Storages of the disks and of the cloud-init drive, without CDs. */
 export function storagesOfDisks(config: VmConfig): string[] {
   return Object.entries(config)
-    .filter(([slot, drive]) => diskSlot.test(slot) && !String(drive).includes('media=cdrom'))
+    .filter(([slot, drive]) => DISK_SLOT.test(slot) && !String(drive).includes('media=cdrom'))
     .map(([, drive]) => storageOf(drive))
 }
 
-/** The storages of all drives: CDs, the cloud-init drive, EFI variables and TPM state among them. */
+/** Storages of all drives, with CDs, cloud-init drive, EFI variables and TPM state. */
 export function storagesOfDrives(config: VmConfig): Set<string> {
-  const drives = Object.entries(config).filter(([slot]) => driveSlot.test(slot))
+  const drives = Object.entries(config).filter(([slot]) => DRIVE_SLOT.test(slot))
   return new Set(drives.map(([, drive]) => storageOf(drive)))
 }
 

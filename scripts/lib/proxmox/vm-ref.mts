@@ -1,10 +1,10 @@
-/** Names one VM in the cluster. */
+/** VM in the cluster. */
 export interface VmRef {
   node: string
   vmid: number
 }
 
-/** The API path of a VM. */
+/** API path of a VM. */
 export function vmPath({ node, vmid }: VmRef): string {
   return `/nodes/${encodeURIComponent(node)}/qemu/${vmid}`
 }

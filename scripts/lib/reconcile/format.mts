@@ -2,16 +2,16 @@ import { counted } from '../run/counted.mts'
 import { wrap } from '../run/wrap.mts'
 import type { Reconciliation } from './reconcile.mts'
 
-const width = 100
+const WIDTH = 100
 
-/** For a person: each finding with what to do beneath it, and at the end what was held against what. */
+/** Formats a reconciliation for people: each finding with its fix, and at the end what was compared. */
 export function formatReconcile(reconciliation: Reconciliation): string {
   const lines = reconciliation.findings.flatMap(({ name, what, hint, fixed, error }) => [
-    wrap(`${name}: ${what}`, width, '    '),
-    ...(error === undefined ? [] : [wrap(`  not fixed: ${error}`, width, '    ')]),
-    fixed ? '  fixed' : wrap(`  fix: ${hint}`, width, '    '),
+    wrap(`${name}: ${what}`, WIDTH, '    '),
+    ...(error === undefined ? [] : [wrap(`  not fixed: ${error}`, WIDTH, '    ')]),
+    fixed ? '  fixed' : wrap(`  fix: ${hint}`, WIDTH, '    '),
   ])
-  return [...lines, wrap(verdict(reconciliation), width, '')].join('\n')
+  return [...lines, wrap(verdict(reconciliation), WIDTH, '')].join('\n')
 }
 
 function verdict({ findings, tokens }: Reconciliation): string {
@@ -20,7 +20,7 @@ function verdict({ findings, tokens }: Reconciliation): string {
   if (findings.length === 0) return `${sides} agree${chain}`
   const fixed = findings.filter(one => one.fixed).length
   const count = `${counted(findings.length, 'finding')}, ${fixed} fixed`
-  return `${count}: ${sides} were held against each other${chain}`
+  return `${count}: compared ${sides}${chain}`
 }
 
 function unasked({ held }: Reconciliation['tokens']): string {

@@ -5,7 +5,8 @@ import { listVms } from '../proxmox/list-vms.mts'
 import { type Divergence, divergencesOf, type Fix, type Views } from '../registry/divergence.mts'
 import { type Entry, isVmName, tokenKey, withEvent } from '../registry/entry.mts'
 import { type TokenDivergence, type TokenViews, tokenDivergencesOf } from '../registry/token-divergence.mts'
-import { codeOf, messageOf } from '../run/errors.mts'
+import { messageOf } from '../run/errors.mts'
+import { ifThere } from '../run/if-there.mts'
 import type { Site } from '../site/site.mts'
 import { type VmContext, withVmLock } from '../vm/context.mts'
 import { powerOff } from '../vm/life/power.mts'
@@ -18,19 +19,19 @@ import { tokenViews } from './tokens.mts'
 
 export interface ReportedDivergence extends Divergence {
   fixed: boolean
-  /** Why it could not be fixed, although that was tried. */
+  /** Reason of a failed fix. */
   error?: string
 }
 
 export interface Reconciliation {
   findings: ReportedDivergence[]
-  /** How many tokens living and destroyed VMs hold, and for how many of them the chain could be asked. */
+  /** Number of tokens of living and destroyed VMs, and of those that the chain could be asked about. */
   tokens: { held: number; asked: number }
 }
 
 /**
- * Finds where registry, folders, Proxmox and chain contradict each other, with one request to Proxmox for all VMs.
- * @param fix mends what has only one meaning.
+ * Compares registry, folders, Proxmox and chain, with one request to Proxmox for all VMs.
+ * @param fix repairs differences that have only one possible repair.
  */
 export async function reconcile(context: VmContext, fix: boolean): Promise<Reconciliation> {
   const views = await viewsOf(context)
@@ -65,7 +66,7 @@ async function mendAll<D extends Divergence>(
   return findings
 }
 
-/** One that fails keeps neither the others nor the report waiting. */
+/** Outcome of a repair. A failed repair must not stop the others or the report. */
 async function outcomeOf(mending: Promise<boolean>): Promise<Pick<ReportedDivergence, 'fixed' | 'error'>> {
   try {
     return { fixed: await mending }
@@ -75,7 +76,7 @@ async function outcomeOf(mending: Promise<boolean>): Promise<Pick<ReportedDiverg
 }
 
 function silentContract({ contract, why }: { contract: string; why: string }): ReportedDivergence {
-  const hint = 'the tokens of its VMs were not looked at; mend config/web3-defaults.yaml or PROXMINT_RPC_URL'
+  const hint = 'the tokens of its VMs were not checked; correct config/web3-defaults.yaml or PROXMINT_RPC_URL'
   return { name: contract, what: `the chain cannot be asked: ${why}`, hint, fix: undefined, fixed: false }
 }
 
@@ -92,27 +93,24 @@ async function viewsOf({ store, connection }: VmContext): Promise<Views> {
   return { ...places, entries, vms, folders, revoked, siteTag, now: new Date() }
 }
 
-/** States are read of folders without an entry only: there may be thousands of the others. */
+/** Reads the states of folders without an entry. Those of other folders are not read: there may be thousands. */
 async function orphanFolders(site: Site, known: Set<string>): Promise<Views['folders']> {
   const root = join(projectRoot(), 'vms')
-  const names = await readdir(root).catch(error => {
-    if (codeOf(error) === 'ENOENT') return []
-    throw error
-  })
-  const told = names
+  const names = (await ifThere(readdir(root))) ?? []
+  const folders = names
     .filter(name => isVmName(name) && !known.has(name))
     .map(async name => [name, { holdsState: await holdsState(site, vmFolder(name)) }] as const)
-  return new Map(await Promise.all(told))
+  return new Map(await Promise.all(folders))
 }
 
-/** Undefined where the state is elsewhere or cannot be read. */
+/** Checks whether the state in a folder has resources; undefined if it is elsewhere or cannot be read. */
 async function holdsState(site: Site, folder: string): Promise<boolean | undefined> {
   const state = await readLocalState(site, folder).catch(() => undefined)
   if (state === undefined || state.kind === 'elsewhere') return undefined
   return state.kind === 'here' && state.resources > 0
 }
 
-/** Looks again under the VM's lock. @returns false where it is not so any more. */
+/** Repairs a VM or folder, if a look under the VM's lock still finds the difference. @returns false if it does not. */
 async function mend(name: string, fix: Fix | undefined, unlocked: VmContext): Promise<boolean> {
   return withVmLock(unlocked, name, 'reconcile', async context => {
     const entry = await context.store.find(name)
@@ -126,7 +124,7 @@ async function mend(name: string, fix: Fix | undefined, unlocked: VmContext): Pr
   })
 }
 
-/** Looks again under the VM's lock. @returns false where it is not so any more. */
+/** Repairs a token or its owner, if a look under the VM's lock still finds the same entry. @returns false if it does not. */
 async function mendToken(
   { entry: before, fix }: TokenDivergence,
   tokens: TokenViews['tokens'],
@@ -142,7 +140,7 @@ async function mendToken(
   })
 }
 
-/** The VM's tag in Proxmox follows with the next `apply`. */
+/** Entry with its new owner. The next `apply` changes the tag of the VM in Proxmox. */
 function transferred(entry: Entry, owner: string): Entry {
   const design = entry.design!
   const tags = design.tags.map(tag => (tag.startsWith('wallet-') ? walletTag(owner) : tag))

@@ -7,19 +7,19 @@ import { messageOf } from '../run/errors.mts'
 import type { Site } from '../site/site.mts'
 import type { VmContext } from '../vm/context.mts'
 
-/** What the chain says of the tokens of VMs, those of destroyed ones that may still be valid there included. */
+/** Tokens of living and destroyed VMs, as the chain has them. A token of a destroyed VM may still be valid there. */
 interface TokenFindings extends TokenViews {
-  /** Contracts that could not be asked, and why. */
+  /** Contracts that could not be asked, with the reason. */
   silent: { contract: string; why: string }[]
 }
 
+/** Reads the tokens of all VMs from their chains. */
 export async function tokenViews(
   { store, connection }: Pick<VmContext, 'store' | 'connection'>,
   living: Entry[],
 ): Promise<TokenFindings> {
-  const entries = [...living, ...(await store.listArchived())].filter(
-    entry => mintedToken(entry) !== undefined,
-  )
+  const all = [...living, ...(await store.listArchived())]
+  const entries = all.filter(entry => mintedToken(entry) !== undefined)
   const tokens = new Map<string, SeenToken | undefined>()
   const silent: TokenFindings['silent'] = []
   for (const [place, some] of byPlace(entries)) {

@@ -5,31 +5,31 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type Entry, isVmName } from './entry.mts'
 import type { Limits, WantedEntry } from './store.mts'
 
-/** What the living entries hold, as a store can tell it. */
+/** Names, VMIDs and addresses of the living entries, as a store looks them up. */
 export interface Held {
   hasName(name: string): Promise<boolean>
-  /** The name of the entry that has it. */
+  /** Name of the entry that has the VMID. */
   ownerOfVmid(vmid: number): Promise<string | undefined>
   ownerOfAddress(address: string): Promise<string | undefined>
-  /** VMIDs from `first` to `last` that are taken. */
+  /** Taken VMIDs from `first` to `last`. */
   vmidsBetween(first: number, last: number): Promise<ReadonlySet<number>>
-  /** Canonical addresses of a pool from `first` to `last` that are taken. */
+  /** Taken addresses from `first` to `last`, in canonical notation. */
   addressesBetween(first: Address, last: Address): Promise<ReadonlySet<string>>
 }
 
 /**
- * What was handed out last: VMIDs under `vmid`, addresses under the pool's name, as decimal numbers. Picking goes
- * on from there and begins anew at the end, so that what was freed is not given to the next VM at once (ARP
- * caches and known_hosts files still know the old one), and so that picking takes the same time however many
- * are taken.
+ * Numbers that were assigned last, decimal: the VMID under `vmid`, an address under the name of its pool. The search
+ * for a free number continues there and wraps around. So a freed address is not reused at once (ARP caches and
+ * known_hosts files still know its old VM), and the search takes the same time however many numbers are taken.
  */
 export type Cursors = Record<string, string>
 
-const vmidCursor = 'vmid'
-/** How many numbers are looked at together. */
-const windowSize = 256n
+const VMID_CURSOR = 'vmid'
+/** Numbers that are read from the store together. */
+const WINDOW_SIZE = 256n
+const CHOOSE_ANOTHER = 'choose another, or leave the option out'
 
-/** Picks what each VM is to have. The cursors are changed in place. */
+/** Makes an entry for each VM to reserve, with a VMID and an address. Changes the cursors in place. */
 export async function allocate(
   wanted: WantedEntry[],
   limits: Limits,
@@ -63,7 +63,7 @@ function entryOf({ pool, ...about }: WantedEntry, vmid: number, address: string,
   }
 }
 
-/** What is held, and what this very reservation has picked already. */
+/** Adds the entries of this reservation to those that the store holds. */
 function withEntries(held: Held, entries: Entry[]): Held {
   const find = (test: (entry: Entry) => boolean): string | undefined => entries.find(test)?.name
   return {
@@ -80,8 +80,8 @@ function withEntries(held: Held, entries: Entry[]): Held {
 async function requireName(name: string, held: Held): Promise<void> {
   if (!isVmName(name)) {
     throw refused(
-      `"${name}" is no name for a VM`,
-      'a to z, 0 to 9 and hyphens inside, at most 63: a host name',
+      `"${name}" is not a VM name`,
+      'use a host name: a to z, 0 to 9 and hyphens inside, at most 63 characters',
     )
   }
   if (await held.hasName(name)) {
@@ -94,7 +94,7 @@ async function vmidFor(wanted: WantedEntry, limits: Limits, held: Held, cursors:
   if (wanted.vmid !== undefined) return requireVmid(wanted.vmid, limits, held)
   const picked = await pick(
     { first: BigInt(first), last: BigInt(last) },
-    cursors[vmidCursor],
+    cursors[VMID_CURSOR],
     async (from, to) => {
       const taken = await held.vmidsBetween(Number(from), Number(to))
       return number => taken.has(Number(number)) || limits.takenVmids.has(Number(number))
@@ -105,7 +105,7 @@ async function vmidFor(wanted: WantedEntry, limits: Limits, held: Held, cursors:
       hint: 'destroy VMs that are not needed any more, or widen vmid_range in config/db.yaml',
     })
   }
-  cursors[vmidCursor] = String(picked)
+  cursors[VMID_CURSOR] = String(picked)
   return Number(picked)
 }
 
@@ -115,12 +115,9 @@ async function requireVmid(vmid: number, { vmidRange, takenVmids }: Limits, held
     throw refused(`VMID ${vmid} is not in vmid_range, ${first} to ${last}`, 'see config/db.yaml')
   }
   const owner = await held.ownerOfVmid(vmid)
-  if (owner !== undefined) throw refused(`VMID ${vmid} is the one of ${owner}`, 'choose another, or none')
+  if (owner !== undefined) throw refused(`VMID ${vmid} belongs to ${owner}`, CHOOSE_ANOTHER)
   if (takenVmids.has(vmid)) {
-    throw refused(
-      `VMID ${vmid} is taken in Proxmox by a VM that is not in the registry`,
-      'choose another, or none',
-    )
+    throw refused(`VMID ${vmid} is taken in Proxmox by a VM that is not in the registry`, CHOOSE_ANOTHER)
   }
   return vmid
 }
@@ -150,11 +147,10 @@ async function requireAddress(text: string, pool: Pool, held: Held): Promise<str
     throw refused(`${text} is not in the pool ${pool.name}`, 'see config/db.yaml')
   }
   if (pool.reserved.has(text)) {
-    throw refused(`${text} is a gateway or name server of the pool ${pool.name}`, 'choose another, or none')
+    throw refused(`${text} is a gateway or name server of the pool ${pool.name}`, CHOOSE_ANOTHER)
   }
   const owner = await held.ownerOfAddress(text)
-  if (owner !== undefined)
-    throw refused(`the address ${text} is the one of ${owner}`, 'choose another, or none')
+  if (owner !== undefined) throw refused(`the address ${text} belongs to ${owner}`, CHOOSE_ANOTHER)
   return text
 }
 
@@ -163,7 +159,7 @@ interface NumberRange {
   last: bigint
 }
 
-/** The first free number after the cursor, or else from the beginning. */
+/** First free number after the cursor, or else from the beginning of the range. */
 async function pick(
   range: NumberRange,
   cursor: string | undefined,
@@ -176,8 +172,9 @@ async function pick(
     { first: range.first, last: start - 1n },
   ]
   for (const part of parts) {
-    for (let first = part.first; first <= part.last; first += windowSize) {
-      const last = first + windowSize - 1n < part.last ? first + windowSize - 1n : part.last
+    for (let first = part.first; first <= part.last; first += WINDOW_SIZE) {
+      const end = first + WINDOW_SIZE - 1n
+      const last = end < part.last ? end : part.last
       const isTaken = await takenBetween(first, last)
       for (let value = first; value <= last; value++) if (!isTaken(value)) return value
     }

@@ -1,9 +1,12 @@
+/** Checks of entries: conflicts between them, values outside of the configured ranges, and tokens. */
 import { contains, parseAddress } from '../config/addresses.mts'
 import type { PoolConfig } from '../config/pools.mts'
-import { conflictsOf } from './conflicts.mts'
-import { type Entry, phases, tokenKey } from './entry.mts'
+import { type Entry, isVmName, phases, tokenKey } from './entry.mts'
 
-/** What is wrong in a registry that can be read, one sentence each. */
+/** Part of `config/db.yaml` that may change after VMs were created. */
+export type Places = Pick<PoolConfig, 'pools' | 'vmidRange'>
+
+/** Lists what is wrong in a registry that can be read, one sentence each. */
 export function checkEntries(entries: Entry[], places: Places): string[] {
   return [
     ...conflictsOf([], entries),
@@ -22,10 +25,31 @@ function checkEntry(entry: Entry, places: Places): string[] {
   ]
 }
 
-/** What VMs may have: the part of `config/db.yaml` that can move away from under those that are there. */
-export type Places = Pick<PoolConfig, 'pools' | 'vmidRange'>
+/**
+ * Lists why entries cannot be added, one sentence each: two living entries must not share a name, a VMID or an address.
+ * @param living entries that are in the registry already.
+ */
+export function conflictsOf(living: Entry[], added: Entry[]): string[] {
+  const names = new Set(living.map(({ name }) => name))
+  const vmids = new Map(living.map(({ vmid, name }) => [vmid, name]))
+  const addresses = new Map(living.map(({ address, name }) => [address, name]))
+  return added.flatMap(({ name, vmid, address }) => {
+    const [sameVmid, sameAddress] = [vmids.get(vmid), addresses.get(address)]
+    const conflicts = [
+      isVmName(name) ? '' : `"${name}" is not a VM name`,
+      parseAddress(address) === undefined ? `${name}: "${address}" is not an address` : '',
+      names.has(name) ? `${name}: the name is used twice` : '',
+      sameVmid === undefined ? '' : `${name}: VMID ${vmid} also belongs to ${sameVmid}`,
+      sameAddress === undefined ? '' : `${name}: the address ${address} also belongs to ${sameAddress}`,
+    ]
+    names.add(name)
+    vmids.set(vmid, name)
+    addresses.set(address, name)
+    return conflicts.filter(conflict => conflict !== '')
+  })
+}
 
-/** Which of VMID and address an entry has from a range that is configured no more, one sentence each. */
+/** Lists whether VMID and address of an entry are outside of the configured ranges, one sentence each. */
 export function displaced(entry: Entry, { pools, vmidRange: [first, last] }: Places): string[] {
   const { vmid, address } = entry
   const pool = pools[entry.pool]
@@ -40,9 +64,9 @@ export function displaced(entry: Entry, { pools, vmidRange: [first, last] }: Pla
 }
 
 function tokenFaults({ name, phase, token }: Entry): string[] {
-  if (token?.status === 'minted' && token.id === null) return [`${name}: it is minted, without a token id`]
+  if (token?.status === 'minted' && token.id === null) return [`${name}: its minted token has no token id`]
   if (phase === 'minted' && token?.status !== 'minted')
-    return [`${name}: its phase is minted, its token is not`]
+    return [`${name}: its phase is minted, but its token is not`]
   return []
 }
 
@@ -54,6 +78,6 @@ function sharedTokens(entries: Entry[]): string[] {
     const key = tokenKey(entry)
     const other = owners.get(key)
     owners.set(key, name)
-    return other === undefined ? [] : [`${name}: token ${token.id} is also the one of ${other}`]
+    return other === undefined ? [] : [`${name}: token ${token.id} also belongs to ${other}`]
   })
 }

@@ -1,7 +1,10 @@
+import { DAY_MS } from '../run/duration.mts'
 import { displaced, type Places } from './check.mts'
 import { type Entry, wasActive } from './entry.mts'
 
-/** A VM of Proxmox, as `/cluster/resources` tells it. */
+/** Contradictions between registry, folders and Proxmox, found by `reconcile`. */
+
+/** VM in Proxmox, as `/cluster/resources` reports it. */
 export interface SeenVm {
   vmid: number
   name?: string
@@ -11,13 +14,13 @@ export interface SeenVm {
   tags?: string
 }
 
-/** Everything that is held against each other. */
+/** Everything that is compared. */
 export interface Views extends Places {
   entries: Entry[]
   vms: SeenVm[]
-  /** Folders of vms/ without an entry, and whether a local state in it has anything; undefined: nobody can tell. */
+  /** Folders of vms/ without an entry. `holdsState`: their local state has resources; undefined: it cannot be read. */
   folders: Map<string, { holdsState: boolean | undefined }>
-  /** Versions of VM templates that were revoked, and why. */
+  /** Reasons by name of the version, for revoked versions of VM templates. */
   revoked: Map<string, string>
   siteTag: string
   now: Date
@@ -26,18 +29,16 @@ export interface Views extends Places {
 export type Fix = 'remove the folder' | 'power it off' | 'take the owner over' | 'tell the chain'
 
 export interface Divergence {
-  /** Of the VM or its folder. */
+  /** Name of the VM or its folder. */
   name: string
   what: string
-  /** What a person can do. */
+  /** Advice for a person. */
   hint: string
-  /** Where there is only one thing it can mean. */
+  /** Repair that `--fix` makes; undefined if several repairs are possible. */
   fix: Fix | undefined
 }
 
-const dayMs = 24 * 60 * 60 * 1000
-
-/** Where registry, folders and Proxmox contradict each other. */
+/** Lists the contradictions between registry, folders and Proxmox. */
 export function divergencesOf(views: Views): Divergence[] {
   const vms = new Map(views.vms.map(vm => [vm.vmid, vm]))
   const known = new Set(views.entries.map(({ vmid }) => vmid))
@@ -61,24 +62,24 @@ function divergenceOf(entry: Entry, vm: SeenVm | undefined, { siteTag, now }: Vi
   }
   if (vm === undefined) {
     if (phase !== 'reserved') return [told(name, `VM ${vmid} is not in Proxmox, or cannot be seen`, show)]
-    if (now.getTime() - Date.parse(createdAt) < dayMs) return []
+    if (now.getTime() - Date.parse(createdAt) < DAY_MS) return []
     const hint = `zx scripts/apply.mts ${name}, or give it up: zx scripts/vm.mts destroy ${name}`
-    return [told(name, `it is only reserved for more than a day, and holds ${address}`, hint)]
+    return [told(name, `it was reserved more than a day ago, was never created and holds ${address}`, hint)]
   }
   const differs = [
-    vm.name === name ? '' : `is named ${vm.name ?? 'not at all'}`,
+    vm.name === name ? '' : `is named ${vm.name ?? '(no name)'}`,
     phase === 'reserved' || tagsOf(vm).includes(siteTag) ? '' : `lacks the tag ${siteTag}`,
   ].filter(Boolean)
   if (differs.length > 0) return [told(name, `VM ${vmid} on ${vm.node} ${differs.join(' and ')}`, show)]
   if (phase === 'active' && vm.status !== 'running') {
-    return [told(name, `it is active, and VM ${vmid} is ${vm.status}`, `zx scripts/apply.mts ${name}`)]
+    return [told(name, `it is active, but VM ${vmid} is ${vm.status}`, `zx scripts/apply.mts ${name}`)]
   }
   if (phase !== 'suspended' || vm.status !== 'running') return []
   const hint = `zx scripts/vm.mts resume ${name}, or --fix`
-  return [{ name, what: `it is suspended, and VM ${vmid} is running`, hint, fix: 'power it off' }]
+  return [{ name, what: `it is suspended, but VM ${vmid} is running`, hint, fix: 'power it off' }]
 }
 
-/** A step that failed, and a VM that runs without the token that is to open it. */
+/** A failed step, or an active VM whose token is missing. */
 function unopened({ name, phase, failure, design, token }: Entry): Divergence[] {
   if (failure !== null) {
     return [
@@ -86,19 +87,19 @@ function unopened({ name, phase, failure, design, token }: Entry): Divergence[] 
     ]
   }
   if (phase !== 'active' || design?.access == null || token?.id != null) return []
-  return [told(name, 'no wallet opens it: it has no token', `zx scripts/mint.mts --vm ${name}`)]
+  return [told(name, 'it has no token, so no wallet can open it', `zx scripts/mint.mts --vm ${name}`)]
 }
 
-/** The ranges moved. Nobody changes anything of the VM for that: it has what it was made with. */
+/** Values outside of the configured ranges, which were changed after the VM was created. The VM keeps its values. */
 function outOfPlace(entry: Entry, places: Places): Divergence[] {
   return displaced(entry, places).map(what => told(entry.name, what, displacedHint(entry.name)))
 }
 
-/** What to do about a VM whose pool or range moved away. */
+/** Advice for a VM whose pool or VMID range was changed in config/db.yaml. */
 export function displacedHint(name: string): string {
   return (
-    'put back in config/db.yaml what the VM has, and let new VMs have another pool (docs/vms.md, "When a pool moves"); ' +
-    `or give it up: zx scripts/vm.mts destroy ${name}`
+    'restore the old values in config/db.yaml, and give new VMs another pool (docs/vms.md, "When a pool moves"); ' +
+    `or give the VM up: zx scripts/vm.mts destroy ${name}`
   )
 }
 
@@ -115,10 +116,10 @@ function isOrphan(vm: SeenVm, known: Set<number>, { siteTag, vmidRange: [first, 
 }
 
 function orphan({ vmid, name, node }: SeenVm): Divergence {
-  const hint = 'was it made with another registry? If nobody needs it, destroy it in Proxmox'
+  const hint = 'check if another registry made it; if nobody needs it, destroy it in Proxmox'
   return told(
     name ?? String(vmid),
-    `VM ${vmid} on ${node} has the tag of this site and is in no registry`,
+    `VM ${vmid} on ${node} has the tag of this site, but is not in the registry`,
     hint,
   )
 }
@@ -128,9 +129,9 @@ function orphanFolders({ entries, folders }: Views): Divergence[] {
   return [...folders]
     .filter(([name]) => !names.has(name))
     .map(([name, { holdsState }]): Divergence => {
-      const what = `vms/${name} is in no registry`
+      const what = `the folder vms/${name} belongs to no VM of the registry`
       if (holdsState === false) return { name, what, hint: '--fix removes it', fix: 'remove the folder' }
-      return told(name, `${what}, and its state may have a VM`, `tofu -chdir=vms/${name} state list`)
+      return told(name, `${what}, but its state may contain a VM`, `tofu -chdir=vms/${name} state list`)
     })
 }
 

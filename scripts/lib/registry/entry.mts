@@ -5,17 +5,17 @@ import { VM_OPTIONS } from '../config/vm-options.mts'
 export const phases = ['reserved', 'created', 'minted', 'active', 'suspended', 'destroyed'] as const
 export type Phase = (typeof phases)[number]
 
-/** What is known of the access credential of a VM. */
+/** Access credential of a VM, as far as it is known. */
 export interface TokenRecord {
-  /** `expired`: the chain says that it opens nothing any more, since its VM is destroyed. */
+  /** `expired`: the VM is destroyed, and on the chain its token has expired too. */
   status: 'reserved' | 'minted' | 'failed' | 'expired'
-  /** The token id from the receipt, decimal; null before there is one. `0` is a token id. */
+  /** Token id from the receipt, decimal; null before the mint. `0` is a valid token id. */
   id: string | null
-  /** Hash of the transaction that minted it. */
+  /** Hash of the transaction that minted the token. */
   transaction: string | null
 }
 
-/** Where an attempt stopped. It stands beside the phase, which keeps saying how far the VM has come. */
+/** Step that failed. The phase does not change: it still says how far the VM has come. */
 interface Failure {
   step: string
   why: string
@@ -38,7 +38,7 @@ export type VmAttributes = AttributesOf<
 export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
   /** The copy of the VM template that is cloned. */
   template: { vmid: number; node: string }
-  /** Of the disk and the cloud-init drive. */
+  /** Storage of the disk and the cloud-init drive. */
   storage: string
   /** Left out: the VM was designed before there was a choice. */
   cpuType?: string
@@ -55,48 +55,48 @@ export function cpuTypeOf({ cpuType = VM_OPTIONS.cpuType.before }: VmDesign): st
   return cpuType
 }
 
-/** How a VM opens with a token. Its chain and contract stay its own, whatever the config says later. */
+/** Login to a VM with a token. Chain and contract are fixed here: later changes of the config do not affect the VM. */
 export interface AccessDesign {
   chainId: number
   /** EIP-55. */
   contract: string
-  /** The JSON-RPC server that the VM asks. */
+  /** JSON-RPC server that the VM asks. */
   rpcUrl: string
   signingPagePort: number
   otpLength: number
   otpTtlSeconds: number
-  /** What the owner signs to get the key to `userEncrypted`. */
+  /** Text that the owner signs; the signature is the key to `userEncrypted`. */
   decryptMessage: string
-  /** Hex with 0x; `0x` is nothing. */
+  /** Hex with 0x; `0x`: empty. */
   userEncrypted: string
-  /** Its token is minted when somebody asks for it, and the VM boots without one. */
+  /** The VM boots without a token, which somebody mints later. */
   mintLater: boolean
 }
 
-/** One VM as the registry knows it. Plain JSON in both stores. */
+/** A VM in the registry. Both stores keep it as plain JSON. */
 export interface Entry {
   name: string
-  /** Random. It stands in the VM's description: a VM without it is somebody else's, whatever its VMID and name. */
+  /** Random UUID, also in the VM's description in Proxmox. A VM without it belongs to somebody else. */
   id: string
   phase: Phase
   vmid: number
-  /** Of the pool the address is from. */
+  /** Name of the pool that the address is from. */
   pool: string
   /** Canonical notation, without a prefix length. */
   address: string
-  /** Null until one is chosen. */
+  /** Null until a node is chosen. */
   node: string | null
-  /** The owner's wallet; null without a credential. */
+  /** Wallet of the owner (EIP-55); null without a credential. */
   owner: string | null
   /** ISO 8601. */
   expiresAt: string
-  /** The VM template it is made from, by family and version name. */
+  /** VM template that it is made from: family and name of the version. */
   template: { family: string; version: string } | null
-  /** While it is rebuilt: the version of the VM that must be gone before the new one is made. */
+  /** During a rebuild: version of the old VM, which must be destroyed before the new one is created. */
   replaces?: string
   /** Null without a credential. */
   token: TokenRecord | null
-  /** All that decides what the VM is, so that it can be made from here alone, on another machine too. */
+  /** Everything needed to create the VM, on another machine too; null for an imported VM. */
   design: VmDesign | null
   purpose: string
   failure: Failure | null
@@ -105,45 +105,45 @@ export interface Entry {
   history: HistoryEvent[]
 }
 
-/** What a revision of an entry may not touch: they are what the registry hands out. */
-export const fixedKeys = ['name', 'id', 'vmid', 'pool', 'address', 'createdAt'] as const
+/** Keys that a change of an entry must keep: the registry assigned them. */
+export const FIXED_KEYS = ['name', 'id', 'vmid', 'pool', 'address', 'createdAt'] as const
 
-const hostname = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** Names are host names and folder names: one DNS label, lower case. */
+/** Checks a name. It is also a host name and a folder name: one DNS label in lower case. */
 export function isVmName(text: string): boolean {
-  return hostname.test(text)
+  return HOST_NAME.test(text)
 }
 
-/** The entry in its next phase; whatever failed before is over. */
+/** Entry in its next phase. The failure of an earlier attempt is removed. */
 export function advance(entry: Entry, phase: Phase, at: Date): Entry {
   return withEvent({ ...entry, phase, failure: null }, phase, at)
 }
 
-/** The entry with what went wrong; its phase stays. */
+/** Entry with a failure. Its phase stays. */
 export function failed(entry: Entry, step: string, why: string, at: Date): Entry {
   const failure = { step, why, at: at.toISOString() }
   return withEvent({ ...entry, failure }, `${step} failed: ${why}`, at)
 }
 
-/** The entry as one that is to be made anew, of another version; what there is of it in Proxmox must go first. */
+/** Entry that waits to be rebuilt from another version. Its old VM in Proxmox must be destroyed first. */
 export function movedTo(entry: Entry, version: string, design: VmDesign, at: Date): Entry {
   const { family, version: from } = entry.template!
   const moved = { ...entry, phase: 'reserved', design, failure: null, replaces: from } as const
   return withEvent({ ...moved, template: { family, version } }, `rebuild, from ${from} to ${version}`, at)
 }
 
-/** The same when the VM it had is gone. */
+/** Entry of a rebuild after its old VM was destroyed. */
 export function cleared({ replaces, ...entry }: Entry, at: Date): Entry {
   return withEvent({ ...entry, failure: null }, `the VM from ${replaces} is gone`, at)
 }
 
-/** Whether there ever was a VM of it. */
+/** Checks whether the VM was ever created. */
 export function wasMade({ history }: Entry): boolean {
   return history.some(({ what }) => what === 'created')
 }
 
-/** Whether there was ever anything on its disk. */
+/** Checks whether the VM ever booted: then its disk may hold data. */
 export function wasActive({ history }: Entry): boolean {
   return history.some(({ what }) => what === 'active')
 }
@@ -152,7 +152,7 @@ export function withEvent(entry: Entry, what: string, at: Date): Entry {
   return { ...entry, history: [...entry.history, { at: at.toISOString(), what }] }
 }
 
-/** Names a token by chain, contract and id: several contracts count from 0. */
+/** Key that identifies a token: `CHAIN_ID CONTRACT TOKEN_ID`. Token ids of different contracts overlap. */
 export function tokenKey({ design, token }: Entry): string {
   return `${design?.access?.chainId} ${design?.access?.contract} ${token?.id}`
 }

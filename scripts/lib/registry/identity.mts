@@ -1,23 +1,24 @@
 import type { Entry } from './entry.mts'
 
-/** The description the VM carries in Proxmox. */
+/** Description (notes) of the VM in Proxmox. */
 export function descriptionOf({ id, purpose }: Entry): string {
   return [purpose, `Made by proxmint. ${entryMark(id)}`].filter(Boolean).join('\n')
 }
 
-/** What stands in the description of the VM of one entry, and of no other. */
+/** Mark in the description of an entry's VM. No other VM has it. */
 export function entryMark(id: string): string {
   return `Entry ${id}.`
 }
 
-/** Whether a VM in Proxmox is the one of the entry, by name and description. */
+/** Checks by name and description whether a VM in Proxmox belongs to the entry. @param config of the VM. */
 export function isVmOf(entry: Entry, config: Record<string, string | number>): boolean {
   return differencesFrom(entry, config, undefined).length === 0
 }
 
 /**
- * Why a VM in Proxmox is not the one of the entry; nothing where it is.
- * @param siteTag the tag it must carry as well.
+ * Lists why a VM in Proxmox does not belong to the entry; empty if it does.
+ * @param config of the VM.
+ * @param siteTag a tag that the VM must have too; undefined: tags are not checked.
  */
 export function differencesFrom(
   { name, id }: Entry,

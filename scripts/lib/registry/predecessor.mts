@@ -3,7 +3,9 @@ import { formatAddress, parseAddress } from '../config/addresses.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type Entry, isVmName, type Phase, type TokenRecord } from './entry.mts'
 
-/** What the predecessor's `vms.json` holds, as far as it is used. */
+/** Import of VMs from the predecessor's `vms.json`. */
+
+/** The part of `vms.json` that is read. */
 interface PredecessorFile {
   vms?: Record<string, PredecessorVm>
   nft_tokens?: Record<string, { status?: string; vm_name?: string }>
@@ -22,11 +24,11 @@ interface PredecessorVm {
 
 interface Imported {
   entries: Entry[]
-  /** One sentence each: what contradicts itself in the file, or cannot be read. */
+  /** A sentence for each contradiction in the file, and for each value that cannot be read. */
   conflicts: string[]
 }
 
-const phaseOf: Record<string, Phase> = {
+const PHASES: Record<string, Phase> = {
   active: 'active',
   suspended: 'suspended',
   reserved: 'reserved',
@@ -34,9 +36,9 @@ const phaseOf: Record<string, Phase> = {
 }
 
 /**
- * Reads a `vms.json`. Destroyed VMs are left out: all the predecessor kept of them is a name.
- * @param poolOf the pool an address belongs to.
- * @throws ProxmintError (invalid) when it is no such file.
+ * Reads a `vms.json`, without its destroyed VMs: only their names are in the file.
+ * @param poolOf gives the name of the pool that an address belongs to.
+ * @throws ProxmintError (invalid) if the text is not such a file.
  */
 export function readPredecessor(
   text: string,
@@ -57,7 +59,7 @@ function parse(text: string): PredecessorFile {
     const file = JSON.parse(text) as PredecessorFile | null
     if (typeof file?.vms === 'object') return file
   } catch {}
-  throw new ProxmintError('the file is no vms.json of the predecessor: it has no object `vms`', {
+  throw new ProxmintError('the file is not a vms.json of the predecessor: it has no object `vms`', {
     exitCode: exitCodes.invalid,
   })
 }
@@ -72,10 +74,10 @@ function readVm(
   const parsed = parseAddress(vm.ip_address ?? '')
   const address = parsed === undefined ? undefined : formatAddress(parsed)
   const pool = address === undefined ? undefined : poolOf(address)
-  const phase = phaseOf[vm.status ?? '']
+  const phase = PHASES[vm.status ?? '']
   const expiresAt = isoOf(vm.expires_at)
   const conflicts = [
-    ...(isVmName(name) ? [] : [`"${name}" is no name for a VM`]),
+    ...(isVmName(name) ? [] : [`"${name}" is not a VM name`]),
     ...(vm.vm_name === undefined || vm.vm_name === name ? [] : [`${name}: its vm_name is ${vm.vm_name}`]),
     ...(Number.isInteger(vm.vmid) ? [] : [`${name}: its vmid is ${vm.vmid}`]),
     ...(address === undefined ? [`${name}: its ip_address is ${vm.ip_address}`] : []),
@@ -90,19 +92,9 @@ function readVm(
   return { entry: { ...about, ...restOf(vm, token, now) }, conflicts: [] }
 }
 
-type Rest =
-  | 'id'
-  | 'node'
-  | 'owner'
-  | 'template'
-  | 'token'
-  | 'design'
-  | 'purpose'
-  | 'failure'
-  | 'createdAt'
-  | 'history'
+type Checked = 'name' | 'phase' | 'vmid' | 'address' | 'pool' | 'expiresAt'
 
-function restOf(vm: PredecessorVm, token: TokenRecord | null, now: Date): Pick<Entry, Rest> {
+function restOf(vm: PredecessorVm, token: TokenRecord | null, now: Date): Omit<Entry, Checked> {
   return {
     id: randomUUID(),
     node: null,
@@ -117,7 +109,7 @@ function restOf(vm: PredecessorVm, token: TokenRecord | null, now: Date): Pick<E
   }
 }
 
-/** Python's `isoformat()` has no zone; it was written in UTC. */
+/** Converts a time in UTC from Python's `isoformat()`, which writes no zone. */
 function isoOf(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const date = new Date(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`)
@@ -125,8 +117,7 @@ function isoOf(text: string | undefined): string | undefined {
 }
 
 /**
- * The predecessor guessed the token id before the mint: it is taken over as it stands, without a transaction to
- * prove it.
+ * Token of a VM. The predecessor guessed the token id before the mint, so no transaction proves it.
  */
 function tokenOf(file: PredecessorFile, name: string): TokenRecord | null {
   const found = Object.entries(file.nft_tokens ?? {}).find(([, token]) => token.vm_name === name)

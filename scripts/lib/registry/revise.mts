@@ -1,17 +1,17 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
-import { type Entry, fixedKeys } from './entry.mts'
+import { type Entry, FIXED_KEYS } from './entry.mts'
 import type { RegistryStore } from './store.mts'
 
-/** What `revise` made of an entry. What the registry hands out cannot be revised: that is a defect of the caller. */
+/** Result of `revise` for an entry. @throws Error if it changed one of `FIXED_KEYS`: a defect of the caller. */
 export function revised(entry: Entry, revise: (entry: Entry) => Entry): Entry {
   const changed = revise(entry)
-  const touched = fixedKeys.filter(key => changed[key] !== entry[key])
+  const touched = FIXED_KEYS.filter(key => changed[key] !== entry[key])
   if (touched.length > 0) throw new Error(`the ${touched.join(' and ')} of ${entry.name} cannot be changed`)
   return changed
 }
 
-/** The living entry of a name. @throws ProxmintError (usage) where there is none, with the nearest name. */
+/** Finds a living entry by its name. @throws ProxmintError (usage) with the nearest name if there is none. */
 export async function requireEntry(
   store: Pick<RegistryStore, 'find' | 'list'>,
   name: string,
@@ -31,10 +31,11 @@ export function noSuchEntry(name: string, known: Iterable<string> = []): Proxmin
   })
 }
 
+/** Error that lists why entries cannot be added. */
 export function conflicting(conflicts: string[]): ProxmintError {
   const lines = conflicts.map(conflict => `  - ${conflict}`).join('\n')
-  return new ProxmintError(`the entries contradict each other or those that are there:\n${lines}`, {
-    hint: 'nothing was added; mend the file, or add them to an empty registry',
+  return new ProxmintError(`the entries conflict with each other or with the registry:\n${lines}`, {
+    hint: 'nothing was added; correct the file, or add them to an empty registry',
     exitCode: exitCodes.usage,
   })
 }

@@ -1,7 +1,7 @@
 import type { Pool } from '../config/pools.mts'
 import type { Entry } from './entry.mts'
 
-/** One VM to reserve. Without `vmid` and `address` the registry picks them. */
+/** VM to reserve. The registry picks a VMID and an address if they are undefined. */
 export interface WantedEntry
   extends Pick<Entry, 'name' | 'node' | 'owner' | 'expiresAt' | 'template' | 'token' | 'design' | 'purpose'> {
   pool: Pool
@@ -10,49 +10,50 @@ export interface WantedEntry
   address: string | undefined
 }
 
-/** What may not be handed out, and why nobody in the registry knows: it is in use outside. */
+/** Limits of a reservation that the registry does not know itself. */
 export interface Limits {
   vmidRange: [number, number]
-  /** VMIDs that Proxmox has, or that templates and base VMs may get. */
+  /** VMIDs of VMs in Proxmox, and those reserved for templates and base VMs. */
   takenVmids: ReadonlySet<number>
   now: Date
 }
 
 /**
- * Where entries are kept. Everything that resolved is on disk, and is seen by every process. Names, VMIDs and
- * addresses are unique among the living entries.
+ * Storage of entries. When a method resolves, its change is on disk and every process sees it. Names, VMIDs and
+ * addresses of living entries are unique.
  */
 export interface RegistryStore {
-  /** For a person: `the registry in .proxmint/registry`. */
+  /** Text for people: `the registry in .proxmint/registry`. */
   readonly description: string
   /**
-   * Takes a name, a VMID and an address for each, all of them or none.
-   * @throws ProxmintError (usage) for a name or address that cannot be had, (failed) where a pool is exhausted.
+   * Reserves a name, a VMID and an address for each VM, for all of them or for none.
+   * @throws ProxmintError (usage) if a name, VMID or address is invalid or taken, (failed) if a pool is exhausted.
    */
   reserve(wanted: WantedEntry[], limits: Limits): Promise<Entry[]>
-  /** What `reserve` would take now; nothing is written. @throws as `reserve`. */
+  /** Entries that `reserve` would make now; nothing is written. @throws ProxmintError as `reserve`. */
   preview(wanted: WantedEntry[], limits: Limits): Promise<Entry[]>
-  /** Living entries, by name. */
+  /** Living entries, sorted by name. */
   list(): Promise<Entry[]>
   find(name: string): Promise<Entry | undefined>
   /**
-   * Replaces an entry by what `revise` makes of it as it is now; `revise` may be called again when another run
-   * was faster. An entry whose phase becomes `destroyed` goes to the archive.
-   * @returns the entry as it was kept.
-   * @throws ProxmintError (usage) where there is no such entry; whatever `revise` throws, with nothing changed.
+   * Replaces an entry by the result of `revise`, which gets its current value. `revise` is called again if another
+   * run was faster. An entry in the phase `destroyed` goes to the archive.
+   * @returns the new entry.
+   * @throws ProxmintError (usage) if there is no such entry; any error of `revise`, and then nothing is changed.
    */
   change(name: string, revise: (entry: Entry) => Entry): Promise<Entry>
   /** Destroyed entries, oldest first. */
   listArchived(): Promise<Entry[]>
   /**
-   * Adds entries as they are, with the VMIDs and addresses they have: from a backup or another registry.
-   * @throws ProxmintError (usage) naming each conflict, with nothing added.
+   * Adds entries unchanged, with their VMIDs and addresses: from a backup or another registry.
+   * @throws ProxmintError (usage) that lists every conflict; nothing is added then.
    */
   add(entries: Entry[], archived: Entry[]): Promise<void>
   /**
-   * Runs `work` on one VM while no other run may, on this machine or, where the store is shared, on any. The signal
-   * aborts when that is so no more: the machine slept, or the database was restarted.
-   * @throws ProxmintError (locked) that says who works on it, or that the work failed since its lock was lost.
+   * Runs `work` under the lock of one VM. The lock holds for this machine, or for all machines if the store is shared.
+   * The signal aborts when the lock is lost: the machine slept, or the database was restarted.
+   * @throws ProxmintError (locked) if another run holds the lock (its error names that run), or if `work` failed after
+   *   the lock was lost.
    */
   exclusively<T>(name: string, purpose: string, work: (lost: AbortSignal) => Promise<T>): Promise<T>
   close(): Promise<void>

@@ -1,28 +1,28 @@
 import type { Divergence } from './divergence.mts'
 import { type Entry, tokenKey } from './entry.mts'
 
-/** What the chain says of a token. */
+/** Token as the chain has it. */
 export interface SeenToken {
   owner: string
-  /** Unix seconds; 0 is never. */
+  /** Unix seconds; 0: never. */
   expiresAt: number
 }
 
-/** Registry and chain. */
+/** Registry and chain, which are compared. */
 export interface TokenViews {
-  /** Living and destroyed ones, those that have a token. */
+  /** Living and destroyed entries that have a token. */
   entries: Entry[]
-  /** By `tokenKey`; undefined for a token that the chain does not have. One that is left out could not be asked for. */
+  /** Tokens by `tokenKey`. undefined: the chain does not have the token. No key: the chain could not be asked. */
   tokens: ReadonlyMap<string, SeenToken | undefined>
   now: Date
 }
 
-/** Of a living or a destroyed entry; several may have had one name. */
+/** Contradiction with its living or destroyed entry. A name alone is ambiguous: destroyed entries may share it. */
 export interface TokenDivergence extends Divergence {
   entry: Entry
 }
 
-/** Where registry and chain contradict each other. A VM opens to whoever holds its token, whatever the registry says. */
+/** Lists the contradictions between registry and chain. The chain decides: who holds the token can log in to its VM. */
 export function tokenDivergencesOf({ entries, tokens, now }: TokenViews): TokenDivergence[] {
   const divergencesOf = (entry: Entry): Divergence[] => {
     const key = tokenKey(entry)
@@ -36,7 +36,8 @@ export function tokenDivergencesOf({ entries, tokens, now }: TokenViews): TokenD
 
 function unknownToken({ name, token, design }: Entry): Divergence {
   const what = `token ${token!.id} is not on chain ${design!.access!.chainId}`
-  const hint = 'is it the same chain? After a reorganisation deeper than `confirmations`, make the VM anew'
+  const hint =
+    'check that it is the same chain; after a reorganisation deeper than `confirmations`, recreate the VM'
   return { name, what, hint, fix: undefined }
 }
 
@@ -44,19 +45,19 @@ function ofLiving({ name, owner, token, expiresAt }: Entry, seen: SeenToken): Di
   const found: Divergence[] = []
   if (seen.owner !== owner) {
     const what = `token ${token!.id} is held by ${seen.owner}, not by ${owner}: it was transferred`
-    found.push({ name, what, hint: '--fix makes the registry say so', fix: 'take the owner over' })
+    found.push({ name, what, hint: '--fix records the new owner', fix: 'take the owner over' })
   }
   if (seen.expiresAt !== Math.floor(Date.parse(expiresAt) / 1000)) {
     const what = `the chain says that token ${token!.id} expires ${timeOf(seen)}, not ${expiresAt}`
-    found.push({ name, what, hint: '--fix tells the chain', fix: 'tell the chain' })
+    found.push({ name, what, hint: '--fix updates the chain', fix: 'tell the chain' })
   }
   return found
 }
 
 function ofDestroyed({ name, token }: Entry, seen: SeenToken, now: Date): Divergence[] {
   if (seen.expiresAt !== 0 && seen.expiresAt * 1000 <= now.getTime()) return []
-  const what = `the VM is destroyed, and the chain says that token ${token!.id} expires ${timeOf(seen)}`
-  return [{ name, what, hint: '--fix tells the chain', fix: 'tell the chain' }]
+  const what = `the VM is destroyed, but the chain says that token ${token!.id} expires ${timeOf(seen)}`
+  return [{ name, what, hint: '--fix updates the chain', fix: 'tell the chain' }]
 }
 
 function timeOf({ expiresAt }: SeenToken): string {

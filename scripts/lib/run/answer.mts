@@ -1,17 +1,17 @@
 import type { Arguments } from './command-line.mts'
 import { exitCodes } from './errors.mts'
 
-/** What a command has to say in the end. */
+/** Result of a command: one document for programs, one text for people. */
 export interface Answer {
-  /** Of `--json`. */
+  /** Printed with `--json`. */
   document: unknown
-  /** The same for a person. */
+  /** Printed without `--json`. */
   text: string
   /** Default: done. */
   exitCode?: number | undefined
 }
 
-/** Prints an answer as it is wanted. @returns its exit code. */
+/** Prints the document with `--json`, otherwise the text. @returns The exit code. */
 export function printAnswer(args: Arguments, { document, text, exitCode = exitCodes.done }: Answer): number {
   process.stdout.write(`${args.flag('json') ? JSON.stringify(document, null, 2) : text}\n`)
   return exitCode

@@ -3,11 +3,11 @@ import { createInterface } from 'node:readline/promises'
 interface Terminal {
   input: NodeJS.ReadableStream
   output: NodeJS.WritableStream
-  /** Whether keys are read one by one. Default: as the output is. */
+  /** Raw mode (key by key). Default: on if the output is a terminal. */
   terminal?: boolean
 }
 
-/** What a person answers; undefined after Ctrl-C, Ctrl-D or the signal. */
+/** Asks a person. @returns The answer; undefined after Ctrl-C, Ctrl-D or an abort. */
 export async function ask(
   question: string,
   signal: AbortSignal,

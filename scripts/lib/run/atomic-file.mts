@@ -3,9 +3,9 @@ import { basename, dirname, join } from 'node:path'
 import { codeOf, ProxmintError } from './errors.mts'
 
 /**
- * Replaces a file so that a reader or a crash sees the old content or the new, never a part: temp file in
+ * Replaces a file atomically: a reader sees the old or the new content, also after a crash. Steps: temporary file in
  * the same folder, fsync, rename, fsync of the folder.
- * @throws ProxmintError naming the folder when the disk is full or the folder cannot be written.
+ * @throws ProxmintError If the disk is full or the folder is not writable.
  */
 export async function writeFileAtomic(path: string, content: string, mode = 0o644): Promise<void> {
   const folder = dirname(path)
@@ -32,7 +32,7 @@ async function syncFolder(folder: string): Promise<void> {
   await handle.sync()
 }
 
-/** Why a file could not be written, in words that say what to do. */
+/** Error for a failed write. Its hint says what to do about a known system error. */
 export function writeFailed(path: string, cause: unknown): ProxmintError {
   const reasons: Record<string, [string, string]> = {
     ENOSPC: ['no space left on the device', `free some space on the file system of ${dirname(path)}`],

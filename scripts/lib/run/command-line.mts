@@ -1,35 +1,37 @@
+/** Options and words of a command line: their specification, their parser and `--help`. */
+
 import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
 import { exitCodes, ProxmintError } from './errors.mts'
 import { didYouMean, nearest } from './nearest.mts'
 
 export interface OptionSpec {
-  /** An `integer` is read by `integer()`, which knows its range. */
+  /** `integer()` checks the range of an `integer`. */
   type: 'string' | 'integer' | 'boolean'
-  /** May be given more than once; its value is then an array. */
+  /** The option may be given more than once; `strings()` returns all values. */
   multiple?: boolean
   /** Shown after the option in `--help`: `N`, `FILE`. */
   value?: string
-  /** The only values it takes. */
+  /** Allowed values. Default: any. */
   choices?: readonly string[]
-  /** Its value where it is not given. */
+  /** Value if the option is missing. */
   default?: string | number
   help: string
 }
 
 export interface CommandSpec {
-  /** As typed: `zx scripts/NAME.mts`. */
+  /** Name of the entry: `zx scripts/NAME.mts`. */
   name: string
   summary: string
-  /** What follows the name on the usage line. */
+  /** Usage line after the name. */
   usage: string
   options: Record<string, OptionSpec>
   /** Largest number of positional arguments. */
   positionals: number
-  /** What it needs besides its arguments, by the names in tools/uses.mts. */
+  /** Files, variables and services that the command needs, by the names in tools/uses.mts. */
   uses: string[]
-  /** Files it may write, from the project's root; `<...>` is one the caller names. */
+  /** Files that the command may write, relative to the project's root; `<...>` is a file that the caller names. */
   writes: string[]
-  /** A call that works, shown in `--help`. */
+  /** Working call, shown in `--help`. */
   example: string
 }
 
@@ -38,16 +40,16 @@ export interface Arguments {
   string(name: string): string | undefined
   strings(name: string): string[]
   flag(name: string): boolean
-  /** @throws ProxmintError (usage) when the value is no whole number in the range. */
+  /** @throws ProxmintError (usage) If the value is not a whole number in the range. */
   integer(name: string, range: { min: number; max: number }): number | undefined
 }
 
-const common: Record<string, OptionSpec> = {
+const COMMON_OPTIONS: Record<string, OptionSpec> = {
   json: { type: 'boolean', help: 'print one JSON document on standard output, and nothing else there' },
   help: { type: 'boolean', help: 'print this text' },
 }
 
-/** @throws ProxmintError (usage) naming the unknown option and the nearest known one. */
+/** Parses the arguments after the script. @throws ProxmintError (usage) For an unknown or malformed option. */
 export function parseArguments(spec: CommandSpec, argv: string[]): Arguments {
   const options = allOptions(spec)
   const descriptors = Object.fromEntries(
@@ -73,7 +75,7 @@ export function parseArguments(spec: CommandSpec, argv: string[]): Arguments {
 }
 
 function allOptions(spec: CommandSpec): Record<string, OptionSpec> {
-  return { ...spec.options, ...common }
+  return { ...spec.options, ...COMMON_OPTIONS }
 }
 
 interface OptionToken {
@@ -81,7 +83,7 @@ interface OptionToken {
   /** As typed. */
   rawName: string
   value: string | undefined
-  /** Whether an equals sign stood before the value. */
+  /** True for `--name=value`, false for `--name value`. */
   inlineValue: boolean | undefined
 }
 
@@ -98,7 +100,7 @@ function checkOption(
       `unknown option \`${rawName}\`${known === undefined ? '' : `; did you mean \`--${known}\`?`}`,
     )
   }
-  // What looks like an option behind a space is one: nobody means a file named --json.
+  // `--save --json` means "--save without a value": a following word that starts with `--` is never a value.
   const given = inlineValue === true || value?.startsWith('--') !== true ? value : undefined
   if (option.type !== 'boolean' && given === undefined)
     throw usageError(spec, `option \`${rawName}\` needs a value`)
@@ -107,7 +109,11 @@ function checkOption(
   if (option.choices !== undefined) requireChoice(spec, `option \`${rawName}\` takes`, given!, option.choices)
 }
 
-/** @throws ProxmintError (usage) with what is accepted and the nearest of it. @param takes begins the sentence. */
+/**
+ * Checks that `word` is one of `choices`.
+ * @param takes Beginning of the error's sentence: `option \`--for\` takes`.
+ * @throws ProxmintError (usage) With the choices and the nearest of them.
+ */
 export function requireChoice(
   spec: Pick<CommandSpec, 'name'>,
   takes: string,
@@ -118,6 +124,7 @@ export function requireChoice(
   throw usageError(spec, `${takes} ${choices.join(', ')}, not \`${word}\`${didYouMean(word, choices)}`)
 }
 
+/** Error for a wrong call: exit code 2, and `--help` as the hint. */
 export function usageError(spec: Pick<CommandSpec, 'name'>, message: string): ProxmintError {
   return new ProxmintError(message, {
     hint: `zx scripts/${spec.name}.mts --help`,
@@ -125,7 +132,7 @@ export function usageError(spec: Pick<CommandSpec, 'name'>, message: string): Pr
   })
 }
 
-/** The word that says what to do. @throws ProxmintError (usage) where it is none of `verbs`. */
+/** First word of the command line. @throws ProxmintError (usage) If it is missing or not one of `verbs`. */
 export function verbOf<V extends string>(
   spec: Pick<CommandSpec, 'name'>,
   { positionals }: Arguments,
@@ -138,7 +145,7 @@ export function verbOf<V extends string>(
   return word as V
 }
 
-/** The word after the verb. @throws ProxmintError (usage) where there is none. @param what it is: `a name`. */
+/** Second word of the command line. @param what Describes it: `a name`. @throws ProxmintError (usage) If missing. */
 export function wordAfterVerb(
   spec: Pick<CommandSpec, 'name'>,
   { positionals: [verb, word] }: Arguments,
@@ -176,7 +183,7 @@ function accessors(spec: CommandSpec, values: Values, positionals: string[]): Ar
   }
 }
 
-/** The text of `--help`. */
+/** Text of `--help`. */
 export function helpText(spec: CommandSpec): string {
   const options = Object.entries(allOptions(spec)).map(([name, option]): [string, string] => [
     option.value === undefined ? `--${name}` : `--${name} ${option.value}`,
@@ -195,7 +202,7 @@ export function helpText(spec: CommandSpec): string {
   ].join('\n')
 }
 
-/** The values of a `NAME=VALUE` option as an object. @throws ProxmintError (usage) for anything else. */
+/** Parses the values of a `NAME=VALUE` option. @throws ProxmintError (usage) For any other form. */
 export function assignments(
   spec: Pick<CommandSpec, 'name'>,
   option: string,

@@ -17,15 +17,15 @@ export const exitCodes = {
 export type Facts = Record<string, string | number | undefined>
 
 export interface ErrorDetails {
-  /** What is known of the failure, one labelled line each. */
+  /** Details of the failure, printed as one labelled line each. */
   facts?: Facts | undefined
-  /** What to do about it. */
+  /** Next step for the user, a command if possible. */
   hint?: string | undefined
   cause?: unknown
   exitCode?: number | undefined
 }
 
-/** The one error class: `message` says what happened on what; the rest says why and what to do. */
+/** The one error class. `message` says what failed; facts, cause and hint say why and what to do. */
 export class ProxmintError extends Error {
   readonly facts: Facts
   readonly hint: string | undefined
@@ -40,24 +40,24 @@ export class ProxmintError extends Error {
   }
 }
 
-/** The message of anything that was thrown. */
+/** Message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The code of a system error (`ENOENT`, `ECONNREFUSED`), looked for along the chain of causes. */
+/** Code of a system error (`ENOENT`, `ECONNREFUSED`) in the error or one of its causes. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   if ('code' in error && typeof error.code === 'string') return error.code
   return codeOf(error.cause)
 }
 
-/** An interruption by the user or the system: exit 130, whatever was running. */
+/** Error for an interruption by the user or the system (exit code 130). */
 export function interrupted(what: string): ProxmintError {
   return new ProxmintError(`interrupted: ${what}`, { exitCode: exitCodes.interrupted })
 }
 
-/** `error:`, the facts indented below it, `hint:`; without colour, for a person. */
+/** Text of an error for a person, without colour: `error:`, the indented facts, `hint:`. */
 export function formatError(error: unknown): string {
   const lines = [`error: ${messageOf(error)}`]
   if (error instanceof ProxmintError) {

@@ -8,11 +8,11 @@ import { redact } from './redact.mts'
 
 const GRACE_MS = 60_000
 
-/** A command as data: what `--dry-run` prints and `runCommand` spawns. Secrets go in `env` or `input`. */
+/** Command as data: `--dry-run` prints it, `runCommand` runs it. Secrets go in `env` or `input`, never in `args`. */
 export interface CommandPlan {
   file: string
   args: string[]
-  /** Added to this process's environment, which lacks its secrets; `undefined` takes a variable away. */
+  /** Variables added to this process's environment without its secrets; `undefined` removes a variable. */
   env?: Record<string, string | undefined> | undefined
   cwd?: string | undefined
   /** Written to the child's standard input. */
@@ -20,14 +20,14 @@ export interface CommandPlan {
 }
 
 export interface RunOptions {
-  /** Aborting sends SIGINT, as Ctrl-C would, and waits for the child to clean up. */
+  /** An abort sends SIGINT, as Ctrl-C does, and waits for the child to clean up. */
   signal?: AbortSignal | undefined
-  /** Called with every line the child prints, secrets already replaced. */
+  /** Receives every line that the child prints, with secrets replaced. */
   onLine?: ((line: string) => void) | undefined
   timeoutMs?: number | undefined
-  /** Called with the process id, which is also the id of its process group. */
+  /** Receives the process id, which is also the id of the process group. */
   onStart?: ((pid: number) => Promise<void>) | undefined
-  /** How long an interrupted child may clean up before it is killed. Default 60 s. */
+  /** Time in milliseconds between SIGINT and SIGKILL. Default 60 s. */
   graceMs?: number | undefined
 }
 
@@ -39,8 +39,8 @@ export interface CommandResult {
 }
 
 /**
- * A command as a person types it, as a plan. Spaces in the text end a word, and nothing else has a meaning. A value is a
- * word or a part of one, whatever is in it; a list, which stands alone, is as many words.
+ * Template tag that turns a command line into a plan. Only spaces of the text separate words; there is no other syntax.
+ * A value is one word or a part of one, whatever characters it holds. A list must stand alone: each item is a word.
  */
 export function command(texts: TemplateStringsArray, ...values: (string | number | string[])[]): CommandPlan {
   let next = 0
@@ -56,7 +56,7 @@ export function command(texts: TemplateStringsArray, ...values: (string | number
   return { file: file!, args }
 }
 
-/** One line for a person: the command with its directory and the names (never values) of its variables. */
+/** Command as one line for a person, with its directory and the names of its variables, never their values. */
 export function describeCommand(plan: CommandPlan): string {
   const variables = Object.entries(plan.env ?? {})
     .filter(([, value]) => value !== undefined)
@@ -70,9 +70,9 @@ function shellWord(word: string): string {
 }
 
 /**
- * Runs the plan by zx's `$` and waits for its end; a non-zero code is a result, not an error. Why its streams and its
- * interruption are our own: docs/decisions/0012-commands-by-zx.md.
- * @throws ProxmintError when the program cannot be started.
+ * Runs the plan with zx's `$` and waits for its end. A non-zero exit code is a result, not an error.
+ * docs/decisions/0012-commands-by-zx.md explains why streams and signals are handled here.
+ * @throws ProxmintError If the program cannot be started.
  */
 export async function runCommand(plan: CommandPlan, options: RunOptions = {}): Promise<CommandResult> {
   const running = start(plan)
@@ -97,13 +97,13 @@ export async function runCommand(plan: CommandPlan, options: RunOptions = {}): P
   }
 }
 
-/** Starts the plan by `$`, with everything set that a variable `ZX_...` or an option of zx would change. */
+/** Starts the plan with `$`. Sets every option that a variable `ZX_...` could change otherwise. */
 function start(plan: CommandPlan): ProcessPromise {
   const running = $({
-    // The program itself, without a shell between: the process id and the signals are its own.
+    // No shell: the process id is the program's own, and signals reach the program.
     spawn: ((_command, _args, options) =>
       spawn(plan.file, plan.args, { ...options, shell: false })) as typeof spawn,
-    // Its own process group: Ctrl-C at the terminal reaches the child only through us, once.
+    // Own process group: Ctrl-C at the terminal reaches the child once, through this process.
     detached: true,
     cwd: plan.cwd ?? process.cwd(),
     env: childEnv(plan.env),
@@ -111,32 +111,32 @@ function start(plan: CommandPlan): ProcessPromise {
     nothrow: true,
     timeout: 0,
     preferLocal: false,
-    // zx takes it from bash, which may be missing.
+    // zx sets it only if it finds bash.
     quote,
     store: { stdout: forgetful(), stderr: forgetful(), stdall: forgetful() },
-    // `zx --verbose` shows the command; zx's own log would print its output with secrets.
+    // `zx --verbose` shows the command. zx's own log would also print the output, with secrets.
     log: ({ kind }) => kind === 'cmd' && $.verbose && say(`$ ${describeCommand(plan)}`),
   })`${plan.file} ${plan.args}`
   feed(running.child, plan.input)
   running.child?.once('exit', (_, signal) => {
-    // It had no time to end what it had started, as OpenTofu does with its provider.
+    // A killed child leaves its own children behind, such as OpenTofu its provider.
     if (signal === 'SIGKILL') signalGroup(running.child, 'SIGKILL')
   })
   return running
 }
 
-/** A store for zx that keeps nothing. `linesOf` keeps the lines, and reads letters across the pieces of a stream. */
+/** Empty store for zx. `linesOf` keeps the lines instead; it also decodes letters that are split between two chunks. */
 function forgetful(): Buffer[] {
   return Object.assign([], { push: () => 0 })
 }
 
-/** An empty input, too, ends the standard input; a child that reads nothing of it is no error. */
+/** Writes the input and closes the child's standard input. A child may ignore the input. */
 function feed(child: ChildProcess | undefined, input: string | undefined): void {
   child?.stdin?.on('error', () => {})
   child?.stdin?.end(input)
 }
 
-/** A child that nobody could note must not go on: no later run would find it. */
+/** Calls `onStart`. Kills the child if that fails: no later run could find it. */
 async function noteStart(running: ProcessPromise, { onStart }: RunOptions): Promise<void> {
   if (running.pid === undefined) return
   try {
@@ -148,7 +148,7 @@ async function noteStart(running: ProcessPromise, { onStart }: RunOptions): Prom
   }
 }
 
-/** Variables that log in, sign or decrypt: a plan hands each to the one program that it is for. */
+/** Variables with secrets. A child gets one only if its plan names it. */
 export const SECRET_VARIABLES = [
   'PROXMOX_TOKEN',
   'PROXMOX_API_TOKEN',
@@ -200,7 +200,7 @@ function stopOn(child: ChildProcess | undefined, options: RunOptions): Stopper {
   return stopper
 }
 
-/** Sends the signal once to each process of the group; zx's `kill` would send it twice to those below the child. */
+/** Sends the signal once to each process of the group. zx's `kill` would signal the child's children twice. */
 function signalGroup(child: ChildProcess | undefined, signal: NodeJS.Signals): void {
   if (child?.pid === undefined || child.exitCode !== null) return
   try {
@@ -218,14 +218,14 @@ function linesOf(stream: NodeJS.ReadableStream | null | undefined, onLine: RunOp
     lines.push(line)
     onLine?.(redact(line))
   })
-  // A pipe that breaks ends the output; how the child ended tells the rest.
+  // A broken pipe ends the output. The exit code of the child decides.
   reader.on('error', () => reader.close())
   return lines
 }
 
 function cannotStart(plan: CommandPlan, cause: NodeJS.ErrnoException): ProxmintError {
   const missing = cause.code === 'ENOENT'
-  // The system tells a missing directory and a missing program by the same code.
+  // ENOENT means a missing directory or a missing program.
   const noDirectory = missing && plan.cwd !== undefined && !existsSync(plan.cwd)
   const why = noDirectory ? 'no such directory' : missing ? 'no such program' : cause.message
   return new ProxmintError(`cannot start ${plan.file}: ${why}`, {

@@ -1,33 +1,36 @@
+/** Locks between runs, also of different machines on one shared folder. */
+
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { writeFailed } from './atomic-file.mts'
 import { codeOf, exitCodes, messageOf, ProxmintError } from './errors.mts'
 
-export interface LockInfo {
-  /** The file the lock protects; the lock is the folder `<path>.lock` beside it. */
+interface LockInfo {
+  /** Protected file. The lock is the folder `<path>.lock` beside it. */
   path: string
-  /** What is running, for whoever finds the lock taken. */
+  /** Name of the work, shown to a run that finds the lock taken. */
   purpose: string
-  /** How long to wait for another holder. Default 0: fail at once. */
+  /** Time to wait for another holder. Default 0: fail at once. */
   waitMs?: number
-  /** How long to wait between two tries, about. Default 200. */
+  /** Approximate time between two attempts. Default 200. */
   retryMs?: number
 }
 
-const staleMs = 15_000
+/** A lock whose holder has not renewed it for this long is free. */
+const STALE_MS = 15_000
 
 /**
- * Runs `work` while holding the lock. The signal aborts when the lock is lost (the machine slept longer than
- * the lock lives, and somebody else took it).
- * @throws ProxmintError (locked) that says who holds it.
+ * Runs `work` while holding the lock. The signal aborts if the lock is lost: the machine slept longer than a lock lives,
+ * and another run took it.
+ * @throws ProxmintError (locked) With the holder.
  */
 export async function withLock<T>(info: LockInfo, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const lost = new AbortController()
   const release = await acquire(info, lost)
   const holder = `${info.path}.holder`
   try {
-    // Only for whoever finds the lock taken: a full disk must not keep a run from giving something up.
+    // The file only informs other runs. A full disk must not stop work such as `vm destroy`.
     await writeFile(holder, describeHolder(info.purpose)).catch(() => undefined)
     return await work(lost.signal)
   } finally {
@@ -38,12 +41,12 @@ export async function withLock<T>(info: LockInfo, work: (signal: AbortSignal) =>
   }
 }
 
-/** It can be lost at the very end too, when there is nothing left to stop. */
+/** Ignores the loss of a lock at its release: the work is already done. */
 function unlessLost(error: unknown): void {
   if (codeOf(error) !== 'ERELEASED') throw error
 }
 
-/** What ended work whose lock was lost, as the failure that it is: another run may have taken the work up. */
+/** Error for work that was aborted because its lock was taken over (exit code 5). */
 export function lockLost(work: string, lost: AbortSignal, cause: unknown): ProxmintError {
   return new ProxmintError(`${work}: its lock was lost, and it was stopped`, {
     facts: {
@@ -65,7 +68,7 @@ async function acquire(info: LockInfo, lost: AbortController): Promise<() => Pro
   const { waitMs = 0, retryMs = 200 } = info
   const options = {
     realpath: false,
-    stale: staleMs,
+    stale: STALE_MS,
     retries: { retries: Math.ceil(waitMs / retryMs), minTimeout: retryMs, maxTimeout: retryMs },
     onCompromised: (error: Error) => lost.abort(error),
   }
@@ -77,10 +80,10 @@ async function acquire(info: LockInfo, lost: AbortController): Promise<() => Pro
   }
 }
 
-/** @throws ProxmintError (locked) that says who holds the lock, where somebody who lives does. */
+/** Checks that no running process holds the lock. @throws ProxmintError (locked) With the holder. */
 export async function requireUnlocked(info: Pick<LockInfo, 'path' | 'purpose'>): Promise<void> {
   const { check } = await import('proper-lockfile')
-  if (await check(info.path, { realpath: false, stale: staleMs })) throw await lockedBy(info, undefined)
+  if (await check(info.path, { realpath: false, stale: STALE_MS })) throw await lockedBy(info, undefined)
 }
 
 function describeHolder(purpose: string): string {
@@ -91,7 +94,7 @@ async function lockedBy(info: Pick<LockInfo, 'path' | 'purpose'>, cause: unknown
   const holder = await readFile(`${info.path}.holder`, 'utf8').catch(() => 'unknown')
   return new ProxmintError(`${info.purpose}: another run holds the lock ${info.path}.lock`, {
     facts: { holder },
-    hint: `wait for it to end; a run that was killed loses its lock after ${staleMs / 1000} s`,
+    hint: `wait for it to end; a run that was killed loses its lock after ${STALE_MS / 1000} s`,
     cause,
     exitCode: exitCodes.locked,
   })

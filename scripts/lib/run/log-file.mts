@@ -3,17 +3,17 @@ import { dirname } from 'node:path'
 import { writeFailed } from './atomic-file.mts'
 import type { ProxmintError } from './errors.mts'
 
-/** A file that takes a command's output line by line, as it comes: readable also after a crash. */
+/** File that receives a command's output line by line, so that it is readable after a crash. */
 interface LogFile extends Disposable {
   readonly path: string
-  /** Everything written, also what did not reach the file. */
+  /** All lines, also those that did not reach the file. */
   readonly lines: string[]
-  /** Set when the disk became full: no reason to break off the work the log is about. */
+  /** First write error, such as a full disk. It does not stop the work. */
   failure: ProxmintError | undefined
   write(line: string): void
 }
 
-/** @throws ProxmintError when the file cannot be made. */
+/** Creates or empties the file. @throws ProxmintError If that fails. */
 export function openLog(path: string): LogFile {
   let file: number | undefined = create(path)
   return {
@@ -22,7 +22,7 @@ export function openLog(path: string): LogFile {
     failure: undefined,
     write(line) {
       this.lines.push(line)
-      // The number of a file that was closed is the one of the next that is opened, be it a socket.
+      // The system reuses the number of a closed file, also for a socket.
       if (file === undefined) return
       try {
         writeSync(file, `${line}\n`)

@@ -2,14 +2,14 @@ import { type Arguments, type CommandSpec, helpText, parseArguments } from './co
 import { exitCodes, formatError, messageOf, ProxmintError } from './errors.mts'
 import { redact } from './redact.mts'
 
-export interface Command extends CommandSpec {
-  /** Returns the exit code where it is not 0. `signal` aborts on Ctrl-C and SIGTERM. */
+interface Command extends CommandSpec {
+  /** @param signal Aborts on Ctrl-C, SIGTERM and SIGHUP. @returns The exit code; undefined: 0. */
   run(args: Arguments, signal: AbortSignal): Promise<number | undefined>
 }
 
 let collected: Command[] | undefined
 
-/** The commands of these entries, which are loaded and not run. A module is loaded once: so this is for one call. */
+/** Imports the entries and returns their commands without running them. Call once per process: modules are cached. */
 export async function commandsOf(entries: URL[]): Promise<Command[]> {
   collected = []
   for (const entry of entries) await import(entry.href)
@@ -17,8 +17,8 @@ export async function commandsOf(entries: URL[]): Promise<Command[]> {
 }
 
 /**
- * Runs one command to its end: the only place that prints errors and sets the exit code. Output drains by
- * itself, since the process is never made to exit.
+ * Runs one command to its end. Only this function prints errors and sets the exit code. It never calls
+ * `process.exit`, so that all output is written.
  */
 export async function runMain(command: Command, argv: string[] = scriptArguments()): Promise<void> {
   if (collected !== undefined) {
@@ -40,13 +40,13 @@ export async function runMain(command: Command, argv: string[] = scriptArguments
   }
 }
 
-/** zx leaves `node zx script.mts ...`; plain node leaves `node script.mts ...`. */
+/** Arguments after the script: argv is `node zx script.mts ...` with zx, and `node script.mts ...` without. */
 function scriptArguments(): string[] {
   const script = process.argv.findIndex((word, index) => index > 0 && word.endsWith('.mts'))
   return process.argv.slice(script + 1)
 }
 
-/** Whether `--` stands before `word`, which makes it another program's. */
+/** True if `--` stands before `word`: the word then belongs to another program. */
 function beforeSeparator(argv: string[], word: string): boolean {
   const separator = argv.indexOf('--')
   return separator >= 0 && separator < argv.indexOf(word)

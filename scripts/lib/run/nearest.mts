@@ -1,4 +1,4 @@
-/** The candidate that differs from `word` by the fewest edits, if that is close enough to be a typo. */
+/** Candidate with the fewest edits to `word`; undefined if none is close enough for a typo. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1
@@ -12,7 +12,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best
 }
 
-/** `; did you mean web?` for the end of a sentence, or nothing where no candidate is close. */
+/** End of a sentence: `; did you mean web?`; empty if no candidate is close. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const close = nearest(word, candidates)
   return close === undefined ? '' : `; did you mean ${close}?`

@@ -1,12 +1,12 @@
 import { command, runCommand } from './exec.mts'
 
-/** The command line of a process of this machine; undefined when it does not run. */
+/** Command line of a process on this machine; undefined if it does not run. */
 export async function processCommand(pid: number): Promise<string | undefined> {
   const { code, stdout } = await runCommand(command`ps -o command= -p ${pid}`)
   return code === 0 && stdout.trim() !== '' ? stdout.trim() : undefined
 }
 
-/** Kills a process group whose leader still is what it was started as; another program's is left alone. */
+/** Kills a process group if its leader still runs `program`: the system reuses process ids. @returns True if killed. */
 export async function killGroup(pid: number, program: string): Promise<boolean> {
   const running = await processCommand(pid)
   if (running?.includes(program) !== true) return false
@@ -14,7 +14,7 @@ export async function killGroup(pid: number, program: string): Promise<boolean> 
     process.kill(-pid, 'SIGKILL')
     return true
   } catch {
-    // It ended by itself in the meantime.
+    // The group ended between the check and the signal.
     return false
   }
 }

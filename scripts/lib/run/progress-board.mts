@@ -1,10 +1,10 @@
-/** Lines at the end of a terminal that are redrawn while work goes on. */
+/** Lines at the end of a terminal that are redrawn while work runs. */
 export interface Board {
-  /** Whether lines can be redrawn; otherwise only `say` prints. */
+  /** True on a terminal. Otherwise only `say` prints. */
   readonly isLive: boolean
-  /** Shows a line until it is removed; `remove` leaves `last` behind as a line that stays. */
+  /** Shows a line. The returned function removes it and prints `last` as a line that stays. */
   add(text: () => string): (last: string) => void
-  /** Draws every line anew. */
+  /** Redraws every line. */
   draw(): void
   /** Prints a line that stays. */
   say(text: string): void
@@ -12,26 +12,26 @@ export interface Board {
 
 type Terminal = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns'>
 
-const refreshMs = 1000
-const clearLine = '\r\x1b[K'
-const lineUp = '\x1b[1A'
+const REFRESH_MS = 1000
+const CLEAR_LINE = '\r\x1b[K'
+const LINE_UP = '\x1b[1A'
 
-/** A board on `terminal`; what it is, is looked at anew each time. */
+/** Creates a board. It checks on each use whether `terminal` is a terminal. */
 export function createBoard(terminal: Terminal): Board {
   const lines = new Set<() => string>()
   let timer: NodeJS.Timeout | undefined
-  /** How many lines stand there now. */
+  /** Number of lines on the screen now. */
   let drawn = 0
   const erase = (): string => {
-    const text = drawn === 0 ? '' : clearLine + `${lineUp}${clearLine}`.repeat(drawn - 1)
+    const text = drawn === 0 ? '' : CLEAR_LINE + `${LINE_UP}${CLEAR_LINE}`.repeat(drawn - 1)
     drawn = 0
     return text
   }
   const draw = (before = erase()): void => {
     const width = (terminal.columns ?? 80) - 1
     const texts = [...lines].map(text => text().slice(0, width))
-    // A first line begins where whoever wrote before left off.
-    const start = before === '' && texts.length > 0 ? clearLine : before
+    // Other output may have left the cursor in the middle of a line.
+    const start = before === '' && texts.length > 0 ? CLEAR_LINE : before
     terminal.write(start + texts.join('\n'))
     drawn = texts.length
   }
@@ -43,7 +43,7 @@ export function createBoard(terminal: Terminal): Board {
       if (!board.isLive) return last => board.say(last)
       lines.add(text)
       draw()
-      timer ??= setInterval(draw, refreshMs)
+      timer ??= setInterval(draw, REFRESH_MS)
       return last => {
         lines.delete(text)
         if (lines.size === 0) {

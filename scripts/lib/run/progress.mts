@@ -2,12 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Board, createBoard } from './progress-board.mts'
 import { redact } from './redact.mts'
 
-/** A running step that can say what it is doing. */
+/** Running step that reports details. */
 export interface Progress {
   update(detail: string): void
 }
 
-/** One of several pieces of work that go on at the same time; its steps share one line. */
+/** One of several works that run at the same time. Its steps share one line. */
 interface Row {
   name: string
   step: string
@@ -19,8 +19,8 @@ const board: Board = createBoard(process.stderr)
 const currentRow = new AsyncLocalStorage<Row>()
 
 /**
- * Runs `work` as one of several at the same time: on a terminal all its steps are one line that shows the name, the
- * step and the elapsed seconds of the whole; elsewhere each line of its steps begins with the name.
+ * Runs `work` as one of several at the same time. On a terminal one line shows its name, its current step and the
+ * elapsed seconds since its start. Elsewhere each line begins with the name.
  */
 export async function withRow<T>(name: string, work: () => Promise<T>): Promise<T> {
   const row: Row = { name, step: 'waits', detail: '', start: performance.now() }
@@ -37,8 +37,8 @@ export async function withRow<T>(name: string, work: () => Promise<T>): Promise<
 }
 
 /**
- * Runs `step` under one line on stderr that shows its label, detail and elapsed seconds. On a terminal the
- * line is redrawn; elsewhere a line is printed at the start and at the end, so that logs stay short.
+ * Runs `step` with one line on stderr that shows its label, detail and elapsed seconds. On a terminal the line is
+ * redrawn. Elsewhere one line is printed at the start and one at the end.
  */
 export async function withProgress<T>(label: string, step: (progress: Progress) => Promise<T>): Promise<T> {
   const line = lineFor(label)
@@ -52,7 +52,7 @@ export async function withProgress<T>(label: string, step: (progress: Progress) 
   }
 }
 
-/** Prints a line that stays, above those that are redrawn. */
+/** Prints a line that stays, above the redrawn lines. */
 export function say(text: string): void {
   const row = currentRow.getStore()
   board.say(redact(row === undefined ? text : `${row.name}: ${text}`))

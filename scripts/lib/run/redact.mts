@@ -1,16 +1,16 @@
 const secrets = new Set<string>()
-const shortestSecret = 6
+/** Shorter values are not registered: they would also replace ordinary words. */
+const SHORTEST_SECRET = 6
 
 /**
- * Makes `value` unprintable from here on: everything that passes `redact` shows `***` instead. Of a value of
- * several lines, such as a private key, each line is, since logs are redacted line by line. Very short ones
- * are not registered: they would blank out ordinary words.
+ * Registers a secret: `redact` replaces it by `***` from now on. Each line of a value is registered by itself, since
+ * logs are redacted line by line.
  */
 export function registerSecret(value: string | undefined): void {
-  for (const line of (value ?? '').split(/\r?\n/)) if (line.length >= shortestSecret) secrets.add(line)
+  for (const line of (value ?? '').split(/\r?\n/)) if (line.length >= SHORTEST_SECRET) secrets.add(line)
 }
 
-/** `text` with every registered secret replaced, also where it was encoded for a URL or a form. */
+/** Replaces every registered secret in `text`, also in its forms encoded for a URL or an HTML form. */
 export function redact(text: string): string {
   let result = text
   for (const secret of [...secrets].sort((a, b) => b.length - a.length)) {

@@ -1,6 +1,6 @@
-/** Lets work wait until everything it uses has room. */
+/** Semaphores with names. Work waits until each of them has a free slot. */
 export interface Slots {
-  /** Runs `work` while it holds one slot of each of `keys`; nothing is held while it waits. */
+  /** Runs `work` while it holds one slot of each key. It holds no slot while it waits. */
   use<T>(keys: string[], work: () => Promise<T>): Promise<T>
 }
 
@@ -10,9 +10,8 @@ interface Waiting {
 }
 
 /**
- * Slots by key (`node pve`, `storage tank`). Who waits longest goes first, unless it waits for something another
- * does not need.
- * @param limitOf how many may hold a key at the same time.
+ * Creates slots by key (`node pve`, `storage tank`). Work that waits longest starts first, if all its keys are free.
+ * @param limitOf Number of slots of a key.
  */
 export function createSlots(limitOf: (key: string) => number): Slots {
   const held = new Map<string, number>()
@@ -50,7 +49,7 @@ export function createSlots(limitOf: (key: string) => number): Slots {
   }
 }
 
-/** The longest first, which ends soonest; what was never built is taken for the longest. */
+/** Sorts by duration, longest first, so that all end soonest. Unknown durations come before all others. */
 export function longestFirst(names: string[], secondsOf: (name: string) => number | undefined): string[] {
   const seconds = (name: string): number => secondsOf(name) ?? Number.POSITIVE_INFINITY
   return names.toSorted((a, b) => {

@@ -1,4 +1,4 @@
-/** Rows under a heading, in columns as wide as their widest cell. A column in which nothing stands is left out. */
+/** Formats rows under a heading, in columns as wide as their widest cell. Leaves out columns without content. */
 export function formatTable(heading: string[], rows: string[][]): string {
   const isUsed = (column: number) => rows.length === 0 || rows.some(row => row[column] !== '')
   const columns = [...heading.keys()].filter(isUsed)

@@ -1,9 +1,9 @@
-/** What a person is to copy stays on one line: a command, up to where the sentence goes on. */
-const word = /(?:zx|tofu|pveum) [^,;:]+[,;:]?|\S+/g
+/** A word, or a command up to the next comma, semicolon or colon: a person copies it as one line. */
+const WORD = /(?:zx|tofu|pveum) [^,;:]+[,;:]?|\S+/g
 
 /**
- * Breaks lines at spaces, so that none is longer than `width` but for a word or a command that is.
- * @param indent before every line but the first of each of the text's own.
+ * Breaks lines at spaces. Only a single word or command can be longer than `width` characters.
+ * @param indent Put before each continuation line.
  */
 export function wrap(text: string, width: number, indent: string): string {
   return text
@@ -15,7 +15,7 @@ export function wrap(text: string, width: number, indent: string): string {
 function wrapLine(line: string, width: number, indent: string): string {
   const [lead = ''] = /^\s*/.exec(line)!
   const lines: string[] = []
-  for (const next of line.match(word) ?? []) {
+  for (const next of line.match(WORD) ?? []) {
     const last = lines.at(-1)
     if (last !== undefined && last.length + 1 + next.length <= width) lines.push(`${lines.pop()} ${next}`)
     else lines.push(last === undefined ? `${lead}${next}` : `${indent}${next}`)

@@ -8,10 +8,7 @@ import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 
-/**
- * Finds the base VM of a build on one node, or on any, among the VMs that the identity can see.
- * @throws ProxmintError (invalid) if several VMs have the name.
- */
+/** Finds the base VM of a build, among the VMs that the identity can see. @param node Default: any node. */
 export async function findBase(
   client: ProxmoxClient,
   name: string | undefined,
@@ -24,12 +21,12 @@ export async function findBase(
   if (matches.length <= 1) return matches[0]
   throw new ProxmintError(`${matches.length} VMs are named ${name}`, {
     facts: { vmids: matches.map(vm => vm.vmid).join(', ') },
-    hint: 'rename or delete all but one: Packer finds its base VM by name',
+    hint: 'keep one, and rename or delete the others: Packer finds its base VM by name',
     exitCode: exitCodes.invalid,
   })
 }
 
-/** Lists the needs of a build. The storages of the base VM's disks are among them if its config can be read. */
+/** Needs of a build, with the storages of the base VM's disks if the VM is known. */
 export async function needsOfBuild(
   client: ProxmoxClient,
   target: BuildTarget,

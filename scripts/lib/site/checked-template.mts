@@ -7,8 +7,8 @@ import { didYouMean } from '../run/nearest.mts'
 import type { Families } from '../templates/version.mts'
 
 /**
- * A template family by name, read and held against the rules of the documented fixes.
- * @throws ProxmintError (usage) for an unknown name, (invalid) with every violation.
+ * Loads a template family and checks it by the rules.
+ * @throws ProxmintError (usage) For an unknown name, (invalid) with every violation.
  */
 export async function loadCheckedTemplate(os: string): Promise<Template> {
   await requireFamily(os)
@@ -18,11 +18,11 @@ export async function loadCheckedTemplate(os: string): Promise<Template> {
   const count = counted(violations.length, 'violation')
   throw new ProxmintError(
     `${template.folder}: ${count} of the template rules\n${violations.map(formatViolation).join('\n')}`,
-    { hint: 'mend each as its `fix` says; nothing was built', exitCode: exitCodes.invalid },
+    { hint: 'correct each as its `fix` says; nothing was built', exitCode: exitCodes.invalid },
   )
 }
 
-/** @throws ProxmintError (usage) for a name that neither a folder of packer/ nor the lockfile has. */
+/** @throws ProxmintError (usage) If neither packer/ nor the lockfile has the family. */
 export async function requireFamily(family: string, families: Families = {}): Promise<void> {
   if (families[family] !== undefined) return
   const known = [...new Set([...(await listFamilies()), ...Object.keys(families)])].sort()

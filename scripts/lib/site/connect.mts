@@ -7,7 +7,7 @@ import { lockfilePath } from '../templates/lockfile.mts'
 import type { Cleaning } from './remove-leftovers.mts'
 import { openSite, type Site } from './site.mts'
 
-/** A site and the login to its Proxmox VE. */
+/** Site and login to its Proxmox VE. */
 export interface Connection {
   site: Site
   config: Config
@@ -16,17 +16,17 @@ export interface Connection {
   version: ProxmoxVersion
 }
 
-/** How the work logs in: with the API token, or as the user where the tool knows no tokens. */
+/** API token, or password of the user for a tool without support for tokens (Packer 1.6.x). */
 export type Login = 'token' | 'password'
 
-/** Loads config and credentials, logs in, and asks Proxmox for its version: proof that all of it is right. */
+/** Loads config and credentials, logs in, and asks Proxmox for its version, so that a fault shows at once. */
 export async function connect(login: Login = 'token', site: Site = openSite()): Promise<Connection> {
   const [config, credentials] = await Promise.all([site.config(), loadCredentials()])
   const client = clientFor(credentials, login)
   return { site, config, credentials, client, version: await getVersion(client) }
 }
 
-/** @param patience how long it waits, where that is not to be as for work. */
+/** Creates a client. @param patience Other time limits than for work. */
 export function clientFor(
   credentials: Credentials,
   login: Login,
@@ -37,7 +37,7 @@ export function clientFor(
   return passwordClient(endpoint, { user: credentials.user, password: requirePassword(credentials) })
 }
 
-/** What removing leftovers needs of a connection. */
+/** Parameters of `removeLeftovers` for a connection. */
 export function cleaningOf({ client, config }: Connection): Cleaning {
   return {
     client,

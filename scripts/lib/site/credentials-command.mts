@@ -4,40 +4,41 @@ import { text } from 'node:stream/consumers'
 import { checkedCredentials } from '../credentials/credentials.mts'
 import { exportedVariables, shellExports } from '../credentials/export.mts'
 import { type InitResult, initCredentials, planCredentials, templateText } from '../credentials/init.mts'
-import { credentialsFile, encryptedSource } from '../credentials/load.mts'
+import { CREDENTIALS_FILE, encryptedSource } from '../credentials/load.mts'
 import { fileSource } from '../credentials/source.mts'
+import type { Answer } from '../run/answer.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { describeCommand } from '../run/exec.mts'
 import { requireTool } from '../tools/find.mts'
 import type { Tool } from '../tools/tool.mts'
 import { connect } from './connect.mts'
 
-/** Formats the credentials of the SOPS file as shell lines, or with `json` as an object of the same variables. */
-export async function exportCredentials(json: boolean): Promise<string> {
+/** Variables of the credentials in the SOPS file. The text has them as shell lines. */
+export async function exportCredentials(): Promise<Answer> {
   const { credentials, warnings } = checkedCredentials(await encryptedSource())
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
   const variables = exportedVariables(credentials)
-  return json ? JSON.stringify(variables) : shellExports(variables).trimEnd()
+  return { document: variables, text: shellExports(variables).trimEnd() }
 }
 
 /** Makes age identity, `.sops.yaml` and the encrypted file from YAML on standard input, or from the template. */
-export async function makeCredentials(json: boolean, dryRun: boolean): Promise<string> {
+export async function makeCredentials(dryRun: boolean): Promise<Answer> {
   const [sops, age] = await Promise.all([requireTool('sops'), requireTool('age')])
   const given = process.stdin.isTTY ? '' : await text(process.stdin)
   const content = given.trim() === '' ? await templateText() : given
   if (content === given) await checkGiven(given)
-  const file = process.env['PROXMINT_CREDENTIALS'] ?? credentialsFile
+  const file = process.env['PROXMINT_CREDENTIALS'] ?? CREDENTIALS_FILE
   const edit = editCommand(sops, file)
   if (dryRun) {
     const plan = await planCredentials(file, edit)
-    return json ? JSON.stringify({ plan }) : `would make: ${plan.join(', ')}`
+    return { document: { plan }, text: `would make: ${plan.join(', ')}` }
   }
   const result = await initCredentials(
     { sops: sops.file, ageKeygen: join(dirname(age.file), 'age-keygen'), edit },
     file,
     content,
   )
-  return json ? JSON.stringify(result) : formatMade(result, given.trim() === '' ? edit : undefined)
+  return { document: result, text: formatMade(result, given.trim() === '' ? edit : undefined) }
 }
 
 /** @param edit command that puts values in place of those of the template. */
@@ -64,13 +65,13 @@ async function checkGiven(content: string): Promise<void> {
   try {
     values = parse(content)
   } catch (cause) {
-    throw new ProxmintError(`standard input is no YAML: ${messageOf(cause).split('\n')[0]}`, {
+    throw new ProxmintError(`standard input is not YAML: ${messageOf(cause).split('\n')[0]}`, {
       cause,
       exitCode: exitCodes.invalid,
     })
   }
   if (typeof values !== 'object' || values === null || Array.isArray(values)) {
-    throw new ProxmintError('standard input is no YAML mapping of keys to values', {
+    throw new ProxmintError('standard input is not a YAML mapping of keys to values', {
       exitCode: exitCodes.invalid,
     })
   }
@@ -78,9 +79,8 @@ async function checkGiven(content: string): Promise<void> {
 }
 
 /** Checks the format, then logs in. */
-export async function checkLogin(json: boolean): Promise<string> {
+export async function checkLogin(): Promise<Answer> {
   const { client, version, credentials } = await connect()
-  if (json)
-    return JSON.stringify({ identity: client.identity, url: credentials.url, version: version.version })
-  return `${client.identity} at ${credentials.url}: Proxmox VE ${version.version}`
+  const document = { identity: client.identity, url: credentials.url, version: version.version }
+  return { document, text: `${document.identity} at ${document.url}: Proxmox VE ${document.version}` }
 }

@@ -3,14 +3,14 @@ import { openPostgresStore } from '../registry/postgres/postgres-store.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import type { RegistryPlace, Site } from './site.mts'
 
-/** @param purpose what is running, for whoever finds the registry locked: `vm create web-1`. */
+/** @param purpose Name of the work, shown to a run that finds the registry locked: `vm create web-1`. */
 export async function openRegistry(purpose: string, place: RegistryPlace): Promise<RegistryStore> {
   return place.kind === 'postgres'
     ? openPostgresStore(place.url)
     : openFileStore({ folder: place.folder, purpose })
 }
 
-/** Opens the registry for one piece of work and closes it, however that ends. */
+/** Opens the registry for one piece of work, and always closes it. */
 export async function withRegistry<T>(
   site: Pick<Site, 'registryPlace'>,
   purpose: string,

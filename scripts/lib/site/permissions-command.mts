@@ -1,6 +1,7 @@
 /** The command `check-permissions`: asks Proxmox, or reads a saved answer. */
 import { loadCredentials } from '../credentials/load.mts'
 import { listFamilies, type Template } from '../packer/template.mts'
+import { checkSavedPermissions } from '../permissions/check.mts'
 import { loadPermissionTree } from '../permissions/granted.mts'
 import { acceptanceNeeds, baseImportNeeds, cloneBuildNeeds, type Need } from '../permissions/needs.mts'
 import { needsOfVms } from '../permissions/work-needs.mts'
@@ -10,7 +11,6 @@ import { writeFileAtomic } from '../run/atomic-file.mts'
 import { findTool } from '../tools/find.mts'
 import { loadCheckedTemplate, requireFamily } from './checked-template.mts'
 import { connect } from './connect.mts'
-import { checkSavedPermissions } from './permission-check.mts'
 import { openSite } from './site.mts'
 import { checkBaseImport, checkBuild, checkVms, loginOf, type WorkVerdict } from './work-permissions.mts'
 

@@ -1,6 +1,7 @@
+/** `registry check`, `backup` and `restore`. */
+
 import { readFile } from 'node:fs/promises'
-import { checkEntries } from '../registry/check.mts'
-import { conflictsOf } from '../registry/conflicts.mts'
+import { checkEntries, conflictsOf } from '../registry/check.mts'
 import type { Entry } from '../registry/entry.mts'
 import { moveRegistryAside } from '../registry/file/move-aside.mts'
 import { conflicting } from '../registry/revise.mts'
@@ -14,7 +15,7 @@ import { openSite, type Site } from './site.mts'
 export const registryVerbs = ['check', 'backup', 'restore'] as const
 type RegistryVerb = (typeof registryVerbs)[number]
 
-/** What `registry backup` writes and `registry restore` reads. */
+/** File of `registry backup`, which `registry restore` reads. */
 interface Backup {
   proxmintRegistry: 1
   entries: Entry[]
@@ -25,13 +26,13 @@ export interface RegistryResult {
   registry: string
   entries: number
   archived: number
-  /** Of `check`: what is wrong. */
+  /** Faults that `check` found. */
   faults: string[]
-  /** Of `restore --replace`: where the former registry is now. */
+  /** New place of the former registry after `restore --replace`. */
   movedTo: string | undefined
 }
 
-/** Reads every entry and says what contradicts what. */
+/** Checks every entry by itself, against the others and against the pools. */
 export async function checkRegistry(site: Site = openSite()): Promise<RegistryResult> {
   const pools = await site.pools()
   return withRegistry(site, 'registry check', async store => {
@@ -40,7 +41,7 @@ export async function checkRegistry(site: Site = openSite()): Promise<RegistryRe
   })
 }
 
-/** Writes everything to a file that `restore` takes. */
+/** Writes all entries to a file for `restore`. */
 export async function backUpRegistry(file: string): Promise<RegistryResult> {
   return withRegistry(openSite(), 'registry backup', async store => {
     const contents = await contentsOf(store)
@@ -51,9 +52,10 @@ export async function backUpRegistry(file: string): Promise<RegistryResult> {
 }
 
 /**
- * Puts a backup into an empty registry. With `replace` a registry in files is moved aside first, readable or not.
- * @throws ProxmintError (usage) where the registry is not empty or the backup contradicts itself, (locked) where a VM is
- * worked on; nothing is changed then.
+ * Restores a backup into an empty registry.
+ * @param replace Moves a registry in files aside first, even if it is damaged.
+ * @throws ProxmintError (usage) If the registry is not empty or the entries of the backup contradict each other,
+ * (locked) if a run works on a VM. Nothing is changed then.
  */
 export async function restoreRegistry(file: string, replace: boolean): Promise<RegistryResult> {
   const { entries, archived } = await readBackup(file)
@@ -103,13 +105,13 @@ async function readBackup(file: string): Promise<Backup> {
   })
   const backup = parsed(text)
   if (backup?.proxmintRegistry === 1 && Array.isArray(backup.entries) && Array.isArray(backup.archived)) {
-    // Before anything is moved: no registry would take them.
+    // Checked before anything is moved: no registry accepts such entries.
     const conflicts = conflictsOf([], backup.entries)
     if (conflicts.length > 0) throw conflicting(conflicts)
     return backup as Backup
   }
-  throw new ProxmintError(`${file} is no backup of a registry`, {
-    hint: '`zx scripts/registry.mts backup FILE` makes one; a vms.json is read by `zx scripts/vm.mts import FILE`',
+  throw new ProxmintError(`${file} is not a backup of a registry`, {
+    hint: '`zx scripts/registry.mts backup FILE` writes one; `zx scripts/vm.mts import FILE` reads a vms.json',
     exitCode: exitCodes.invalid,
   })
 }
@@ -142,7 +144,7 @@ async function moveAside(site: Site): Promise<string | undefined> {
   return moveRegistryAside(place.folder, 'registry restore')
 }
 
-/** For a person. */
+/** Text of a result. */
 export function formatRegistry(verb: RegistryVerb, file: string | undefined, result: RegistryResult): string {
   const { registry, entries, archived, faults, movedTo } = result
   const counts = `${counted(entries, 'VM')}, ${archived} destroyed`

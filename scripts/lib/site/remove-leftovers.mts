@@ -1,3 +1,5 @@
+/** Removes VMs that killed or failed runs left behind, by their reservations. */
+
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProxmoxClient } from '../proxmox/client.mts'
@@ -21,31 +23,31 @@ import {
 } from '../templates/reservations.mts'
 import { type Families, versionsOf } from '../templates/version.mts'
 
-/** A clone that Proxmox is still working on shows its VM only after a while. */
-const settleMs = 120_000
+/** Proxmox may show the VM of a running clone only after a while. */
+const SETTLE_MS = 120_000
 
 export interface Cleaning {
   client: ProxmoxClient
   stateDir: string
-  /** Of the templates: what stands there is finished, not left behind. */
+  /** Path of the lockfile of VM templates: its VMs are finished, not leftovers. */
   lockfile: string
   taskTimeoutMs: number
 }
 
 /**
- * Removes what runs that died left behind: the VMs they had written down, where those carry the build id.
- * Reservations of runs that still go on, here or elsewhere, are left alone.
- * @returns one sentence per leftover.
+ * Removes the VMs of dead runs that are reserved and have the build id of the reservation. Reservations of runs that
+ * still work, here or on another machine, stay.
+ * @returns One sentence per leftover.
  */
 export async function removeLeftovers(cleaning: Cleaning): Promise<string[]> {
-  const told: string[] = []
+  const sentences: string[] = []
   for (const reservation of await listReservations(cleaning.stateDir)) {
     if (await stillRuns(reservation)) continue
     const { child } = reservation
     if (child !== undefined) await killGroup(child.pid, child.program)
-    told.push(await removeReserved(cleaning, reservation))
+    sentences.push(await removeReserved(cleaning, reservation))
   }
-  return told
+  return sentences
 }
 
 async function stillRuns(reservation: Reservation): Promise<boolean> {
@@ -83,7 +85,7 @@ function isRecorded(families: Families, { vmid, buildId }: Reservation): boolean
   return copies.some(copy => copy.vmid === vmid && copy.buildId === buildId)
 }
 
-/** The same on the way out of a failure, which must not be replaced by one of the removal's own. */
+/** Removes a reservation after a failure. Returns an error as a warning, so that it does not replace the failure. */
 export async function tryRemoveReserved(cleaning: Cleaning, reservation: Reservation): Promise<string> {
   try {
     return await removeReserved(cleaning, reservation)
@@ -94,10 +96,10 @@ export async function tryRemoveReserved(cleaning: Cleaning, reservation: Reserva
 }
 
 function mayStillAppear({ since, pid }: Reservation): boolean {
-  return pid !== process.pid && Date.now() - Date.parse(since) < settleMs
+  return pid !== process.pid && Date.now() - Date.parse(since) < SETTLE_MS
 }
 
-/** A name can be anybody's; the build id is in the name while Packer works and in the description at last. */
+/** Looks for the build id: it is in the name while Packer works, and in the description of the finished VM. */
 async function carriesBuildId(client: ProxmoxClient, reservation: Reservation): Promise<boolean> {
   const { name, description } = await getVmConfig(client, reservation)
   return `${name} ${description}`.includes(reservation.buildId)
@@ -115,14 +117,12 @@ async function removeVm(
   await waitForTask(client, await deleteUnfinished(client, { node, vmid }), { timeoutMs: taskTimeoutMs })
 }
 
-/** A clone or an import that was interrupted has its disks on the storage, and not in its config yet. */
+/** Deletes an unfinished VM: the config of an interrupted clone or import does not name its disks yet. */
 export async function deleteUnfinished(client: ProxmoxClient, vm: VmRef): Promise<string> {
   return deleteVm(client, vm, { unreferenced: bootDiskOf(await getVmConfig(client, vm)) === undefined })
 }
 
-/**
- * Proxmox finishes a clone also when nobody waits for it; before, the VM has no name yet and cannot be deleted.
- */
+/** Waits for the end of a clone. Until then the VM has no name and cannot be deleted. */
 async function waitUntilUnlocked(
   { client, taskTimeoutMs }: Cleaning,
   vm: { node: string; vmid: number },
@@ -132,7 +132,7 @@ async function waitUntilUnlocked(
   while (status?.lock !== undefined) {
     if (Date.now() > deadline) {
       throw new ProxmintError(`VM ${vm.vmid} stays locked (${status.lock})`, {
-        hint: `see what works on it in Proxmox; if nothing does: qm unlock ${vm.vmid}`,
+        hint: `look at its tasks in Proxmox; if none runs: qm unlock ${vm.vmid}`,
       })
     }
     await sleep(1000)
@@ -141,7 +141,7 @@ async function waitUntilUnlocked(
   return status
 }
 
-/** A small ISO that may not be deleted is no reason to fail: it stays. */
+/** Removes a volume. A volume that is missing or may not be deleted is not an error: a small ISO may stay. */
 export async function removeVolume(
   { client, taskTimeoutMs }: Cleaning,
   node: string,

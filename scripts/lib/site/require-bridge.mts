@@ -3,8 +3,8 @@ import { listBridges } from '../proxmox/list-bridges.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 
 /**
- * Proxmox makes a VM with any bridge, and only fails to start it.
- * @throws ProxmintError (invalid) where the node has no such bridge that the identity may use.
+ * Checks a bridge, since Proxmox creates a VM with any bridge and fails only at its start.
+ * @throws ProxmintError (invalid) If the node has no such bridge that the identity may use.
  */
 export async function requireBridge(client: ProxmoxClient, node: string, bridge: string): Promise<void> {
   const bridges = await listBridges(client, node)

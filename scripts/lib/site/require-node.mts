@@ -4,8 +4,9 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 
 /**
- * @param setBy where its name is set, for a person; undefined: on the command line.
- * @throws ProxmintError (usage; invalid where it is set elsewhere) for a node that the cluster has not.
+ * Checks that the cluster has a node.
+ * @param setBy Name of the setting, for the hint; undefined: the command line.
+ * @throws ProxmintError (usage, or invalid with `setBy`) If the node is unknown.
  */
 export async function requireNode(client: ProxmoxClient, name: string, setBy?: string): Promise<void> {
   const names = (await listNodes(client)).map(({ node }) => node)

@@ -2,16 +2,16 @@ import type { ProxmoxClient } from '../proxmox/client.mts'
 import { listStorages, type StorageSummary } from '../proxmox/list-storages.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 
-/** A storage that work needs. */
+/** Storage that the work needs. */
 export interface WantedStorage {
   storage: string
-  /** Content types it must allow, as Proxmox names them. */
+  /** Required content types, by Proxmox's names. */
   contents: string[]
-  /** Where its name is set, for a person. */
+  /** Name of the setting, for hints. */
   setBy: string
 }
 
-/** @throws ProxmintError (invalid) for a storage the node has not, or that does not allow what is to go on it. */
+/** @throws ProxmintError (invalid) For the first storage that is missing or does not allow a required content. */
 export async function requireStorages(
   client: ProxmoxClient,
   node: string,
@@ -21,7 +21,7 @@ export async function requireStorages(
   if (fault !== undefined) throw fault
 }
 
-/** What is wrong with the wanted storages, one error each. @param storages those of the node that can be seen. */
+/** Checks the wanted storages. @param storages Visible storages of the node. @returns An error per fault. */
 export function storageFaults(
   client: Pick<ProxmoxClient, 'identity'>,
   node: string,

@@ -6,19 +6,20 @@ import { listVms } from '../proxmox/list-vms.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { addReservation, type Reservation } from '../templates/reservations.mts'
 
+/** Request for a VMID. */
 interface VmidRequest {
   range: [number, number]
   node: string
   name: string
   tags: string[]
   purpose: string
-  /** The one VMID it must be, where there is a choice no more. */
+  /** Required VMID; undefined: the first free one of the range. */
   pinned?: number | undefined
 }
 
 /**
- * Picks a VMID that is neither taken in Proxmox nor reserved by another run here, and writes it down with
- * what it is for, before Proxmox hears of it.
+ * Reserves a VMID that is free in Proxmox and not reserved by another run here. The reservation is on disk before
+ * Proxmox gets the first request for it.
  */
 export async function reserveVm(
   client: ProxmoxClient,
@@ -38,15 +39,17 @@ export async function reserveVm(
   }))
 }
 
-/** @throws ProxmintError (invalid) that says who has it. */
+/** @throws ProxmintError (invalid) With the VM that has the VMID. */
 async function free(client: ProxmoxClient, vmid: number, reserved: ReadonlySet<number>): Promise<number> {
   if (!reserved.has(vmid) && (await isVmidFree(client, vmid))) return vmid
   const holder = (await listVms(client)).find(vm => vm.vmid === vmid)
   throw new ProxmintError(`the VMID ${vmid}, which TEMPLATE_VMID pins, is taken`, {
     facts: {
-      'taken by': reserved.has(vmid) ? 'another build' : (holder?.name ?? 'a VM that cannot be seen'),
+      'taken by': reserved.has(vmid)
+        ? 'another build'
+        : (holder?.name ?? 'a VM that the identity cannot see'),
     },
-    hint: 'unset TEMPLATE_VMID, and the next free number is used; nothing refers to a template by its number',
+    hint: 'unset TEMPLATE_VMID to use the next free number; nothing refers to a template by its number',
     exitCode: exitCodes.invalid,
   })
 }

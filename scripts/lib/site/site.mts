@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { readUserDataTemplate, userDataFolder } from '../cloud-init/user-data.mts'
+import { readUserDataTemplate, USER_DATA_FOLDER } from '../cloud-init/user-data.mts'
 import { type Config, loadConfig, projectRoot } from '../config/load.mts'
 import { loadPools, type PoolConfig } from '../config/pools.mts'
 import { loadRegistryUrl } from '../config/registry.mts'
@@ -9,12 +9,12 @@ import { loadWeb3, type Web3Config } from '../config/web3.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Families } from '../templates/version.mts'
 
-/** Where the registry is: a folder of this machine, or a database. */
+/** Place of the registry: a folder of this machine, or a database. */
 export type RegistryPlace = { kind: 'file'; folder: string } | { kind: 'postgres'; url: string }
 
 /**
- * The files that describe one site. Each is read and checked at the first question for it, and once in a run.
- * Every function rejects with a ProxmintError (invalid) that lists the faults of its file.
+ * Files that describe one site. Each is read and checked at its first use, once per run.
+ * Every function rejects with a ProxmintError (invalid) with all faults of its file.
  */
 export interface Site {
   config(): Promise<Config>
@@ -23,13 +23,13 @@ export interface Site {
   backend(): Promise<BackendConfig>
   web3(): Promise<Web3Config>
   registryPlace(): Promise<RegistryPlace>
-  /** The versions of the VM templates in the lockfile. */
+  /** Versions of the VM templates in the lockfile. */
   families(): Promise<Families>
-  /** The text of a cloud-init template. */
+  /** Text of a cloud-init template. */
   userDataTemplate(name: string): Promise<string>
 }
 
-/** Opens the site of this working directory. Nothing is read yet. */
+/** Creates the site of this working directory. It reads no file yet. */
 export function openSite(): Site {
   const config = once(loadConfig)
   const templates = new Map<string, Promise<string>>()
@@ -42,7 +42,7 @@ export function openSite(): Site {
     registryPlace: once(() => registryPlace(config)),
     families: once(() => readLockfile(lockfilePath())),
     userDataTemplate(name) {
-      const text = templates.get(name) ?? readUserDataTemplate(join(projectRoot(), userDataFolder), name)
+      const text = templates.get(name) ?? readUserDataTemplate(join(projectRoot(), USER_DATA_FOLDER), name)
       templates.set(name, text)
       return text
     },

@@ -2,12 +2,12 @@
 import { buildTarget } from '../packer/build-target.mts'
 import { loadFamily } from '../packer/family.mts'
 import type { Template } from '../packer/template.mts'
+import { checkPermissions, type PermissionVerdict } from '../permissions/check.mts'
 import type { Need } from '../permissions/needs.mts'
 import { needsOfBaseImport, needsOfVms } from '../permissions/work-needs.mts'
 import type { Tool } from '../tools/tool.mts'
 import { findBase, needsOfAcceptance, needsOfBuild } from './build-needs.mts'
 import type { Connection, Login } from './connect.mts'
-import { checkPermissions, type PermissionVerdict } from './permission-check.mts'
 
 /** One kind of work, such as `build debian`, and the privileges found for it. */
 export interface WorkVerdict {

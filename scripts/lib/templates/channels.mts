@@ -1,3 +1,4 @@
+/** Changes of the lockfile, pure: each function takes all families and returns the changed ones. */
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean, nearest } from '../run/nearest.mts'
 import {
@@ -8,7 +9,7 @@ import {
   versionsOf,
 } from './version.mts'
 
-/** The versions of a family. @throws ProxmintError (usage) where it has none. */
+/** Finds the versions of a family. @throws ProxmintError (usage) if it has none. */
 export function familyIn(families: Families, os: string): FamilyVersions {
   const family = families[os]
   if (family !== undefined) return family
@@ -23,11 +24,11 @@ export function familyIn(families: Families, os: string): FamilyVersions {
   )
 }
 
-/** Adds what was just built. A candidate before it is retired. @throws ProxmintError when it is there already. */
+/** Adds a new candidate and retires the old one. @throws ProxmintError if a version of that name exists. */
 export function addCandidate(families: Families, os: string, version: TemplateVersion): Families {
   const family = families[os] ?? noVersions
   if (versionsOf(family).some(known => known.name === version.name)) {
-    throw new ProxmintError(`${version.name} is there already: two runs built it at once`, {
+    throw new ProxmintError(`${version.name} exists already: two runs built it at the same time`, {
       hint: 'run the build again: it gets another name',
     })
   }
@@ -35,11 +36,11 @@ export function addCandidate(families: Families, os: string, version: TemplateVe
 }
 
 interface Promotion {
-  /** Promotes also what was never tested. What failed its test is never promoted. */
+  /** Promotes a version that was never tested. A version that failed its test is never promoted. */
   untested: boolean
 }
 
-/** Makes the candidate current and the current version previous. @throws ProxmintError where it may not be. */
+/** Makes the candidate current and the current version previous. @throws ProxmintError if it may not be promoted. */
 export function promote(families: Families, os: string, { untested }: Promotion): Families {
   const family = familyIn(families, os)
   const { current, previous, candidate } = family
@@ -60,17 +61,17 @@ function requirePromotable(os: string, { name, test, revoked }: TemplateVersion,
   if (test?.passed === true || (test === null && untested)) return
   if (test === null) {
     throw new ProxmintError(`${name} was never tested`, {
-      hint: `build it with its acceptance test: zx scripts/build.mts ${os}; or, knowing better: zx scripts/templates.mts promote ${os} --untested`,
+      hint: `build it with its acceptance test: zx scripts/build.mts ${os}; or promote it untested: zx scripts/templates.mts promote ${os} --untested`,
     })
   }
   const failed = test.checks.filter(check => !check.passed).map(check => check.name)
   throw new ProxmintError(`${name} failed its acceptance test`, {
     facts: { failed: failed.join(', ') },
-    hint: `mend the template and build again: zx scripts/build.mts ${os}`,
+    hint: `correct the template and build again: zx scripts/build.mts ${os}`,
   })
 }
 
-/** Makes the previous version current; the one that was current becomes previous. */
+/** Exchanges the previous and the current version. @throws ProxmintError if there is none, or it is revoked. */
 export function rollback(families: Families, os: string): Families {
   const family = familyIn(families, os)
   const { current, previous } = family
@@ -91,13 +92,13 @@ function revokedVersion(name: string, reason: string, hint: string): ProxmintErr
   return new ProxmintError(`${name} is revoked`, { facts: { reason }, hint })
 }
 
-/** Marks a version as known to be bad. It stays in its channel; no new VM comes from it. */
+/** Marks a version as bad. It stays in its channel, but no new VM is created from it. */
 export function revoke(families: Families, name: string, revoked: { reason: string; at: string }): Families {
   const os = familyOfVersion(families, name)
   return changeVersions(families, os, version => (version.name === name ? { ...version, revoked } : version))
 }
 
-/** The family a version belongs to. @throws ProxmintError (usage) for an unknown one. */
+/** Finds the family of a version. @throws ProxmintError (usage) for an unknown version. */
 function familyOfVersion(families: Families, name: string): string {
   const names = Object.entries(families).flatMap(([os, family]) =>
     versionsOf(family).map(version => ({ os, name: version.name })),
@@ -114,7 +115,7 @@ function familyOfVersion(families: Families, name: string): string {
   })
 }
 
-/** Forgets a version in no channel, whose VM templates are gone. */
+/** Removes a retired version from the lockfile, after its VM templates were deleted. */
 export function forget(families: Families, os: string, name: string): Families {
   const family = familyIn(families, os)
   return {

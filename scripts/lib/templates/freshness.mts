@@ -3,18 +3,17 @@ import type { TemplateVersion } from './version.mts'
 interface WantedVersion {
   /** SHA-256 over all inputs. */
   digest: string
-  /** Where copies are wanted. */
+  /** Nodes that need a copy. */
   places: { node: string }[]
-  /** In milliseconds; undefined: of any age. */
+  /** Highest age in milliseconds; undefined: any age. */
   maxAgeMs: number | undefined
   now: Date
 }
 
 /**
- * Why a family must be built although only changes were asked for.
- * @param describeChanges says in words which inputs differ.
- * @param version that might do: the current one, or a candidate.
- * @returns undefined where it will do.
+ * Reason to build a family under `--if-changed`; undefined if the version is up to date.
+ * @param version the current one, or a candidate.
+ * @param describeChanges lists in words which inputs differ.
  */
 export function reasonToBuild(
   version: TemplateVersion | null,
@@ -29,6 +28,6 @@ export function reasonToBuild(
     return `${version.name} has no copy on ${missing.map(place => place.node).join(', ')}`
   const ageMs = now.getTime() - Date.parse(version.builtAt)
   if (maxAgeMs !== undefined && ageMs > maxAgeMs)
-    return `${version.name} was built on ${version.builtAt.slice(0, 10)}, longer ago than it may be`
+    return `${version.name} was built on ${version.builtAt.slice(0, 10)}, longer ago than allowed`
   return undefined
 }

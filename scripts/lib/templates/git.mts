@@ -4,14 +4,14 @@ import { type CommandResult, runCommand } from '../run/exec.mts'
 import { parseLockfile } from './lockfile-format.mts'
 import type { Families } from './version.mts'
 
-/** A branch, local or remote, and the versions its lockfile holds. */
+/** Local or remote branch, with the versions of its lockfile. */
 interface BranchVersions {
   branch: string
   families: Families
 }
 
 /**
- * The commit of the work tree, with `-dirty` where a file below these paths differs from it.
+ * Reads the commit of the work tree, with `-dirty` if a file below these paths differs from it.
  * @returns null outside of a Git repository.
  */
 export async function revisionOf(paths: string[], folder = process.cwd()): Promise<string | null> {
@@ -22,9 +22,9 @@ export async function revisionOf(paths: string[], folder = process.cwd()): Promi
 }
 
 /**
- * The lockfiles of every branch this repository knows of.
+ * Reads the lockfiles of all branches of the repository.
  * @returns undefined outside of a Git repository.
- * @throws ProxmintError where one cannot be understood: what it uses cannot be told then.
+ * @throws ProxmintError (invalid) if a lockfile cannot be read: the versions that it uses are unknown then.
  */
 export async function lockfilesOfBranches(lockfile: string): Promise<BranchVersions[] | undefined> {
   const folder = dirname(lockfile)
@@ -42,10 +42,10 @@ export async function lockfilesOfBranches(lockfile: string): Promise<BranchVersi
   return found
 }
 
-/** Undefined where there is no Git on this machine. */
+/** Runs Git; undefined if this machine has no Git. */
 async function git(folder: string, args: string[]): Promise<CommandResult | undefined> {
   try {
-    // Its words are not shown to anyone, and must not depend on the language of the machine.
+    // Git's output is parsed, so it must not depend on the language of the machine.
     return await runCommand({ file: 'git', args, cwd: folder, env: { LC_ALL: 'C' } })
   } catch (error) {
     if (error instanceof ProxmintError && /no such/.test(error.message)) return undefined

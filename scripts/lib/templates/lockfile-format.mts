@@ -2,10 +2,10 @@ import { schemaFaults } from '../config/schema-faults.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { channels, type Families, type FamilyVersions, type TemplateVersion, versionsOf } from './version.mts'
 
-const formatVersion = 1
-const schema = new URL('../../../config/templates.lock.schema.json', import.meta.url)
+const FORMAT_VERSION = 1
+const SCHEMA = new URL('../../../config/templates.lock.schema.json', import.meta.url)
 
-/** A channel names a version, so that promoting one changes two lines of the file. */
+/** Family in the file. A channel holds the name of a version, so a promotion changes few lines. */
 interface LockedFamily {
   current: string | null
   previous: string | null
@@ -14,16 +14,17 @@ interface LockedFamily {
 }
 
 /**
- * Reads the lockfile's text. @param where for messages.
- * @throws ProxmintError (invalid) for one that is broken, of a newer proxmint, or names a version it does not hold.
+ * Parses the text of a lockfile.
+ * @param where name of the file in errors.
+ * @throws ProxmintError (invalid) if it is broken, was written by a newer proxmint, or a channel names a missing version.
  */
 export async function parseLockfile(text: string, where: string): Promise<Families> {
   const document = parseJson(text, where)
   const found = (document as { version?: unknown } | null)?.version
-  if (typeof found === 'number' && found > formatVersion) {
-    throw invalid(where, [`it has format ${found}; this proxmint knows ${formatVersion}`], 'update proxmint')
+  if (typeof found === 'number' && found > FORMAT_VERSION) {
+    throw invalid(where, [`it has format ${found}; this proxmint knows ${FORMAT_VERSION}`], 'update proxmint')
   }
-  const broken = (await schemaFaults(schema, document)).map(fault => fault.sentence)
+  const broken = (await schemaFaults(SCHEMA, document)).map(fault => fault.sentence)
   if (broken.length > 0) throw invalid(where, broken)
   const { families } = document as { families: Record<string, LockedFamily> }
   const dangling = Object.entries(families).flatMap(([os, family]) => danglingChannels(os, family))
@@ -31,15 +32,15 @@ export async function parseLockfile(text: string, where: string): Promise<Famili
   return Object.fromEntries(Object.entries(families).map(([os, family]) => [os, unlocked(family)]))
 }
 
-/** The lockfile's text: always the same for the same versions, one value a line. */
+/** Formats a lockfile. Equal versions give equal text, with one value a line. */
 export function formatLockfile(families: Families): string {
   const locked = Object.entries(families)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([os, family]) => [os, lockedFamily(family)])
-  return `${layOut({ version: formatVersion, families: Object.fromEntries(locked) })}\n`
+  return `${layOut({ version: FORMAT_VERSION, families: Object.fromEntries(locked) })}\n`
 }
 
-/** JSON with a line per value; what is a list's element or small stays on one line, so that diffs stay short. */
+/** Formats JSON with a line per value and per element of a list, so that diffs stay short. */
 function layOut(value: unknown, indent = ''): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   const deeper = `${indent}  `
@@ -64,7 +65,7 @@ function parseJson(text: string, where: string): unknown {
     return JSON.parse(text)
   } catch (cause) {
     const conflict = /^(<{7}|={7}|>{7})/m.test(text)
-    const fault = conflict ? 'Git left conflict markers in it' : `it is no JSON: ${(cause as Error).message}`
+    const fault = conflict ? 'Git left conflict markers in it' : `it is not JSON: ${(cause as Error).message}`
     throw invalid(where, [fault])
   }
 }
@@ -127,7 +128,7 @@ function invalid(where: string, faults: string[], hint?: string): ProxmintError 
   return new ProxmintError(`${where} is invalid:\n${faults.map(fault => `  - ${fault}`).join('\n')}`, {
     hint:
       hint ??
-      'nothing was changed; take it from the last good commit: `git log -p -- config/templates.lock.json`',
+      'nothing was changed; restore the last good version: `git log -p -- config/templates.lock.json`',
     exitCode: exitCodes.invalid,
   })
 }

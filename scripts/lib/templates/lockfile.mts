@@ -1,44 +1,38 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { configFile } from '../config/load.mts'
+import { CONFIG_FILE } from '../config/load.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
-import { codeOf } from '../run/errors.mts'
+import { ifThere } from '../run/if-there.mts'
 import { withLock } from '../run/lock.mts'
 import { formatLockfile, parseLockfile } from './lockfile-format.mts'
 import type { Families } from './version.mts'
 
-/** Longer than a run that was killed keeps its lock. */
-const waitForLockMs = 20_000
-const lockfileName = 'templates.lock.json'
+/** Longer than a lock takes to become stale after its run was killed. */
+const LOCK_WAIT_MS = 20_000
+const LOCKFILE_NAME = 'templates.lock.json'
 
-/** Where the lockfile is: beside the config. */
+/** Path of the lockfile, beside the config. */
 export function lockfilePath(env: NodeJS.ProcessEnv = process.env): string {
-  return join(dirname(env['PROXMINT_CONFIG'] ?? configFile), lockfileName)
+  return join(dirname(env['PROXMINT_CONFIG'] ?? CONFIG_FILE), LOCKFILE_NAME)
 }
 
-/** Every version there is; none where there is no lockfile yet. @throws ProxmintError (invalid). */
+/** Reads all versions; none if there is no lockfile yet. @throws ProxmintError (invalid) as `parseLockfile`. */
 export async function readLockfile(path: string): Promise<Families> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return {}
-    throw error
-  }
-  return parseLockfile(text, path)
+  const text = await ifThere(readFile(path, 'utf8'))
+  return text === undefined ? {} : parseLockfile(text, path)
 }
 
 /**
- * Changes the lockfile while nobody else can; what is there is read first, so nothing of another run is lost.
- * @param change may throw, and then nothing is written.
- * @returns what is there now.
- * @throws ProxmintError (locked) when another run holds it for longer than `waitMs`, by default 20 s.
+ * Changes the lockfile under its lock. It is read under the lock too, so changes of other runs stay.
+ * @param change may throw; nothing is written then.
+ * @returns the versions after the change.
+ * @throws ProxmintError (locked) if another run holds the lock for longer than `waitMs`, by default 20 s.
  */
 export async function updateLockfile(
   path: string,
   purpose: string,
   change: (families: Families) => Families,
-  waitMs = waitForLockMs,
+  waitMs = LOCK_WAIT_MS,
 ): Promise<Families> {
   return withLock({ path, purpose, waitMs }, async () => {
     const before = await readLockfile(path)

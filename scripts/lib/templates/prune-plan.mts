@@ -1,29 +1,30 @@
 import { counted } from '../run/counted.mts'
+import { DAY_MS } from '../run/duration.mts'
 import { channelOf, type Families, type TemplateVersion, versionsOf } from './version.mts'
 
-/** Somebody who still needs a version, in words: `VM 105 (web), a linked clone`. */
+/** Use of a version, with its user in words: `VM 105 (web), a linked clone`. */
 export interface VersionUse {
   version: string
   by: string
 }
 
 interface PruneWanted {
-  /** Families to look at. */
+  /** Names of the families to prune. */
   families: string[]
-  /** How many of the newest versions of each family stay. */
+  /** Number of the newest versions that stay in each family. */
   keep: number
-  /** What is younger stays. In milliseconds. */
+  /** Younger versions stay. In milliseconds. */
   minAgeMs: number
   now: Date
 }
 
 export interface PrunePlan {
   remove: { os: string; version: TemplateVersion }[]
-  /** What stays, and why. */
+  /** Versions that stay, with the reason. */
   keep: { os: string; version: string; reason: string }[]
 }
 
-/** Which versions go, and why each other one stays. Decides by what it is given alone; changes nothing. */
+/** Plans which versions are removed, and why each other version stays; pure. */
 export function planPrune(locked: Families, uses: VersionUse[], wanted: PruneWanted): PrunePlan {
   const plan: PrunePlan = { remove: [], keep: [] }
   for (const os of wanted.families) {
@@ -55,7 +56,7 @@ function reasonToKeep(
 }
 
 function days(ms: number): string {
-  const count = Math.floor(ms / 86_400_000)
+  const count = Math.floor(ms / DAY_MS)
   if (count === 0) return 'less than a day'
   return counted(count, 'day')
 }

@@ -1,35 +1,35 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
-import { codeOf, ProxmintError } from '../run/errors.mts'
+import { ProxmintError } from '../run/errors.mts'
+import { ifThere } from '../run/if-there.mts'
 import { withLock } from '../run/lock.mts'
 
 /**
- * A VM that a run is about to make, written down before Proxmox is asked for it. What is found here at the
- * next start was left by a run that died, and is removed.
+ * VM that a run is about to create, stored before Proxmox is asked. The next run removes what a dead run left here.
  */
 export interface Reservation {
   vmid: number
   node: string
   /**
-   * Random, and part of the VM's name or description as soon as there is one: a VM that another run made
-   * under the same VMID, even from the same inputs, is never taken for this one.
+   * Random id, also in the name or description of the VM. A VM with the same VMID and another id belongs to another run,
+   * even if it was built from the same inputs.
    */
   buildId: string
-  /** The name it is to have when it is done. */
+  /** Name of the finished VM. */
   name: string
-  /** Tags it is to carry when it is done. */
+  /** Tags of the finished VM. */
   tags: string[]
-  /** What it is for: `build debian`. */
+  /** Purpose of the VM: `build debian`. */
   purpose: string
   /** ISO 8601. */
   since: string
-  /** The run that holds it. */
+  /** Process id of the run. */
   pid: number
   host: string
-  /** The program it started that works on the VM, which may have outlived it. */
+  /** Program that the run started to work on the VM; it may live longer than the run. */
   child?: { pid: number; program: string } | undefined
-  /** Volumes made for this run alone: `local:iso/proxmint-base-debian-12-0a1b2c3d4e5f.iso`. */
+  /** Volumes of this run only: `local:iso/proxmint-base-debian-12-0a1b2c3d4e5f.iso`. */
   volumes: string[]
 }
 
@@ -38,26 +38,21 @@ interface ReservationFile {
   reservations: Reservation[]
 }
 
-/** Longer than a run that was killed keeps its lock. */
-const waitForLockMs = 20_000
+/** Longer than a lock takes to become stale after its run was killed. */
+const LOCK_WAIT_MS = 20_000
 
 function path(stateDir: string): string {
   return join(stateDir, 'reservations.json')
 }
 
-/** @throws ProxmintError when the file is there but cannot be understood: nothing is guessed from it. */
+/** Reads all reservations. @throws ProxmintError if the file cannot be parsed. */
 export async function listReservations(stateDir: string): Promise<Reservation[]> {
-  let text: string
-  try {
-    text = await readFile(path(stateDir), 'utf8')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return []
-    throw error
-  }
+  const text = await ifThere(readFile(path(stateDir), 'utf8'))
+  if (text === undefined) return []
   const file = parse(text)
   if (file !== undefined) return file.reservations
-  throw new ProxmintError(`${path(stateDir)} is no list of reservations`, {
-    hint: 'it lists VMs that were being built: check those by hand in Proxmox, then delete the file',
+  throw new ProxmintError(`${path(stateDir)} is not a list of reservations`, {
+    hint: 'it should list unfinished VMs: look for them in Proxmox, then delete the file',
   })
 }
 
@@ -71,15 +66,15 @@ function parse(text: string): ReservationFile | undefined {
   }
 }
 
-/** Of the reservations this very process made: a process id alone can be that of a run before it. */
+/** Build ids of the reservations of this process. A process id is not enough: an older run may have had the same. */
 const ownBuildIds = new Set<string>()
 
-/** Whether this process made the reservation. */
+/** Checks whether this process made the reservation. */
 export function isOwnReservation({ buildId }: Reservation): boolean {
   return ownBuildIds.has(buildId)
 }
 
-/** Adds a reservation; `pick` chooses the VMID while nobody else can, knowing those already taken. */
+/** Adds a reservation. @param pick makes it under the lock, with the VMIDs of the other reservations. */
 export async function addReservation(
   stateDir: string,
   pick: (reserved: ReadonlySet<number>) => Promise<Reservation>,
@@ -91,7 +86,7 @@ export async function addReservation(
   })
 }
 
-/** Adds what became known since. */
+/** Adds a child process or volumes to a reservation. */
 export async function updateReservation(
   stateDir: string,
   vmid: number,
@@ -103,7 +98,7 @@ export async function updateReservation(
   }))
 }
 
-/** Drops a reservation: its VM is finished, or Proxmox confirmed that it is gone. */
+/** Drops a reservation, after its VM is finished or Proxmox confirmed that it is deleted. */
 export async function dropReservation(stateDir: string, vmid: number): Promise<void> {
   await changing(stateDir, async reservations => ({
     reservations: reservations.filter(reservation => reservation.vmid !== vmid),
@@ -116,7 +111,7 @@ async function changing<T>(
   change: (reservations: Reservation[]) => Promise<{ reservations: Reservation[]; result: T }>,
 ): Promise<T> {
   const file = path(stateDir)
-  return withLock({ path: file, purpose: 'writing reservations', waitMs: waitForLockMs }, async () => {
+  return withLock({ path: file, purpose: 'writing reservations', waitMs: LOCK_WAIT_MS }, async () => {
     const { reservations, result } = await change(await listReservations(stateDir))
     if (reservations.length === 0) await rm(file, { force: true })
     else await writeFileAtomic(file, `${JSON.stringify({ version: 1, reservations }, null, 2)}\n`)

@@ -1,14 +1,14 @@
 import type { Families, TemplateCopy } from './version.mts'
 
-/** What Terraform knows of a family: the copies of its current version by node. */
+/** Current version of a family for Terraform, with its copies by node. */
 export interface TerraformTemplate {
   version: string
   nodes: Record<string, { vmid: number; storage: string }>
 }
 
 /**
- * Terraform's variable `templates`: a VM says `debian` and gets the current version's VMID on its node. A
- * family without a current version, or with a revoked one, is left out: no new VM comes from it.
+ * Variable `templates` of Terraform. A VM names `debian` and gets the VMID of the current version on its node. Families
+ * without a current version, or with a revoked one, are left out, so that no new VM is created from them.
  */
 export function terraformVariables(families: Families): { templates: Record<string, TerraformTemplate> } {
   const templates: Record<string, TerraformTemplate> = {}

@@ -1,22 +1,24 @@
-/** What is known of a VM template that was built: one version of a template family. */
+/** Versions of template families, as the lockfile holds them. */
+
+/** Version of a template family: VM templates that one build made. */
 export interface TemplateVersion {
-  /** `debian-20261122-61c4fd98`; also the name of its VM templates, one per place. */
+  /** Name, which its VM templates have too: `debian-20261122-61c4fd98`. */
   name: string
   /** SHA-256 over all inputs, hexadecimal. */
   digest: string
-  /** One per node and storage it was built for. */
+  /** VM templates, one per node and storage. */
   copies: TemplateCopy[]
-  /** The image its base VM came from. */
+  /** Image of its base VM. */
   image: { name: string; url: string | null; checksum: string | null }
-  /** The commit it was built from, with `-dirty` where files of the work tree differed; null outside of Git. */
+  /** Commit of the build, with `-dirty` if files of the work tree differed; null outside of Git. */
   revision: string | null
-  /** The first 12 hexadecimal digits of a SHA-256 per input: says which of them changed. */
+  /** First 12 hexadecimal digits of the SHA-256 of each input, by its name: they show which input changed. */
   inputs: Record<string, string>
   tools: { packer: string; plugin: string | null }
   /** ISO 8601, UTC. */
   builtAt: string
   buildSeconds: number
-  /** Null: it was never tested. */
+  /** Result of the acceptance test; null if it was never tested. */
   test: TestResult | null
   revoked?: { reason: string; at: string }
 }
@@ -25,13 +27,13 @@ export interface TemplateVersion {
 export interface TemplateCopy {
   vmid: number
   node: string
-  /** Of its disks. */
+  /** Storage of its disks. */
   storage: string
-  /** Stands in the VM's description: without it the VM is somebody else's. */
+  /** Random id, also in the VM's description: a VM without it belongs to somebody else. */
   buildId: string
 }
 
-/** Of the acceptance test. */
+/** Result of the acceptance test. */
 export interface TestResult {
   passed: boolean
   at: string
@@ -43,33 +45,45 @@ export type Channel = (typeof channels)[number]
 
 /** The versions of one template family. */
 export interface FamilyVersions {
-  /** What new VMs are made from. */
+  /** Version that new VMs are created from. */
   current: TemplateVersion | null
-  /** What `rollback` returns to. */
+  /** Version that `rollback` returns to. */
   previous: TemplateVersion | null
-  /** Built, and not promoted. */
+  /** Version that was built and not promoted yet. */
   candidate: TemplateVersion | null
-  /** In no channel any more, and still in Proxmox until `prune` removes them; the newest first. */
+  /** Versions in no channel, newest first. They are in Proxmox until `prune` removes them. */
   retired: TemplateVersion[]
 }
 
-/** What `config/templates.lock.json` says, by family. */
+/** Content of `config/templates.lock.json`, by name of the family. */
 export type Families = Record<string, FamilyVersions>
 
 export const noVersions: FamilyVersions = { current: null, previous: null, candidate: null, retired: [] }
 
-/** Every version of a family, in no channel too, the newest first. */
+/** All versions of a family, newest first. */
 export function versionsOf({ current, previous, candidate, retired }: FamilyVersions): TemplateVersion[] {
   const all = [current, previous, candidate, ...retired].filter(version => version !== null)
   return all.toSorted((a, b) => b.builtAt.localeCompare(a.builtAt))
 }
 
-/** The channel a version is in. */
+/**
+ * Name for a new version: family, day (UTC) and eight digits of the input digest. If the name is taken, it gets a number
+ * too: the same inputs may be built twice a day.
+ */
+export function versionName(os: string, now: Date, digest: string, taken: ReadonlySet<string>): string {
+  const day = now.toISOString().slice(0, 10).replaceAll('-', '')
+  const plain = `${os}-${day}-${digest.slice(0, 8)}`
+  let name = plain
+  for (let count = 2; taken.has(name); count++) name = `${plain}-${count}`
+  return name
+}
+
+/** Channel of a version; undefined if it is in none. */
 export function channelOf(family: FamilyVersions, name: string): Channel | undefined {
   return channels.find(channel => family[channel]?.name === name)
 }
 
-/** How a version is marked for a person and as a tag in Proxmox. */
+/** Mark of a version for people, and as a tag in Proxmox: its channel, `revoked` or `retired`. */
 export function versionMark(family: FamilyVersions, version: TemplateVersion): string {
   if (version.revoked !== undefined) return 'revoked'
   return channelOf(family, version.name) ?? 'retired'

@@ -1,56 +1,53 @@
 import type { CommandPlan } from '../run/exec.mts'
 import type { Tool } from '../tools/tool.mts'
 
-/** What every command of OpenTofu or Terraform in one VM's folder has in common. */
+/** Commands of OpenTofu or Terraform, as data: nothing runs here. */
+
+/** Setting of every command in the folder of one VM. */
 export interface TerraformSetting {
   tofu: Tool
   provider: Tool
   folder: string
-  /** Logs in; secrets travel here and nowhere else. */
+  /** Environment with the login. Secrets are passed only here. */
   env: Record<string, string>
 }
 
-const planFile = 'tfplan'
-/** A run that was killed leaves OpenTofu at work, which gives the state back when it ends. */
-const lockArgument = '-lock-timeout=5m'
+const PLAN_FILE = 'tfplan'
+/** Waits for the state: after a run was killed, its OpenTofu works on and frees the state when it ends. */
+const LOCK_ARGUMENT = '-lock-timeout=5m'
 
 export function planInit(setting: TerraformSetting): CommandPlan {
   return command(setting, ['init', '-input=false', '-reconfigure'])
 }
 
-/** Refreshes, and writes the plan that `planApply` applies: what was looked at and nothing else. */
+/** Refreshes the state and writes the plan that `planApply` applies. @param destroy: a plan that destroys the VM. */
 export function planPlan(setting: TerraformSetting, destroy: boolean): CommandPlan {
-  return command(setting, [
-    'plan',
-    '-input=false',
-    lockArgument,
-    `-out=${planFile}`,
-    ...(destroy ? ['-destroy'] : []),
-  ])
+  const args = ['plan', '-input=false', LOCK_ARGUMENT, `-out=${PLAN_FILE}`]
+  return command(setting, destroy ? [...args, '-destroy'] : args)
 }
 
 /** Prints the plan as JSON. */
 export function planShow(setting: TerraformSetting): CommandPlan {
-  return command(setting, ['show', '-json', planFile])
+  return command(setting, ['show', '-json', PLAN_FILE])
 }
 
-/** Prints the plan for a person. */
+/** Prints the plan for people. */
 export function planShowText(setting: TerraformSetting): CommandPlan {
-  return command(setting, ['show', planFile])
+  return command(setting, ['show', PLAN_FILE])
 }
 
 export function planApply(setting: TerraformSetting): CommandPlan {
-  return command(setting, ['apply', '-input=false', lockArgument, planFile])
+  return command(setting, ['apply', '-input=false', LOCK_ARGUMENT, PLAN_FILE])
 }
 
-/** Prints the whole state as JSON; `{}` in substance where there is none. */
+/** Prints the whole state as JSON; without resources if there is no state. */
 export function planReadState(setting: TerraformSetting): CommandPlan {
   return command(setting, ['show', '-json'])
 }
 
-/** Takes all of a VM out of the state; Proxmox is not asked. */
+/** Removes the module of the VM from the state. Proxmox is not asked. */
 export function planForget(setting: TerraformSetting): CommandPlan {
-  const plan = command(setting, ['rm', lockArgument, 'module.vm'])
+  const plan = command(setting, ['rm', LOCK_ARGUMENT, 'module.vm'])
   return { ...plan, args: ['state', ...plan.args] }
 }
 

@@ -2,10 +2,12 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type TerraformState, valuesOfVm } from './state.mts'
 import { vmAddress } from './vm-configuration.mts'
 
+/** Guard between plan and apply: a run may change its own VM only, and only as it was asked to. */
+
 /** The part of `tofu show -json PLAN` that the guard reads. */
 export interface TerraformPlan {
   resource_changes?: ResourceChange[]
-  /** What is not as the state says any more. */
+  /** Resources that differ from the state. */
   resource_drift?: ResourceChange[]
 }
 
@@ -14,42 +16,42 @@ interface ResourceChange {
   mode: string
   change: {
     actions: Action[]
-    /** What makes a replacement necessary: paths of attributes. */
+    /** Paths of the attributes that make a replacement necessary. */
     replace_paths?: (string | number)[][]
-    /** Null where there is nothing yet. */
+    /** Attributes before the change; null for a new resource. */
     before?: VmValues | null
   }
 }
 
-/** Of a VM. */
+/** Attributes of a VM. */
 interface VmValues {
   name?: unknown
   vm_id?: unknown
   description?: unknown
 }
 
-/** The VM that a run may touch. */
+/** VM that a run may change. */
 interface GuardedVm {
   name: string
   vmid: number
-  /** Stands in its description, and in no other VM's. */
+  /** Mark in the description of this VM and of no other. */
   mark: string
 }
 
 type Action = 'no-op' | 'read' | 'create' | 'update' | 'delete'
 
-/** What a run means to do with the VM. */
+/** Change that a run wants to do with the VM. */
 export type Intent = 'create' | 'update' | 'destroy'
 
-/** What may be replaced without a word: files that only carry user-data. */
-const fileAddress = /^module\.vm\.proxmox_virtual_environment_file\.(snippet|seed)\[0\]$/
+/** Files of user-data, which may be replaced without consent. */
+const FILE_ADDRESS = /^module\.vm\.proxmox_virtual_environment_file\.(snippet|seed)\[0\]$/
 
 /**
- * Holds a plan against what the run means to do with one VM. A state that another registry uses too has its VM, which
- * is not this one's to change.
+ * Compares a plan with the intent of the run. If two registries share a state, it may hold the VM of the other one, which
+ * must not change.
  * @param allowReplace the user agreed to lose this VM and get a new one.
- * @returns whether there is anything to apply.
- * @throws ProxmintError (invalid) when the plan does anything else.
+ * @returns true if there is anything to apply.
+ * @throws ProxmintError (invalid) if the plan does anything else.
  */
 export function guardPlan(
   guarded: GuardedVm,
@@ -61,7 +63,7 @@ export function guardPlan(
   const changes = (plan.resource_changes ?? []).filter(
     ({ mode, change }) => mode === 'managed' && change.actions.some(action => action !== 'no-op'),
   )
-  const strange = changes.find(({ address }) => address !== vmAddress && !fileAddress.test(address))
+  const strange = changes.find(({ address }) => address !== vmAddress && !FILE_ADDRESS.test(address))
   if (strange !== undefined) throw unexpected(name, strange)
   const vm = changes.find(({ address }) => address === vmAddress)
   for (const change of [vm, ...(plan.resource_drift ?? [])]) requireOwn(guarded, change)
@@ -81,7 +83,7 @@ function actionOf(vm: ResourceChange | undefined): 'create' | 'update' | 'delete
   return (['create', 'delete', 'update'] as const).find(action => actions.includes(action))
 }
 
-/** @throws ProxmintError (invalid) where what the state has is another VM. */
+/** Checks that the state holds this VM or none. @throws ProxmintError (invalid) if it holds another VM. */
 export function guardState(guarded: GuardedVm, state: TerraformState): void {
   requireOwnVm(guarded, valuesOfVm(state))
 }
@@ -90,7 +92,7 @@ function requireOwn(guarded: GuardedVm, resource: ResourceChange | undefined): v
   if (resource?.address === vmAddress) requireOwnVm(guarded, resource.change.before)
 }
 
-/** @param found the VM in the state, as Proxmox has it; nothing where there is none. */
+/** @param found attributes of the VM in the state, if there is one. @throws ProxmintError (invalid) if it is another VM. */
 function requireOwnVm({ name, vmid, mark }: GuardedVm, found: VmValues | null | undefined): void {
   if (found == null) return
   const isMarked = String(found.description ?? '').includes(mark)
@@ -101,33 +103,33 @@ function requireOwnVm({ name, vmid, mark }: GuardedVm, found: VmValues | null | 
       'its notes lack': isMarked ? undefined : mark,
     },
     hint:
-      'nothing was applied: another registry has that VM, and the same state. Give every clone of the project a state ' +
-      'of its own by `backend` in config/terraform.yaml, or all of them one registry; then run this again',
+      'nothing was applied: another registry with the same state has that VM. Set `backend` in config/terraform.yaml so ' +
+      'that every clone of the project has its own state, or let all clones use one registry; then run this again',
     exitCode: exitCodes.invalid,
   })
 }
 
-/** The provider would take the VM that is there for the new one, and change it while it runs. */
+/** Error for a lost state. The provider would adopt the existing VM as the new one and change it while it runs. */
 function stateLost(name: string): ProxmintError {
-  return new ProxmintError(`the state of ${name} is lost: the plan would make a VM that is there already`, {
+  return new ProxmintError(`the state of ${name} is lost: the plan would create a VM that exists already`, {
     hint:
-      `nothing was applied, and the VM is as it was; bring the state back: vms/${name}/terraform.tfstate of a backup, or ` +
-      'the backend that was in config/terraform.yaml. Without it, `vm extend` and `vm destroy` work, and `vm rebuild` ' +
-      'from another version makes it anew with an empty disk',
+      `nothing was applied, and the VM is unchanged; restore the state: vms/${name}/terraform.tfstate from a backup, or ` +
+      'the old backend in config/terraform.yaml. Without the state, `vm extend` and `vm destroy` work, and `vm rebuild` ' +
+      'to another version creates the VM again with an empty disk',
     exitCode: exitCodes.invalid,
   })
 }
 
 function unexpected(name: string, { address, change }: ResourceChange): ProxmintError {
   return new ProxmintError(`the plan for ${name} would ${change.actions.join(' and ')} ${address}`, {
-    hint: 'proxmint only ever changes the VM it was told to; nothing was applied. Is the state that of another VM?',
+    hint: 'nothing was applied, because proxmint changes only the named VM; check if the state belongs to another VM',
     exitCode: exitCodes.invalid,
   })
 }
 
 function replaced(name: string, { change }: ResourceChange): ProxmintError {
   const paths = (change.replace_paths ?? []).map(path => path.join('.'))
-  return new ProxmintError(`the plan would destroy ${name} and make a new VM in its place`, {
+  return new ProxmintError(`the plan would destroy ${name} and create a new VM in its place`, {
     facts: { cause: causeOf(paths), attributes: paths.join(', ') || undefined },
     hint: `nothing was applied; if its disk may be lost: zx scripts/apply.mts ${name} --allow-replace ${name}`,
     exitCode: exitCodes.invalid,
@@ -151,7 +153,7 @@ function nothingToDo(name: string, intent: Intent): ProxmintError {
   return new ProxmintError(`the plan to ${intent} ${name} does nothing`, {
     hint:
       intent === 'create'
-        ? 'the state says that the VM is there already; compare with `zx scripts/reconcile.mts`'
+        ? 'the state has the VM already; compare with `zx scripts/reconcile.mts`'
         : 'the state does not know the VM; compare with `zx scripts/reconcile.mts`',
     exitCode: exitCodes.invalid,
   })

@@ -21,23 +21,23 @@ export interface VmSettings extends OptionVariables {
   bridge: string
   vlan: number | null
   started: boolean
-  /** Cloud-init user-data for a snippet; null where there is none or it is in the seed. */
+  /** Cloud-init user-data for a snippet; null if the seed has it, or there is none. */
   user_data: string | null
   /** Path of a NoCloud seed, from the VM's folder. */
   seed_iso: string | null
-  /** Of the snippet or the ISO on `file_storage`, without its ending. */
+  /** Name of the snippet or the ISO on `file_storage`, without its ending. */
   file_name: string
   file_storage: string
 }
 
-/** From a VM's folder, `vms/NAME`. */
-const moduleSource = '../../terraform/modules/vm'
+/** Path of the module from the folder of a VM, `vms/NAME`. */
+const MODULE_SOURCE = '../../terraform/modules/vm'
 
-/** The resource that is the VM. */
+/** Address of the VM's resource. */
 export const vmAddress = 'module.vm.proxmox_virtual_environment_vm.this'
 
 /**
- * `main.tf.json` of one VM: all of it follows from its registry entry, so that it can be made again anywhere. It
+ * Content of `main.tf.json` for one VM. It depends on the registry entry only, so every machine can write it again. It
  * holds no credentials; they come from the environment.
  */
 export function vmConfiguration(settings: VmSettings, { type, settings: backend }: BackendConfig): object {
@@ -48,13 +48,13 @@ export function vmConfiguration(settings: VmSettings, { type, settings: backend 
       backend: { [type]: backend },
     },
     provider: { proxmox: {} },
-    module: { vm: { source: moduleSource, ...escaped(settings) } },
+    module: { vm: { source: MODULE_SOURCE, ...escaped(settings) } },
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is a template of Terraform's
     output: { addresses: { value: '${module.vm.addresses}' } },
   }
 }
 
-/** In JSON too, Terraform takes `${` and `%{` for the beginning of a template. */
+/** Settings with `${` and `%{` escaped: Terraform reads templates in JSON too. */
 function escaped(settings: VmSettings): VmSettings {
   return JSON.parse(JSON.stringify(settings), (_, value) =>
     typeof value === 'string' ? value.replace(/[$%](?=\{)/g, sign => sign + sign) : value,

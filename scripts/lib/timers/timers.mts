@@ -1,3 +1,4 @@
+/** Timers of systemd for the regular work: `schedule install`, `remove` and `show`. */
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -14,17 +15,17 @@ import { didYouMean } from '../run/nearest.mts'
 export const timerVerbs = ['install', 'remove', 'show'] as const
 type TimerVerb = (typeof timerVerbs)[number]
 
-/** Whose systemd: the user's own, or the machine's. */
+/** systemd of the user, or of the machine. */
 type Manager = 'user' | 'system'
 
-/** What the files of `systemd/` are filled in with. */
+/** Values for the files of `systemd/`. */
 interface UnitSettings {
   manager: Manager
-  /** Root of the project, absolute. */
+  /** Absolute path of the project's root. */
   folder: string
-  /** Who runs it, where the machine's systemd does. */
+  /** User that runs the services under the machine's systemd. */
   user: string
-  /** Template families that are built anew. */
+  /** Template families to build. */
   families: string[]
 }
 
@@ -33,42 +34,42 @@ interface UnitFile {
   text: string
 }
 
-/** What is written or removed, and then run. */
+/** Files to write or remove, and commands to run. */
 interface TimerPlan {
   files: UnitFile[]
   commands: CommandPlan[]
 }
 
-const sources = new URL('../../../systemd/', import.meta.url)
-const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const SOURCES = new URL('../../../systemd/', import.meta.url)
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-/** Every unit, filled in. @throws Error for a place that nothing fills. */
+/** Reads every unit and fills in its values. @throws Error for a placeholder without a value. */
 export async function renderUnits(settings: UnitSettings): Promise<UnitFile[]> {
-  const names = (await readdir(sources)).filter(name => /\.(service|timer)$/.test(name)).sort()
+  const names = (await readdir(SOURCES)).filter(name => /\.(service|timer)$/.test(name)).sort()
   return Promise.all(
     names.map(async name => {
-      const text = await readFile(new URL(name, sources), 'utf8')
+      const text = await readFile(new URL(name, SOURCES), 'utf8')
       return { path: join(unitFolder(settings.manager), name), text: fillIn(text, settings) }
     }),
   )
 }
 
-function unitFolder(manager: Manager, env: NodeJS.ProcessEnv = process.env): string {
+function unitFolder(manager: Manager): string {
   if (manager === 'system') return '/etc/systemd/system'
-  return join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'systemd', 'user')
+  return join(process.env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'systemd', 'user')
 }
 
-/** A percent sign begins a specifier of systemd's; in quotes, backslash and quote are escaped as well. */
+/** Fills in a unit. systemd reads a percent sign as a specifier, so it is doubled; in quotes, backslash and quote are escaped. */
 function fillIn(text: string, { manager, folder, user, families }: UnitSettings): string {
   const plain = (value: string): string => value.replaceAll('%', '%%')
   const quoted = (value: string): string => plain(value).replaceAll(/["\\]/g, sign => `\\${sign}`)
   const values: Record<string, string> = {
     USER: plain(user),
     FOLDER: plain(folder),
-    PATH: quoted([join(folder, 'node_modules/.bin'), systemPath].join(delimiter)),
+    PATH: quoted([join(folder, 'node_modules/.bin'), SYSTEM_PATH].join(delimiter)),
     FAMILIES: families.join(' '),
   }
-  // The systemd of a user knows neither another user nor when the machine is online.
+  // The systemd of a user cannot change the user, and it does not know when the machine is online.
   const ours = manager === 'system' ? text : text.replaceAll(/^(User|Wants|After)=.*\n/gm, '')
   return ours.replaceAll(/@([A-Z]+)@/g, (_, name: string) => {
     const value = values[name]
@@ -77,7 +78,7 @@ function fillIn(text: string, { manager, folder, user, families }: UnitSettings)
   })
 }
 
-/** What a verb does; pure. */
+/** Plans the files and commands of a verb; pure. */
 export function planTimers(verb: 'install' | 'remove', manager: Manager, files: UnitFile[]): TimerPlan {
   const timers = files.map(({ path }) => path.split('/').at(-1)!).filter(name => name.endsWith('.timer'))
   const systemctl = (...args: string[]): CommandPlan => ({
@@ -96,10 +97,10 @@ interface TimerOptions {
   dryRun: boolean
 }
 
-/** Installs the timers, removes them, or shows what would be installed. */
+/** Installs the timers, removes them, or shows the units that `install` would write. */
 export async function timersCommand(verb: TimerVerb, options: TimerOptions): Promise<Answer> {
   const { manager, families, dryRun } = options
-  // A family that is gone since must not keep its timer.
+  // `remove` must also work for a family that was deleted.
   if (verb !== 'remove') await requireFamilies(families)
   const user = process.env['SUDO_USER'] ?? userInfo().username
   const units = await renderUnits({ manager, folder: projectRoot(), user, families })
@@ -108,26 +109,16 @@ export async function timersCommand(verb: TimerVerb, options: TimerOptions): Pro
   const plan = planTimers(verb, manager, units)
   if (dryRun) {
     const commands = plan.commands.map(describeCommand)
-    const did = verb === 'install' ? 'write' : 'remove'
-    return {
-      document: { plan: { [did]: paths, run: commands } },
-      text: [
-        `would ${did}:`,
-        ...paths.map(path => `  ${path}`),
-        'and run:',
-        ...commands.map(c => `  ${c}`),
-      ].join('\n'),
-    }
+    const action = verb === 'install' ? 'write' : 'remove'
+    const indented = (lines: string[]): string[] => lines.map(line => `  ${line}`)
+    const text = [`would ${action}:`, ...indented(paths), 'and run:', ...indented(commands)].join('\n')
+    return { document: { plan: { [action]: paths, run: commands } }, text }
   }
   await (verb === 'install' ? install(plan) : remove(plan))
-  const next =
-    verb === 'install'
-      ? `\nthey are listed by: systemctl ${manager === 'user' ? '--user ' : ''}list-timers`
-      : ''
-  return {
-    document: { [verb === 'install' ? 'installed' : 'removed']: paths },
-    text: `${verb === 'install' ? 'installed' : 'removed'} ${counted(paths.length, 'unit')}${next}`,
-  }
+  const count = counted(paths.length, 'unit')
+  if (verb === 'remove') return { document: { removed: paths }, text: `removed ${count}` }
+  const list = `systemctl ${manager === 'user' ? '--user ' : ''}list-timers`
+  return { document: { installed: paths }, text: `installed ${count}\nto list the timers: ${list}` }
 }
 
 function formatUnit({ path, text }: UnitFile): string {
@@ -146,7 +137,7 @@ async function install({ files, commands }: TimerPlan): Promise<void> {
   for (const command of commands) await systemctl(command)
 }
 
-/** First they are stopped: systemd forgets a unit whose file is gone, and not its timer. */
+/** Stops the timers before it removes their files: without its file, systemd forgets a unit but not its timer. */
 async function remove({ files, commands: [stop, reload] }: TimerPlan): Promise<void> {
   await systemctl(stop!)
   for (const { path } of files) await rm(path, { force: true })
@@ -159,7 +150,7 @@ async function systemctl(command: CommandPlan): Promise<void> {
   const isUser = command.args[0] === '--user'
   throw new ProxmintError(`\`${describeCommand(command)}\` failed: ${stderr.trim().split('\n').at(-1)}`, {
     hint: isUser
-      ? "a user's systemd runs while they are logged in: `loginctl enable-linger`, or --system"
-      : 'as root: sudo; without systemd, docs/schedule.md has a crontab',
+      ? 'the systemd of a user runs only during their login: `loginctl enable-linger`, or --system'
+      : 'run it as root: sudo; for a machine without systemd, docs/schedule.md has a crontab',
   })
 }

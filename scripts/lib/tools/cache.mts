@@ -5,7 +5,7 @@ import { writeFailed, writeFileAtomic } from '../run/atomic-file.mts'
 import { withLock } from '../run/lock.mts'
 import type { InstallMethod, ToolName } from './pins.mts'
 
-/** A finished installation in the cache. */
+/** Finished installation in the cache. */
 export interface CacheEntry {
   folder: string
   version: string
@@ -18,26 +18,28 @@ export interface NewEntry {
   tool: ToolName
   version: string
   origin: InstallMethod
-  /** Installs into the folder; it becomes the entry only when this succeeds. */
+  /** Installs into `folder`, which becomes the entry if this succeeds. */
   fill(folder: string, signal: AbortSignal): Promise<void>
 }
 
-const marker = 'complete.json'
-/** Longer than the slowest build: a second set-up waits for the first instead of building again. */
-const waitForOtherMs = 30 * 60_000
+const MARKER = 'complete.json'
+/** Longer than the slowest build: a second set-up waits for the first one instead of building too. */
+const WAIT_FOR_OTHER_MS = 30 * 60_000
 
-/** Where installed tools live, outside every work tree: `$XDG_CACHE_HOME/proxmint/tools`. */
+/** Folder of installed tools, shared by all clones of the repository: `$XDG_CACHE_HOME/proxmint/tools`. */
 export function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'proxmint', 'tools')
 }
 
-const entryFolder = (tool: ToolName, version: string): string => join(cacheFolder(), tool, version)
+function entryFolder(tool: ToolName, version: string): string {
+  return join(cacheFolder(), tool, version)
+}
 
-/** The entry, or nothing where it is missing, unfinished or has lost or changed the size of a file. */
+/** Reads an entry; undefined if it is missing or unfinished, or if a file is missing or has another size. */
 export async function readEntry(tool: ToolName, version: string): Promise<CacheEntry | undefined> {
   const folder = entryFolder(tool, version)
   try {
-    const recorded = JSON.parse(await readFile(join(folder, marker), 'utf8')) as Omit<CacheEntry, 'folder'>
+    const recorded = JSON.parse(await readFile(join(folder, MARKER), 'utf8')) as Omit<CacheEntry, 'folder'>
     const sizes = await fileSizes(folder, Object.keys(recorded.files))
     const intact = Object.entries(recorded.files).every(([path, bytes]) => sizes[path] === bytes)
     return intact ? { ...recorded, folder } : undefined
@@ -46,21 +48,21 @@ export async function readEntry(tool: ToolName, version: string): Promise<CacheE
   }
 }
 
-/** Removes an entry that turned out not to work, so that it is installed anew. */
+/** Removes an entry that does not work, so that it is installed again. */
 export async function discardEntry(tool: ToolName, version: string): Promise<void> {
   await rm(entryFolder(tool, version), { recursive: true, force: true })
 }
 
 /**
- * Fills a temporary folder and renames it into place, under a lock: a set-up that was killed leaves nothing
- * that looks finished, and of two at once the second uses what the first installed.
+ * Fills a temporary folder and renames it into place, while holding a lock. A killed set-up leaves no entry that looks
+ * finished. If two set-ups run at once, the second uses the first one's installation.
  */
 export async function installEntry(entry: NewEntry, signal: AbortSignal): Promise<CacheEntry> {
   const { tool, version } = entry
   const lock = {
     path: entryFolder(tool, version),
     purpose: `install ${tool} ${version}`,
-    waitMs: waitForOtherMs,
+    waitMs: WAIT_FOR_OTHER_MS,
   }
   return await withLock(lock, async lockLost => {
     const finished = await readEntry(tool, version)
@@ -75,7 +77,7 @@ async function fillEntry(entry: NewEntry, signal: AbortSignal): Promise<CacheEnt
     await entry.fill(partial, signal)
     const { version, origin } = entry
     const files = await fileSizes(partial, await filesBelow(partial))
-    await writeFileAtomic(join(partial, marker), `${JSON.stringify({ version, origin, files }, null, 2)}\n`)
+    await writeFileAtomic(join(partial, MARKER), `${JSON.stringify({ version, origin, files }, null, 2)}\n`)
     await rm(folder, { recursive: true, force: true })
     await rename(partial, folder)
     return { folder, version, origin, files }
@@ -84,7 +86,7 @@ async function fillEntry(entry: NewEntry, signal: AbortSignal): Promise<CacheEnt
   }
 }
 
-/** Also removes what killed set-ups left: whoever holds the lock is the only one at work here. */
+/** Also removes folders that killed set-ups left: the holder of the lock is the only one that works here. */
 async function newPartialFolder(folder: string): Promise<string> {
   const parent = dirname(folder)
   const prefix = `.${basename(folder)}.partial-`

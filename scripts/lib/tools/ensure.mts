@@ -5,15 +5,14 @@ import { interrupted, ProxmintError } from '../run/errors.mts'
 import { cacheFolder, discardEntry, readEntry } from './cache.mts'
 import { searchTool } from './find.mts'
 import { buildWithGo } from './go-build.mts'
-import type { Installer } from './installer.mts'
 import { type InstallMethod, type Pin, pins, type ToolName } from './pins.mts'
 import { officialReleases } from './release.mts'
 import { installFromDistribution } from './system-packages.mts'
-import type { Tool } from './tool.mts'
+import type { Installer, Tool } from './tool.mts'
 
 export interface EnsureOptions {
   signal: AbortSignal
-  /** Told in one sentence each what was found wanting and which way of installing was closed. */
+  /** Receives one sentence for each unusable program and each method that failed. */
   onNote: (sentence: string) => void
 }
 
@@ -21,11 +20,11 @@ type Methods = Record<InstallMethod, Installer>
 
 export interface Obtained {
   tools: Tool[]
-  /** Name of a tool that cannot be had -> everything that was tried, in one sentence each. */
+  /** Name of a missing tool -> the failed attempts, separated by semicolons. */
   failures: Partial<Record<ToolName, string>>
 }
 
-/** Finds each tool or installs it, in the order that tools/pins.json gives. */
+/** Finds or installs each tool. tools/pins.json has the order of the methods. */
 export async function obtainTools(names: ToolName[], options: EnsureOptions): Promise<Obtained> {
   const methods = { release: officialReleases(), go: buildWithGo, system: installFromDistribution }
   const obtained: Obtained = { tools: [], failures: {} }
@@ -37,7 +36,7 @@ export async function obtainTools(names: ToolName[], options: EnsureOptions): Pr
   return obtained
 }
 
-/** The tool, or why each way to it is closed. */
+/** Finds or installs one tool. @returns The tool, or the reason of each failed attempt. */
 async function ensureTool(
   name: ToolName,
   methods: Methods,
@@ -46,7 +45,7 @@ async function ensureTool(
   const cached = await readEntry(name, pins.tools[name].version)
   const { tool, rejected } = await searchTool(name)
   if (tool !== undefined && (tool.dialect !== 'packaged' || (await upgradeFailedLately(name)))) return tool
-  // It was there and the search did not take it, so it does not work: nothing may mistake it for finished.
+  // The search rejected the entry, so it does not work.
   if (cached !== undefined) await discardEntry(name, cached.version)
   for (const sentence of rejected) options.onNote(`${name}: ${sentence}`)
   const reasons = [...rejected]
@@ -61,7 +60,7 @@ async function ensureTool(
   return best ?? reasons
 }
 
-/** Who has the distribution's Packer already can only gain a better one. */
+/** Methods to try. The distribution's package is not one of them if it is already installed. */
 export function waysToInstall(name: ToolName, found: Tool | undefined): InstallMethod[] {
   const pin: Pin = pins.tools[name]
   return found === undefined ? pin.install : pin.install.filter(way => way !== 'system')
@@ -87,13 +86,16 @@ async function tryMethod(
   return tool
 }
 
-const upgradeNote = (name: ToolName): string => join(cacheFolder(), name, 'release-failed.txt')
-const retryUpgradeAfterMs = 24 * 3600_000
+const RETRY_UPGRADE_AFTER_MS = 24 * 3600_000
 
-/** A tool that works is not held up by a download that failed less than a day ago. */
+function upgradeNote(name: ToolName): string {
+  return join(cacheFolder(), name, 'release-failed.txt')
+}
+
+/** True if a download failed less than a day ago: an older tool that works is then used at once. */
 async function upgradeFailedLately(name: ToolName): Promise<boolean> {
   const failed = await stat(upgradeNote(name)).catch(() => undefined)
-  return failed !== undefined && Date.now() - failed.mtimeMs < retryUpgradeAfterMs
+  return failed !== undefined && Date.now() - failed.mtimeMs < RETRY_UPGRADE_AFTER_MS
 }
 
 async function rememberFailedUpgrade(name: ToolName, reason: string): Promise<void> {

@@ -17,12 +17,12 @@ interface Place extends Candidate {
   origin: Tool['origin']
 }
 
-/** The tool on PATH or in the cache, if one is there that works; installs nothing. */
+/** Finds a usable tool on PATH or in the cache. Installs nothing. */
 export async function findTool(name: ToolName): Promise<Tool | undefined> {
   return (await searchTool(name)).tool
 }
 
-/** @throws ProxmintError that names what was found and why it will not do. */
+/** Finds a tool. @throws ProxmintError If none is usable, with each program that was found and the reason. */
 export async function requireTool(name: ToolName): Promise<Tool> {
   const { tool, rejected } = await searchTool(name)
   if (tool !== undefined) return tool
@@ -32,7 +32,7 @@ export async function requireTool(name: ToolName): Promise<Tool> {
   })
 }
 
-/** As `findTool`, with every program that was found and rejected. */
+/** Finds a tool and reports every program that was rejected. */
 export async function searchTool(name: ToolName): Promise<Search> {
   if (name === 'proxmox-provider') return { tool: await findProvider(), rejected: [] }
   const rejected: Rejection[] = []
@@ -56,7 +56,7 @@ function toolAt(place: Place, { version, dialect, plugin }: Usability & { usable
   return { name, file, version, origin, ...further }
 }
 
-/** Where to look, best first: PATH, then the cache. */
+/** Places to search, in order: PATH, then the cache. */
 async function placesOf(name: ToolName): Promise<Place[]> {
   const pin: Pin = pins.tools[name]
   const places: Place[] = []
@@ -68,14 +68,16 @@ async function placesOf(name: ToolName): Promise<Place[]> {
   return entry === undefined ? places : [...places, cachedPlace(name, pin, entry)]
 }
 
-/** Where /bin is /usr/bin by another name, one program is found twice; asking it costs a fifth of a second. */
+/** Removes second names of a file. If /bin is a link to /usr/bin, PATH has each program twice; a check takes 0.2 s. */
 async function onceEach(files: readonly string[]): Promise<string[]> {
   const real = await Promise.all(files.map(file => realpath(file).catch(() => file)))
   return files.filter((_, index) => real.indexOf(real[index]!) === index)
 }
 
-/** A distribution installs into /usr/bin, where nobody else should. */
-const originOnPath = (file: string): Tool['origin'] => (/^(\/usr)?\/s?bin\//.test(file) ? 'system' : 'path')
+/** Origin of a program on PATH. Only the distribution installs into /usr/bin. */
+function originOnPath(file: string): Tool['origin'] {
+  return /^(\/usr)?\/s?bin\//.test(file) ? 'system' : 'path'
+}
 
 function cachedPlace(name: ToolName, pin: Pin, entry: CacheEntry): Place {
   const program = pin.programs[0]!

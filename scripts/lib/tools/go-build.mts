@@ -1,3 +1,5 @@
+/** Builds tools from source, with modules of the Go module proxy. */
+
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,23 +8,22 @@ import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
 import { installEntry, type NewEntry } from './cache.mts'
-import type { Installer } from './installer.mts'
-import { pins, type ToolName, toolsFolder } from './pins.mts'
+import { pins, TOOLS_FOLDER, type ToolName } from './pins.mts'
 import { probe } from './probe.mts'
 import { layOutBuilt } from './provider.mts'
 import { isAtLeast, versionIn } from './versions.mts'
 
 interface Recipe {
   packages: string[]
-  /** Linker flags with which the program tells its version as the release does. */
+  /** Linker flags that set the version that the program prints. */
   versionFlags: string
 }
 
 /**
- * What can be built from the Go module proxy; each has its module, with go.sum, in tools/go/<tool>.
- * Packer is not here: its proxmox plugin is not on the proxy, and without it Packer is of no use.
+ * Tools that can be built. tools/go/<tool> has the module of each, with go.sum. Packer is missing because its proxmox
+ * plugin is not on the proxy.
  */
-const recipes: Partial<Record<ToolName, Recipe>> = {
+const RECIPES: Partial<Record<ToolName, Recipe>> = {
   sops: { packages: ['github.com/getsops/sops/v3/cmd/sops'], versionFlags: '' },
   age: {
     packages: ['filippo.io/age/cmd/age', 'filippo.io/age/cmd/age-keygen'],
@@ -38,13 +39,16 @@ const recipes: Partial<Record<ToolName, Recipe>> = {
   },
 }
 
-/** The first Go that fetches a newer one by itself when a module asks for it. */
+/** First version of Go that downloads a newer Go if a module requires one. */
 const FIRST_SWITCHING_GO = '1.21'
 
-/** Builds the pinned version. What is downloaded is verified by the module's committed go.sum. */
-export const buildWithGo: Installer = async (name, signal) => {
-  const recipe = recipes[name]!
-  const moduleFolder = fileURLToPath(new URL(`go/${name}/`, toolsFolder))
+/**
+ * Builds the pinned version of a tool. Go verifies downloads with the committed go.sum.
+ * @throws ProxmintError If Go is missing or too old, or if the build fails.
+ */
+export async function buildWithGo(name: ToolName, signal: AbortSignal): Promise<void> {
+  const recipe = RECIPES[name]!
+  const moduleFolder = fileURLToPath(new URL(`go/${name}/`, TOOLS_FOLDER))
   await checkGo(moduleFolder)
   const { version } = pins.tools[name]
   const fill: NewEntry['fill'] = async (folder, fillSignal) => {
@@ -56,7 +60,7 @@ export const buildWithGo: Installer = async (name, signal) => {
   await installEntry({ tool: name, version, origin: 'go', fill }, signal)
 }
 
-/** CGO off: the result needs no C compiler and no library. GOWORK off: a workspace above must not matter. */
+/** CGO off: needs no C compiler and no library. GOWORK off: ignores a workspace in a folder above. */
 function buildPlan(recipe: Recipe, moduleFolder: string, outputFolder: string): CommandPlan {
   const { packages, versionFlags } = recipe
   const flags = `-s -w ${versionFlags}`.trim()
@@ -89,7 +93,7 @@ function buildFailed(name: ToolName, output: string): ProxmintError {
   return new ProxmintError(`building ${name} with Go failed: ${lines.slice(-3).join(' / ')}`)
 }
 
-/** @throws ProxmintError that says which Go to install. */
+/** @throws ProxmintError With the version of Go to install. */
 async function checkGo(moduleFolder: string): Promise<void> {
   const needed = await neededGo(moduleFolder)
   const go = await which('go', { nothrow: true })

@@ -6,8 +6,8 @@ import { isAtLeast } from './versions.mts'
 const { minimum, plugin } = pins.tools.packer
 
 /**
- * Which of the two kinds of Packer this is, by trying: a modern one needs a proxmox plugin that loads; a 1.6
- * needs the proxmox-clone builder it was built with. Anything between them is no longer maintained by anyone.
+ * Tests which kind of Packer this is. A modern one needs a proxmox plugin that loads. A 1.6 needs its built-in
+ * proxmox-clone builder. Nobody maintains the versions in between.
  */
 export async function examinePacker(candidate: Candidate, version: string): Promise<Usability> {
   if (isAtLeast(version, minimum['packer']!)) return await examineModern(candidate, version)
@@ -28,7 +28,7 @@ async function examineModern(candidate: Candidate, version: string): Promise<Usa
   return { usable: false, version, reason: `its plugin ${plugin.source} ${faults.join('; ')}` }
 }
 
-/** `describe` is what Packer itself asks a plugin before it uses it. */
+/** Runs `describe`, as Packer does before it uses a plugin. */
 async function examinePlugin(file: string): Promise<{ version: string } | { fault: string }> {
   const answer = await probe({ file }, ['describe'])
   try {
@@ -41,10 +41,10 @@ async function examinePlugin(file: string): Promise<{ version: string } | { faul
   }
 }
 
-/** A template that lacks everything: only a Packer that knows the builder can say what is missing. */
+/** Validates an empty template: only a Packer that has the builder can name the missing settings. */
 async function examinePackaged(candidate: Candidate, version: string): Promise<Usability> {
   const answer = await probe(candidate, ['validate', '-'], '{"builders":[{"type":"proxmox-clone"}]}')
-  // Not the URL or the login: those it would take from the environment.
+  // URL and login may be set in the environment; the node may not.
   const known = /node must be specified/.test(`${answer.stdout}${answer.stderr}`)
   return known
     ? { usable: true, version, dialect: 'packaged' }

@@ -1,24 +1,24 @@
 import { readFileSync } from 'node:fs'
 
 export type ToolName = 'packer' | 'sops' | 'age' | 'opentofu' | 'proxmox-provider'
-/** How a missing tool is had: its official release, a build from the Go module proxy, the distribution. */
+/** Ways to install a missing tool: its official release, a build with Go, the distribution's package. */
 export type InstallMethod = 'release' | 'go' | 'system'
 type Purpose = 'demo' | 'test'
 
 /** One tool in tools/pins.json. */
 export interface Pin {
-  /** What is installed where nothing usable is found. */
+  /** Version to install if no usable one is found. */
   version: string
-  /** What an installation of it consists of, found in one folder. */
+  /** Programs of an installation, in one folder; the first is the tool itself. */
   programs: string[]
-  /** Program name on PATH -> oldest version that will do. The first program found usable wins. */
+  /** Program name on PATH -> oldest usable version. The first usable program wins. */
   minimum: Record<string, string>
-  /** Tried in this order. */
+  /** Methods in the order in which they are tried. */
   install: InstallMethod[]
   neededFor: Purpose[]
 }
 
-/** Packer's proxmox plugin: pinned and oldest usable version. */
+/** Packer's proxmox plugin: version to install and oldest usable version. */
 interface PluginPin {
   source: string
   version: string
@@ -26,14 +26,14 @@ interface PluginPin {
 }
 
 interface Pins {
-  /** The npm package of mise, which downloads and verifies releases. */
+  /** npm package of mise, which downloads and verifies releases. */
   mise: { package: string; version: string }
   tools: Record<ToolName, Pin> & { packer: { plugin: PluginPin } }
 }
 
-/** The repository's `tools` folder. */
-export const toolsFolder = new URL('../../../tools/', import.meta.url)
+/** Folder `tools` of the repository. */
+export const TOOLS_FOLDER = new URL('../../../tools/', import.meta.url)
 
-export const pins = JSON.parse(readFileSync(new URL('pins.json', toolsFolder), 'utf8')) as Pins
+export const pins = JSON.parse(readFileSync(new URL('pins.json', TOOLS_FOLDER), 'utf8')) as Pins
 
 export const toolNames = Object.keys(pins.tools) as ToolName[]

@@ -2,32 +2,32 @@ import { messageOf } from '../run/errors.mts'
 import { type CommandPlan, type CommandResult, runCommand } from '../run/exec.mts'
 import type { Candidate } from './tool.mts'
 
-const timeoutMs = 20_000
+const TIMEOUT_MS = 20_000
 
-/** Asking for a version must neither phone home nor read the user's CLI configuration. */
-const quietEnv = {
+/** Disables version checks over the network and the user's CLI configuration. */
+const QUIET_ENV = {
   CHECKPOINT_DISABLE: '1',
   SOPS_DISABLE_VERSION_CHECK: 'true',
   TF_CLI_CONFIG_FILE: undefined,
 }
 
-/** Runs the candidate with a time limit; one that cannot be started answers like one that failed. */
+/** Runs the candidate for at most 20 s. If it cannot be started, the result has code 126 and the reason as stderr. */
 export async function probe(
   candidate: Pick<Candidate, 'file' | 'env'>,
   args: string[],
   input?: string,
 ): Promise<CommandResult> {
-  const plan: CommandPlan = { file: candidate.file, args, env: { ...quietEnv, ...candidate.env }, input }
+  const plan: CommandPlan = { file: candidate.file, args, env: { ...QUIET_ENV, ...candidate.env }, input }
   try {
-    return await runCommand(plan, { timeoutMs, graceMs: 1000 })
+    return await runCommand(plan, { timeoutMs: TIMEOUT_MS, graceMs: 1000 })
   } catch (error) {
     return { code: 126, stdout: '', stderr: messageOf(error), timedOut: false }
   }
 }
 
-/** What a failed program said last, for a sentence. */
+/** Last line that a failed program printed, as a part of a sentence. */
 export function lastLine(result: CommandResult): string {
-  if (result.timedOut) return `no answer in ${timeoutMs / 1000} s`
+  if (result.timedOut) return `no answer in ${TIMEOUT_MS / 1000} s`
   const lines = `${result.stdout}\n${result.stderr}`.split('\n').filter(line => line.trim() !== '')
   return lines.at(-1)?.trim() ?? `exit code ${result.code}, no output`
 }

@@ -1,3 +1,5 @@
+/** The OpenTofu provider bpg/proxmox in the cache, as a filesystem mirror that `tofu init` reads. */
+
 import { cp, link, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { arch, platform } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -9,18 +11,18 @@ import { pins } from './pins.mts'
 import { lastLine } from './probe.mts'
 import type { Tool } from './tool.mts'
 
-const address = 'bpg/proxmox'
-/** OpenTofu and Terraform expand the address with hosts of their own; the mirror answers for both. */
-const hosts = ['registry.opentofu.org', 'registry.terraform.io']
+const ADDRESS = 'bpg/proxmox'
+/** Default registries of OpenTofu and Terraform. The mirror has the provider for both. */
+const HOSTS = ['registry.opentofu.org', 'registry.terraform.io']
 const { version } = pins.tools['proxmox-provider']
-const goArchitectures: Record<string, string> = { x64: 'amd64', ia32: '386' }
-/** As OpenTofu and Terraform name this machine. */
-const target = `${platform()}_${goArchitectures[arch()] ?? arch()}`
+const GO_ARCHITECTURES: Record<string, string> = { x64: 'amd64', ia32: '386' }
+/** Platform of this machine, as OpenTofu and Terraform name it: `linux_amd64`. */
+const TARGET = `${platform()}_${GO_ARCHITECTURES[arch()] ?? arch()}`
 
-/** The provider in the cache, with the CLI configuration that makes `tofu init` take it from there. */
+/** Finds the provider in the cache. Its `env` names a CLI configuration, by which `tofu init` uses the mirror. */
 export async function findProvider(): Promise<Tool | undefined> {
   const entry = await readEntry('proxmox-provider', version)
-  const file = entry && Object.keys(entry.files).find(path => path.startsWith(`mirror/${hosts[0]}/`))
+  const file = entry && Object.keys(entry.files).find(path => path.startsWith(`mirror/${HOSTS[0]}/`))
   if (entry === undefined || file === undefined) return undefined
   const config = join(cacheFolder(), 'proxmox-provider', `${version}.tfrc`)
   await writeIfChanged(config, cliConfig(join(entry.folder, 'mirror')))
@@ -33,15 +35,15 @@ export async function findProvider(): Promise<Tool | undefined> {
   }
 }
 
-/** Beside the entry, not in it: a cache that was moved gets a configuration with its new path. */
+/** Writes the configuration beside the entry: it holds the path of the cache, which the user may move. */
 async function writeIfChanged(path: string, content: string): Promise<void> {
   const present = await readFile(path, 'utf8').catch(() => undefined)
   if (present !== content) await writeFileAtomic(path, content)
 }
 
-/** Every other provider still comes from its registry. */
+/** CLI configuration with the mirror for this provider. All other providers come from their registries. */
 function cliConfig(mirror: string): string {
-  const ours = JSON.stringify(hosts.map(host => `${host}/${address}`))
+  const ours = JSON.stringify(HOSTS.map(host => `${host}/${ADDRESS}`))
   return [
     'provider_installation {',
     '  filesystem_mirror {',
@@ -57,10 +59,10 @@ function cliConfig(mirror: string): string {
   ].join('\n')
 }
 
-/** Lays a built provider out as a filesystem mirror below `folder`. */
+/** Moves a built provider into a filesystem mirror below `folder`. */
 export async function layOutBuilt(built: string, folder: string): Promise<void> {
-  const [first, ...others] = hosts.map(host =>
-    join(folder, 'mirror', host, address, version, target, `terraform-provider-proxmox_v${version}`),
+  const [first, ...others] = HOSTS.map(host =>
+    join(folder, 'mirror', host, ADDRESS, version, TARGET, `terraform-provider-proxmox_v${version}`),
   )
   await mkdir(dirname(first!), { recursive: true })
   await rename(built, first!)
@@ -71,20 +73,20 @@ export async function layOutBuilt(built: string, folder: string): Promise<void> 
 }
 
 /**
- * Has OpenTofu or Terraform download the official release into a mirror below `folder`: they check its
- * signature and checksum.
- * @throws ProxmintError with what they said last.
+ * Downloads the official release into a mirror below `folder`. OpenTofu or Terraform checks its signature and
+ * checksum.
+ * @throws ProxmintError With the last line that they printed.
  */
 export async function mirrorRelease(tofu: Tool, folder: string, signal: AbortSignal): Promise<void> {
   const mirror = join(folder, 'mirror')
   await mkdir(mirror)
-  const proxmox = { source: address, version: `= ${version}` }
+  const proxmox = { source: ADDRESS, version: `= ${version}` }
   await writeFile(
     join(folder, 'providers.tf.json'),
     JSON.stringify({ terraform: { required_providers: { proxmox } } }),
   )
   const env = { NO_COLOR: '1', TF_CLI_CONFIG_FILE: undefined }
-  const download = command`${tofu.file} providers mirror -platform=${target} ${mirror}`
+  const download = command`${tofu.file} providers mirror -platform=${TARGET} ${mirror}`
   const result = await runCommand(
     { ...download, cwd: folder, env },
     { signal, timeoutMs: 300_000, graceMs: 5000 },
@@ -93,10 +95,10 @@ export async function mirrorRelease(tofu: Tool, folder: string, signal: AbortSig
   await serveUnderEveryHost(mirror)
 }
 
-/** The download stands under the host of whichever program made it. */
+/** Copies the download, which is in the folder of one host, to the other host. */
 async function serveUnderEveryHost(mirror: string): Promise<void> {
   const [present] = await readdir(mirror)
-  for (const host of hosts) {
+  for (const host of HOSTS) {
     if (host !== present) await cp(join(mirror, present!), join(mirror, host), { recursive: true })
   }
 }

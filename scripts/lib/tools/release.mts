@@ -6,18 +6,18 @@ import { type CommandPlan, type CommandResult, command, runCommand } from '../ru
 import { withProgress } from '../run/progress.mts'
 import { installEntry, type NewEntry } from './cache.mts'
 import { findTool } from './find.mts'
-import type { Installer } from './installer.mts'
 import { type Pin, pins, type ToolName } from './pins.mts'
 import { lastLine } from './probe.mts'
 import { mirrorRelease } from './provider.mts'
+import type { Installer } from './tool.mts'
 
-/** Enough for a large program over a slow line. */
+/** Enough for a large program and a slow connection. */
 const DOWNLOAD_LIMIT_MS = 300_000
 
 /**
- * The official releases by pinned version. Programs come by mise, which compares each download with the
- * checksums its project published, and checks signatures and attestations where there are any; Packer compares
- * its plugin with the checksums of the plugin's release. Once nothing could be reached, nothing more is tried.
+ * Installer that installs official releases by pinned version. mise downloads programs; it checks the checksums that the
+ * project published, and signatures and attestations if there are any. Packer downloads its plugin and checks its
+ * checksum. After a network failure the method tries no other release.
  */
 export function officialReleases(): Installer {
   let reachable = true
@@ -81,7 +81,7 @@ async function mise(args: string[], folder: string, signal: AbortSignal): Promis
   throw new ProxmintError(`its release cannot be downloaded (${complaint(result)})`)
 }
 
-/** Everything mise keeps stays below `folder`; the user's own mise, if any, is neither read nor changed. */
+/** Plans a mise command. All its files stay below `folder`; it does not use or change the user's own mise. */
 export function misePlan(args: string[], folder: string): CommandPlan {
   const own = join(folder, MISE_FOLDER)
   return {
@@ -94,16 +94,16 @@ export function misePlan(args: string[], folder: string): CommandPlan {
       MISE_CONFIG_DIR: join(own, 'config'),
       MISE_NO_CONFIG: '1',
       MISE_YES: '1',
-      // In CI mise colours what it prints even where there is no terminal.
+      // In CI mise prints colours even without a terminal.
       MISE_COLOR: '0',
       NO_COLOR: '1',
-      // Behind a firewall that swallows packets these make it give up in seconds instead of a minute.
+      // Behind a firewall that drops packets, mise then fails in seconds instead of a minute.
       MISE_HTTP_RETRIES: '0',
       MISE_HTTP_TIMEOUT: '5s',
       MISE_FETCH_REMOTE_VERSIONS_TIMEOUT: '3s',
       MISE_PREFER_OFFLINE: '1',
       MISE_USE_VERSIONS_HOST: '0',
-      // And npm, which fetches mise itself, would wait a minute between its tries.
+      // npm, which downloads mise, waits up to a minute between its attempts by default.
       npm_config_fetch_retries: '1',
       npm_config_fetch_retry_mintimeout: '1000',
       npm_config_fetch_retry_maxtimeout: '2000',
@@ -111,13 +111,13 @@ export function misePlan(args: string[], folder: string): CommandPlan {
   }
 }
 
-/** The first line in which mise or npm says what failed: of its chain of causes the last two. */
+/** Error of mise or npm, with the last two causes of its chain. */
 function complaint(result: CommandResult): string {
   const line = /^(?:mise|npm) (?:ERROR|error) +(?!code )(.+)$/m.exec(result.stderr)?.[1]
   return line?.split(': ').slice(-2).join(': ') ?? lastLine(result)
 }
 
-/** Told from a wrong version or a wrong checksum, which concern one tool only. */
+/** True for a failure that concerns every tool, unlike a wrong version or checksum. */
 function isNetworkFault(message: string): boolean {
   return /sending request|lookup address|timed out|no answer|connection failure|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|_CERT/i.test(
     message,

@@ -1,4 +1,5 @@
 import { ProxmintError } from '../run/errors.mts'
+import { formatTable } from '../run/table.mts'
 import { type EnsureOptions, obtainTools, waysToInstall } from './ensure.mts'
 import { searchTool } from './find.mts'
 import { type InstallMethod, pins, type ToolName, toolNames } from './pins.mts'
@@ -13,7 +14,7 @@ import {
 } from './system-packages.mts'
 import type { Rejection, Tool } from './tool.mts'
 
-/** What a set-up is for. `qemu` is asked for by name only: it is large and few need it. */
+/** Purposes of a set-up. `all` leaves out `qemu`, which is large and needed by few. */
 export const purposes = ['demo', 'test', 'qemu', 'all'] as const
 type SetupPurpose = (typeof purposes)[number]
 
@@ -22,10 +23,10 @@ export interface SetupRequest {
   groups: PackageGroup[]
 }
 
-/** What a set-up would do: nothing for what is there. */
+/** Actions of a set-up. */
 interface SetupPlan {
   tools: { name: ToolName; found: Tool | undefined; rejected: Rejection[]; wouldTry: InstallMethod[] }[]
-  /** The line that installs the missing system packages. */
+  /** Command that installs the missing system packages; undefined if none is missing. */
   packages: string | undefined
 }
 
@@ -48,8 +49,8 @@ export async function planSetup(request: SetupRequest): Promise<SetupPlan> {
 }
 
 /**
- * Finds or installs everything the request names.
- * @throws ProxmintError that lists everything still missing at once, with the one line that installs it.
+ * Finds or installs all tools and packages of the request.
+ * @throws ProxmintError With everything that is still missing, and one command that installs it.
  */
 export async function setUp(request: SetupRequest, options: EnsureOptions): Promise<Tool[]> {
   const host = await describeHost()
@@ -67,7 +68,7 @@ export async function setUp(request: SetupRequest, options: EnsureOptions): Prom
   })
 }
 
-/** The packages that are missing and cannot be installed by this process. */
+/** Installs missing packages if this process may. @returns The packages that are still missing. */
 async function installMissing(
   groups: PackageGroup[],
   host: Host,
@@ -83,7 +84,7 @@ async function installMissing(
   return missing
 }
 
-const origins: Record<Tool['origin'], string> = {
+const ORIGINS: Record<Tool['origin'], string> = {
   path: 'PATH',
   system: 'distribution',
   release: 'official release',
@@ -94,20 +95,17 @@ const origins: Record<Tool['origin'], string> = {
 export function formatTools(tools: Tool[]): string {
   if (tools.length === 0) return 'nothing is missing'
   const rows = tools.map(({ name, version, origin, dialect, file }) => {
-    const source = dialect === 'packaged' ? `${origins[origin]}, 1.6 dialect` : origins[origin]
+    const source = dialect === 'packaged' ? `${ORIGINS[origin]}, 1.6 dialect` : ORIGINS[origin]
     return [name, version, source, file]
   })
-  const table = [['tool', 'version', 'from', 'file'], ...rows]
-  const widths = [0, 1, 2].map(column => Math.max(...table.map(row => row[column]!.length)))
-  const line = (row: string[]): string => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')
-  return table.map(line).join('\n')
+  return formatTable(['tool', 'version', 'from', 'file'], rows)
 }
 
-/** The same for `--dry-run`, with what would be done. */
+/** Text of `--dry-run`: the state of each tool and the methods that a set-up would try. */
 export function formatPlan(plan: SetupPlan): string {
   const tools = plan.tools.map(({ name, found, rejected, wouldTry }) => {
     const have = found === undefined ? 'not there' : `${found.version} at ${found.file}`
-    const next = wouldTry.length === 0 ? '' : `; would try: ${wouldTry.map(way => origins[way]).join(', ')}`
+    const next = wouldTry.length === 0 ? '' : `; would try: ${wouldTry.map(way => ORIGINS[way]).join(', ')}`
     return [`${name}: ${have}${next}`, ...rejected.map(reason => `  not usable: ${reason}`)].join('\n')
   })
   return [...tools, `system packages: ${plan.packages ?? 'nothing is missing'}`].join('\n')

@@ -5,37 +5,36 @@ import { which } from 'zx/core'
 import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, type CommandResult, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
-import type { Installer } from './installer.mts'
-import { type ToolName, toolsFolder } from './pins.mts'
+import { TOOLS_FOLDER, type ToolName } from './pins.mts'
 import { lastLine, probe } from './probe.mts'
 
 export type PackageGroup = 'demo' | 'test' | 'qemu'
 
-/** One Debian or Ubuntu package in tools/system-packages.json. */
+/** Debian or Ubuntu package in tools/system-packages.json. */
 interface SystemPackage {
   package: string
   groups: PackageGroup[]
   for: string
-  /** Installed only when this tool cannot be had in a better way. */
+  /** Tool that the package has. It is installed only if every better method failed. */
   tool?: ToolName
-  /** What shows that it is there, however it came. */
+  /** Command or Python module that shows that the package, or an equivalent, is installed. */
   provides?: { command?: string; pythonModule?: string }
-  /** Needed only by users who are not root. */
+  /** True if only users other than root need it. */
   unprivilegedOnly?: boolean
 }
 
-/** What decides whether packages can be installed here. */
+/** Facts that decide whether this process can install packages. */
 export interface Host {
   root: boolean
-  /** Debian, Ubuntu and what derives from them. */
+  /** True on Debian, Ubuntu and their derivatives. */
   apt: boolean
 }
 
 /** Waits up to 120 s for another apt. */
 const APT_OPTIONS = ['-o', 'DPkg::Lock::Timeout=120']
 
-const systemPackages: SystemPackage[] = JSON.parse(
-  readFileSync(new URL('system-packages.json', toolsFolder), 'utf8'),
+const SYSTEM_PACKAGES: SystemPackage[] = JSON.parse(
+  readFileSync(new URL('system-packages.json', TOOLS_FOLDER), 'utf8'),
 ).packages
 
 export async function describeHost(): Promise<Host> {
@@ -44,10 +43,10 @@ export async function describeHost(): Promise<Host> {
   return { root: process.getuid?.() === 0, apt }
 }
 
-/** What the groups need and this machine lacks; packages of tools are not looked at. */
+/** Packages of the groups that are missing on this machine, without packages of tools. */
 export async function missingPackages(groups: PackageGroup[], host: Host): Promise<string[]> {
   const missing: string[] = []
-  for (const entry of systemPackages) {
+  for (const entry of SYSTEM_PACKAGES) {
     const needed =
       entry.groups.some(group => groups.includes(group)) && !(entry.unprivilegedOnly && host.root)
     if (needed && entry.provides !== undefined && !(await isPresent(entry.provides)))
@@ -63,12 +62,12 @@ async function isPresent({
   if (pythonModule !== undefined) {
     return (await probe({ file: 'python3' }, ['-c', `import ${pythonModule}`])).code === 0
   }
-  // Without the system folders `ip` would seem to be missing for a user who is not root.
+  // The PATH of a user other than root may lack the system folders, which hold `ip`.
   const path = [process.env['PATH'], '/usr/sbin', '/sbin'].join(delimiter)
   return (await which(command!, { path, nothrow: true })) !== null
 }
 
-/** The one line to run, or what to do where there is no apt. */
+/** Command that installs the packages, or a sentence if the system has no apt. */
 export function installLine(names: string[], host: Host): string {
   const list = names.join(' ')
   if (!host.apt) return `install what Debian calls: ${list}`
@@ -76,8 +75,8 @@ export function installLine(names: string[], host: Host): string {
 }
 
 /**
- * Installs the packages where this process is root on Debian or Ubuntu.
- * @throws ProxmintError with the line to run, elsewhere or when apt-get fails.
+ * Installs packages.
+ * @throws ProxmintError With the command to run, if this process is not root, the system has no apt or apt-get fails.
  */
 export async function installPackages(names: string[], host: Host, signal: AbortSignal): Promise<void> {
   const missing = `${names.length === 1 ? 'a system package is' : 'system packages are'} missing: ${names.join(', ')}`
@@ -87,7 +86,7 @@ export async function installPackages(names: string[], host: Host, signal: Abort
     const install = command`apt-get ${APT_OPTIONS} install -y --no-install-recommends ${names}`
     let result = await apt(install, signal)
     if (result.code !== 0) {
-      // A fresh image has no package lists, an old one outdated ones.
+      // The package lists may be missing (new image) or outdated.
       await apt(command`apt-get ${APT_OPTIONS} update`, signal)
       result = await apt(install, signal)
     }
@@ -100,15 +99,15 @@ function apt(plan: CommandPlan, signal: AbortSignal): Promise<CommandResult> {
   return runCommand({ ...plan, env: { DEBIAN_FRONTEND: 'noninteractive' } }, { signal })
 }
 
-/** The distribution's packages of those tools that it has. */
+/** Packages of the distribution for these tools, if it has any. */
 export function packagesOfTools(tools: ToolName[]): string[] {
-  return systemPackages
-    .filter(entry => entry.tool !== undefined && tools.includes(entry.tool))
-    .map(entry => entry.package)
+  return SYSTEM_PACKAGES.filter(entry => entry.tool !== undefined && tools.includes(entry.tool)).map(
+    entry => entry.package,
+  )
 }
 
-/** The distribution's package of a tool. */
-export const installFromDistribution: Installer = async (name, signal) => {
+/** Installs the distribution's package of a tool. @throws ProxmintError If that is not possible. */
+export async function installFromDistribution(name: ToolName, signal: AbortSignal): Promise<void> {
   const names = packagesOfTools([name])
   const host = await describeHost()
   if (host.root && host.apt) return await installPackages(names, host, signal)

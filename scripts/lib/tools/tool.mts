@@ -1,37 +1,43 @@
 import type { InstallMethod, ToolName } from './pins.mts'
 
-/** `modern` reads today's templates as they are; `packaged` is Packer 1.6 with proxmox-clone built in. */
+/** Kind of Packer. `modern` reads the templates as they are; `packaged` is Packer 1.6 with a built-in proxmox-clone. */
 export type Dialect = 'modern' | 'packaged'
 
-/** A tool that was run and found usable. */
+/** Tool that was run and is usable. */
 export interface Tool {
   name: ToolName
-  /** The program to run; of the provider, the file in its mirror. */
+  /** Program to run; for the provider, the file in its mirror. */
   file: string
   version: string
-  /** `path` is wherever the user has it; `system` is the distribution's package. */
+  /** `path`: installed by the user; `system`: the distribution's package. */
   origin: 'path' | InstallMethod
-  /** Packer only. */
+  /** Only for Packer. */
   dialect?: Dialect
-  /** Version of its proxmox plugin; a packaged Packer has none. Packer only. */
+  /** Version of the proxmox plugin of a modern Packer. */
   plugin?: string
-  /** What its processes need besides the user's environment. */
+  /** Variables that its processes need besides the user's environment. */
   env?: Record<string, string>
 }
 
-/** A program that might be the tool. */
+/**
+ * Method to install a tool.
+ * @throws ProxmintError If this method is not possible or failed; the next one is tried then.
+ */
+export type Installer = (name: ToolName, signal: AbortSignal) => Promise<void>
+
+/** Program that may be the tool. */
 export interface Candidate {
   tool: ToolName
-  /** Name of the program; one tool may go by several (`tofu`, `terraform`). */
+  /** Name of the program; a tool may have several (`tofu`, `terraform`). */
   program: string
   file: string
   env?: Record<string, string>
 }
 
-/** What trying a candidate showed. */
+/** Result of a candidate's test. */
 export type Usability =
   | { usable: true; version: string; dialect?: Dialect; plugin?: string }
   | { usable: false; version?: string; reason: string }
 
-/** A program that was found and will not do, in words: `/usr/bin/sops 3.7.1: older than 3.9.0`. */
+/** Sentence about an unusable program: `/usr/bin/sops 3.7.1: older than 3.9.0`. */
 export type Rejection = string

@@ -6,12 +6,12 @@ import { lastLine, probe } from './probe.mts'
 import type { Candidate, Usability } from './tool.mts'
 import { isAtLeast, versionIn } from './versions.mts'
 
-/** Runs the program: only what answers, is new enough and is complete counts. */
+/** Runs the program. It is usable if it answers, is new enough and has its companion programs beside it. */
 export async function examine(candidate: Candidate): Promise<Usability> {
   const answer = await probe(candidate, ['--version'])
   const version = versionIn(`${answer.stdout}\n${answer.stderr}`)
   if (answer.code !== 0 || version === undefined) {
-    return { usable: false, reason: `does not tell its version (${lastLine(answer)})` }
+    return { usable: false, reason: `does not print its version (${lastLine(answer)})` }
   }
   if (candidate.tool === 'packer') return await examinePacker(candidate, version)
   const pin: Pin = pins.tools[candidate.tool]

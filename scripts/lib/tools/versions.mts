@@ -1,9 +1,9 @@
-/** The first `major.minor[.patch]` in a program's version output, without a leading `v`. */
+/** First `major.minor[.patch]` in a program's output, without a leading `v`. */
 export function versionIn(output: string): string | undefined {
   return /(?<![\d.])\d+\.\d+(?:\.\d+)?/.exec(output)?.[0]
 }
 
-/** Whether `version` is `minimum` or newer, compared number by number. */
+/** Compares two versions number by number. @returns True if `version` is `minimum` or newer. */
 export function isAtLeast(version: string, minimum: string): boolean {
   const [have, need] = [numbers(version), numbers(minimum)]
   for (const [index, wanted] of need.entries()) {
@@ -13,4 +13,6 @@ export function isAtLeast(version: string, minimum: string): boolean {
   return true
 }
 
-const numbers = (version: string): number[] => version.split('.').map(Number)
+function numbers(version: string): number[] {
+  return version.split('.').map(Number)
+}

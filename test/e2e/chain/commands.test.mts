@@ -81,7 +81,7 @@ test('what is wrong is told with its exit code, and the key never', async () => 
     expect(ended.stdout + ended.stderr).not.toContain(key)
   }
   await failing(mint(wallet.toLowerCase()), {}, 2, `lacks the checksum of EIP-55`)
-  await failing(mint('0x1'), {}, 2, 'is no address')
+  await failing(mint('0x1'), {}, 2, 'is not an address')
   await failing(['scripts/mint.mts', '--machine-id', 'x'], {}, 2, 'give --owner-wallet and --machine-id')
   await failing(
     mint(wallet),
@@ -91,16 +91,16 @@ test('what is wrong is told with its exit code, and the key never', async () => 
   )
 
   await chmod(join(site.folder, 'signer'), 0o644)
-  await failing(mint(wallet), {}, 4, "others than its owner may read the signer's key")
+  await failing(mint(wallet), {}, 4, "other users may read the signer's key")
   await writeFile(join(site.folder, 'signer'), site.chain.accounts[3]!.privateKey)
   await chmod(join(site.folder, 'signer'), 0o600)
   await failing(mint(wallet), {}, 4, 'the signer does not own the contract')
   await configure(site, text => text.replace(site.target.contract, site.chain.accounts[5]!.address))
   await failing(mint(wallet), {}, 3, 'there is no contract at')
   await site.rpc('anvil_setCode', [site.chain.accounts[5]!.address, '0x6001600101'])
-  await failing(mint(wallet), {}, 3, 'is no contract of access credentials')
+  await failing(mint(wallet), {}, 3, 'is not a contract of access credentials')
   await configure(site, text => text.replace('31337', '1'))
-  await failing(mint(wallet), {}, 3, 'is of another chain: 31337, not 1')
+  await failing(mint(wallet), {}, 3, 'belongs to another chain: 31337, not 1')
 })
 
 test('the key of the signer is rotated: the old one mints no more, the new one does, tokens stay', async () => {

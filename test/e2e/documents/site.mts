@@ -39,7 +39,7 @@ export async function createSite(lab: Lab): Promise<Site> {
     folder,
     home,
     shell: (script, further) =>
-      lab.exec(['env', ...withoutLab, 'bash', '-euo', 'pipefail', '-c', script], {
+      lab.exec(['env', ...withoutLab, 'bash', '--norc', '-euo', 'pipefail', '-c', script], {
         cwd: folder,
         env: { ...env, ...further },
       }),

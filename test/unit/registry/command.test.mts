@@ -62,7 +62,7 @@ test('a backup that contradicts itself moves nothing', async () => {
   const entries = [entry('a'), entry('b')]
   await writeFile(file, JSON.stringify({ proxmintRegistry: 1, entries, archived: [] }))
   const failure = await failureOf(() => restoreRegistry(file, true))
-  expect(failure.message).toContain('b: VMID 150 is also the one of a')
+  expect(failure.message).toContain('b: VMID 150 also belongs to a')
   expect((await checkRegistry()).entries).toBe(1)
 })
 
@@ -109,7 +109,7 @@ test.each(['', '{}', 'null', '{"proxmintRegistry":2,"entries":[],"archived":[]}'
     const file = join(folder, 'backup.json')
     await writeFile(file, text)
     expect(await failureOf(() => restoreRegistry(file, true))).toMatchObject({
-      message: `${file} is no backup of a registry`,
+      message: `${file} is not a backup of a registry`,
       exitCode: 3,
     })
     expect(await checkRegistry()).toMatchObject({ entries: 1 })
@@ -132,8 +132,8 @@ test('the check names every fault', async () => {
     'a: VMID 5 is not in vmid_range, 100 to 999',
     'b: the address 10.0.0.1 is not in the pool default',
     'c: its pool gone is not in config/db.yaml any more',
-    'c: its phase is minted, its token is not',
-    'b: token 4 is also the one of a',
+    'c: its phase is minted, but its token is not',
+    'b: token 4 also belongs to a',
   ])
   expect(formatRegistry('check', undefined, result).split('\n')[0]).toBe(
     `the registry in ${folder}/registry: 5 VMs, 1 destroyed: 5 faults`,

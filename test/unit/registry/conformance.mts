@@ -75,7 +75,7 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       'refuses the name "%s"',
       async name => {
         expect(await failureOf(() => reserve(name))).toMatchObject({
-          message: `"${name}" is no name for a VM`,
+          message: `"${name}" is not a VM name`,
           exitCode: 2,
         })
       },
@@ -120,10 +120,10 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
     })
 
     test.each([
-      [{ vmid: 100 }, 'VMID 100 is the one of taken'],
+      [{ vmid: 100 }, 'VMID 100 belongs to taken'],
       [{ vmid: 1000 }, 'VMID 1000 is not in vmid_range, 100 to 999'],
       [{ vmid: 500 }, 'VMID 500 is taken in Proxmox by a VM that is not in the registry'],
-      [{ address: '192.168.122.200' }, 'the address 192.168.122.200 is the one of taken'],
+      [{ address: '192.168.122.200' }, 'the address 192.168.122.200 belongs to taken'],
       [{ address: '10.0.0.1' }, '10.0.0.1 is not in the pool default'],
       [{ address: '10.0.0' }, '10.0.0 is not in the pool default'],
     ])('refuses %o', async (changes, message) => {
@@ -227,10 +227,10 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       ]
       const failure = await failureOf(() => store.add(added, []))
       for (const conflict of [
-        'web-1: the name is there twice',
-        'x: VMID 100 is also the one of web-1',
-        'y: the address 192.168.122.200 is also the one of web-1',
-        'z: "nowhere" is no address',
+        'web-1: the name is used twice',
+        'x: VMID 100 also belongs to web-1',
+        'y: the address 192.168.122.200 also belongs to web-1',
+        'z: "nowhere" is not an address',
       ])
         expect(failure.message).toContain(conflict)
       expect(await store.list()).toHaveLength(1)

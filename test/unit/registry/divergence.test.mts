@@ -32,12 +32,12 @@ test.each<[string, Partial<Views>, string[]]>([
   ['a VM is gone', { vms: [] }, ['web-1: VM 150 is not in Proxmox, or cannot be seen']],
   ['another VM has the number', { vms: [vm({ name: 'db' })] }, ['web-1: VM 150 on pve is named db']],
   ['the tag is gone', { vms: [vm({ tags: '' })] }, ['web-1: VM 150 on pve lacks the tag proxmint-test']],
-  ['it was stopped', { vms: [vm({ status: 'stopped' })] }, ['web-1: it is active, and VM 150 is stopped']],
+  ['it was stopped', { vms: [vm({ status: 'stopped' })] }, ['web-1: it is active, but VM 150 is stopped']],
   ['just reserved', { entries: inPhase('reserved'), vms: [] }, []],
   [
     'an address that leaks',
     { entries: inPhase('reserved', yesterday), vms: [] },
-    ['web-1: it is only reserved for more than a day, and holds 192.168.122.230'],
+    ['web-1: it was reserved more than a day ago, was never created and holds 192.168.122.230'],
   ],
   [
     'an interrupted rebuild',
@@ -56,13 +56,13 @@ test.each<[string, Partial<Views>, string[]]>([
   [
     'a VM that no wallet opens yet',
     { entries: [entry('web-1', { design: { access: {} } as VmDesign })] },
-    ['web-1: no wallet opens it: it has no token'],
+    ['web-1: it has no token, so no wallet can open it'],
   ],
   ['suspended, and off', { entries: inPhase('suspended'), vms: [vm({ status: 'stopped' })] }, []],
   [
     'suspended, and running',
     { entries: inPhase('suspended') },
-    ['web-1: it is suspended, and VM 150 is running (power it off)'],
+    ['web-1: it is suspended, but VM 150 is running (power it off)'],
   ],
   [
     'on a version that was revoked',
@@ -71,7 +71,7 @@ test.each<[string, Partial<Views>, string[]]>([
       vms: [vm({ status: 'stopped' })],
     },
     [
-      'web-1: it is active, and VM 150 is stopped',
+      'web-1: it is active, but VM 150 is stopped',
       'web-1: it is made from debian-20251201-00c0ffee, which is revoked: CVE-2026-1234',
     ],
   ],
@@ -91,7 +91,7 @@ test.each<[string, Partial<Views>, string[]]>([
   [
     'an orphan',
     { vms: [vm(), vm({ vmid: 151, name: 'lost' })] },
-    ['lost: VM 151 on pve has the tag of this site and is in no registry'],
+    ['lost: VM 151 on pve has the tag of this site, but is not in the registry'],
   ],
   [
     'templates, other sites and other numbers are no orphans',
@@ -108,7 +108,7 @@ test.each<[string, Partial<Views>, string[]]>([
   [
     'an empty folder',
     { folders: new Map([['old', { holdsState: false }]]) },
-    ['old: vms/old is in no registry (remove the folder)'],
+    ['old: the folder vms/old belongs to no VM of the registry (remove the folder)'],
   ],
   [
     'a folder whose state has something, or cannot be read',
@@ -119,8 +119,8 @@ test.each<[string, Partial<Views>, string[]]>([
       ]),
     },
     [
-      'a: vms/a is in no registry, and its state may have a VM',
-      'b: vms/b is in no registry, and its state may have a VM',
+      'a: the folder vms/a belongs to no VM of the registry, but its state may contain a VM',
+      'b: the folder vms/b belongs to no VM of the registry, but its state may contain a VM',
     ],
   ],
 ])('%s', (_, changes, expected) => {

@@ -9,9 +9,9 @@ import {
   type Generation,
   openGeneration,
 } from '../../../scripts/lib/registry/file/generation.mts'
-import { encodeLine } from '../../../scripts/lib/registry/file/line.mts'
 import { moveRegistryAside } from '../../../scripts/lib/registry/file/move-aside.mts'
 import type { JournalRecord } from '../../../scripts/lib/registry/file/state.mts'
+import { encodeLine } from '../../../scripts/lib/registry/file/state.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { interrupted } from '../../../scripts/lib/run/errors.mts'
 import { failureOf } from '../failure.mts'
@@ -85,7 +85,7 @@ test('a damaged snapshot is told', async () => {
 test('a journal without its snapshot is told', async () => {
   await writeFile(journal(5), '')
   expect(await failureOf(() => names())).toMatchObject({
-    message: `the registry is damaged: ${journal(5)}: the snapshot it goes on from is not there`,
+    message: `the registry is damaged: ${journal(5)}: the snapshot before it is missing`,
   })
 })
 

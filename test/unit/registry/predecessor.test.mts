@@ -63,7 +63,7 @@ test('leaves destroyed VMs out, whatever they look like', () => {
 })
 
 test.each([
-  ['web_1', {}, '"web_1" is no name for a VM'],
+  ['web_1', {}, '"web_1" is not a VM name'],
   ['web-2', {}, 'web-2: its vm_name is web-1'],
   ['web-1', { vmid: 'x' }, 'web-1: its vmid is x'],
   ['web-1', { ip_address: '192.168.122.999' }, 'web-1: its ip_address is 192.168.122.999'],
@@ -86,7 +86,7 @@ test('reports tokens without a VM, and several for one', () => {
 
 test.each(['', '[]', '{}', 'null', '{"vms":3}'])('refuses %s', async text => {
   expect(await failureOf(async () => readPredecessor(text, () => 'default', now))).toMatchObject({
-    message: 'the file is no vms.json of the predecessor: it has no object `vms`',
+    message: 'the file is not a vms.json of the predecessor: it has no object `vms`',
     exitCode: 3,
   })
 })

@@ -56,7 +56,7 @@ test.each<[string, Entry, SeenToken | undefined, string[]]>([
     'a VM that is gone, whose token is not',
     vm({ phase: 'destroyed' }),
     { owner, expiresAt: 0 },
-    ['the VM is destroyed, and the chain says that token 0 expires never (tell the chain)'],
+    ['the VM is destroyed, but the chain says that token 0 expires never (tell the chain)'],
   ],
 ])('%s', (_, one, token, expected) => {
   expect(found(one, token)).toEqual(expected)

@@ -57,7 +57,7 @@ test.each<[Intent, Record<string, Change['actions']>, string]>([
   [
     'update',
     { [vmAddress]: ['create'] },
-    'the state of web-1 is lost: the plan would make a VM that is there already',
+    'the state of web-1 is lost: the plan would create a VM that exists already',
   ],
   ['destroy', {}, 'the plan to destroy web-1 does nothing'],
 ])('%s: %o is refused', async (intent, changes, message) => {
@@ -72,7 +72,7 @@ test.each([
 ])('a replacement because of %j is refused with its cause', async (paths, cause) => {
   const replacement = plan({ [vmAddress]: ['delete', 'create'] }, paths)
   expect(await failureOf(async () => guardPlan(web, replacement, 'update', false))).toMatchObject({
-    message: 'the plan would destroy web-1 and make a new VM in its place',
+    message: 'the plan would destroy web-1 and create a new VM in its place',
     facts: { cause },
     exitCode: 3,
   })

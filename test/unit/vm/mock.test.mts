@@ -106,7 +106,7 @@ describe('before anybody logs in', () => {
   })
 
   test('a name that is none is told, and that a family was never built', async () => {
-    expect((await failureOf(() => vm('create', 'Web_1'))).message).toContain('is no name for a VM')
+    expect((await failureOf(() => vm('create', 'Web_1'))).message).toContain('is not a VM name')
     expect((await failureOf(() => vm('create', 'web-1', '--template', 'arch'))).message).toBe(
       'the VM is to be made from arch, which has no version yet',
     )

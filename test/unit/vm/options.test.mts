@@ -126,7 +126,7 @@ describe('a file as people have it', () => {
     const failure = await failureOf(() => load('memroy: 64\ncores: 0\ncloud_init:\n  username: Root\n'))
     expect(failure.exitCode).toBe(3)
     expect(failure.message.split('\n').slice(1).sort()).toEqual([
-      '  - line 1: memroy is no known key; did you mean memory?',
+      '  - line 1: memroy is not a known key; did you mean memory?',
       '  - line 2: cores must be >= 1, not 0',
       '  - line 4: cloud_init.username must match pattern "^[a-z_][a-z0-9_-]{0,31}$", not "Root"',
     ])

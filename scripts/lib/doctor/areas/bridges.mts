@@ -1,5 +1,5 @@
 import type { Config } from '../../config/load.mts'
-import { type PoolConfig, poolFile } from '../../config/pools.mts'
+import { POOL_FILE, type PoolConfig } from '../../config/pools.mts'
 import { listBridges } from '../../proxmox/list-bridges.mts'
 import { noBridge } from '../../site/require-bridge.mts'
 import type { DoctorCheck } from '../check.mts'
@@ -41,7 +41,7 @@ function wantedBridges(config: Config | undefined, pools: PoolConfig | undefined
   const own =
     config === undefined ? [] : [{ bridge: config.bridge, setBy: '`bridge` in config/proxmint.yaml' }]
   const ofPools = Object.values(pools?.pools ?? {}).flatMap(({ name, bridge }) =>
-    bridge === undefined ? [] : [{ bridge, setBy: `\`bridge\` of the pool ${name} in ${poolFile}` }],
+    bridge === undefined ? [] : [{ bridge, setBy: `\`bridge\` of the pool ${name} in ${POOL_FILE}` }],
   )
   return [...own, ...ofPools]
 }

@@ -1,4 +1,4 @@
-import { missingLines } from '../../site/permission-check.mts'
+import { missingLines } from '../../permissions/check.mts'
 import type { WorkVerdict } from '../../site/work-permissions.mts'
 import type { DoctorCheck } from '../check.mts'
 import { type Diagnosis, judgeLook, ok, once } from '../diagnosis.mts'

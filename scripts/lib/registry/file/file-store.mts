@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { lockLost } from '../../run/lock.mts'
 import { allocate } from '../allocate.mts'
-import { conflictsOf } from '../conflicts.mts'
+import { conflictsOf } from '../check.mts'
 import { conflicting, noSuchEntry, revised } from '../revise.mts'
 import type { RegistryStore } from '../store.mts'
 import {
@@ -18,27 +18,26 @@ import { heldBy, type JournalRecord, type RegistryState } from './state.mts'
 
 interface FileStoreOptions {
   folder: string
-  /** What is running, for whoever finds the lock taken. */
+  /** Name of this run, shown to a run that finds the lock taken. */
   purpose: string
-  /** How long to wait for other runs. */
-  waitMs?: number
-  /** Commits after which a snapshot is written. More entries may delay it. */
+  /** Number of commits before a snapshot is written; if there are more entries, their number counts. Default: 1000. */
   compactAfter?: number
 }
 
 type Change = Partial<Pick<JournalRecord, 'put' | 'archive' | 'cursors'>>
+type Decide<T> = (state: RegistryState) => Promise<{ change: Change; result: T }>
 
-/** How often a commit may find another writer faster: only with a lost lock, so hardly ever once. */
-const maxTries = 5
+/** Tries of a commit. Another writer is faster only if this run has lost its lock, so one try is nearly always enough. */
+const MAX_TRIES = 5
 
-/** The registry in a folder of this machine. It must be on a local file system, where appending is atomic. */
+/** Opens the registry in a folder. The folder must be on a local file system, where appending is atomic. */
 export function openFileStore(options: FileStoreOptions): RegistryStore {
   const { folder } = options
-  // Two that take up the journal's tail at once would each take it for their own news.
+  // Reads of the journal's tail run one by one: two at once would apply it twice.
   const inTurn = turns()
   let generation: Generation | undefined
 
-  /** The state as of now. Only in turn. */
+  /** Reads the current state. Call it through `inTurn` only. */
   const refresh = async (): Promise<Generation> => {
     if (generation !== undefined) await readTail(generation)
     if (generation === undefined || generation.sealed || generation.replaced) {
@@ -48,19 +47,12 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
     return generation
   }
 
-  /** Runs `decide` on the state under the lock and commits what it wants changed. */
-  const commit = async <T,>(
-    decide: (state: RegistryState) => Promise<{ change: Change; result: T }>,
-  ): Promise<T> => {
-    const { purpose, waitMs = 30_000 } = options
-    const lock = { name: 'registry', purpose, waitMs, retryMs: 20 }
-    return withRegistryLock(folder, lock, () => inTurn(() => commitOnce(decide)))
-  }
+  /** Runs `decide` on the state under the lock, and commits its change. */
+  const commit = <T,>(decide: Decide<T>): Promise<T> =>
+    withRegistryLock(folder, 'registry', options.purpose, () => inTurn(() => commitOnce(decide)))
 
-  const commitOnce = async <T,>(
-    decide: (state: RegistryState) => Promise<{ change: Change; result: T }>,
-  ): Promise<T> => {
-    for (let tries = 0; tries < maxTries; tries++) {
+  const commitOnce = async <T,>(decide: Decide<T>): Promise<T> => {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
       const current = await writable(refresh)
       const { change, result } = await decide(current.state)
       if (await append(current, recordOf(current.state, change))) {
@@ -68,13 +60,10 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
         return result
       }
     }
-    throw new ProxmintError(
-      `${folder} was changed by others ${maxTries} times while this run held its lock`,
-      {
-        hint: 'the lock is lost again and again: is the machine suspended, or the folder on a network file system?',
-        exitCode: exitCodes.locked,
-      },
-    )
+    throw new ProxmintError(`other runs changed ${folder} ${MAX_TRIES} times while this run held its lock`, {
+      hint: 'the lock was lost each time: check if the machine sleeps, or if the folder is on a network file system',
+      exitCode: exitCodes.locked,
+    })
   }
 
   return {
@@ -115,7 +104,7 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
       }),
     exclusively: (name, work, run) => {
       const purpose = `${work} ${name}`
-      return withRegistryLock(folder, { name: `vm-${name}`, purpose }, lost =>
+      return withRegistryLock(folder, `vm-${name}`, purpose, lost =>
         run(lost).catch(error => {
           throw lost.aborted ? lockLost(purpose, lost, error) : error
         }),
@@ -129,7 +118,7 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
   }
 }
 
-/** Runs one piece of work after the other, however the one before ended. */
+/** Makes a queue that runs one piece of work after the other, even if one fails. */
 function turns(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return work => {
@@ -139,7 +128,7 @@ function turns(): <T>(work: () => Promise<T>) => Promise<T> {
   }
 }
 
-/** A journal that was sealed by a run that died then is finished first. */
+/** Reads the current state for a commit. If a run died after it sealed the journal, its work is finished first. */
 async function writable(refresh: () => Promise<Generation>): Promise<Generation> {
   const current = await refresh()
   if (!current.sealed) return current
@@ -152,7 +141,7 @@ function recordOf(state: RegistryState, change: Change): JournalRecord {
   return { version: 1, serial: state.serial + 1, id: randomUUID(), seal: false, ...record }
 }
 
-/** Rarer the more there is to write, so that the cost of a commit does not grow with the number of entries. */
+/** Writes a snapshot if the journal is long. More entries make it rarer, so the cost of a commit stays the same. */
 async function compactIfLong(
   generation: Generation,
   { compactAfter = 1000 }: FileStoreOptions,

@@ -1,29 +1,37 @@
 import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFailed, writeFileAtomic } from '../../run/atomic-file.mts'
-import { codeOf, ProxmintError } from '../../run/errors.mts'
+import { ProxmintError } from '../../run/errors.mts'
+import { ifThere } from '../../run/if-there.mts'
 import type { Cursors } from '../allocate.mts'
 import type { Entry } from '../entry.mts'
-import { decodeLine, encodeLine } from './line.mts'
-import { applyRecord, emptyState, type JournalRecord, putEntry, type RegistryState } from './state.mts'
+import {
+  applyRecord,
+  decodeLine,
+  emptyState,
+  encodeLine,
+  type JournalRecord,
+  putEntry,
+  type RegistryState,
+} from './state.mts'
 
 /**
- * A snapshot and the journal that goes on from it. `snapshot-N.json` is the state after the commit N;
- * `journal-N.jsonl` holds the commits after that, until it is sealed by the commit M. Then come `archive-M.jsonl`,
- * the entries that ended in between, and `snapshot-M.json`, both replaced whole; whoever makes them makes the same.
+ * A snapshot and the journal after it. `snapshot-N.json` is the state after commit N; `journal-N.jsonl` holds the later
+ * commits, until commit M seals it. Then `archive-M.jsonl` (entries archived in between) and `snapshot-M.json` are
+ * written, each as a whole. Every run that writes them writes the same content.
  */
 export interface Generation {
   folder: string
   /** Serial of the snapshot; 0 without one. */
   number: number
   state: RegistryState
-  /** How much of the journal is in the state, in bytes. */
+  /** Bytes of the journal that are applied to the state. */
   offset: number
-  /** Records since the snapshot. */
+  /** Number of records since the snapshot. */
   length: number
-  /** Nothing can be committed to this journal any more. */
+  /** The journal takes no more commits. */
   sealed: boolean
-  /** There is a newer snapshot, and this journal is gone. */
+  /** A newer snapshot exists, and this journal was removed. */
   replaced: boolean
   /** The journal ends in the middle of a line: its writer died, or the disk was full. */
   torn: boolean
@@ -37,14 +45,14 @@ interface Snapshot {
   entries: Entry[]
 }
 
-const snapshotName = /^snapshot-(\d+)\.json$/
+const SNAPSHOT_NAME = /^snapshot-(\d+)\.json$/
 
-/** Reads the newest snapshot and its journal. */
+/** Reads the newest snapshot and its journal. @throws ProxmintError if one of them is damaged. */
 export async function openGeneration(folder: string): Promise<Generation> {
   for (;;) {
     const generation = await openNewest(folder)
     if (generation !== undefined) return generation
-    // Somebody made a newer one and removed what we were about to read.
+    // Another run has just written a newer snapshot and removed this one.
   }
 }
 
@@ -70,29 +78,23 @@ async function openNewest(folder: string): Promise<Generation | undefined> {
 }
 
 async function listFolder(folder: string): Promise<string[]> {
-  return readdir(folder).catch(error => {
-    if (codeOf(error) === 'ENOENT') return []
-    throw error
-  })
+  return (await ifThere(readdir(folder))) ?? []
 }
 
 function newestSnapshot(names: string[]): number {
-  return Math.max(0, ...names.map(name => Number(snapshotName.exec(name)?.[1] ?? 0)))
+  return Math.max(0, ...names.map(name => Number(SNAPSHOT_NAME.exec(name)?.[1] ?? 0)))
 }
 
-/** A journal that begins where no snapshot is would be commits without what they changed. */
+/** @throws ProxmintError if a journal is newer than the newest snapshot: the state before its commits is missing. */
 function requireSnapshot(folder: string, names: string[], number: number): void {
   const orphan = names.find(name => Number(/^journal-(\d+)\.jsonl$/.exec(name)?.[1] ?? 0) > number)
   if (orphan === undefined) return
-  throw corrupt(join(folder, orphan), 'the snapshot it goes on from is not there')
+  throw corrupt(join(folder, orphan), 'the snapshot before it is missing')
 }
 
-/** Undefined when the file is gone. */
+/** State of a snapshot; undefined if its file was removed. */
 async function readSnapshot(path: string): Promise<RegistryState | undefined> {
-  const text = await readFile(path, 'utf8').catch(error => {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw error
-  })
+  const text = await ifThere(readFile(path, 'utf8'))
   if (text === undefined) return undefined
   const snapshot = decodeLine(text.trimEnd()) as Snapshot | undefined
   if (snapshot === undefined) throw corrupt(path, 'its checksum is wrong')
@@ -102,10 +104,10 @@ async function readSnapshot(path: string): Promise<RegistryState | undefined> {
   return { ...state, serial: snapshot.serial, cursors: snapshot.cursors }
 }
 
-/** Takes up what was committed since; by whomever. */
+/** Applies the commits that any run has made since the last call. @returns their records. */
 export async function readTail(generation: Generation): Promise<JournalRecord[]> {
   const path = journalPath(generation)
-  const handle = generation.journal ?? (await openForReading(path))
+  const handle = generation.journal ?? (await ifThere(open(path, 'r')))
   if (handle === undefined) {
     generation.replaced = await isReplaced(generation)
     return []
@@ -121,13 +123,6 @@ async function isReplaced({ folder, number }: Generation): Promise<boolean> {
   return newestSnapshot(await listFolder(folder)) > number
 }
 
-async function openForReading(path: string): Promise<FileHandle | undefined> {
-  return open(path, 'r').catch(error => {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw error
-  })
-}
-
 async function readFrom(handle: FileHandle, offset: number): Promise<Buffer> {
   const { size } = await handle.stat()
   const buffer = Buffer.alloc(Math.max(0, size - offset))
@@ -135,18 +130,18 @@ async function readFrom(handle: FileHandle, offset: number): Promise<Buffer> {
   return buffer.subarray(0, bytesRead)
 }
 
-/** @returns the records that count, in their order. */
+/** Applies the complete lines of the tail. @returns the records that count, in order. */
 function takeUp(generation: Generation, tail: Buffer, path: string): JournalRecord[] {
   const end = tail.lastIndexOf(0x0a) + 1
   generation.torn = end < tail.length
   generation.offset += end
   const lines = tail.subarray(0, end).toString('utf8').split('\n')
-  // A line that cannot be read was never acknowledged: if it was, the next serial shows that one is missing.
+  // An unreadable line was never acknowledged. If it was, the next serial shows that a commit is missing.
   const records = lines.map(line => decodeLine(line) as JournalRecord | undefined)
   return records.filter(record => record !== undefined).filter(record => take(generation, record, path))
 }
 
-/** Whether the record counts: the first with the next serial, in a journal that is not sealed. */
+/** Applies a record if it counts: the first one with the next serial, in a journal that is not sealed. */
 function take(generation: Generation, record: JournalRecord, path: string): boolean {
   requireVersion(path, record.version)
   const { state } = generation
@@ -162,15 +157,16 @@ function take(generation: Generation, record: JournalRecord, path: string): bool
 
 /**
  * Appends a record and syncs it.
- * @returns whether it counts: not so when another writer was faster, or sealed the journal, whatever the lock
- *   said meanwhile. The state is up to date either way.
+ * @returns false if another writer committed this serial first or sealed the journal (possible after a lost lock).
+ *   The state is up to date in both cases.
+ * @throws ProxmintError if the file cannot be written.
  */
 export async function append(generation: Generation, record: JournalRecord): Promise<boolean> {
   const path = journalPath(generation)
   try {
     if (generation.journal === undefined) {
       generation.journal = await openForAppending(generation.folder, path)
-      // A journal that was removed has just come back empty, and nobody reads it any more.
+      // If the journal was removed, opening it has made an empty one, which no run reads.
       generation.replaced = await isReplaced(generation)
       if (generation.replaced) return false
     } else if (!(await isAt(path, generation.journal))) {
@@ -187,14 +183,9 @@ export async function append(generation: Generation, record: JournalRecord): Pro
   return (await readTail(generation)).some(({ id }) => id === record.id)
 }
 
-/** Not so of a journal that was removed, or moved aside with its registry. */
+/** Checks whether the open journal is still the file at `path`. It is not if it was removed or moved aside. */
 async function isAt(path: string, handle: FileHandle): Promise<boolean> {
-  const [opened, found] = await Promise.all([
-    handle.stat(),
-    stat(path).catch(error => {
-      if (codeOf(error) !== 'ENOENT') throw error
-    }),
-  ])
+  const [opened, found] = await Promise.all([handle.stat(), ifThere(stat(path))])
   return opened.ino === found?.ino
 }
 
@@ -205,7 +196,7 @@ async function openForAppending(folder: string, path: string): Promise<FileHandl
   return handle
 }
 
-/** Writes what follows a sealed journal, and removes what it replaces. */
+/** Writes archive and snapshot after a sealed journal, and removes the files that they replace. */
 export async function finishSealed({ folder, state }: Generation): Promise<void> {
   const { serial, cursors, archived } = state
   if (archived.length > 0) {
@@ -224,7 +215,7 @@ async function removeOlder(folder: string, serial: number): Promise<void> {
   }
 }
 
-/** Entries that ended before this generation, oldest first. */
+/** Entries that were archived before this generation, oldest first. @throws ProxmintError if a file is damaged. */
 export async function readArchive({ folder, number }: Generation): Promise<Entry[]> {
   const serials = (await listFolder(folder))
     .map(name => Number(/^archive-(\d+)\.jsonl$/.exec(name)?.[1] ?? Number.NaN))
@@ -253,14 +244,12 @@ function requireVersion(path: string, version: number): void {
   if (version === 1) return
   throw new ProxmintError(
     `${path} was written by a newer proxmint (version ${version} of the format, not 1)`,
-    {
-      hint: 'use that version; nothing was changed',
-    },
+    { hint: 'use that version; nothing was changed' },
   )
 }
 
 function corrupt(path: string, why: string): ProxmintError {
   return new ProxmintError(`the registry is damaged: ${path}: ${why}`, {
-    hint: 'nothing was changed; bring back a backup with `zx scripts/registry.mts restore FILE`',
+    hint: 'nothing was changed; restore a backup with `zx scripts/registry.mts restore FILE`',
   })
 }

@@ -1,12 +1,18 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeFailed } from '../../run/atomic-file.mts'
-import { type LockInfo, withLock } from '../../run/lock.mts'
+import { withLock } from '../../run/lock.mts'
 
-/** Runs `work` under a lock in the registry's folder, which is made for its owner alone where it is not there. */
+/**
+ * Runs `work` under a lock of a registry. Makes the registry's folder if necessary, readable by its owner only.
+ * @param name `registry`: waits up to 30 s for other runs. `vm-NAME`: does not wait.
+ * @param purpose of this run, shown to a run that finds the lock taken.
+ * @throws ProxmintError (locked) if another run holds the lock.
+ */
 export async function withRegistryLock<T>(
   folder: string,
-  { name, ...info }: Omit<LockInfo, 'path'> & { name: string },
+  name: 'registry' | `vm-${string}`,
+  purpose: string,
   work: (lost: AbortSignal) => Promise<T>,
 ): Promise<T> {
   try {
@@ -15,5 +21,6 @@ export async function withRegistryLock<T>(
   } catch (cause) {
     throw writeFailed(folder, cause)
   }
-  return withLock({ ...info, path: join(folder, name) }, work)
+  const patience = name === 'registry' ? { waitMs: 30_000, retryMs: 20 } : {}
+  return withLock({ path: join(folder, name), purpose, ...patience }, work)
 }

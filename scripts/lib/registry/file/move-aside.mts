@@ -5,18 +5,18 @@ import { requireUnlocked } from '../../run/lock.mts'
 import { withRegistryLock } from './lock.mts'
 
 /**
- * In this order, the newest of each kind last, a run that dies in between leaves a registry as it was, a damaged one or
- * none: never one that is older.
+ * Order of the moves; within each kind the newest file is last. A run that dies in between leaves an unchanged registry,
+ * a damaged one or none, but never an older one.
  */
-const order = [/^snapshot-/, /^journal-/, /./]
+const ORDER = [/^snapshot-/, /^journal-/, /./]
 
 /**
- * Moves all of a registry but its locks, readable or not, into a new folder beside it.
- * @returns that folder; undefined where there is nothing to move.
- * @throws ProxmintError (locked) while another run works on a VM; nothing is moved then.
+ * Moves a registry into a new folder beside it, without its locks. The registry need not be readable.
+ * @returns the new folder; undefined if there is nothing to move.
+ * @throws ProxmintError (locked) if another run works on a VM; nothing is moved then.
  */
 export async function moveRegistryAside(folder: string, purpose: string): Promise<string | undefined> {
-  return withRegistryLock(folder, { name: 'registry', purpose, waitMs: 30_000, retryMs: 20 }, async () => {
+  return withRegistryLock(folder, 'registry', purpose, async () => {
     const names = await readdir(folder)
     for (const vm of names.flatMap(name => /^(vm-.+)\.lock$/.exec(name)?.[1] ?? [])) {
       await requireUnlocked({ path: join(folder, vm), purpose })
@@ -28,7 +28,7 @@ export async function moveRegistryAside(folder: string, purpose: string): Promis
 
 async function moveAll(folder: string, names: string[]): Promise<string> {
   const movedTo = `${folder}-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`
-  const rank = (name: string): number => order.findIndex(pattern => pattern.test(name))
+  const rank = (name: string): number => ORDER.findIndex(pattern => pattern.test(name))
   const inOrder = (a: string, b: string): number =>
     rank(a) - rank(b) || a.localeCompare(b, 'en', { numeric: true })
   try {

@@ -1,29 +1,31 @@
+/** State of the file store, and the lines of its files. */
+import { crc32 } from 'node:zlib'
 import { formatAddress } from '../../config/addresses.mts'
 import type { Cursors, Held } from '../allocate.mts'
 import type { Entry } from '../entry.mts'
 
-/** One line of the journal: what one commit changed. */
+/** Changes of one commit: a line of the journal. */
 export interface JournalRecord {
   version: 1
-  /** One more than the commit before it. Of two records with one serial the first in the file counts. */
+  /** Number of the commit, counted up by one. If two records have the same serial, the first one in the file counts. */
   serial: number
-  /** Random: by it a writer knows its own record. */
+  /** Random UUID, by which a writer recognizes its own record. */
   id: string
   put: Entry[]
-  /** Entries that ended: they leave the living, if they were among them. */
+  /** Entries that go to the archive; if they were living, they are not any more. */
   archive: Entry[]
   cursors: Cursors
-  /** The last record of this journal: whatever follows does not count. */
+  /** true in the last record of the journal: later records do not count. */
   seal: boolean
 }
 
-/** All that the file store knows, by what it is looked up by. */
+/** State of the file store, with an index for each way to look an entry up. */
 export interface RegistryState {
   serial: number
   entries: Map<string, Entry>
   nameOfVmid: Map<number, string>
   nameOfAddress: Map<string, string>
-  /** Ended since the last snapshot. */
+  /** Entries that were archived since the last snapshot. */
   archived: Entry[]
   cursors: Cursors
 }
@@ -39,7 +41,7 @@ export function emptyState(): RegistryState {
   }
 }
 
-/** Applies a record in place. */
+/** Applies a record to the state in place. */
 export function applyRecord(state: RegistryState, { serial, put, archive, cursors }: JournalRecord): void {
   for (const entry of put) putEntry(state, entry)
   for (const entry of archive) archiveEntry(state, entry)
@@ -53,7 +55,7 @@ export function putEntry(state: RegistryState, entry: Entry): void {
   state.nameOfAddress.set(entry.address, entry.name)
 }
 
-/** An archived entry that comes from a backup was never among the living here, but its name may be. */
+/** Archives an entry. If it comes from a backup, a living entry of the same name is another VM: it stays. */
 function archiveEntry(state: RegistryState, entry: Entry): void {
   const living = state.entries.get(entry.name)
   if (living?.createdAt === entry.createdAt) {
@@ -82,4 +84,21 @@ export function heldBy(state: RegistryState): Held {
       return taken
     },
   }
+}
+
+/** Formats a line of a registry file: CRC-32 of the JSON in eight hexadecimal digits, a space, the JSON. */
+export function encodeLine(value: unknown): string {
+  const json = JSON.stringify(value)
+  return `${checksum(json)} ${json}\n`
+}
+
+/** Parses a line; undefined if its checksum is wrong: it was cut short or changed. */
+export function decodeLine(line: string): unknown {
+  const json = line.slice(9)
+  if (line[8] !== ' ' || line.slice(0, 8) !== checksum(json)) return undefined
+  return JSON.parse(json)
+}
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0')
 }

@@ -4,12 +4,13 @@ import type { Database } from '../../database/postgres.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { lockLost } from '../../run/lock.mts'
 
-/** Apart from the numbers of `lockRegistry`, which has one key, not two. */
-const lockSpace = 7_730
+/** First key of the advisory locks of VMs. The lock of `lockRegistry` has one key, so they cannot collide. */
+const LOCK_SPACE = 7_730
 
 /**
- * Runs `work` under an advisory lock that lives as long as the connection: a run that dies gives it up at once. Who
- * holds it is only for whoever finds it taken.
+ * Runs `work` under an advisory lock of one VM. The lock ends with the connection, so a run that dies frees it at once.
+ * The name of the holder is stored for the error of another run.
+ * @throws ProxmintError (locked) as `RegistryStore.exclusively`.
  */
 export async function exclusively<T>(
   database: Database,
@@ -30,7 +31,7 @@ export async function exclusively<T>(
 async function lock(client: Client, name: string, purpose: string): Promise<void> {
   const taken = await client.query<{ taken: boolean }>(
     'SELECT pg_try_advisory_lock($1, hashtext($2)) AS taken',
-    [lockSpace, name],
+    [LOCK_SPACE, name],
   )
   if (taken.rows[0]?.taken !== true) throw await lockedBy(client, name, purpose)
   const holder = `${purpose} ${name}, process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}`

@@ -1,20 +1,20 @@
 import type { PoolClient } from 'pg'
+import { formatAddress } from '../../config/addresses.mts'
 import { registryDatabase } from '../../config/registry.mts'
 import { type Database, openDatabase } from '../../database/postgres.mts'
-import { allocate } from '../allocate.mts'
-import { conflictsOf } from '../conflicts.mts'
+import { allocate, type Cursors, type Held } from '../allocate.mts'
+import { conflictsOf } from '../check.mts'
 import type { Entry } from '../entry.mts'
 import { conflicting, noSuchEntry, revised } from '../revise.mts'
 import type { RegistryStore } from '../store.mts'
 import { exclusively } from './exclusively.mts'
-import { heldIn, readCursors, writeCursors } from './held.mts'
 import { ensureTables, lockRegistry } from './schema.mts'
 
 /**
- * The registry in a PostgreSQL database, for several people and machines. Constraints of the database keep names,
- * VMIDs and addresses unique; its transactions keep what was acknowledged.
+ * Opens the registry in a PostgreSQL database, for several people and machines. Constraints of the database keep names,
+ * VMIDs and addresses unique.
  * @param url `postgresql://user@host/database`; the password comes from PGPASSWORD or ~/.pgpass.
- * @throws ProxmintError where the database cannot be reached, or holds a registry of a newer version.
+ * @throws ProxmintError if the database cannot be reached, or a newer proxmint wrote its registry.
  */
 export async function openPostgresStore(url: string): Promise<RegistryStore> {
   const database = await openDatabase(registryDatabase(url))
@@ -102,7 +102,52 @@ async function archive(client: PoolClient, entries: Entry[]): Promise<void> {
   )
 }
 
-/** Without a password that may stand in it. */
+/** Looks up names, VMIDs and addresses of the living entries in a transaction. */
+function heldIn(client: PoolClient): Held {
+  const nameWhere = async (condition: string, value: unknown): Promise<string | undefined> => {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT name FROM proxmint_entries WHERE ${condition}`,
+      [value],
+    )
+    return rows[0]?.name
+  }
+  return {
+    hasName: async name => (await nameWhere('name = $1', name)) !== undefined,
+    ownerOfVmid: vmid => nameWhere('vmid = $1', vmid),
+    ownerOfAddress: address => nameWhere('address = $1::inet', address),
+    vmidsBetween: async (first, last) => {
+      const { rows } = await client.query<{ vmid: number }>(
+        'SELECT vmid FROM proxmint_entries WHERE vmid BETWEEN $1 AND $2',
+        [first, last],
+      )
+      return new Set(rows.map(({ vmid }) => vmid))
+    },
+    addressesBetween: async (first, last) => {
+      const { rows } = await client.query<{ address: string }>(
+        `SELECT entry->>'address' AS address FROM proxmint_entries WHERE address BETWEEN $1::inet AND $2::inet`,
+        [formatAddress(first), formatAddress(last)],
+      )
+      return new Set(rows.map(({ address }) => address))
+    },
+  }
+}
+
+async function readCursors(client: PoolClient): Promise<Cursors> {
+  const { rows } = await client.query<{ key: string; value: string }>(
+    'SELECT key, value FROM proxmint_cursors',
+  )
+  return Object.fromEntries(rows.map(({ key, value }) => [key, value]))
+}
+
+async function writeCursors(client: PoolClient, cursors: Cursors): Promise<void> {
+  await client.query(
+    `INSERT INTO proxmint_cursors SELECT * FROM unnest($1::text[], $2::text[])
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+    [Object.keys(cursors), Object.values(cursors)],
+  )
+}
+
+/** Name of the database for people, without the URL's password. */
 function describe(url: string): string {
   const { host, pathname } = new URL(url)
   return `${pathname.slice(1)} on ${host === '' ? 'this machine' : host}`

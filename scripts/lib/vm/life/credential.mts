@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { hexlify, verifyMessage } from 'ethers'
 import { readAccessData, readCredential, readCredentials } from '../../chain/credential.mts'
-import { encryptForUser } from '../../chain/user-encrypted.mts'
+import { encryptForUser } from '../../chain/encryption.mts'
 import { mintedToken, mintsBeforeBoot, requireAccess } from '../../credential/vm-token.mts'
 import { type Entry, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'

@@ -4,14 +4,13 @@ import { advance, type Entry, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { counted } from '../../run/counted.mts'
+import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { locateVm } from '../look/locate.mts'
 import { noteFailure, notingFailure, resumable } from './failure.mts'
 import { bootVm, shutDown } from './power.mts'
 import { setTokenExpiry } from './token.mts'
-
-const DAY_MS = 24 * 60 * 60 * 1000
 
 /**
  * Extends an entry from its expiry on, or from now where that is past: otherwise the VM could be expired again at

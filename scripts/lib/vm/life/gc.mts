@@ -1,6 +1,7 @@
 import { listVms } from '../../proxmox/list-vms.mts'
 import { type Due, dueFor } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
+import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, messageOf } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
 import { formatTable } from '../../run/table.mts'
@@ -10,7 +11,6 @@ import { removeVm } from './destroy.mts'
 import { suspendVm } from './expiry.mts'
 import { powerOff } from './power.mts'
 
-const DAY_MS = 24 * 60 * 60 * 1000
 /** The lock of a whole run; no VM can have this name. */
 const RUN_LOCK = '_gc'
 

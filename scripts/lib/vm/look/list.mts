@@ -1,8 +1,7 @@
 import { cpuTypeOf, type Entry } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
+import { DAY_MS } from '../../run/duration.mts'
 import { formatTable } from '../../run/table.mts'
-
-const DAY_MS = 24 * 60 * 60 * 1000
 
 /** Formats living VMs as a table. */
 export function formatVms(entries: Entry[], now: Date): string {

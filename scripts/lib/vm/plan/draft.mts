@@ -2,6 +2,7 @@
 import type { Pool, PoolConfig } from '../../config/pools.mts'
 import { requireSeparateRanges } from '../../config/vmid-ranges.mts'
 import type { VmDesign } from '../../registry/entry.mts'
+import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { didYouMean } from '../../run/nearest.mts'
 import { requireFamily } from '../../site/checked-template.mts'
@@ -9,8 +10,6 @@ import type { Site } from '../../site/site.mts'
 import type { TemplateVersion } from '../../templates/version.mts'
 import { accessDesign } from './access.mts'
 import { copyFor, currentVersion, designVm, type VmWishes, type WantedVm } from './design.mts'
-
-const DAY_MS = 24 * 60 * 60 * 1000
 
 /** The VM template of a VM: a version of the lockfile, or one that a person named by its VMID. */
 export type TemplateSource = { family: string; version: TemplateVersion } | { vmid: number }

@@ -1,7 +1,7 @@
 /** The user-data of a VM. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { renderUserData, type UserDataVariables, userDataFolder } from '../../cloud-init/user-data.mts'
+import { renderUserData, USER_DATA_FOLDER, type UserDataVariables } from '../../cloud-init/user-data.mts'
 import { projectRoot } from '../../config/load.mts'
 import type { AccessDesign, Entry, TokenRecord, VmDesign } from '../../registry/entry.mts'
 import type { Site } from '../../site/site.mts'
@@ -20,7 +20,7 @@ export async function userDataOf(
     purpose: entry.purpose,
     ssh_authorized_keys: cloudInit.sshAuthorizedKeys,
   }
-  const folder = join(projectRoot(), userDataFolder)
+  const folder = join(projectRoot(), USER_DATA_FOLDER)
   const read = () => site.userDataTemplate(cloudInit.template)
   if (access === null) return renderUserData(folder, cloudInit.template, variables, [], read)
   const own = await accessVariables(access, entry.address, entry.token)

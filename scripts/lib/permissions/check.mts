@@ -1,20 +1,20 @@
-import { byPath, comparePermissions, type PermissionReport } from '../permissions/compare.mts'
-import { getGranted, grantedFrom, loadPermissionTree, pathsOf } from '../permissions/granted.mts'
-import { findHolders, type Holders } from '../permissions/holders.mts'
-import type { Grant, Need } from '../permissions/needs.mts'
-import { pveumLines } from '../permissions/remedy.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { counted } from '../run/counted.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { byPath, comparePermissions, type PermissionReport } from './compare.mts'
+import { getGranted, grantedFrom, loadPermissionTree, pathsOf } from './granted.mts'
+import { findHolders, type Holders } from './holders.mts'
+import type { Grant, Need } from './needs.mts'
+import { pveumLines } from './remedy.mts'
 
 export interface PermissionVerdict {
   report: PermissionReport
   holders: Holders | undefined
-  /** As root on a node. Empty when nothing is missing. */
+  /** Commands for root on a node. Empty if nothing is missing. */
   pveum: string[]
 }
 
-/** Compares what the work needs with the privileges of the client's identity. */
+/** Compares the needs with the privileges that Proxmox has for the client's identity. */
 export async function checkPermissions(
   client: ProxmoxClient,
   pveMajor: number,
@@ -28,7 +28,7 @@ export async function checkPermissions(
   return { report, holders, pveum: pveumLines(missing, needs, holders) }
 }
 
-/** Compares with a saved answer, without asking Proxmox. Whether the user or its token lacks a privilege stays open. */
+/** Compares the needs with a saved answer, which does not show whether a user or its token lacks a privilege. */
 export async function checkSavedPermissions(
   file: string,
   identity: string,
@@ -44,7 +44,7 @@ export async function checkSavedPermissions(
   return { report, holders, pveum: pveumLines(missing, needs, holders) }
 }
 
-/** @throws ProxmintError (denied) with the missing privileges and the lines that add them. */
+/** @throws ProxmintError (denied) With the missing privileges and the commands that add them. */
 export function requireGranted({ report, pveum }: PermissionVerdict, work: string): void {
   if (report.missing.length === 0) return
   throw new ProxmintError(
@@ -56,7 +56,7 @@ export function requireGranted({ report, pveum }: PermissionVerdict, work: strin
   )
 }
 
-/** Formats each missing privilege as `  /vms/9000: VM.Audit (find the base VM)`. */
+/** One line per missing privilege: `  /vms/9000: VM.Audit (find the base VM)`. */
 export function missingLines({ missing }: PermissionReport): string[] {
   const purposes = new Map(missing.flatMap(({ need, add }) => add.map(grant => [key(grant), need.purpose])))
   return [...byPath(missing.flatMap(({ add }) => add))].flatMap(([path, privileges]) =>
@@ -68,7 +68,7 @@ function key({ path, privilege }: Grant): string {
   return `${path} ${privilege}`
 }
 
-/** Formats the verdict for a person: granted, missing and optional privileges per path, then the remedy. */
+/** Text of a verdict: granted, missing and optional privileges per path, then the commands. */
 export function formatVerdict({ report, holders, pveum }: PermissionVerdict, work: string): string {
   const has = byPath(report.granted.flatMap(({ by }) => by))
   const lacks = byPath(report.missing.flatMap(({ add }) => add))
@@ -99,9 +99,9 @@ function conclusion(report: PermissionReport, holders: Holders | undefined, pveu
 function whoLacks(holders: Holders | undefined): string {
   if (holders?.token === undefined) return ''
   if (holders.userLacks === undefined) {
-    return '; whether to the user or to its token alone is unknown (that takes Sys.Audit on /access)'
+    return '; it takes Sys.Audit on /access to see whether the user or only its token lacks them'
   }
   return holders.userLacks
     ? `: the user ${holders.user} lacks it too`
-    : `: the user ${holders.user} has it, its token has not`
+    : `: the user ${holders.user} has it, its token does not`
 }
