@@ -7,10 +7,10 @@ import { run } from './core/process.mts'
 const LAB = import.meta.dirname
 const DIST = join(LAB, 'dist')
 
-/** Folders whose files are not TypeScript alone. */
+/** Folders that also contain other files than TypeScript. */
 const WITH_DATA = ['guests', 'images', 'node-ssh']
 
-/** Outside the package: by path in the repository, where it goes in `dist`. */
+/** Files from outside the package: path in the repository, path in `dist`. */
 const FROM_OUTSIDE = {
   'contracts/build/AccessCredentialNFT.json': 'contracts/AccessCredentialNFT.json',
   LICENSE: 'LICENSE',

@@ -1,4 +1,4 @@
-/** Work of the lab's subcommands, one function each. */
+/** The lab's subcommands, one function each. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,13 +6,13 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { chainVariables } from './chain/lab-chain.mts'
-import { readCluster } from './cluster/read.mts'
+import { readCluster } from './cluster/check.mts'
 import { askFaults } from './control.mts'
 import { LabError } from './core/lab-error.mts'
 import { createLab, type Lab, type LabOptions } from './create.mts'
 import { guestSshVariables } from './network/lab-network.mts'
 import { joiningCommand } from './network/namespace.mts'
-import { sshVariables } from './node-ssh/access.mts'
+import { sshVariables } from './node-ssh/keys.mts'
 import type { FaultReport } from './pve/core/fault.mts'
 import { readFaults } from './pve/faults/read-faults.mts'
 import { type LabRecord, removeRecord, runningLab, startTicksOf, writeRecord } from './record.mts'
@@ -22,13 +22,16 @@ export interface UpOptions extends Omit<LabOptions, 'userCfg' | 'stateFolder' | 
   userCfgFile: string | undefined
   clusterFile: string | undefined
   faultFile: string | undefined
-  /** Told once the lab can be used. */
+  /** Called once, when the lab can be used. */
   onReady(record: LabRecord): void
 }
 
 const DOWN_TIMEOUT_MS = 30_000
 
-/** Runs a lab until `signal` aborts or the lab ends by itself, which is a failure. */
+/**
+ * Runs a lab until `signal` aborts.
+ * @throws {LabError} if a lab runs on the state folder, or if this one ends by itself.
+ */
 export async function labUp(options: UpOptions, signal: AbortSignal): Promise<void> {
   const { stateFolder, userCfgFile, clusterFile, faultFile, onReady, ...rest } = options
   const other = await runningLab(stateFolder)
@@ -99,7 +102,7 @@ async function untilEnded(lab: Lab, signal: AbortSignal): Promise<void> {
   if (!stopped) throw new LabError('the lab ended by itself', 'see what it printed above; the state is kept')
 }
 
-/** Stops the lab of a state folder and waits for its end. */
+/** Stops the lab of a state folder and waits for its end, at most 30 s. @throws {LabError} */
 export async function labDown(stateFolder: string): Promise<LabRecord> {
   const record = await requireLab(stateFolder)
   process.kill(record.pid, 'SIGTERM')
@@ -116,7 +119,10 @@ export async function labDown(stateFolder: string): Promise<LabRecord> {
   return record
 }
 
-/** Runs a command in the lab's network with the login variables, unless the caller's environment has its own. */
+/**
+ * Runs a command in the lab's network with the login variables. Variables of the caller's environment win.
+ * @returns the command's exit code. @throws {LabError} if no lab runs.
+ */
 export async function labExec(stateFolder: string, command: string[], signal: AbortSignal): Promise<number> {
   const { isolation, namespacePid, tokenEnv, nodeSsh, firstSshPort, web3File } = await requireLab(stateFolder)
   const login = {
@@ -127,7 +133,7 @@ export async function labExec(stateFolder: string, command: string[], signal: Ab
   }
   const [file, ...args] = joiningCommand(isolation, namespacePid, command)
   const child = spawn(file!, args, { stdio: 'inherit', env: { ...login, ...process.env } })
-  // Ctrl-C reaches the child by itself, as it is in the terminal's foreground; a plain kill does not.
+  // The terminal sends Ctrl-C to the child, too. A signal to this process alone must be passed on.
   signal.addEventListener('abort', () => child.kill('SIGTERM'))
   const [code, ended] = await once(child, 'exit')
   return code ?? (ended === 'SIGINT' ? 130 : 1)
@@ -135,7 +141,7 @@ export async function labExec(stateFolder: string, command: string[], signal: Ab
 
 export type FaultAction = { action: 'set'; file: string } | { action: 'clear' | 'list' }
 
-/** Changes or shows what goes wrong in the lab of a state folder. */
+/** Changes or lists the faults of the lab on a state folder. @throws {LabUsageError} @throws {LabError} */
 export async function labFault(stateFolder: string, action: FaultAction): Promise<FaultReport[]> {
   const { controlSocket } = await requireLab(stateFolder)
   if (action.action === 'set')
@@ -143,7 +149,7 @@ export async function labFault(stateFolder: string, action: FaultAction): Promis
   return askFaults(controlSocket, action.action === 'clear' ? 'DELETE' : 'GET')
 }
 
-/** The lab that runs on a state folder. Rejects when none does. */
+/** Finds the lab that runs on a state folder. @throws {LabError} if none does. */
 export async function requireLab(stateFolder: string): Promise<LabRecord> {
   const record = await runningLab(stateFolder)
   if (record) return record

@@ -1,4 +1,4 @@
-/** Subcommands of the lab as a person types them: from words to the work in `cli.mts`, and what is printed. */
+/** Subcommands of the lab as a person types them: reads the words, calls `cli.mts`, prints the result. */
 
 import { type FaultAction, labDown, labExec, labFault, labUp, requireLab, type UpOptions } from './cli.mts'
 import { nearest } from './cluster/nearest.mts'
@@ -7,10 +7,10 @@ import type { FaultReport } from './pve/core/fault.mts'
 import type { LabRecord } from './record.mts'
 import { parseUpOptions } from './up-options.mts'
 
-/** Words of a command line, read by `LAB_OPTIONS`. */
+/** Words of a command line, parsed with `LAB_OPTIONS`. */
 export interface LabArguments {
   positionals: string[]
-  /** Value of an option, or its default. */
+  /** Returns the value of an option, or its default. */
   string(name: string): string | undefined
   strings(name: string): string[]
   flag(name: string): boolean
@@ -23,9 +23,9 @@ type Subcommand = (typeof SUBCOMMANDS)[number]
 /**
  * Runs one subcommand to its end.
  *
- * @param command how it was called, for texts that name a further command: `pve-lab`.
- * @returns the exit code: 0, or that of the program that `exec` ran.
- * @throws {LabUsageError} for words that are not accepted. @throws {LabError} for any other failure with a remedy.
+ * @param command name of the program, for texts that suggest another command: `pve-lab`.
+ * @returns 0, or the exit code of the program that `exec` ran.
+ * @throws {LabUsageError} for wrong words. @throws {LabError} for any other failure with a remedy.
  */
 export async function runLabCommand(
   command: string,
@@ -74,7 +74,7 @@ async function runFault(args: LabArguments, state: string, words: string[]): Pro
   const reports = await labFault(state, faultAction(words))
   const line = ({ fault, seen, struck }: FaultReport): string =>
     `${fault.fault}  fitted ${seen}, struck ${struck}`
-  const lines = reports.length === 0 ? ['Nothing goes wrong on demand.'] : reports.map(line)
+  const lines = reports.length === 0 ? ['No faults are set.'] : reports.map(line)
   process.stdout.write(`${args.flag('json') ? JSON.stringify({ faults: reports }) : lines.join('\n')}\n`)
   return 0
 }

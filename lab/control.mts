@@ -1,16 +1,17 @@
 /**
- * What the lab's owner may do from another process and no Proxmox has: HTTP on a Unix socket in the lab's own
- * folder. Nobody else can reach it, it needs no port, no password and no certificate, and curl can talk to it.
+ * Control of a running lab from other processes: HTTP on a Unix socket in the lab's own folder. Only the owner of
+ * the lab can reach it, so it needs no password. A real Proxmox has nothing like it.
  */
 
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { LabError, LabUsageError } from './core/lab-error.mts'
+import { closeServer, listenOn } from './core/listen.mts'
 import type { Fault, FaultReport } from './pve/core/fault.mts'
 import { parseFaults } from './pve/faults/read-faults.mts'
 
-/** What the socket gives access to. */
-export interface Controlled {
+/** The part of the server that the socket controls. */
+interface Controlled {
   setFaults(faults: Fault[]): void
   faults(): FaultReport[]
 }
@@ -51,14 +52,14 @@ export interface Control {
   close(): Promise<void>
 }
 
-/** `GET`, `PUT` (a YAML or JSON list) and `DELETE /faults` on a Unix socket. */
+/** Answers `GET`, `PUT` (body: a YAML or JSON list) and `DELETE /faults` on a Unix socket. */
 export async function openControl(path: string, controlled: Controlled): Promise<Control> {
   const server = createServer((message, response) => void answer(controlled, message, response))
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, () => resolve()))
+  await listenOn(server, { path })
   return {
     close: () => {
       server.closeAllConnections()
-      return new Promise(resolve => server.close(() => resolve()))
+      return closeServer(server)
     },
   }
 }
@@ -74,8 +75,9 @@ function send(path: string, method: string, body: string): Promise<{ status: num
 }
 
 /**
- * Asks a lab's control socket: without faults for those there are, with a text for others instead.
- * @throws {LabUsageError} when the text is not accepted.
+ * Sends a request to a lab's control socket. Returns the faults that apply afterwards.
+ * @param faults YAML or JSON list for PUT.
+ * @throws {LabUsageError} if the lab does not accept the list. @throws {LabError} if the lab does not answer.
  */
 export async function askFaults(
   path: string,

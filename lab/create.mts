@@ -1,131 +1,70 @@
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
-import { once } from 'node:events'
+/** Starts labs: the entry point of the package. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
-import { chainVariables, type LabChain, writeChainFiles } from './chain/lab-chain.mts'
+import { writeChainFiles } from './chain/lab-chain.mts'
 import { checkCluster } from './cluster/check.mts'
 import type { ClusterDescription } from './cluster/description.mts'
-import { cannotListen } from './core/lab-error.mts'
+import { type Address, cannotListen } from './core/listen.mts'
 import { requireMachines } from './guests/qemu/requirements.mts'
-import { ensureSecrets, labUserCfg, loginVariables, type PveVersion, type Secrets } from './identity.mts'
+import { ensureSecrets, labUserCfg, type PveVersion, type Secrets } from './identity.mts'
 import type { Image, ImageName } from './images/image.mts'
 import { ensureMachineImage } from './images/machine.mts'
 import { ensureImage } from './images/simulated.mts'
 import type { GuestKind, InsideReady, InsideSettings } from './inside.mts'
+import { type Lab, labOf } from './lab.mts'
 import { PACKAGES_URL } from './network/bridge.mts'
 import { type Forwarder, forward } from './network/forward.mts'
 import { chooseIsolation, type IsolationMode } from './network/isolation.mts'
-import { guestSshVariables, sshPortOf } from './network/lab-network.mts'
 import { requireLocal } from './network/listen-address.mts'
-import { type Isolation, isolatedCommand, joiningCommand } from './network/namespace.mts'
-import { type NodeSshAccess, sshVariables } from './node-ssh/access.mts'
-import { ensureNodeKeys, type NodeKeys } from './node-ssh/keys.mts'
-import type { Fault, FaultReport } from './pve/core/fault.mts'
+import { type Isolation, isolatedCommand } from './network/namespace.mts'
+import { ensureNodeKeys } from './node-ssh/keys.mts'
+import type { Fault } from './pve/core/fault.mts'
 import { checkFaults } from './pve/faults/read-faults.mts'
-import { type Caller, callerOf } from './rpc.mts'
+import { callerOf } from './rpc.mts'
+
+export type { ExecOptions, ExecResult, Lab, LabFaults } from './lab.mts'
 
 export interface LabOptions {
-  /** Where the API is reached from outside the lab's network. Default 127.0.0.1 and a free port. */
-  listen?: { host: string; port: number }
+  /** Address of the API outside the lab's network. Default: 127.0.0.1 and a free port. */
+  listen?: Address
   /** Lets `listen` be an address that other machines reach. Default false. */
   public?: boolean
   /** Text in the format of Proxmox's user.cfg, in addition to the lab's own user. */
   userCfg?: string | undefined
-  /** Of root@pam. Made up when not given. */
+  /** Password of root@pam. Default: a random one. */
   rootPassword?: string | undefined
   /** Default 9. */
   pveVersion?: PveVersion
-  /** `qemu`: VMs are real machines. `none`: they are only state. Default `sim`. */
+  /** `sim`: a VM is a small container. `qemu`: a real machine. `none`: state alone. Default `sim`. */
   guests?: GuestKind
   /**
-   * Nodes and storages. Default: what the state folder holds, or else one node `pve` with `local` and `tank`. A state
-   * folder of another cluster is refused.
+   * Nodes and storages. Default: those of the state folder, or else one node `pve` with `local` and `tank`.
+   * `createLab` refuses a state folder of another cluster.
    */
   cluster?: ClusterDescription | undefined
-  /** Cloud images to serve. Default Debian 12; none without guests. */
+  /** Cloud images to serve. Default: Debian 12, or none if `guests` is `none`. */
   images?: ImageName[]
-  /** Default `auto`: namespaces where they are allowed, otherwise everything on 127.0.0.1. */
+  /** Default `auto`: namespaces if the machine allows them, otherwise everything on 127.0.0.1. */
   isolation?: IsolationMode
-  /** 1: work takes about as long as on a small machine; 0: every task ends at once. Default 1. */
+  /** Factor for the duration of tasks. 1: as on a small machine; 0: every task ends at once. Default 1. */
   timeScale?: number
-  /** With a chain, a block a second, and the contract of access credentials on it. Default false. */
+  /** Adds a chain with the contract of access credentials; it makes a block per second. Default false. */
   chain?: boolean
-  /** What goes wrong from the start; see docs/lab-faults.md. */
+  /** Faults from the start on; see docs/lab-faults.md. */
   faults?: Fault[]
-  /** Kept and taken up again. Default: a temporary folder, removed at the end. */
+  /** Folder that keeps the state for later labs. Default: a temporary folder, removed at the end. */
   stateFolder?: string | undefined
-  /** One line about what takes its time. */
+  /** Called with one line before work that takes long. */
   onProgress?: (line: string) => void
 }
 
-export interface ExecOptions {
-  cwd?: string
-  /** Added to this process's environment and the login variables. */
-  env?: NodeJS.ProcessEnv
-  input?: string
-}
-
-export interface ExecResult {
-  code: number | null
-  stdout: string
-  stderr: string
-}
-
-export interface Lab {
-  /** `https://127.0.0.1:PORT/api2/json`, the same inside and outside. */
-  url: string
-  caFile: string
-  /** Environment variables that log in with the lab's API token. */
-  tokenEnv: Record<string, string>
-  rootPassword: string
-  /** Root's SSH on the node, which reaches the lab's storages alone; the same inside and outside. */
-  nodeSsh: NodeSshAccess
-  /** Undefined where none was asked for. */
-  chain: LabChain | undefined
-  /** For the lab's node and `exec`: `SHA512SUMS` and `debian-12-genericcloud-amd64.qcow2` are below. */
-  imagesUrl: string
-  /** Of the process that holds the lab's namespaces, or of the lab itself where it has none. */
-  pid: number
-  isolation: Isolation
-  /** First of the thousand SSH ports of a lab on loopback: see `sshPortOf`. */
-  firstSshPort: number | undefined
-  /**
-   * Where a VM's SSH server is on 127.0.0.1, told before the VM exists. Undefined with namespaces: there each
-   * guest has an address, and port 22.
-   */
-  sshPortOf(vmid: number): number | undefined
-  /** Runs a program in the lab's network, where guests can be reached, and collects what it prints. */
-  exec(argv: string[], options?: ExecOptions): Promise<ExecResult>
-  /** The same with the caller's own streams. */
-  spawn(argv: string[], options?: SpawnOptions): ChildProcess
-  /** The serial console of a running guest so far. */
-  console(vmid: number): Promise<string | undefined>
-  /** What goes wrong on demand. */
-  faults: LabFaults
-  /** For other processes: a Unix socket with `GET`, `PUT` and `DELETE /faults`. */
-  controlSocket: string
-  /** Resolves when no task runs. */
-  settled(): Promise<void>
-  /** Stops every guest and forgets every VM, as on the first day. */
-  reset(): Promise<void>
-  /** Stops everything. A temporary state folder is removed. */
-  close(): Promise<void>
-  /** Settles when the lab ended, by `close` or by itself. */
-  ended: Promise<void>
-}
-
-export interface LabFaults {
-  /** Replaces all faults; counting begins anew. Rejects with a LabUsageError that names the first mistake. */
-  set(faults: Fault[]): Promise<void>
-  clear(): Promise<void>
-  /** With how often each fitted and struck. */
-  list(): Promise<FaultReport[]>
-}
-
-const CLOSE_TIMEOUT_MS = 15_000
-
-/** Starts a lab: an embedded Proxmox VE with guests, in a network of its own where the machine allows that. */
+/**
+ * Starts a lab: an embedded Proxmox VE with guests. It has a network of its own if the machine allows that.
+ * @throws {LabUsageError} for a wrong option. @throws {LabError} for a machine that lacks something.
+ */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const isolation = await chooseIsolation(options.isolation)
   if (options.guests === 'qemu') await requireMachines(isolation)
@@ -167,7 +106,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     }
     const ready: InsideReady = await call('start', settingsOf(options, place, images, secrets))
     const chain = ready.chain && (await writeChainFiles(stateFolder, ready.chain))
-    return labOf({ isolation, child, call, doors, ready, secrets, keys, chain })
+    return labOf({ isolation, child, call, ready, secrets, keys, chain, cleanUp: () => closeDoors(doors) })
   } catch (error) {
     child?.kill('SIGKILL')
     await closeDoors(doors)
@@ -197,20 +136,18 @@ function settingsOf(options: LabOptions, place: Place, images: Image[], secrets:
   }
 }
 
-/** Where a server inside listens so that one address is right on both sides: behind a forwarder, if there are two. */
+/** Address of a server inside the lab. With namespaces a forwarder outside listens on the same port. */
 interface Door {
-  listen: { host: string; port: number }
+  listen: Address
   socketPath: string | undefined
   forwarder: Forwarder | undefined
 }
 
-async function openDoor(
-  { kind }: Isolation,
-  where: { host: string; port: number },
-  socketPath: string,
-): Promise<Door> {
+async function openDoor({ kind }: Isolation, where: Address, socketPath: string): Promise<Door> {
   if (kind === 'loopback') return { listen: where, socketPath: undefined, forwarder: undefined }
-  const forwarder = await listen(where, socketPath)
+  const forwarder = await forward(where, { path: socketPath }).catch(error => {
+    throw cannotListen(where, error)
+  })
   return { listen: { host: '127.0.0.1', port: forwarder.port }, socketPath, forwarder }
 }
 
@@ -218,22 +155,16 @@ async function closeDoors(doors: Door[]): Promise<void> {
   await Promise.all(doors.map(({ forwarder }) => forwarder?.close()))
 }
 
-async function listen(where: { host: string; port: number }, socketPath: string): Promise<Forwarder> {
-  return forward(where, { path: socketPath }).catch(error => {
-    throw cannotListen(where, error)
-  })
-}
-
 function prepareImages(options: LabOptions): Promise<Image[]> {
   const names = options.images ?? (options.guests === 'none' ? [] : ['debian-12' as const])
   const [ensure, duration] =
     options.guests === 'qemu' ? [ensureMachineImage, 'two minutes'] : [ensureImage, 'half a minute']
-  const onBuild = (name: ImageName) =>
+  const onBuild = (name: ImageName): void =>
     options.onProgress?.(`Making the ${name} image for the guests, which takes ${duration} the first time.`)
   return Promise.all(names.map(name => ensure(name, { packageSourceUrl: PACKAGES_URL, onBuild })))
 }
 
-/** In a session of its own, so that Ctrl-C reaches the lab only by way of this process. */
+/** Starts the inner process in a session of its own. So Ctrl-C reaches the lab only through this process. */
 function spawnInside(isolation: Isolation): ChildProcess {
   const [file, ...args] = isolatedCommand(isolation, [
     process.execPath,
@@ -241,89 +172,4 @@ function spawnInside(isolation: Isolation): ChildProcess {
     join(import.meta.dirname, `inside${extname(import.meta.filename)}`),
   ])
   return spawn(file!, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-}
-
-interface Parts {
-  isolation: Isolation
-  child: ChildProcess
-  call: Caller
-  doors: Door[]
-  ready: InsideReady
-  secrets: Secrets
-  keys: NodeKeys
-  chain: LabChain | undefined
-}
-
-function labOf({ isolation, child, call, doors, ready, secrets, keys, chain }: Parts): Lab {
-  const pid = child.pid!
-  const { url, caFile, network, nodeSshPort } = ready
-  const firstSshPort = network.kind === 'loopback' ? network.firstSshPort : undefined
-  const tokenEnv = loginVariables({ url, caFile, ...ready.home }, secrets)
-  const ended = once(child, 'exit')
-    .then(() => closeDoors(doors))
-    .then(() => undefined)
-  const variables = {
-    ...tokenEnv,
-    ...guestSshVariables(firstSshPort),
-    ...sshVariables(keys.client.privateKey),
-    ...chainVariables(chain?.configFile),
-  }
-  const start = (argv: string[], options: SpawnOptions = {}) => {
-    const [file, ...args] = joiningCommand(isolation, pid, argv)
-    return spawn(file!, args, { ...options, env: { ...variables, ...process.env, ...options.env } })
-  }
-  return {
-    url,
-    caFile,
-    tokenEnv,
-    rootPassword: secrets.rootPassword,
-    nodeSsh: {
-      host: '127.0.0.1',
-      port: nodeSshPort,
-      user: 'root',
-      privateKeyFile: keys.clientKeyFile,
-      hostKey: keys.host.publicKey,
-    },
-    chain,
-    imagesUrl: network.imagesUrl,
-    pid,
-    isolation,
-    firstSshPort,
-    sshPortOf: vmid => (firstSshPort === undefined ? undefined : sshPortOf({ firstSshPort }, vmid)),
-    exec: (argv, { input, ...options } = {}) => collect(start(argv, options), input),
-    spawn: start,
-    console: vmid => call('console', vmid),
-    faults: {
-      set: async faults => call('setFaults', checkFaults(faults)),
-      clear: () => call('setFaults', []),
-      list: () => call('faults'),
-    },
-    controlSocket: ready.controlSocket,
-    settled: () => call('settled'),
-    reset: () => call('reset'),
-    close: () => closeLab(child, ended),
-    ended,
-  }
-}
-
-async function closeLab(child: ChildProcess, ended: Promise<void>): Promise<void> {
-  const kill = setTimeout(() => child.kill('SIGKILL'), CLOSE_TIMEOUT_MS)
-  if (child.connected) child.disconnect()
-  await ended
-  clearTimeout(kill)
-}
-
-function collect(child: ChildProcess, input: string | undefined): Promise<ExecResult> {
-  return new Promise((resolve, reject) => {
-    const output = { stdout: '', stderr: '' }
-    for (const name of ['stdout', 'stderr'] as const) {
-      child[name]!.setEncoding('utf8').on('data', chunk => {
-        output[name] += chunk
-      })
-    }
-    child.on('error', reject)
-    child.on('close', code => resolve({ code, ...output }))
-    child.stdin!.on('error', () => undefined)
-    child.stdin!.end(input)
-  })
 }

@@ -1,3 +1,5 @@
+/** The lab's own user, role and API token, and the variables that log in with them. */
+
 import { randomBytes, randomUUID } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,15 +10,15 @@ export const LAB_USER = 'proxmint@pve'
 export const LAB_TOKEN = `${LAB_USER}!lab`
 const LAB_ROLE = 'Proxmint'
 
-/** Secrets of the lab's own users, made up for each state folder. */
+/** Secrets of the lab's own users. Each state folder has its own. */
 export interface Secrets {
   rootPassword: string
   userPassword: string
-  /** Of the API token. */
+  /** Secret of the API token. */
   tokenSecret: string
 }
 
-/** What building templates and making VMs with them takes; the guest agent's privilege depends on the version. */
+/** Privileges that building VM templates and making VMs need, except the guest agent's. */
 const PRIVILEGES = [
   'Datastore.Allocate Datastore.AllocateSpace Datastore.AllocateTemplate Datastore.Audit Pool.Allocate',
   'SDN.Use Sys.Audit Sys.Console Sys.Modify Sys.PowerMgmt VM.Allocate VM.Audit VM.Clone VM.Config.CDROM',
@@ -24,9 +26,13 @@ const PRIVILEGES = [
   'VM.Config.Options VM.Migrate VM.PowerMgmt',
 ].flatMap(line => line.split(' '))
 
+/** The guest agent's privilege has another name in each version. */
 const AGENT_PRIVILEGE: Record<PveVersion, string> = { 8: 'VM.Monitor', 9: 'VM.GuestAgent.Audit' }
 
-/** The secrets of a state folder, kept there so that a lab taken up again knows its users. */
+/**
+ * Reads the secrets of a state folder, or makes and keeps new ones.
+ * @param rootPassword used only when the folder has no secrets yet. Default: a random one.
+ */
 export async function ensureSecrets(stateFolder: string, rootPassword: string | undefined): Promise<Secrets> {
   const path = join(stateFolder, 'secrets.json')
   const known = await readFile(path, 'utf8').then(JSON.parse, () => undefined)
@@ -39,7 +45,7 @@ export async function ensureSecrets(stateFolder: string, rootPassword: string | 
   return secrets
 }
 
-/** `user.cfg` text with the lab's user, role and API token; what the caller gave comes first. */
+/** Returns a `user.cfg`: the lines the caller gives, then the lab's user, role and API token. */
 export function labUserCfg(version: PveVersion, given = ''): string {
   const privileges = [...PRIVILEGES, AGENT_PRIVILEGE[version]].sort().join(',')
   const root = /^user:root@pam:/m.test(given) ? '' : 'user:root@pam:1:0::::::\n'
@@ -52,15 +58,15 @@ export function labUserCfg(version: PveVersion, given = ''): string {
   return `${given.trimEnd()}\n${root}${own.join('\n')}\n`
 }
 
-export interface LoginPlace {
+interface LoginPlace {
   url: string
   caFile: string
   node: string
-  /** For disks. */
+  /** Storage for disks. */
   storage: string
 }
 
-/** Environment variables that log in to the lab as its user, by API token or password. */
+/** Returns environment variables that log in to the lab as its user, by API token or password. */
 export function loginVariables(place: LoginPlace, secrets: Secrets): Record<string, string> {
   const { url, caFile, node, storage } = place
   return {

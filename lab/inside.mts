@@ -1,20 +1,19 @@
-/** The lab's process inside its namespace, where it has one: the first there, so that everything ends with it. */
+/** The lab's inner process. It is the first process of the namespaces, if there are any: all others end with it. */
 
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type LabChainReady, type LabChainSettings, openLabChain } from './chain/lab-chain.mts'
 import { type Control, openControl } from './control.mts'
-import { cannotListen } from './core/lab-error.mts'
+import { type Address, cannotListen } from './core/listen.mts'
 import type { GuestDriver } from './guests/driver.mts'
 import { createNoneDriver } from './guests/none.mts'
 import { createQemuDriver } from './guests/qemu/driver.mts'
 import { createSimDriver } from './guests/sim/driver.mts'
 import { LAB_TOKEN, LAB_USER, type PveVersion, type Secrets } from './identity.mts'
 import type { Image } from './images/image.mts'
-import { BRIDGE_ADDRESS } from './network/addresses.mts'
 import { openBridge } from './network/bridge.mts'
 import { forward } from './network/forward.mts'
-import type { LabNetwork } from './network/lab-network.mts'
+import { BRIDGE_ADDRESS, type LabNetwork } from './network/lab-network.mts'
 import { openLoopback } from './network/loopback.mts'
 import { type NodeSsh, openNodeSsh } from './node-ssh/server.mts'
 import type { ClusterSpec, Home } from './pve/core/cluster.mts'
@@ -22,18 +21,18 @@ import type { Fault } from './pve/core/fault.mts'
 import { createPveServer, type PveServer } from './pve/server.mts'
 import { answerCalls } from './rpc.mts'
 
-/** What the outer process asks for. Travels over IPC, since it holds secrets. */
+/** Settings from the outer process. They travel over IPC because they hold secrets. */
 export interface InsideSettings {
   network: LabNetwork['kind']
-  /** Of the API. With namespaces the same port as outside, so that one URL is right on both sides. */
-  listen: { host: string; port: number }
-  /** The API once more, for the forwarder outside; undefined where outside and inside are one. */
+  /** Address of the API. With namespaces, the port is the same as outside: one URL is right on both sides. */
+  listen: Address
+  /** Unix socket to the API for the forwarder outside; undefined without namespaces. */
   socketPath: string | undefined
   dataFolder: string
   nodeSsh: NodeSshSettings
-  /** Undefined: the lab has no chain. */
+  /** Settings of the chain; undefined without one. */
   chain: Omit<LabChainSettings, 'guestHost'> | undefined
-  /** For what lives as long as the lab; removed from in here, since with mapped user ids nobody else may. */
+  /** Folder that lives as long as the lab. The inner process removes it: others may not, with mapped user ids. */
   runFolder: string
   guests: GuestKind
   images: Image[]
@@ -43,17 +42,17 @@ export interface InsideSettings {
   timeScale: number
   cluster: ClusterSpec | undefined
   faults: Fault[]
-  /** The outer process, which is the one to end. */
+  /** Outer process: the one that a person has to end. */
   ownerPid: number
 }
 
 interface NodeSshSettings {
-  /** As with the API: where it listens, and the socket of the forwarder outside. */
-  listen: { host: string; port: number }
+  /** Address and Unix socket, as for the API. */
+  listen: Address
   socketPath: string | undefined
   /** PEM. */
   hostKey: string
-  /** Of the key that logs in, one line as in `authorized_keys`. */
+  /** Key that may log in: one line as in `authorized_keys`. */
   publicKey: string
 }
 
@@ -126,7 +125,7 @@ function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveSer
   })
 }
 
-/** On a bridge also where Proxmox has it, at port 22 of the node's address. */
+/** Opens the node's SSH server. On a bridge it also has port 22 of the node's address, as on a real node. */
 async function serveNodeSsh(settings: InsideSettings, server: PveServer): Promise<NodeSsh> {
   const { network, dataFolder, runFolder, nodeSsh } = settings
   const { listen, socketPath, hostKey, publicKey } = nodeSsh
@@ -168,7 +167,7 @@ answerCalls({
   stop,
 })
 
-// The outer process is gone, however it ended: so is the lab.
+// The lab ends with the outer process, however that ended.
 process.once('disconnect', () => {
   setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS)
   stop().then(

@@ -1,14 +1,14 @@
-/** Words of the command line, for `pve-lab` and for whoever offers the lab as a command of its own. */
+/** Options of the command line, for `pve-lab` and for programs that offer the lab as a command of their own. */
 
 import { DEFAULT_STATE_FOLDER } from './record.mts'
 
 interface LabOption {
   type: 'string' | 'boolean'
-  /** May be given more than once. */
+  /** True: a user may repeat the option. */
   multiple?: boolean
-  /** Shown after the option in a help text. */
+  /** Name of the value in a help text: `DIR`. */
   value?: string
-  /** Values it takes; undefined if there is no list of them. */
+  /** All accepted values, if there is a list of them. */
   choices?: readonly string[]
   default?: string | number
   help: string
@@ -23,7 +23,7 @@ export const LAB_OPTIONS: Record<string, LabOption> = {
     type: 'string',
     value: 'DIR',
     default: DEFAULT_STATE_FOLDER,
-    help: 'what is kept between labs',
+    help: 'folder that is kept between labs',
   },
   listen: {
     type: 'string',
@@ -38,20 +38,20 @@ export const LAB_OPTIONS: Record<string, LabOption> = {
     value: 'FILE',
     help: 'nodes and storages: see docs/lab.md (default one node)',
   },
-  'root-password': { type: 'string', value: 'TEXT', help: 'of root@pam (default: made up)' },
+  'root-password': { type: 'string', value: 'TEXT', help: 'password of root@pam (default: a random one)' },
   'pve-version': {
     type: 'string',
     value: '8|9',
     choices: ['8', '9'],
     default: 9,
-    help: 'Proxmox VE to be',
+    help: 'major version of Proxmox VE',
   },
   guests: {
     type: 'string',
     value: 'sim|qemu|none',
     choices: ['sim', 'qemu', 'none'],
     default: 'sim',
-    help: 'what runs a VM',
+    help: 'simulated guests, real machines, or none',
   },
   image: {
     type: 'string',
@@ -67,7 +67,12 @@ export const LAB_OPTIONS: Record<string, LabOption> = {
     default: 'auto',
     help: 'auto, namespace, or loopback: all on 127.0.0.1',
   },
-  fault: { type: 'string', value: 'FILE', help: 'what goes wrong, as a YAML list: see docs/lab-faults.md' },
-  chain: { type: 'boolean', help: 'with a chain and the contract of access credentials on it' },
-  'time-scale': { type: 'string', value: 'X', default: 1, help: 'duration of tasks; 0: none' },
+  fault: { type: 'string', value: 'FILE', help: 'faults to inject, as a YAML list: see docs/lab-faults.md' },
+  chain: { type: 'boolean', help: 'add a chain with the contract of access credentials' },
+  'time-scale': {
+    type: 'string',
+    value: 'X',
+    default: 1,
+    help: 'factor for the duration of tasks; 0: no waiting',
+  },
 }

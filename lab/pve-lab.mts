@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The lab as a program: `pve-lab up`. */
+/** Entry point of the program `pve-lab`. */
 
 import { parseArgs } from 'node:util'
 import type { LabArguments } from './command.mts'
@@ -71,7 +71,7 @@ function helpText(): string {
   ].join('\n')
 }
 
-/** Prints a failure as `error:` and `hint:`; with its stack where it is a defect of the lab. */
+/** Prints a failure as `error:` and `hint:`, or with its stack if it is a defect of the lab. */
 function report(error: unknown, json: boolean): number {
   const exitCode = error instanceof LabUsageError ? 2 : 1
   const { message, stack } = error as Error

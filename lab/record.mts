@@ -1,31 +1,33 @@
+/** The file that lets other commands find a running lab. */
+
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Isolation } from './network/namespace.mts'
-import type { NodeSshAccess } from './node-ssh/access.mts'
+import type { NodeSshAccess } from './node-ssh/keys.mts'
 
-/** What `lab up` leaves in its state folder for the other subcommands while it runs. */
+/** Content of `lab.json` in the state folder while a lab runs. */
 export interface LabRecord {
   url: string
   caFile: string
-  /** Of the lab's chain; null where it has none. */
+  /** RPC server of the lab's chain; null without one. */
   rpcUrl: string | null
-  /** What PROXMINT_WEB3 names there. */
+  /** Value of PROXMINT_WEB3 that selects this chain; null without one. */
   web3File: string | null
-  /** Root's SSH on the node. */
+  /** SSH access to the node as root. */
   nodeSsh: NodeSshAccess
   tokenEnv: Record<string, string>
-  /** Of the process to signal. */
+  /** Process that `down` signals. */
   pid: number
-  /** When that process was started, in clock ticks since boot: process ids are used again. */
+  /** Start of that process in clock ticks since boot. It tells the process from a later one with the same id. */
   startTicks: string
-  /** Of the process that holds the namespaces. */
+  /** Process that holds the namespaces. */
   namespacePid: number
   isolation: Isolation
-  /** Where another process sets faults; see `openControl`. */
+  /** Unix socket for `/faults`; see `openControl`. */
   controlSocket: string
-  /** For the lab's node and `lab exec`: `SHA512SUMS` and the cloud images are below. */
+  /** Base URL of `SHA512SUMS` and the cloud images, for the lab's node and `lab exec`. */
   imagesUrl: string
-  /** The SSH port of VM N is this plus the last three digits of N; null with namespaces: port 22 of its address. */
+  /** VM N has the SSH port `firstSshPort + N % 1000` on 127.0.0.1. Null with namespaces: port 22 of its address. */
   firstSshPort: number | null
 }
 
@@ -35,7 +37,7 @@ function recordPath(stateFolder: string): string {
   return join(resolve(stateFolder), 'lab.json')
 }
 
-/** Readable by its owner alone: it holds the API token. */
+/** Writes the record. Only its owner can read it, because it holds the API token. */
 export async function writeRecord(stateFolder: string, record: LabRecord): Promise<void> {
   await writeFile(recordPath(stateFolder), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
 }
@@ -44,7 +46,7 @@ export async function removeRecord(stateFolder: string): Promise<void> {
   await rm(recordPath(stateFolder), { force: true })
 }
 
-/** The lab that runs on this state folder; undefined also where one was killed and left its record behind. */
+/** Finds the lab that runs on a state folder. A record that a killed lab left counts as none. */
 export async function runningLab(stateFolder: string): Promise<LabRecord | undefined> {
   const text = await readFile(recordPath(stateFolder), 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
@@ -52,9 +54,9 @@ export async function runningLab(stateFolder: string): Promise<LabRecord | undef
   return (await startTicksOf(record.pid)) === record.startTicks ? record : undefined
 }
 
-/** Undefined when there is no such process. */
+/** Reads the start of a process in clock ticks since boot; undefined if there is no such process. */
 export async function startTicksOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  // Field 22, counted behind the program's name, which may contain spaces and parentheses.
+  // Field 22 of proc(5). Counting begins after the program's name, which may contain spaces and parentheses.
   return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19]
 }

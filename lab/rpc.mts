@@ -1,10 +1,10 @@
-/** Calls between the lab's outer process and the one inside its namespace, over Node's IPC channel. */
+/** Calls between the lab's outer process and its process inside the namespace, over the IPC channel of Node.js. */
 
 import type { ChildProcess } from 'node:child_process'
 import { LabError } from './core/lab-error.mts'
 
-// biome-ignore lint/suspicious/noExplicitAny: what a handler takes and returns is between it and its caller
-export type Handlers = Record<string, (...args: any[]) => Promise<unknown>>
+// biome-ignore lint/suspicious/noExplicitAny: handler and caller agree on arguments and result
+type Handlers = Record<string, (...args: any[]) => Promise<unknown>>
 
 interface Request {
   id: number
@@ -18,7 +18,7 @@ interface Reply {
   error?: { name: string; message: string; hint: string | undefined }
 }
 
-/** Answers the parent process's calls from now on. Arguments and results travel as JSON. */
+/** Answers the calls of the parent process. Arguments and results travel as JSON. */
 export function answerCalls(handlers: Handlers): void {
   process.on('message', async ({ id, name, args }: Request) => {
     const reply = await handle(handlers, name, args)
@@ -44,7 +44,7 @@ function failureOf({ name, message, hint }: NonNullable<Reply['error']>): Error 
 // biome-ignore lint/suspicious/noExplicitAny: see Handlers
 export type Caller = (name: string, ...args: unknown[]) => Promise<any>
 
-/** Calls handlers in a child process that answers them. Rejects when the child ends first. */
+/** Returns a function that calls handlers in a child process. Its promise rejects if the child ends first. */
 export function callerOf(child: ChildProcess): Caller {
   const pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
   let last = 0

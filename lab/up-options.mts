@@ -1,3 +1,5 @@
+/** Options of `lab up`: from words to values. */
+
 import { LabUsageError } from './core/lab-error.mts'
 import type { LabOptions } from './create.mts'
 import { IMAGE_NAMES, type ImageName } from './images/image.mts'
@@ -15,7 +17,7 @@ interface Words {
   isolation: string | undefined
 }
 
-/** Options of `lab up` from the words on the command line. Throws a LabUsageError that says which are accepted. */
+/** @throws {LabUsageError} that names the first wrong word and the accepted values. */
 export function parseUpOptions(words: Words): LabOptions {
   const { listen, guests, pveVersion, images, timeScale, isolation } = words
   return {

@@ -1,6 +1,8 @@
+/** Accounts of the lab's chain. */
+
 import { HDNodeWallet } from 'ethers'
 
-/** The phrase every Ethereum test chain knows: never a secret, never worth anything elsewhere. */
+/** Default phrase of anvil and other test chains. It is public, so its keys must not hold real money. */
 const TEST_PHRASE = 'test test test test test test test test test test test junk'
 
 export interface LabAccount {
@@ -9,7 +11,7 @@ export interface LabAccount {
   privateKey: string
 }
 
-/** The accounts of the lab's chain, with 10000 ETH each at its beginning. */
+/** Derives the first accounts of the lab's chain. Each begins with 10000 ETH. */
 export function labAccounts(count: number): LabAccount[] {
   return Array.from({ length: count }, (_, index) => {
     const { address, privateKey } = HDNodeWallet.fromPhrase(TEST_PHRASE, '', `m/44'/60'/0'/0/${index}`)

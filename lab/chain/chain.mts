@@ -1,16 +1,19 @@
+/** A chain of Ethereum for tests: Foundry's anvil on loopback. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { LabError } from '../core/lab-error.mts'
 import { type LabAccount, labAccounts } from './accounts.mts'
-import { anvilPath } from './anvil.mts'
 
 export interface ChainOptions {
-  /** Between two blocks. Without it every transaction is a block at once. */
+  /** Seconds between two blocks. Default: each transaction makes a block at once. */
   blockTimeSeconds?: number | undefined
   /** Default 31337. */
   chainId?: number
-  /** Default 0, a free one. */
+  /** Default 0: a free port. */
   port?: number
   /** Further options of anvil. */
   args?: string[]
@@ -29,8 +32,8 @@ const START_TIMEOUT_MS = 60_000
 const LAST_LINES = 8
 
 /**
- * Runs anvil on loopback, and so inside the lab's namespace where the caller is. It ends with this process, however
- * that ends.
+ * Runs anvil on 127.0.0.1 of the caller's network namespace. The kernel ends it with this process.
+ * @throws {LabError} if anvil is not installed or does not listen within a minute.
  */
 export async function startChain(options: ChainOptions = {}): Promise<Chain> {
   const { chainId = 31337 } = options
@@ -56,12 +59,35 @@ function anvilArguments({ blockTimeSeconds, chainId, port = 0, args = [] }: Chai
   ]
 }
 
-/** The kernel kills it when this process dies: nothing is left behind by `kill -9`. */
+/** Names of platforms as npm's packages of Foundry have them. */
+const PLATFORMS: Record<string, string> = {
+  'linux-x64': 'linux-amd64',
+  'linux-arm64': 'linux-arm64',
+}
+
+/** Finds the program inside the npm package of this platform. @throws {LabError} if npm installed none. */
+function anvilPath(): string {
+  const platform = PLATFORMS[`${process.platform}-${process.arch}`]
+  const require = createRequire(import.meta.url)
+  try {
+    return join(dirname(require.resolve(`@foundry-rs/anvil-${platform}/package.json`)), 'bin', 'anvil')
+  } catch (error) {
+    throw new LabError(
+      `the lab's chain is not installed for ${process.platform} on ${process.arch}`,
+      platform === undefined
+        ? 'Foundry has no anvil for this platform in npm'
+        : `npm install --no-save @foundry-rs/anvil-${platform}@1.7.1`,
+      error as Error,
+    )
+  }
+}
+
+/** Starts a program that the kernel kills when this process dies, even by `kill -9`. */
 function spawnWithOwner(file: string, args: string[]): ChildProcess {
   return spawn('setpriv', ['--pdeathsig', 'KILL', '--', file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
-/** Reads what anvil says until it listens; its later lines are read and dropped, so that its pipe never fills. */
+/** Waits until anvil listens. Goes on reading its output, because a full pipe would stop it. */
 function listeningPort(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     const said: string[] = []

@@ -1,40 +1,43 @@
-/** The chain of a lab: inside its network, with the contract on it, and the files that a client of it needs. */
+/** A chain inside the lab's network with the contract on it, and the files that its clients need. */
+
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Address } from '../core/listen.mts'
 import { forward } from '../network/forward.mts'
 
-/** Travels over IPC. */
+/** Settings that travel over IPC. */
 export interface LabChainSettings {
-  /** As with the API: the same port inside and outside. */
-  listen: { host: string; port: number }
-  /** Of the forwarder outside; undefined where outside and inside are one. */
+  /** Address with one port for inside and outside. */
+  listen: Address
+  /** Unix socket of the forwarder outside; undefined without namespaces. */
   socketPath: string | undefined
-  /** Where guests reach it; undefined where they share the lab's loopback. */
+  /** Address for guests; undefined if they share the lab's loopback. */
   guestHost: string | undefined
 }
 
 export interface LabChainReady {
   rpcUrl: string
-  /** The same chain for guests. */
+  /** URL of the chain for guests. */
   guestRpcUrl: string
   chainId: number
-  /** Of the contract of access credentials; the chain's first account owns it. */
+  /** Address of the contract of access credentials. The chain's first account owns it. */
   contract: string
 }
 
 export interface LabChain extends LabChainReady {
-  /** What PROXMINT_WEB3 names. */
+  /** Value for PROXMINT_WEB3. */
   configFile: string
 }
 
 const BLOCK_TIME_SECONDS = 1
 
+/** Starts the chain, makes it reachable for guests and deploys the contract. */
 export async function openLabChain({
   listen,
   socketPath,
   guestHost,
 }: LabChainSettings): Promise<{ ready: LabChainReady; close(): Promise<void> }> {
-  // Loaded only where there is a chain: every lab would start later otherwise.
+  // Imported here because loading ethers would delay labs without a chain.
   const [{ startChain }, { deployCredentials }] = await Promise.all([
     import('./chain.mts'),
     import('./deploy.mts'),
@@ -49,7 +52,7 @@ export async function openLabChain({
   return { ready: { rpcUrl, guestRpcUrl, chainId, contract }, close: chain.close }
 }
 
-/** The key that mints and the config that names it, in the lab's state folder; each lab has a new chain. */
+/** Writes the key that mints and a web3 config that names it to the state folder. Each start has a new chain. */
 export async function writeChainFiles(stateFolder: string, ready: LabChainReady): Promise<LabChain> {
   const { labAccounts } = await import('./accounts.mts')
   const folder = join(stateFolder, 'chain')
@@ -70,7 +73,7 @@ export async function writeChainFiles(stateFolder: string, ready: LabChainReady)
   return { ...ready, configFile }
 }
 
-/** Environment variables that make proxmint use the lab's chain; none without one. */
+/** Returns environment variables that make proxmint use the lab's chain; none without a chain. */
 export function chainVariables(configFile: string | null | undefined): Record<string, string> {
   return configFile ? { PROXMINT_WEB3: configFile } : {}
 }

@@ -1,5 +1,6 @@
-/** Reads a cluster's description: every mistake is named with the path of its key and what is accepted there. */
+/** Reads and checks the description of a cluster. An error names the path of the key and the accepted values. */
 
+import { accepting, type Check, isRecord, matching, parseYaml, readInput } from '../core/checks.mts'
 import { LabUsageError } from '../core/lab-error.mts'
 import type { ClusterSpec, StorageSpec } from '../pve/core/cluster.mts'
 import type { NodeConfig } from '../pve/core/state.mts'
@@ -14,36 +15,25 @@ import { nearest } from './nearest.mts'
 
 const GIB = 1024 ** 3
 
-/** Undefined when the value is right; otherwise what is accepted. */
-type Check = (value: unknown) => string | undefined
-
 interface Key {
   check: Check
   required?: true
 }
 
-function accepted(accepts: string, isRight: (value: unknown) => boolean): Check {
-  return value => (isRight(value) ? undefined : accepts)
-}
-
-function text(accepts: string, pattern: RegExp): Check {
-  return accepted(accepts, value => typeof value === 'string' && pattern.test(value))
-}
-
 function oneOf(words: readonly string[]): Check {
-  return accepted(words.join(', '), value => words.includes(value as string))
+  return accepting(words.join(', '), value => words.includes(value as string))
 }
 
-const gib = accepted('a number of GiB above 0', value => typeof value === 'number' && value > 0)
-const boolean = accepted('true or false', value => typeof value === 'boolean')
+const gib = accepting('a number of GiB above 0', value => typeof value === 'number' && value > 0)
+const boolean = accepting('true or false', value => typeof value === 'boolean')
 
 const NODE_KEYS: Record<keyof NodeDescription, Key> = {
   name: {
-    check: text('letters, digits and hyphens, such as pve2', /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i),
+    check: matching('letters, digits and hyphens, such as pve2', /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i),
     required: true,
   },
   cores: {
-    check: accepted('a whole number from 1', value => Number.isInteger(value) && (value as number) >= 1),
+    check: accepting('a whole number from 1', value => Number.isInteger(value) && (value as number) >= 1),
   },
   memory: { check: gib },
   online: { check: boolean },
@@ -51,7 +41,7 @@ const NODE_KEYS: Record<keyof NodeDescription, Key> = {
 
 const STORAGE_KEYS: Record<keyof StorageDescription, Key> = {
   id: {
-    check: text("a storage's id, such as local-zfs", /^[a-z][a-z0-9\-_.]*[a-z0-9]$/i),
+    check: matching("a storage's id, such as local-zfs", /^[a-z][a-z0-9\-_.]*[a-z0-9]$/i),
     required: true,
   },
   type: { check: oneOf(STORAGE_TYPES), required: true },
@@ -59,10 +49,6 @@ const STORAGE_KEYS: Record<keyof StorageDescription, Key> = {
   nodes: { check: () => undefined },
   shared: { check: boolean },
   size: { check: gib },
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function refusal(message: string, hint: string): LabUsageError {
@@ -77,14 +63,14 @@ function requireKnown(path: string, word: string, known: readonly string[], what
   if (known.includes(word)) return
   const meant = nearest(word, known)
   throw refusal(
-    `${path} is no ${what}`,
+    `${path} is not a ${what}`,
     meant === undefined
       ? `known: ${known.join(', ')}`
       : `did you mean \`${meant}\`? Known: ${known.join(', ')}`,
   )
 }
 
-/** @param where path of the mapping, without a dot at its end; empty for the whole. */
+/** @param where path of the mapping, without a dot at its end; empty for the whole description. */
 function checkKeys(where: string, value: unknown, keys: Record<string, Key>): void {
   if (!isRecord(value)) throw notAccepted(where, value, `keys and values: ${Object.keys(keys).join(', ')}`)
   const at = (key: string) => (where === '' ? key : `${where}.${key}`)
@@ -96,7 +82,7 @@ function checkKeys(where: string, value: unknown, keys: Record<string, Key>): vo
   }
 }
 
-/** A list that is not empty, each of its words known. */
+/** Checks a list: it has at least one word, and every word is known. */
 function checkWords(path: string, value: unknown, known: readonly string[], what: string): void {
   if (!Array.isArray(value) || value.length === 0)
     throw notAccepted(path, value, `a list of ${known.join(', ')}`)
@@ -161,9 +147,9 @@ function storageFrom({ id, type, content, nodes, shared, size }: StorageDescript
   }
 }
 
-/** @throws {LabUsageError} that names the path of the first mistake and what is accepted there. */
+/** @throws {LabUsageError} that names the path of the first mistake and the accepted values. */
 export function checkCluster(value: unknown): ClusterSpec {
-  if (!isRecord(value)) throw refusal('it is no mapping', 'give `nodes:` and `storages:`')
+  if (!isRecord(value)) throw refusal('it is not a mapping', 'give `nodes:` and `storages:`')
   const lists = { check: () => undefined, required: true } as const
   checkKeys('', value, { nodes: lists, storages: lists })
   for (const key of ['nodes', 'storages']) checkList(key, value[key])
@@ -177,4 +163,19 @@ export function checkCluster(value: unknown): ClusterSpec {
     storages.map(storage => storage.id),
   )
   return { nodes: nodes.map(nodeFrom), storages: storages.map(storageFrom) }
+}
+
+/**
+ * Reads a cluster from a YAML file.
+ * @throws {LabUsageError} that names the file, the path of the first mistake and the accepted values.
+ */
+export function readCluster(path: string): Promise<ClusterDescription> {
+  return readInput(path, '--cluster takes a YAML file with the nodes and storages', text => {
+    const value = parseYaml(
+      text,
+      reason => new LabUsageError(reason, 'write YAML with `nodes:` and `storages:`'),
+    )
+    checkCluster(value)
+    return value as ClusterDescription
+  })
 }

@@ -1,35 +1,35 @@
-/** How somebody describes the cluster a lab is to be: in a YAML file, or as an option of `createLab`. */
+/** Description of a lab's cluster, in a YAML file or as an option of `createLab`. */
 
 export interface NodeDescription {
   name: string
-  /** Default: those of the machine. */
+  /** Default: as many as the machine has. */
   cores?: number
-  /** In GiB. Default: that of the machine. */
+  /** GiB. Default: as much as the machine has. */
   memory?: number
   /** Default true. */
   online?: boolean
 }
 
 export const STORAGE_TYPES = ['dir', 'nfs', 'zfspool', 'lvmthin'] as const
-export type StorageType = (typeof STORAGE_TYPES)[number]
+type StorageType = (typeof STORAGE_TYPES)[number]
 
 export const CONTENT_TYPES = ['images', 'rootdir', 'iso', 'vztmpl', 'snippets', 'import', 'backup'] as const
-export type ContentType = (typeof CONTENT_TYPES)[number]
+type ContentType = (typeof CONTENT_TYPES)[number]
 
 export interface StorageDescription {
   id: string
   type: StorageType
   content: ContentType[]
-  /** Names of the nodes that have it. Default: all. */
+  /** Names of the nodes that have it. Default: all nodes. */
   nodes?: string[]
-  /** The same volumes on all of them. Default: true for nfs, false for the others. */
+  /** All nodes see one set of volumes. Default: true for nfs, false for other types. */
   shared?: boolean
-  /** In GiB. Default: as large as the file system it lies on. */
+  /** GiB. Default: the size of the file system below it. */
   size?: number
 }
 
 export interface ClusterDescription {
-  /** The first serves the API. */
+  /** At least one. The first serves the API. */
   nodes: NodeDescription[]
   storages: StorageDescription[]
 }

@@ -1,4 +1,4 @@
-/** The known word that a mistyped one was probably meant to be: at most a third of it wrong. */
+/** Finds the known word that a mistyped word probably means. At most a third of its letters may be wrong. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const [best] = known
     .map(candidate => ({ candidate, distance: editsBetween(word, candidate) }))
@@ -7,7 +7,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best?.candidate
 }
 
-/** Letters to insert, remove or replace. */
+/** Counts the letters to insert, remove or replace (Levenshtein distance). */
 function editsBetween(from: string, to: string): number {
   let row = [...Array(to.length + 1).keys()]
   for (const [i, letter] of [...from].entries()) {

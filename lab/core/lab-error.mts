@@ -1,4 +1,4 @@
-/** A failure of the lab that is not a defect: what happened, and what to do about it. */
+/** Failure with a remedy: the message says what happened, the hint says what to do. */
 export class LabError extends Error {
   readonly hint: string
 
@@ -9,14 +9,5 @@ export class LabError extends Error {
   }
 }
 
-/** @param error of a `listen` call. */
-export function cannotListen(where: { host: string; port: number }, error: Error): LabError {
-  return new LabError(
-    `the lab cannot listen on ${where.host}:${where.port}: ${error.message}`,
-    'choose another address, or port 0 for a free one',
-    error,
-  )
-}
-
-/** An option the lab does not accept. */
+/** Refusal of an option, a file or a request of the lab's owner. */
 export class LabUsageError extends LabError {}

@@ -1,14 +1,20 @@
+/** Runs programs. */
+
 import { spawn } from 'node:child_process'
 import { LabError } from './lab-error.mts'
 
-export interface RunOptions {
+interface RunOptions {
   env?: NodeJS.ProcessEnv
   cwd?: string
-  /** What to say when the program is not installed. */
+  /** Hint for the case that the program is not installed. */
   missing?: string
 }
 
-/** Runs a program to its end and returns its standard output. Rejects with the end of what it printed. */
+/**
+ * Runs a program to its end and returns its standard output.
+ * @throws {LabError} if it is not installed and `missing` is given.
+ * @throws {Error} with the last eight lines of its output if it fails.
+ */
 export function run(file: string, args: string[], options: RunOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { env: options.env, cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] })

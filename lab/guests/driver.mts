@@ -1,16 +1,16 @@
-/** What the lab's API server asks of whatever runs its guests. `sim` and `qemu` both implement it. */
+/** Interface between the lab's API server and the driver that runs its guests: `sim`, `qemu` or `none`. */
 
-/** A disk of a VM: the storage's own path for it, and what the VM's config says about it. */
+/** A disk of a VM. */
 export interface GuestDisk {
   /** Config key: `scsi0`, `virtio1`, ... */
   slot: string
-  /** Absolute path of the volume inside the lab's storage folder. The driver owns its format. */
+  /** Absolute path of the volume inside the lab's storage folder. The driver decides its format. */
   path: string
 }
 
 export interface GuestCdrom {
   slot: string
-  /** Absolute path of the ISO file as it was uploaded. */
+  /** Absolute path of the ISO file. */
   path: string
 }
 
@@ -19,79 +19,79 @@ export interface GuestNic {
   slot: string
   mac: string
   bridge: string
-  /** As Proxmox names it: `virtio`, `e1000`, ... */
+  /** Proxmox's name of the model: `virtio`, `e1000`, ... */
   model: string
 }
 
-/** The cloud-init drive as Proxmox generates it from the VM's config (NoCloud file contents). */
+/** Content of a cloud-init drive (NoCloud files), as Proxmox generates it from the VM's config. */
 export interface CloudInitDrive {
   userData: string
   metaData: string
-  /** Network config version 1, as Proxmox writes it for Linux guests. */
+  /** Network config of version 1, as Proxmox writes it for Linux guests. */
   networkConfig: string
 }
 
 export interface GuestCloudInit extends CloudInitDrive {
-  /** Config key of the CD it is attached as: `ide2`, ... */
+  /** Config key of its CD drive: `ide2`, ... */
   slot: string
 }
 
-/** Everything a start needs to know; taken from the VM's config at that moment, as Proxmox does. */
+/** Settings of a start, taken from the VM's config at that moment, as Proxmox does. */
 export interface GuestStart {
   vmid: number
   name: string
-  /** In MiB. */
+  /** MiB. */
   memory: number
   cores: number
-  /** What `scsiN` disks are attached to: `lsi`, `virtio-scsi-single`, ... */
+  /** Controller of `scsiN` disks: `lsi`, `virtio-scsi-single`, ... */
   scsiController: string
-  /** The first one is booted. */
+  /** The guest boots from the first one. */
   disks: GuestDisk[]
   cdroms: GuestCdrom[]
   nics: GuestNic[]
-  /** Undefined when the config has no cloud-init drive. */
+  /** Undefined if the config has no cloud-init drive. */
   cloudInit: GuestCloudInit | undefined
-  /** Whether the VM's `agent` option gives the guest a channel for the agent. */
+  /** True if the VM's `agent` option gives the guest a channel for the agent. */
   agentChannel: boolean
 }
 
 export type GuestExit = { reason: 'poweroff' } | { reason: 'stopped' } | { reason: 'crashed'; detail: string }
 
-/** Thrown by `agent()` when nothing in the guest answers; the server turns it into PVE's own words. */
+/** Error of `agent()` if nothing in the guest answers. The server answers with Proxmox's own text. */
 export class AgentNotRunning extends Error {}
 
-/** Thrown by `agent()` when the agent answered with an error of its own. */
+/** Error of `agent()` if the agent answers with an error of its own. */
 export class AgentCommandFailed extends Error {}
 
 export interface RunningGuest {
-  /** Settles when the guest no longer runs, whoever ended it. Never rejects. */
+  /** Resolves when the guest has ended, for any reason. Never rejects. */
   readonly exited: Promise<GuestExit>
   /**
-   * One command of the QEMU guest agent protocol (`guest-ping`, `guest-network-get-interfaces`, ...)
-   * and its `return` value in the protocol's own shape.
+   * Sends a command of the QEMU guest agent protocol: `guest-ping`, `guest-network-get-interfaces`, ...
+   * @returns the `return` value in the protocol's own shape.
+   * @throws {AgentNotRunning} @throws {AgentCommandFailed}
    */
   agent(command: string, args: Record<string, unknown>): Promise<unknown>
-  /** ACPI power button. Resolves when sent, not when the guest is off: see `exited`. */
+  /** Presses the ACPI power button. Resolves before the guest is off: see `exited`. */
   shutdown(): Promise<void>
-  /** The reset button, where the machine has one: it stays the same process. Otherwise the plug is pulled. */
+  /** Presses the reset button. Without this method the server stops and starts the guest. */
   reset?(): Promise<void>
   /** Pulls the plug. Resolves when the guest is gone. */
   stop(): Promise<void>
-  /** The serial console so far. */
+  /** Reads the output on the serial console so far. */
   console(): Promise<string>
 }
 
 export interface GuestDriver {
-  readonly name: 'sim' | 'qemu' | 'none'
   /**
-   * Turns a downloaded disk image (an `import` volume) into a VM's volume. Resolves to the size of the disk that
-   * the guest sees, in bytes. Rejects on an image it cannot read.
+   * Turns a disk image (an `import` volume) into a VM's volume.
+   * @returns size of the disk that the guest sees, in bytes. @throws for an image that it cannot read.
    */
   importDisk(imagePath: string, target: string): Promise<number>
   createDisk(target: string, sizeBytes: number): Promise<void>
-  /** A full clone is independent of its source; a linked one keeps needing it. */
+  /** Copies a disk. A full clone is independent of its source; a linked clone needs it. */
   cloneDisk(source: string, target: string, mode: 'full' | 'linked'): Promise<void>
-  /** Grows only, also while a guest uses it; the size in the config is the server's business. */
+  /** Grows a disk, even while a guest uses it. Never shrinks it. The server updates the config. */
   resizeDisk(path: string, sizeBytes: number): Promise<void>
   deleteDisk(path: string): Promise<void>
   start(guest: GuestStart): Promise<RunningGuest>

@@ -1,7 +1,8 @@
-/** A driver without guests: disks are small files, a running guest is state. For tests of the API alone. */
+/** A driver without guests, for tests of the API alone. A disk is a small JSON file, a running guest is state. */
 
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { deferred } from '../core/deferred.mts'
+import { NO_TRAFFIC } from './agent-protocol.mts'
 import {
   AgentCommandFailed,
   AgentNotRunning,
@@ -12,12 +13,13 @@ import {
   type RunningGuest,
 } from './driver.mts'
 
+/** Content of a disk's file. */
 interface DiskNote {
-  /** In bytes. */
+  /** Bytes. */
   size: number
-  /** The disk a linked clone reads from. */
+  /** Path of the disk that a linked clone needs. */
   parent?: string
-  /** First bytes of the image it was imported from, in hex. */
+  /** First 16 bytes of the imported image, in hex. */
   image?: string
 }
 
@@ -33,7 +35,7 @@ function isQcow2(image: Buffer): boolean {
   return image.toString('latin1', 0, 4) === 'QFI\xfb'
 }
 
-/** A qcow2 says its disk's size in its header, anything else is as large as its file. */
+/** Returns the disk's size in bytes: from a qcow2's header, otherwise the size of the file. */
 function diskSize(image: Buffer): number {
   return isQcow2(image) && image.length >= 32 ? Number(image.readBigUInt64BE(24)) : image.length
 }
@@ -51,27 +53,16 @@ async function cloneDisk(source: string, target: string, mode: 'full' | 'linked'
   else await writeNote(target, { ...(await readNote(source)), parent: source })
 }
 
-const counters = {
-  'rx-bytes': 0,
-  'rx-dropped': 0,
-  'rx-errs': 0,
-  'rx-packets': 0,
-  'tx-bytes': 0,
-  'tx-dropped': 0,
-  'tx-errs': 0,
-  'tx-packets': 0,
-}
-
 function interfaceOf(nic: GuestNic, index: number): Record<string, unknown> {
   return {
     name: `eth${index}`,
     'hardware-address': nic.mac.toLowerCase(),
     'ip-addresses': [],
-    statistics: counters,
+    statistics: NO_TRAFFIC,
   }
 }
 
-/** True of any guest without a system in it: its cards are there, no address is. */
+/** Answers for a guest without an operating system: it has network cards but no addresses. */
 function answerAgent(guest: GuestStart, command: string): unknown {
   switch (command) {
     case 'guest-ping':
@@ -109,9 +100,9 @@ function runGuest(start: GuestStart): RunningGuest {
 }
 
 export interface NoneDriver extends GuestDriver {
-  /** What each guest that runs was started with, by vmid. */
+  /** Settings of the last start of each guest, by VMID. */
   readonly started: ReadonlyMap<number, GuestStart>
-  /** Lets a guest end by itself, as `poweroff` inside it would. */
+  /** Ends a guest as `poweroff` inside it would. */
   powerOff(vmid: number): Promise<void>
 }
 
@@ -119,7 +110,6 @@ export function createNoneDriver(): NoneDriver {
   const started = new Map<number, GuestStart>()
   const guests = new Map<number, RunningGuest>()
   return {
-    name: 'none',
     started,
     importDisk,
     createDisk: (target, size) => writeNote(target, { size }),

@@ -1,3 +1,5 @@
+/** Installs Debian with mmdebstrap. */
+
 import { createHash } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -5,30 +7,28 @@ import { LabError } from '../core/lab-error.mts'
 import { run } from '../core/process.mts'
 import type { ImageName, ImageOptions } from './image.mts'
 
-/** What is installed for an image. */
+/** Recipe of an image. */
 export interface Installation {
   name: ImageName
   packages: string[]
-  /** Bash script run as mmdebstrap's customize hook; it finds `packages.sh` beside it. */
+  /** Bash script that mmdebstrap runs as its customize hook. `packages.sh` lies beside it. */
   prepare: string
 }
 
-/**
- * Kept out of the images, as in Debian's own; guests find them in the lab's package source, with what they
- * depend on.
- */
+/** Packages that Debian's own cloud images lack, too. The lab's package source has them with their dependencies. */
 const OFFERED = ['qemu-guest-agent']
 
 const SUITES: Record<ImageName, string> = { 'debian-12': 'bookworm', 'debian-13': 'trixie' }
 
-/** Documentation and translations: half of the files, of no use in a lab. */
+/** Documentation and translations: half of all files, and useless in a lab. */
 const LEFT_OUT = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*']
 
 const PACKAGES_SCRIPT = join(import.meta.dirname, 'packages.sh')
 
 /**
- * Installs Debian into `work/root.tar` and a flat apt repository of what is offered into `work/packages`.
- * @param env for the script, besides PACKAGES and PACKAGE_SOURCE.
+ * Installs Debian to `work/root.tar`, and a flat apt repository of OFFERED to `work/packages`.
+ * @param env variables for the script, besides PACKAGES and PACKAGE_SOURCE.
+ * @throws {LabError} if mmdebstrap is missing or fails.
  */
 export async function installDebian(
   installation: Installation,
@@ -67,7 +67,7 @@ function mmdebstrapArguments({ name, packages, prepare }: Installation, work: st
 }
 
 /**
- * Changes with whatever goes into an installation, so that a new recipe never meets an old cache.
+ * Hashes everything that an installation depends on, so that a new recipe never gets an old image of the cache.
  * @param files further files that belong to the recipe.
  */
 export async function recipeDigest(
@@ -83,7 +83,7 @@ export async function recipeDigest(
   return hash.digest('hex').slice(0, 16)
 }
 
-/** mmdebstrap hands hooks to a shell. */
+/** Quotes a word for the shell that mmdebstrap runs hooks with. */
 function shellQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }

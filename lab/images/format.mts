@@ -1,19 +1,21 @@
+/**
+ * Format of images for simulated guests: a tar of a root file system whose first entry describes it. The file has
+ * the name of Debian's cloud image (`debian-12-genericcloud-amd64.qcow2`), but it is not a qcow2.
+ */
+
 import { open } from 'node:fs/promises'
 
-/**
- * A sim image is a tar of a root file system whose first entry describes it. It carries the name Debian gives
- * its cloud images (`debian-12-genericcloud-amd64.qcow2`) but is no qcow2: only sim guests can read it.
- */
+/** Name of the first entry. */
 export const DESCRIPTION_ENTRY = 'proxmint-image.json'
 
 const FORMAT = 'proxmint-sim-image-1'
 const BLOCK = 512
 
-export interface ImageDescription {
+interface ImageDescription {
   format: typeof FORMAT
   /** `debian-12`, `debian-13` */
   release: string
-  /** Of the root partition; the image's kernel command line names it. */
+  /** Id of the root partition. The image's kernel command line names it. */
   partuuid: string
 }
 
@@ -21,14 +23,14 @@ export function describeImage(release: string, partuuid: string): ImageDescripti
   return { format: FORMAT, release, partuuid }
 }
 
-/** The tar entry that opens an image: one header block and the description, padded to a block. */
+/** Returns the first tar entry of an image: a header block and the description, padded to full blocks. */
 export function descriptionEntry(description: ImageDescription): Buffer {
   const content = Buffer.from(`${JSON.stringify(description)}\n`)
   const padding = Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK)
   return Buffer.concat([tarHeader(DESCRIPTION_ENTRY, content.length), content, padding])
 }
 
-/** Reads an image's description. Rejects, naming what the file is instead, when it is no sim image. */
+/** Reads an image's description. @throws {Error} that says what the file is, if it is not an image of the lab. */
 export async function readDescription(imagePath: string): Promise<ImageDescription> {
   const start = await readStart(imagePath, 8 * BLOCK)
   const name = textField(start, 0, 100)
@@ -79,5 +81,5 @@ function textField(block: Buffer, offset: number, length: number): string {
 function kindOf(start: Buffer): string {
   if (start.subarray(0, 4).toString('latin1') === 'QFI\xfb') return 'a qcow2 image'
   if (start.subarray(257, 262).toString('latin1') === 'ustar') return 'some other tar archive'
-  return start.length === 0 ? 'empty' : 'no image of the lab'
+  return start.length === 0 ? 'empty' : 'not an image of the lab'
 }

@@ -1,3 +1,5 @@
+/** Images for real machines: a Debian installation on a disk that boots by itself. */
+
 import { randomBytes } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,7 +8,7 @@ import { cachedFolder } from './cache.mts'
 import { type Installation, installDebian, recipeDigest } from './debian.mts'
 import { fileDigest, type Image, type ImageName, type ImageOptions, imageFileName } from './image.mts'
 
-/** As Debian's own images: kernel, systemd, cloud-init, netplan, SSH server; no guest agent. */
+/** Packages of Debian's own cloud images: kernel, systemd, cloud-init, netplan, SSH server; no guest agent. */
 const IN_IMAGE = [
   ...['linux-image-cloud-amd64', 'initramfs-tools', 'zstd', 'grub-pc-bin', 'grub-common'],
   ...['systemd-sysv', 'systemd-resolved', 'dbus', 'udev', 'netplan.io', 'iproute2', 'iputils-ping'],
@@ -14,12 +16,12 @@ const IN_IMAGE = [
   ...['sudo', 'ca-certificates', 'procps', 'less'],
 ]
 
-/** The size Debian gives its cloud images; guests grow their root to the disk they get. */
+/** Size of Debian's cloud images. A guest grows its root to the size of its disk. */
 const DISK_MEBIBYTES = 3072
 
 const MAKE_DISK = join(import.meta.dirname, 'make-disk.sh')
 
-/** A cached qcow2 image that boots by itself on a real machine; made in about a minute and a half where it is missing. */
+/** Returns a cached qcow2 image. Makes it first if it is missing, which takes about a minute and a half. */
 export async function ensureMachineImage(name: ImageName, options: ImageOptions): Promise<Image> {
   const installation: Installation = {
     name,
@@ -47,7 +49,7 @@ async function makeImage(installation: Installation, work: string, options: Imag
   for (const part of [raw, join(work, 'root.tar')]) await rm(part)
 }
 
-/** The owners of files are numbers that only (mapped) root may give. */
+/** Runs a command as root or as a mapped root, because only root may set the owners of files. */
 function asMappedRoot(command: string[]): string[] {
   if (process.geteuid?.() === 0) return command
   return ['unshare', '--map-root-user', '--map-auto', '--', ...command]

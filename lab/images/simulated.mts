@@ -1,26 +1,43 @@
-/** Images for simulated guests: a Debian installation with the lab's own commands in place of systemd and cloud-init. */
+/** Images for simulated guests: a Debian installation with the lab's own commands instead of systemd and cloud-init. */
 
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { run } from '../core/process.mts'
-import { type Base, ensureBase } from './base.mts'
 import { cachedFolder } from './cache.mts'
+import { type Installation, installDebian, recipeDigest } from './debian.mts'
 import { describeImage, descriptionEntry } from './format.mts'
 import { fileDigest, type Image, type ImageName, type ImageOptions, imageFileName } from './image.mts'
 
-/** The lab's own files: init, systemctl, cloud-init and what they need. */
+/** A Debian installation without the lab's own files. */
+interface Base {
+  rootTar: string
+  /** Id of the root partition. */
+  partuuid: string
+  /** Folder with a flat apt repository of packages that guests can install. */
+  packages: string
+}
+
+const IN_IMAGE = ['ca-certificates', 'iproute2', 'openssh-client', 'openssh-server', 'procps', 'sudo']
+
+/** Packages that stand in for parts of systemd. */
+const ALSO_IN_IMAGE: Record<ImageName, string[]> = {
+  'debian-12': [],
+  'debian-13': ['systemd-standalone-sysusers'],
+}
+
+/** The lab's own files: init, systemctl, cloud-init and their helpers. */
 const FILES = join(import.meta.dirname, 'root')
 
-/** Commands that are systemctl by another name. They are made here because a package of npm holds no symbolic links. */
+/** Links to systemctl. They are made here because npm packages cannot contain symbolic links. */
 const NAMES_OF_SYSTEMCTL = ['halt', 'poweroff', 'reboot', 'shutdown'].map(name => `usr/sbin/${name}`)
 
-/** GNU tar's end of an archive written with one block per record. */
+/** Size of the end mark of GNU tar with one block per record. */
 const END_OF_ARCHIVE_BYTES = 1024
 
-/** The cached image, made first where it is missing. */
+/** Returns the cached image. Makes it first if it is missing. */
 export async function ensureImage(name: ImageName, options: ImageOptions): Promise<Image> {
   const base = await ensureBase(name, options)
   const folder = await cachedFolder(`images/${name}-${await contentDigest(name, base)}`, work =>
@@ -36,7 +53,28 @@ export async function ensureImage(name: ImageName, options: ImageOptions): Promi
   }
 }
 
-/** One archive after the other: the description, the lab's files, the installation. */
+/** Returns the cached installation. Makes it first if it is missing, which takes about half a minute. */
+async function ensureBase(name: ImageName, options: ImageOptions): Promise<Base> {
+  const installation: Installation = {
+    name,
+    packages: [...IN_IMAGE, ...ALSO_IN_IMAGE[name]],
+    prepare: join(import.meta.dirname, 'prepare.sh'),
+  }
+  const digest = await recipeDigest(installation, options)
+  const folder = await cachedFolder(`bases/${name}-${digest}`, async work => {
+    options.onBuild?.(name)
+    const partuuid = randomUUID()
+    await installDebian(installation, work, options, { PARTUUID: partuuid })
+    await writeFile(join(work, 'partuuid'), `${partuuid}\n`)
+  })
+  return {
+    rootTar: join(folder, 'root.tar'),
+    partuuid: (await readFile(join(folder, 'partuuid'), 'utf8')).trim(),
+    packages: join(folder, 'packages'),
+  }
+}
+
+/** Joins three archives: the description, the lab's files, the installation. */
 async function writeImage(name: ImageName, base: Base, work: string): Promise<void> {
   const image = join(work, 'image.tar')
   await archiveFiles(image, join(work, 'links'))
@@ -48,8 +86,8 @@ async function writeImage(name: ImageName, base: Base, work: string): Promise<vo
 }
 
 /**
- * Writes the archive without its end, so that another can follow. Modes do not depend on the umask of the checkout.
- * @param links folder for symbolic links, gone afterwards.
+ * Writes an archive without its end mark, so that another can follow. Its modes do not depend on the umask.
+ * @param links folder for symbolic links; it is removed.
  */
 async function archiveFiles(target: string, links: string): Promise<void> {
   const asRoot = ['--owner=0', '--group=0', '--mode=u+rw,go+rX,go-w']

@@ -1,19 +1,21 @@
+/** DHCP for real machines, by dnsmasq. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { LabError } from '../core/lab-error.mts'
-import { addressInLab, BRIDGE, BRIDGE_ADDRESS, FIRST_LEASE, LAST_LEASE } from './addresses.mts'
+import { addressInLab, BRIDGE, BRIDGE_ADDRESS, FIRST_LEASE, LAST_LEASE } from './lab-network.mts'
 
-export interface DhcpServer {
+interface DhcpServer {
   close(): Promise<void>
 }
 
 const HINT = 'the lab gives real machines their addresses with dnsmasq; install the package dnsmasq-base'
 
 /**
- * Gives guests that ask an address on the lab's bridge, the same range that simulated guests have. By dnsmasq:
- * real machines come with real DHCP clients, and it has met them all. It answers no DNS, since nothing in the
- * lab has a name. @param folder where it notes its leases.
+ * Starts dnsmasq on the lab's bridge, with the address range of simulated guests. Real machines have many DHCP
+ * clients, and dnsmasq works with all of them. It does not answer DNS: nothing in the lab has a name.
+ * @param folder for its file of leases. @throws {LabError} if dnsmasq does not start.
  */
 export async function serveDhcp(folder: string): Promise<DhcpServer> {
   const child = spawn('dnsmasq', dnsmasqArguments(folder), { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -25,7 +27,7 @@ export async function serveDhcp(folder: string): Promise<DhcpServer> {
     child.once('error', error => reject(new LabError(`dnsmasq could not be started: ${error.message}`, HINT)))
     child.once('close', () => reject(new LabError(`dnsmasq ended at once: ${said.trim()}`, HINT)))
   })
-  // Later the lab's end is its end.
+  // dnsmasq also closes when the lab ends; then nobody awaits this promise.
   failed.catch(() => undefined)
   const ready = new Promise<void>(resolve => {
     child.stderr.on('data', () => said.includes('DHCP, IP range') && resolve())

@@ -1,26 +1,25 @@
+/** An HTTP server of images and packages. */
+
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { type Address, listenOn } from '../core/listen.mts'
 import { checksumList, type Image } from '../images/image.mts'
 import type { LabNetwork } from './lab-network.mts'
 
-/** Serves images and packages to the lab's node and guests, as a Debian mirror would. Read only. */
-export async function serveFiles(
-  images: Image[],
-  { host, port }: { host: string; port: number },
-): Promise<Pick<LabNetwork, 'imagesUrl' | 'packagesUrl'>> {
+type Urls = Pick<LabNetwork, 'imagesUrl' | 'packagesUrl'>
+
+/** Serves images and packages to the lab's node and guests, as a Debian mirror does. Clients can only read. */
+export async function serveFiles(images: Image[], { host, port }: Address): Promise<Urls> {
   const server = createServer((request, response) => {
     answer(images, request, response).catch(() => response.destroy())
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-  })
+  await listenOn(server, { host, port })
   return servedUrls(host, port)
 }
 
-export function servedUrls(host: string, port: number): Pick<LabNetwork, 'imagesUrl' | 'packagesUrl'> {
+export function servedUrls(host: string, port: number): Urls {
   const base = new URL(`http://${host}:${port}`).origin
   return { imagesUrl: `${base}/images`, packagesUrl: `${base}/packages` }
 }
@@ -44,7 +43,7 @@ async function answer(images: Image[], request: IncomingMessage, response: Serve
   sendFile(request, response, file, size)
 }
 
-/** Only names that are listed here lead to a file: no path of the request reaches the file system otherwise. */
+/** Finds the file for a URL path. No other path of a request reaches the file system. */
 function locate(images: Image[], path: string): string | undefined {
   const [, area, first, second, ...rest] = path.split('/')
   if (rest.length > 0) return undefined
@@ -60,7 +59,7 @@ async function fileSize(path: string): Promise<number | undefined> {
   )
 }
 
-/** A range is answered with the whole file, which a client must accept. */
+/** Sends the whole file, even to a request for a range: HTTP allows that. */
 function sendFile(request: IncomingMessage, response: ServerResponse, path: string, size: number): void {
   response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': size })
   if (request.method === 'HEAD') response.end()

@@ -1,39 +1,36 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { pipeline } from 'node:stream'
+/** A forwarder of connections, which can join two network namespaces. */
 
-export type Endpoint = { host: string; port: number } | { path: string }
+import { connect, createServer, type Socket } from 'node:net'
+import { pipeline } from 'node:stream'
+import { closeServer, type Endpoint, listenOn, portOf } from '../core/listen.mts'
 
 export interface Forwarder {
-  /** The port it listens on; 0 for a Unix socket. */
+  /** Port it listens on; 0 for a Unix socket. */
   port: number
-  /** Stops listening and ends what is connected. */
+  /** Stops listening and ends all connections. */
   close(): Promise<void>
 }
 
-/** Passes bytes between whoever connects to `from` and `to`. A Unix socket joins two network namespaces. */
+/** Listens on `from` and passes each connection to `to`. A Unix socket works across network namespaces. */
 export async function forward(from: Endpoint, to: Endpoint): Promise<Forwarder> {
   const open = new Set<Socket>()
-  const track = (socket: Socket) => {
+  const track = (socket: Socket): Socket => {
     open.add(socket)
     socket.once('close', () => open.delete(socket))
     return socket
   }
-  // What comes in goes on at once: neither side waits for more that could fill a packet.
+  // Send each piece at once: do not wait for more that fills a packet.
   const server = createServer({ noDelay: true }, client => {
     const target = track(connect({ ...to, noDelay: true }))
-    // A side that breaks off ends the other; neither is the forwarder's failure.
+    // If one side breaks off, the other one ends. That is not a failure of the forwarder.
     pipeline(track(client), target, client, () => undefined)
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(from, () => resolve())
-  })
-  const address = server.address() as AddressInfo | string
+  await listenOn(server, from)
   return {
-    port: typeof address === 'string' ? 0 : address.port,
+    port: portOf(server),
     close: () => {
       for (const socket of open) socket.destroy()
-      return new Promise(resolve => server.close(() => resolve()))
+      return closeServer(server)
     },
   }
 }

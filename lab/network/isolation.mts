@@ -1,14 +1,16 @@
+/** Chooses how a lab is separated from the machine it runs on. */
+
 import { readFile } from 'node:fs/promises'
 import { LabError } from '../core/lab-error.mts'
 import { run } from '../core/process.mts'
 import { type Isolation, isolatedCommand } from './namespace.mts'
 
-/** `auto`: namespaces where they are allowed, otherwise loopback. */
+/** `auto`: namespaces if the machine allows them, otherwise loopback. */
 export const ISOLATION_MODES = ['auto', 'namespace', 'loopback'] as const
 
 export type IsolationMode = (typeof ISOLATION_MODES)[number]
 
-/** By their numbers in linux/capability.h: what guests in a plain chroot take. */
+/** Capabilities that guests in a plain chroot need, with their numbers in linux/capability.h. */
 const CHROOT_CAPABILITIES = {
   CHOWN: 0,
   DAC_OVERRIDE: 1,
@@ -21,7 +23,7 @@ const CHROOT_CAPABILITIES = {
   MKNOD: 27,
 }
 
-/** The isolation this machine allows, tried and not guessed. Rejects with what to change where there is none. */
+/** Tries which isolation this machine allows. @throws {LabError} that says what to change, if it allows none. */
 export async function chooseIsolation(mode: IsolationMode = 'auto'): Promise<Isolation> {
   if (mode === 'loopback') return requireLoopback()
   const isolation = namespaceCandidate()
@@ -53,7 +55,7 @@ async function requireLoopback(): Promise<Isolation> {
   )
 }
 
-/** What a lab without namespaces needs and this process does not have; `root` where it is not root. */
+/** Lists what this process lacks for a lab without namespaces: `root`, or capabilities such as `CAP_MKNOD`. */
 async function missingForLoopback(): Promise<string[]> {
   if (process.geteuid?.() !== 0) return ['root']
   const status = await readFile('/proc/self/status', 'utf8')

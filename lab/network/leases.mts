@@ -1,19 +1,20 @@
-import { addressInLab, BRIDGE_ADDRESS, FIRST_LEASE, LAST_LEASE, PREFIX_LENGTH } from './addresses.mts'
+/** DHCP for simulated guests: the lab chooses an address when a guest starts. */
 
-export interface Lease {
-  /** With prefix length. */
+import { addressInLab, BRIDGE_ADDRESS, FIRST_LEASE, LAST_LEASE, PREFIX_LENGTH } from './lab-network.mts'
+
+interface Lease {
+  /** Address with prefix length: `192.168.122.100/24`. */
   address: string
   gateway: string
 }
 
 export interface Leases {
-  /** The address for a MAC: the one it had before, or the first free one. */
+  /** Gives a MAC the address it had before, or the first free one. @throws {Error} if no address is left. */
   lease(mac: string): Lease
-  /** Gives the address back; it is remembered for the MAC until another needs it. */
+  /** Gives the address back. The MAC gets it again unless another one needed it meanwhile. */
   release(mac: string): void
 }
 
-/** The lab's DHCP, decided when a guest starts. */
 export function createLeases(): Leases {
   const known = new Map<string, number>()
   const active = new Set<string>()

@@ -1,16 +1,19 @@
+/** The network of a lab without namespaces: the machine's own 127.0.0.1. */
+
 import { LabError } from '../core/lab-error.mts'
 import type { Image } from '../images/image.mts'
 import { serveFiles } from './file-server.mts'
 import { type LoopbackNetwork, SSH_PORTS } from './lab-network.mts'
 
-/** Labs that can run on one machine at once. All ports stay below those that Linux gives out by itself. */
+/** Number of labs that can run on one machine at once. All ports are below those that Linux assigns by itself. */
 const LABS = 10
 const FIRST_SERVER_PORT = 20_000
 const FIRST_SSH_PORT = 21_000
 
 /**
- * The machine's own 127.0.0.1 as a lab's network. The port of the file server, of which each lab takes one,
- * says which thousand ports its guests have: 20000 goes with 21000 to 21999, 20001 with 22000 to 22999, ...
+ * Serves files on the first free port from 20000 on. That port decides the SSH ports of the guests: 21000 to 21999 for
+ * 20000, 22000 to 22999 for 20001, and so on.
+ * @throws {LabError} if all ports are taken.
  */
 export async function openLoopback(images: Image[]): Promise<LoopbackNetwork> {
   for (let lab = 0; lab < LABS; lab++) {

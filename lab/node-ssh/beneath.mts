@@ -1,6 +1,6 @@
 /**
- * Files below a folder, and nothing outside of it. A path is walked one directory at a time by open descriptors,
- * and no symbolic link is followed, so there is nothing to gain from swapping a directory for a link meanwhile.
+ * Access to files below a folder and to nothing outside of it. Each step of a path opens one directory and follows no
+ * symbolic link. So it does not help an attacker to replace a directory by a link meanwhile.
  */
 
 import { constants } from 'node:fs'
@@ -15,7 +15,7 @@ function refusal(code: 'ENOENT' | 'EINVAL', path: string): NodeError {
   return Object.assign(new Error(`${code}: ${path}`), { code })
 }
 
-/** The names that lead from `root` to `path`; none for the root itself. Throws ENOENT for what is not below. */
+/** Splits `path` into the names below `root`; none for the root itself. @throws ENOENT for a path outside. */
 function namesBelow(root: string, path: string): string[] {
   if (path.includes('\0')) throw refusal('EINVAL', path)
   const way = relative(root, resolve(root, path))
@@ -24,8 +24,8 @@ function namesBelow(root: string, path: string): string[] {
 }
 
 /**
- * Calls `act` with a path that leads to the entry without passing any link. The entry itself can be a link: `act`
- * must not follow it. `path` is absolute, or relative to `root`.
+ * Calls `act` with a path that passes no link. The entry itself can be a link: `act` must not follow it.
+ * @param path absolute, or relative to `root`.
  */
 export async function atBeneath<T>(
   root: string,
@@ -51,7 +51,7 @@ function entryOf(folder: FileHandle, name: string): string {
   return `/proc/self/fd/${folder.fd}/${name}`
 }
 
-/** The names in a folder, each with a path to it that passes no link. The folder itself must be none either. */
+/** Calls `look` for `.` and each name in a folder, with a path that passes no link. The folder must not be a link. */
 export async function listBeneath<T>(
   root: string,
   path: string,
@@ -66,14 +66,14 @@ export async function listBeneath<T>(
   }
 }
 
-/** Opens a plain file; links, sockets and pipes are refused. */
+/** Opens a plain file. @throws for links, sockets and pipes. */
 export async function openBeneath(
   root: string,
   path: string,
   flags: number,
   mode = 0o644,
 ): Promise<FileHandle> {
-  // A pipe must not keep the server waiting for its other end.
+  // O_NONBLOCK: opening a pipe does not wait for its other end.
   const careful = flags | constants.O_NOFOLLOW | constants.O_NONBLOCK
   const file = await atBeneath(root, path, entry => open(entry, careful, mode))
   if ((await file.stat()).isFile()) return file

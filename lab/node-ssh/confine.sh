@@ -1,7 +1,7 @@
 #!/bin/bash
-# A command on the node, for whom nothing exists but the storages and the machine's programs, read only.
-# Started in a mount, process and network namespace of its own: confine.sh ROOT STORAGES COMMAND. ROOT is an empty
-# folder to put the node's root file system on.
+# confine.sh ROOT STORAGES COMMAND: runs a command on the node. The command sees only the storages and, read-only, the
+# machine's programs. The script starts in mount, process and network namespaces of its own. ROOT is an empty folder
+# for the node's root file system.
 set -euo pipefail
 root=$1 storages=$2 command=$3
 
@@ -26,14 +26,14 @@ mkdir -p "$root$storages"
 mount --bind "$storages" "$root$storages"
 mount -o remount,bind,nosuid,nodev "$root$storages"
 
-# For umount alone, and gone with it: root could write to its settings of the kernel.
+# Only umount needs /proc. It is gone afterwards, because root could change settings of the kernel there.
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 cd "$root"
 pivot_root . .
 umount --lazy .
 umount --lazy /proc
 cd "$storages"
-# What root needs among files, whoever they belong to, and no more: it cannot mount, make devices or leave the root.
+# Capabilities for work on files of any owner. With these alone, root cannot mount, make devices or leave the root.
 exec env -i HOME="$storages" PATH=/usr/sbin:/usr/bin:/sbin:/bin USER=root LOGNAME=root SHELL=/bin/bash \
   setpriv --inh-caps=-all --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid --no-new-privs \
   /bin/bash -c "$command"

@@ -1,4 +1,4 @@
-/** How a command on the node is kept to the storages. */
+/** Confines commands on the node to the storages. */
 
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,16 +6,16 @@ import { run } from '../core/process.mts'
 import type { LabNetwork } from '../network/lab-network.mts'
 
 export interface Confinement {
-  /** Argv that runs `command` by bash and sees nothing but the storages and programs. */
+  /** Returns the argv that runs `command` by bash and sees nothing but the storages and programs. */
   argv(command: string): string[]
-  /** Takes away what was put beside the storages. */
+  /** Removes what was put beside the storages. */
   end(): Promise<void>
 }
 
 interface Place {
-  /** Absolute; the only files a command can change. */
+  /** Absolute path. Commands can change only files below it. */
   storagesFolder: string
-  /** For an empty folder of its own. */
+  /** Folder for an empty root directory. */
   runFolder: string
 }
 
@@ -23,7 +23,7 @@ function script(name: string): string {
   return join(import.meta.dirname, name)
 }
 
-/** By namespaces where the lab has a network of its own, otherwise by chroot. */
+/** Confines by namespaces if the lab has a network of its own, otherwise by chroot. */
 export function confine(network: LabNetwork['kind'], place: Place): Promise<Confinement> {
   return network === 'bridge' ? confineByNamespaces(place) : confineByChroot(place)
 }
@@ -31,7 +31,7 @@ export function confine(network: LabNetwork['kind'], place: Place): Promise<Conf
 async function confineByNamespaces({ storagesFolder, runFolder }: Place): Promise<Confinement> {
   const root = join(runFolder, 'node-root')
   await mkdir(root, { recursive: true })
-  // Without a network: a command on a node has no business in the lab's, and abstract sockets are part of it.
+  // --net without setting it up: commands get no network. It also hides the abstract sockets of the lab.
   const namespaces = ['--mount', '--pid', '--net', '--ipc', '--fork', '--kill-child']
   return {
     argv: command => [
@@ -48,24 +48,8 @@ async function confineByNamespaces({ storagesFolder, runFolder }: Place): Promis
   }
 }
 
-/** What the API's clients run, and a little to look around with. */
-const PROGRAMS = [
-  'bash',
-  'env',
-  'setpriv',
-  'tee',
-  'id',
-  'cat',
-  'ls',
-  'cp',
-  'mv',
-  'rm',
-  'mkdir',
-  'chmod',
-  'ln',
-  'wc',
-  'rmdir',
-]
+/** Programs that clients of the API run, and some to look around with. */
+const PROGRAMS = 'bash env setpriv tee id cat ls cp mv rm mkdir chmod ln wc rmdir'.split(' ')
 
 async function confineByChroot({ storagesFolder }: Place): Promise<Confinement> {
   await run('bash', [script('programs.sh'), storagesFolder, ...PROGRAMS])
@@ -84,7 +68,7 @@ async function confineByChroot({ storagesFolder }: Place): Promise<Confinement> 
   }
 }
 
-/** Links are removed, not followed. */
+/** Removes the copied programs. `rm` removes links and does not follow them. */
 async function removePrograms(storagesFolder: string): Promise<void> {
   const own = ['usr', 'bin', 'lib', 'lib64', 'dev', storagesFolder.split('/')[1]!]
   await Promise.all(own.map(name => rm(join(storagesFolder, name), { recursive: true, force: true })))

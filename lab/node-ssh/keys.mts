@@ -1,11 +1,34 @@
-/** The keys of the node's SSH, made once for each state folder. */
+/** Keys of the node's SSH, made once for each state folder, and how a client logs in with them. */
 
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import ssh2 from 'ssh2'
+import { unlessMissing } from '../core/files.mts'
+
+/** SSH access to the node. */
+export interface NodeSshAccess {
+  host: string
+  port: number
+  user: 'root'
+  /** Absolute path. Only the lab's owner can read the file. */
+  privateKeyFile: string
+  /** `ssh-ed25519 AAAA...`, as in `known_hosts`. */
+  hostKey: string
+}
+
+/**
+ * Returns the variables by which the bpg/proxmox provider logs in. It learns the node's address from the API or from
+ * its own config.
+ */
+export function sshVariables(privateKey: string): Record<string, string> {
+  return {
+    PROXMOX_VE_SSH_USERNAME: 'root',
+    PROXMOX_VE_SSH_PRIVATE_KEY: privateKey,
+  }
+}
 
 interface KeyPair {
-  /** PEM, as OpenSSH writes it. */
+  /** PEM text as OpenSSH writes it. */
   privateKey: string
   /** `ssh-ed25519 AAAA...`, one line as in `authorized_keys`. */
   publicKey: string
@@ -13,13 +36,13 @@ interface KeyPair {
 
 export interface NodeKeys {
   host: KeyPair
-  /** Logs in as root. */
+  /** Key that logs in as root. */
   client: KeyPair
-  /** Absolute; what `ssh -i` takes. */
+  /** Absolute path for `ssh -i`. */
   clientKeyFile: string
 }
 
-/** Host and client key below `folder`. What is there is taken up, so that clients know the node again. */
+/** Reads host and client key below `folder`, or makes them. Clients of an earlier lab then still know the node. */
 export async function ensureNodeKeys(folder: string): Promise<NodeKeys> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const clientKeyFile = join(folder, 'client_ed25519')
@@ -31,17 +54,17 @@ export async function ensureNodeKeys(folder: string): Promise<NodeKeys> {
 }
 
 async function ensureKey(path: string, comment: string): Promise<KeyPair> {
-  const known = await readFile(path, 'utf8').catch(unlessAbsent)
+  const known = await readFile(path, 'utf8').catch(unlessMissing)
   if (known !== undefined) return keyPairOf(known)
   const { private: privateKey, public: publicKey } = generateKeyPair(comment)
   await writeFile(`${path}.pub`, `${publicKey}\n`)
-  // Whole or not at all: a key that was cut off would refuse every later start.
+  // Rename makes it whole or missing. Half a key would break every later start.
   await writeFile(`${path}.new`, privateKey, { mode: 0o600 })
   await rename(`${path}.new`, path)
   return keyPairOf(privateKey)
 }
 
-/** Like that of ssh2, of whose keys one in 250 is malformed: such a one would keep the lab from ever starting. */
+/** Makes a key pair that ssh2 can read. About one in 250 keys of its own generator is malformed. */
 export function generateKeyPair(comment: string): { private: string; public: string } {
   for (;;) {
     const made = ssh2.utils.generateKeyPairSync('ed25519', { comment })
@@ -53,8 +76,4 @@ function keyPairOf(privateKey: string): KeyPair {
   const key = ssh2.utils.parseKey(privateKey)
   if (key instanceof Error) throw key
   return { privateKey, publicKey: `${key.type} ${key.getPublicSSH().toString('base64')}` }
-}
-
-function unlessAbsent(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error
 }

@@ -1,7 +1,6 @@
 #!/bin/bash
-# Puts the programs a command on the node can use into STORAGES, which is the whole file system of such a command
-# where namespaces are not allowed: programs.sh STORAGES PROGRAM... As nothing can be mounted there, they are
-# copies, and the folder's own path leads back to itself.
+# programs.sh STORAGES PROGRAM...: copies programs to STORAGES. Without namespaces that folder is the whole file system
+# of a command on the node, and nothing can be mounted in it. A link makes the folder's own path lead back to it.
 set -euo pipefail
 storages=$1
 shift

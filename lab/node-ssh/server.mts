@@ -1,74 +1,71 @@
 /**
- * The node's SSH server: commands and SFTP, for root, on the lab's storages alone. No sshd: not every machine has
- * one, it would have to be told who root of the node is, and its SFTP follows links.
+ * The node's SSH server: commands and SFTP for root, on the lab's storages alone. It is not sshd: some machines have
+ * none, sshd knows only the machine's own root, and its SFTP follows links.
  */
 
-import { createServer, type Server, type Socket } from 'node:net'
-import ssh2, { type Connection, type Session } from 'ssh2'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createServer, type Socket } from 'node:net'
+import { constants } from 'node:os'
+import ssh2, {
+  type AuthContext,
+  type Connection,
+  type PublicKeyAuthContext,
+  type ServerChannel,
+  type Session,
+} from 'ssh2'
+import { closeServer, type Endpoint, listenOn, portOf } from '../core/listen.mts'
 import type { LabNetwork } from '../network/lab-network.mts'
-import { LOGIN_SHELL, runCommand } from './command.mts'
 import { type Confinement, confine } from './confinement.mts'
-import { answerLogins, type Login } from './login.mts'
 import { serveSftp } from './sftp.mts'
 
-export interface NodeSshOptions {
+interface NodeSshOptions {
   network: LabNetwork['kind']
-  /** Absolute; must exist. What clients can reach. */
+  /** Absolute path of an existing folder. Clients can reach only files below it. */
   storagesFolder: string
-  /** Absolute; for what lives as long as the lab. */
+  /** Absolute path of a folder that lives as long as the lab. */
   runFolder: string
-  /** PEM. */
+  /** PEM text. */
   hostKey: string
   login: Login
-  /** All of them lead to the same server. Port 0 picks a free one. */
+  /** Endpoints of the one server. */
   listen: Endpoint[]
 }
 
-type Endpoint = { host: string; port: number } | { path: string }
+/** Credentials of root. */
+interface Login {
+  /** One line as in `authorized_keys`. */
+  publicKey: string
+  isPassword(text: string): boolean
+}
 
 export interface NodeSsh {
-  /** Of each endpoint in turn; 0 for a Unix socket. */
+  /** Port of each endpoint in turn; 0 for a Unix socket. */
   ports: number[]
-  /** Ends what is connected, and what it runs. */
+  /** Ends all connections and their commands. */
   close(): Promise<void>
 }
 
-/** Starts the server and resolves when it listens everywhere. */
+/** Starts the server. Resolves when it listens on every endpoint. */
 export async function openNodeSsh(options: NodeSshOptions): Promise<NodeSsh> {
   const confinement = await confine(options.network, options)
   const open = new Set<Socket>()
   const ssh = new ssh2.Server({ hostKeys: [options.hostKey] }, client => serve(client, options, confinement))
-  const servers = await Promise.all(
-    options.listen.map(endpoint =>
-      listenOn(endpoint, socket => {
-        open.add(socket)
-        socket.once('close', () => open.delete(socket))
-        ssh.injectSocket(socket)
-      }),
-    ),
-  )
+  const take = (socket: Socket): void => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+    ssh.injectSocket(socket)
+  }
+  // noDelay: a request of SFTP is small, and its answer must not wait.
+  const servers = options.listen.map(() => createServer({ noDelay: true }, take))
+  await Promise.all(servers.map((server, index) => listenOn(server, options.listen[index]!)))
   return {
     ports: servers.map(portOf),
     async close() {
       for (const socket of open) socket.destroy()
-      await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
+      await Promise.all(servers.map(closeServer))
       await confinement.end()
     },
   }
-}
-
-function listenOn(endpoint: Endpoint, onConnection: (socket: Socket) => void): Promise<Server> {
-  // A request of SFTP is small, and its answer waits for nothing.
-  const server = createServer({ noDelay: true }, onConnection)
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(endpoint, () => resolve(server))
-  })
-}
-
-function portOf(server: Server): number {
-  const address = server.address()
-  return address === null || typeof address === 'string' ? 0 : address.port
 }
 
 function serve(
@@ -76,15 +73,75 @@ function serve(
   { login, storagesFolder }: NodeSshOptions,
   confinement: Confinement,
 ): void {
-  // Whatever a client sends that is no SSH ends its own connection and nothing else.
+  // Bytes that are not SSH end the client's own connection and nothing else.
   client.on('error', () => undefined)
   answerLogins(client, login)
   client.on('session', accept => answerSession(accept(), storagesFolder, confinement))
 }
 
-/** Terminals, forwarding and environment variables are refused by having no listener. */
+/** Answers requests of a session. ssh2 refuses those without a listener: terminals, forwarding, variables. */
 function answerSession(session: Session, storagesFolder: string, confinement: Confinement): void {
   session.on('exec', (accept, _reject, { command }) => runCommand(accept(), confinement, command))
   session.on('shell', accept => runCommand(accept(), confinement, LOGIN_SHELL))
   session.on('sftp', accept => serveSftp(accept(), storagesFolder))
+}
+
+const METHODS: ('publickey' | 'password')[] = ['publickey', 'password']
+
+/** Accepts root with the lab's client key or with the password of root@pam. */
+function answerLogins(client: Connection, login: Login): void {
+  const known = ssh2.utils.parseKey(login.publicKey)
+  if (known instanceof Error) throw known
+  client.on('authentication', context => {
+    if (isAccepted(context, login, known)) context.accept()
+    else context.reject(METHODS)
+  })
+}
+
+function isAccepted(context: AuthContext, login: Login, known: ssh2.ParsedKey): boolean {
+  if (context.username !== 'root') return false
+  if (context.method === 'password') return login.isPassword(context.password)
+  return context.method === 'publickey' && isSigned(context, known)
+}
+
+/** Checks the key and the signature. A client first asks without a signature; that alone does not log it in. */
+function isSigned({ key, signature, blob, hashAlgo }: PublicKeyAuthContext, known: ssh2.ParsedKey): boolean {
+  if (key.algo !== known.type || !key.data.equals(known.getPublicSSH())) return false
+  return signature === undefined || known.verify(blob!, signature, hashAlgo) === true
+}
+
+/** Command of a login without one. There is no terminal, so bash reads its commands from standard input. */
+const LOGIN_SHELL = 'exec /bin/bash'
+
+/** Runs a confined command until it ends or the client leaves. */
+function runCommand(channel: ServerChannel, confinement: Confinement, command: string): void {
+  const [file, ...args] = confinement.argv(command)
+  const child = spawn(file!, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
+  // A command may end before it has read all of its input. That is not a failure.
+  child.stdin.on('error', () => undefined)
+  channel.pipe(child.stdin)
+  child.stdout.pipe(channel, { end: false })
+  child.stderr.pipe(channel.stderr, { end: false })
+  channel.on('error', () => undefined)
+  channel.once('close', () => killGroup(child))
+  child.once('error', error => {
+    channel.stderr.write(`${error.message}\n`)
+    finish(channel, 127)
+  })
+  child.once('close', (code, signal) => finish(channel, code ?? 128 + constants.signals[signal!]))
+}
+
+function finish(channel: ServerChannel, code: number): void {
+  if (channel.destroyed) return
+  channel.exit(code)
+  channel.end()
+}
+
+/** Kills the command's process group. With namespaces, that ends all processes in them. */
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }

@@ -1,41 +1,40 @@
-/** SFTP, version 3 of the protocol, on the files below one folder. */
+/** SFTP on the files below one folder, version 3 of the protocol (`draft-ietf-secsh-filexfer-02`). */
 
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, rename, rmdir, unlink } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import ssh2, { type Attributes, type FileEntry, type SFTPWrapper } from 'ssh2'
 import { atBeneath, listBeneath, type NodeError, openBeneath } from './beneath.mts'
-import { attributesOf, longNameOf } from './sftp-attributes.mts'
 
 const { OPEN_MODE, STATUS_CODE } = ssh2.utils.sftp
 
 interface Listing {
-  /** What READDIR has not told yet. */
+  /** Entries that READDIR has not sent yet. */
   entries: FileEntry[]
 }
 
 type Opened = FileHandle | Listing
 
-/** What a client has open, by the number it was given. */
+/** Files and folders that a client has open, by the number of their handle. */
 interface Session {
   root: string
   opened: Map<number, Opened>
   last: number
 }
 
-/** An answer other than a bare "done". */
+/** Sends an answer that is more than a bare "done". */
 type Reply = (sftp: SFTPWrapper, request: number) => void
 
 type Operation = (session: Session, ...args: never[]) => Promise<Reply | undefined>
 
-/** Serves until the client closes the channel, then closes what it left open. Requests not listed are refused. */
+/** Serves until the client closes the channel, then closes what it left open. ssh2 refuses other requests. */
 export function serveSftp(sftp: SFTPWrapper, root: string): void {
   const session: Session = { root, opened: new Map(), last: 0 }
   for (const [name, operation] of Object.entries(OPERATIONS))
     sftp.on(name, (request: number, ...args: unknown[]) =>
       answer(sftp, request, () => operation(session, ...(args as never[]))),
     )
-  // What is no SFTP ends the channel; without a listener it would end the lab.
+  // Bytes that are not SFTP end the channel. Without a listener the error would end the lab.
   sftp.on('error', () => sftp.end())
   sftp.once('end', () => sftp.end())
   sftp.once('close', () => closeAll(session))
@@ -75,7 +74,7 @@ function isListing(opened: Opened): opened is Listing {
   return 'entries' in opened
 }
 
-function endOfFile(): Error & { code: string } {
+function endOfFile(): NodeError {
   return Object.assign(new Error('end of file'), { code: 'EOF' })
 }
 
@@ -97,7 +96,7 @@ function fileOf(session: Session, handle: Buffer): FileHandle {
   return opened
 }
 
-/** SFTP's bits of an OPEN as those of open(2). */
+/** Translates the bits of SFTP's OPEN to those of open(2). */
 function openFlags(bits: number): number {
   const writes = (bits & OPEN_MODE.WRITE) !== 0
   const reads = (bits & OPEN_MODE.READ) !== 0
@@ -111,10 +110,42 @@ function openFlags(bits: number): number {
   return more.reduce((flags, [bit, flag]) => ((bits & bit) === 0 ? flags : flags | flag), access)
 }
 
-/** The mode and the length alone: everything on the node belongs to root, and times are the node's. */
+/** Changes mode and length of a file. Other attributes are ignored: files belong to root, and times are the node's. */
 async function change(file: FileHandle, { mode, size }: Partial<Attributes>): Promise<undefined> {
   if (mode !== undefined) await file.chmod(mode & 0o7777)
   if (size !== undefined) await file.truncate(size)
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000)
+}
+
+function attributesOf(info: Stats): Attributes {
+  return {
+    mode: info.mode,
+    uid: info.uid,
+    gid: info.gid,
+    size: info.size,
+    atime: seconds(info.atimeMs),
+    mtime: seconds(info.mtimeMs),
+  }
+}
+
+function kindOf(info: Stats): '-' | 'd' | 'l' {
+  return info.isDirectory() ? 'd' : info.isSymbolicLink() ? 'l' : '-'
+}
+
+function permissionsOf({ mode }: Stats): string {
+  return [6, 3, 0]
+    .flatMap(shift => ['r', 'w', 'x'].map((letter, bit) => ((mode >> shift) & (4 >> bit) ? letter : '-')))
+    .join('')
+}
+
+/** Returns a line as of `ls -l`. Clients print it as it is. */
+function longNameOf(name: string, info: Stats): string {
+  const date = info.mtime.toISOString().slice(0, 16).replace('T', ' ')
+  const size = String(info.size).padStart(9)
+  return `${kindOf(info)}${permissionsOf(info)} ${info.nlink} ${info.uid} ${info.gid} ${size} ${date} ${name}`
 }
 
 async function read(file: FileHandle, offset: number, length: number): Promise<Reply> {
@@ -175,7 +206,7 @@ const OPERATIONS: Record<string, Operation> = {
     return (sftp, request) => sftp.name(request, names)
   },
   LSTAT: attributesAt,
-  // Links lead nowhere here, so both calls tell of the link.
+  // Nothing follows links here, so both calls answer with the link's own attributes.
   STAT: attributesAt,
   SETSTAT: async (session, path: string, wanted: Partial<Attributes>) => {
     const flags = wanted.size === undefined ? constants.O_RDONLY : constants.O_RDWR

@@ -1,4 +1,4 @@
-/** Every operation the server knows. Whatever is not here answers 501, as an unknown one does on Proxmox. */
+/** All operations of the server. Any other request gets 501, as an unknown operation does from Proxmox. */
 
 import { accessAclRoutes } from './access/acl-routes.mts'
 import { accessRoleRoutes } from './access/role-routes.mts'
@@ -17,7 +17,6 @@ import { nodeTaskRoutes } from './tasks/routes.mts'
 import { qemuAgentRoutes } from './vm/agent-routes.mts'
 import { qemuConfigRoutes } from './vm/config-routes.mts'
 import { qemuDiskRoutes } from './vm/disk-routes.mts'
-import { qemuMigrateRoutes } from './vm/migrate-routes.mts'
 import { qemuRoutes } from './vm/routes.mts'
 import { qemuStatusRoutes } from './vm/status-routes.mts'
 
@@ -39,6 +38,5 @@ export const routes: readonly Route[] = [
   ...qemuConfigRoutes,
   ...qemuStatusRoutes,
   ...qemuDiskRoutes,
-  ...qemuMigrateRoutes,
   ...qemuAgentRoutes,
 ]

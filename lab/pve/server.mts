@@ -1,7 +1,8 @@
-/** An HTTPS server that clients take for one node of Proxmox VE. */
+/** An HTTPS server that acts as one node of Proxmox VE. */
 
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Address } from '../core/listen.mts'
 import type { GuestDriver } from '../guests/driver.mts'
 import { hashPassword, passwordMatches } from './access/secrets.mts'
 import {
@@ -25,72 +26,68 @@ import { writeUserCfg } from './core/user-cfg.mts'
 import { createVmLocks } from './core/vm-locks.mts'
 import { diskFaults } from './faults/disk-faults.mts'
 import { createFaults } from './faults/faults.mts'
-import { lockFaults } from './faults/lock-faults.mts'
-import { midway } from './faults/task-faults.mts'
+import { lockFaults, midway } from './faults/task-faults.mts'
 import { createDispatcher } from './http/dispatch.mts'
 import { listenHttp } from './http/listen.mts'
 import { ensureCertificate } from './nodes/certificates.mts'
 import { routes } from './routes.mts'
-import { createFolders } from './storage/files.mts'
-import { removeHalfFiles } from './storage/half-files.mts'
-import { endInterrupted } from './tasks/interrupted.mts'
-import { createTasks } from './tasks/tasks.mts'
+import { createFolders, removeHalfFiles } from './storage/files.mts'
+import { createTasks, endInterrupted } from './tasks/tasks.mts'
 
 export interface PveServerOptions {
-  /** Port 0 picks a free one. */
-  listen: { host: string; port: number }
-  /** A Unix socket that takes the same requests without TLS, for a forwarder. */
+  listen: Address
+  /** Unix socket for the same requests without TLS, for a forwarder. */
   socketPath?: string
-  /** Absolute folder for state, certificates and storages; what is in it is taken up again. */
+  /** Absolute path of a folder for state, certificates and storages. The server goes on with a state in it. */
   dataDir: string
-  /** Runs the guests. Whoever made it closes it, after the server. */
+  /** Runs the guests. Its maker closes it, after the server. */
   driver: GuestDriver
   version?: MajorVersion
-  /** Of root@pam. */
+  /** Password of root@pam. */
   rootPassword: string
-  /** Text in the format of Proxmox's user.cfg; read only where `dataDir` holds no state yet. */
+  /** Text in the format of Proxmox's user.cfg. Used only if `dataDir` has no state yet. */
   userCfg?: string
   /** Secrets of the API tokens in `userCfg`, by full token id. */
   tokenSecrets?: Record<string, string>
   /** Passwords of the users in `userCfg`, by user id. */
   passwords?: Record<string, string>
-  /** 1: simulated work takes about as long as on a small machine; 0: it ends at once. Default 1. */
+  /** Factor for the duration of simulated work. 1: as on a small machine; 0: it ends at once. Default 1. */
   timeScale?: number
-  /** What goes wrong from the start, and again after a reset. */
+  /** Faults from the start on, and again after a reset. */
   faults?: Fault[] | undefined
-  /** The machine's clock, in milliseconds since the epoch. Default: the real one. */
+  /** Clock of the machine, in milliseconds since the epoch. Default: the real one. */
   now?: () => number
-  /** How long a connection may say nothing while a request is expected from it. Default 30; Proxmox waits 5. */
+  /** Seconds after which the server closes a connection that sends no request. Default 30; Proxmox waits 5. */
   idleSeconds?: number
-  /** Process to name to whoever finds the state in use; default: this one. */
+  /** Process to name in the error for others who want the state. Default: this process. */
   holderPid?: number
   /**
-   * Default: what `dataDir` holds, or else one node `pve` with the storages `local` for files and `tank` for disks.
-   * Another than that of a state that is taken up again is a LabError.
+   * Default: that of the state in `dataDir`, or else one node `pve` with the storages `local` for files and `tank` for
+   * disks. A cluster that does not fit the state in `dataDir` is a LabError.
    */
   cluster?: ClusterSpec | undefined
 }
 
-/** Proxmox hangs up after 5, which a client of a busy test machine may take to go on with its request. */
+/** Longer than the 5 s of Proxmox, because a client on a busy test machine may pause that long in a request. */
 const IDLE_SECONDS = 30
 
-/** What tests and the lab's own commands may see and do beside the API. */
-export interface PveAdmin {
-  /** The raw config, as in Proxmox's own file. */
+/** Access beside the API, for tests and the lab's own commands. */
+interface PveAdmin {
+  /** Returns the raw config, as in Proxmox's own file. */
   vmConfig(vmid: number): VmConfig | undefined
   vmids(): number[]
   tasks(): readonly TaskRecord[]
-  /** Users, tokens, roles, pools and ACLs of this moment, in the format of Proxmox's user.cfg. */
+  /** Writes users, tokens, roles, pools and ACLs in the format of Proxmox's user.cfg. */
   userCfg(): string
-  /** Whether it is the user's password at this moment. */
+  /** Checks a user's password. */
   isPassword(userid: string, text: string): boolean
-  /** What goes wrong from now on, instead of what did so far. */
+  /** Replaces all faults. */
   setFaults(faults: Fault[]): void
-  /** The faults with how often each fitted and struck. */
+  /** Lists the faults with their counts. */
   faults(): FaultReport[]
   /** Resolves when no task runs. */
   settled(): Promise<void>
-  /** The serial console of a running guest so far. */
+  /** Reads the output of a running guest on its serial console. */
   console(vmid: number): Promise<string | undefined>
 }
 
@@ -98,17 +95,17 @@ export interface PveServer {
   /** `https://127.0.0.1:PORT/api2/json` */
   url: string
   port: number
-  /** The CA certificate to trust. */
+  /** Path of the CA certificate that clients must trust. */
   caFile: string
   home: Home
   admin: PveAdmin
-  /** Stops every guest and forgets everything: as new, with the users it was made with. */
+  /** Stops every guest and restores the first state. */
   reset(): Promise<void>
-  /** Stops listening, then every guest. The state stays in `dataDir`. */
+  /** Stops listening, then stops every guest. The state stays in `dataDir`. */
   close(): Promise<void>
 }
 
-/** As Proxmox does after an upgrade: a role that names `VM.Monitor` still loads on PVE 9, without it. */
+/** Drops privileges that the version does not know, as Proxmox does: PVE 9 loads a role with `VM.Monitor` without it. */
 function dropUnknownPrivileges({ access }: State, version: MajorVersion): void {
   const known = privilegesOf(version)
   for (const [role, privileges] of Object.entries(access.roles))
@@ -150,7 +147,7 @@ async function createPve(options: PveServerOptions): Promise<Pve> {
   const node = firstNode(store.state).name
   const faults = createFaults(options.faults)
   const clock = options.now ?? Date.now
-  const now = () => clock() + faults.skew() * 1000
+  const now = (): number => clock() + faults.skew() * 1000
   const startedAt = clock()
   return {
     node,
@@ -204,7 +201,10 @@ function adminOf(pve: Pve): PveAdmin {
   }
 }
 
-/** Starts the server and resolves when it listens. */
+/**
+ * Starts the server. Resolves when it listens.
+ * @throws {LabError} if another process uses the state, or if the state belongs to another cluster.
+ */
 export async function createPveServer(options: PveServerOptions): Promise<PveServer> {
   const lock = await lockState(options.dataDir, options.holderPid ?? process.pid)
   return startServer(options, lock).catch(async error => {

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { checkCluster } from '../cluster/check.mts'
+import { checkCluster, readCluster } from '../cluster/check.mts'
 import { nearest } from '../cluster/nearest.mts'
-import { readCluster } from '../cluster/read.mts'
 import { LabUsageError } from '../core/lab-error.mts'
 
 const GIB = 1024 ** 3
@@ -63,9 +62,9 @@ test.each([
   [
     /cores: 8/,
     'core: 8',
-    'nodes[0].core is no known key | did you mean `cores`? Known: name, cores, memory, online',
+    'nodes[0].core is not a known key | did you mean `cores`? Known: name, cores, memory, online',
   ],
-  [/storages:/, 'storage:', 'storage is no known key | did you mean `storages`? Known: nodes, storages'],
+  [/storages:/, 'storage:', 'storage is not a known key | did you mean `storages`? Known: nodes, storages'],
   [/cores: 8/, 'cores: many', 'nodes[0].cores is "many" | it takes a whole number from 1'],
   [/memory: 1.5/, 'memory: 0', 'nodes[0].memory is 0 | it takes a number of GiB above 0'],
   [/online: false/, 'online: maybe', 'nodes[1].online is "maybe" | it takes true or false'],
@@ -82,12 +81,12 @@ test.each([
   [
     /\[iso, snippets\]/,
     '[iso, snippet]',
-    'storages[0].content[1] `snippet` is no content of a dir storage | did you mean `snippets`? Known: images, rootdir, iso, vztmpl, snippets, import, backup',
+    'storages[0].content[1] `snippet` is not a content of a dir storage | did you mean `snippets`? Known: images, rootdir, iso, vztmpl, snippets, import, backup',
   ],
   [
     /type: dir/,
     'type: lvmthin',
-    'storages[0].content[0] `iso` is no content of a lvmthin storage | known: images, rootdir',
+    'storages[0].content[0] `iso` is not a content of a lvmthin storage | known: images, rootdir',
   ],
   [
     /content: \[images\]/,
@@ -97,7 +96,7 @@ test.each([
   [
     /nodes: \[pve\]/,
     'nodes: [pev2]',
-    'storages[1].nodes[0] `pev2` is no node of this cluster | known: pve, pve2',
+    'storages[1].nodes[0] `pev2` is not a node of this cluster | known: pve, pve2',
   ],
   [
     /nodes: \[pve\]/,
@@ -110,7 +109,7 @@ test.each([
     'storages[1].shared is true | it takes false for zfspool: each node has a pool of its own',
   ],
   [/storages:[\s\S]*/, 'storages: []', 'storages is [] | it takes a list of at least one'],
-  [/nodes:[\s\S]*/, 'none', 'it is no mapping | give `nodes:` and `storages:`'],
+  [/nodes:[\s\S]*/, 'none', 'it is not a mapping | give `nodes:` and `storages:`'],
 ])('%s replaced by %s is refused with its path', (from, to, refusal) => {
   expect(refusalOf(GOOD)).toBe('accepted')
   expect(refusalOf(GOOD.replace(from, to))).toBe(refusal)

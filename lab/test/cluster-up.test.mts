@@ -63,7 +63,7 @@ test('a file with a mistake is a usage error that names file, path and what was 
   const { code, output } = await failed(CLUSTER.replace('storages:', 'storage:'))
   expect(code).toBe(2)
   expect(output).toContain(
-    `error: ${join(folder, 'cluster.yaml')}: the cluster is not accepted: storage is no known key\n`,
+    `error: ${join(folder, 'cluster.yaml')}: the cluster is not accepted: storage is not a known key\n`,
   )
   expect(output).toContain('hint: did you mean `storages`? Known: nodes, storages\n')
 })

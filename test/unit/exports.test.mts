@@ -1,4 +1,4 @@
-/** Each exported name of scripts/lib has one meaning, somebody imports it, and not for tests alone. */
+/** Each export is imported, and not by tests alone, in scripts/lib and in the lab. A name in scripts/lib has one meaning. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import {
@@ -15,6 +15,11 @@ const sources = await readSources(repository, ['scripts', 'test', 'bench', 'lab'
 const exports = exportsIn(sources, 'scripts/lib/')
 const PRODUCTION = ['scripts/', 'tools/']
 
+/** Entry points of the package `pve-lab`, whose exports are for strangers. */
+const LAB_ENTRIES = ['lab/create.mts', 'lab/pve/server.mts', 'lab/guests/driver.mts', 'lab/guests/none.mts']
+const labSources: Sources = new Map([...sources].filter(([file]) => !/^lab\/(dist|test)\//.test(file)))
+const labExports = exportsIn(labSources, 'lab/').filter(({ file }) => !LAB_ENTRIES.includes(file))
+
 test('no name is exported twice', () => {
   expect(exports.length).toBeGreaterThan(500)
   expect(exportedTwice(exports)).toEqual({})
@@ -26,6 +31,13 @@ test('each export is imported somewhere', () => {
 
 test('nothing in scripts/lib is there for tests alone', () => {
   expect(usedByTestsAlone(exports, sources, PRODUCTION)).toEqual([])
+})
+
+test('each export of the lab is imported somewhere, and not by tests alone', () => {
+  expect(labExports.length).toBeGreaterThan(250)
+  expect(importedByNobody(labExports, sources)).toEqual([])
+  const production = [...labSources.keys()].filter(file => /^(lab|scripts)\//.test(file))
+  expect(usedByTestsAlone(labExports, sources, production)).toEqual([])
 })
 
 const sample = (files: Record<string, string>): Sources => new Map(Object.entries(files))

@@ -1,13 +1,16 @@
+/** Chooses between KVM and emulation. */
+
 import { spawn } from 'node:child_process'
-import { access, constants, writeFile } from 'node:fs/promises'
+import { constants, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isAccessible } from '../../core/files.mts'
 
 export type Accelerator = 'kvm' | 'tcg'
 
-export interface ProbeOptions {
-  /** For the guest that is tried. */
+interface ProbeOptions {
+  /** Folder for the disk of the probe. */
   folder: string
-  /** The program that emulates; tests put another in its place. */
+  /** Program of QEMU. Default `qemu-system-x86_64`. */
   program?: string
   timeoutMs?: number
 }
@@ -15,8 +18,8 @@ export interface ProbeOptions {
 const PROBE_TIMEOUT_MS = 5000
 
 /**
- * A boot sector that counts down from 2^28 and then says so on the debug exit port. A machine with KVM is
- * through in less than a second. Where /dev/kvm is there but guests hang in it, short code gets through too.
+ * Code of a boot sector: counts down from 2^28, then writes to the debug exit port. KVM does that in less than a
+ * second. Shorter code would not do: on some machines with /dev/kvm guests hang, but only after a while.
  */
 const PROBE = Buffer.from(
   [
@@ -30,19 +33,16 @@ const PROBE = Buffer.from(
   'hex',
 )
 
-/** QEMU's exit status for what the probe says: twice that, and one. */
+/** QEMU's exit status for the value 0x10 on that port: twice the value, plus one. */
 const PROBE_STATUS = 0x21
 
-/** KVM where a guest really runs under it, otherwise emulation (TCG). */
+/** Chooses KVM if a guest really runs under it, otherwise emulation (TCG). */
 export async function chooseAccelerator(options: ProbeOptions): Promise<Accelerator> {
-  const usable = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
-    () => true,
-    () => false,
-  )
+  const usable = await isAccessible('/dev/kvm', constants.R_OK | constants.W_OK)
   return usable && (await runsUnderKvm(options)) ? 'kvm' : 'tcg'
 }
 
-/** Tries a guest; one that hangs is given up on. */
+/** Runs the probe under KVM. Kills it after `timeoutMs`, default 5000. */
 export async function runsUnderKvm(options: ProbeOptions): Promise<boolean> {
   const { folder, program = 'qemu-system-x86_64', timeoutMs = PROBE_TIMEOUT_MS } = options
   const disk = join(folder, 'probe.img')

@@ -1,26 +1,24 @@
-import type { Socket } from 'node:net'
-import { AgentCommandFailed, AgentNotRunning } from '../driver.mts'
+/** The guest agent of a real machine. */
 
-/** Emulated machines are slow, more so when this one is busy. */
+import type { Socket } from 'node:net'
+import { agentRequest, agentResult } from '../agent-protocol.mts'
+import { AgentNotRunning } from '../driver.mts'
+
+/** Long enough for an emulated guest on a busy machine. */
 const ANSWER_TIMEOUT_MS = 15_000
 
-/** The agent puts this byte, which is in no JSON, before the answer to a delimited sync. */
+/** Byte that the agent sends before the answer to `guest-sync-delimited`. JSON never contains it. */
 const DELIMITER = 0xff
 
-interface Answer {
-  return?: unknown
-  error?: { class: string; desc: string }
-}
-
 export interface AgentChannel {
-  /** Whether something in the guest has opened its end; QEMU tells. */
+  /** Notes whether a program in the guest has opened the port. QEMU reports that. */
   setOpen(open: boolean): void
   ask(command: string, args: Record<string, unknown>): Promise<unknown>
 }
 
 /**
- * Talks to qemu-ga by way of a virtio-serial port. The port has no connections, so each command begins with a
- * sync: what an agent says to an earlier command that was given up on is then told from the answer.
+ * Talks to qemu-ga through a virtio-serial port. The port has no connections, so a late answer to an earlier command
+ * may still arrive. Each command therefore begins with a sync, and everything before its answer is dropped.
  */
 export function openAgentChannel(socket: Socket): AgentChannel {
   const reader = createReader(socket)
@@ -34,12 +32,10 @@ export function openAgentChannel(socket: Socket): AgentChannel {
     const id = syncs
     reader.forget()
     socket.write(Buffer.from([DELIMITER]))
-    socket.write(message('guest-sync-delimited', { id }))
+    socket.write(agentRequest('guest-sync-delimited', { id }))
     await reader.next(bytes => afterSync(bytes, id))
-    socket.write(message(command, args))
-    const { error, return: value } = JSON.parse(await reader.next(firstLine)) as Answer
-    if (error) throw new AgentCommandFailed(error.desc)
-    return value
+    socket.write(agentRequest(command, args))
+    return agentResult(await reader.next(firstLine))
   }
 
   return {
@@ -54,16 +50,16 @@ export function openAgentChannel(socket: Socket): AgentChannel {
   }
 }
 
-/** A piece found in what was received, and what comes after it. */
+/** A piece of the received bytes, and the bytes after it. */
 interface Piece<T> {
   value: T
   rest: Buffer
 }
 
 interface Reader {
-  /** Drops what was received so far. */
+  /** Drops the bytes received so far. */
   forget(): void
-  /** The first piece that `find` finds, as soon as it is there. Rejects when that takes too long. */
+  /** Waits until `find` finds a piece. @throws {AgentNotRunning} after 15 s. */
   next<T>(find: (received: Buffer) => Piece<T> | undefined): Promise<T>
 }
 
@@ -104,17 +100,13 @@ function createReader(socket: Socket): Reader {
   }
 }
 
-function message(command: string, args: Record<string, unknown>): string {
-  return `${JSON.stringify(Object.keys(args).length > 0 ? { execute: command, arguments: args } : { execute: command })}\n`
-}
-
 function firstLine(bytes: Buffer): Piece<string> | undefined {
   const end = bytes.indexOf('\n')
   if (end < 0) return undefined
   return { value: bytes.toString('utf8', 0, end), rest: bytes.subarray(end + 1) }
 }
 
-/** What follows the answer to the sync with this id. */
+/** Finds the end of the answer to the sync with this id. */
 function afterSync(bytes: Buffer, id: number): Piece<undefined> | undefined {
   for (let at = bytes.indexOf(DELIMITER); at >= 0; at = bytes.indexOf(DELIMITER, at + 1)) {
     const line = firstLine(bytes.subarray(at + 1))

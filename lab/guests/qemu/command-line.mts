@@ -1,17 +1,19 @@
+/** The command line of QEMU for a VM. */
+
 import type { GuestCdrom, GuestDisk, GuestNic, GuestStart } from '../driver.mts'
 import type { Accelerator } from './accelerator.mts'
 
-/** What a machine is put together from besides its VM's config. */
+/** Parts of a machine that are not in its VM's config. */
 export interface MachineParts {
   accelerator: Accelerator
   consolePath: string
-  /** The ISO made from the VM's config, in its slot. */
+  /** Cloud-init drive of the VM's config. */
   seed: GuestCdrom | undefined
-  /** Network devices of the lab, one for each of the guest's. */
+  /** Names of the lab's network devices, one for each network card of the guest. */
   taps: string[]
 }
 
-/** File descriptors that a machine inherits. */
+/** File descriptors that QEMU inherits. */
 export const QMP_FD = 3
 export const AGENT_FD = 4
 
@@ -22,10 +24,10 @@ export function driveIdOf(slot: string): string {
   return `drive-${slot}`
 }
 
-/** Emulated, a fifth level of page tables costs time and is of no use. */
+/** Model of the processor. Emulation is faster without the fifth level of page tables (la57). */
 const PROCESSORS: Record<Accelerator, string> = { kvm: 'host', tcg: 'max,la57=off' }
 
-/** Arguments of qemu-system-x86_64 for a VM: the hardware Proxmox would give it, as far as guests can tell. */
+/** Returns arguments of qemu-system-x86_64. Guests see the hardware that Proxmox would give them. */
 export function machineArguments(guest: GuestStart, parts: MachineParts): string[] {
   const { accelerator, consolePath, seed, taps } = parts
   const cdroms = seed ? [...guest.cdroms, seed] : guest.cdroms
@@ -59,7 +61,7 @@ const SCSI_CONTROLLERS: Record<string, string> = {
   'virtio-scsi-single': 'virtio-scsi-pci',
 }
 
-/** IDE is part of the machine. */
+/** Returns the controllers that drives need. The machine type `pc` already has IDE. */
 function controllers({ disks, scsiController }: GuestStart, cdroms: GuestCdrom[]): string[] {
   const slots = [...disks, ...cdroms].map(({ slot }) => slot)
   const uses = (kind: string) => slots.some(slot => slot.startsWith(kind))
@@ -103,7 +105,7 @@ function deviceOf(slot: string, kind: 'hd' | 'cd'): string {
 
 const NETWORK_CARDS: Record<string, string> = { virtio: 'virtio-net-pci' }
 
-/** Most models are called in Proxmox what they are called in QEMU. */
+/** Returns a network card. Most models have the same name in Proxmox and in QEMU. */
 function networkDevice({ slot, mac, model }: GuestNic, tap: string): string[] {
   return [
     ...['-netdev', `tap,id=${slot},ifname=${tap},script=no,downscript=no`],
@@ -111,7 +113,7 @@ function networkDevice({ slot, mac, model }: GuestNic, tap: string): string[] {
   ]
 }
 
-/** In an option of QEMU a comma ends a value, unless it is doubled. */
+/** Doubles commas, because a single comma ends a value in an option of QEMU. */
 function escaped(value: string): string {
   return value.replaceAll(',', ',,')
 }

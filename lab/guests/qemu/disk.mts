@@ -1,8 +1,8 @@
+/** Disks of real machines. Each is a qcow2 file, whatever its name. A linked clone has a relative path to its base. */
+
 import { rm } from 'node:fs/promises'
 import { dirname, relative } from 'node:path'
 import { run } from '../../core/process.mts'
-
-/** Every disk is a qcow2 file, whatever its storage calls it. A linked clone names its base relative to itself. */
 
 interface ImageInfo {
   format: string
@@ -19,7 +19,7 @@ async function describe(path: string): Promise<ImageInfo> {
   return JSON.parse(await qemuImg('info', '--output=json', '--force-share', path)) as ImageInfo
 }
 
-/** @returns the size of the disk that the guest sees, in bytes. */
+/** @returns size of the disk that the guest sees, in bytes. */
 export async function importImage(imagePath: string, target: string): Promise<number> {
   const image = await describe(imagePath)
   requireSelfContained(imagePath, image)
@@ -27,9 +27,9 @@ export async function importImage(imagePath: string, target: string): Promise<nu
   return image['virtual-size']
 }
 
-/** A downloaded image decides about itself alone, not about which other file of this machine is read. */
+/** Refuses an image that names another file: a downloaded image must not read files of this machine. */
 function requireSelfContained(path: string, image: ImageInfo): void {
-  if (path.endsWith('.qcow2') && image.format !== 'qcow2') throw new Error(`${path} is no qcow2 image`)
+  if (path.endsWith('.qcow2') && image.format !== 'qcow2') throw new Error(`${path} is not a qcow2 image`)
   if (!['qcow2', 'raw'].includes(image.format))
     throw new Error(`${path} is in ${image.format} format; a disk is imported from qcow2 or raw`)
   const other = image['backing-filename'] ?? image['format-specific']?.data?.['data-file']
@@ -40,7 +40,7 @@ export async function createDisk(target: string, sizeBytes: number): Promise<voi
   await make(target, () => qemuImg('create', '-q', '-f', 'qcow2', target, String(sizeBytes)))
 }
 
-/** A full clone is read as a whole, so that it needs no other file, also where its source is a linked clone. */
+/** Clones a disk. A full clone needs no other file, even if its source is a linked clone. */
 export async function cloneDisk(source: string, target: string, mode: 'full' | 'linked'): Promise<void> {
   const base = relative(dirname(target), source)
   await make(target, () =>
@@ -50,7 +50,7 @@ export async function cloneDisk(source: string, target: string, mode: 'full' | '
   )
 }
 
-/** Of a disk that no guest uses. */
+/** Grows a disk that no guest uses. */
 export async function resizeDisk(path: string, sizeBytes: number): Promise<void> {
   const { 'virtual-size': present } = await describe(path)
   if (sizeBytes < present) {
@@ -63,7 +63,7 @@ export async function deleteDisk(path: string): Promise<void> {
   await rm(path, { force: true })
 }
 
-/** What was made by half is no disk. */
+/** Makes a disk. Removes its file if that fails. */
 async function make(target: string, work: () => Promise<unknown>): Promise<void> {
   try {
     await work()

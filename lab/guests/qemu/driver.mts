@@ -1,29 +1,25 @@
+/** The driver of guests that are real machines. */
+
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { serveDhcp } from '../../network/dhcp.mts'
 import type { GuestDriver } from '../driver.mts'
-import { type Accelerator, chooseAccelerator } from './accelerator.mts'
+import { chooseAccelerator } from './accelerator.mts'
 import { cloneDisk, createDisk, deleteDisk, importImage, resizeDisk } from './disk.mts'
 import { type Machine, startMachine } from './machine.mts'
 
-export interface QemuDriver extends GuestDriver {
-  /** What guests run under, known some seconds after the start. */
-  accelerator: Promise<Accelerator>
-}
-
 /**
- * Guests as real machines, each a QEMU process on the lab's bridge: see openBridge. It must be made inside the
- * lab's namespaces, with which its processes end.
+ * Makes a driver whose guests are QEMU processes on the lab's bridge; see openBridge. Call it inside the lab's
+ * namespaces, because its processes end with them.
  */
-export async function createQemuDriver(options: { runFolder: string }): Promise<QemuDriver> {
+export async function createQemuDriver(options: { runFolder: string }): Promise<GuestDriver> {
   const runFolder = join(options.runFolder, 'guests')
   await mkdir(runFolder, { recursive: true, mode: 0o700 })
+  // The choice takes some seconds. Only a start has to wait for it.
   const accelerator = chooseAccelerator({ folder: runFolder })
   const dhcp = await serveDhcp(runFolder)
   const running = new Set<Machine>()
   return {
-    name: 'qemu',
-    accelerator,
     importDisk: importImage,
     createDisk,
     cloneDisk,

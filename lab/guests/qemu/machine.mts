@@ -1,33 +1,35 @@
+/** A running QEMU process. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import { run } from '../../core/process.mts'
 import { plugTap, unplugCable } from '../../network/bridge.mts'
-import type { GuestExit, GuestStart, RunningGuest } from '../driver.mts'
+import type { CloudInitDrive, GuestExit, GuestStart, RunningGuest } from '../driver.mts'
 import type { Accelerator } from './accelerator.mts'
 import { openAgentChannel } from './agent.mts'
 import { AGENT_FD, AGENT_PORT, driveIdOf, machineArguments, QMP_FD } from './command-line.mts'
 import { connectQmp, MachineGone, type Qmp, type QmpEvent } from './qmp.mts'
-import { writeSeedIso } from './seed-iso.mts'
 
-export interface MachineHost {
-  /** Folder for what belongs to running guests. */
+interface MachineHost {
+  /** Folder for files of running guests. */
   runFolder: string
   accelerator: Promise<Accelerator>
 }
 
-/** A guest that runs, and the disks it holds. */
 export interface Machine {
   guest: RunningGuest
+  /** Paths of its disks. */
   paths: string[]
-  /** Grows a disk in front of the guest's eyes. @param path one of `paths`. */
+  /** Grows a disk while the guest runs. @param path one of `paths`. */
   resizeDisk(path: string, sizeBytes: number): Promise<void>
 }
 
-/** How long QEMU may take to end by itself when it is told to. */
+/** Time for QEMU to end after SIGTERM. */
 const TERM_TIMEOUT_MS = 5000
 
-/** Powers a VM on. Resolves when its processor runs; rejects with QEMU's own words where that fails. */
+/** Powers a VM on. Resolves when its processor runs. @throws {Error} with QEMU's own text. */
 export async function startMachine(host: MachineHost, guest: GuestStart): Promise<Machine> {
   const folder = join(host.runFolder, String(guest.vmid))
   await rm(folder, { recursive: true, force: true })
@@ -39,7 +41,7 @@ export async function startMachine(host: MachineHost, guest: GuestStart): Promis
   const consolePath = join(folder, 'console.log')
   const taps = guest.nics.map((_, index) => `tap${guest.vmid}i${index}`)
   const parts = { accelerator: await host.accelerator, consolePath, seed, taps }
-  const unplug = () => Promise.all(taps.map(unplugCable)).catch(() => undefined)
+  const unplug = (): Promise<unknown> => Promise.all(taps.map(unplugCable)).catch(() => undefined)
   try {
     for (const tap of taps) await plugTap(tap)
     return await powerOn(guest, machineArguments(guest, parts), consolePath, unplug)
@@ -47,6 +49,18 @@ export async function startMachine(host: MachineHost, guest: GuestStart): Promis
     await unplug()
     throw error
   }
+}
+
+/** Writes a NoCloud ISO as Proxmox does. Only its owner can read it: it may hold secrets. */
+export async function writeSeedIso(drive: CloudInitDrive, folder: string): Promise<string> {
+  const content = join(folder, 'cidata')
+  await mkdir(content, { mode: 0o700 })
+  await writeFile(join(content, 'user-data'), drive.userData)
+  await writeFile(join(content, 'meta-data'), drive.metaData)
+  await writeFile(join(content, 'network-config'), drive.networkConfig)
+  const iso = join(folder, 'cloud-init.iso')
+  await run('genisoimage', ['-quiet', '-joliet', '-rock', '-volid', 'cidata', '-output', iso, content])
+  return iso
 }
 
 async function powerOn(
@@ -58,11 +72,11 @@ async function powerOn(
   const child = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] })
   const channel = openAgentChannel(child.stdio[AGENT_FD] as Socket)
   const ended = endOf(child, cleanUp)
-  const onEvent = ({ event, data }: QmpEvent) => {
+  const onEvent = ({ event, data }: QmpEvent): void => {
     if (event === 'VSERPORT_CHANGE' && data?.['id'] === AGENT_PORT) channel.setOpen(data['open'] === true)
   }
   const qmp = await connectQmp(child.stdio[QMP_FD] as Socket, onEvent).catch(async error => {
-    // The socket only ends with QEMU, which says why.
+    // The socket ends only when QEMU ends. QEMU's own message is the better error.
     const exit = await ended.exited
     throw exit.reason === 'crashed' ? new Error(exit.detail) : error
   })
@@ -83,7 +97,7 @@ async function powerOn(
   }
 }
 
-/** A machine that is off already needs no button. */
+/** Presses a button. Does nothing if the machine is off already. */
 async function press(qmp: Qmp, command: 'system_powerdown' | 'system_reset'): Promise<void> {
   await qmp.execute(command).catch(error => {
     if (!(error instanceof MachineGone)) throw error
@@ -95,7 +109,7 @@ interface Ended {
   pull(): Promise<void>
 }
 
-/** @param cleanUp what is done before anybody hears of the end. */
+/** Follows a process to its end. @param cleanUp runs before `exited` resolves. */
 function endOf(child: ChildProcess, cleanUp: () => Promise<unknown>): Ended {
   let pulled = false
   let said = ''

@@ -1,4 +1,4 @@
-/** QEMU's own control protocol on a socket: one JSON document per line. */
+/** QEMU's control protocol QMP on a socket: one JSON document per line. */
 
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -10,7 +10,7 @@ export interface QmpEvent {
 }
 
 export interface Qmp {
-  /** One command and its `return` value. Rejects with QEMU's own words, and when the machine is gone. */
+  /** Runs a command; returns its `return` value. @throws {Error} with QEMU's text. @throws {MachineGone} */
   execute(command: string, args?: Record<string, unknown>): Promise<unknown>
 }
 
@@ -25,14 +25,14 @@ interface Waiting {
   reject(error: Error): void
 }
 
-/** The answer to a command that QEMU ended without answering. */
+/** Error of a command that QEMU did not answer before it ended. */
 export class MachineGone extends Error {
   constructor() {
     super('the machine is gone')
   }
 }
 
-/** Resolves when QEMU takes commands. */
+/** Resolves when QEMU accepts commands. @throws {MachineGone} */
 export async function connectQmp(socket: Socket, onEvent: (event: QmpEvent) => void): Promise<Qmp> {
   const waiting = new Map<number, Waiting>()
   let last = 0
@@ -50,8 +50,8 @@ export async function connectQmp(socket: Socket, onEvent: (event: QmpEvent) => v
     else if (message.event !== undefined) onEvent(message as QmpEvent)
     else settle(waiting, message)
   })
-  const execute = (command: string, args: Record<string, unknown> = {}) =>
-    new Promise<unknown>((resolve, reject) => {
+  const execute = (command: string, args: Record<string, unknown> = {}): Promise<unknown> =>
+    new Promise((resolve, reject) => {
       if (socket.destroyed) {
         reject(new MachineGone())
         return

@@ -1,9 +1,12 @@
-import { access, constants } from 'node:fs/promises'
+/** Requirements of real machines. */
+
+import { constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
+import { isAccessible } from '../../core/files.mts'
 import { LabError } from '../../core/lab-error.mts'
 import type { Isolation } from '../../network/namespace.mts'
 
-/** Programs that real machines and their image take, and the Debian packages that have them. */
+/** Programs that real machines and their image need, with the Debian packages that contain them. */
 const PROGRAMS: Record<string, string> = {
   'qemu-system-x86_64': 'qemu-system-x86',
   'qemu-img': 'qemu-utils',
@@ -15,7 +18,7 @@ const PROGRAMS: Record<string, string> = {
 
 const TUN = '/dev/net/tun'
 
-/** Rejects where this machine, as it is, cannot run real machines; says everything that is missing at once. */
+/** Checks whether this machine can run real machines. @throws {LabError} that names all missing packages. */
 export async function requireMachines({ kind }: Isolation): Promise<void> {
   const missing = await missingPackages()
   if (missing.length > 0) {
@@ -26,34 +29,27 @@ export async function requireMachines({ kind }: Isolation): Promise<void> {
   }
   if (!(await isAccessible(TUN, constants.R_OK | constants.W_OK))) {
     throw new LabError(
-      `real machines have their network cards by ${TUN}, which cannot be opened here`,
+      `real machines need ${TUN} for their network cards, and it cannot be opened here`,
       'modprobe tun, or as root: chmod 666 /dev/net/tun; in a container: docker run --device /dev/net/tun',
     )
   }
   if (kind === 'loopback') {
     throw new LabError(
       'real machines need a network namespace with a bridge, which is not allowed here',
-      'in a container, run it with CAP_SYS_ADMIN and CAP_NET_ADMIN (docker run --privileged); or take --guests sim',
+      'in a container, run it with CAP_SYS_ADMIN and CAP_NET_ADMIN (docker run --privileged); or use --guests sim',
     )
   }
 }
 
-/** Empty where nothing is missing; for whoever wants to do without instead of failing. */
+/** Lists the Debian packages that are missing. */
 export async function missingPackages(): Promise<string[]> {
   const found = await Promise.all(Object.keys(PROGRAMS).map(isInstalled))
   return Object.values(PROGRAMS).filter((_, index) => !found[index])
 }
 
-/** System folders too, which a user who is not root may not have in PATH. */
+/** Looks in PATH and in the system folders, which may be missing in the PATH of a user who is not root. */
 async function isInstalled(program: string): Promise<boolean> {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
   const found = await Promise.all(folders.map(folder => isAccessible(join(folder, program), constants.X_OK)))
   return found.includes(true)
-}
-
-function isAccessible(path: string, mode: number): Promise<boolean> {
-  return access(path, mode).then(
-    () => true,
-    () => false,
-  )
 }

@@ -1,15 +1,13 @@
-import { connect, type Socket } from 'node:net'
-import { AgentCommandFailed, AgentNotRunning } from '../driver.mts'
+/** The guest agent of a simulated guest. */
 
-/** Where qemu-ga listens inside the guest: see the drop-in of its service in the image. */
+import { connect, type Socket } from 'node:net'
+import { agentRequest, agentResult } from '../agent-protocol.mts'
+import { AgentNotRunning } from '../driver.mts'
+
+/** Path of qemu-ga's socket inside the guest: see the drop-in of its service in the image. */
 export const AGENT_PORT_PATH = 'dev/virtio-ports/org.qemu.guest_agent.0'
 
 const ANSWER_TIMEOUT_MS = 5000
-
-interface Answer {
-  return?: unknown
-  error?: { class: string; desc: string }
-}
 
 export type AgentClient = (command: string, args: Record<string, unknown>) => Promise<unknown>
 
@@ -17,25 +15,17 @@ export type AgentClient = (command: string, args: Record<string, unknown>) => Pr
 export function createAgentClient(path: string): AgentClient {
   let previous: Promise<unknown> = Promise.resolve()
   return (command, args) => {
-    const answer = previous.then(() => ask(path, command, args))
+    const answer = previous.then(() => exchange(path, agentRequest(command, args))).then(agentResult)
     previous = answer.catch(() => undefined)
     return answer
   }
-}
-
-async function ask(path: string, command: string, args: Record<string, unknown>): Promise<unknown> {
-  const request = Object.keys(args).length > 0 ? { execute: command, arguments: args } : { execute: command }
-  const line = await exchange(path, `${JSON.stringify(request)}\n`)
-  const answer = JSON.parse(line) as Answer
-  if (answer.error) throw new AgentCommandFailed(answer.error.desc)
-  return answer.return
 }
 
 function exchange(path: string, request: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let received = ''
     const socket = connect(path, () => socket.write(request))
-    const fail = (reason: string) => {
+    const fail = (reason: string): void => {
       socket.destroy()
       reject(new AgentNotRunning(reason))
     }
@@ -49,7 +39,7 @@ function exchange(path: string, request: string): Promise<string> {
   })
 }
 
-/** Ends the connection before the next one is opened: the agent would not answer a second client. */
+/** Waits for the end of the connection, because the agent does not answer a second client. */
 function finish(socket: Socket, done: () => void): void {
   socket.removeAllListeners('close')
   socket.once('close', done)

@@ -1,5 +1,5 @@
-# as-subreaper.pl PROGRAM [ARGUMENT]...: runs a program that adopts its orphaned descendants, however deep.
-# No other program of a base system makes this call, and the attribute outlives exec.
+# as-subreaper.pl PROGRAM [ARGUMENT]...: runs a program that adopts all its orphaned descendants.
+# No other program of a base system makes this call. The attribute survives exec.
 use strict;
 use warnings;
 use Config;

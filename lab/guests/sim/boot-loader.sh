@@ -1,13 +1,13 @@
-# Firmware, boot loader and initramfs of a simulated guest. Sourced, with ROOT (file system, empty for none) and
-# PARTUUID (of the disk's root partition) set.
+# Firmware, boot loader and initramfs of a simulated guest. Other scripts source it and set ROOT (path of the root file
+# system, empty for none) and PARTUUID (id of the disk's root partition).
 
-# On until the plug is pulled: nothing hears the power button.
+# The guest stays on until somebody pulls the plug, because nothing reacts to the power button.
 hang() {
   trap '' PWR
   exec sleep infinity
 }
 
-# Linux says this when the root partition of the kernel command line is on none of the disks.
+# Linux prints this if no disk has the root partition of the kernel command line.
 wait_in_initramfs() {
   echo "ALERT!  PARTUUID=$1 does not exist.  Dropping to a shell!"
   echo '(initramfs) '

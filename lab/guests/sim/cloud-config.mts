@@ -1,22 +1,24 @@
+/** Translates user-data of cloud-init to steps of the guest's boot scripts. */
+
 import { gunzipSync } from 'node:zlib'
 import { parse } from 'yaml'
 import { type Step, step, stepWithInput } from './shell.mts'
 import { planUsers, type UserKeys } from './users.mts'
 
-/** What user-data does to a guest, by when cloud-init does it. */
+/** Steps by the time at which cloud-init runs them. */
 export interface UserDataPlan {
   everyBoot: Step[]
-  /** Once per instance, before sshd starts. */
+  /** Steps that run once per instance, before sshd starts. */
   init: Step[]
-  /** Once per instance, while the guest can already be reached. */
+  /** Steps that run once per instance, after sshd has started. */
   final: Step[]
-  /** After everything else. */
+  /** Last steps. */
   power: Step[]
   problems: Problem[]
 }
 
-/** A recoverable error, by the log level under which `cloud-init status` lists it. */
-export interface Problem {
+/** A recoverable error, with the log level under which `cloud-init status` lists it. */
+interface Problem {
   level: 'DEPRECATED' | 'WARNING'
   message: string
 }
@@ -33,7 +35,7 @@ interface WriteFile {
 
 type Commands = (string | string[])[]
 
-export interface CloudConfig extends UserKeys {
+interface CloudConfig extends UserKeys {
   hostname?: string
   fqdn?: string
   preserve_hostname?: boolean
@@ -57,7 +59,7 @@ const MODELLED = [
   'ssh_pwauth ssh_authorized_keys disable_root groups',
 ].flatMap(line => line.split(' '))
 
-/** Valid keys without an effect here. */
+/** Valid keys that have no effect in the lab. */
 const ACCEPTED = [
   'apt apt_pipelining apt_reboot_if_required ca_certs datasource datasource_list disable_root_opts',
   'disk_setup final_message fs_setup growpart keyboard locale merge_how mounts no_ssh_fingerprints ntp',
@@ -72,7 +74,7 @@ const DEPRECATED_KEYS: Record<string, string> = {
   apt_upgrade: 'Deprecated in version 22.2. Use **package_upgrade** instead.',
 }
 
-/** Translates user-data: a cloud-config, a script, or nothing. Other kinds are a problem, as for cloud-init. */
+/** Translates user-data: a cloud-config, a script, or nothing. Reports other kinds as a problem, like cloud-init. */
 export function planUserData(text: string, hostNameDefault: string | undefined): UserDataPlan {
   const start = text.trimStart()
   if (start === '') return planCloudConfig({}, hostNameDefault)
@@ -156,17 +158,17 @@ function planPackages(config: CloudConfig): Step[] {
   return steps
 }
 
-/** Commands become one script: a string is a line for the shell, a list is run as it stands. */
+/** Writes commands into one script. A string is a line for the shell, a list is a command with quoted words. */
 function planScript(commands: Commands | undefined, ...call: Step['call']): Step[] {
   if (!commands?.length) return []
-  const word = (text: string) => `'${String(text).replaceAll("'", "'\\''")}'`
+  const word = (text: string): string => `'${String(text).replaceAll("'", "'\\''")}'`
   const lines = commands.map(command =>
     Array.isArray(command) ? command.map(word).join(' ') : String(command),
   )
   return [stepWithInput(`#!/bin/sh\n${lines.join('\n')}\n`, ...call)]
 }
 
-/** The condition is a shell command, or a list that is run as it stands; the guest judges it at the end. */
+/** Plans `power_state`. Its condition is a shell command or a list of words, which the guest runs at the end. */
 function planPower(power: CloudConfig['power_state']): Step[] {
   if (!power?.mode || power.condition === false) return []
   const condition = power.condition === undefined || power.condition === true ? 'true' : power.condition
@@ -190,7 +192,7 @@ function findProblems(config: CloudConfig): Problem[] {
   return problems
 }
 
-/** As cloud-init takes it: a number as it is, a text as octal digits. */
+/** Reads a mode as cloud-init does: a number is the mode itself, a text is octal digits. */
 function modeOf(permissions: string | number): string {
   return typeof permissions === 'number' ? permissions.toString(8) : permissions.replace(/^0o/, '')
 }

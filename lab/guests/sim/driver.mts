@@ -1,3 +1,5 @@
+/** The driver of simulated guests. */
+
 import { join } from 'node:path'
 import type { LabNetwork } from '../../network/lab-network.mts'
 import { createLeases } from '../../network/leases.mts'
@@ -7,19 +9,18 @@ import { startLoopbackGuest } from './loopback-guest.mts'
 import { cloneVolume, createBlankVolume, deleteVolume, growVolume, importVolume } from './volume.mts'
 
 /**
- * Guests as small containers with a real Debian root, sshd and guest agent. Must run as (mapped) root, and where
- * it is connected by the lab's bridge in a namespace that has it: see lab/network.
+ * Makes a driver whose guests are small containers with a real Debian root, sshd and guest agent. Call it as (mapped)
+ * root. If the network is a bridge, call it inside the lab's namespaces; see lab/network.
  */
 export function createSimDriver(options: { runFolder: string; network: LabNetwork }): GuestDriver {
   const { network } = options
   const host = { runFolder: join(options.runFolder, 'guests'), leases: createLeases() }
-  const boot = (guest: GuestStart) =>
+  const boot = (guest: GuestStart): Promise<RunningGuest> =>
     network.kind === 'bridge'
       ? startGuest({ ...host, network }, guest)
       : startLoopbackGuest({ ...host, network }, guest)
   const running = new Set<RunningGuest>()
   return {
-    name: 'sim',
     importDisk: importVolume,
     createDisk: createBlankVolume,
     cloneDisk: cloneVolume,

@@ -1,26 +1,26 @@
 #!/bin/bash
-# The hardware of a simulated guest where namespaces are not allowed: boots its disk in a plain chroot, and again
-# when it reboots. In the environment: ROOT, PARTUUID, HARDWARE and AGENT_PORT as for enter.sh, and SSH_PORT.
-# Standard output is the serial console. SIGPWR is the power button; SIGTERM pulls the plug, and so does the end
-# of standard input, which says that the lab is gone. Ends with 0 when the guest powered itself off.
+# The hardware of a simulated guest without namespaces: boots its disk in a plain chroot, and again when it reboots.
+# Environment: ROOT, PARTUUID, HARDWARE and AGENT_PORT as for enter.sh, and SSH_PORT. Standard output is the serial
+# console. SIGPWR is the power button, SIGTERM pulls the plug. The end of standard input means that the lab is gone,
+# and also pulls the plug. The exit code is 0 if the guest powered itself off.
 #
-# Started as a subreaper: whatever is orphaned in the guest becomes a child of this process, so the guest's
-# processes are its descendants and nothing else is. Their roots (/proc/*/root) would not tell: without
-# CAP_SYS_PTRACE not even root may read those of other users' processes.
+# The script runs as a subreaper: each orphan in the guest becomes its child. So its descendants are exactly the guest's
+# processes. Their roots (/proc/*/root) are no help, because without CAP_SYS_PTRACE even root may not read those of
+# other users' processes.
 set -uo pipefail
 . "$(dirname "$0")/boot-loader.sh"
 
-# What Docker leaves to a container, without making devices and raw packets: a guest with more could rename,
-# reboot or set the clock of the machine.
+# The capabilities that Docker gives to a container, except those for devices and raw packets. With more of them a guest
+# could rename the machine, reboot it or set its clock.
 KEPT=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+setfcap
 KEPT+=,+net_bind_service,+sys_chroot,+audit_write
 
-# What is memory on a real machine. Paths are the guest's own, so that its links lead nowhere else.
+# Folders that are in memory on a real machine. The paths are the guest's own, so its links cannot lead outside.
 clear_volatile() {
   [ -z "$ROOT" ] || chroot "$ROOT" /usr/bin/find /dev /run -mindepth 1 -xdev -delete
 }
 
-# By umask, since `mknod -m` sets modes by way of /proc.
+# umask sets the modes, because `mknod -m` needs /proc.
 make_devices() {
   chroot "$ROOT" /bin/bash -es << 'END'
 umask 0
@@ -53,7 +53,7 @@ boot() {
   exec chroot "$ROOT" /usr/bin/env -i TERM=linux /usr/bin/setpriv --inh-caps=-all --bounding-set="$KEPT" /sbin/init < /dev/null
 }
 
-# Into `descendants`, without making a process that would be one.
+# Lists all descendants in `descendants`. It starts no process, because that would be one of them.
 find_descendants() {
   local task child children
   for task in /proc/"$1"/task/*; do
@@ -67,7 +67,7 @@ find_descendants() {
   done
 }
 
-# end_processes GRACE: in twentieths of a second, before what ignored SIGTERM is killed.
+# end_processes GRACE: sends SIGTERM, then kills what is left after GRACE twentieths of a second.
 end_processes() {
   local round signal=TERM
   for round in {1..400}; do
@@ -80,7 +80,7 @@ end_processes() {
   done
 }
 
-# Leaves init's exit code in `code`. A trap ends a wait early.
+# Sets `code` to init's exit code. A trap can end a wait early.
 await_init() {
   interrupted=yes
   while [ -n "$interrupted" ] && [ -z "$pulled" ]; do
@@ -104,7 +104,7 @@ exec 3<&-
 
 code=3
 while [ "$code" = 3 ] && [ -z "$pulled" ]; do
-  # With job control the guest gets a process group of its own and hears SIGINT.
+  # Job control gives the guest a process group of its own, and lets it receive SIGINT.
   set -m
   boot &
   init=$!

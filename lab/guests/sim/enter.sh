@@ -1,9 +1,9 @@
 #!/bin/bash
-# The hardware of a simulated guest: started in the guest's own namespaces, it boots the disk, prepares the root
-# file system and becomes its init. In the environment: ROOT (file system, empty for none), PARTUUID
-# (of the disk's root partition), HARDWARE (what the lab tells the guest), AGENT_PORT (1: there is one).
-# Standard output is the serial console; one line on file descriptor 3 says that the namespaces exist, one on
-# standard input that the network devices do.
+# The hardware of a simulated guest. It starts in the guest's own namespaces, boots the disk, prepares the root file
+# system and becomes its init. Environment: ROOT (path of the root file system, empty for none), PARTUUID (id of the
+# disk's root partition), HARDWARE (folder with the lab's files for the guest), AGENT_PORT (1: there is one).
+# Standard output is the serial console. The script writes a line to file descriptor 3 when the namespaces exist, and
+# reads a line from standard input when the network devices exist.
 set -euo pipefail
 . "$(dirname "$0")/boot-loader.sh"
 
@@ -28,7 +28,7 @@ make_devices() {
   mount -o remount,bind,ro "$ROOT/dev/lab"
 }
 
-# The kernel is the machine's: a guest may change its own network settings, nothing else.
+# The guest shares the machine's kernel, so it may change only its own network settings.
 make_kernel_files() {
   mount -t proc -o nosuid,nodev,noexec proc "$ROOT/proc"
   mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$ROOT/sys"

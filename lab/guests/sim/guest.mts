@@ -1,20 +1,29 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+/** A simulated guest in namespaces of its own. */
+
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { open, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { plugCable, unplugCable } from '../../network/bridge.mts'
 import type { GuestStart, RunningGuest } from '../driver.mts'
 import { AGENT_PORT_PATH, createAgentClient } from './agent.mts'
-import { type Ended, endOf, signalProcess } from './ended.mts'
 import { type GuestHost, prepareHardware } from './hardware.mts'
 import type { Interface } from './network-config.mts'
+import { type Ended, endOf, signalProcess, spawnOnConsole } from './process.mts'
 
 const ENTER = join(import.meta.dirname, 'enter.sh')
+
+const UNSHARE = [
+  ...['--mount', '--uts', '--ipc', '--net', '--pid', '--fork', '--kill-child'],
+  ...['--propagation', 'private', '--'],
+]
 
 /** Boots a guest in namespaces of its own. Resolves when its processes and network devices exist. */
 export async function startGuest(host: GuestHost, guest: GuestStart): Promise<RunningGuest> {
   const { consolePath, interfaces, environment } = await prepareHardware(host, guest)
-  const child = await spawnGuest(consolePath, environment)
+  const child = await spawnOnConsole(consolePath, ['unshare', ...UNSHARE, ENTER], { env: environment }, [
+    'pipe',
+  ])
   const cables = interfaces.map((_, index) => `v${guest.vmid}i${index}`)
   const ended = endOf(child, async () => {
     await Promise.all(cables.map(unplugCable))
@@ -26,20 +35,6 @@ export async function startGuest(host: GuestHost, guest: GuestStart): Promise<Ru
   } catch (error) {
     child.kill('SIGKILL')
     throw error
-  }
-}
-
-async function spawnGuest(consolePath: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  const console = await open(consolePath, 'w', 0o600)
-  try {
-    const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid', '--fork', '--kill-child']
-    return spawn('unshare', [...namespaces, '--propagation', 'private', '--', ENTER], {
-      env,
-      cwd: '/',
-      stdio: ['pipe', console.fd, console.fd, 'pipe'],
-    })
-  } finally {
-    await console.close()
   }
 }
 
@@ -69,7 +64,7 @@ async function initOf(child: ChildProcess): Promise<number> {
 function runningGuest(initPid: number, consolePath: string, ended: Ended): RunningGuest {
   return {
     exited: ended.exited,
-    // Its mounts are seen by way of its init alone.
+    // The mounts of the guest are visible only through its init.
     agent: createAgentClient(`/proc/${initPid}/root/${AGENT_PORT_PATH}`),
     shutdown: async () => signalProcess(initPid, 'SIGPWR'),
     stop: () => ended.pull(initPid, 'SIGKILL'),

@@ -1,3 +1,5 @@
+/** Hardware of a simulated guest, as its boot scripts read it. */
+
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LabNetwork } from '../../network/lab-network.mts'
@@ -8,21 +10,21 @@ import { translateSeed } from './seed.mts'
 import { readVolume, rootOf, type Volume } from './volume.mts'
 
 export interface GuestHost {
-  /** Folder for what belongs to running guests: consoles, and what each guest is told about its hardware. */
+  /** Folder for files of running guests: consoles and descriptions of hardware. */
   runFolder: string
   leases: Leases
   network: LabNetwork
 }
 
-/** A machine that is put together and not switched on yet. */
-export interface Hardware {
-  /** Of this guest alone, for as long as it runs. */
+/** A machine that is complete but not switched on yet. */
+interface Hardware {
+  /** Folder of this guest while it runs. */
   folder: string
   consolePath: string
   interfaces: Interface[]
-  /** Of the disk it boots; undefined where it has none with a file system on it. */
+  /** Root file system of the disk that it boots from; undefined if that disk is missing or blank. */
   root: string | undefined
-  /** For enter.sh and enter-loopback.sh. */
+  /** Variables for enter.sh and enter-loopback.sh. */
   environment: NodeJS.ProcessEnv
 }
 
@@ -31,7 +33,7 @@ export async function prepareHardware(host: GuestHost, guest: GuestStart): Promi
   const interfaces = guest.nics.map((nic, index) => ({ name: `eth${index}`, mac: nic.mac.toLowerCase() }))
   const disk = guest.disks[0]
   const volume = disk && (await readVolume(disk.path))
-  // A linked clone shows the file system of what it is backed by, without the partition the kernel looks for.
+  // A linked clone shows the file system of its base, but it lacks the partition id that the kernel looks for.
   const root = volume?.partuuid ? rootOf(volume.backing ?? disk!.path) : undefined
   await rm(folder, { recursive: true, force: true })
   await describeHardware(join(folder, 'hardware'), host, guest, interfaces, volume)
@@ -45,7 +47,7 @@ export async function prepareHardware(host: GuestHost, guest: GuestStart): Promi
   return { folder, consolePath: join(folder, 'console.log'), interfaces, root, environment }
 }
 
-/** What the guest finds under /dev/lab. */
+/** Writes the files that the guest finds under /dev/lab. */
 async function describeHardware(
   folder: string,
   host: GuestHost,

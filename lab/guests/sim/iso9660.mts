@@ -1,13 +1,16 @@
+/** Reads the root folder of an ISO 9660 image (ECMA-119), as much as a cloud-init drive needs. */
+
 import { type FileHandle, open } from 'node:fs/promises'
 
+/** Bytes. */
 const SECTOR = 2048
+/** Sector of the first volume descriptor. */
 const FIRST_DESCRIPTOR = 16
 
-/** The root folder of an ISO 9660 image: enough to read a seed drive. */
-export interface IsoImage extends AsyncDisposable {
+interface IsoImage extends AsyncDisposable {
   /** Volume label. */
   label: string
-  /** Contents of a file in the root folder, by its Joliet, Rock Ridge or plain name; undefined without one. */
+  /** Reads a file in the root folder by its Joliet, Rock Ridge or plain name; undefined if there is none. */
   read(name: string): Promise<Buffer | undefined>
 }
 
@@ -26,7 +29,7 @@ interface Entry extends Extent {
   name: string
 }
 
-/** Opens an ISO image; undefined when the file is none. */
+/** Opens an ISO image. Returns undefined for a file of another format. */
 export async function openIso(path: string): Promise<IsoImage | undefined> {
   const file = await open(path)
   const volume = await readVolume(file).catch(() => undefined)
@@ -45,7 +48,7 @@ export async function openIso(path: string): Promise<IsoImage | undefined> {
   }
 }
 
-/** The Joliet volume where there is one (real names), otherwise the primary one. */
+/** Finds the Joliet volume, which has the real names; without one, the primary volume. */
 async function readVolume(file: FileHandle): Promise<Volume | undefined> {
   let primary: Volume | undefined
   for (let sector = FIRST_DESCRIPTOR; sector < FIRST_DESCRIPTOR + 32; sector++) {
@@ -78,7 +81,7 @@ function parseFolder(data: Buffer, joliet: boolean): Entry[] {
   while (offset < data.length) {
     const length = data[offset]!
     if (length === 0) {
-      // Records do not cross sectors: the rest of this one is padding.
+      // A record does not cross sectors. The rest of this sector is padding.
       offset = (Math.floor(offset / SECTOR) + 1) * SECTOR
       continue
     }
@@ -97,7 +100,7 @@ function entryName(record: Buffer, joliet: boolean): string {
   return rockRidgeName(systemUse) ?? plain.toLowerCase().replace(/\.$/, '')
 }
 
-/** The alternate name of the Rock Ridge extension, put together from its `NM` fields. */
+/** Joins the alternate name of the Rock Ridge extension from its `NM` fields. */
 function rockRidgeName(systemUse: Buffer): string | undefined {
   let name = ''
   for (let offset = 0; offset + 4 <= systemUse.length; ) {

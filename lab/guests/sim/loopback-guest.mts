@@ -1,18 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { access, open, readFile, symlink } from 'node:fs/promises'
+/** A simulated guest in a plain chroot, which shares the machine's network and host name. */
+
+import { access, readFile, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type LoopbackNetwork, sshPortOf } from '../../network/lab-network.mts'
+import { NO_TRAFFIC } from '../agent-protocol.mts'
 import type { GuestStart, RunningGuest } from '../driver.mts'
-import { AGENT_PORT_PATH, createAgentClient } from './agent.mts'
-import { endOf, signalProcess } from './ended.mts'
+import { AGENT_PORT_PATH, type AgentClient, createAgentClient } from './agent.mts'
 import { type GuestHost, prepareHardware } from './hardware.mts'
-import { tellOwnIdentity } from './loopback-agent.mts'
+import type { Interface } from './network-config.mts'
+import { endOf, signalProcess, spawnOnConsole } from './process.mts'
 
 const AS_SUBREAPER = join(import.meta.dirname, 'as-subreaper.pl')
 const ENTER = join(import.meta.dirname, 'enter-loopback.sh')
 
-/** Boots a guest in a plain chroot, with its SSH server on 127.0.0.1. Resolves when its process exists. */
+/** Boots a guest with its SSH server on 127.0.0.1. Resolves when its process exists. */
 export async function startLoopbackGuest(
   host: GuestHost & { network: LoopbackNetwork },
   guest: GuestStart,
@@ -21,27 +23,31 @@ export async function startLoopbackGuest(
   if (root) await requireLoopbackRoot(root)
   const sshPort = sshPortOf(host.network, guest.vmid)
   await requireFreePort(sshPort, guest.vmid)
-  // A short way there: the path of a Unix socket has at most 107 bytes.
+  // The link makes the path of the agent's Unix socket short: at most 107 bytes are allowed.
   const shortRoot = join(folder, 'root')
   await symlink(root ?? '/nonexistent', shortRoot)
-  const child = await spawnGuest(consolePath, { ...environment, SSH_PORT: String(sshPort) })
+  // Detached: a session of its own. Its standard input ends with the lab, however the lab ends.
+  const child = await spawnOnConsole(consolePath, ['perl', AS_SUBREAPER, ENTER], {
+    env: { ...environment, SSH_PORT: String(sshPort) },
+    detached: true,
+  })
   const ended = endOf(child, async () => {
     for (const { mac } of interfaces) host.leases.release(mac)
   })
   const pid = child.pid!
   return {
     exited: ended.exited,
-    agent: tellOwnIdentity(createAgentClient(join(shortRoot, AGENT_PORT_PATH)), shortRoot, interfaces),
+    agent: withOwnIdentity(createAgentClient(join(shortRoot, AGENT_PORT_PATH)), shortRoot, interfaces),
     shutdown: async () => signalProcess(pid, 'SIGPWR'),
     stop: () => ended.pull(pid, 'SIGTERM'),
     console: () => readFile(consolePath, 'utf8'),
   }
 }
 
-/** The init of an older image would take the machine's processes for its own. */
+/** Refuses a disk of an older image: its init would treat the machine's processes as its own. */
 async function requireLoopbackRoot(root: string): Promise<void> {
   await access(join(root, 'usr/lib/lab/loopback.sh')).catch(() => {
-    throw new Error('the disk is from an earlier lab and only boots with namespaces; import its image again')
+    throw new Error('the disk is from an earlier lab and boots only with namespaces; import its image again')
   })
 }
 
@@ -56,17 +62,56 @@ async function requireFreePort(port: number, vmid: number): Promise<void> {
   })
 }
 
-/** Detached: in a session of its own. Its standard input ends when the lab does, however that ended. */
-async function spawnGuest(consolePath: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  const console = await open(consolePath, 'w', 0o600)
-  try {
-    return spawn('perl', [AS_SUBREAPER, ENTER], {
-      env,
-      cwd: '/',
-      detached: true,
-      stdio: ['pipe', console.fd, console.fd],
-    })
-  } finally {
-    await console.close()
+/**
+ * Replaces two answers of the agent. The agent itself would report the machine's network and host name, so these
+ * answers come from the guest's configuration. They still need a running agent.
+ */
+function withOwnIdentity(agent: AgentClient, root: string, interfaces: Interface[]): AgentClient {
+  const own: Record<string, () => Promise<unknown>> = {
+    'guest-network-get-interfaces': async () =>
+      describeInterfaces(interfaces, await textOf(join(root, 'run/lab-addresses'))),
+    'guest-get-host-name': async () => ({ 'host-name': (await textOf(join(root, 'etc/hostname'))).trim() }),
   }
+  return async (command, args) => {
+    const answer = own[command]
+    if (!answer) return agent(command, args)
+    await agent('guest-ping', {})
+    return answer()
+  }
+}
+
+/** @param configured lines such as `eth0 192.168.122.50/24`, which the guest's cloud-init wrote. */
+function describeInterfaces(interfaces: Interface[], configured: string): unknown[] {
+  const lines = configured.split('\n').map(line => line.split(' '))
+  const addressesOf = (name: string): AgentAddress[] =>
+    lines.filter(([owner]) => owner === name).map(([, address]) => describeAddress(address!))
+  const loopback = { name: 'lo', mac: '00:00:00:00:00:00', addresses: ['127.0.0.1/8', '::1/128'] }
+  return [
+    { ...loopback, addresses: loopback.addresses.map(describeAddress) },
+    ...interfaces.map(({ name, mac }) => ({ name, mac, addresses: addressesOf(name) })),
+  ].map(({ name, mac, addresses }) => ({
+    name,
+    'hardware-address': mac,
+    'ip-addresses': addresses,
+    statistics: NO_TRAFFIC,
+  }))
+}
+
+interface AgentAddress {
+  'ip-address': string
+  'ip-address-type': 'ipv4' | 'ipv6'
+  prefix: number
+}
+
+function describeAddress(text: string): AgentAddress {
+  const [address, prefix] = text.split('/')
+  return {
+    'ip-address': address!,
+    'ip-address-type': address!.includes(':') ? 'ipv6' : 'ipv4',
+    prefix: Number(prefix),
+  }
+}
+
+function textOf(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '')
 }

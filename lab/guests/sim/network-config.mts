@@ -1,16 +1,18 @@
+/** Translates network-config of cloud-init to steps of the guest's boot scripts. */
+
 import { parse } from 'yaml'
 import { type Step, step } from './shell.mts'
 
 export interface Interface {
   /** `eth0`, `eth1`, ... in the order of the VM's network devices. */
   name: string
-  /** Lower case. */
+  /** Address in lower case. */
   mac: string
 }
 
-export interface NetworkPlan {
+interface NetworkPlan {
   steps: Step[]
-  /** What cloud-init would warn about. */
+  /** Warnings that cloud-init would log. */
   warnings: string[]
 }
 
@@ -52,7 +54,7 @@ interface Collected extends NetworkPlan {
   searchDomains: string[]
 }
 
-/** Translates a NoCloud `network-config` (version 1 or 2); without one every interface asks for a lease. */
+/** Translates a NoCloud `network-config` of version 1 or 2. Without one, every interface uses DHCP. */
 export function planNetwork(text: string | undefined, interfaces: Interface[]): NetworkPlan {
   const document = text?.trim()
     ? (parse(text, { version: '1.1' }) as NetworkConfig & { network?: NetworkConfig })
@@ -105,21 +107,21 @@ function addVersion2(
 
 function addEthernet(plan: Collected, name: string, ethernet: Version2Interface): void {
   if (ethernet.dhcp4 === true || ethernet.dhcp4 === 'true') plan.steps.push(step('interface_dhcp', name))
-  const isDefault = (to: string | undefined) => to === 'default' || to === '0.0.0.0/0'
+  const isDefault = (to: string | undefined): boolean => to === 'default' || to === '0.0.0.0/0'
   const gateway = ethernet.gateway4 ?? ethernet.routes?.find(route => isDefault(route.to))?.via
   for (const address of ethernet.addresses ?? []) plan.steps.push(staticAddress(name, address, gateway))
 }
 
 function matchingInterfaces(interfaces: Interface[], id: string, ethernet: Version2Interface): string[] {
   const { macaddress, name } = ethernet.match ?? {}
-  // A glob such as `en*` means "the wired ones", whatever the guest's kernel calls them.
+  // A glob such as `en*` means all wired interfaces, whatever their names are here.
   if (name?.includes('*') && !macaddress) return interfaces.map(({ name }) => name)
   const found = findInterface(interfaces, macaddress, name ?? ethernet['set-name'] ?? id)
   return found ? [found] : []
 }
 
 function findInterface(interfaces: Interface[], mac?: string, name?: string): string | undefined {
-  const matches = (one: Interface) => (mac ? one.mac === mac.toLowerCase() : one.name === name)
+  const matches = (one: Interface): boolean => (mac ? one.mac === mac.toLowerCase() : one.name === name)
   return interfaces.find(matches)?.name
 }
 

@@ -1,3 +1,5 @@
+/** Translates a cloud-init drive to files that the guest's boot scripts read. */
+
 import { parse } from 'yaml'
 import type { CloudInitDrive, GuestCdrom } from '../driver.mts'
 import { planUserData } from './cloud-config.mts'
@@ -5,15 +7,16 @@ import { openIso } from './iso9660.mts'
 import { type Interface, planNetwork } from './network-config.mts'
 import { shellCall, shellFunction, step, stepWithInput } from './shell.mts'
 
-/** The files of a NoCloud drive. */
+/** Files of a NoCloud drive. */
 interface Seed {
   userData: string
   metaData: string
   networkConfig: string | undefined
 }
 
-/** What a guest's boot scripts read: see cloud-init-boot in the image. */
-export interface SeedFiles {
+/** Files for the guest's boot scripts: see cloud-init-boot in the image. */
+interface SeedFiles {
+  /** Shell functions. */
   plan: string
   userData: string
 }
@@ -23,7 +26,7 @@ interface MetaData {
   'local-hostname'?: string
 }
 
-/** Translates the drive of the VM's config or, without one, an attached ISO labelled `cidata`. */
+/** Translates the drive of the VM's config. Without one, looks for an attached ISO with the label `cidata`. */
 export async function translateSeed(
   drive: CloudInitDrive | undefined,
   cdroms: GuestCdrom[],
@@ -40,7 +43,7 @@ async function findSeedIso(cdroms: GuestCdrom[]): Promise<Seed | undefined> {
     const [userData, metaData, networkConfig] = await Promise.all(
       ['user-data', 'meta-data', 'network-config'].map(name => iso.read(name)),
     )
-    // cloud-init takes a drive for a NoCloud seed only when both of these are on it.
+    // cloud-init accepts a drive as a NoCloud seed only if it has both files.
     if (!userData || !metaData) continue
     return {
       userData: userData.toString(),

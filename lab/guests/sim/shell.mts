@@ -1,7 +1,9 @@
-/** One call of a function of the image's cloud-init-modules.sh. */
+/** Shell code for the guest's boot scripts. */
+
+/** A call of a function in the image's cloud-init-modules.sh. */
 export interface Step {
   call: [name: string, ...args: string[]]
-  /** Given on standard input: what is long, binary or secret. */
+  /** Standard input, for data that is long, binary or secret. */
   input?: string | Buffer
 }
 
@@ -13,7 +15,7 @@ export function stepWithInput(input: string | Buffer, ...call: Step['call']): St
   return { call, input }
 }
 
-/** A shell function that makes the calls in order; a function without any does nothing. */
+/** Returns a shell function that makes the calls in order. */
 export function shellFunction(name: string, steps: Step[]): string {
   const lines = steps.length === 0 ? [':'] : steps.map(shellCall)
   return `${name}() {\n${lines.map(line => `  ${line}\n`).join('')}}\n`
@@ -25,6 +27,6 @@ export function shellCall({ call, input }: Step): string {
   return `base64 -d <<< '${Buffer.from(input).toString('base64')}' | ${command}`
 }
 
-export function quote(word: string): string {
+function quote(word: string): string {
   return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -1,3 +1,5 @@
+/** Translates users, groups and logins of a cloud-config to steps of the guest's boot scripts. */
+
 import { type Step, step, stepWithInput } from './shell.mts'
 
 interface User {
@@ -24,7 +26,7 @@ interface PasswordEntry {
   type?: 'hash' | 'text' | 'RANDOM'
 }
 
-/** The keys of a cloud-config that concern users and how they log in. */
+/** Keys of a cloud-config about users and how they log in. */
 export interface UserKeys {
   user?: string | User
   users?: (string | User)[]
@@ -36,7 +38,7 @@ export interface UserKeys {
   disable_root?: boolean
 }
 
-/** As Debian's cloud images configure cloud-init's `default_user`. */
+/** `default_user` of cloud-init in Debian's cloud images. */
 const DEBIAN_USER: User = {
   name: 'debian',
   gecos: 'Debian',
@@ -60,7 +62,7 @@ export function planUsers(config: UserKeys): Step[] {
 
 type WantedUser = User & { name: string; isDefault: boolean }
 
-/** Without `users` the default user is made; with it, only where the list says `default`. */
+/** Lists the users to make. The default user is one of them if `users` is missing or contains `default`. */
 function wantedUsers(config: UserKeys): WantedUser[] {
   const entries = config.users ?? ['default']
   return entries.flatMap(entry => {
@@ -86,7 +88,7 @@ function planGroup(group: string | Record<string, string | string[]>): Step[] {
 
 function planUser(user: WantedUser): Step[] {
   const { name } = user
-  const flag = (value: boolean | undefined) => (value ? '1' : '0')
+  const flag = (value: boolean | undefined): string => (value ? '1' : '0')
   const create = step(
     'create_user',
     name,
@@ -108,7 +110,7 @@ function planUser(user: WantedUser): Step[] {
   ]
 }
 
-/** A password given with the user counts only for one whose password is not locked, as in cloud-init. */
+/** Sets the user's password. It stays locked unless `lock_passwd` is false, as in cloud-init. */
 function planUserPassword(user: WantedUser): Step[] {
   const password = user.plain_text_passwd ?? user.hashed_passwd ?? user.passwd
   if (password === undefined) return []
@@ -116,7 +118,7 @@ function planUserPassword(user: WantedUser): Step[] {
   return user.lock_passwd === false ? [set] : [set, step('lock_password', user.name)]
 }
 
-/** Keys go to the default user and to root, where they only say who to log in as. */
+/** Gives the keys to the default user and to root. A login as root only prints which user to log in as. */
 function planKeys(config: UserKeys, main: string | undefined): Step[] {
   const keys = config.ssh_authorized_keys ?? []
   const refusal = main ? refuseRoot(main) : ''

@@ -1,21 +1,24 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+/**
+ * Volumes of simulated guests. A volume is a folder with `volume.json` and, below `root`, the root file system. A
+ * linked clone has no root of its own, only the path of its base.
+ */
+
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isAccessible } from '../../core/files.mts'
 import { run } from '../../core/process.mts'
 import { DESCRIPTION_ENTRY, readDescription } from '../../images/format.mts'
 
-/**
- * A volume of a sim guest is a folder: `volume.json` and, below `root`, the root file system. A linked clone
- * has no root of its own, only the path of the volume it needs.
- */
+/** Content of `volume.json`. */
 export interface Volume {
-  /** Of the root partition; undefined for a blank disk. */
+  /** Id of the root partition; undefined for a blank disk. */
   partuuid: string | undefined
   sizeBytes: number
-  /** The volume a linked clone is backed by. */
+  /** Path of a linked clone's base. */
   backing: string | undefined
 }
 
-/** The size Debian gives its cloud images. */
+/** Size of Debian's cloud images. */
 const IMAGE_SIZE_BYTES = 3 * 1024 ** 3
 
 export function rootOf(volumePath: string): string {
@@ -29,12 +32,12 @@ export async function readVolume(path: string): Promise<Volume> {
   return JSON.parse(text) as Volume
 }
 
-/** Unpacks an image of the lab's own into a new volume. Resolves to the size of its disk, in bytes. */
+/** Unpacks an image of the lab into a new volume. Returns the size of its disk in bytes. */
 export async function importVolume(imagePath: string, target: string): Promise<number> {
   await makeVolume(target, async () => {
     const { partuuid } = await readDescription(imagePath)
     await mkdir(rootOf(target))
-    // A guest gets its own /dev at boot; its device nodes could not be made with mapped user ids.
+    // The guest gets its own /dev at boot. A mapped root cannot make device nodes.
     const leftOut = ['--exclude=./dev/*', `--exclude=${DESCRIPTION_ENTRY}`]
     await run('tar', ['-C', rootOf(target), '--numeric-owner', ...leftOut, '-xf', imagePath])
     await writeVolume(target, { partuuid, sizeBytes: IMAGE_SIZE_BYTES, backing: undefined })
@@ -46,10 +49,7 @@ export function createBlankVolume(target: string, sizeBytes: number): Promise<vo
   return makeVolume(target, () => writeVolume(target, { partuuid: undefined, sizeBytes, backing: undefined }))
 }
 
-/**
- * A full clone copies the root file system (150 MB, a third of a second), which keeps volumes plain folders
- * and independent of each other. A linked clone copies nothing.
- */
+/** Clones a volume. A full clone copies the root file system (150 MB, a third of a second), a linked one nothing. */
 export function cloneVolume(source: string, target: string, mode: 'full' | 'linked'): Promise<void> {
   return makeVolume(target, async () => {
     const volume = await readVolume(source)
@@ -58,12 +58,13 @@ export function cloneVolume(source: string, target: string, mode: 'full' | 'link
       return
     }
     const original = volume.backing ?? source
-    if (await hasRoot(original)) await run('cp', ['-a', '--reflink=auto', rootOf(original), rootOf(target)])
+    if (await isAccessible(rootOf(original)))
+      await run('cp', ['-a', '--reflink=auto', rootOf(original), rootOf(target)])
     await writeVolume(target, { ...volume, backing: undefined })
   })
 }
 
-/** Grows only: a size below the present one is refused. */
+/** Grows a volume. @throws for a size below the present one. */
 export async function growVolume(path: string, sizeBytes: number): Promise<void> {
   const volume = await readVolume(path)
   if (sizeBytes < volume.sizeBytes) {
@@ -76,13 +77,6 @@ export async function growVolume(path: string, sizeBytes: number): Promise<void>
 
 export async function deleteVolume(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true })
-}
-
-async function hasRoot(path: string): Promise<boolean> {
-  return stat(rootOf(path)).then(
-    () => true,
-    () => false,
-  )
 }
 
 async function makeVolume(target: string, fill: () => Promise<void>): Promise<void> {

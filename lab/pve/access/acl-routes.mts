@@ -1,16 +1,16 @@
-/** /access/acl: who has which role where. */
+/** /access/acl: roles of users, groups and tokens on paths. */
 
 import { permissionsOn } from '../core/acl.mts'
 import { ApiError, failure, parameterError } from '../core/errors.mts'
 import { flag, optional, splitList, text } from '../core/parameters.mts'
 import { anyone, type Caller, hasAll, requireModify } from '../core/permission.mts'
-import { builtInRoles } from '../core/privileges.mts'
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
 import { type AclEntry, normalizePath, ownerOf, type SubjectKind } from '../core/user-cfg.mts'
+import { requireRole } from './role-routes.mts'
 import { changeAccess } from './transaction.mts'
 
-/** The objects Proxmox has ACLs on. */
+/** Paths that Proxmox accepts for ACLs (`check_path` in PVE/AccessControl.pm). */
 const PATHS = [
   /^\/(access|access\/groups|access\/realm|nodes|pool|sdn|storage|vms|mapping)?$/,
   /^\/access\/(groups|realm)\/[\w.-]+$/,
@@ -22,7 +22,7 @@ const PATHS = [
   /^\/sdn(\/zones(\/[\w.-]+(\/[\w.-]+(\/[1-9]\d{0,3})?)?)?)$/,
 ]
 
-/** What is not there any more can still lose its entries. */
+/** Checks and normalizes a path. Removal accepts every path, so that entries of removed objects can go. */
 function requireAclPath(path: string, remove: boolean): string {
   const normal = normalizePath(path)
   if (normal === undefined || !(remove || PATHS.some(pattern => pattern.test(normal))))
@@ -39,7 +39,7 @@ interface Subjects {
 type Subject = Pick<AclEntry, 'kind' | 'subject'>
 
 function subjectsOf(params: Subjects): Subject[] {
-  const named = (kind: SubjectKind, names: string | undefined) =>
+  const named = (kind: SubjectKind, names: string | undefined): Subject[] =>
     splitList(names).map(subject => ({ kind, subject }))
   const subjects = [
     ...named('user', params.users),
@@ -49,19 +49,6 @@ function subjectsOf(params: Subjects): Subject[] {
   const needed = "either 'users', 'groups' or 'tokens' is required."
   if (subjects.length === 0) throw parameterError({ users: needed, groups: needed, tokens: needed })
   return subjects
-}
-
-function rolesOf(pve: Pve): Record<string, string[]> {
-  return {
-    ...pve.store.state.access.roles,
-    ...builtInRoles(pve.version),
-  }
-}
-
-function requireRole(pve: Pve, role: string): string[] {
-  const roles = rolesOf(pve)
-  if (!Object.hasOwn(roles, role)) throw failure(`role '${role}' does not exist`)
-  return roles[role]!
 }
 
 function requireSubject(pve: Pve, { kind, subject }: Subject): void {
@@ -75,11 +62,11 @@ function requireSubject(pve: Pve, { kind, subject }: Subject): void {
     throw failure(`${kind} '${subject}' does not exist`)
 }
 
-/** Who may change permissions only because the object is theirs passes on what they have, and no more. */
+/** Lets a caller without Permissions.Modify hand out only privileges that the caller has. */
 function requireHandedOut(pve: Pve, caller: Caller, role: string, { path, propagate, verb }: Handing): void {
   const own = permissionsOn(caller.access, caller.version, caller.authid, path)
   if (own.has('Permissions.Modify')) return
-  const refuse = (needed: string) => {
+  const refuse = (needed: string): never => {
     throw parameterError({ role: `Cannot ${verb} role '${role}'${needed}` })
   }
   for (const privilege of requireRole(pve, role)) {

@@ -1,4 +1,4 @@
-/** Who is calling: by ticket in the cookie, by ticket in a header, or by API token. */
+/** Authenticates callers by a ticket in the cookie, a ticket in a header, or an API token. */
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { Unauthorized } from '../core/errors.mts'
@@ -7,18 +7,18 @@ import { ownerOf } from '../core/user-cfg.mts'
 import { passwordMatches, sameSecret } from './secrets.mts'
 import { verifyCsrfToken, verifyTicket } from './ticket.mts'
 
-/** What logins depend on. */
+/** Parts of the server that logins depend on. */
 type Door = Pick<Pve, 'store' | 'faults' | 'now'>
 
-/** What a request says about its sender. */
-export interface Credentials {
+/** Facts of a request about its sender. */
+interface Credentials {
   method: string
   headers: IncomingHttpHeaders
-  /** An upload of a file comes from a plain HTML form, which cannot send a CSRF token. */
+  /** True for an upload: it comes from a plain HTML form, which cannot send a CSRF token. */
   isUpload: boolean
 }
 
-/** The node's clock in seconds since the epoch, as tickets and expiry dates count. */
+/** Reads the node's clock in seconds since the epoch. */
 export function secondsNow({ now }: Pick<Pve, 'now'>): number {
   return Math.floor(now() / 1000)
 }
@@ -27,13 +27,13 @@ function isExpired(expire: number, door: Door): boolean {
   return expire !== 0 && expire < secondsNow(door)
 }
 
-/** Enabled and not expired. */
+/** Checks that a user is enabled and not expired. */
 function isUsable(door: Door, userid: string): boolean {
   const user = door.store.state.access.users[userid]
   return user?.enable === true && !isExpired(user.expire, door)
 }
 
-/** `user@realm!tokenid=secret`, or `user@realm!tokenid:secret` as older clients write it. */
+/** Accepts `user@realm!tokenid=secret`, and `user@realm!tokenid:secret` of older clients. */
 function byToken(door: Door, value: string): string {
   const { access, tokenSecrets } = door.store.state
   const [, id, secret] = /^([^=:]+![^=:]+)[=:](.+)$/.exec(value) ?? []
@@ -43,7 +43,7 @@ function byToken(door: Door, value: string): string {
   return id!
 }
 
-/** Browsers encode what they send, most other clients do not. What is broken is nothing at all. */
+/** Decodes a value, because browsers encode it. Returns an empty text for a broken one. */
 function decode(value: string): string {
   try {
     return decodeURIComponent(value)
@@ -52,13 +52,13 @@ function decode(value: string): string {
   }
 }
 
-/** `KEY=VALUE` or `KEY VALUE` anywhere in a header, up to the next semicolon. */
+/** Finds `KEY=VALUE` or `KEY VALUE` anywhere in a header. The value ends at a semicolon. */
 function valueIn(header: string | undefined, key: 'PVEAuthCookie' | 'PVEAPIToken'): string | undefined {
   const value = new RegExp(`(?:^|\\s)${key}[= ]([^;]*)`).exec(header ?? '')?.[1]
   return value === undefined ? undefined : decode(value)
 }
 
-/** The user of a ticket that holds; undefined for one that does not, or is to be taken for expired. */
+/** Returns the user of a valid ticket; undefined if it is invalid or a fault makes it expire. */
 function ticketUser(door: Door, ticket: string): string | undefined {
   return door.faults.due('expired-ticket')
     ? undefined
@@ -76,7 +76,7 @@ function byTicket(door: Door, ticket: string, { method, headers, isUpload }: Cre
   return userid
 }
 
-/** The calling user or API token. Throws Unauthorized with the reason phrase of the 401. */
+/** Returns the calling user or API token. @throws {Unauthorized} with the reason phrase of the 401. */
 export function authenticate(door: Door, credentials: Credentials): string {
   const { cookie, authorization } = credentials.headers
   const ticket = valueIn(cookie, 'PVEAuthCookie') || valueIn(authorization, 'PVEAuthCookie')
@@ -87,8 +87,8 @@ export function authenticate(door: Door, credentials: Credentials): string {
 }
 
 /**
- * True for the right password, and for a ticket of the same user: that is how tickets are renewed. With one of
- * root@pam anybody's ticket can be had.
+ * Checks the password of a login. A ticket of the same user is also accepted: so clients renew tickets. A ticket of
+ * root@pam is accepted for every user.
  */
 export function passwordOrTicketMatches(door: Door, userid: string, password: string): boolean {
   if (!isUsable(door, userid)) return false

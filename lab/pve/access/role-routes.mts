@@ -16,7 +16,7 @@ function requirePrivileges(pve: Pve, privileges: string[]): void {
   if (unknown !== undefined) throw parameterError({ privs: `invalid privilege '${unknown}'` })
 }
 
-/** Built-in roles are there to be used, not to be changed. */
+/** Refuses changes of built-in roles. */
 function refuseBuiltIn(pve: Pve, roleid: string, verb: 'modified' | 'deleted'): void {
   if (Object.hasOwn(builtInRoles(pve.version), roleid))
     throw failure(`auto-generated role '${roleid}' cannot be ${verb}`)
@@ -30,6 +30,13 @@ function requireOwnRole(pve: Pve, roleid: string): string[] {
 
 function rolesOf(pve: Pve): Record<string, string[]> {
   return Object.assign(Object.create(null), pve.store.state.access.roles, builtInRoles(pve.version))
+}
+
+/** Returns the privileges of a role, built-in or not. @throws {ApiError} 500 for an unknown role. */
+export function requireRole(pve: Pve, roleid: string): string[] {
+  const privileges = rolesOf(pve)[roleid]
+  if (!privileges) throw failure(`role '${roleid}' does not exist`)
+  return privileges
 }
 
 function requireGroup(pve: Pve, groupid: string): { users: string[]; comment: string } {
@@ -58,11 +65,8 @@ const roleRoutes: Route[] = [
     path: '/access/roles/{roleid}',
     permission: anyone,
     parameters: { roleid: text },
-    handle({ pve, params }) {
-      const privileges = rolesOf(pve)[params.roleid]
-      if (!privileges) throw failure(`role '${params.roleid}' does not exist`)
-      return Object.fromEntries(privileges.map(privilege => [privilege, 1]))
-    },
+    handle: ({ pve, params }) =>
+      Object.fromEntries(requireRole(pve, params.roleid).map(privilege => [privilege, 1])),
   }),
   route({
     method: 'POST',
@@ -111,7 +115,7 @@ const roleRoutes: Route[] = [
         requireOwnRole(pve, roleid)
         const { access } = pve.store.state
         delete access.roles[roleid]
-        // Proxmox passes over entries of roles it does not know when it reads user.cfg.
+        // When Proxmox reads user.cfg, it skips entries with unknown roles.
         access.acl = access.acl.filter(entry => entry.role !== roleid)
       })
     },

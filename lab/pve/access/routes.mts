@@ -5,14 +5,13 @@ import { ApiError, failure, permissionDenied } from '../core/errors.mts'
 import { flag, optional, text, userId } from '../core/parameters.mts'
 import { and, anyone, type Caller, or, requireAll, world } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import type { ApiObject } from '../core/route.mts'
-import { type Route, route } from '../core/route.mts'
+import { type ApiObject, type Route, route } from '../core/route.mts'
 import { ownerOf } from '../core/user-cfg.mts'
 import { passwordOrTicketMatches, secondsNow } from './authenticate.mts'
 import { hashPassword } from './secrets.mts'
 import { createCsrfToken, createTicket } from './ticket.mts'
 
-/** Seconds until a failed login is answered. */
+/** Seconds before the answer to a failed login. */
 const FAILED_LOGIN_DELAY = 3
 
 const REALMS = [
@@ -20,7 +19,7 @@ const REALMS = [
   { realm: 'pve', type: 'pve', comment: 'Proxmox VE authentication server' },
 ]
 
-/** Paths with their privileges, as far as any are held: those ACLs and pools name, and the top levels. */
+/** Returns the privileges on each path, 1 if they propagate. Omits paths without privileges. */
 function effectivePermissions(
   caller: Caller,
   authid: string,
@@ -35,6 +34,7 @@ function effectivePermissions(
 
 const TOP_LEVELS = ['/', '/access', '/access/groups', '/nodes', '/pool', '/sdn', '/storage', '/vms']
 
+/** Lists the top levels and the paths of ACLs and members of pools. */
 function knownPaths({ access }: Caller): string[] {
   const members = Object.values(access.pools).flatMap(pool => [
     ...pool.vms.map(id => `/vms/${id}`),
@@ -43,7 +43,7 @@ function knownPaths({ access }: Caller): string[] {
   return [...new Set([...TOP_LEVELS, ...access.acl.map(entry => entry.path), ...members])]
 }
 
-/** One's own permissions, those of one's tokens, or anybody's with Sys.Audit on /access. */
+/** Allows own permissions, those of own tokens, and all others with Sys.Audit on /access. */
 function requireMayDump(caller: Caller, authid: string): void {
   const isOwn = authid === caller.authid || ownerOf(authid) === caller.authid
   if (!isOwn) requireAll(caller, '/access', 'Sys.Audit')
@@ -62,8 +62,8 @@ function loginAnswer(pve: Pve, userid: string): ApiObject {
   }
 }
 
-/** What the web interface asks to know which buttons to show. */
-function capabilities(caller: Caller): { [k: string]: { [k: string]: number } } {
+/** Returns the privileges by which the web interface chooses its buttons. */
+function capabilities(caller: Caller): Record<string, Record<string, number>> {
   const tops = { vms: '/vms', storage: '/storage', access: '/access', nodes: '/nodes', dc: '/', sdn: '/sdn' }
   return Object.fromEntries(
     Object.entries(tops).map(([name, path]) => {

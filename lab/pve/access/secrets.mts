@@ -1,4 +1,4 @@
-/** Passwords and API token secrets; neither stands in user.cfg. */
+/** Passwords and API token secrets. user.cfg contains neither. */
 
 import { randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
 
@@ -6,7 +6,7 @@ function derive(password: string, salt: Buffer): NonSharedBuffer {
   return scryptSync(password, salt, 32, { N: 4096 })
 }
 
-/** Salted hash of a password, for the state file. */
+/** Returns the salted hash of a password: `SALT:HASH` in hex. */
 export function hashPassword(password: string): string {
   const salt = randomBytes(16)
   return `${salt.toString('hex')}:${derive(password, salt).toString('hex')}`
@@ -18,7 +18,7 @@ export function passwordMatches(password: string, stored: string | undefined): b
   return timingSafeEqual(derive(password, Buffer.from(salt, 'hex')), Buffer.from(hash, 'hex'))
 }
 
-/** Compares without telling by its duration how much was right. */
+/** Compares secrets in constant time. */
 export function sameSecret(given: string, expected: string | undefined): boolean {
   if (expected === undefined) return false
   const [a, b] = [Buffer.from(given), Buffer.from(expected)]

@@ -1,11 +1,11 @@
-/** Login tickets and CSRF tokens: signed text with the time of issue, good for two hours. */
+/** Login tickets and CSRF tokens: signed texts with the time of issue, valid for two hours. */
 
 import { createHmac } from 'node:crypto'
 import { sameSecret } from './secrets.mts'
 
 /** Seconds. */
 const TICKET_LIFETIME = 2 * 60 * 60
-/** Seconds a ticket may come from the future: the clocks of a cluster's nodes differ a little. */
+/** Seconds by which a ticket may come from the future, because clocks of nodes differ a little. */
 const SKEW = 300
 
 function hex(seconds: number): string {
@@ -21,13 +21,13 @@ function isCurrent(issuedHex: string, now: number): boolean {
   return age > -SKEW && age < TICKET_LIFETIME
 }
 
-/** `PVE:user@realm:ISSUED::SIGNATURE`. `issuedAt` in seconds since the epoch. */
+/** Makes `PVE:user@realm:ISSUED::SIGNATURE`. @param issuedAt seconds since the epoch. */
 export function createTicket(key: string, userid: string, issuedAt: number): string {
   const plain = `PVE:${userid}:${hex(issuedAt)}`
   return `${plain}::${sign(key, plain)}`
 }
 
-/** The user of a valid ticket; undefined when it is forged, too old, or from the future. `now` in seconds. */
+/** Returns the user of a valid ticket; undefined for any other. @param now seconds since the epoch. */
 export function verifyTicket(key: string, ticket: string, now: number): string | undefined {
   const match = /^(PVE:(\S+):([0-9A-F]{8}))::(\S+)$/.exec(ticket)
   if (!match) return undefined
@@ -36,8 +36,8 @@ export function verifyTicket(key: string, ticket: string, now: number): string |
 }
 
 /**
- * `ISSUED:SIGNATURE`, needed beside the ticket for everything but GET. It is bound to the user, not to the one
- * ticket it came with: after a renewal the old one still goes.
+ * Makes `ISSUED:SIGNATURE`, which all requests but GET need beside the ticket. It belongs to the user and not to one
+ * ticket: after a renewal the old one is still valid.
  */
 export function createCsrfToken(key: string, userid: string, issuedAt: number): string {
   const issued = hex(issuedAt)

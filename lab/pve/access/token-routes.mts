@@ -1,4 +1,4 @@
-/** /access/users/{userid}/token: API tokens. A secret is shown once, when its token is made. */
+/** /access/users/{userid}/token: API tokens. Only the answer that makes a token shows its secret. */
 
 import { randomUUID } from 'node:crypto'
 import { failure, parameterError } from '../core/errors.mts'
@@ -6,8 +6,8 @@ import { flag, integer, optional, text, userId } from '../core/parameters.mts'
 import { or } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
-import { type ApiToken, ownerOf } from '../core/user-cfg.mts'
-import { requireUser } from './user-routes.mts'
+import type { ApiToken } from '../core/user-cfg.mts'
+import { infoOf, requireUser, tokensOf } from './user-routes.mts'
 
 const path = '/access/users/{userid}/token'
 
@@ -31,26 +31,15 @@ function requireToken(pve: Pve, userid: string, tokenid: string): ApiToken {
   return token
 }
 
-/** JSON has true and false for flags in no answer of Proxmox. */
-function infoOf(token: ApiToken): { expire: number; privsep: number; comment?: string } {
-  return {
-    expire: token.expire,
-    privsep: token.privsep ? 1 : 0,
-    ...(token.comment !== '' && { comment: token.comment }),
-  }
-}
-
 export const accessTokenRoutes: Route[] = [
   route({
     method: 'GET',
     path,
     permission: mayManage,
     parameters: { userid: userId },
-    handle({ pve, params }) {
+    handle({ pve, caller, params }) {
       requireUser(pve, params.userid)
-      return Object.entries(pve.store.state.access.tokens)
-        .filter(([id]) => ownerOf(id) === params.userid)
-        .map(([id, token]) => ({ tokenid: id.split('!')[1], ...infoOf(token) }))
+      return tokensOf(caller, params.userid)
     },
   }),
   route({

@@ -1,14 +1,14 @@
-/** Changes of users, groups, roles, pools and ACLs are made whole or not at all, as when Proxmox rewrites user.cfg. */
+/** Changes of users, groups, roles, pools and ACLs: all or nothing, as when Proxmox rewrites user.cfg. */
 
 import { ApiError, failure } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import { withoutPrototypes } from '../core/store.mts'
 
 /**
- * Runs `change`; when it throws, the access configuration is as before. Under its lock of user.cfg Proxmox makes one
- * text of any refusal, status and all, and answers 500: `create role failed: role 'X' already exists`.
- *
- * @param action `create role`
+ * Runs `change`. If it throws, restores the access configuration.
+ * @param action first words of the error: `create role`.
+ * @throws {ApiError} 500, as Proxmox does for every error under the lock of user.cfg
+ * (`lock_user_config` in PVE/AccessControl.pm): `create role failed: role 'X' already exists`.
  */
 export function changeAccess(pve: Pve, action: string, change: () => void): void {
   const before = withoutPrototypes(pve.store.state.access)

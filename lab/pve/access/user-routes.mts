@@ -1,12 +1,11 @@
-/** /access/users: users and what may be known of them. */
+/** /access/users: users, with their groups and tokens. */
 
 import { failure, permissionDenied } from '../core/errors.mts'
 import { flag, integer, optional, splitList, text, userId } from '../core/parameters.mts'
 import { and, anyone, type Caller, hasAny, type Permission } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import type { ApiObject } from '../core/route.mts'
 import { type Route, route } from '../core/route.mts'
-import { emptyUser, ownerOf, type User } from '../core/user-cfg.mts'
+import { type ApiToken, emptyUser, ownerOf, type User } from '../core/user-cfg.mts'
 import { hashPassword } from './secrets.mts'
 import { changeAccess } from './transaction.mts'
 
@@ -22,11 +21,11 @@ export function requireUser(pve: Pve, userid: string): User {
   return user
 }
 
-export function groupsOf(caller: Caller, userid: string): string[] {
+function groupsOf(caller: Caller, userid: string): string[] {
   return Object.keys(caller.access.groups).filter(id => caller.access.groups[id]!.users.includes(userid))
 }
 
-function texts(user: User): { [k: string]: string } {
+function texts(user: User): Record<string, string> {
   return Object.fromEntries(
     (['firstname', 'lastname', 'email', 'comment', 'keys'] as const)
       .filter(key => user[key] !== '')
@@ -38,15 +37,23 @@ function summaryOf(user: User): { enable: number; expire: number } {
   return { enable: user.enable ? 1 : 0, expire: user.expire, ...texts(user) }
 }
 
-function tokensOf(caller: Caller, userid: string): ApiObject[] {
+interface TokenInfo {
+  /** Seconds since the epoch; 0: never. */
+  expire: number
+  /** 0 or 1, as all flags in answers of Proxmox. */
+  privsep: number
+  comment?: string
+}
+
+export function infoOf({ expire, privsep, comment }: ApiToken): TokenInfo {
+  return { expire, privsep: privsep ? 1 : 0, ...(comment !== '' && { comment }) }
+}
+
+/** Lists the API tokens of a user. */
+export function tokensOf(caller: Caller, userid: string): (TokenInfo & { tokenid: string })[] {
   return Object.entries(caller.access.tokens)
     .filter(([id]) => ownerOf(id) === userid)
-    .map(([id, token]) => ({
-      tokenid: id.split('!')[1]!,
-      expire: token.expire,
-      privsep: token.privsep ? 1 : 0,
-      ...(token.comment !== '' && { comment: token.comment }),
-    }))
+    .map(([id, token]) => ({ tokenid: id.split('!')[1]!, ...infoOf(token) }))
 }
 
 function isVisible(caller: Caller, userid: string): boolean {
@@ -77,7 +84,7 @@ function joinGroups(pve: Pve, userid: string, wanted: string[], keepOthers: bool
   }
 }
 
-/** Changes what was sent and leaves the rest. */
+/** Changes the given fields. */
 function changeUser(user: User, params: Partial<User>): void {
   for (const key of Object.keys(user) as (keyof User)[])
     if (params[key] !== undefined) Object.assign(user, { [key]: params[key] })

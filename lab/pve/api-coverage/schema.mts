@@ -1,33 +1,33 @@
 /**
- * Proxmox's own description of its API: `apidata.json` of pve-docs. Its licence does not go with the project's, so
- * it is read where somebody has it and never kept.
+ * Reads Proxmox's own description of its API: `apidata.json` of pve-docs. Its licence does not fit this project's, so
+ * the repository does not contain it.
  */
 
 import { readFile } from 'node:fs/promises'
 import type { Route } from '../core/route.mts'
 
-/** As Proxmox writes it: JSON Schema of an early draft, flags as 0 and 1. */
+/** Type in Proxmox's format: JSON Schema of an early draft, with 0 and 1 for flags. */
 export interface ApiType {
   type?: string
   optional?: 0 | 1
   properties?: Record<string, ApiType>
   items?: ApiType
   enum?: unknown[]
-  /** Some are texts. */
+  /** Number; some are texts. */
   minimum?: number | string
   maximum?: number | string
   additionalProperties?: 0 | 1
 }
 
-export interface ApiOperation {
-  /** 0 where it refuses API tokens. */
+interface ApiOperation {
+  /** 0: the operation refuses API tokens. */
   allowtoken?: 0 | 1
   parameters?: ApiType
   permissions?: { check?: unknown[]; user?: string }
   returns?: ApiType
 }
 
-/** By `METHOD /path/{parameter}`. */
+/** Operations by `METHOD /path/{parameter}`. */
 export type ApiSchema = Map<string, ApiOperation>
 
 interface ApiNode {
@@ -45,23 +45,23 @@ function collect(nodes: ApiNode[], into: ApiSchema): ApiSchema {
   return into
 }
 
-/** @throws where the file cannot be read or is no `apidata.json`. */
+/** @throws {Error} if the file cannot be read or is not an `apidata.json`. */
 export async function loadApiSchema(file: string): Promise<ApiSchema> {
   const nodes: unknown = JSON.parse(await readFile(file, 'utf8'))
-  if (!Array.isArray(nodes)) throw new Error(`${file} holds no list of paths, as Proxmox's apidata.json does`)
+  if (!Array.isArray(nodes)) throw new Error(`${file} is not a list of paths like Proxmox's apidata.json`)
   return collect(nodes as ApiNode[], new Map())
 }
 
-/** A route's name in the schema, which does not know that a last part may take several segments. */
+/** Returns a route's name in the schema. The schema has no `*` for a last part of several segments. */
 export function operationOf({ method, path }: Route): string {
   return `${method} ${path.replace('*}', '}')}`
 }
 
-/** An operation the lab has. */
+/** Operation that the lab has. */
 export interface Covered {
   /** `METHOD /path/{parameter}`. */
   operation: string
-  /** Names of the parameters it takes. */
+  /** Names of its parameters. */
   parameters: string[]
 }
 

@@ -1,13 +1,13 @@
-/** Which of Proxmox's operations the lab has, as a document. */
+/** Writes the document that lists Proxmox's operations in the lab. */
 
 import type { ApiSchema, Covered } from './schema.mts'
 
-/** What the operations are grouped by: `/nodes/{node}/qemu`, `/access/users`, `/version`. */
+/** Returns the group of an operation: `/nodes/{node}/qemu`, `/access/users`, `/version`. */
 export function areaOf(operation: string): string {
   const segments = operation.slice(operation.indexOf('/') + 1).split('/')
   const depth = segments[0] === 'nodes' ? 3 : 2
   const area = segments.slice(0, depth)
-  // What ends in the name of one thing belongs to the list of these things.
+  // A path that ends in the name of one object belongs to the list of these objects.
   while (area.length > 1 && area.at(-1)!.startsWith('{')) area.pop()
   return `/${area.join('/')}`
 }
@@ -27,7 +27,7 @@ function areasOf(covered: readonly string[], all: readonly string[]): Area[] {
   }))
 }
 
-/** By path, then by method. */
+/** Orders by path, then by method. */
 function byPath({ operation: a }: Covered, { operation: b }: Covered): number {
   return compare(a.slice(a.indexOf('/')), b.slice(b.indexOf('/'))) || compare(a, b)
 }
@@ -44,10 +44,7 @@ function code(text: string): string {
   return `\`${text}\``
 }
 
-/**
- * The document, in Markdown.
- * @throws where the lab has an operation that Proxmox has not.
- */
+/** Writes the document in Markdown. @throws {Error} if Proxmox lacks an operation of the lab. */
 export function coverageDocument(covered: readonly Covered[], schema: ApiSchema): string {
   const unknown = covered.filter(({ operation }) => !schema.has(operation))
   if (unknown.length > 0)
@@ -108,19 +105,5 @@ function operationRow({ operation, parameters }: Covered, schema: ApiSchema): st
       .filter(name => !parameters.includes(name))
       .map(code)
       .join(', '),
-  )
-}
-
-/** The operations that a document names, as `METHOD /path`. */
-export function operationsNamed(document: string): string[] {
-  return [...document.matchAll(/^\| ([A-Z]+) \| `([^`]+)` \|/gm)].map(
-    ([, method, path]) => `${method} ${path}`,
-  )
-}
-
-/** Covered operations by area, as the document's first table has them. */
-export function coveredByArea(document: string): Map<string, number> {
-  return new Map(
-    [...document.matchAll(/^\| `(\/.+)` \| (\d+) \| \d+ \|$/gm)].map(([, area, n]) => [area!, Number(n)]),
   )
 }

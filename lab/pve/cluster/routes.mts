@@ -1,12 +1,11 @@
-/** /cluster: resources of all kinds, free ids, tasks, and the high availability nobody configured. */
+/** /cluster: resources of all kinds, free VMIDs, tasks and status. High availability is not configured. */
 
 import { isAvailableOn, onNode } from '../core/cluster.mts'
 import { failure, parameterError } from '../core/errors.mts'
 import { optional, text, vmid } from '../core/parameters.mts'
 import { allOf, anyone, type Caller, hasAll, hasAny } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import type { ApiObject } from '../core/route.mts'
-import { type Route, route } from '../core/route.mts'
+import { type ApiObject, type Route, route } from '../core/route.mts'
 import type { NodeConfig, StorageConfig } from '../core/state.mts'
 import { nodeEntry } from '../nodes/node.mts'
 import { mayAuditStorage } from '../storage/access.mts'
@@ -41,7 +40,7 @@ async function storageResource(
   return { ...entry, disk: used, maxdisk: total }
 }
 
-/** A storage shows once for each node that has it, a shared one too. */
+/** Lists each storage once per node that has it, even a shared one. */
 function storageResources(pve: Pve, caller: Caller): Promise<ApiObject[]> {
   const { nodes, storages } = pve.store.state
   const visible = Object.entries(storages).filter(([id]) => mayAuditStorage(caller, id))
@@ -71,7 +70,7 @@ function sdnResources(pve: Pve, caller: Caller): ApiObject[] {
   }))
 }
 
-function poolResources(caller: Caller): { id: string; type: string; pool: string }[] {
+function poolResources(caller: Caller): ApiObject[] {
   return Object.keys(caller.access.pools)
     .filter(id => hasAll(caller, `/pool/${id}`, 'Pool.Audit'))
     .map(pool => ({ id: `/pool/${pool}`, type: 'pool', pool }))
@@ -90,17 +89,17 @@ async function resources(pve: Pve, caller: Caller, type: string | undefined): Pr
     : all.filter(entry => (type === 'vm' ? entry.type === 'qemu' : entry.type === type))
 }
 
-/** Reserves nothing: two callers may be told the same id. */
+/** Finds a free VMID. It reserves nothing: two callers can get the same one. */
 function nextId(pve: Pve, wanted: number | undefined): string {
-  const isTaken = (id: number) => pve.store.state.vms[id] !== undefined
+  const isTaken = (id: number): boolean => pve.store.state.vms[id] !== undefined
   if (wanted !== undefined && isTaken(wanted)) throw parameterError({ vmid: `VM ${wanted} already exists` })
   let id = wanted ?? 100
   while (isTaken(id)) id += 1
-  // A string, whatever the schema says: clients have come to rely on it.
+  // A string, although the schema says integer: a real Proxmox answers so, and clients rely on it.
   return String(id)
 }
 
-/** One node alone is no cluster: it shows itself, numbered 0, and nothing else. */
+/** Lists the cluster and its nodes. A single node is not a cluster: it lists itself alone, with number 0. */
 function clusterStatus(pve: Pve): ApiObject[] {
   const { nodes } = pve.store.state
   const isCluster = nodes.length > 1

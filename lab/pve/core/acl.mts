@@ -1,30 +1,30 @@
-/** Which roles and privileges an identity has on a path: Proxmox's rules of inheritance. */
+/** Computes roles and privileges on a path by Proxmox's rules of inheritance (PVE/AccessControl.pm). */
 
 import { builtInRoles, type MajorVersion, privilegesOf } from './privileges.mts'
 import { type AccessConfig, type AclEntry, isTokenId, normalizePath, ownerOf } from './user-cfg.mts'
 
-/** Role or privilege name to whether it also holds below the path. */
+/** Names of roles or privileges. The value is true if the grant also holds below the path. */
 export type Grants = Map<string, boolean>
 
 const NO_ACCESS = 'NoAccess'
 
-/** `/vms/100` is checked as `/`, `/vms`, `/vms/100`, so that the deepest hit wins. */
+/** Splits `/vms/100` into `/`, `/vms`, `/vms/100`. The deepest level with an entry wins. */
 function levels(path: string): string[] {
   const parts = path.split('/').filter(Boolean)
   return ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)]
 }
 
-/** What one level says to an identity. A token's own entry beats a user's, a user's beats its groups'. */
+/** Reads the roles of one level. Own entries of a user or token win over entries of groups. */
 function grantsAt(config: AccessConfig, authid: string, level: string, isFinal: boolean): Grants | undefined {
   const here = config.acl.filter(entry => entry.path === level && (isFinal || entry.propagate))
-  const inGroup = (entry: AclEntry) => config.groups[entry.subject]?.users.includes(authid) ?? false
+  const inGroup = (entry: AclEntry): boolean => config.groups[entry.subject]?.users.includes(authid) ?? false
   const own = here.filter(entry => entry.kind !== 'group' && entry.subject === authid)
   const hits = own.length > 0 ? own : here.filter(entry => entry.kind === 'group' && inGroup(entry))
   if (hits.length === 0) return undefined
   return new Map(hits.map(entry => [entry.role, entry.propagate]))
 }
 
-/** The roles on a path, pools aside. A token without privilege separation has its owner's. */
+/** Returns the roles on a path without those from pools. A token without privilege separation has its owner's. */
 export function rolesOn(config: AccessConfig, authid: string, path: string): Grants {
   const normal = normalizePath(path)
   if (normal === undefined) return new Map()
@@ -44,7 +44,7 @@ function isMember(pool: AccessConfig['pools'][string], path: string): boolean {
   return kind === 'vms' ? pool.vms.includes(Number(id)) : kind === 'storage' && pool.storages.includes(id!)
 }
 
-/** Roles a VM or a storage gets from the pools it is in. They never propagate. */
+/** Returns the roles that a VM or storage gets from its pools. They never propagate. */
 function poolRoles(config: AccessConfig, authid: string, path: string): Set<string> {
   const pools = Object.keys(config.pools).filter(id => isMember(config.pools[id]!, path))
   return new Set(pools.flatMap(id => [...rolesOn(config, authid, `/pool/${id}`).keys()]))
@@ -73,8 +73,8 @@ function intersect(a: Grants, b: Grants): Grants {
 }
 
 /**
- * The privileges of a user (`joe@pve`) or API token (`joe@pve!ci`) on a path. `root@pam` has all of them
- * everywhere; its tokens with privilege separation have only what they were given.
+ * Returns the privileges of a user (`joe@pve`) or API token (`joe@pve!ci`) on a path. `root@pam` has all privileges.
+ * A token with privilege separation has those that both it and its owner have.
  */
 export function permissionsOn(
   config: AccessConfig,

@@ -1,4 +1,4 @@
-/** The nodes of the cluster, and the storages as each of them sees them. */
+/** Nodes of the cluster, and storages as each node sees them. */
 
 import { isDeepStrictEqual } from 'node:util'
 import { LabError } from '../../core/lab-error.mts'
@@ -10,14 +10,14 @@ export interface StorageSpec extends Omit<StorageConfig, 'path'> {
   id: string
 }
 
-/** What somebody wants the cluster to be. */
+/** Cluster as its owner describes it. */
 export interface ClusterSpec {
-  /** At least one; the first serves the API. */
+  /** At least one. The first serves the API. */
   nodes: NodeConfig[]
   storages: StorageSpec[]
 }
 
-/** One node with a dir storage for files and a pool for disks, as the installer leaves a ZFS machine. */
+/** Describes one node with a dir storage for files and a pool for disks, as the installer sets up ZFS. */
 export function singleNode(name: string): ClusterSpec {
   return {
     nodes: [{ name, online: true }],
@@ -30,7 +30,7 @@ export function singleNode(name: string): ClusterSpec {
 
 export type Cluster = Pick<State, 'nodes' | 'storages'>
 
-/** @param folderOf an absolute folder for the storage of that id. */
+/** @param folderOf returns the absolute folder for a storage's id. */
 export function clusterOf({ nodes, storages }: ClusterSpec, folderOf: (id: string) => string): Cluster {
   return {
     nodes: structuredClone(nodes),
@@ -38,7 +38,7 @@ export function clusterOf({ nodes, storages }: ClusterSpec, folderOf: (id: strin
   }
 }
 
-/** What decides where things lie; the rest, such as how large or whether online, may be another next time. */
+/** Returns the part of a cluster that decides where volumes lie. Other parts, such as sizes, may change. */
 function shapeOf({ nodes, storages }: Cluster): unknown {
   return {
     nodes: nodes.map(node => node.name),
@@ -57,8 +57,8 @@ function namesOf({ nodes, storages }: Cluster): string {
 }
 
 /**
- * Lets a state go on as the cluster `wanted`: sizes and what is online may change.
- * @throws {LabError} when its VMs and disks would lie elsewhere.
+ * Continues a state as the cluster `wanted`. Sizes and the online nodes may change.
+ * @throws {LabError} if nodes, or ids, types, contents or nodes of storages differ.
  */
 export function adoptCluster(state: State, wanted: Cluster, folder: string): void {
   const before: Cluster = { nodes: state.nodes, storages: state.storages }
@@ -79,7 +79,7 @@ export function findNode(state: State, name: string): NodeConfig | undefined {
   return state.nodes.find(node => node.name === name)
 }
 
-/** Fails as Proxmox does where a parameter, not the path, names a node. */
+/** Finds the node that a parameter names. @throws {ApiError} with Proxmox's text for parameters (paths differ). */
 export function requireNode(state: State, name: string): NodeConfig {
   const node = findNode(state, name)
   if (!node) throw failure(`no such cluster node '${name}'`)
@@ -90,32 +90,32 @@ export function isAvailableOn({ nodes }: StorageConfig, node: string): boolean {
   return nodes?.includes(node) ?? true
 }
 
-/** The storage with its folder on this node. */
+/** Returns the storage with its folder on this node. */
 export function storageOn(state: State, storage: StorageConfig, node: string): StorageConfig {
   return storage.shared || node === firstNode(state).name
     ? storage
     : { ...storage, path: `${storage.path}@${node}` }
 }
 
-/** The storages a node has, by id. */
+/** Lists the storages of a node. */
 export function storagesOn(state: State, node: string): [id: string, storage: StorageConfig][] {
   return Object.entries(state.storages)
     .filter(([, storage]) => isAvailableOn(storage, node))
     .map(([id, storage]) => [id, storageOn(state, storage, node)])
 }
 
-/** The same server, working on another of its nodes: its VMs, its storages, its tasks. */
+/** Returns a view of the server that works on another node: its VMs, storages and tasks. */
 export function onNode(pve: Pve, node: string): Pve {
   return node === pve.node
     ? pve
     : { ...pve, node, tasks: { ...pve.tasks, start: task => pve.tasks.start({ node, ...task }) } }
 }
 
-/** Where a client without preferences puts a VM. */
+/** Default place for a VM. */
 export interface Home {
-  /** The node that serves the API. */
+  /** Node that serves the API. */
   node: string
-  /** A storage of it that takes disks; empty where it has none. */
+  /** Storage of that node for disks; empty if it has none. */
   storage: string
 }
 

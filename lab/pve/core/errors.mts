@@ -1,4 +1,6 @@
-/** Failures as Proxmox VE words them: an HTTP status, a message and, for parameters, one text per key. */
+/** Errors of the API. */
+
+/** Error with an HTTP status and Proxmox's own message; for parameters, `errors` has one text per key. */
 export class ApiError extends Error {
   readonly status: number
   readonly errors: Record<string, string> | undefined
@@ -10,12 +12,12 @@ export class ApiError extends Error {
   }
 }
 
-/** 400, with one text per offending parameter. */
+/** Makes a 400 with one text per wrong parameter. */
 export function parameterError(errors: Record<string, string>): ApiError {
   return new ApiError(400, 'Parameter verification failed.', errors)
 }
 
-/** 403. `detail` is `/path, Priv|Priv`; Proxmox leaves it out where several alternatives failed. */
+/** Makes a 403. @param detail `/path, Priv|Priv`. Proxmox omits it if several alternatives failed. */
 export function permissionDenied(detail?: string): ApiError {
   return new ApiError(
     403,
@@ -23,15 +25,15 @@ export function permissionDenied(detail?: string): ApiError {
   )
 }
 
-/** 500, which is what every `die` in Proxmox's own code becomes. */
+/** Makes a 500, as each `die` in Proxmox's own code does. */
 export function failure(message: string): ApiError {
   return new ApiError(500, message)
 }
 
-/** 401 before any handler runs: the answer has this reason phrase and no body. */
+/** Error for a 401 before any handler runs. The answer has this reason phrase and no body. */
 export class Unauthorized extends Error {}
 
-/** 595, the code Proxmox has for a node it cannot connect to: this reason phrase and no body. */
+/** Error for a 595: Proxmox cannot connect to the node. The answer has this reason phrase and no body. */
 export class NodeUnreachable extends Error {}
 
 export function messageOf(error: unknown): string {

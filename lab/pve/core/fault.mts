@@ -1,52 +1,53 @@
-/** What can go wrong on demand: the kinds of faults, when each strikes, and what it is told. */
+/** Types of faults that the lab injects: kinds, limits and counts. See docs/lab-faults.md. */
 
-import type { Method } from './method.mts'
+import type { Method } from './parameters.mts'
 
-/** What a fault is limited to. Every key that is given has to fit. */
+/** Conditions of a fault. All given keys must match. */
 export interface Match {
   method?: Method
-  /** Below `/api2/json`: `*` stands for one segment, `**` for any number of them. */
+  /** Path below `/api2/json`. `*` is a part of one segment, `**` is any number of segments. */
   path?: string
-  /** The VM an operation is about; for a clone its source or its target. */
+  /** VM of the operation; for a clone its source or its target. */
   vmid?: number
-  /** `qmclone`, `qmstart`, `download`, ...: the type in the task's UPID. */
+  /** Type in the task's UPID: `qmclone`, `qmstart`, `download`, ... */
   task?: string
   storage?: string
 }
 
-export interface Limits {
+interface Limits {
   match?: Match
-  /** How often it strikes. Default: always. */
+  /** Number of times it strikes. Default: no limit. */
   times?: number
-  /** How many occasions pass before it begins. Default 0. */
+  /** Number of matching occasions that it lets pass first. Default 0. */
   after?: number
-  /** Of striking at an occasion, 0 to 1; drawn from a fixed seed, so every run is the same. Default 1. */
+  /** Probability at each occasion, 0 to 1. Default 1. The seed is fixed, so all runs are alike. */
   probability?: number
+  /** Seed of the probability. Default 1. */
   seed?: number
 }
 
-/** `before` the operation is begun, or `after` it was done: the client cannot tell. */
-export type When = 'before' | 'after'
+/** `before`: the operation does not begin. `after`: it is done, but the client gets the error. */
+type When = 'before' | 'after'
 
 interface Kinds {
-  /** A VM's lock is not to be had. `seconds`: the wait, by default as long as Proxmox waits for that lock. */
+  /** A VM's lock stays taken. `seconds`: the wait. Default: as long as Proxmox waits for that lock. */
   'lock-timeout': { seconds?: number }
-  /** The request is answered with an error. Default: 500 and its usual reason. */
+  /** The answer to a request is an error. Default: 500 with its usual reason. */
   error: { status?: number; message?: string; when?: When }
   'connection-reset': { when?: When }
-  /** Tickets are refused as if their two hours were over. API tokens are not affected. */
+  /** Tickets have expired, as after two hours. API tokens are not affected. */
   'expired-ticket': object
   /** A task waits this long before it begins. */
   'slow-task': { seconds: number }
-  /** A task begins its work, stands still for `seconds` (default 0) at `percent`, and fails with `message`. */
+  /** A task begins its work, waits for `seconds` (default 0) at `percent`, and fails with `message`. */
   'failing-task': { message?: string; seconds?: number; percent?: number }
-  /** The guest agent never answers. `seconds`: how long Proxmox waits for it, by default its own 3. */
+  /** The guest agent never answers. `seconds`: the wait. Default 3, as Proxmox waits. */
   'silent-agent': { seconds?: number }
   /** The agent lists a bridge `docker0` before the guest's own network card. Default address 172.17.0.1. */
   'docker0-first': { address?: string }
   /** A storage has no space for another volume or file. */
   'disk-full': object
-  /** The node's clock is wrong by this much; negative: behind. */
+  /** The node's clock is ahead by `seconds`; a negative number means behind. */
   'clock-skew': { seconds: number }
 }
 
@@ -56,32 +57,32 @@ export type FaultOf<K extends FaultKind> = { fault: K } & Kinds[K] & Limits
 
 export type Fault = { [K in FaultKind]: FaultOf<K> }[FaultKind]
 
-/** A fault with what became of it. */
+/** A fault with its counts. */
 export interface FaultReport {
   fault: Fault
-  /** Occasions it fitted. */
+  /** Number of occasions that matched. */
   seen: number
-  /** Occasions it struck. */
+  /** Number of occasions at which it struck. */
   struck: number
 }
 
-/** What only the place of the fault knows, on top of the operation. */
+/** Facts about an occasion that the operation does not contain. */
 export interface Occasion {
-  /** The one VM a lock or an agent belongs to. */
+  /** VM of a lock or an agent. */
   vmid?: number
   storage?: string
 }
 
 export interface Faults {
-  /** Replaces all of them; counting begins anew. */
+  /** Replaces all faults and starts counting again. */
   set(faults: Fault[]): void
   list(): FaultReport[]
-  /** The first fault of a kind that fits the occasion and is due; counts it. */
+  /** Finds the first fault of a kind that matches the occasion and strikes. Counts it. */
   due<K extends FaultKind>(kind: K, occasion?: Occasion): FaultOf<K> | undefined
-  /** Seconds the node's clock is ahead of the machine's. */
+  /** Returns the seconds by which the node's clock is ahead of the machine's. */
   skew(): number
-  /** Lets a fault take its time: rejects when the task is stopped meanwhile, or the server closes. */
+  /** Waits for a fault. Rejects if `signal` aborts or the server closes. */
   wait(seconds: number, signal?: AbortSignal): Promise<void>
-  /** Ends all waiting, for a server that closes. */
+  /** Ends all waits because the server closes. */
   end(): void
 }

@@ -1,17 +1,19 @@
-/** Parameters of API operations: what is allowed, and Proxmox's words when something is not. */
+/** Methods and parameters of API operations. Errors have the texts of Proxmox (PVE/JSONSchema.pm). */
 
 import { parameterError } from './errors.mts'
 
-export type ParameterType = 'string' | 'integer' | 'number' | 'boolean' | 'array'
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
-export interface Parameter {
+type ParameterType = 'string' | 'integer' | 'number' | 'boolean' | 'array'
+
+interface Parameter {
   type: ParameterType
   optional?: true
   enum?: readonly string[]
   pattern?: RegExp
   minimum?: number
   maximum?: number
-  /** Returns what is wrong with the value, or undefined when nothing is. */
+  /** Returns the error for a wrong value, undefined for a right one. */
   check?: (value: string) => string | undefined
 }
 
@@ -25,14 +27,14 @@ type ValueOf<P extends Parameter> = P['type'] extends 'integer' | 'number'
       ? string[]
       : string
 
-/** The validated values of a parameter list. */
+/** Validated values of parameters. */
 export type Values<S extends Parameters> = {
   [K in keyof S as S[K] extends { optional: true } ? never : K]: ValueOf<S[K]>
 } & {
   [K in keyof S as S[K] extends { optional: true } ? K : never]?: ValueOf<S[K]>
 }
 
-/** As it came: query, form and JSON bodies all end as texts, or lists of texts. */
+/** Parameters as the client sent them. Query, form and JSON bodies all become texts or lists of texts. */
 export type RawParameters = Record<string, string | string[]>
 
 export const text = { type: 'string' } as const
@@ -43,7 +45,7 @@ export function optional<P extends Parameter>(parameter: P): P & { readonly opti
   return { ...parameter, optional: true } as const
 }
 
-/** Lists in one text: `a,b c;d`. */
+/** Splits a list in one text: `a,b c;d`. */
 export function splitList(value: string | undefined): string[] {
   return (value ?? '').split(/[,;\s]+/).filter(Boolean)
 }
@@ -70,6 +72,11 @@ export const userId = {
 
 const TRUE = /^(1|on|yes|true)$/i
 const FALSE = /^(0|off|no|false)$/i
+
+/** Checks a boolean of Proxmox: `1`, `on`, `yes` and `true` are true. */
+export function isTrue(value: string): boolean {
+  return TRUE.test(value)
+}
 
 function wrongType(type: ParameterType, value: string): string {
   return `type check ('${type}') failed - got '${value}'`
@@ -105,7 +112,7 @@ function scalarFault(parameter: Parameter, value: string): string | undefined {
   }
 }
 
-/** What is wrong with one value, in Proxmox's words; undefined when nothing is. */
+/** Returns the error for a wrong value, undefined for a right one. */
 function parameterFault(parameter: Parameter, value: string | string[]): string | undefined {
   if (parameter.type === 'array') return undefined
   if (Array.isArray(value)) return wrongType(parameter.type, value.join(','))
@@ -114,20 +121,16 @@ function parameterFault(parameter: Parameter, value: string | string[]): string 
 
 function convert(parameter: Parameter, value: string | string[]): unknown {
   if (parameter.type === 'array') return [value].flat()
-  if (parameter.type === 'boolean') return TRUE.test(String(value))
+  if (parameter.type === 'boolean') return isTrue(String(value))
   return parameter.type === 'string' ? value : Number(value)
 }
 
 const UNKNOWN = 'property is not defined in schema and the schema does not allow additional properties'
 
-/** Schemas may name families of keys, `net[n]`; `net7` finds its entry there. */
-function findParameter(schema: Parameters, key: string): Parameter | undefined {
-  return Object.hasOwn(schema, key) ? schema[key] : familyOf(schema, key)
-}
-
-function familyOf(schema: Parameters, key: string): Parameter | undefined {
-  const family = key.replace(/\d+$/, '[n]')
-  return Object.hasOwn(schema, family) ? schema[family] : undefined
+/** Finds the entry of a key. A schema can have an entry for a family: `net7` finds `net[n]`. */
+export function findParameter(schema: Parameters, key: string): Parameter | undefined {
+  const name = Object.hasOwn(schema, key) ? key : key.replace(/\d+$/, '[n]')
+  return Object.hasOwn(schema, name) ? schema[name] : undefined
 }
 
 function faultsOf(schema: Parameters, raw: RawParameters): Record<string, string> {
@@ -143,7 +146,7 @@ function faultsOf(schema: Parameters, raw: RawParameters): Record<string, string
   return faults
 }
 
-/** Checks every parameter at once and converts the values; throws a 400 that names each fault. */
+/** Checks and converts all parameters. @throws {ApiError} 400 with one text per wrong parameter. */
 export function validate<S extends Parameters>(schema: S, raw: RawParameters): Values<S> {
   const faults = faultsOf(schema, raw)
   if (Object.keys(faults).length > 0) throw parameterError(faults)

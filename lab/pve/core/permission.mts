@@ -1,4 +1,4 @@
-/** Permission rules as data, in the shapes of Proxmox's own API schema, and their evaluation. */
+/** Permission rules as data, in the shapes of Proxmox's API schema, and their checks (PVE/RPCEnvironment.pm). */
 
 import { type Grants, permissionsOn } from './acl.mts'
 import { ApiError, parameterError, permissionDenied } from './errors.mts'
@@ -7,29 +7,29 @@ import type { MajorVersion } from './privileges.mts'
 import { type AccessConfig, normalizePath } from './user-cfg.mts'
 
 interface PathRule {
-  /** An ACL path; `{name}` is the parameter of that name. */
+  /** ACL path. `{name}` is the value of that parameter. */
   path: string
   privileges: string[]
-  /** The rule only holds where this parameter is given. */
+  /** Parameter without which the rule is not met. */
   onlyWith?: string
 }
 
 export type Permission =
-  /** No login needed. */
+  /** A login is not necessary. */
   | { kind: 'world' }
-  /** Any login; the handler checks the rest. */
+  /** Every user may call it. The handler checks the rest. */
   | { kind: 'all' }
   | ({ kind: 'all-of' } & PathRule)
   | ({ kind: 'any-of' } & PathRule)
   | { kind: 'and'; rules: Permission[] }
   | { kind: 'or'; rules: Permission[] }
-  /** The caller is the user named by `userid`. */
+  /** The caller is the user `userid`. */
   | { kind: 'self' }
-  /** Realm.AllocateUser on the realm of `userid`. */
+  /** The caller has Realm.AllocateUser on the realm of `userid`. */
   | { kind: 'realm-of-user' }
-  /** One of the privileges on a group of `userid`, or on /access/groups. */
+  /** The caller has one of the privileges on a group of `userid`, or on /access/groups. */
   | { kind: 'group-of-user'; privileges: string[] }
-  /** The right to change the ACL of `{path}`. */
+  /** The caller may change the ACL of `{path}`. */
   | { kind: 'modify-permissions'; path: string }
 
 export interface Caller {
@@ -71,25 +71,25 @@ export function hasAny(caller: Caller, path: string, ...privileges: string[]): b
   return privileges.some(privilege => grants.has(privilege))
 }
 
-/** Throws the 403 that names the path and the first privilege that is missing. */
+/** @throws {ApiError} 403 with the path and the first missing privilege. */
 export function requireAll(caller: Caller, path: string, ...privileges: string[]): void {
   const grants = grantsOf(caller, path)
   const missing = privileges.find(privilege => !grants.has(privilege))
   if (missing !== undefined) throw permissionDenied(`${path}, ${missing}`)
 }
 
-/** Throws the 403 that names the path and every privilege that would have done. */
+/** @throws {ApiError} 403 with the path and all privileges, of which one is enough. */
 export function requireAny(caller: Caller, path: string, ...privileges: string[]): void {
   if (!hasAny(caller, path, ...privileges)) throw permissionDenied(`${path}, ${privileges.join('|')}`)
 }
 
-/** Only root itself, not its tokens, may pass a VM's lock by. */
+/** Refuses `skiplock` to everybody but root@pam. Its tokens may not use it either. */
 export function requireMaySkipLock(caller: Caller, skiplock: boolean | undefined): void {
   if (skiplock && caller.authid !== 'root@pam')
     throw parameterError({ skiplock: 'Only root may use this option.' })
 }
 
-/** Which privileges let their holder change the ACL below a path, beside Permissions.Modify. */
+/** Lists the privileges that allow changes of a path's ACL. One is enough. */
 function modifyPrivileges(path: string): string[] {
   const [, top, , third] = path.split('/')
   const allocate: Record<string, string> = {
@@ -173,7 +173,7 @@ const CHECKS: { [K in Permission['kind']]: Check<K> } = {
   'any-of': requirePrivileges,
 }
 
-/** Throws a 403 unless the caller may do it. `raw` holds the parameters as sent, not yet validated. */
+/** @param raw parameters before validation. @throws {ApiError} 403 unless the caller meets the rule. */
 export function requirePermission(caller: Caller, raw: RawParameters, rule: Permission): void {
   const check = CHECKS[rule.kind] as Check<typeof rule.kind>
   check(caller, raw, rule as never)

@@ -1,9 +1,9 @@
-/** Proxmox VE's privileges and built-in roles, which differ between major versions. */
+/** Privileges and built-in roles of each major version (PVE/AccessControl.pm). */
 
 export type MajorVersion = 8 | 9
 
 interface PrivilegeGroup {
-  /** Held by no built-in role but Administrator. */
+  /** Privileges that only the built-in role Administrator has. */
   root: string[]
   admin: string[]
   user: string[]
@@ -66,7 +66,7 @@ function unique(values: string[]): string[] {
   return [...new Set(values)].sort()
 }
 
-/** Every privilege this version knows. */
+/** Returns all privileges of a version. */
 export function privilegesOf(version: MajorVersion): ReadonlySet<string> {
   const grouped = Object.values(groupsOf(version)).flatMap(g => [
     ...g.root,
@@ -77,7 +77,7 @@ export function privilegesOf(version: MajorVersion): ReadonlySet<string> {
   return new Set(unique(['Permissions.Modify', ...grouped]))
 }
 
-/** The roles that cannot be changed or removed, with their privileges. */
+/** Returns the built-in roles with their privileges. A client cannot change or remove them. */
 export function builtInRoles(version: MajorVersion): Record<string, string[]> {
   const groups = groupsOf(version)
   const grouped = Object.values(groups)
@@ -94,11 +94,11 @@ export function builtInRoles(version: MajorVersion): Record<string, string[]> {
     if (group.user.length > 0) roles[`PVE${name}User`] = [...group.user, ...group.audit]
   }
   const named = Object.entries(roles).map(([name, privileges]) => [name, unique(privileges)])
-  // Without a prototype: no role is called `constructor`.
+  // Without a prototype, so that `constructor` is not found as a role.
   return Object.assign(Object.create(null), Object.fromEntries(named))
 }
 
-/** The first of `privileges` this version does not know; PVE 9 no longer knows `VM.Monitor`. */
+/** Finds the first privilege that a version does not know. For example, PVE 9 has no `VM.Monitor`. */
 export function unknownPrivilege(version: MajorVersion, privileges: string[]): string | undefined {
   return privileges.find(privilege => !privilegesOf(version).has(privilege))
 }

@@ -1,4 +1,4 @@
-/** What every route and worker is given: the one Proxmox VE node this server is. */
+/** The Proxmox VE node that every route and worker gets. */
 
 import type { GuestDriver, RunningGuest } from '../../guests/driver.mts'
 import type { Faults } from './fault.mts'
@@ -7,7 +7,7 @@ import type { Store } from './store.mts'
 import type { Tasks } from './task.mts'
 import type { VmLocks } from './vm-locks.mts'
 
-/** A guest that runs now. Nothing of it survives the server. */
+/** A running guest. It does not survive the server. */
 export interface LiveGuest {
   guest: RunningGuest
   /** Milliseconds since the epoch. */
@@ -18,20 +18,20 @@ export interface LiveGuest {
 export interface Pve {
   node: string
   version: MajorVersion
-  /** Absolute folder of state, storages and uploads. */
+  /** Absolute path of the folder for state, storages and uploads. */
   dataDir: string
   store: Store
   driver: GuestDriver
   tasks: Tasks
   locks: VmLocks
-  /** By vmid. */
+  /** Running guests by VMID. */
   live: Map<number, LiveGuest>
   /** Milliseconds since the epoch. */
   startedAt: number
-  /** What goes wrong on demand. */
+  /** Faults that the lab injects. */
   faults: Faults
-  /** The node's clock, which may be wrong: milliseconds since the epoch. */
+  /** Reads the node's clock in milliseconds since the epoch. A fault can make it wrong. */
   now(): number
-  /** Lets simulated work take its time: `seconds` times the lab's time scale. */
+  /** Waits `seconds` times the lab's time scale. */
   pause(seconds: number): Promise<void>
 }

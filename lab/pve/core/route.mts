@@ -1,16 +1,15 @@
-/** An operation of the API, declared as data: where it is, who may call it, what it takes, what it does. */
+/** An operation of the API as data: method, path, permission, parameters and handler. */
 
-import type { Method } from './method.mts'
-import type { Parameters, RawParameters, Values } from './parameters.mts'
+import type { Method, Parameters, RawParameters, Values } from './parameters.mts'
 import type { Caller, Permission } from './permission.mts'
 import type { MajorVersion } from './privileges.mts'
 import type { Pve } from './pve.mts'
 
-/** A file that came in a multipart body. */
+/** File of a multipart body. */
 export interface Upload {
-  /** Temporary; whoever keeps the file moves it away. */
+  /** Path of a temporary file. A handler that keeps it must move it. */
   path: string
-  /** As the client named it. */
+  /** Name that the client sent. */
   filename: string
 }
 
@@ -18,16 +17,15 @@ export interface Call<P> {
   pve: Pve
   caller: Caller
   params: P
-  /** The file of a multipart body. */
   upload: Upload | undefined
-  /** As sent, before conversion; config writers keep the client's texts. */
+  /** Parameters before conversion: a VM's config keeps the client's texts. */
   raw: RawParameters
 }
 
-/** An object of an answer, with Proxmox's own keys. */
+/** Object of an answer, with Proxmox's own keys. */
 export type ApiObject = Record<string, unknown>
 
-/** `extra` stands beside `data` in the answer, as `total` does in a task's log. */
+/** Answer with keys beside `data`, such as `total` of a task's log. */
 export class Answer {
   readonly data: unknown
   readonly extra: Record<string, unknown>
@@ -40,16 +38,16 @@ export class Answer {
 
 export interface Route {
   method: Method
-  /** `/nodes/{node}/qemu/{vmid}`; a last part `{volume*}` takes the rest of the path. */
+  /** `/nodes/{node}/qemu/{vmid}`. A last part `{volume*}` matches the rest of the path. */
   path: string
   permission: Permission | Record<MajorVersion, Permission>
   parameters: Parameters
-  /** False where Proxmox wants a person's ticket, as for passwords. */
+  /** False: the operation requires a ticket and refuses API tokens, as for passwords. */
   allowToken?: boolean
   handle(call: Call<never>): unknown
 }
 
-/** Gives a handler the types its parameters have. */
+/** Declares a route. The handler's parameters get the types of the schema. */
 export function route<const S extends Parameters>(definition: {
   method: Method
   path: string

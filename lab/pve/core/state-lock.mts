@@ -1,17 +1,19 @@
 /**
- * One server per state folder. The lock is a Unix socket that its holder listens on: the kernel lets go of it when
- * the holder dies, however that happens, and whoever asks is told who holds it, across process namespaces too.
+ * A lock that gives a state folder to one server. It is a Unix socket on which the holder listens. The kernel frees it
+ * when the holder dies. Others can connect and read who holds it, even from another process namespace.
  */
 
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { unlessMissing } from '../../core/files.mts'
 import { LabError } from '../../core/lab-error.mts'
+import { closeServer, listenOn } from '../../core/listen.mts'
 
 interface Holder {
   pid: number
-  /** ISO 8601. */
+  /** Time in ISO 8601. */
   since: string
 }
 
@@ -21,7 +23,7 @@ export interface StateLock {
 
 const NAME = 'lock'
 
-/** Undefined when the socket's owner is gone. */
+/** Asks a socket for its holder; undefined if the holder is gone. */
 async function holderOf(path: string): Promise<Holder | undefined> {
   const socket = connect(path)
   try {
@@ -35,12 +37,13 @@ async function holderOf(path: string): Promise<Holder | undefined> {
   }
 }
 
-function listen(path: string, holder: Holder): Promise<Server> {
+async function listen(path: string, holder: Holder): Promise<Server> {
   const server = createServer(socket => {
     socket.on('error', () => {})
     socket.end(JSON.stringify(holder))
   })
-  return new Promise((resolve, reject) => server.once('error', reject).listen(path, () => resolve(server)))
+  await listenOn(server, { path })
+  return server
 }
 
 function refusal(folder: string, { pid, since }: Holder): LabError {
@@ -50,18 +53,14 @@ function refusal(folder: string, { pid, since }: Holder): LabError {
   )
 }
 
-/** Clears the lock of a dead server away; one that turns out to be alive after all gets its own back. */
+/** Removes the lock of a dead server. If its holder is alive after all, puts the lock back and throws. */
 async function takeOver(path: string, folder: string): Promise<void> {
   const aside = `${path}.${randomBytes(6).toString('hex')}`
-  await rename(path, aside).catch(ignoreMissing)
+  await rename(path, aside).catch(unlessMissing)
   const holder = await holderOf(aside)
   if (!holder) return rm(aside, { force: true })
   await rename(aside, path)
   throw refusal(folder, holder)
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error
 }
 
 async function acquire(path: string, folder: string, holder: Holder): Promise<Server> {
@@ -76,24 +75,24 @@ async function acquire(path: string, folder: string, holder: Holder): Promise<Se
   return acquire(path, folder, holder)
 }
 
-/** Held here too, since a folder that is collected as garbage is closed. */
+/** Open folders of held locks. Without this reference the garbage collector would close them. */
 const held = new Set<FileHandle>()
 
 async function release(server: Server, handle: FileHandle): Promise<void> {
   held.delete(handle)
-  await new Promise<void>(resolve => server.close(() => resolve()))
+  await closeServer(server)
   await handle.close()
 }
 
 /**
- * Takes a state folder for this process, also from one that died.
- * @param pid of the process to name to others; inside a namespace it is not one's own.
+ * Takes a state folder for this process, even from a process that died.
+ * @param pid process to name to others. In a process namespace it differs from `process.pid`.
  * @throws {LabError} that says who has the folder and since when.
  */
 export async function lockState(folder: string, pid: number): Promise<StateLock> {
   await mkdir(folder, { recursive: true })
   const handle = await open(folder, 'r')
-  // By way of the open folder, since a socket's path may have 107 bytes only.
+  // This path is short: at most 107 bytes are allowed for a socket.
   const path = `/proc/self/fd/${handle.fd}/${NAME}`
   try {
     const server = await acquire(path, folder, { pid, since: new Date().toISOString() })

@@ -1,30 +1,29 @@
-/** Everything the server remembers, as plain data. */
+/** The server's state as plain data. */
 
 import { randomBytes } from 'node:crypto'
 import { type AccessConfig, parseUserCfg } from './user-cfg.mts'
 
-/** Raw texts as in a VM's config file, keyed by option. */
+/** Options of a VM's config file with their raw texts. */
 export type VmConfig = Record<string, string>
 
 export interface Vm {
   vmid: number
-  /** The node it is on. */
   node: string
   config: VmConfig
-  /** Changes that wait for the next start. */
+  /** Changes that the next start applies. */
   pending: VmConfig
-  /** Keys the next start removes. */
+  /** Options that the next start removes. */
   pendingDelete: string[]
-  /** The cloud-init options the current drive was generated from; undefined when it never was. */
+  /** Cloud-init options of the current drive; undefined if no drive was generated yet. */
   cloudInitApplied: VmConfig | undefined
 }
 
 export interface NodeConfig {
   name: string
   online: boolean
-  /** Undefined: as many as the machine the lab runs on. */
+  /** Undefined: as many as the lab's machine has. */
   cores?: number | undefined
-  /** In bytes. Undefined: as much as the machine the lab runs on. */
+  /** Bytes. Undefined: as much as the lab's machine has. */
   memory?: number | undefined
 }
 
@@ -32,30 +31,30 @@ export interface StorageConfig {
   type: 'dir' | 'nfs' | 'zfspool' | 'lvmthin'
   /** Content types: `images`, `rootdir`, `iso`, `vztmpl`, `snippets`, `import`, `backup`. */
   content: string[]
-  /** Absolute folder; on nodes other than the first, a storage that is not shared has one of its own. */
+  /** Absolute path of its folder on the first node, and on all nodes if it is shared. See `storageOn`. */
   path: string
-  /** The same volumes on every node. */
+  /** True: all nodes see one set of volumes. */
   shared?: boolean | undefined
-  /** Nodes that have it. Undefined: all. */
+  /** Nodes that have it. Undefined: all nodes. */
   nodes?: string[] | undefined
-  /** In bytes. Undefined: as large as the file system it lies on. */
+  /** Bytes. Undefined: the size of the file system below it. */
   size?: number | undefined
 }
 
-/** A VM's volume. Files such as ISOs are found on disk instead. */
+/** A VM's volume. The state has no files such as ISOs: the server looks for them on disk. */
 export interface Volume {
   storage: string
-  /** The node it is on; undefined on a shared storage. VMIDs are the cluster's, so volume ids never clash. */
+  /** Node that has it; undefined on a shared storage. VMIDs are unique in the cluster, so volume ids are, too. */
   node: string | undefined
   vmid: number
   format: 'raw' | 'qcow2'
-  /** In bytes. */
+  /** Bytes. */
   size: number
-  /** How many of its bytes a storage that keeps only what was written holds; a blank disk starts with none. */
+  /** Bytes that were written. A thin storage holds only these; a blank disk has none. */
   written: number
-  /** Absolute; stays what it was when the volume is renamed. */
+  /** Absolute path. It stays if the volume gets another name. */
   path: string
-  /** The base volume a linked clone needs. */
+  /** Base volume of a linked clone. */
   parent: string | undefined
   /** Seconds since the epoch. */
   ctime: number
@@ -73,19 +72,19 @@ export interface TaskRecord {
   /** User or API token that started it. */
   authid: string
   log: string[]
-  /** `OK`, `WARNINGS: n` or the error; undefined while it runs. */
+  /** `OK`, `WARNINGS: n` or the error; undefined while the task runs. */
   exitstatus: string | undefined
 }
 
 export interface State {
-  /** Hex; signs tickets. */
+  /** Key that signs tickets, in hex. */
   signingKey: string
   access: AccessConfig
-  /** Salted hashes by user. */
+  /** Salted hashes by user id. */
   passwords: Record<string, string>
-  /** API token secrets by full token id. */
+  /** Secrets of API tokens by full token id. */
   tokenSecrets: Record<string, string>
-  /** The first serves the API. */
+  /** Nodes. The first serves the API. */
   nodes: NodeConfig[]
   storages: Record<string, StorageConfig>
   volumes: Record<string, Volume>

@@ -1,15 +1,15 @@
-/** Keeps the state in one file that is always whole: temp file, fsync, rename, fsync of the folder. */
+/** Keeps the state in one file that is always whole: temporary file, fsync, rename, fsync of the folder. */
 
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { State } from './state.mts'
 
 export interface Store {
-  /** Change it freely; it is durable after the next `save()`. */
+  /** Data that callers may change. `save()` makes changes durable. */
   state: State
-  /** Resolves when everything changed before the call is on disk. */
+  /** Writes the state. Resolves when all changes before the call are on disk. */
   save(): Promise<void>
-  /** Resolves when everything whose saving was begun before the call is on disk, or could not be written. */
+  /** Resolves when the saves that began before the call have ended, well or not. */
   durable(): Promise<void>
 }
 
@@ -18,7 +18,7 @@ async function syncFolder(folder: string): Promise<void> {
   await handle.sync().finally(() => handle.close())
 }
 
-/** Replaces a file so that it is always the old one or the new one, readable by its owner alone. */
+/** Replaces a file: at each moment it is the old one or the new one. Only its owner can read it. */
 export async function writeWhole(file: string, text: string): Promise<void> {
   const temporary = `${file}.new`
   const handle = await open(temporary, 'w', 0o600)
@@ -33,8 +33,8 @@ export async function writeWhole(file: string, text: string): Promise<void> {
 }
 
 /**
- * The same state in objects that have nothing but their own keys: ids come from clients, and a pool called
- * `constructor` must not be found where there is none.
+ * Copies JSON data to objects without a prototype. Ids come from clients: a lookup of the pool `constructor` must find
+ * nothing unless that pool exists.
  */
 export function withoutPrototypes<T>(state: T): T {
   return JSON.parse(JSON.stringify(state), (_, value) =>
@@ -55,16 +55,16 @@ async function readState(file: string): Promise<State | undefined> {
   }
 }
 
-/** Opens `dataDir/state.json`, or begins with `initial()` where there is none. */
+/** Opens `dataDir/state.json`. Begins with `initial()` if there is none. */
 export async function openStore(dataDir: string, initial: () => State): Promise<Store> {
   await mkdir(dataDir, { recursive: true })
   const file = join(dataDir, 'state.json')
-  const durable = () => (queued ?? writing).catch(() => {})
+  const durable = (): Promise<void> => (queued ?? writing).catch(() => {})
   const store: Store = { state: withoutPrototypes((await readState(file)) ?? initial()), save, durable }
   let writing = Promise.resolve()
   let queued: Promise<void> | undefined
 
-  // Saves that wait for a running one share the next: one write serves all of them.
+  // All saves that wait for a running write share the next one.
   function save(): Promise<void> {
     queued ??= writing
       .catch(() => {})

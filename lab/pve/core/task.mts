@@ -1,28 +1,45 @@
-/** A worker task: what starts one, what it is given, and who runs them all. */
+/** Types of worker tasks, and the duration of their simulated work. */
 
 import type { TaskRecord } from './state.mts'
 
 export interface TaskContext {
   log(line: string): void
-  /** The task still succeeds, as `WARNINGS: n`. */
+  /** Logs a warning. The task still succeeds, with the status `WARNINGS: n`. */
   warn(line: string): void
-  /** Aborted when a client stops the task. */
+  /** Aborts when a client stops the task. */
   signal: AbortSignal
 }
 
 export interface TaskStart {
-  /** Where it runs; the node that serves the API when not given. */
+  /** Node that runs it. Default: the node that serves the API. */
   node?: string
-  /** `qmclone`, `qmstart`, `download`, ... */
+  /** Type in the UPID: `qmclone`, `qmstart`, `download`, ... */
   type: string
-  /** The vmid or file the task is about; may be empty. */
+  /** VMID or file of the task; may be empty. */
   id: string
   authid: string
   work(task: TaskContext): Promise<void>
 }
 
+/** Duration of simulated work at time scale 1, in seconds. Real copying and booting take additional time. */
+export const DURATIONS = {
+  create: 1,
+  /** Delay before the worker of a clone checks its target. Two clones to one VMID can both get this far. */
+  cloneFork: 0.1,
+  cloneFull: 4,
+  cloneLinked: 1,
+  start: 1,
+  stop: 1,
+  template: 1,
+  destroy: 1,
+  config: 0.2,
+  moveDisk: 4,
+  migrate: 2,
+  transfer: 1,
+} as const
+
 export interface Tasks {
-  /** Starts the worker and returns its UPID; its failure only shows in the task's exit status. */
+  /** Starts the worker and returns its UPID. A failure of the worker shows only in the task's exit status. */
   start(task: TaskStart): Promise<string>
   find(upid: string): TaskRecord | undefined
   /** Asks a running task to stop. */

@@ -1,8 +1,10 @@
-/** Proxmox's `user.cfg`: users, API tokens, groups, roles, pools and ACLs, one per line. */
+/** Proxmox's `user.cfg`: one line per user, API token, group, role, pool or ACL (PVE/AccessControl.pm). */
+
+import { splitList } from './parameters.mts'
 
 export interface User {
   enable: boolean
-  /** Seconds since the epoch; 0 never expires. */
+  /** Seconds since the epoch; 0: never. */
   expire: number
   firstname: string
   lastname: string
@@ -12,9 +14,9 @@ export interface User {
 }
 
 export interface ApiToken {
-  /** Seconds since the epoch; 0 never expires. */
+  /** Seconds since the epoch; 0: never. */
   expire: number
-  /** With privilege separation the token has only what it and its owner both were given. */
+  /** Privilege separation: the token has only privileges that both it and its owner have. */
   privsep: boolean
   comment: string
 }
@@ -36,10 +38,10 @@ export interface AclEntry {
   role: string
 }
 
-/** What user.cfg says. Built-in roles are not in it, and secrets never are. */
+/** Content of user.cfg. It has no built-in roles and no secrets. */
 export interface AccessConfig {
   users: Record<string, User>
-  /** By full id, `user@realm!tokenid`. */
+  /** API tokens by full id: `user@realm!tokenid`. */
   tokens: Record<string, ApiToken>
   groups: Record<string, { users: string[]; comment: string }>
   roles: Record<string, string[]>
@@ -59,7 +61,7 @@ export function emptyUser(): User {
   }
 }
 
-/** `joe@pve!ci` belongs to `joe@pve`; a user belongs to itself. */
+/** Returns the owner of a token: `joe@pve` of `joe@pve!ci`. A user is its own owner. */
 export function ownerOf(authid: string): string {
   return authid.split('!')[0] ?? authid
 }
@@ -68,14 +70,10 @@ export function isTokenId(authid: string): boolean {
   return authid.includes('!')
 }
 
-/** `/vms/100/` and `vms//100` are `/vms/100`. Undefined when it is no ACL path at all. */
+/** Normalizes an ACL path: `/vms/100/` and `vms//100` become `/vms/100`. Returns undefined for other texts. */
 export function normalizePath(path: string): string | undefined {
   const joined = `/${path.split('/').filter(Boolean).join('/')}`
   return path !== '' && /^[A-Za-z0-9._/-]+$/.test(joined) ? joined : undefined
-}
-
-function list(text: string | undefined): string[] {
-  return (text ?? '').split(/[,;\s]+/).filter(Boolean)
 }
 
 function decode(text: string | undefined): string {
@@ -100,9 +98,9 @@ function subjectOf(ugid: string): Pick<AclEntry, 'kind' | 'subject'> {
 
 function readAcl(config: AccessConfig, [propagate, rawPath, ugids, roles]: string[]): void {
   const path = normalizePath(rawPath ?? '')
-  if (path === undefined) throw new Error(`'${rawPath}' is no ACL path`)
-  for (const ugid of list(ugids))
-    for (const role of list(roles))
+  if (path === undefined) throw new Error(`'${rawPath}' is not an ACL path`)
+  for (const ugid of splitList(ugids))
+    for (const role of splitList(roles))
       config.acl.push({ path, propagate: propagate === '1', ...subjectOf(ugid), role })
 }
 
@@ -124,13 +122,17 @@ const LINES: Record<string, LineReader> = {
     config.tokens[id!] = { expire: Number(expire || 0), privsep: privsep === '1', comment: decode(comment) }
   },
   group: (config, [id, users, comment]) => {
-    config.groups[id!] = { users: list(users), comment: decode(comment) }
+    config.groups[id!] = { users: splitList(users), comment: decode(comment) }
   },
   role: (config, [id, privileges]) => {
-    config.roles[id!] = list(privileges)
+    config.roles[id!] = splitList(privileges)
   },
   pool: (config, [id, comment, vms, storages]) => {
-    config.pools[id!] = { comment: decode(comment), vms: list(vms).map(Number), storages: list(storages) }
+    config.pools[id!] = {
+      comment: decode(comment),
+      vms: splitList(vms).map(Number),
+      storages: splitList(storages),
+    }
   },
   acl: readAcl,
 }
@@ -142,7 +144,7 @@ function readLine(config: AccessConfig, line: string): void {
   read(config, fields)
 }
 
-/** Throws on a line it cannot read, naming its number: a lab that silently lost an ACL would mislead. */
+/** @throws {Error} with the number of the first line that it cannot read, because a lost ACL would mislead. */
 export function parseUserCfg(text: string): AccessConfig {
   const config: AccessConfig = { users: {}, tokens: {}, groups: {}, roles: {}, pools: {}, acl: [] }
   for (const [index, raw] of text.split('\n').entries()) {
@@ -180,7 +182,7 @@ function writeUser(id: string, user: User): string {
   )
 }
 
-/** The text Proxmox would write for this configuration; `parseUserCfg` reads it back unchanged. */
+/** Writes the text that Proxmox would write. `parseUserCfg` reads it back unchanged. */
 export function writeUserCfg(config: AccessConfig): string {
   const blocks = [
     block(config.users, writeUser),

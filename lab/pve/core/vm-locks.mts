@@ -1,8 +1,7 @@
-/** The lock file of each VM: many may share it, one may have it alone, and waiting has an end. */
+/** The lock file of each VM: shared or exclusive, with a limit for waiting. */
 
 import { deferred } from '../../core/deferred.mts'
-import type { ApiError } from './errors.mts'
-import { failure } from './errors.mts'
+import { type ApiError, failure } from './errors.mts'
 
 interface Waiter {
   mode: 'shared' | 'exclusive'
@@ -16,13 +15,13 @@ interface LockState {
 }
 
 export interface VmLocks {
-  /** Runs `work` alone on the VM. Fails with Proxmox's own text when it waited `seconds` for nothing. */
+  /** Runs `work` alone on the VM. @throws {ApiError} with Proxmox's text after a wait of `seconds`. */
   exclusive<T>(vmid: number, seconds: number, work: () => Promise<T>): Promise<T>
-  /** Runs `work` while others may read the VM too. */
+  /** Runs `work` while other holders of the shared lock may run, too. @throws as `exclusive`. */
   shared<T>(vmid: number, seconds: number, work: () => Promise<T>): Promise<T>
 }
 
-/** What Proxmox says when the wait for a VM's lock ends. */
+/** Makes Proxmox's error for a wait that was too long. */
 export function lockTimeout(vmid: number): ApiError {
   return failure(`can't lock file '/var/lock/qemu-server/lock-${vmid}.conf' - got timeout`)
 }
@@ -57,10 +56,10 @@ function wait(lock: LockState, mode: Waiter['mode'], vmid: number, seconds: numb
   return promise.finally(() => clearTimeout(timer))
 }
 
-/** Lock files of all VMs; waiting times are real seconds, whatever the time scale. */
+/** Makes the locks of all VMs. Waits are real seconds at any time scale. */
 export function createVmLocks(): VmLocks {
   const locks = new Map<number, LockState>()
-  const lockOf = (vmid: number) => {
+  const lockOf = (vmid: number): LockState => {
     const lock = locks.get(vmid) ?? { shared: 0, exclusive: false, queue: [] }
     locks.set(vmid, lock)
     return lock

@@ -1,4 +1,4 @@
-/** The guest agent's faults: silence, and a bridge of containers in front of the guest's own card. */
+/** Faults of the guest agent: silence, and a container bridge before the guest's own network card. */
 
 import { AgentNotRunning } from '../../guests/driver.mts'
 import type { Faults } from '../core/fault.mts'
@@ -14,7 +14,7 @@ function docker0(address: string): Interface {
   }
 }
 
-/** As the agent lists it; other keys are of no matter here. */
+/** Entry of the agent's list. Other keys do not matter here. */
 interface Interface extends Record<string, unknown> {
   name: string
 }
@@ -25,7 +25,7 @@ function withDocker0(interfaces: Interface[], address: string): Interface[] {
   return [...loopback, docker0(address), ...others]
 }
 
-/** One command's answer, or silence, or an answer that misleads. */
+/** Asks the agent, unless a fault is due. @throws {AgentNotRunning} for `silent-agent`. */
 export async function withAgentFaults(
   faults: Faults,
   { vmid, command }: { vmid: number; command: string },

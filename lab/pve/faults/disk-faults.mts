@@ -1,3 +1,5 @@
+/** Storages that a fault makes full. */
+
 import { basename } from 'node:path'
 import type { GuestDriver } from '../../guests/driver.mts'
 import { failure } from '../core/errors.mts'
@@ -19,17 +21,17 @@ function outOfSpace(id: string, storage: StorageConfig, path: string): string {
   return `${isImage ? 'unable to create image: qemu-img: ' : 'error writing '}'${path}': No space left on device`
 }
 
-/** Throws what Proxmox says of a full storage when one is to be full. `path` is what would lie on it. */
-export function requireRoom(faults: Faults, storages: Storages, path: string): void {
+/** @param path new file or volume. @throws {ApiError} with Proxmox's text if a fault makes its storage full. */
+export function failIfFull(faults: Faults, storages: Storages, path: string): void {
   const [id, storage] = storageAt(storages, path) ?? []
   if (id === undefined || !storage || !faults.due('disk-full', { storage: id })) return
   throw failure(outOfSpace(id, storage, path))
 }
 
-/** A driver whose disks do not fit where a storage is to be full. */
+/** Wraps a driver: its work on disks fails if a fault makes the storage full, or the task. */
 export function diskFaults(driver: GuestDriver, faults: Faults, storages: () => Storages): GuestDriver {
-  const before = async (path: string) => {
-    requireRoom(faults, storages(), path)
+  const before = async (path: string): Promise<void> => {
+    failIfFull(faults, storages(), path)
     await midway()
   }
   return {

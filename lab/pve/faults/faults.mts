@@ -1,11 +1,10 @@
-/** The faults of one server: which of them is due, and how often each was. */
+/** The faults of one server: decides which one is due and counts. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault, FaultKind, FaultOf, FaultReport, Faults, Match, Occasion } from '../core/fault.mts'
 import { operation } from './operation.mts'
-import { pathPattern } from './path-pattern.mts'
 
-/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
+/** Returns a generator of numbers from 0 to 1. A seed always gives the same numbers (mulberry32). */
 function randomFrom(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -14,6 +13,19 @@ function randomFrom(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
+}
+
+function literally(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
+
+/** Translates `/nodes/*\/qemu/**`. One `*` is a part of one segment, `**` is any number of segments. */
+export function pathPattern(pattern: string): RegExp {
+  const segments = pattern.split('/').filter(Boolean)
+  const parts = segments.map(segment =>
+    segment === '**' ? '(?:/[^/]+)*' : `/${segment.split('*').map(literally).join('[^/]*')}`,
+  )
+  return new RegExp(`^${parts.join('')}$`)
 }
 
 interface Armed extends FaultReport {

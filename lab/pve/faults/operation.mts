@@ -1,21 +1,21 @@
 /**
- * What the server is doing at the moment, for whatever has to know it far below: the request, and the task it
- * started. Travels along the calls by itself, so that locks and disks need not be told who wants them.
+ * The current operation: a request, or the task that it started. An AsyncLocalStorage passes it along all calls, so
+ * that locks and disks can match faults without a parameter for it.
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 export interface Operation {
   method: string
-  /** Below `/api2/json`, decoded. */
+  /** Decoded path below `/api2/json`. */
   path: string
-  /** The VMs it is about. */
+  /** VMs that the request or task is about. */
   vmids: Set<number>
   /** Type of the task; undefined in the request itself. */
   task: string | undefined
-  /** A worker that is to fail: fails it. Undefined for others, and when it did. */
+  /** Fails the worker. Undefined unless the worker must fail and has not failed yet. */
   fail: (() => Promise<never>) | undefined
-  /** Whether it holds a VM's lock by now. */
+  /** True if it holds a VM's lock. */
   locked: boolean
 }
 

@@ -1,19 +1,11 @@
-/** Faults from a file or a request: every mistake is named with its place and what is accepted there. */
+/** Reads and checks faults from a file or a request. An error names the place and the accepted values. */
 
-import { readFile } from 'node:fs/promises'
-import { parse } from 'yaml'
+import { accepting, type Check, isRecord, matching, parseYaml, readInput } from '../../core/checks.mts'
 import { LabUsageError } from '../../core/lab-error.mts'
 import type { Fault, FaultKind, Match } from '../core/fault.mts'
 
-/** Undefined when the value is right; otherwise what is accepted. */
-type Check = (value: unknown) => string | undefined
-
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
-}
-
 function number(accepts: string, isRight: (value: number) => boolean): Check {
-  return value => (isNumber(value) && isRight(value) ? undefined : accepts)
+  return accepting(accepts, value => typeof value === 'number' && Number.isFinite(value) && isRight(value))
 }
 
 function whole(minimum: number, maximum = Number.MAX_SAFE_INTEGER): Check {
@@ -25,15 +17,11 @@ function whole(minimum: number, maximum = Number.MAX_SAFE_INTEGER): Check {
   )
 }
 
-function text(accepts: string, pattern: RegExp): Check {
-  return value => (typeof value === 'string' && pattern.test(value) ? undefined : accepts)
-}
-
 function oneOf(...words: string[]): Check {
-  return value => (words.includes(String(value)) ? undefined : words.join(' or '))
+  return accepting(words.join(' or '), value => words.includes(String(value)))
 }
 
-const line = text('one line of text', /^[^\n]+$/)
+const line = matching('one line of text', /^[^\n]+$/)
 const seconds = number('a number of seconds from 0', value => value >= 0)
 const when = oneOf('before', 'after')
 
@@ -46,16 +34,16 @@ const LIMITS: Record<string, Check> = {
 
 const MATCH: Record<keyof Match, Check> = {
   method: oneOf('GET', 'POST', 'PUT', 'DELETE'),
-  path: text('a path below /api2/json that begins with /', /^\/(?!api2\b)\S*$/),
+  path: matching('a path below /api2/json that begins with /', /^\/(?!api2\b)\S*$/),
   vmid: whole(100, 999_999_999),
-  task: text('the type of a task such as qmclone', /^[a-z0-9_-]+$/i),
-  storage: text("a storage's id", /^[a-z][a-z0-9\-_.]*[a-z0-9]$/i),
+  task: matching('the type of a task such as qmclone', /^[a-z0-9_-]+$/i),
+  storage: matching("a storage's id", /^[a-z][a-z0-9\-_.]*[a-z0-9]$/i),
 }
 
 interface KindRule {
   fields: Record<string, Check>
   required?: string
-  /** The keys that can ever fit this kind. */
+  /** Keys of `match` that this kind accepts. */
   match: readonly (keyof Match)[]
 }
 
@@ -71,7 +59,7 @@ const KINDS: Record<FaultKind, KindRule> = {
   'failing-task': { fields: { message: line, seconds, percent: whole(0, 100) }, match: WORK },
   'silent-agent': { fields: { seconds }, match: REQUEST },
   'docker0-first': {
-    fields: { address: text('an IPv4 address', /^\d{1,3}(\.\d{1,3}){3}$/) },
+    fields: { address: matching('an IPv4 address', /^\d{1,3}(\.\d{1,3}){3}$/) },
     match: REQUEST,
   },
   'disk-full': { fields: {}, match: [...WORK, 'storage'] },
@@ -80,10 +68,6 @@ const KINDS: Record<FaultKind, KindRule> = {
     required: 'seconds',
     match: [],
   },
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function requireKnown(where: string, key: string, known: readonly string[]): void {
@@ -139,7 +123,7 @@ function checkFault(fault: unknown, index: number): Fault {
   return fault as Fault
 }
 
-/** @throws {LabUsageError} that names the place of the first mistake and what is accepted there. */
+/** @throws {LabUsageError} that names the place of the first mistake and the accepted values. */
 export function checkFaults(faults: unknown): Fault[] {
   if (!Array.isArray(faults))
     throw refusal(
@@ -149,33 +133,13 @@ export function checkFaults(faults: unknown): Fault[] {
   return faults.map(checkFault)
 }
 
-/** @throws {LabUsageError} when the text is no YAML, or not of faults. */
+/** @throws {LabUsageError} if the text is not YAML or not a list of faults. */
 export function parseFaults(text: string): Fault[] {
-  let parsed: unknown
-  try {
-    parsed = parse(text)
-  } catch (error) {
-    throw refusal(
-      (error as Error).message.split('\n')[0]!,
-      'write a YAML list, each beginning with `- fault: KIND`',
-    )
-  }
-  return checkFaults(parsed)
+  const hint = 'write a YAML list, each beginning with `- fault: KIND`'
+  return checkFaults(parseYaml(text, reason => refusal(reason, hint)))
 }
 
 /** @throws {LabUsageError} that also names the file. */
-export async function readFaults(path: string): Promise<Fault[]> {
-  const content = await readFile(path, 'utf8').catch(error => {
-    throw new LabUsageError(
-      `${path} cannot be read: ${error.message}`,
-      '--fault takes a YAML list of faults',
-      error,
-    )
-  })
-  try {
-    return parseFaults(content)
-  } catch (error) {
-    const { message, hint } = error as LabUsageError
-    throw new LabUsageError(`${path}: ${message}`, hint, error)
-  }
+export function readFaults(path: string): Promise<Fault[]> {
+  return readInput(path, '--fault takes a YAML list of faults', parseFaults)
 }

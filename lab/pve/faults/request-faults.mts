@@ -1,17 +1,17 @@
-/** Requests that end in an error or without an answer. */
+/** Faults of requests: an error, or no answer. */
 
 import { STATUS_CODES } from 'node:http'
 import { ApiError } from '../core/errors.mts'
 import type { FaultOf, Faults } from '../core/fault.mts'
 
-/** Thrown where the connection is to break off instead of an answer. */
+/** Error that makes the server reset the connection instead of answering. */
 export class ConnectionReset extends Error {}
 
 function errorOf({ status = 500, message }: FaultOf<'error'>): ApiError {
   return new ApiError(status, message ?? STATUS_CODES[status] ?? 'error')
 }
 
-/** Runs a request's work, unless or until a fault ends it: before anything was done, or when all is. */
+/** Runs a request's work. If a fault is due, throws it instead of the work or after the work. */
 export async function withRequestFaults<T>(faults: Faults, work: () => Promise<T>): Promise<T> {
   const reset = faults.due('connection-reset')
   const error = reset ? undefined : faults.due('error')

@@ -1,8 +1,9 @@
-/** Workers that are slow, and workers that fail in the midst of what they do. */
+/** Faults of workers: a worker is slow, fails in the middle of its work, or waits for a lock too long. */
 
 import { failure } from '../core/errors.mts'
 import type { FaultOf, Faults } from '../core/fault.mts'
 import type { TaskContext, TaskStart } from '../core/task.mts'
+import { lockTimeout, type VmLocks } from '../core/vm-locks.mts'
 import { type Operation, operation, requestOperation, runAs } from './operation.mts'
 
 async function fail(
@@ -16,12 +17,12 @@ async function fail(
   throw failure(message ?? 'received interrupt')
 }
 
-/** A clone that still waits for its turn holds nothing yet: what fails there is not in the midst of its work. */
+/** Checks that the work has begun. A clone without its locks holds nothing yet. */
 function isMidway({ task, locked }: Operation): boolean {
   return task !== 'qmclone' || locked
 }
 
-/** Where work takes its time or touches a disk: here a task that is to fail does. */
+/** Fails the current task if a fault says so. Called when work waits or touches a disk. */
 export async function midway(): Promise<void> {
   const doing = operation()
   if (!doing?.fail || !isMidway(doing)) return
@@ -37,7 +38,7 @@ function taskOperation(task: TaskStart): Operation {
   return { ...request, vmids, task: task.type, locked: false }
 }
 
-/** The worker of a task, with the faults that are due for it. */
+/** Wraps the work of a task with the faults that are due for it. */
 export function withTaskFaults(faults: Faults, task: TaskStart): TaskStart['work'] {
   return context => {
     const doing = taskOperation(task)
@@ -47,8 +48,29 @@ export function withTaskFaults(faults: Faults, task: TaskStart): TaskStart['work
       const failing = faults.due('failing-task')
       if (failing) doing.fail = () => fail(faults, failing, context)
       await task.work(context)
-      // Work that neither waits nor touches a disk has no midst: its end has to do.
+      // Work that neither waits nor touches a disk fails at its end.
       await doing.fail?.()
     })
   }
+}
+
+type Lock = VmLocks['exclusive']
+
+/** Wraps the locks: they time out if a fault says so, as if another worker held them. */
+export function lockFaults(locks: VmLocks, faults: Faults): VmLocks {
+  const guarded =
+    (lock: Lock): Lock =>
+    async (vmid, seconds, work) => {
+      const fault = faults.due('lock-timeout', { vmid })
+      if (fault) {
+        await faults.wait(fault.seconds ?? seconds)
+        throw lockTimeout(vmid)
+      }
+      return lock(vmid, seconds, () => {
+        const doing = operation()
+        if (doing) doing.locked = true
+        return work()
+      })
+    }
+  return { exclusive: guarded(locks.exclusive), shared: guarded(locks.shared) }
 }

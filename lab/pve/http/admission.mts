@@ -1,9 +1,9 @@
-/** What Proxmox's web server refuses before and after the login, whatever the request is about. */
+/** Requests that Proxmox's web server refuses before the API sees them (PVE/APIServer/AnyEvent.pm). */
 
 import type { IncomingMessage } from 'node:http'
 import { ConnectionReset } from '../faults/request-faults.mts'
 
-/** Refused by the web server itself: reason and body are the same plain text. */
+/** Refusal by the web server itself. Reason phrase and body are one plain text. */
 export class Refused extends Error {
   readonly status: number
 
@@ -15,9 +15,9 @@ export class Refused extends Error {
 
 const METHODS = new Set(['GET', 'POST', 'PUT', 'DELETE'])
 const MAX_HEADERS = 64
-/** Of all lines together. */
+/** Limit for all lines together. */
 const MAX_HEADER_BYTES = 8 * 1024
-/** Larger bodies than this are uploads and belong in multipart. */
+/** Limit for bodies that are not uploads. */
 const MAX_BODY_BYTES = 512 * 1024
 
 function isTooLarge({ rawHeaders }: IncomingMessage): boolean {
@@ -25,7 +25,7 @@ function isTooLarge({ rawHeaders }: IncomingMessage): boolean {
   return rawHeaders.length / 2 >= MAX_HEADERS || bytes >= MAX_HEADER_BYTES
 }
 
-/** Before anybody is asked who they are. Proxmox hangs up on headers that are too large. */
+/** Checks a request before the login. @throws {ConnectionReset} for too large headers. @throws {Refused} */
 export function requireAdmissible(request: IncomingMessage): void {
   if (isTooLarge(request)) throw new ConnectionReset()
   const { method = '', headers } = request
@@ -35,14 +35,14 @@ export function requireAdmissible(request: IncomingMessage): void {
   if (coding !== undefined) throw new Refused(501, `Unknown transfer encoding '${coding}'`)
 }
 
-/** Without parameters such as a charset. */
+/** Returns the content type without parameters such as a charset. */
 export function contentType({ headers }: IncomingMessage): string {
   return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
 }
 
 const FORMS = ['', 'application/x-www-form-urlencoded', 'application/json']
 
-/** Of somebody who may come in. */
+/** Checks the body of a request after the login. @throws {Refused} */
 export function requireAdmissibleBody(request: IncomingMessage, isUpload: boolean): void {
   const { method = '', headers } = request
   const length = Number(headers['content-length'] ?? 0)

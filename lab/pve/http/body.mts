@@ -1,4 +1,4 @@
-/** Request bodies: form, JSON, and multipart uploads that go to disk as they arrive. */
+/** Reads request bodies: forms, JSON, and multipart uploads, which go to disk directly. */
 
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
@@ -24,7 +24,7 @@ async function readBytes(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** Query strings and form bodies. A key that comes twice is a list; `key[]` is how some clients write one. */
+/** Parses a query string or a form. A key that occurs twice becomes a list. */
 export function parseForm(form: string): RawParameters {
   const parameters: RawParameters = Object.create(null)
   for (const [key, value] of new URLSearchParams(form)) {
@@ -34,7 +34,7 @@ export function parseForm(form: string): RawParameters {
   return parameters
 }
 
-/** JSON's true and false are the 1 and 0 of a form. */
+/** Converts a value of JSON to that of a form: true and false become 1 and 0. */
 function scalarText(key: string, value: unknown): string {
   if (typeof value === 'boolean') return value ? '1' : '0'
   if (typeof value === 'number' || typeof value === 'string') return String(value)
@@ -44,7 +44,7 @@ function scalarText(key: string, value: unknown): string {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** A body that cannot be read is a 500: Proxmox's parser dies, and nobody catches that. */
+/** @throws {ApiError} 500 for invalid JSON, because Proxmox does not catch the error of its parser. */
 function parseJsonText(body: Buffer): unknown {
   let text: string
   try {
@@ -64,7 +64,7 @@ function parseJson(body: Buffer): RawParameters {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw failure('Not a HASH reference')
   const entries = Object.entries(parsed).filter(([, value]) => value !== null)
-  const toRaw = (key: string, value: unknown) =>
+  const toRaw = (key: string, value: unknown): string | string[] =>
     Array.isArray(value) ? value.map(item => scalarText(key, item)) : scalarText(key, value)
   return Object.fromEntries(entries.map(([key, value]) => [key, toRaw(key, value)]))
 }
@@ -84,7 +84,7 @@ async function receive(stream: Readable, folder: string): Promise<string> {
 interface Receiving {
   body: Body
   streams: Readable[]
-  /** Of each file; rejects with its stream. */
+  /** One promise per file. It rejects if its stream fails. */
   files: Promise<void>[]
 }
 
@@ -123,7 +123,7 @@ async function readMultipart(request: IncomingMessage, uploadDir: string): Promi
   }
 }
 
-/** Reads a request's body to its end. Uploads land in `uploadDir`. */
+/** Reads a request's body to its end. Writes uploads to `uploadDir`. */
 export async function readBody(request: IncomingMessage, uploadDir: string): Promise<Body> {
   const type = contentType(request)
   if (type === 'multipart/form-data') return readMultipart(request, uploadDir)

@@ -1,9 +1,9 @@
-/** Connections below TLS, for breaking them off as a router in between would. */
+/** TCP connections below TLS, so that a fault can reset them as a router would. */
 
 import type { Server } from 'node:https'
 import type { Socket } from 'node:net'
 
-/** The TCP connection that carries a TLS one, by the client's port, which both know. */
+/** TCP connections by the client's port, which is the key because the TLS connection has it, too. */
 const carriers = new Map<number, Socket>()
 
 export function trackConnections(server: Server): void {
@@ -17,7 +17,7 @@ export function trackConnections(server: Server): void {
   })
 }
 
-/** Ends a connection with a TCP reset; one that is no TCP connection just ends. */
+/** Ends a connection with a TCP reset. A connection of a Unix socket just ends. */
 export function reset(socket: Socket): void {
   const carrier = carriers.get(socket.remotePort ?? -1)
   if (carrier) carrier.resetAndDestroy()

@@ -1,9 +1,10 @@
-/** From a request to its answer: authenticate, find the route, check permissions, then parameters, then act. */
+/** Answers requests: finds the route, authenticates, checks permissions and parameters, calls the handler. */
 
 import { rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { authenticate } from '../access/authenticate.mts'
+import { findNode, onNode } from '../core/cluster.mts'
 import {
   ApiError,
   failure,
@@ -23,12 +24,11 @@ import { ConnectionReset, withRequestFaults } from '../faults/request-faults.mts
 import { Refused, requireAdmissible, requireAdmissibleBody } from './admission.mts'
 import { type Body, parseForm, readBody } from './body.mts'
 import { reset } from './connections.mts'
-import { forwardedTo } from './node-forward.mts'
 import { sendData, sendError, sendRefusal, sendUnauthorized, sendUnreachable } from './respond.mts'
 import { createRouter, type Match } from './router.mts'
 
 const PREFIX = '/api2/json'
-/** Seconds Proxmox lets a caller without valid credentials wait. */
+/** Seconds before the answer to a caller without valid credentials, as on Proxmox. */
 const UNAUTHORIZED_DELAY = 3
 
 function mergeParameters(path: Record<string, string>, sent: RawParameters): RawParameters {
@@ -40,7 +40,7 @@ function mergeParameters(path: Record<string, string>, sent: RawParameters): Raw
   return { ...sent, ...path }
 }
 
-/** Some clients write a list as `key[]` or `key[0]`; only array parameters have such names. */
+/** Joins lists that some clients write as `key[]` or `key[0]`. Only array parameters have such names. */
 function joinLists(route: Route, raw: RawParameters): RawParameters {
   const joined: RawParameters = Object.create(null)
   for (const [key, value] of Object.entries(raw)) {
@@ -54,6 +54,21 @@ function joinLists(route: Route, raw: RawParameters): RawParameters {
 function requireTicket(route: Route, caller: Caller): void {
   if (route.allowToken === false && isTokenId(caller.authid))
     throw permissionDenied(`URI '${route.path}' not available with API token, need proper ticket.`)
+}
+
+/**
+ * Returns the server as it works on the node of the path.
+ * @throws {ApiError} for an unknown node. @throws {NodeUnreachable} for a node that is offline.
+ */
+function forwardedTo(pve: Pve, name: string | undefined): Pve {
+  if (name === undefined || name === 'localhost') return pve
+  const node = findNode(pve.store.state, name)
+  if (!node)
+    throw failure(
+      `hostname lookup '${name}' failed - failed to get address info: ${name}: Name or service not known`,
+    )
+  if (!node.online) throw new NodeUnreachable('No route to host')
+  return onNode(pve, name)
 }
 
 async function handle(pve: Pve, caller: Caller, match: Match, body: Body): Promise<Answer> {
@@ -82,8 +97,7 @@ function identify(pve: Pve, request: IncomingMessage, match: Match | undefined):
 }
 
 function toApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error
-  return failure(messageOf(error))
+  return error instanceof ApiError ? error : failure(messageOf(error))
 }
 
 async function answer(
@@ -121,21 +135,21 @@ async function serve(
   requireAdmissibleBody(request, isUploadTo(match))
   const body = await readBody(request, join(pve.dataDir, 'uploads'))
   try {
-    // What is done now takes as long as it takes.
+    // No time limit from here on: the handler may take long.
     request.socket.setTimeout(0)
     const parameters = { ...body.parameters, ...parseForm(query) }
     const result = await handle(pve, caller, match, { ...body, parameters })
-    // Who is told that a task is done may rely on it.
+    // A client that reads "task done" relies on it, so the state must be on disk first.
     if (method === 'GET' && match.route.path.includes('/tasks')) await pve.store.durable()
     return result
   } finally {
     if (body.upload) await rm(body.upload.path, { force: true })
-    // Also after an error: what a handler changed before it failed must not be lost by a restart alone.
+    // Save after an error, too: the handler may have changed something before it failed.
     if (method !== 'GET') await pve.store.save()
   }
 }
 
-/** The request handler of the whole API. */
+/** Makes the request handler of the whole API. */
 export function createDispatcher(
   pve: Pve,
   routes: readonly Route[],

@@ -1,48 +1,40 @@
-/** The server's sockets, and what a client is told whose bytes are no request. */
+/** The server's sockets, and its answers to bytes that are not HTTP. */
 
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { type Address, closeServer, listenOn, portOf } from '../../core/listen.mts'
 import { trackConnections } from './connections.mts'
 
-export interface ListenOptions {
-  /** PEM. */
+interface ListenOptions {
+  /** PEM text. */
   key: string
+  /** PEM text. */
   cert: string
-  listen: { host: string; port: number }
-  /** A Unix socket that takes the same requests without TLS. */
+  listen: Address
+  /** Unix socket for the same requests without TLS. */
   socketPath: string | undefined
-  /** How long a connection may say nothing while a request is expected from it. */
+  /** Time after which the server closes a connection that sends no request. */
   idleSeconds: number
 }
 
-export interface Listening {
+interface Listening {
   port: number
   close(): Promise<void>
 }
 
-/** Far more than Proxmox takes, so that what is too large is refused as Proxmox does; see `isTooLarge`. */
+/** Much more than Proxmox accepts, so that `isTooLarge` in admission.mts decides and not Node.js. */
 const PARSED_HEADER_BYTES = 64 * 1024
 
-function listenOn(server: Server, where: { host: string; port: number } | { path: string }): Promise<void> {
-  return new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(where, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-}
-
 function stopListening(server: Server): Promise<void> {
-  const closed = new Promise<void>(resolve => server.close(() => resolve()))
+  const closed = closeServer(server)
   server.closeAllConnections()
   return closed
 }
 
 type WireError = Error & { code?: string; rawPacket?: Buffer }
 
-/** Status and reason for bytes that are no request of HTTP; undefined where Proxmox hangs up without a word. */
+/** Returns status and reason for bytes that are not HTTP; undefined if Proxmox closes the connection silently. */
 function refusalOf({ code = '', rawPacket }: WireError): [status: number, reason: string] | undefined {
   if (code === 'HPE_INVALID_HEADER_TOKEN') return [506, 'unable to parse request header']
   if (!code.startsWith('HPE_') || code === 'HPE_HEADER_OVERFLOW') return undefined
@@ -65,13 +57,13 @@ function refuse(error: WireError, socket: Socket): void {
 
 function prepare(server: Server, idleSeconds: number): Server {
   server.timeout = idleSeconds * 1000
-  // An upload may take long as long as something comes.
+  // No limit for a whole request: an upload may take long. `timeout` limits pauses.
   server.requestTimeout = 0
   server.on('clientError', refuse)
   return server
 }
 
-/** Listens for HTTPS, and on a Unix socket where one is wanted. */
+/** Listens for HTTPS, and on a Unix socket if `socketPath` is given. */
 export async function listenHttp(options: ListenOptions, answer: RequestListener): Promise<Listening> {
   const { key, cert, idleSeconds, socketPath } = options
   const limits = { maxHeaderSize: PARSED_HEADER_BYTES }
@@ -83,7 +75,7 @@ export async function listenHttp(options: ListenOptions, answer: RequestListener
   const plain = socketPath === undefined ? undefined : prepare(createHttpServer(limits, answer), idleSeconds)
   if (plain) await listenOn(plain, { path: socketPath! })
   return {
-    port: (https.address() as AddressInfo).port,
+    port: portOf(https),
     close: async () => void (await Promise.all([https, ...(plain ? [plain] : [])].map(stopListening))),
   }
 }

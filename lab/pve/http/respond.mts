@@ -1,9 +1,9 @@
-/** Answers on the wire: Proxmox puts an error's first line in the status line, where clients read it. */
+/** Sends answers. Clients read errors in the status line, so Proxmox puts the first line of an error there. */
 
 import type { ServerResponse } from 'node:http'
 import type { ApiError } from '../core/errors.mts'
 
-/** Reason phrases hold no line breaks and nothing outside Latin-1. */
+/** Returns the first line of a message, with `?` for characters outside of Latin-1. */
 function reasonPhrase(message: string): string {
   return (message.split('\n')[0] ?? '').replace(/[^\t\x20-\x7e\xa0-\xff]/g, '?')
 }
@@ -18,7 +18,7 @@ function send(response: ServerResponse, status: number, reason: string, body: st
   response.end(body)
 }
 
-/** `extra` stands beside `data`. */
+/** @param extra keys beside `data`. */
 export function sendData(response: ServerResponse, data: unknown, extra: Record<string, unknown> = {}): void {
   send(response, 200, 'OK', JSON.stringify({ ...extra, data: data ?? null }))
 }
@@ -33,19 +33,19 @@ export function sendError(response: ServerResponse, error: ApiError): void {
   )
 }
 
-/** 595, what Proxmox answers for a node it cannot reach: a reason phrase and nothing else. */
+/** Sends 595, Proxmox's answer for a node that it cannot reach: a reason phrase and nothing else. */
 export function sendUnreachable(response: ServerResponse, reason: string): void {
   send(response, 595, reasonPhrase(reason), '')
 }
 
-/** From the web server, not the API: the reason phrase once more as text. Proxmox closes the connection. */
+/** Sends a refusal of the web server: the reason phrase is also the body. Then the connection closes. */
 export function sendRefusal(response: ServerResponse, status: number, reason: string): void {
   response.shouldKeepAlive = false
   response.writeHead(status, reasonPhrase(reason), { 'Content-Length': Buffer.byteLength(reason) })
   response.end(reason)
 }
 
-/** 401 with its reason phrase and nothing else. */
+/** Sends 401 with its reason phrase and nothing else. */
 export function sendUnauthorized(response: ServerResponse, reason: string): void {
   send(response, 401, reasonPhrase(reason), '')
 }

@@ -1,11 +1,11 @@
-/** Finds the route of a request. Empty path segments are skipped, as Proxmox does. */
+/** Finds the route of a request. Skips empty path segments, as Proxmox does. */
 
 import { ApiError } from '../core/errors.mts'
 import type { Route } from '../core/route.mts'
 
 export interface Match {
   route: Route
-  /** Decoded values of the path's placeholders. */
+  /** Decoded values of `{name}` in the path. */
   pathParameters: Record<string, string>
 }
 
@@ -41,10 +41,10 @@ function isLengthRight(patterns: string[], segments: string[]): boolean {
   return isRest(patterns.at(-1)) ? segments.length >= patterns.length : segments.length === patterns.length
 }
 
-/** A router over the routes in their order: the first that fits is taken. */
+/** Makes a router. It returns the first route that matches. */
 export function createRouter(routes: readonly Route[]): (method: string, path: string) => Match | undefined {
   const compiled = routes.map(route => ({ route, patterns: segmentsOf(route.path) }))
-  /** `path` is what follows `/api2/json`, still percent-encoded. */
+  /** @param path part after `/api2/json`, still percent-encoded. */
   return (method: string, path: string): Match | undefined => {
     const segments = segmentsOf(path).map(decode)
     for (const { route, patterns } of compiled) {

@@ -1,4 +1,4 @@
-/** The lab's own certificate authority and the server certificate it signs. */
+/** The lab's certificate authority, and the server certificate that it signs. */
 
 import { X509Certificate } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -6,14 +6,18 @@ import { join } from 'node:path'
 import { generate } from 'selfsigned'
 import { writeWhole } from '../core/store.mts'
 
-export interface ServerCertificate {
+/** PEM texts. */
+interface Certificate {
   key: string
   cert: string
-  /** Absolute path of the CA certificate clients must trust. */
+}
+
+export interface ServerCertificate extends Certificate {
+  /** Absolute path of the CA certificate that clients must trust. */
   caFile: string
 }
 
-/** The lab network's gateway address, where guests reach the node. */
+/** Address by which guests reach the node. */
 const GATEWAY = '192.168.122.1'
 const YEARS = 10
 const ALGORITHM = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const
@@ -22,7 +26,7 @@ function notAfterDate(): Date {
   return new Date(Date.now() + YEARS * 365 * 86_400_000)
 }
 
-async function createAuthority(): Promise<{ key: string; cert: string }> {
+async function createAuthority(): Promise<Certificate> {
   const { private: key, cert } = await generate([{ name: 'commonName', value: 'proxmint lab CA' }], {
     ...ALGORITHM,
     notAfterDate: notAfterDate(),
@@ -34,10 +38,7 @@ async function createAuthority(): Promise<{ key: string; cert: string }> {
   return { key, cert }
 }
 
-async function createLeaf(
-  ca: { key: string; cert: string },
-  node: string,
-): Promise<{ key: string; cert: string }> {
+async function createLeaf(ca: Certificate, node: string): Promise<Certificate> {
   const names = ['localhost', node].map(value => ({ type: 2 as const, value }))
   const addresses = ['127.0.0.1', '::1', GATEWAY].map(ip => ({ type: 7 as const, ip }))
   const { private: key, cert } = await generate([{ name: 'commonName', value: node }], {
@@ -54,8 +55,8 @@ async function createLeaf(
   return { key, cert }
 }
 
-async function readCertificate(folder: string): Promise<{ key: string; cert: string } | undefined> {
-  const read = (name: string) => readFile(join(folder, name), 'utf8')
+async function readCertificate(folder: string): Promise<Certificate | undefined> {
+  const read = (name: string): Promise<string> => readFile(join(folder, name), 'utf8')
   try {
     return { key: await read('server.key'), cert: await read('server.pem') }
   } catch {
@@ -63,12 +64,12 @@ async function readCertificate(folder: string): Promise<{ key: string; cert: str
   }
 }
 
-/** SHA-256 of the server certificate in `dataDir`: `AB:CD:...`. */
+/** Returns the SHA-256 of the server certificate in `dataDir`: `AB:CD:...`. */
 export async function fingerprintOf(dataDir: string): Promise<string> {
   return new X509Certificate(await readFile(join(dataDir, 'server.pem'))).fingerprint256
 }
 
-/** The certificate in `dataDir`, made on first use. Clients trust `dataDir/ca.pem`; its key is not kept. */
+/** Reads the certificate in `dataDir`, or makes it. Clients trust `dataDir/ca.pem`. The CA's key is not kept. */
 export async function ensureCertificate(dataDir: string, node: string): Promise<ServerCertificate> {
   const caFile = join(dataDir, 'ca.pem')
   const existing = await readCertificate(dataDir)
@@ -78,7 +79,7 @@ export async function ensureCertificate(dataDir: string, node: string): Promise<
   const leaf = await createLeaf(ca, node)
   await writeFile(caFile, ca.cert)
   await writeFile(join(dataDir, 'server.pem'), leaf.cert)
-  // Last and whole: with the key there, all three are.
+  // The key comes last, and whole: if it is there, all three files are.
   await writeWhole(join(dataDir, 'server.key'), leaf.key)
   return { ...leaf, caFile }
 }

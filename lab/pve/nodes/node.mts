@@ -1,4 +1,4 @@
-/** What a node shows of itself: the machine the lab runs on, or as large as the cluster's description says. */
+/** Load and size of a node: those of the lab's machine, unless the cluster's description gives a size. */
 
 import { cpus, freemem, loadavg, release, totalmem } from 'node:os'
 import { findNode } from '../core/cluster.mts'
@@ -12,27 +12,32 @@ function uptimeOf(pve: Pve): number {
   return Math.max(1, Math.floor((Date.now() - pve.startedAt) / 1000))
 }
 
-/** Bytes a node of a given size needs for itself. */
+/** Bytes that a node of a given size uses itself. */
 const OWN_MEMORY = 1024 ** 3
 
-/** A node's guests use all the memory their configs give them, in bytes. */
+/** Sums the memory of a node's running guests in bytes. Each uses all that its config allows. */
 function memoryOfGuests(pve: Pve, node: string): number {
   return Object.values(pve.store.state.vms)
     .filter(vm => vm.node === node && pve.live.has(vm.vmid))
     .reduce((sum, vm) => sum + memoryOf(vm.config) * 1024 ** 2, 0)
 }
 
-function memory(
-  pve: Pve,
-  { name, memory: given }: NodeConfig,
-): { total: number; used: number; free: number; available: number } {
+/** Bytes. */
+interface Memory {
+  total: number
+  used: number
+  free: number
+  available: number
+}
+
+function memory(pve: Pve, { name, memory: given }: NodeConfig): Memory {
   const total = given ?? totalmem()
   const used =
     given === undefined ? total - freemem() : Math.min(given, OWN_MEMORY + memoryOfGuests(pve, name))
   return { total, used, free: total - used, available: total - used }
 }
 
-/** CPUs of a node that says how many it has, otherwise those of the machine. */
+/** Returns the number of a node's CPUs. Default: those of the machine. */
 function coresOfNode({ cores }: NodeConfig): number {
   return cores ?? cpus().length
 }
@@ -41,7 +46,7 @@ function load(node: NodeConfig): number {
   return Math.min(1, (loadavg()[0] ?? 0) / coresOfNode(node))
 }
 
-/** What lists show of a node. Memory in bytes, CPU as a fraction of all cores. */
+/** Returns a node's load for lists. Memory is in bytes, CPU is a fraction of all cores. */
 function nodeUsage(pve: Pve, node: NodeConfig): ApiObject {
   const { total, used } = memory(pve, node)
   return {
@@ -54,7 +59,7 @@ function nodeUsage(pve: Pve, node: NodeConfig): ApiObject {
   }
 }
 
-/** An entry of `/nodes` and `/cluster/resources`; nothing is known of the load of a node that is offline. */
+/** Returns an entry of `/nodes` and `/cluster/resources`. Without `mayAudit`, and offline, it has no load. */
 export function nodeEntry(pve: Pve, node: NodeConfig, mayAudit: boolean): ApiObject {
   return {
     id: `node/${node.name}`,
@@ -65,7 +70,7 @@ export function nodeEntry(pve: Pve, node: NodeConfig, mayAudit: boolean): ApiObj
   }
 }
 
-function processors(node: NodeConfig): { model: string; cpus: number; cores: number; sockets: number } {
+function processors(node: NodeConfig): ApiObject {
   return {
     model: cpus()[0]?.model ?? 'unknown',
     cpus: coresOfNode(node),
@@ -74,7 +79,7 @@ function processors(node: NodeConfig): { model: string; cpus: number; cores: num
   }
 }
 
-/** `/nodes/{node}/status`; `root` is the file system the lab's folder lies on. */
+/** Returns the answer to `/nodes/{node}/status`. @param root file system of the lab's folder, in bytes. */
 export function nodeStatus(pve: Pve, root: { total: number; used: number; avail: number }): ApiObject {
   const node = findNode(pve.store.state, pve.node)!
   return {

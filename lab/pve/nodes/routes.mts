@@ -1,4 +1,4 @@
-/** /nodes: each node, its load and its bridge. */
+/** /nodes: each node with its load and its bridge. */
 
 import { nodeName, optional, text } from '../core/parameters.mts'
 import { allOf, anyone, hasAll } from '../core/permission.mts'
@@ -31,7 +31,7 @@ export const nodeRoutes: Route[] = [
     permission: anyone,
     parameters: {},
     async handle({ pve, caller }) {
-      // Every node shows the certificate of this one, which answers for all of them.
+      // The first node answers for all nodes, so all of them have its certificate.
       const ssl_fingerprint = await fingerprintOf(pve.dataDir)
       return pve.store.state.nodes.map(node => ({
         ...nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')),

@@ -1,4 +1,4 @@
-/** /version and its twin per node. */
+/** /version and /nodes/{node}/version. */
 
 import { nodeName } from '../core/parameters.mts'
 import { anyone } from '../core/permission.mts'

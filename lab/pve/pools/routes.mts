@@ -1,4 +1,4 @@
-/** /pools: VMs and storages under one name, whose roles they inherit. */
+/** /pools: groups of VMs and storages, which inherit the roles on their pool. */
 
 import { changeAccess } from '../access/transaction.mts'
 import { storagesOn } from '../core/cluster.mts'
@@ -6,8 +6,7 @@ import { failure } from '../core/errors.mts'
 import { flag, optional, splitList, text } from '../core/parameters.mts'
 import { allOf, anyone, type Caller, hasAll, requireAll, requireModify } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import type { ApiObject } from '../core/route.mts'
-import { type Call, type Route, route } from '../core/route.mts'
+import { type ApiObject, type Call, type Route, route } from '../core/route.mts'
 import type { Pool } from '../core/user-cfg.mts'
 import { resourceOf } from '../vm/status.mts'
 import { poolOf } from '../vm/vm.mts'
@@ -38,7 +37,7 @@ function membersOf(pve: Pve, poolid: string, type: string | undefined): ApiObjec
   return [...vms, ...storages].filter(member => (type ?? member.type) === member.type)
 }
 
-function commentOf(pve: Pve, poolid: string): { comment?: never } | { comment: string } {
+function commentOf(pve: Pve, poolid: string): { comment?: string } {
   const { comment } = requirePool(pve, poolid)
   return comment === '' ? {} : { comment }
 }
@@ -89,7 +88,7 @@ function changePool({ pve, caller, params }: Call<PoolChange>): void {
   changeAccess(pve, 'update pools', () => changeMembers(pve, caller, params))
 }
 
-/** One who changes a pool's members must be able to change their permissions, for that is what it does. */
+/** Changes a pool. Members get other permissions by that, so the caller must be allowed to change those. */
 function changeMembers(
   pve: Pve,
   caller: Caller,
@@ -108,7 +107,7 @@ function changeMembers(
   }
 }
 
-/** Guests and storages that are gone do not count. */
+/** Deletes an empty pool. Members that no longer exist do not count. */
 function deletePool(pve: Pve, poolid: string): void {
   const { vms, storages } = requirePool(pve, poolid)
   const { access, vms: guests, storages: configured } = pve.store.state

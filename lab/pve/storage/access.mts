@@ -1,20 +1,19 @@
-/** Who may read or fill a storage. */
+/** Checks of permissions on storages and volumes. */
 
-import { failure, parameterError } from '../core/errors.mts'
+import { failure } from '../core/errors.mts'
 import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import { parseVolumeId, storageOf } from './storages.mts'
+import { parseVolumeId, requireForImages } from './storages.mts'
 
-/** Whether a storage shows in the caller's lists. */
+/** Checks whether a storage is in the caller's lists. */
 export function mayAuditStorage(caller: Caller, storageId: string): boolean {
   return hasAny(caller, `/storage/${storageId}`, 'Datastore.Audit', 'Datastore.AllocateSpace')
 }
 
-/** New disks need space on a storage that takes disks at all. */
+/** Checks that the caller may put new disks on a storage, and that the storage accepts disks. */
 export function requireSpace(pve: Pve, caller: Caller, storageId: string): void {
   requireAll(caller, `/storage/${storageId}`, 'Datastore.AllocateSpace')
-  if (!storageOf(pve, storageId).content.includes('images'))
-    throw parameterError({ storage: `storage '${storageId}' does not support vm images` })
+  requireForImages(pve, storageId)
 }
 
 function requireForeignDisk(caller: Caller, storage: string, vmid: number): void {
@@ -23,8 +22,9 @@ function requireForeignDisk(caller: Caller, storage: string, vmid: number): void
 }
 
 /**
- * Read access to a volume, on behalf of the VM `vmid` (undefined for none): its own disks are always fine, files
- * need a right on their storage, another VM's disks need rights on that VM too.
+ * Checks that the caller may read a volume (`check_volume_access` in PVE/Storage.pm). Files need a privilege on their
+ * storage, disks of another VM also need one on that VM.
+ * @param vmid VM that will use the volume; it may always use its own disks.
  */
 export function requireVolumeAccess(pve: Pve, caller: Caller, volid: string, vmid: number | undefined): void {
   const id = parseVolumeId(volid)

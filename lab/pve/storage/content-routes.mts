@@ -1,31 +1,24 @@
-/** /nodes/{node}/storage/{storage}/content: what lies on a storage. */
+/** /nodes/{node}/storage/{storage}/content: files and volumes on a storage. */
 
 import { rm } from 'node:fs/promises'
 import { failure } from '../core/errors.mts'
 import { integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
 import { anyOf, anyone, type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import type { ApiObject } from '../core/route.mts'
-import { type Route, route } from '../core/route.mts'
+import { type ApiObject, type Route, route } from '../core/route.mts'
 import type { Vm, Volume } from '../core/state.mts'
 import { requireVolumeAccess } from './access.mts'
 import { findFile, listFiles, requireFile, type StoredFile } from './files.mts'
 import { findVolume, storageOf, volumesOn } from './storages.mts'
 import { freeVolume } from './volumes.mts'
 
-/** An entry of a storage's content. */
+/** Entry of a storage's content. */
 interface Entry extends ApiObject {
   volid: string
 }
 
 function fileEntry({ volid, content, format, size, ctime }: StoredFile): Entry {
-  return {
-    volid,
-    content,
-    format,
-    size,
-    ctime,
-  }
+  return { volid, content, format, size, ctime }
 }
 
 function volumeEntry([volid, volume]: [string, Volume]): Entry {
@@ -40,7 +33,7 @@ function volumeEntry([volid, volume]: [string, Volume]): Entry {
   }
 }
 
-/** What the caller may not read is left out, as if it were not there. */
+/** Checks whether the caller may read a volume. Lists omit all others. */
 function isReadable(pve: Pve, caller: Caller, volid: string): boolean {
   try {
     requireVolumeAccess(pve, caller, volid, undefined)
@@ -56,32 +49,32 @@ async function listContent(pve: Pve, caller: Caller, storage: string): Promise<E
   return all.filter(entry => isReadable(pve, caller, entry.volid))
 }
 
-/** Clients name a volume by its whole id or by what follows the storage. */
-/** Files lie in one folder per kind: a name that leads elsewhere is none. */
+/**
+ * Returns the volume id for a path. Clients give the whole id or the part after the storage.
+ * @throws {ApiError} for a name that leads to another folder.
+ */
 function volidOf(storage: string, volume: string): string {
   const name = volume.slice(volume.indexOf(':') + 1)
   if (/(^|\/)\.\.?(\/|$)/.test(name)) throw failure(`unable to parse directory volume name '${name}'`)
   return volume.includes(':') ? volume : `${storage}:${volume}`
 }
 
-async function describe(
-  pve: Pve,
-  volid: string,
-): Promise<{ path: string; format: string; size: number; used: number }> {
+async function describe(pve: Pve, volid: string): Promise<ApiObject> {
   const volume = findVolume(pve, volid)
   if (volume) return { path: volume.path, format: volume.format, size: volume.size, used: volume.size }
   const { path, format, size } = await requireFile(pve, volid)
   return { path, format, size, used: size }
 }
 
-function isUsed(pve: Pve, volid: string): Vm | undefined {
+/** Finds a VM whose config names the volume. */
+function userOf(pve: Pve, volid: string): Vm | undefined {
   return Object.values(pve.store.state.vms).find(vm =>
     Object.values(vm.config).some(value => value.split(',')[0] === volid),
   )
 }
 
 async function removeVolume(pve: Pve, volid: string): Promise<void> {
-  const user = pve.store.state.volumes[volid] && isUsed(pve, volid)
+  const user = pve.store.state.volumes[volid] && userOf(pve, volid)
   if (user) throw failure(`Cannot remove image, a guest with VMID '${user.vmid}' exists!`)
   if (pve.store.state.volumes[volid]) return freeVolume(pve, volid)
   const file = await findFile(pve, volid)

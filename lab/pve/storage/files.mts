@@ -1,15 +1,15 @@
-/** ISOs, templates, snippets and import images: plain files in a storage's folders. */
+/** Files on a storage: ISOs, container templates, snippets, import images and backups. */
 
-import { lstat, mkdir, readdir, realpath } from 'node:fs/promises'
+import { lstat, mkdir, readdir, realpath, rm } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { failure, parameterError } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig } from '../core/state.mts'
 import { isFileBased, parseVolumeId, storageOf } from './storages.mts'
 
-export type FileContent = 'iso' | 'vztmpl' | 'snippets' | 'import' | 'backup'
+type FileContent = 'iso' | 'vztmpl' | 'snippets' | 'import' | 'backup'
 
-/** Where each kind lies below the storage's folder, as on a dir storage of Proxmox. */
+/** Folders of each kind below the storage's folder (PVE/Storage/Plugin.pm). */
 const FOLDERS: Record<FileContent, string> = {
   iso: 'template/iso',
   vztmpl: 'template/cache',
@@ -22,9 +22,9 @@ export interface StoredFile {
   volid: string
   content: FileContent
   format: string
-  /** Absolute. */
+  /** Absolute path. */
   path: string
-  /** In bytes. */
+  /** Bytes. */
   size: number
   /** Seconds since the epoch. */
   ctime: number
@@ -34,11 +34,11 @@ function isFileContent(content: string): content is FileContent {
   return Object.hasOwn(FOLDERS, content)
 }
 
-export function fileFolder(storage: StorageConfig, content: FileContent): string {
+function fileFolder(storage: StorageConfig, content: FileContent): string {
   return join(storage.path, FOLDERS[content])
 }
 
-/** Makes the folders of every storage, as Proxmox does when it activates one. */
+/** Makes the folders of storages, as Proxmox does when it activates a storage. */
 export async function createFolders(storages: Record<string, StorageConfig>): Promise<void> {
   for (const storage of Object.values(storages)) {
     const kinds = isFileBased(storage) ? storage.content.filter(isFileContent) : []
@@ -47,14 +47,14 @@ export async function createFolders(storages: Record<string, StorageConfig>): Pr
   }
 }
 
-/** A link that leads nowhere stays: the storage then has no such folder, as one that is not mounted. */
+/** Makes a folder. A broken link in its place stays: such a storage has no folder, as if it were not mounted. */
 async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST' && error.code !== 'ENOENT') throw error
   })
 }
 
-/** The extensions Proxmox accepts, each kind's own fault text included. */
+/** Extensions that Proxmox accepts, with its error text for others. */
 const EXTENSIONS: Record<'iso' | 'vztmpl' | 'import', { pattern: RegExp; fault: string }> = {
   iso: { pattern: /^[^/]+\.(iso|img)$/i, fault: 'wrong file extension' },
   vztmpl: { pattern: /^[^/]+\.tar\.(gz|xz|zst|bz2)$/, fault: 'wrong file extension' },
@@ -64,7 +64,7 @@ const EXTENSIONS: Record<'iso' | 'vztmpl' | 'import', { pattern: RegExp; fault: 
   },
 }
 
-/** The name a file is kept under, refused when its kind does not allow it. */
+/** Returns the name under which a file is stored. @throws {ApiError} 400 if its kind does not allow the name. */
 export function cleanFilename(content: 'iso' | 'vztmpl' | 'import', filename: string): string {
   const base = filename.replace(/^.*[/\\]/, '').replace(/[^-a-zA-Z0-9_.]/g, '_')
   const { pattern, fault } = EXTENSIONS[content]
@@ -79,23 +79,23 @@ function formatOf(content: FileContent, name: string): string {
 }
 
 /**
- * Whether a folder of a storage lies where it should. Who writes over the node's SSH can put a link in its place,
- * but not in that of the folder all storages lie in.
+ * Checks that no link leads out of a storage. A client of the node's SSH can replace a folder of a storage by a link,
+ * but not the folder that contains all storages.
  */
-export async function isInPlace(storage: StorageConfig, folder: string): Promise<boolean> {
+async function isInPlace(storage: StorageConfig, folder: string): Promise<boolean> {
   const parent = dirname(storage.path)
   const real = await realpath(folder).catch(() => undefined)
   return real === join(await realpath(parent), relative(parent, folder))
 }
 
-/** The folder for new files of a kind. Refused where a link leads out of the storage instead. */
+/** Returns the folder for new files. @throws {ApiError} if it is missing or a link leads out of the storage. */
 export async function requireFolder(storage: StorageConfig, content: FileContent): Promise<string> {
   const folder = fileFolder(storage, content)
   if (await isInPlace(storage, folder)) return folder
   throw failure(`unable to activate storage - directory '${folder}' does not exist or is unreachable`)
 }
 
-/** Links are no files of a storage, wherever they lead; and a file can be gone before it is looked at. */
+/** Reads a file's attributes. Returns an empty list for links, and for files that are already gone. */
 async function readFile(
   storageId: string,
   folder: string,
@@ -116,7 +116,7 @@ async function readFile(
   return [file]
 }
 
-/** Not whole yet. */
+/** Checks for the name of a file that is not complete yet. */
 function isIncoming(name: string): boolean {
   return name.endsWith('.tmp_upload') || name.includes('.tmp_dwnl.')
 }
@@ -132,7 +132,7 @@ async function listFolder(
   return (await Promise.all(names.map(name => readFile(storageId, folder, content, name)))).flat()
 }
 
-/** The files of the kinds this storage is configured for. */
+/** Lists the files of all kinds that the storage is configured for. */
 export async function listFiles(pve: Pve, storageId: string): Promise<StoredFile[]> {
   const storage = storageOf(pve, storageId)
   if (!isFileBased(storage)) return []
@@ -140,7 +140,7 @@ export async function listFiles(pve: Pve, storageId: string): Promise<StoredFile
   return (await Promise.all(kinds.map(kind => listFolder(storageId, storage, kind)))).flat()
 }
 
-/** The file behind `local:iso/debian.iso`; undefined when the id names no file or there is none. */
+/** Finds the file of `local:iso/debian.iso`; undefined if there is none. */
 export async function findFile(pve: Pve, volid: string): Promise<StoredFile | undefined> {
   const id = parseVolumeId(volid)
   if (!id || !pve.store.state.storages[id.storage]) return undefined
@@ -151,4 +151,19 @@ export async function requireFile(pve: Pve, volid: string): Promise<StoredFile> 
   const file = await findFile(pve, volid)
   if (!file) throw failure(`volume '${volid}' does not exist`)
   return file
+}
+
+const INCOMING = ['iso', 'vztmpl', 'import'] as const
+
+/** Removes files that were incomplete when a server was killed. */
+export async function removeHalfFiles(dataDir: string, storages: StorageConfig[]): Promise<void> {
+  await rm(join(dataDir, 'uploads'), { recursive: true, force: true })
+  for (const storage of storages.filter(isFileBased))
+    await Promise.all(INCOMING.map(content => removeHalfIn(storage, fileFolder(storage, content))))
+}
+
+async function removeHalfIn(storage: StorageConfig, folder: string): Promise<void> {
+  if (!(await isInPlace(storage, folder))) return
+  const names = await readdir(folder).catch(() => [])
+  await Promise.all(names.filter(isIncoming).map(name => rm(join(folder, name), { force: true })))
 }

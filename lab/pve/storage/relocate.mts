@@ -1,4 +1,4 @@
-/** A node's own volume becomes another node's: copied there first, and only then removed here. */
+/** Moves a node's own volume to another node: copies it first and removes the source at the end. */
 
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -7,22 +7,22 @@ import { storageOf } from './storages.mts'
 import { copyOf, volumeOf } from './volumes.mts'
 
 export interface Relocation {
-  /** What the volume is called on the other node. */
+  /** Volume id on the other node. */
   volid: string
-  /** The other node's volume is the one that counts from now on. At once: no state is saved in between. */
+  /** Makes the copy the valid volume. It is synchronous, so that no save sees half of it. */
   adopt(): void
-  /** Removes the one here; after `adopt`. */
+  /** Removes the source. Call it after `adopt`. */
   removeSource(): Promise<void>
-  /** Instead of `adopt`: as if nothing had been. */
+  /** Removes the copy. Call it instead of `adopt`. */
   undo(): Promise<void>
 }
 
-/** To the storage of the same id, under the same name; `requireRoomForAll` has told that it fits. */
+/** Copies to the storage with the same id, under the same name. `requireRoomForAll` has checked the space. */
 async function toSameStorage(here: Pve, there: Pve, volid: string): Promise<Relocation> {
   const volume = volumeOf(here, volid)
   const from = volume.path
   const path = storageOf(there, volume.storage).path + from.slice(storageOf(here, volume.storage).path.length)
-  const undo = () => here.driver.deleteDisk(path)
+  const undo = (): Promise<void> => here.driver.deleteDisk(path)
   await mkdir(dirname(path), { recursive: true })
   try {
     await here.driver.cloneDisk(from, path, 'full')
@@ -53,7 +53,7 @@ async function toOtherStorage(here: Pve, there: Pve, volid: string, storage: str
   }
 }
 
-/** @throws the storage's own error where the other node has no room; nothing is left there then. */
+/** @throws {ApiError} of the storage if the other node has no room. Nothing is left there then. */
 export function relocate(here: Pve, there: Pve, volid: string, storage: string): Promise<Relocation> {
   return volumeOf(here, volid).storage === storage
     ? toSameStorage(here, there, volid)

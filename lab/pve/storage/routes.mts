@@ -1,18 +1,17 @@
-/** /storage and /nodes/{node}/storage: the storages and how full they are. */
+/** /storage and /nodes/{node}/storage: storages and their space. */
 
 import { isAvailableOn, storagesOn } from '../core/cluster.mts'
 import { failure, parameterError } from '../core/errors.mts'
-import { flag, nodeName, optional, storageId, text } from '../core/parameters.mts'
+import { flag, nodeName, optional, splitList, storageId, text } from '../core/parameters.mts'
 import { allOf, anyOf, anyone } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import type { ApiObject } from '../core/route.mts'
-import { type Route, route } from '../core/route.mts'
+import { type ApiObject, type Route, route } from '../core/route.mts'
 import type { StorageConfig } from '../core/state.mts'
 import { mayAuditStorage } from './access.mts'
 import { spaceOf } from './space.mts'
 import { storageOf } from './storages.mts'
 
-/** What tells where a storage of each type lies. */
+/** Returns the keys that say where a storage of each type lies. */
 function placeOf(id: string, { type, path }: StorageConfig): ApiObject {
   return {
     dir: { path },
@@ -37,8 +36,9 @@ function configOf(pve: Pve, id: string): ApiObject {
 }
 
 interface StorageStatus extends ApiObject {
-  /** In bytes, as the next one. */
+  /** Bytes. */
   total: number
+  /** Bytes. */
   used: number
 }
 
@@ -53,14 +53,14 @@ async function listEntry(pve: Pve, id: string): Promise<ApiObject> {
   return { storage: id, ...status, used_fraction: status.total > 0 ? status.used / status.total : 0 }
 }
 
-/** What two nodes both have of each other's: the shared storages. */
+/** Checks that a storage is shared and that another node has it, too. */
 function isSharedWith(storage: StorageConfig, node: string): boolean {
   return storage.shared === true && isAvailableOn(storage, node)
 }
 
-/** Asks for several kinds mean any of them. */
+/** @param wanted list of content types; one of them is enough. */
 function holds(storage: StorageConfig, wanted: string | undefined): boolean {
-  return wanted === undefined || wanted.split(/[,;\s]+/).some(kind => storage.content.includes(kind))
+  return wanted === undefined || splitList(wanted).some(kind => storage.content.includes(kind))
 }
 
 export const storageRoutes: Route[] = [

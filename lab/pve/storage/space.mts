@@ -1,15 +1,14 @@
-/** How full a storage is: as full as the file system it lies on, or of a size of its own that volumes and files fill. */
+/** Space on storages. A storage with a size of its own is filled by volumes and files, others by their file system. */
 
 import { stat, statfs } from 'node:fs/promises'
-import type { ApiError } from '../core/errors.mts'
-import { failure } from '../core/errors.mts'
+import { type ApiError, failure } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig, Volume } from '../core/state.mts'
 import { listFiles } from './files.mts'
 import { storageOf, volumesOn } from './storages.mts'
 
-/** In bytes. */
-export interface Space {
+/** Bytes. */
+interface Space {
   total: number
   used: number
   avail: number
@@ -22,7 +21,7 @@ export async function fileSystemSpace(path: string): Promise<Space> {
   return { total, avail, used: total - avail }
 }
 
-/** A ZFS pool reserves the whole of a disk, except of a linked clone's; the others hold what was written. */
+/** Returns the bytes a volume takes. ZFS reserves whole disks, except of linked clones. Others hold written bytes. */
 function held({ type }: StorageConfig, volume: Volume): number {
   return type !== 'zfspool' ? volume.written : volume.parent === undefined ? volume.size : 0
 }
@@ -37,7 +36,7 @@ async function usedOf(pve: Pve, id: string, storage: StorageConfig): Promise<num
   return sum([...volumes, ...files.map(file => file.size)])
 }
 
-/** Of a storage on the node `pve` works on. */
+/** Returns the space of a storage on the node that `pve` works on. */
 export async function spaceOf(pve: Pve, id: string): Promise<Space> {
   const storage = storageOf(pve, id)
   if (storage.size === undefined) return fileSystemSpace(storage.path)
@@ -45,7 +44,7 @@ export async function spaceOf(pve: Pve, id: string): Promise<Space> {
   return { total: storage.size, used, avail: storage.size - used }
 }
 
-/** Whether files and volumes are more than the storage takes. */
+/** Checks whether files and volumes need more than the storage has. */
 async function isOverfull(pve: Pve, id: string): Promise<boolean> {
   const storage = storageOf(pve, id)
   return storage.size !== undefined && (await usedOf(pve, id, storage)) > storage.size
@@ -63,13 +62,13 @@ function thinPoolFull(volid: string, volume: Volume): string {
   return `lvcreate '${nameOf(volid, volume)}' error:   Cannot create new thin volume, free space in thin pool ${volume.storage}/data reached threshold.`
 }
 
-/** Whether a blank disk, which takes nothing, is refused by a thin pool that has nothing left. */
+/** Checks for a full thin pool, which refuses even a blank disk that needs no space. */
 async function isThinPoolFull(pve: Pve, id: string, source: string | undefined): Promise<boolean> {
   const isBlankOnThin = storageOf(pve, id).type === 'lvmthin' && source === undefined
   return isBlankOnThin && (await spaceOf(pve, id)).avail === 0
 }
 
-/** What the tools behind a type of storage say. */
+/** Makes the error of the tool behind a type of storage. @param source path of the copied disk. */
 function outOfSpace(
   { type }: StorageConfig,
   volid: string,
@@ -77,13 +76,13 @@ function outOfSpace(
   source: string | undefined,
 ): ApiError {
   if (type === 'zfspool') return failure(`zfs error: cannot create '${nameOf(volid, volume)}': out of space`)
-  // Nothing but copies and cloud-init drives writes.
+  // Only copies and cloud-init drives write to a new volume.
   return failure(copyFailed(volume, source ?? 'cloud-init'))
 }
 
 /**
- * Looks whether there is room for a volume that the storage holds already.
- * @throws the error of the tools behind that type of storage.
+ * Checks the space for a new volume that the storage already contains.
+ * @throws {ApiError} of the tool behind that type of storage.
  */
 export async function requireRoom(
   pve: Pve,
@@ -96,7 +95,7 @@ export async function requireRoom(
   if (await isOverfull(pve, id)) throw outOfSpace(storageOf(pve, id), volid, volume, source)
 }
 
-/** The same for several that are still to come, from another node's storages of the same ids. */
+/** Checks the space for volumes that will come from another node's storages of the same ids. @throws {ApiError} */
 export async function requireRoomForAll(
   there: Pve,
   volumes: [volid: string, volume: Volume][],
@@ -111,7 +110,7 @@ export async function requireRoomForAll(
   }
 }
 
-/** Whether a storage takes a file that is still to come, in the place of one that is there. */
+/** Checks the space for a new file. @param replaced path of the file that it will overwrite, if that exists. */
 export async function hasRoomForFile(
   pve: Pve,
   id: string,
@@ -129,7 +128,7 @@ export async function hasRoomForFile(
   return size! - freed! <= (await spaceOf(pve, id)).avail
 }
 
-/** The same for a volume that has grown; only a ZFS pool reserves what nobody has written. */
+/** Checks the space for a volume that has grown. Only ZFS reserves unwritten bytes. @throws {ApiError} */
 export async function requireRoomToGrow(pve: Pve, volume: Volume, volid: string): Promise<void> {
   if (await isOverfull(pve, volume.storage))
     throw failure(`zfs error: cannot set property for '${nameOf(volid, volume)}': out of space`)

@@ -1,23 +1,23 @@
-/** Storages and the ids of what lies on them. */
+/** Storages and volume ids. */
 
 import { isAvailableOn, storageOn } from '../core/cluster.mts'
-import { failure } from '../core/errors.mts'
+import { failure, parameterError } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig, Volume } from '../core/state.mts'
 
-export interface VolumeId {
+interface VolumeId {
   storage: string
   /** `vm-100-disk-0`, `base-100-disk-0/vm-101-disk-0`, `iso/debian.iso`. */
   name: string
 }
 
-/** Undefined when the text is no volume id, such as a path of the host. */
+/** Splits a volume id. Returns undefined for other texts, such as a path of the host. */
 export function parseVolumeId(volid: string): VolumeId | undefined {
   const [, storage, name] = /^([a-z][a-z0-9\-_.]*[a-z0-9]):(\S+)$/i.exec(volid) ?? []
   return storage === undefined ? undefined : { storage, name: name! }
 }
 
-/** The storage as the node `pve` works on sees it, with its folder there. */
+/** Returns the storage with its folder on the node that `pve` works on. @throws {ApiError} */
 export function storageOf(pve: Pve, id: string): StorageConfig {
   const { state } = pve.store
   const storage = state.storages[id]
@@ -27,7 +27,13 @@ export function storageOf(pve: Pve, id: string): StorageConfig {
   return storageOn(state, storage, pve.node)
 }
 
-/** Whether it keeps volumes as files in folders; the others are pools of block devices. */
+/** Checks the storage for disks. @throws {ApiError} 400 if it does not accept them. */
+export function requireForImages(pve: Pve, id: string): void {
+  if (!storageOf(pve, id).content.includes('images'))
+    throw parameterError({ storage: `storage '${id}' does not support vm images` })
+}
+
+/** Checks whether a storage keeps volumes as files in folders. Others are pools of block devices. */
 export function isFileBased({ type }: StorageConfig): boolean {
   return type === 'dir' || type === 'nfs'
 }
@@ -36,13 +42,13 @@ function isHere(pve: Pve, { node }: Volume): boolean {
   return node === undefined || node === pve.node
 }
 
-/** Undefined also where it lies on another node's own storage. */
+/** Finds a volume. Does not find one on another node's own storage. */
 export function findVolume(pve: Pve, volid: string): Volume | undefined {
   const volume = pve.store.state.volumes[volid]
   return volume && isHere(pve, volume) ? volume : undefined
 }
 
-/** The volumes of one storage that this node has, by id. */
+/** Lists the volumes of a storage on this node. */
 export function volumesOn(pve: Pve, storageId: string): [volid: string, volume: Volume][] {
   return Object.entries(pve.store.state.volumes).filter(
     ([, volume]) => volume.storage === storageId && isHere(pve, volume),

@@ -1,4 +1,4 @@
-/** Uploads, downloads from a URL, and what a URL holds. */
+/** Uploads, downloads from a URL, and metadata of a URL. */
 
 import { rename } from 'node:fs/promises'
 import { failure, parameterError } from '../core/errors.mts'
@@ -16,10 +16,10 @@ const checksumParameters = {
   'checksum-algorithm': optional({ type: 'string', enum: ALGORITHMS }),
 } as const
 
-/** Reaching out to any URL also reaches the host's own network, hence the second half. */
+/** A request to any URL can reach the host's own network, so it needs more than rights on the storage. */
 const mayReachOut = or(allOf('/', 'Sys.Audit', 'Sys.Modify'), allOf('/nodes/{node}', 'Sys.AccessNetwork'))
 
-/** Both or neither. */
+/** @throws {ApiError} 400 if only one of the two parameters is given. */
 function checksumOf(params: { checksum?: string; 'checksum-algorithm'?: string }): Checksum | undefined {
   const { checksum: expected, 'checksum-algorithm': algorithm } = params
   if (expected === undefined && algorithm === undefined) return undefined
@@ -32,7 +32,7 @@ function fileNameOf(address: string): string {
   return decodeURIComponent(new URL(address).pathname.split('/').at(-1) ?? '')
 }
 
-/** Size, name and kind of what a URL holds, from the headers of a HEAD request. */
+/** Returns name, size in bytes and MIME type of a URL, from the headers of a HEAD request. */
 async function queryUrl(address: string): Promise<{ filename: string; size?: number; mimetype?: string }> {
   const response = await fetch(address, { method: 'HEAD' }).catch(error => {
     const cause = (error as Error).cause as Error | undefined
@@ -66,7 +66,7 @@ export const storageTransferRoutes: Route[] = [
       const name = params.filename ?? upload.filename
       const destination = await destinationOf(pve, params.storage, params.content as 'iso', name, 'upload')
       const checksum = checksumOf(params)
-      // The request's own file is removed with the request; the worker keeps one of its own.
+      // The end of the request removes its file, so the worker needs another name for it.
       const source = `${upload.path}.kept`
       await rename(upload.path, source)
       return pve.tasks.start({

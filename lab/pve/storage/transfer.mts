@@ -1,23 +1,23 @@
-/** Files that come in by upload or by download-url: checked first, then put in place whole. */
+/** Puts files in place that come by upload or by download-url. It checks them first. */
 
 import { createHash, randomUUID } from 'node:crypto'
 import { constants, createReadStream, createWriteStream } from 'node:fs'
-import { access, copyFile, rename, rm } from 'node:fs/promises'
+import { copyFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
-import { DURATIONS } from '../core/durations.mts'
+import { isAccessible } from '../../core/files.mts'
 import { failure } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig } from '../core/state.mts'
-import type { TaskContext } from '../core/task.mts'
-import { requireRoom } from '../faults/disk-faults.mts'
+import { DURATIONS, type TaskContext } from '../core/task.mts'
+import { failIfFull } from '../faults/disk-faults.mts'
 import { cleanFilename, requireFolder } from './files.mts'
 import { hasRoomForFile } from './space.mts'
 import { isFileBased, storageOf } from './storages.mts'
 
-export type TransferContent = 'iso' | 'vztmpl' | 'import'
+type TransferContent = 'iso' | 'vztmpl' | 'import'
 
 export interface Checksum {
   /** `sha256`, `sha512`, ... */
@@ -25,10 +25,10 @@ export interface Checksum {
   expected: string
 }
 
-export interface Destination {
-  /** The volume's id once it is there. */
+interface Destination {
+  /** Volume id of the file. */
   volid: string
-  /** Absolute. */
+  /** Absolute path. */
   path: string
 }
 
@@ -36,8 +36,8 @@ function storageIn({ volid }: Destination): string {
   return volid.split(':')[0]!
 }
 
-/** How a file comes in. Proxmox has other words for each, and another order of its checks. */
-export type Way = 'upload' | 'download'
+/** Way of a file to the storage. For each one Proxmox has its own texts and its own order of checks. */
+type Way = 'upload' | 'download'
 
 function requireFileBased(way: Way, storage: StorageConfig): void {
   if (isFileBased(storage)) return
@@ -51,7 +51,7 @@ function requireContent(way: Way, id: string, storage: StorageConfig, content: T
   throw failure(`storage '${id}' does not support '${content}' content`)
 }
 
-/** Where a file of this kind and name goes; refused when the storage does not take the kind. */
+/** Returns the place for a file. @throws {ApiError} if the storage does not accept the kind or the name. */
 export async function destinationOf(
   pve: Pve,
   storageId: string,
@@ -65,13 +65,6 @@ export async function destinationOf(
   const name = cleanFilename(content, filename)
   requireContent(way, storageId, storage, content)
   return { volid: `${storageId}:${content}/${name}`, path: join(await requireFolder(storage, content), name) }
-}
-
-function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 async function digestOf(stream: AsyncIterable<Buffer>, algorithm: string): Promise<string> {
@@ -88,7 +81,7 @@ async function verify(path: string, checksum: Checksum | undefined, task: TaskCo
   task.log('OK, checksum verified')
 }
 
-/** Moves an uploaded file into place, over one of the same name. Nothing is left when the checksum is wrong. */
+/** Moves an uploaded file into place and replaces an older one. Leaves nothing if the checksum is wrong. */
 export async function storeUpload(
   pve: Pve,
   source: string,
@@ -96,11 +89,11 @@ export async function storeUpload(
   checksum: Checksum | undefined,
   task: TaskContext,
 ): Promise<void> {
-  // A name of its own, since two uploads can have one target.
+  // A random name, because two uploads can have one target.
   const temporary = `${destination.path}.${randomUUID()}.tmp_upload`
   try {
     await pve.pause(DURATIONS.transfer)
-    requireRoom(pve.faults, pve.store.state.storages, destination.path)
+    failIfFull(pve.faults, pve.store.state.storages, destination.path)
     task.log(`target file: ${destination.path}`)
     await verify(source, checksum, task)
     if (!(await hasRoomForFile(pve, storageIn(destination), source, destination.path)))
@@ -127,20 +120,23 @@ async function fetchTo(url: string, path: string, signal: AbortSignal): Promise<
   )
 }
 
-/** With the right checksum a file that is already there is kept; otherwise it is never overwritten. */
+/**
+ * Checks for an existing file. Returns true if it has the right checksum.
+ * @throws {ApiError} for any other existing file: a download never overwrites one.
+ */
 async function keepExisting(
   path: string,
   checksum: Checksum | undefined,
   task: TaskContext,
 ): Promise<boolean> {
-  if (!(await isThere(path))) return false
+  if (!(await isAccessible(path))) return false
   if (!checksum) throw failure(`refusing to override existing file '${path}'`)
   await verify(path, checksum, task)
   task.log('OK, got correct file already, no need to download')
   return true
 }
 
-/** Downloads into place. Nothing is left behind by a download that fails or has the wrong checksum. */
+/** Downloads a file into place. Leaves nothing if it fails or the checksum is wrong. */
 export async function download(
   pve: Pve,
   url: string,
@@ -153,7 +149,7 @@ export async function download(
   const temporary = `${destination.path}.tmp_dwnl.${randomUUID()}`
   try {
     await pve.pause(DURATIONS.transfer)
-    requireRoom(pve.faults, pve.store.state.storages, destination.path)
+    failIfFull(pve.faults, pve.store.state.storages, destination.path)
     await fetchTo(url, temporary, task.signal)
     if (!(await hasRoomForFile(pve, storageIn(destination), temporary, destination.path)))
       throw failure(`download failed: command '/usr/bin/wget -O ${temporary} ${url}' failed: exit code 3`)

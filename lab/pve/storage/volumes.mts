@@ -1,4 +1,4 @@
-/** VM volumes: names as Proxmox gives them, and the guest driver behind each change. */
+/** Volumes of VMs: Proxmox's names for them, and the work of the guest driver. */
 
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -17,7 +17,7 @@ function baseNameOf(volid: string): string {
   return volid.split(/[:/]/).at(-1) ?? volid
 }
 
-/** Disks are numbered per VM and storage; a template's `base-` names count too. */
+/** Finds a free number for a disk of a VM on a storage. The `base-` names of a template count, too. */
 function freeIndex(pve: Pve, storageId: string, vmid: number): number {
   const prefix = new RegExp(`^(?:vm|base)-${vmid}-disk-(\\d+)`)
   const used = Object.entries(pve.store.state.volumes)
@@ -28,7 +28,7 @@ function freeIndex(pve: Pve, storageId: string, vmid: number): number {
   return index
 }
 
-/** A dir storage keeps disks in a folder per VM and shows the format; a pool does neither. */
+/** Returns a volume's name. A file-based storage has a folder per VM and an extension, a pool has neither. */
 function volumeName(storage: StorageConfig, vmid: number, name: string, format: Volume['format']): string {
   return isFileBased(storage) ? `${vmid}/${name}.${format}` : name
 }
@@ -37,14 +37,14 @@ function volumePath(storage: StorageConfig, name: string): string {
   return isFileBased(storage) ? join(storage.path, 'images', name) : join(storage.path, name)
 }
 
-/** A pool of block devices holds raw disks only. */
+/** Returns the format of a new volume. Pools of block devices hold only raw disks. */
 function formatOn(storage: StorageConfig, wanted: string | undefined): Volume['format'] {
   const format = wanted ?? (isFileBased(storage) ? 'qcow2' : 'raw')
   if (format === 'raw' || (format === 'qcow2' && isFileBased(storage))) return format
   throw failure(`unsupported format '${format}'`)
 }
 
-/** What a volume is called by itself, without the base it may have been cloned from. */
+/** Returns a volume's own name, without the base of a linked clone. */
 function ownName(storage: StorageConfig, volid: string): string {
   return volid
     .split(/[:/]/)
@@ -56,11 +56,12 @@ interface Placement {
   storage: string
   vmid: number
   name: string
-  /** The base of a linked clone. */
+  /** Volume id of a linked clone's base. */
   parent?: string | undefined
   format?: string | undefined
 }
 
+/** Enters a volume into the state before the driver makes it, so that two workers never choose one name. */
 function reserve(pve: Pve, { storage: storageId, vmid, name, parent, format: wanted }: Placement): NewVolume {
   const storage = storageOf(pve, storageId)
   if (!storage.content.includes('images')) throw failure(`storage '${storageId}' does not support vm images`)
@@ -71,17 +72,16 @@ function reserve(pve: Pve, { storage: storageId, vmid, name, parent, format: wan
   const ctime = Math.floor(Date.now() / 1000)
   const node = storage.shared ? undefined : pve.node
   const volume = { storage: storageId, node, vmid, format, size: 0, written: 0, path, parent, ctime }
-  // Taken before the driver works, so that two workers never choose one name.
   pve.store.state.volumes[volid] = { ...volume }
   return { volid, volume: pve.store.state.volumes[volid] }
 }
 
 type Filling = Pick<Volume, 'size' | 'written'> & {
-  /** The path a copy was made from. */
+  /** Path of the source of a copy. */
   source?: string
 }
 
-/** @param fill makes the volume and tells how large it has become. */
+/** Fills a reserved volume and checks the space. If that fails, removes the volume. */
 async function fillVolume(
   pve: Pve,
   created: NewVolume,
@@ -100,11 +100,19 @@ async function fillVolume(
   }
 }
 
+/** Removes volumes that a failed worker made. */
+export async function dropVolumes(pve: Pve, created: NewVolume[]): Promise<void> {
+  for (const { volid, volume } of created) {
+    await pve.driver.deleteDisk(volume.path)
+    delete pve.store.state.volumes[volid]
+  }
+}
+
 function diskName(pve: Pve, storageId: string, vmid: number): string {
   return `vm-${vmid}-disk-${freeIndex(pve, storageId, vmid)}`
 }
 
-/** An empty disk of `size` bytes. */
+/** Makes an empty disk. @param size bytes. */
 export function createVolume(pve: Pve, storageId: string, vmid: number, size: number): Promise<NewVolume> {
   const created = reserve(pve, { storage: storageId, vmid, name: diskName(pve, storageId, vmid) })
   return fillVolume(pve, created, async path => {
@@ -113,10 +121,10 @@ export function createVolume(pve: Pve, storageId: string, vmid: number, size: nu
   })
 }
 
-/** Bytes a cloud-init drive takes, on any storage. */
+/** Bytes of a cloud-init drive on every storage (PVE/QemuServer/Cloudinit.pm). */
 const CLOUD_INIT_SIZE = 4 * 1024 ** 2
 
-/** The cloud-init drive's volume. What is on it is generated anew at each start. */
+/** Makes the volume of a cloud-init drive. Each start generates its content again. */
 export async function createCloudInitVolume(pve: Pve, storageId: string, vmid: number): Promise<NewVolume> {
   const created = reserve(pve, { storage: storageId, vmid, name: `vm-${vmid}-cloudinit` })
   return fillVolume(pve, created, async path => {
@@ -125,7 +133,7 @@ export async function createCloudInitVolume(pve: Pve, storageId: string, vmid: n
   })
 }
 
-/** A disk with the contents of an image file. */
+/** Makes a disk from an image file. @param image absolute path. */
 export function importVolume(pve: Pve, storageId: string, vmid: number, image: string): Promise<NewVolume> {
   const created = reserve(pve, { storage: storageId, vmid, name: diskName(pve, storageId, vmid) })
   return fillVolume(pve, created, async path => {
@@ -140,18 +148,18 @@ export function volumeOf(pve: Pve, volid: string): Volume {
   return volume
 }
 
-/** In bytes, with what a linked clone reads from its base. */
+/** Returns the written bytes of a volume, together with those of its base. */
 function writtenIn(pve: Pve, volid: string): number {
   const { written, parent } = volumeOf(pve, volid)
   return written + (parent === undefined ? 0 : writtenIn(pve, parent))
 }
 
-/** A snapshot in a thin pool shares blocks, but needs nothing of what it was made from. */
+/** Checks for thin pools: a linked clone there shares blocks but does not need its base. */
 function isIndependent({ type }: StorageConfig): boolean {
   return type === 'lvmthin'
 }
 
-/** A copy for another VM, or for the same one on another storage. A linked copy stays on its base's storage. */
+/** Copies a volume for another VM, or to another storage. A linked copy must be on the storage of its base. */
 export function cloneVolume(
   pve: Pve,
   source: string,
@@ -169,7 +177,7 @@ export function cloneVolume(
   })
 }
 
-/** Grows a disk to `size` bytes where its storage has room for it. */
+/** Grows a disk to `size` bytes. @throws {ApiError} if its storage has no room. */
 export async function growVolume(pve: Pve, volid: string, size: number): Promise<void> {
   const volume = volumeOf(pve, volid)
   const before = volume.size
@@ -187,7 +195,7 @@ function isBase(volid: string): boolean {
   return /[:/]base-\d+-disk-\d+[^/]*$/.test(volid)
 }
 
-/** A full copy for the same VM on another node's storage. */
+/** Makes a full copy for the same VM on another node's storage. */
 export function copyOf(here: Pve, there: Pve, volid: string, storage: string): Promise<NewVolume> {
   const { path: from, size, vmid } = volumeOf(here, volid)
   const free = diskName(there, storage, vmid)
@@ -202,7 +210,7 @@ export function isBaseInUse(pve: Pve, volid: string): boolean {
   return Object.values(pve.store.state.volumes).some(volume => volume.parent === volid)
 }
 
-/** Removes a volume for good. A base that linked clones need stays. */
+/** Deletes a volume. @throws {ApiError} for a base that linked clones need. */
 export async function freeVolume(pve: Pve, volid: string): Promise<void> {
   const volume = volumeOf(pve, volid)
   if (isBaseInUse(pve, volid)) throw failure(`base volume '${volid}' is still in use by linked cloned`)
@@ -210,7 +218,7 @@ export async function freeVolume(pve: Pve, volid: string): Promise<void> {
   delete pve.store.state.volumes[volid]
 }
 
-/** What a template's disks are called. The volume's path stays, only its name tells that it is a base now. */
+/** Gives a volume the name of a template's disk, `base-...`. Its path stays. Returns the new volume id. */
 export function renameToBase(pve: Pve, volid: string): string {
   const volume = volumeOf(pve, volid)
   const renamed = volid.replace(/(^|[:/])vm-(\d+-disk-\d+)/, '$1base-$2')

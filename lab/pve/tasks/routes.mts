@@ -1,16 +1,15 @@
-/** /nodes/{node}/tasks: what workers did, for those who may know. */
+/** /nodes/{node}/tasks: lists, status and logs of tasks. */
 
 import { parameterError } from '../core/errors.mts'
 import { flag, integer, nodeName, optional, text, vmid } from '../core/parameters.mts'
 import { anyone, type Caller, hasAll, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import type { ApiObject } from '../core/route.mts'
-import { Answer, type Route, route } from '../core/route.mts'
+import { Answer, type ApiObject, type Route, route } from '../core/route.mts'
 import type { TaskRecord } from '../core/state.mts'
 import { isTokenId, ownerOf } from '../core/user-cfg.mts'
-import { UNEXPECTED_STATUS } from './interrupted.mts'
+import { UNEXPECTED_STATUS } from './tasks.mts'
 
-/** A user owns what its tokens started; a token owns only what itself started. */
+/** Checks ownership: a user owns the tasks of its tokens, a token only its own. */
 function isOwn(caller: Caller, task: TaskRecord): boolean {
   return task.authid === caller.authid || ownerOf(task.authid) === caller.authid
 }
@@ -19,7 +18,7 @@ function isUpid(text: string): boolean {
   return /^UPID:[a-zA-Z0-9-]+:[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:[^:\s/]+:[^:\s/]*:[^:\s/]+:$/i.test(text)
 }
 
-/** The node a task ran on, which its id says. */
+/** Reads the node of a task from its UPID. */
 function nodeOf(task: TaskRecord): string {
   return task.upid.split(':')[1]!
 }
@@ -55,7 +54,7 @@ function identityOf(task: TaskRecord): ApiObject {
   }
 }
 
-/** A line of a task list: here a finished task's status is its exit status. */
+/** Returns an entry of a task list. Here the status of a finished task is its exit status. */
 export function taskEntry(task: TaskRecord): ApiObject {
   return {
     ...identityOf(task),
@@ -71,7 +70,7 @@ function statusOf(task: TaskRecord): ApiObject {
   }
 }
 
-/** What a worker that died left is neither a success nor an error. */
+/** Returns the kind of an exit status for `statusfilter`. A worker that died has the kind `unknown`. */
 function kindOfStatus(status: string): string {
   if (status === 'OK') return 'ok'
   if (status.startsWith('WARNINGS')) return 'warning'
@@ -106,7 +105,7 @@ function fits(task: TaskRecord, filter: TaskFilter): boolean {
   )
 }
 
-/** A page of anything, with the total that clients page by. */
+/** Returns a page of a list with the total number of entries. @param limit 0: no limit. */
 function page<T>(all: T[], start: number, limit: number): Answer {
   const end = limit === 0 ? undefined : start + limit
   return new Answer(all.slice(start, end), { total: all.length })
@@ -157,7 +156,7 @@ export const nodeTaskRoutes: Route[] = [
     },
     handle({ pve, caller, params }) {
       const { log } = requireTask(pve, caller, params.upid, 'Sys.Audit')
-      // A task that said nothing still answers with one line, as Proxmox's log reader does.
+      // An empty log has one line, as from Proxmox's log reader (`dump_logfile` in PVE/Tools.pm).
       const lines = log.length > 0 ? log : ['no content']
       return page(
         lines.map((t, index) => ({ n: index + 1, t })),

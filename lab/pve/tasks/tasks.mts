@@ -1,17 +1,31 @@
-/** Worker tasks: each has a UPID, runs beside the request that started it, and leaves a log. */
+/** Worker tasks. Each has a UPID, runs in parallel to the request that started it, and writes a log. */
 
 import { messageOf } from '../core/errors.mts'
 import type { Faults } from '../core/fault.mts'
-import type { TaskRecord } from '../core/state.mts'
+import type { State, TaskRecord } from '../core/state.mts'
 import type { Store } from '../core/store.mts'
 import type { TaskContext, TaskStart, Tasks } from '../core/task.mts'
 import { withTaskFaults } from '../faults/task-faults.mts'
-import { formatUpid } from './upid.mts'
 
-/** Finished tasks beyond this many are forgotten, oldest first. */
+/** Number of tasks to keep. The oldest finished tasks go first. */
 const KEPT_TASKS = 500
-/** With time scale 0 a request waits this long for its worker, so that the first poll finds it done. */
-const AT_ONCE_MILLISECONDS = 500
+/** Wait of a request for its worker with time scale 0, so that the first poll finds the task done. */
+const AT_ONCE_MS = 500
+
+/** Status that Proxmox gives a task whose log has no last line. */
+export const UNEXPECTED_STATUS = 'unexpected status'
+
+/**
+ * Marks tasks as ended that ran when a server was killed, as in a power failure of a node. Locks in configs and
+ * unfinished VMs and volumes stay, as on Proxmox.
+ * @param now seconds since the epoch.
+ */
+export function endInterrupted({ tasks }: State, now: number): void {
+  for (const task of tasks.filter(each => each.exitstatus === undefined)) {
+    task.exitstatus = UNEXPECTED_STATUS
+    task.endtime = now
+  }
+}
 
 function contextOf(
   record: TaskRecord,
@@ -33,7 +47,7 @@ interface Run {
   record: TaskRecord
   work: TaskStart['work']
   controller: AbortController
-  /** The node's clock, in seconds. */
+  /** Reads the node's clock in seconds since the epoch. */
   now(): number
 }
 
@@ -49,11 +63,11 @@ async function run({ record, work, controller, now }: Run): Promise<void> {
     record.log.push(`TASK ERROR: ${status}`)
   }
   record.endtime = now()
-  // Task indexes are one line per task, so only the first line of an error is its status.
+  // Proxmox's index has one line per task, so the status is the first line of an error.
   record.exitstatus = status.split('\n')[0]!
 }
 
-/** What a task did but nobody can remember after a restart is no success, and nobody awaits the worker to tell. */
+/** Makes a task fail whose result could not be saved: a restart would lose it. */
 function noteUnsaved(record: TaskRecord, error: unknown): void {
   record.exitstatus = `cannot save the state: ${messageOf(error)}`
   record.log.push(`TASK ERROR: ${record.exitstatus}`)
@@ -62,11 +76,12 @@ function noteUnsaved(record: TaskRecord, error: unknown): void {
 interface TaskOptions {
   store: Store
   node: string
-  /** Milliseconds since the epoch; processes are told apart by when they started after it. */
+  /** Milliseconds since the epoch. `pstart` of a task counts from here. */
   bootedAt: number
+  /** True: a request waits up to AT_ONCE_MS for its worker. */
   endAtOnce: boolean
   faults: Faults
-  /** The node's clock, in milliseconds since the epoch. */
+  /** Reads the node's clock in milliseconds since the epoch. */
   now(): number
 }
 
@@ -84,8 +99,19 @@ function createRecord(options: TaskOptions, pid: number, task: TaskStart): TaskR
     id: task.id,
     authid: task.authid,
   }
-  const upid = formatUpid({ node: task.node ?? options.node, ...identity })
+  const upid = formatUpid(task.node ?? options.node, identity)
   return { upid, ...identity, endtime: undefined, log: [], exitstatus: undefined }
+}
+
+function hex(value: number): string {
+  return value.toString(16).toUpperCase().padStart(8, '0')
+}
+
+type Identity = Pick<TaskRecord, 'pid' | 'pstart' | 'starttime' | 'type' | 'id' | 'authid'>
+
+/** Returns `UPID:node:pid:pstart:starttime:type:id:user@realm[!tokenid]:` with numbers in hex (PVE/Tools.pm). */
+function formatUpid(node: string, { pid, pstart, starttime, type, id, authid }: Identity): string {
+  return `UPID:${node}:${hex(pid)}:${hex(pstart)}:${hex(starttime)}:${type}:${id}:${authid}:`
 }
 
 function prune(tasks: TaskRecord[]): void {
@@ -102,7 +128,7 @@ function delay(milliseconds: number): Promise<void> {
 export function createTasks(options: TaskOptions): Tasks {
   const { store } = options
   const running = new Map<string, { done: Promise<void>; controller: AbortController }>()
-  const find = (upid: string) => store.state.tasks.find(task => task.upid === upid)
+  const find = (upid: string): TaskRecord | undefined => store.state.tasks.find(task => task.upid === upid)
   let lastPid = Math.max(1000, ...store.state.tasks.map(task => task.pid))
 
   return {
@@ -119,7 +145,7 @@ export function createTasks(options: TaskOptions): Tasks {
         .catch(error => noteUnsaved(record, error))
         .finally(() => running.delete(record.upid))
       running.set(record.upid, { done, controller })
-      if (options.endAtOnce) await Promise.race([done, delay(AT_ONCE_MILLISECONDS)])
+      if (options.endAtOnce) await Promise.race([done, delay(AT_ONCE_MS)])
       return record.upid
     },
     abort: upid => running.get(upid)?.controller.abort(),

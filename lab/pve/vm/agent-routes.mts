@@ -1,12 +1,14 @@
-/** The guest agent: plain commands, programs, files. PVE 8 has one privilege for all of it, PVE 9 several. */
+/** /nodes/{node}/qemu/{vmid}/agent: commands, programs and files. PVE 8 has one privilege for all, PVE 9 several. */
 
-import type { Method } from '../core/method.mts'
-import { flag, integer, nodeName, optional, text, vmid } from '../core/parameters.mts'
-import type { Permission } from '../core/permission.mts'
-import { allOf, anyOf } from '../core/permission.mts'
+import { AgentCommandFailed, AgentNotRunning } from '../../guests/driver.mts'
+import { failure } from '../core/errors.mts'
+import { flag, integer, type Method, nodeName, optional, text, vmid } from '../core/parameters.mts'
+import { allOf, anyOf, type Permission } from '../core/permission.mts'
 import type { MajorVersion } from '../core/privileges.mts'
-import { type Route, route } from '../core/route.mts'
-import { callAgent, execStatus } from './agent.mts'
+import type { Pve } from '../core/pve.mts'
+import { type ApiObject, type Route, route } from '../core/route.mts'
+import { withAgentFaults } from '../faults/agent-faults.mts'
+import { findVm, hasAgentChannel } from './vm.mts'
 
 const path = '/nodes/{node}/qemu/{vmid}/agent'
 const vm = { node: nodeName, vmid }
@@ -21,7 +23,7 @@ function needs(...privileges: string[]): Record<MajorVersion, Permission> {
 const AUDIT = ['VM.GuestAgent.Audit', 'VM.GuestAgent.Unrestricted']
 const FILE_SYSTEMS = ['VM.GuestAgent.FileSystemMgmt', 'VM.GuestAgent.Unrestricted']
 
-/** Commands without arguments; each is `guest-` and its name in the agent's own protocol. */
+/** Commands without arguments. The name in the agent's own protocol begins with `guest-`. */
 const COMMANDS: [method: Method, privileges: string[], names: string[]][] = [
   ['POST', AUDIT, ['ping']],
   [
@@ -35,6 +37,26 @@ const COMMANDS: [method: Method, privileges: string[], names: string[]][] = [
   ['POST', FILE_SYSTEMS, ['fstrim']],
   ['POST', ['VM.PowerMgmt', 'VM.GuestAgent.Unrestricted'], ['shutdown']],
 ]
+
+/** Runs a command of the agent's protocol; returns its `return` value. @throws {ApiError} with Proxmox's text. */
+async function callAgent(
+  pve: Pve,
+  vmid: number,
+  command: string,
+  args: Record<string, unknown> = {},
+): Promise<unknown> {
+  const vm = findVm(pve, vmid)
+  if (!hasAgentChannel(vm.config)) throw failure('No QEMU guest agent configured')
+  const live = pve.live.get(vmid)
+  if (!live) throw failure(`VM ${vmid} is not running`)
+  try {
+    return await withAgentFaults(pve.faults, { vmid, command }, () => live.guest.agent(command, args))
+  } catch (error) {
+    if (error instanceof AgentNotRunning) throw failure('QEMU guest agent is not running')
+    if (error instanceof AgentCommandFailed) throw failure(`Agent error: ${error.message}`)
+    throw error
+  }
+}
 
 function commandRoute(method: Method, privileges: string[], name: string): Route {
   return route({
@@ -50,18 +72,33 @@ function base64(value: string): string {
   return Buffer.from(value, 'utf8').toString('base64')
 }
 
-/** Opens a file in the guest, gives its handle to `use`, and closes it whatever happens. */
+function decode(data: unknown): string {
+  return Buffer.from(String(data ?? ''), 'base64').toString('utf8')
+}
+
+/** Converts an answer of `guest-exec-status`: decodes the output from base64, and makes flags 0 or 1. */
+function execStatus(result: ApiObject): ApiObject {
+  const { 'out-data': out, 'err-data': err, exited, ...rest } = result
+  return {
+    ...rest,
+    exited: exited ? 1 : 0,
+    ...(out !== undefined && { 'out-data': decode(out) }),
+    ...(err !== undefined && { 'err-data': decode(err) }),
+  }
+}
+
+/** Opens a file in the guest, gives its handle to `use`, and closes it even after an error. */
 async function withGuestFile<T>(
-  call: (command: string, args: Record<string, unknown>) => Promise<unknown>,
-  file: string,
+  pve: Pve,
+  { vmid, file }: { vmid: number; file: string },
   mode: 'r' | 'w',
   use: (handle: unknown) => Promise<T>,
 ): Promise<T> {
-  const handle = await call('guest-file-open', { path: file, mode })
+  const handle = await callAgent(pve, vmid, 'guest-file-open', { path: file, mode })
   try {
     return await use(handle)
   } finally {
-    await call('guest-file-close', { handle })
+    await callAgent(pve, vmid, 'guest-file-close', { handle })
   }
 }
 
@@ -94,7 +131,7 @@ export const qemuAgentRoutes: Route[] = [
     parameters: { ...vm, pid: integer },
     async handle({ pve, params }) {
       const result = await callAgent(pve, params.vmid, 'guest-exec-status', { pid: params.pid })
-      return execStatus(result as Record<string, unknown>)
+      return execStatus(result as ApiObject)
     },
   }),
   route({
@@ -103,16 +140,10 @@ export const qemuAgentRoutes: Route[] = [
     permission: needs('VM.GuestAgent.FileRead', 'VM.GuestAgent.Unrestricted'),
     parameters: { ...vm, file: text },
     handle: ({ pve, params }) =>
-      withGuestFile(
-        (command, args) => callAgent(pve, params.vmid, command, args),
-        params.file,
-        'r',
-        async handle => {
-          const read = await callAgent(pve, params.vmid, 'guest-file-read', { handle, count: MAX_FILE_BYTES })
-          const { 'buf-b64': data } = read as { 'buf-b64': string }
-          return { content: Buffer.from(data, 'base64').toString('utf8') }
-        },
-      ),
+      withGuestFile(pve, params, 'r', async handle => {
+        const read = await callAgent(pve, params.vmid, 'guest-file-read', { handle, count: MAX_FILE_BYTES })
+        return { content: decode((read as ApiObject)['buf-b64']) }
+      }),
   }),
   route({
     method: 'POST',
@@ -120,14 +151,9 @@ export const qemuAgentRoutes: Route[] = [
     permission: needs('VM.GuestAgent.FileWrite', 'VM.GuestAgent.Unrestricted'),
     parameters: { ...vm, file: text, content: text, encode: optional(flag) },
     handle: ({ pve, params }) =>
-      withGuestFile(
-        (command, args) => callAgent(pve, params.vmid, command, args),
-        params.file,
-        'w',
-        async handle => {
-          const data = params.encode === false ? params.content : base64(params.content)
-          await callAgent(pve, params.vmid, 'guest-file-write', { handle, 'buf-b64': data })
-        },
-      ),
+      withGuestFile(pve, params, 'w', async handle => {
+        const data = params.encode === false ? params.content : base64(params.content)
+        await callAgent(pve, params.vmid, 'guest-file-write', { handle, 'buf-b64': data })
+      }),
   }),
 ]

@@ -1,4 +1,4 @@
-/** Turns the drives a client asks for into volumes of the VM. */
+/** Makes the volumes for drives that a client asks for. */
 
 import { failure, parameterError } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
@@ -10,6 +10,7 @@ import {
   cloneVolume,
   createCloudInitVolume,
   createVolume,
+  dropVolumes,
   importVolume,
   type NewVolume,
   volumeOf,
@@ -26,27 +27,28 @@ import {
 } from './drive.mts'
 
 const GIB = 1024 ** 3
-/** `tank:32` asks for a new disk of 32 GiB; `tank:0` with `import-from` for one as large as its image. */
+/** Text for a new disk: `tank:32` means 32 GiB; `tank:0` with `import-from` means the size of the image. */
 const NEW_DISK = /^([^/:\s]+):(\d+(?:\.\d+)?)$/
 
+/** Reads the storage and size of a new disk; undefined for other drives. */
 export function newDiskOf(drive: Drive): { storage: string; bytes: number } | undefined {
   const [, storage, gib] = NEW_DISK.exec(drive.file) ?? []
   return storage === undefined ? undefined : { storage, bytes: Math.round(Number(gib) * GIB) }
 }
 
-/** `tank:cloudinit` asks for a cloud-init drive that is still to be made. */
+/** Reads the storage of a new cloud-init drive from `tank:cloudinit`; undefined for other drives. */
 export function newCloudInitOf(drive: Drive): string | undefined {
   return /^([^/:\s]+):cloudinit$/.exec(drive.file)?.[1]
 }
 
-/** A CD is the `cdrom` alias' meaning: the second IDE slot. */
+/** Replaces the alias `cdrom` by its meaning: a CD in `ide2`. */
 export function resolveCdromAlias(settings: VmConfig): VmConfig {
   const { cdrom, ...rest } = settings
   if (!cdrom) return rest
   return { ...rest, ide2: cdrom.includes('media=') ? cdrom : `${cdrom},media=cdrom` }
 }
 
-/** What can be told without touching a volume; throws a 400 that names the slot. */
+/** Checks a drive without reading a volume. @throws {ApiError} 400 that names the slot. */
 export function requireSaneDrive(slot: string, drive: Drive): void {
   const wanted = newDiskOf(drive)
   if (drive.options['import-from'] !== undefined && wanted?.bytes !== 0)
@@ -93,7 +95,7 @@ async function attachCloudInit(
   return created
 }
 
-/** An existing volume keeps its true size, whatever the client wrote. */
+/** Sets the size in a drive's options to the true size of its volume. */
 async function attachExisting(pve: Pve, drive: Drive): Promise<void> {
   if (!parseVolumeId(drive.file)) return
   const size =
@@ -103,7 +105,7 @@ async function attachExisting(pve: Pve, drive: Drive): Promise<void> {
   drive.options['size'] = formatSize(size)
 }
 
-/** The config text of one drive once its volume exists. Volumes it makes are added to `created`. */
+/** Makes a drive's volume if necessary and returns the text for the config. Adds new volumes to `created`. */
 async function attach(
   pve: Pve,
   vmid: number,
@@ -119,36 +121,26 @@ async function attach(
   return formatDrive(drive)
 }
 
-export interface Attached {
-  /** The settings with every drive naming a volume. */
-  settings: VmConfig
-  created: NewVolume[]
-  /** Removes what was made, when a later step fails. */
-  undo(): Promise<void>
-}
-
-/** Makes the volumes `settings` asks for. `config` is the VM's config with them. */
+/**
+ * Makes the volumes that `settings` asks for. If one fails, removes the others.
+ * @param config the VM's config together with `settings`.
+ * @returns `settings` in which every drive names a volume.
+ */
 export async function attachDrives(
   pve: Pve,
   vmid: number,
   settings: VmConfig,
   config: VmConfig,
   task: TaskContext,
-): Promise<Attached> {
+): Promise<VmConfig> {
   const created: NewVolume[] = []
   const attached = { ...settings }
-  const undo = async () => {
-    for (const { volid, volume } of created) {
-      await pve.driver.deleteDisk(volume.path)
-      delete pve.store.state.volumes[volid]
-    }
-  }
   try {
     for (const slot of Object.keys(settings).filter(isDriveSlot))
       attached[slot] = await attach(pve, vmid, config, slot, created, task)
   } catch (error) {
-    await undo()
+    await dropVolumes(pve, created)
     throw error
   }
-  return { settings: attached, created, undo }
+  return attached
 }

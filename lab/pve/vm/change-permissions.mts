@@ -1,4 +1,4 @@
-/** Which changes of a VM's config the caller may make, option by option. */
+/** Permissions for changes of a VM's config, option by option (PVE/API2/Qemu.pm). */
 
 import { failure } from '../core/errors.mts'
 import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../core/permission.mts'
@@ -11,7 +11,7 @@ import { type Drive, drivesOf, isCdrom, isCloudInit, isDriveSlot, parseDrive } f
 import { nicsOf } from './identity.mts'
 import { privilegesToChange } from './options.mts'
 
-/** A VM that is still to be created may get its rights from the pool it goes into. */
+/** VM of a change. For a new VM, privileges on its pool are enough. */
 interface Target {
   vmid: number
   pool: string | undefined
@@ -24,7 +24,7 @@ function requireOnVm(caller: Caller, target: Target, privileges: string[], mode:
   require(caller, `/vms/${target.vmid}`, ...privileges)
 }
 
-/** The rights to put a drive into its slot, or to take it out. */
+/** Checks the privileges to attach or remove a drive. */
 function requireDriveChange(caller: Caller, target: Target, drive: Drive): void {
   if (isCloudInit(drive)) requireOnVm(caller, target, ['VM.Config.Cloudinit', 'VM.Config.CDROM'], 'all')
   else requireOnVm(caller, target, [isCdrom(drive) ? 'VM.Config.CDROM' : 'VM.Config.Disk'], 'all')
@@ -35,14 +35,14 @@ function requireOptionChange(caller: Caller, target: Target, key: string, value:
   const privileges = privilegesToChange(key, value)
   if (privileges === undefined) throw failure(`only root can set '${key}' config`)
   requireOnVm(caller, target, privileges, 'any')
-  // The start-up order says when the host itself is ready, so it is the host's business too.
+  // The start-up order also affects the boot of the host.
   if (key === 'startup') requireAll(caller, '/', 'Sys.Modify')
 }
 
 function requireImportAccess(pve: Pve, caller: Caller, source: string, vmid: number): void {
   const owner = pve.store.state.volumes[source]?.vmid
   if (owner !== undefined) requireAll(caller, `/vms/${owner}`, 'VM.Clone')
-  // Paths of the host are root's alone; `requireVolumeAccess` refuses them to everybody else.
+  // Only root may use paths of the host. `requireVolumeAccess` refuses them to everybody else.
   else if (parseVolumeId(source) || caller.authid !== 'root@pam')
     requireVolumeAccess(pve, caller, source, vmid)
 }
@@ -61,7 +61,7 @@ function requireNewDisk(pve: Pve, caller: Caller, vmid: number, drive: Drive & {
   if (source !== undefined) requireImportAccess(pve, caller, source, vmid)
 }
 
-/** SDN.Use on the bridge, or on its VLAN where the card has a tag. */
+/** Checks SDN.Use on each network card's bridge, or on the VLAN of the bridge if the card has a tag. */
 export function requireBridges(caller: Caller, config: VmConfig): void {
   for (const [, { options }] of nicsOf(config)) {
     if (options['bridge'] === undefined) continue
@@ -71,7 +71,7 @@ export function requireBridges(caller: Caller, config: VmConfig): void {
   }
 }
 
-/** Throws the 403 of the first thing in `settings` the caller may not set, or may not take storage for. */
+/** Checks all options and drives of `settings`. @throws {ApiError} 403 for the first that the caller may not set. */
 export function requireSettings(pve: Pve, caller: Caller, target: Target, settings: VmConfig): void {
   for (const [key, value] of Object.entries(settings)) requireOptionChange(caller, target, key, value)
   for (const [, drive] of drivesOf(settings)) {
@@ -81,7 +81,7 @@ export function requireSettings(pve: Pve, caller: Caller, target: Target, settin
   requireBridges(caller, settings)
 }
 
-/** The same for options that are to be removed; what a drive is, its present value tells. */
+/** Checks the removal of options. @param config present config, which says what kind of drive a slot has. */
 export function requireRemovals(caller: Caller, vmid: number, keys: string[], config: VmConfig): void {
   const target = { vmid, pool: undefined }
   for (const key of keys) {

@@ -1,22 +1,21 @@
-/** Clones: a full one copies every disk, a linked one builds on its template's. */
+/** Clones of VMs. A full clone copies every disk, a linked one uses the disks of its template. */
 
 import { onNode, requireNode } from '../core/cluster.mts'
-import { DURATIONS } from '../core/durations.mts'
 import { failure, parameterError } from '../core/errors.mts'
 import { type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
-import type { TaskContext } from '../core/task.mts'
+import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { requireSpace } from '../storage/access.mts'
-import { parseVolumeId, storageOf } from '../storage/storages.mts'
-import { cloneVolume, createCloudInitVolume, type NewVolume } from '../storage/volumes.mts'
+import { parseVolumeId, requireForImages, storageOf } from '../storage/storages.mts'
+import { cloneVolume, createCloudInitVolume, dropVolumes, type NewVolume } from '../storage/volumes.mts'
 import { requireBridges } from './change-permissions.mts'
 import { claimVmid, joinPool, releaseVmid } from './create.mts'
 import { type Drive, drivesOf, formatDrive, isCdrom, isCloudInit } from './drive.mts'
 import { withNewIdentity } from './identity.mts'
 import { findVm, isRunning, isTemplate, requireUnlocked } from './vm.mts'
 
-/** Seconds either lock is waited for; a second clone of a running VM fails when the first takes longer. */
+/** Wait for each of the two locks. A second clone of a running VM fails if the first takes longer. */
 const LOCK_SECONDS = 1
 
 export interface Cloning {
@@ -24,30 +23,30 @@ export interface Cloning {
   newid: number
   name: string | undefined
   description: string | undefined
-  /** Undefined: linked for a template, full otherwise. */
+  /** Undefined: linked for a template, otherwise full. */
   full: boolean | undefined
   storage: string | undefined
-  /** Of the copied disks; the storage's own by default. */
+  /** Format of the copied disks. Undefined: the default of the storage. */
   format: string | undefined
   pool: string | undefined
-  /** Another node than the source's, which the clone goes to. */
+  /** Node for the clone if it differs from the source's. */
   target: string | undefined
 }
 
-/** Options that belong to the source alone. */
+/** Options that a clone does not get. */
 const NOT_CLONED = new Set(['lock', 'template', 'protection', 'snapstate', 'parent', 'snaptime'])
 
 function isFull(cloning: Cloning, config: VmConfig): boolean {
   return cloning.full ?? !isTemplate(config)
 }
 
-/** A cloud-init drive is a CD here: nobody needs a right to the space for it. */
+/** Checks the space for a copied drive. A cloud-init drive counts as a CD, which needs no privilege. */
 function requireDriveSpace(pve: Pve, caller: Caller, drive: Drive, storage: string | undefined): void {
   if (drive.file === 'cdrom') requireAll(caller, '/', 'Sys.Console')
   else if (!isCdrom(drive)) requireSpace(pve, caller, storage ?? drive.file.split(':')[0]!)
 }
 
-/** Every volume, CDs included, is on a storage that other nodes have too. */
+/** Checks that all volumes, even CDs, are on shared storages. */
 function isOnSharedStorage(pve: Pve, config: VmConfig): boolean {
   return drivesOf(config).every(([, { file }]) => {
     const id = parseVolumeId(file)
@@ -55,15 +54,14 @@ function isOnSharedStorage(pve: Pve, config: VmConfig): boolean {
   })
 }
 
-/** A storage for the copies: of disks, on this node, and on the target it must be one and the same. */
+/** Checks the storage for the copies: it accepts disks, and it is shared if the clone goes to another node. */
 function requireCloneStorage(pve: Pve, id: string, target: string | undefined): void {
-  if (!storageOf(pve, id).content.includes('images'))
-    throw parameterError({ storage: `storage '${id}' does not support vm images` })
+  requireForImages(pve, id)
   if (target === undefined) return
   if (!storageOf(onNode(pve, target), id).shared) throw failure(`can't clone to non-shared storage '${id}'`)
 }
 
-/** What is checked when the request comes, and again by the worker once it holds the locks. */
+/** Checks a clone: in the request, and again in the worker when it holds the locks. @throws {ApiError} */
 export function requireCloneable(pve: Pve, caller: Caller, cloning: Cloning): Vm {
   const { storage, target } = cloning
   if (target !== undefined) requireNode(pve.store.state, target)
@@ -116,21 +114,13 @@ async function copyConfig(copy: Copy, source: VmConfig): Promise<VmConfig> {
   return config
 }
 
-async function undo(copy: Copy): Promise<void> {
-  for (const { volid, volume } of copy.created) {
-    await copy.pve.driver.deleteDisk(volume.path)
-    delete copy.pve.store.state.volumes[volid]
-  }
-  releaseVmid(copy.pve, copy.cloning.newid)
-}
-
-/** What the cluster's file system says to a second config of one VMID, which only the worker finds out. */
+/** Refuses a VMID that exists, with the text of the cluster's file system. Only the worker notices that. */
 function requireFreeInCluster(pve: Pve, vmid: number): void {
   const file = `/etc/pve/nodes/${pve.node}/qemu-server/${vmid}.conf`
   if (pve.store.state.vms[vmid]) throw failure(`close (rename) atomic file '${file}' failed: File exists`)
 }
 
-/** Holds the target's id and copies into it. The caller holds both locks. */
+/** Claims the new VMID and copies into it. The caller holds both locks. */
 async function cloneLocked(pve: Pve, caller: Caller, cloning: Cloning, task: TaskContext): Promise<void> {
   const source = requireCloneable(pve, caller, cloning)
   requireFreeInCluster(pve, cloning.newid)
@@ -143,12 +133,13 @@ async function cloneLocked(pve: Pve, caller: Caller, cloning: Cloning, task: Tas
     target.config = await copyConfig(copy, source.config)
     target.node = cloning.target ?? pve.node
   } catch (error) {
-    await undo(copy)
+    await dropVolumes(pve, copy.created)
+    releaseVmid(pve, cloning.newid)
     throw failure(`clone failed: ${(error as Error).message}`)
   }
 }
 
-/** The worker. The target's id is only taken here, so of two clones of one id the second fails here. */
+/** Runs the worker. It takes the new VMID only here: of two clones to one VMID, the second fails here. */
 export async function cloneVm(pve: Pve, caller: Caller, cloning: Cloning, task: TaskContext): Promise<void> {
   await pve.pause(DURATIONS.cloneFork)
   const lockSource = isRunning(pve, cloning.vmid) ? pve.locks.exclusive : pve.locks.shared

@@ -1,9 +1,10 @@
-/** The cloud-init drive Proxmox generates from a VM's config. */
+/** Generates the cloud-init drive from a VM's config, as PVE/QemuServer/Cloudinit.pm does. */
 
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
 import type { CloudInitDrive } from '../../guests/driver.mts'
+import { splitList } from '../core/parameters.mts'
 import type { Pve } from '../core/pve.mts'
 import type { VmConfig } from '../core/state.mts'
 import { requireFile } from '../storage/files.mts'
@@ -11,16 +12,12 @@ import { drivesOf, isCloudInit, parseProperties } from './drive.mts'
 import { nicsOf } from './identity.mts'
 import { isCloudInitOption } from './options.mts'
 
-function words(text: string | undefined): string[] {
-  return (text ?? '').split(/[\s,;]+/).filter(Boolean)
-}
-
-/** A name with dots is the whole name; otherwise the first search domain completes it. */
+/** Returns host name and FQDN. A name with dots is an FQDN. Others get the first search domain. */
 function hostnames(config: VmConfig, vmid: number): { hostname: string; fqdn?: string } {
   const name = config['name'] ?? `VM${vmid}`
   const hostname = name.split('.')[0] ?? name
   if (name.includes('.')) return { hostname, fqdn: name }
-  const domain = words(config['searchdomain'])[0]
+  const domain = splitList(config['searchdomain'])[0]
   return domain === undefined ? { hostname } : { hostname, fqdn: `${hostname}.${domain}` }
 }
 
@@ -45,7 +42,7 @@ function userData(config: VmConfig, vmid: number): string {
     ...(keys.length > 0 && { ssh_authorized_keys: keys }),
     chpasswd: { expire: false },
     ...(user !== 'root' && { users: ['default'] }),
-    // Proxmox lets new VMs upgrade their packages at first boot unless told otherwise.
+    // The default of `ciupgrade` is 1: the first boot upgrades packages.
     ...(config['ciupgrade'] !== '0' && { package_upgrade: true }),
   }
   return `#cloud-config\n${stringify(document, { lineWidth: 0 })}`
@@ -79,8 +76,8 @@ function networkConfig(config: VmConfig): string {
     const subnets = [...subnets4(parts), ...subnets6(parts)]
     return [{ type: 'physical', name: `eth${index}`, mac_address: nic.mac?.toLowerCase(), subnets }]
   })
-  const address = words(config['nameserver'])
-  const search = words(config['searchdomain'])
+  const address = splitList(config['nameserver'])
+  const search = splitList(config['searchdomain'])
   const resolver = {
     type: 'nameserver',
     ...(address.length > 0 && { address }),
@@ -90,7 +87,7 @@ function networkConfig(config: VmConfig): string {
   return stringify({ version: 1, config: [...cards, ...(hasResolver ? [resolver] : [])] }, { lineWidth: 0 })
 }
 
-/** A new instance to cloud-init whenever what it would do differs. */
+/** Returns meta-data. The instance id changes with user-data and network-config, so that cloud-init runs again. */
 function metaData(user: string, network: string): string {
   return `instance-id: ${createHash('sha1').update(user).update(network).digest('hex')}\n`
 }
@@ -103,10 +100,10 @@ export function hasCloudInitDrive(config: VmConfig): boolean {
   return drivesOf(config).some(([, drive]) => isCloudInit(drive))
 }
 
-/** What the drive holds for this config. `cicustom` replaces single files by snippets. */
+/** Generates the drive's files. `cicustom` replaces single files by snippets. */
 export async function generateCloudInit(pve: Pve, vmid: number, config: VmConfig): Promise<CloudInitDrive> {
   const custom = parseProperties(config['cicustom'] ?? '', '')
-  const pick = async (name: string, generate: () => string) =>
+  const pick = async (name: string, generate: () => string): Promise<string> =>
     custom[name] === undefined ? generate() : readSnippet(pve, custom[name])
   const user = await pick('user', () => userData(config, vmid))
   const network = await pick('network', () => networkConfig(config))
@@ -117,7 +114,7 @@ export async function generateCloudInit(pve: Pve, vmid: number, config: VmConfig
   }
 }
 
-/** The options that decide what is on the drive. */
+/** Selects the options that decide the drive's content. */
 export function cloudInitOptionsOf(config: VmConfig): VmConfig {
   return Object.fromEntries(
     Object.entries(config).filter(

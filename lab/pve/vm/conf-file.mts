@@ -1,4 +1,4 @@
-/** A VM's config as Proxmox writes it to `/etc/pve/qemu-server/N.conf`, and the digest of that text. */
+/** Digest of a VM's config in the format of `/etc/pve/qemu-server/N.conf`. */
 
 import { createHash } from 'node:crypto'
 import type { Vm, VmConfig } from '../core/state.mts'
@@ -21,14 +21,14 @@ function section(config: VmConfig): string {
     .join('')
 }
 
-/** The text of the file: options sorted, waiting changes in their own section. */
+/** Writes the file's text: sorted options, then waiting changes in their own section. */
 function writeConf(vm: Vm): string {
   const removed = vm.pendingDelete.length > 0 ? `delete: ${vm.pendingDelete.join(',')}\n` : ''
   const waiting = removed + section(vm.pending)
   return `${comment(vm.config['description'])}${section(vm.config)}${waiting && `\n[PENDING]\n${waiting}`}`
 }
 
-/** SHA-1 of the raw config; a client that sends an older one is told that the file changed. */
+/** Returns the SHA-1 of the raw config. A client that sends an older one gets an error. */
 export function digestOfVm(vm: Vm): string {
   return createHash('sha1').update(writeConf(vm)).digest('hex')
 }

@@ -1,14 +1,11 @@
-/** A VM's config, what of it waits for a start, and the cloud-init drive made from it. */
-
-import { DURATIONS } from '../core/durations.mts'
+/** /nodes/{node}/qemu/{vmid}/config, pending and cloudinit: a VM's options, present and waiting. */
 import { failure, parameterError } from '../core/errors.mts'
 import { flag, integer, nodeName, optional, splitList, text, vmid } from '../core/parameters.mts'
 import { allOf, anyOf, requireMaySkipLock } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import type { ApiObject } from '../core/route.mts'
-import { type Call, type Route, route } from '../core/route.mts'
+import { type ApiObject, type Call, type Route, route } from '../core/route.mts'
 import type { Vm } from '../core/state.mts'
-import type { TaskContext } from '../core/task.mts'
+import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { requireSaneDrive, resolveCdromAlias } from './attach.mts'
 import { cloudInitOptionsOf, generateCloudInit, hasCloudInitDrive } from './cloud-init.mts'
 import { digestOfVm } from './conf-file.mts'
@@ -75,10 +72,10 @@ function changeFrom({ pve, caller, params, raw }: Call<ChangeParameters>): Chang
   return change
 }
 
-/** What a change in the request itself has to say goes nowhere: only workers have a log. */
+/** Context without a log, for a change in the request itself. */
 const silent: TaskContext = { log: () => {}, warn: () => {}, signal: new AbortController().signal }
 
-/** Each option with its present value and the one that waits, in the shape of the web interface's table. */
+/** Lists each option with its present and its waiting value. */
 function pendingOf(vmRecord: Vm): ApiObject[] {
   const keys = new Set([...Object.keys(vmRecord.config), ...Object.keys(vmRecord.pending)])
   return [...keys].sort().map(key => {
@@ -92,7 +89,7 @@ function pendingOf(vmRecord: Vm): ApiObject[] {
   })
 }
 
-/** The cloud-init options beside those the present drive was made from. */
+/** Lists each cloud-init option with its value on the present drive and its value in the config. */
 function cloudInitChanges(vmRecord: Vm): ApiObject[] {
   const now = cloudInitOptionsOf(vmRecord.config)
   const then = vmRecord.cloudInitApplied ?? now

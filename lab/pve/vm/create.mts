@@ -1,29 +1,28 @@
-/** Creation of a VM: the id is claimed at once, disks are made by a worker. */
-
-import { DURATIONS } from '../core/durations.mts'
+/** Creates VMs. The request claims the VMID, a worker makes the disks. */
 import { failure } from '../core/errors.mts'
 import type { Caller } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
-import type { TaskContext } from '../core/task.mts'
+import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { attachDrives } from './attach.mts'
 import { drivesOf, isCdrom } from './drive.mts'
 import { addMacs, newIdentity } from './identity.mts'
-import { withHashedPassword } from './password.mts'
 import { startVm } from './power.mts'
+import { withHashedPassword } from './settings.mts'
+import { leavePools } from './vm.mts'
 
 const LOCK_SECONDS = 5
-/** What the node says it runs guests with; clients only show it. */
+/** Version of QEMU in `meta`. Clients only show it. */
 const QEMU_VERSION = { 8: '9.2.0', 9: '10.1.2' } as const
 
-export interface Creation {
+interface Creation {
   vmid: number
   settings: VmConfig
   pool: string | undefined
   start: boolean
 }
 
-/** First disk, first CD, first network card: what boots when nobody said so. */
+/** Returns the default boot order: first disk, first CD, first network card. */
 function defaultBootOrder(config: VmConfig): string {
   const drives = drivesOf(config)
   const disk = drives.find(([slot, drive]) => !isCdrom(drive) && !/^(efidisk|tpmstate)/.test(slot))?.[0]
@@ -36,10 +35,9 @@ function metaOf(pve: Pve): string {
   return `creation-qemu=${QEMU_VERSION[pve.version]},ctime=${Math.floor(Date.now() / 1000)}`
 }
 
-/** Puts a VM into a pool, out of any other. */
+/** Moves a VM to a pool. */
 export function joinPool(pve: Pve, vmid: number, poolid: string): void {
-  for (const pool of Object.values(pve.store.state.access.pools))
-    pool.vms = pool.vms.filter(id => id !== vmid)
+  leavePools(pve, vmid)
   pve.store.state.access.pools[poolid]!.vms.push(vmid)
 }
 
@@ -48,7 +46,7 @@ export function requirePool(pve: Pve, pool: string | undefined): void {
     throw failure(`pool '${pool}' does not exist`)
 }
 
-/** An entry that holds the id for a worker. */
+/** Makes a locked VM that holds the VMID for a worker. */
 export function claimVmid(pve: Pve, vmid: number, lock: 'create' | 'clone'): Vm {
   const rest = { pending: {}, pendingDelete: [], cloudInitApplied: undefined }
   const vm: Vm = { vmid, node: pve.node, config: { lock }, ...rest }
@@ -56,18 +54,17 @@ export function claimVmid(pve: Pve, vmid: number, lock: 'create' | 'clone'): Vm 
   return vm
 }
 
-/** Gives an id back when its worker failed. */
+/** Frees a VMID after its worker failed. */
 export function releaseVmid(pve: Pve, vmid: number): void {
   delete pve.store.state.vms[vmid]
-  for (const pool of Object.values(pve.store.state.access.pools))
-    pool.vms = pool.vms.filter(id => id !== vmid)
+  leavePools(pve, vmid)
 }
 
 async function fillVm(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext): Promise<void> {
   await pve.pause(DURATIONS.create)
   const wanted = addMacs(withHashedPassword(settings))
   const attached = await attachDrives(pve, vm.vmid, wanted, wanted, task)
-  const config: VmConfig = { ...newIdentity(), meta: metaOf(pve), ...attached.settings }
+  const config: VmConfig = { ...newIdentity(), meta: metaOf(pve), ...attached }
   vm.config = { boot: defaultBootOrder(config), ...config }
 }
 
@@ -80,7 +77,7 @@ async function createLocked(pve: Pve, vm: Vm, settings: VmConfig, task: TaskCont
   }
 }
 
-/** Starts the worker and returns its UPID; throws when the id is taken. */
+/** Starts the worker and returns its UPID. @throws {ApiError} if the VMID exists. */
 export function createVm(pve: Pve, caller: Caller, creation: Creation): Promise<string> {
   const { vmid, settings, pool } = creation
   const other = pve.store.state.vms[vmid]

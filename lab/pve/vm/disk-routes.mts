@@ -1,4 +1,4 @@
-/** A VM's disks: growing, moving, freeing, and turning them into a template's. */
+/** /nodes/{node}/qemu/{vmid}/resize, move_disk and template: operations on a VM's disks. */
 
 import { flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
 import { allOf } from '../core/permission.mts'

@@ -1,10 +1,10 @@
-/** Growing, moving and freeing a VM's disks, and turning them into a template's. */
+/** Resizes, moves and deletes a VM's disks, and converts a VM to a template. */
 
-import { DURATIONS } from '../core/durations.mts'
-import { failure, parameterError } from '../core/errors.mts'
+import { failure } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
-import { storageOf } from '../storage/storages.mts'
+import { DURATIONS } from '../core/task.mts'
+import { requireForImages } from '../storage/storages.mts'
 import {
   cloneVolume,
   freeVolume,
@@ -19,6 +19,7 @@ import {
   isRunning,
   isTemplate,
   keepUnused,
+  leavePools,
   requireDigest,
   requireUnlocked,
   requireUnprotected,
@@ -34,7 +35,7 @@ function requireDisk(config: VmConfig, slot: string): Drive {
   return drive
 }
 
-/** `+2G` grows by that much, `10G` grows to it. */
+/** Returns the new size in bytes. `+2G` adds 2 GiB, `10G` is the size itself. @throws {ApiError} for a smaller one. */
 function newSize(current: number, wanted: string): number {
   const bytes = parseSize(wanted.replace(/^\+/, ''))!
   const size = wanted.startsWith('+') ? current + bytes : bytes
@@ -42,7 +43,7 @@ function newSize(current: number, wanted: string): number {
   return size
 }
 
-/** Grows a disk and writes its size into the config. */
+/** Grows a disk and updates its size in the config. */
 export async function resizeDisk(
   pve: Pve,
   options: { vmid: number; disk: string; size: string; digest: string | undefined },
@@ -69,11 +70,10 @@ export function requireMovable(pve: Pve, vmid: number, disk: string, storage: st
   if (isCdrom(drive)) throw failure("you can't move a cdrom")
   if (drive.file.startsWith(`${storage}:`))
     throw failure("you can't move to the same storage with same format")
-  if (!storageOf(pve, storage).content.includes('images'))
-    throw parameterError({ storage: `storage '${storage}' does not support vm images` })
+  requireForImages(pve, storage)
 }
 
-/** Copies a disk to another storage and lets the VM use the copy; the original stays as `unusedN` by default. */
+/** Copies a disk to another storage and attaches the copy. The original stays as `unusedN` unless `remove` is set. */
 export async function moveDisk(
   pve: Pve,
   options: { vmid: number; disk: string; storage: string; format: string | undefined; remove: boolean },
@@ -91,7 +91,7 @@ export async function moveDisk(
   })
 }
 
-/** What a client is told before the worker: templates and running VMs cannot be converted. */
+/** Checks in the request that a VM can become a template. @throws {ApiError} if it is one, or runs. */
 export function requireConvertible(pve: Pve, vmid: number): Vm {
   const vm = findVm(pve, vmid)
   requireUnlocked(vm)
@@ -100,7 +100,7 @@ export function requireConvertible(pve: Pve, vmid: number): Vm {
   return vm
 }
 
-/** Makes a template of a stopped VM: its disks become bases. */
+/** Converts a stopped VM to a template. Its disks become bases. */
 export async function convertToTemplate(pve: Pve, vmid: number): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
     const vm = requireConvertible(pve, vmid)
@@ -111,7 +111,7 @@ export async function convertToTemplate(pve: Pve, vmid: number): Promise<void> {
   })
 }
 
-/** Every volume that belongs to the VM, attached or not. */
+/** Lists all volumes of a VM, attached or not. */
 function ownVolumes(pve: Pve, vmid: number): string[] {
   return Object.keys(pve.store.state.volumes).filter(volid => pve.store.state.volumes[volid]!.vmid === vmid)
 }
@@ -119,9 +119,9 @@ function ownVolumes(pve: Pve, vmid: number): string[] {
 function forgetVm(pve: Pve, vmid: number): void {
   const { access, vms } = pve.store.state
   delete vms[vmid]
-  // Whoever gets the id next must not inherit what was granted on this VM.
+  // A later VM with this VMID must not get the permissions of this one.
   access.acl = access.acl.filter(entry => entry.path !== `/vms/${vmid}`)
-  for (const pool of Object.values(access.pools)) pool.vms = pool.vms.filter(id => id !== vmid)
+  leavePools(pve, vmid)
 }
 
 export function requireDestroyable(pve: Pve, vmid: number): Vm {
@@ -133,11 +133,11 @@ export function requireDestroyable(pve: Pve, vmid: number): Vm {
 
 interface Destroying {
   skiplock: boolean
-  /** Volumes of the VMID that its config does not name go too. */
+  /** True: also deletes volumes of the VMID that its config does not name. */
   unreferenced: boolean
 }
 
-/** Removes a stopped VM with its disks, its ACLs and its place in a pool. */
+/** Deletes a stopped VM with its disks and ACLs, and removes it from its pool. */
 export async function destroyVm(
   pve: Pve,
   vmid: number,

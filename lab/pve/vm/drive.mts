@@ -1,6 +1,6 @@
-/** Drives and other `a,key=value` texts of a VM's config. */
+/** Drives, and other texts of the form `a,key=value` in a VM's config. */
 
-/** The first part has no key; the rest are options in their order. */
+/** A drive. Its text begins with the file, which may have no key. The options keep their order. */
 export interface Drive {
   /** `tank:vm-100-disk-0`, `none`, `tank:cloudinit`, `tank:32`, ... */
   file: string
@@ -14,8 +14,8 @@ export function isDriveSlot(key: string): boolean {
 }
 
 /**
- * `virtio=AA:BB,bridge=vmbr0` as a record; a part without `=` gets the name `first`. Blank parts are skipped,
- * as Proxmox does: clients send `file=tank:cloudinit,` too.
+ * Parses `virtio=AA:BB,bridge=vmbr0`. Skips empty parts, as Proxmox does: some clients send `file=tank:cloudinit,`.
+ * @param first key for a part without `=`.
  */
 export function parseProperties(value: string, first: string): Record<string, string> {
   const parts = value.split(',').filter(part => part.trim() !== '')
@@ -26,7 +26,7 @@ export function parseProperties(value: string, first: string): Record<string, st
   return Object.fromEntries(entries)
 }
 
-/** Undefined when the text names no file. */
+/** Parses a drive. Returns undefined if the text names no file. */
 export function parseDrive(value: string): Drive | undefined {
   const { file, volume, ...options } = parseProperties(value, 'file')
   const name = file ?? volume
@@ -37,32 +37,32 @@ export function formatDrive(drive: Drive): string {
   return [drive.file, ...Object.entries(drive.options).map(([key, value]) => `${key}=${value}`)].join(',')
 }
 
-/** A drive that exists, or is still to be made, as a cloud-init drive. */
+/** Checks for a cloud-init drive, existing or new. */
 export function isCloudInit(drive: Drive): boolean {
   return /:(?:.*\/)?(cloudinit$|vm-\d+-cloudinit)/.test(drive.file)
 }
 
-/** Anything that is mounted as a CD, the cloud-init drive included. */
+/** Checks for a CD. A cloud-init drive is one, too. */
 export function isCdrom(drive: Drive): boolean {
   return drive.options['media'] === 'cdrom' || isCloudInit(drive) || ['none', 'cdrom'].includes(drive.file)
 }
 
 const UNITS: Record<string, number> = { K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 }
 
-/** `10G`, `512M`, `2048` (bytes) as bytes. */
+/** Parses `10G`, `512M` or `2048` to bytes. */
 export function parseSize(size: string): number | undefined {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([KMGT])?$/.exec(size) ?? []
   return number === undefined ? undefined : Math.round(Number(number) * (unit ? UNITS[unit]! : 1))
 }
 
-/** The largest unit that says it in whole numbers, as Proxmox writes sizes into a config. */
+/** Formats bytes in the largest unit that gives a whole number, as Proxmox writes sizes to a config. */
 export function formatSize(bytes: number): string {
   for (const [unit, factor] of Object.entries(UNITS).reverse())
     if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`
   return String(bytes)
 }
 
-/** Every drive of a config, with its slot. */
+/** Lists the drives of a config. */
 export function drivesOf(config: Record<string, string>): [slot: string, drive: Drive][] {
   return Object.entries(config).flatMap(([slot, value]) => {
     const drive = isDriveSlot(slot) ? parseDrive(value) : undefined

@@ -1,11 +1,11 @@
-/** What makes a VM itself: MAC addresses, the SMBIOS uuid and the generation id. */
+/** The identity of a VM: MAC addresses, SMBIOS UUID and generation id. */
 
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { VmConfig } from '../core/state.mts'
 import { formatDrive, parseProperties } from './drive.mts'
 import { isNicModel } from './options.mts'
 
-/** Proxmox Server Solutions' own prefix. */
+/** Prefix of Proxmox Server Solutions. */
 const MAC_PREFIX = 'BC:24:11'
 
 function randomMac(): string {
@@ -14,14 +14,14 @@ function randomMac(): string {
     .toUpperCase()
 }
 
-export interface Nic {
+interface Nic {
   model: string
-  /** Upper case, colons; undefined until one is given. */
+  /** Upper case with colons; undefined if the client gave none. */
   mac: string | undefined
   options: Record<string, string>
 }
 
-/** Reads both ways to write one: `virtio=MAC,bridge=vmbr0` and `model=virtio,macaddr=MAC,...`. */
+/** Parses a network card in both forms: `virtio=MAC,bridge=vmbr0` and `model=virtio,macaddr=MAC,...`. */
 function parseNic(value: string): Nic {
   const { model: named, macaddr, ...rest } = parseProperties(value, 'model')
   const short = Object.keys(rest).find(isNicModel)
@@ -47,7 +47,7 @@ function mapNics(config: VmConfig, change: (nic: Nic) => Nic): VmConfig {
   )
 }
 
-/** The config's network cards, by key. */
+/** Lists the network cards of a config. */
 export function nicsOf(config: VmConfig): [key: string, nic: Nic][] {
   return Object.entries(config)
     .filter(([key]) => isNic(key))
@@ -59,7 +59,7 @@ export function addMacs(config: VmConfig): VmConfig {
   return mapNics(config, nic => ({ ...nic, mac: nic.mac ?? randomMac() }))
 }
 
-/** Options Proxmox adds to every new VM. */
+/** Returns the options that Proxmox adds to every new VM. */
 export function newIdentity(): VmConfig {
   return {
     smbios1: `uuid=${randomUUID()}`,
@@ -67,7 +67,7 @@ export function newIdentity(): VmConfig {
   }
 }
 
-/** The config of a clone: the same machine, but another one on the network and to its guest. */
+/** Returns the config of a clone, with new MAC addresses, UUID and generation id. */
 export function withNewIdentity(config: VmConfig): VmConfig {
   const { uuid: _, ...smbios } = parseProperties(config['smbios1'] ?? 'uuid=', 'uuid')
   const smbiosTexts = Object.entries({ uuid: randomUUID(), ...smbios }).map(

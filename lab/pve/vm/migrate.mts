@@ -1,12 +1,11 @@
-/** A VM moves to another node: disks on shared storage stay where they are, a node's own are copied. */
+/** Migrates a VM to another node. Disks on shared storages stay, a node's own disks are copied. */
 
 import { onNode, requireNode } from '../core/cluster.mts'
-import { DURATIONS } from '../core/durations.mts'
 import { failure, parameterError } from '../core/errors.mts'
 import { type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, Volume } from '../core/state.mts'
-import type { TaskContext } from '../core/task.mts'
+import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { type Relocation, relocate } from '../storage/relocate.mts'
 import { requireRoomForAll } from '../storage/space.mts'
 import { findVolume, parseVolumeId, storageOf } from '../storage/storages.mts'
@@ -14,18 +13,18 @@ import { isBaseInUse, volumeOf } from '../storage/volumes.mts'
 import { type Drive, drivesOf, formatDrive, parseDrive } from './drive.mts'
 import { findVm, isRunning, requireUnlocked } from './vm.mts'
 
-/** Seconds Proxmox waits for another migration of the same guest. */
+/** Wait of Proxmox for another migration of the same guest. */
 const LOCK_SECONDS = 10
 
-export interface Migration {
+interface Migration {
   vmid: number
   target: string
   online: boolean
-  /** `store`, `from:to,...`, or `1` for each to itself; undefined is the same. */
+  /** `store`, `from:to,...`, or `1`: each volume stays on the storage of the same name. Undefined means `1`. */
   targetstorage: string | undefined
 }
 
-/** Where each storage's volumes go. */
+/** Returns a function from each storage to its target storage. */
 function storageMap(targetstorage: string | undefined): (storage: string) => string {
   const entries = (targetstorage ?? '1').split(',').map(entry => entry.split(':'))
   const named = new Map(entries.filter(entry => entry.length === 2) as [string, string][])
@@ -33,7 +32,7 @@ function storageMap(targetstorage: string | undefined): (storage: string) => str
   return storage => named.get(storage) ?? (all === undefined || all === '1' ? storage : all)
 }
 
-/** Everything attached, and what left its slot. */
+/** Lists all drives, attached and unused. */
 function allDrives(vm: Vm): [key: string, drive: Drive][] {
   return [
     ...drivesOf(vm.config),
@@ -61,7 +60,10 @@ function requireStorages(pve: Pve, caller: Caller, vm: Vm, { target, targetstora
   }
 }
 
-/** What is told before the worker: no other node, a running VM without `online`, storages the target has not. */
+/**
+ * Checks a migration in the request.
+ * @throws {ApiError} if the target is this node, if the VM runs and `online` is false, or if the target lacks a storage.
+ */
 export function requireMigratable(pve: Pve, caller: Caller, migration: Migration): void {
   if (migration.target === pve.node) throw parameterError({ target: 'target is local node.' })
   requireNode(pve.store.state, migration.target)
@@ -71,18 +73,18 @@ export function requireMigratable(pve: Pve, caller: Caller, migration: Migration
   requireStorages(pve, caller, vm, migration)
 }
 
-/** Why a volume of this node cannot be another's; undefined where it can. */
+/** Returns why a volume cannot move to another node; undefined if it can. */
 function obstacle(pve: Pve, vm: Vm, file: string): string | undefined {
   const volume = findVolume(pve, file)
   if (!volume) return 'local cdrom image'
   if (volume.vmid !== vm.vmid) return `owned by other VM (owner = VM ${volume.vmid})`
   if (isBaseInUse(pve, file)) return 'referenced by linked clone(s)'
   if (volume.parent !== undefined) return `can't migrate '${file}' as it's a clone of '${volume.parent}'`
-  // What QEMU mirrors while its guest writes, these guests cannot.
+  // QEMU mirrors disks while a guest writes. The lab's drivers cannot do that.
   return isRunning(pve, vm.vmid) ? 'disks of a running VM are not copied by this node' : undefined
 }
 
-/** The drives that are on storage of this node alone. Aborts with what stands in the way in the log. */
+/** Lists the drives on this node's own storages. @throws {ApiError} if one cannot move; the log says why. */
 function localDrives(pve: Pve, vm: Vm, task: TaskContext): [key: string, drive: Drive][] {
   const local = allDrives(vm).filter(([, { file }]) => {
     const id = parseVolumeId(file)
@@ -124,7 +126,7 @@ async function moveDrives(pve: Pve, vm: Vm, migration: Migration, task: TaskCont
   for (const [, , relocation] of moved) await relocation.removeSource()
 }
 
-/** The worker. A running VM keeps running: its guest is on the one network of all nodes anyway. */
+/** Runs the worker. A running guest keeps running, because all nodes share one network. */
 export async function migrateVm(pve: Pve, migration: Migration, task: TaskContext): Promise<void> {
   const { vmid, target } = migration
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {

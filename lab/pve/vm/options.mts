@@ -1,24 +1,22 @@
-/** The options of a VM's config: their types, and the privilege that changing each one takes. */
+/** Options of a VM's config: types, and the privilege for changing each one (PVE/QemuServer.pm, PVE/API2/Qemu.pm). */
 
 import { dnsName, flag, integer, optional, type Parameters, text } from '../core/parameters.mts'
 import { isDriveSlot, parseDrive, parseProperties } from './drive.mts'
 
-function oneOf<const V extends readonly string[]>(
-  ...values: V
-): { type: 'string'; enum: V } & { readonly optional: true } {
+function oneOf(...values: string[]): Parameters[string] {
   return optional({ type: 'string', enum: values })
 }
 
-function flags(...names: string[]) {
+function flags(...names: string[]): Parameters {
   return Object.fromEntries(names.map(name => [name, optional(flag)]))
 }
 
-function texts(...names: string[]) {
+function texts(...names: string[]): Parameters {
   return Object.fromEntries(names.map(name => [name, optional(text)]))
 }
 
-/** An option made of `key=value` parts whose first part may stand alone. */
-function properties(first: string, isValid: (parts: Record<string, string>) => boolean) {
+/** Declares an option of `key=value` parts. @param first key for a part without `=`. */
+function properties(first: string, isValid: (parts: Record<string, string>) => boolean): Parameters[string] {
   return optional({
     type: 'string',
     check: (value: string) =>
@@ -33,15 +31,7 @@ const drive = optional({
 })
 
 const NIC_MODELS = [
-  'virtio',
-  'e1000',
-  'e1000e',
-  'rtl8139',
-  'vmxnet3',
-  'i82551',
-  'i82557b',
-  'i82559er',
-  'ne2k_pci',
+  ...['virtio', 'e1000', 'e1000e', 'rtl8139', 'vmxnet3', 'i82551', 'i82557b', 'i82559er', 'ne2k_pci'],
   'pcnet',
 ]
 
@@ -54,7 +44,7 @@ const nic = properties(
   parts => Object.keys(parts).some(isNicModel) || isNicModel(parts['model'] ?? ''),
 )
 
-/** Percent-encoded twice over the wire; what is stored is still encoded once. */
+/** Public SSH keys. Clients percent-encode them twice; the config keeps them encoded once. */
 const sshKeys = optional({
   type: 'string',
   check: (value: string) =>
@@ -62,78 +52,24 @@ const sshKeys = optional({
 })
 
 const LOCKS = [
-  'backup',
-  'clone',
-  'create',
-  'migrate',
-  'rollback',
-  'snapshot',
-  'snapshot-delete',
-  'suspending',
+  ...['backup', 'clone', 'create', 'migrate', 'rollback', 'snapshot', 'snapshot-delete', 'suspending'],
   'suspended',
-] as const
+]
 
 const OS_TYPES = [
-  'other',
-  'wxp',
-  'w2k',
-  'w2k3',
-  'w2k8',
-  'wvista',
-  'win7',
-  'win8',
-  'win10',
-  'win11',
-  'l24',
-  'l26',
+  ...['other', 'wxp', 'w2k', 'w2k3', 'w2k8', 'wvista', 'win7', 'win8', 'win10', 'win11', 'l24', 'l26'],
   'solaris',
-] as const
+]
 
-const SCSI_CONTROLLERS = [
-  'lsi',
-  'lsi53c810',
-  'virtio-scsi-pci',
-  'virtio-scsi-single',
-  'megasas',
-  'pvscsi',
-] as const
+const SCSI_CONTROLLERS = ['lsi', 'lsi53c810', 'virtio-scsi-pci', 'virtio-scsi-single', 'megasas', 'pvscsi']
 
-/** What `POST .../qemu` and the config operations take beside node and vmid. */
+/** Parameters of `POST .../qemu` and the config operations, except node and VMID. */
 export const vmOptions: Parameters = {
-  ...flags(
-    'acpi',
-    'allow-ksm',
-    'autostart',
-    'ciupgrade',
-    'freeze',
-    'keephugepages',
-    'kvm',
-    'localtime',
-    'numa',
-  ),
-  ...flags('onboot', 'protection', 'reboot', 'tablet', 'tdf', 'template'),
-  ...texts(
-    'affinity',
-    'amd-sev',
-    'args',
-    'audio0',
-    'boot',
-    'bootdisk',
-    'cdrom',
-    'cicustom',
-    'cipassword',
-    'ciuser',
-  ),
-  ...texts(
-    'cpu',
-    'description',
-    'hookscript',
-    'hotplug',
-    'hostpci[n]',
-    'intel-tdx',
-    'ipconfig[n]',
-    'ivshmem',
-  ),
+  ...flags('acpi', 'allow-ksm', 'autostart', 'ciupgrade', 'freeze', 'keephugepages', 'kvm', 'localtime'),
+  ...flags('numa', 'onboot', 'protection', 'reboot', 'tablet', 'tdf', 'template'),
+  ...texts('affinity', 'amd-sev', 'args', 'audio0', 'boot', 'bootdisk', 'cdrom', 'cicustom', 'cipassword'),
+  ...texts('ciuser', 'cpu', 'description', 'hookscript', 'hotplug', 'hostpci[n]', 'intel-tdx'),
+  ...texts('ipconfig[n]', 'ivshmem'),
   ...texts('keyboard', 'machine', 'nameserver', 'numa[n]', 'parallel[n]', 'rng0', 'searchdomain', 'smbios1'),
   ...texts('spice_enhancements', 'startdate', 'startup', 'tags', 'unused[n]', 'usb[n]', 'vga', 'virtiofs[n]'),
   ...texts('vmgenid', 'vmstatestorage', 'watchdog'),
@@ -171,29 +107,22 @@ export const vmOptions: Parameters = {
   'virtio[n]': drive,
 }
 
-/** Options that the running guest need not see before its next start. */
+/** Options that a running guest does not see before its next start. */
 const APPLIED_AT_ONCE = new Set([
   ...['autostart', 'description', 'hookscript', 'lock', 'name', 'onboot', 'protection', 'shares', 'startup'],
   ...['tags', 'vmstatestorage'],
 ])
 
-/** Whether a running VM takes the change now: what cannot be plugged waits for the next start. */
+/** Checks whether a change applies to a running VM at once. Others wait for its next start. */
 export function isAppliedAtOnce(key: string): boolean {
   return APPLIED_AT_ONCE.has(key) || /^(net|scsi|virtio|unused|usb)\d+$/.test(key)
 }
 
 const CLOUD_INIT = [
-  'cicustom',
-  'cipassword',
-  'citype',
-  'ciuser',
-  'ciupgrade',
-  'nameserver',
-  'searchdomain',
-  'sshkeys',
+  ...['cicustom', 'cipassword', 'citype', 'ciuser', 'ciupgrade', 'nameserver', 'searchdomain', 'sshkeys'],
 ]
 
-/** Options the cloud-init drive is generated from, beside `name` and the MAC addresses. */
+/** Checks for an option of the cloud-init drive. The drive also depends on `name` and the MAC addresses. */
 export function isCloudInitOption(key: string): boolean {
   return CLOUD_INIT.includes(key) || /^ipconfig\d+$/.test(key)
 }
@@ -208,18 +137,9 @@ const PRIVILEGES: [privilege: string, keys: string[], pattern?: RegExp][] = [
   [
     'VM.Config.Options',
     [
-      ...[
-        'agent',
-        'allow-ksm',
-        'autostart',
-        'bios',
-        'description',
-        'keyboard',
-        'localtime',
-        'migrate_downtime',
-      ],
-      ...['migrate_speed', 'name', 'onboot', 'ostype', 'protection', 'reboot', 'startdate', 'startup', 'tdf'],
-      ...['template', 'tags'],
+      ...['agent', 'allow-ksm', 'autostart', 'bios', 'description', 'keyboard', 'localtime'],
+      ...['migrate_downtime', 'migrate_speed', 'name', 'onboot', 'ostype', 'protection', 'reboot'],
+      ...['startdate', 'startup', 'tdf', 'template', 'tags'],
     ],
   ],
   ['VM.PowerMgmt', ['freeze']],
@@ -227,19 +147,17 @@ const PRIVILEGES: [privilege: string, keys: string[], pattern?: RegExp][] = [
   ['VM.Config.Network', [], /^net\d+$/],
 ]
 
-/**
- * The privileges of which one is needed to change an option that is no drive; undefined where only root may.
- */
+/** Returns the privileges of which one is enough to change an option. Undefined: only root may. Not for drives. */
 export function privilegesToChange(key: string, value: string | undefined): string[] | undefined {
   if (isCloudInitOption(key)) return ['VM.Config.Cloudinit', 'VM.Config.Network']
-  // A serial port that is a socket is harmless; a real device is the host's.
+  // Only root may connect a serial port to a device of the host. A socket is harmless.
   if (/^serial\d+$/.test(key))
     return value === undefined || value === 'socket' ? ['VM.Config.HWType'] : undefined
   const found = PRIVILEGES.find(([, keys, pattern]) => keys.includes(key) || pattern?.test(key))
   return found && [found[0]]
 }
 
-/** The config options whose values Proxmox sends as JSON numbers. */
+/** Options whose values Proxmox sends as JSON numbers. */
 const NUMERIC = new Set(
   Object.entries(vmOptions)
     .filter(([key, parameter]) => ['integer', 'boolean'].includes(parameter.type) && !isDriveSlot(key))

@@ -1,12 +1,11 @@
-/** A VM's power: starting builds the guest from the config of that moment, and a guest may end by itself. */
+/** Starts, stops and resets VMs. A start uses the config of that moment. A guest can also end by itself. */
 
 import type { GuestStart, RunningGuest } from '../../guests/driver.mts'
 import { findNode } from '../core/cluster.mts'
-import { DURATIONS } from '../core/durations.mts'
 import { failure, messageOf } from '../core/errors.mts'
 import type { LiveGuest, Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
-import type { TaskContext } from '../core/task.mts'
+import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { requireFile } from '../storage/files.mts'
 import { parseVolumeId } from '../storage/storages.mts'
 import { volumeOf } from '../storage/volumes.mts'
@@ -26,7 +25,7 @@ import {
 } from './vm.mts'
 
 const LOCK_SECONDS = 10
-/** Seconds a guest has to power off when the client names none. */
+/** Default time for a guest to power off. */
 const SHUTDOWN_SECONDS = 60
 
 let lastGuestPid = 20_000
@@ -46,13 +45,13 @@ function disksOf(pve: Pve, config: VmConfig): GuestStart['disks'] {
     .map(([slot, drive]) => ({ slot, path: volumeOf(pve, drive.file).path }))
 }
 
-/** The cloud-init drive, generated anew, and where it is attached. */
+/** Generates the cloud-init drive again; undefined if the config has none. */
 async function cloudInitOf(pve: Pve, { vmid, config }: Vm): Promise<GuestStart['cloudInit']> {
   const [slot] = drivesOf(config).find(([, drive]) => isCloudInit(drive)) ?? []
   return slot === undefined ? undefined : { slot, ...(await generateCloudInit(pve, vmid, config)) }
 }
 
-/** What the driver is told: the config of this moment. */
+/** Collects the settings for the driver from the config of this moment. */
 async function describeGuest(pve: Pve, vm: Vm): Promise<GuestStart> {
   const { vmid, config } = vm
   const cloudInit = await cloudInitOf(pve, vm)
@@ -80,13 +79,13 @@ function follow(pve: Pve, vmid: number, guest: RunningGuest): void {
   lastGuestPid += 1
   const live: LiveGuest = { guest, startedAt: Date.now(), pid: lastGuestPid }
   pve.live.set(vmid, live)
-  // A guest that powers itself off leaves a stopped VM, with nobody asking.
+  // If a guest powers itself off, its VM is stopped.
   void guest.exited.then(() => {
     if (pve.live.get(vmid) === live) pve.live.delete(vmid)
   })
 }
 
-/** Only where the cluster's description says how many a node has: the machine's own number says little of Proxmox's. */
+/** Checks the number of CPUs, if the cluster's description has one. The number of the lab's machine does not matter. */
 function requireCpus(pve: Pve, config: VmConfig): void {
   const cpus = findNode(pve.store.state, pve.node)?.cores
   if (cpus !== undefined && coresOf(config) > cpus)
@@ -111,7 +110,7 @@ function boot(pve: Pve, guest: GuestStart): Promise<RunningGuest> {
   })
 }
 
-/** Boots a VM, in a worker. */
+/** Boots a VM. Called in a worker. */
 export async function startVm(pve: Pve, vmid: number, task: TaskContext): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, () => startLocked(pve, vmid))
   if (hasCloudInitDrive(findVm(pve, vmid).config)) task.log('generating cloud-init ISO')
@@ -125,7 +124,7 @@ async function pullPlug(pve: Pve, vmid: number): Promise<void> {
   if (pve.live.get(vmid) === live) pve.live.delete(vmid)
 }
 
-/** Stops a VM without asking its guest; a stopped one stays as it is. What waited for that is taken over. */
+/** Stops a VM without asking its guest, then applies its waiting changes. Does nothing to a stopped VM. */
 export async function stopVm(pve: Pve, vmid: number, skiplock: boolean): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
     const vm = findVm(pve, vmid)
@@ -146,7 +145,7 @@ async function powerDown(guest: RunningGuest, seconds: number): Promise<boolean>
   return (await Promise.race([guest.exited, timeout(seconds)])) !== 'timeout'
 }
 
-/** Asks the guest to power off; `forceStop` pulls the plug where it does not within `seconds`. */
+/** Asks the guest to power off. With `forceStop`, stops it after `seconds`. @throws {ApiError} after that time. */
 export async function shutdownVm(
   pve: Pve,
   vmid: number,
@@ -167,7 +166,7 @@ export async function shutdownVm(
   })
 }
 
-/** Powers off and starts again, which is what applies waiting changes. */
+/** Powers the VM off and starts it again. That applies its waiting changes. */
 export async function rebootVm(
   pve: Pve,
   vmid: number,
@@ -178,7 +177,7 @@ export async function rebootVm(
   await startVm(pve, vmid, task)
 }
 
-/** The reset button: the same guest boots anew, with the same hardware. */
+/** Presses the reset button. The guest boots again with the same hardware. */
 export async function resetVm(pve: Pve, vmid: number): Promise<void> {
   await pve.locks.exclusive(vmid, LOCK_SECONDS, async () => {
     const vm = findVm(pve, vmid)

@@ -1,8 +1,17 @@
-/** /nodes/{node}/qemu: listing, creating, cloning and removing VMs. */
+/** /nodes/{node}/qemu: lists, creates, clones, migrates and deletes VMs. */
 
+import { parameterError } from '../core/errors.mts'
 import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
-import type { Permission } from '../core/permission.mts'
-import { allOf, and, anyone, hasAll, or, requireAll, requireMaySkipLock } from '../core/permission.mts'
+import {
+  allOf,
+  and,
+  anyone,
+  hasAll,
+  or,
+  type Permission,
+  requireAll,
+  requireMaySkipLock,
+} from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
 import { requireSaneDrive, resolveCdromAlias } from './attach.mts'
 import { requireSettings } from './change-permissions.mts'
@@ -10,6 +19,7 @@ import { type Cloning, cloneVm, requireCloneable } from './clone.mts'
 import { createVm, requirePool } from './create.mts'
 import { destroyVm, requireDestroyable } from './disks.mts'
 import { drivesOf } from './drive.mts'
+import { migrateVm, requireMigratable } from './migrate.mts'
 import { vmOptions } from './options.mts'
 import { settingsFrom } from './settings.mts'
 import { listEntryOf } from './status.mts'
@@ -17,7 +27,7 @@ import { listEntryOf } from './status.mts'
 const path = '/nodes/{node}/qemu'
 const vm = { node: nodeName, vmid }
 
-/** A new VM may be allowed by its own path or by the pool it goes into. */
+/** Requires VM.Allocate on a new VM's own path or on its pool. @param id parameter with the VMID. */
 function mayAllocate(id: string): Permission {
   return or(allOf(`/vms/{${id}}`, 'VM.Allocate'), {
     kind: 'all-of',
@@ -26,6 +36,9 @@ function mayAllocate(id: string): Permission {
     onlyWith: 'pool',
   })
 }
+
+/** Parameters of a migration that only root may use. */
+const ROOT_ONLY = ['force', 'migration_type', 'migration_network'] as const
 
 export const qemuRoutes: Route[] = [
   route({
@@ -95,6 +108,36 @@ export const qemuRoutes: Route[] = [
         id: String(params.vmid),
         authid: caller.authid,
         work: task => cloneVm(pve, caller, cloning, task),
+      })
+    },
+  }),
+  route({
+    method: 'POST',
+    path: `${path}/{vmid}/migrate`,
+    permission: allOf('/vms/{vmid}', 'VM.Migrate'),
+    parameters: {
+      ...vm,
+      target: nodeName,
+      online: optional(flag),
+      force: optional(flag),
+      migration_type: optional({ type: 'string', enum: ['secure', 'insecure'] }),
+      migration_network: optional(text),
+      'with-local-disks': optional(flag),
+      targetstorage: optional(text),
+      bwlimit: optional({ ...integer, minimum: 0 }),
+    },
+    handle({ pve, caller, params }) {
+      const rooted = ROOT_ONLY.find(key => params[key])
+      if (rooted !== undefined && caller.authid !== 'root@pam')
+        throw parameterError({ [rooted]: 'Only root may use this option.' })
+      const { vmid: id, target, online, targetstorage } = params
+      const migration = { vmid: id, target, online: online ?? false, targetstorage }
+      requireMigratable(pve, caller, migration)
+      return pve.tasks.start({
+        type: 'qmigrate',
+        id: String(id),
+        authid: caller.authid,
+        work: task => migrateVm(pve, migration, task),
       })
     },
   }),

@@ -1,38 +1,44 @@
-/** Between a request's parameters, a config's texts, and the JSON a client reads. */
+/** Converts options between a request's parameters, the texts of a config, and the JSON of an answer. */
 
-import type { RawParameters } from '../core/parameters.mts'
+import { randomBytes } from 'node:crypto'
+import { encrypt } from 'unixcrypt'
+import { findParameter, isTrue, type RawParameters } from '../core/parameters.mts'
 import type { VmConfig } from '../core/state.mts'
 import { isNumericOption, vmOptions } from './options.mts'
 
-function familyOf(key: string): string {
-  return key.replace(/\d+$/, '[n]')
-}
-
-function isOption(key: string): boolean {
-  return Object.hasOwn(vmOptions, key) || Object.hasOwn(vmOptions, familyOf(key))
-}
-
 function normalize(key: string, value: string): string {
-  return vmOptions[key]?.type === 'boolean' ? (/^(1|on|yes|true)$/i.test(value) ? '1' : '0') : value
+  return vmOptions[key]?.type === 'boolean' ? (isTrue(value) ? '1' : '0') : value
 }
 
-/** The config options among a request's parameters, as they will stand in the config. */
+/** Selects the config options from a request's parameters, with the texts for the config. */
 export function settingsFrom(raw: RawParameters): VmConfig {
   return Object.fromEntries(
     Object.entries(raw)
-      .filter(([key]) => isOption(key))
+      .filter(([key]) => findParameter(vmOptions, key) !== undefined)
       .map(([key, value]) => [key, normalize(key, String(value))]),
   )
 }
 
+/** Hashes that the config keeps as they are: MD5, SHA-256, SHA-512 and bcrypt. */
+const HASHED = /^\$(?:[156]|2[ay])(\$.+){2}/
+
+function hash(password: string): string {
+  return HASHED.test(password) ? password : encrypt(password, `$5$${randomBytes(4).toString('hex')}`)
+}
+
+/** Replaces `cipassword` by its SHA-256 crypt hash: a config never contains a password in the clear. */
+export function withHashedPassword(settings: VmConfig): VmConfig {
+  return settings['cipassword'] ? { ...settings, cipassword: hash(settings['cipassword']) } : settings
+}
+
 export const HIDDEN_PASSWORD = '**********'
 
-/** What a client reads for one option: integers and booleans as numbers, a password never. */
+/** Returns an option for an answer: integers and booleans as numbers, never a password. */
 export function visibleValue(key: string, value: string): string | number {
   if (key === 'cipassword') return HIDDEN_PASSWORD
   return isNumericOption(key) ? Number(value) : value
 }
 
-export function visibleConfig(config: VmConfig): { [k: string]: string | number } {
+export function visibleConfig(config: VmConfig): Record<string, string | number> {
   return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, visibleValue(key, value)]))
 }

@@ -1,4 +1,4 @@
-/** A VM's power. Every change is a worker; what is refused there is a failed task, not an error. */
+/** /nodes/{node}/qemu/{vmid}/status: a VM's power. A worker makes each change; its refusal is a failed task. */
 
 import { failure } from '../core/errors.mts'
 import { flag, integer, nodeName, optional, vmid } from '../core/parameters.mts'

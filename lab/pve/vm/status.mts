@@ -1,4 +1,4 @@
-/** How a VM shows in lists and in its own status. */
+/** Entries of VMs in lists, and the status of one VM. */
 
 import { findNode } from '../core/cluster.mts'
 import type { Pve } from '../core/pve.mts'
@@ -7,13 +7,13 @@ import type { Vm } from '../core/state.mts'
 import { drivesOf, isCdrom, parseSize } from './drive.mts'
 import { coresOf, hasAgentChannel, isTemplate, memoryOf, poolOf } from './vm.mts'
 
-/** Size of the boot disk in bytes, 0 without one. */
+/** Returns the size of the boot disk in bytes; 0 without one. */
 function bootDiskSize(vm: Vm): number {
   const disk = drivesOf(vm.config).find(([, drive]) => !isCdrom(drive))
   return parseSize(disk?.[1].options['size'] ?? '0') ?? 0
 }
 
-const counters = { diskread: 0, diskwrite: 0, netin: 0, netout: 0 }
+const NO_TRAFFIC = { diskread: 0, diskwrite: 0, netin: 0, netout: 0 }
 
 function usage(pve: Pve, vm: Vm): ApiObject {
   const live = pve.live.get(vm.vmid)
@@ -25,7 +25,7 @@ function usage(pve: Pve, vm: Vm): ApiObject {
     maxmem: memoryOf(vm.config) * 1024 ** 2,
     maxdisk: bootDiskSize(vm),
     disk: 0,
-    ...counters,
+    ...NO_TRAFFIC,
   }
 }
 
@@ -40,7 +40,7 @@ function nameOf(vm: Vm): string {
   return vm.config['name'] ?? `VM ${vm.vmid}`
 }
 
-/** An entry of `/cluster/resources`; a node that is offline tells nothing of how its VMs do. */
+/** Returns an entry of `/cluster/resources`. On an offline node the status is `unknown`. */
 export function resourceOf(pve: Pve, vm: Vm): ApiObject {
   const pool = poolOf(pve, vm.vmid)
   const isOnline = findNode(pve.store.state, vm.node)!.online
@@ -57,7 +57,7 @@ export function resourceOf(pve: Pve, vm: Vm): ApiObject {
   }
 }
 
-/** An entry of `/nodes/{node}/qemu`. */
+/** Returns an entry of `/nodes/{node}/qemu`. */
 export function listEntryOf(pve: Pve, vm: Vm): ApiObject {
   const live = pve.live.get(vm.vmid)
   return {
@@ -71,7 +71,7 @@ export function listEntryOf(pve: Pve, vm: Vm): ApiObject {
   }
 }
 
-/** `/nodes/{node}/qemu/{vmid}/status/current`. */
+/** Returns the answer to `/nodes/{node}/qemu/{vmid}/status/current`. */
 export function statusOf(pve: Pve, vm: Vm): ApiObject {
   return {
     ...listEntryOf(pve, vm),

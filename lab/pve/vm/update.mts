@@ -1,4 +1,4 @@
-/** Changes of a VM's config: at once where that can be, at the next start where the guest would have to see it. */
+/** Changes a VM's config. Changes that a running guest cannot take wait for its next start. */
 
 import { failure, parameterError } from '../core/errors.mts'
 import type { Caller } from '../core/permission.mts'
@@ -11,7 +11,7 @@ import { requireRemovals, requireSettings } from './change-permissions.mts'
 import { isCdrom, isCloudInit, isDriveSlot, parseDrive } from './drive.mts'
 import { addMacs } from './identity.mts'
 import { isAppliedAtOnce } from './options.mts'
-import { withHashedPassword } from './password.mts'
+import { withHashedPassword } from './settings.mts'
 import { findVm, isRunning, keepUnused, requireDigest, requireUnlocked, requireUnprotected } from './vm.mts'
 
 const LOCK_SECONDS = 10
@@ -20,16 +20,16 @@ export interface Change {
   vmid: number
   set: VmConfig
   remove: string[]
-  /** Of the config the client has seen; a newer one refuses the change. */
+  /** Digest of the config that the client has seen. The change fails if the config is newer. */
   digest: string | undefined
-  /** Keys whose waiting changes are given up. */
+  /** Options whose waiting changes are dropped. */
   revert: string[]
-  /** Removed disks are deleted instead of kept as `unusedN`. */
+  /** True: deletes removed disks. False: keeps them as `unusedN`. */
   force: boolean
   skiplock: boolean
 }
 
-/** Throws what can be told before any lock is taken: nothing to do, contradictions, missing privileges. */
+/** Checks a change before any lock. @throws {ApiError} for an empty or contradictory change, or missing privileges. */
 export function requireChange(pve: Pve, caller: Caller, change: Change): void {
   if (Object.keys(change.set).length + change.remove.length + change.revert.length === 0)
     throw failure('no options specified')
@@ -41,7 +41,7 @@ export function requireChange(pve: Pve, caller: Caller, change: Change): void {
   requireSettings(pve, caller, { vmid: change.vmid, pool: undefined }, resolveCdromAlias(change.set))
 }
 
-/** A disk that leaves its slot stays on the storage as `unusedN`; a cloud-init drive goes with its contents. */
+/** Releases the volume of a slot. A disk stays as `unusedN` unless `force` is set, a cloud-init drive is deleted. */
 async function releaseDrive(pve: Pve, vm: Vm, slot: string, force = false): Promise<void> {
   const drive = parseDrive(vm.config[slot] ?? '')
   const volume = drive && pve.store.state.volumes[drive.file]
@@ -56,7 +56,7 @@ async function removeOption(pve: Pve, vm: Vm, key: string, force = false): Promi
   delete vm.config[key]
 }
 
-/** Disks that are attached again are unused no more. */
+/** Removes the `unusedN` of a disk that is attached again. */
 function forgetUnused(vm: Vm, value: string): void {
   const volid = parseDrive(value)?.file
   for (const key of Object.keys(vm.config))
@@ -70,7 +70,7 @@ async function setOption(pve: Pve, vm: Vm, key: string, value: string): Promise<
   vm.config[key] = value
 }
 
-/** Takes over what waited for a start. */
+/** Applies the waiting changes. */
 export async function applyPending(pve: Pve, vm: Vm): Promise<void> {
   for (const key of vm.pendingDelete) await removeOption(pve, vm, key)
   for (const [key, value] of Object.entries(vm.pending)) await setOption(pve, vm, key, value)
@@ -78,7 +78,7 @@ export async function applyPending(pve: Pve, vm: Vm): Promise<void> {
   vm.pendingDelete = []
 }
 
-/** A CD is changed in a running machine; a whole drive is plugged or unplugged with it off. */
+/** Checks for a change of the CD in a drive, which a running machine allows. Other changes of drives must wait. */
 function isMediaChange(vm: Vm, key: string, value: string): boolean {
   const before = parseDrive(vm.config[key] ?? '')
   const after = parseDrive(value)
@@ -114,7 +114,7 @@ async function apply(pve: Pve, vm: Vm, { set, remove, force }: Change, task: Tas
   }
 }
 
-/** A protected VM keeps its drives, and those that left their slot. */
+/** Refuses to remove drives and unused disks of a protected VM. */
 function requireDrivesUnprotected(vm: Vm, remove: string[]): void {
   for (const key of remove) {
     const value = vm.config[key] ?? vm.pending[key]
@@ -124,7 +124,7 @@ function requireDrivesUnprotected(vm: Vm, remove: string[]): void {
   }
 }
 
-/** Locks the VM, checks it is the one the client meant, makes new drives, and changes the config. */
+/** Locks the VM, checks the digest, makes new volumes, and changes the config. @throws {ApiError} */
 export async function updateVm(pve: Pve, change: Change, task: TaskContext): Promise<void> {
   await pve.locks.exclusive(change.vmid, LOCK_SECONDS, async () => {
     const vm = findVm(pve, change.vmid)
@@ -135,6 +135,6 @@ export async function updateVm(pve: Pve, change: Change, task: TaskContext): Pro
     const kept = Object.fromEntries(Object.entries(vm.config).filter(([key]) => !change.remove.includes(key)))
     const attached = await attachDrives(pve, change.vmid, wanted, { ...kept, ...wanted }, task)
     revert(vm, change.revert)
-    await apply(pve, vm, { ...change, set: attached.settings }, task)
+    await apply(pve, vm, { ...change, set: attached }, task)
   })
 }

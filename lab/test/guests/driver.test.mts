@@ -344,7 +344,7 @@ describe('disks', () => {
   test.each([
     ['a qcow2 image', Buffer.from('QFI\xfb\0\0\0\x03', 'latin1')],
     ['empty', Buffer.alloc(0)],
-    ['no image of the lab', Buffer.from('<html>not found</html>')],
+    ['not an image of the lab', Buffer.from('<html>not found</html>')],
   ])('an import of %s is refused by what it is, and leaves nothing', async (kind, content) => {
     const folder = join(driver.folder, 'bad')
     await mkdir(folder, { recursive: true })

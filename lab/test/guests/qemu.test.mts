@@ -6,8 +6,8 @@ import { run } from '../../core/process.mts'
 import { chooseAccelerator, runsUnderKvm } from '../../guests/qemu/accelerator.mts'
 import { type MachineParts, machineArguments } from '../../guests/qemu/command-line.mts'
 import { cloneDisk, createDisk, deleteDisk, importImage, resizeDisk } from '../../guests/qemu/disk.mts'
+import { writeSeedIso } from '../../guests/qemu/machine.mts'
 import { missingPackages, requireMachines } from '../../guests/qemu/requirements.mts'
-import { writeSeedIso } from '../../guests/qemu/seed-iso.mts'
 import { guestStart } from './driver-client.mts'
 
 const missing = await missingPackages()
@@ -69,7 +69,7 @@ describe.skipIf(missing.length > 0)('disks', () => {
   test('a file that is no qcow2 but says so is refused, and nothing is left', async () => {
     const [liar, disk] = [inFolder('liar.qcow2'), inFolder('from-liar')]
     await writeFile(liar, 'an error page')
-    await expect(importImage(liar, disk)).rejects.toThrow(`${liar} is no qcow2 image`)
+    await expect(importImage(liar, disk)).rejects.toThrow(`${liar} is not a qcow2 image`)
     expect(await exists(disk)).toBe(false)
   })
 

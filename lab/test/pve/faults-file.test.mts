@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LabUsageError } from '../../core/lab-error.mts'
 import { createLab, type Lab } from '../../create.mts'
-import { pathPattern } from '../../pve/faults/path-pattern.mts'
+import { pathPattern } from '../../pve/faults/faults.mts'
 import { parseFaults, readFaults } from '../../pve/faults/read-faults.mts'
 import { parseUpOptions } from '../../up-options.mts'
 
@@ -210,7 +210,7 @@ describe('the command line', () => {
       )
       await writeFile(file, '- fault: expired-ticket\n')
       expect(JSON.parse((await run('fault', 'set', file, '--json')).stdout).faults).toHaveLength(1)
-      expect((await run('fault', 'clear')).stdout).toBe('Nothing goes wrong on demand.\n')
+      expect((await run('fault', 'clear')).stdout).toBe('No faults are set.\n')
       await writeFile(file, '- fault: nope\n')
       await expect(run('fault', 'set', file)).rejects.toMatchObject({
         code: 2,

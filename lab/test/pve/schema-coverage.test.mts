@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { coveredBy, operationOf } from '../../pve/api-coverage/schema.mts'
-import { areaOf, coverageDocument, coveredByArea, operationsNamed } from '../../pve/api-coverage/table.mts'
+import { areaOf, coverageDocument } from '../../pve/api-coverage/table.mts'
 import { routes } from '../../pve/routes.mts'
 import { findApiSchema } from './api-schema.mts'
 
@@ -11,6 +11,20 @@ const howTo = 'make it anew: npm run lab:coverage -- apidata.json'
 const schema = await findApiSchema()
 const document = await readFile(new URL('../../../docs/lab-coverage.md', import.meta.url), 'utf8')
 const covered = routes.map(operationOf)
+
+/** Reads the operations in a document, as `METHOD /path`. */
+function operationsNamed(document: string): string[] {
+  return [...document.matchAll(/^\| ([A-Z]+) \| `([^`]+)` \|/gm)].map(
+    ([, method, path]) => `${method} ${path}`,
+  )
+}
+
+/** Reads the number of covered operations per area from a document's first table. */
+function coveredByArea(document: string): Map<string, number> {
+  return new Map(
+    [...document.matchAll(/^\| `(\/.+)` \| (\d+) \| \d+ \|$/gm)].map(([, area, n]) => [area!, Number(n)]),
+  )
+}
 
 test('it names each operation once, and no other', () => {
   expect(operationsNamed(document).toSorted(), howTo).toEqual(covered.toSorted())

@@ -59,7 +59,7 @@ test('one line may name several subjects and roles', () => {
 test.each([
   ['usr:ann@pve:1:', 'user.cfg line 2: expected user:, group:, role:, token:, acl: or pool: and an id'],
   ['role::VM.Audit:', 'user.cfg line 2: expected user:, group:, role:, token:, acl: or pool: and an id'],
-  ['acl:1:/vms/1 0:ann@pve:Run:', "user.cfg line 2: '/vms/1 0' is no ACL path"],
+  ['acl:1:/vms/1 0:ann@pve:Run:', "user.cfg line 2: '/vms/1 0' is not an ACL path"],
 ])('%s is refused by its line number', (line, message) => {
   expect(() => parseUserCfg(`\n${line}\n`)).toThrow(new Error(message))
 })

@@ -1,14 +1,32 @@
-import type { ChildProcess } from 'node:child_process'
+/** The process that stands for a simulated guest: how it starts and how it ends. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { open } from 'node:fs/promises'
 import type { GuestExit } from '../driver.mts'
+
+/** Starts a process that writes to the console's file. @param more descriptors from 3 on. */
+export async function spawnOnConsole(
+  consolePath: string,
+  [file, ...args]: [string, ...string[]],
+  options: { env: NodeJS.ProcessEnv; detached?: boolean },
+  more: 'pipe'[] = [],
+): Promise<ChildProcess> {
+  const console = await open(consolePath, 'w', 0o600)
+  try {
+    return spawn(file, args, { ...options, cwd: '/', stdio: ['pipe', console.fd, console.fd, ...more] })
+  } finally {
+    await console.close()
+  }
+}
 
 export interface Ended {
   exited: Promise<GuestExit>
-  /** Ends the guest by a signal to the process that stands for it; `exited` then says `stopped`. */
+  /** Ends the guest by a signal to one of its processes. The reason in `exited` is then `stopped`. */
   pull(pid: number, signal: NodeJS.Signals): Promise<void>
 }
 
-/** How a guest ends whose process is `child`. @param cleanUp what is done before anybody hears of it. */
+/** Follows a guest's process to its end. @param cleanUp runs before `exited` resolves. */
 export function endOf(child: ChildProcess, cleanUp: () => Promise<void>): Ended {
   let pulled = false
   const exited = once(child, 'close').then(
@@ -30,7 +48,7 @@ export function endOf(child: ChildProcess, cleanUp: () => Promise<void>): Ended 
   }
 }
 
-/** A guest that is gone already needs no signal. */
+/** Sends a signal. Does nothing if the process is gone already. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
