@@ -1,7 +1,7 @@
 /**
  * The moments between which a run can die, by room, in the order in which a run passes them. Tests kill a run at each
  * of them, by its name in PROXMINT_TEST_KILL_AT, and see what the next run makes of it.
- * test/unit/run-checkpoint.test.mts compares them with the code.
+ * test/unit/run/checkpoint.test.mts compares them with the code.
  */
 
 /** Build, acceptance test, promotion and prune. */

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { reportModel } from '../../scripts/lib/report/model.mts'
 import { renderReport } from '../../scripts/lib/report/page.mts'
 import { runCommand } from '../../scripts/lib/run/exec.mts'
-import { sampleFacts } from '../../test/unit/report-sample.mts'
+import { sampleFacts } from '../../test/unit/report/sample.mts'
 
 const chromium = process.env['PROXMINT_TEST_CHROMIUM'] ?? 'chromium-headless-shell'
 const folder = await mkdtemp(join(tmpdir(), 'proxmint-screenshot-'))

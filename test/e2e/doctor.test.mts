@@ -7,7 +7,7 @@ import type { Lab } from '../../lab/create.mts'
 import type { Diagnosis } from '../../scripts/lib/doctor/diagnosis.mts'
 import { formatLockfile } from '../../scripts/lib/templates/lockfile-format.mts'
 import { noVersions } from '../../scripts/lib/templates/version.mts'
-import { version } from '../unit/templates-sample.mts'
+import { version } from '../unit/templates/sample.mts'
 import { sopsEnvironment } from './sops-credentials.mts'
 import { createWorkspace, repository, rootClient, startLab, type Workspace } from './workspace.mts'
 

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { reportModel } from '../../scripts/lib/report/model.mts'
 import { renderReport } from '../../scripts/lib/report/page.mts'
-import { sampleFacts } from '../unit/report-sample.mts'
+import { sampleFacts } from '../unit/report/sample.mts'
 import { temporaryFolder } from '../unit/temporary.mts'
 import { chromium, openPage, type Page } from './browser.mts'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Wallet } from 'ethers'
 import { expect, onTestFinished, test } from 'vitest'
 import { mintCredentials } from '../../../scripts/lib/chain/mint.mts'
-import { otpText } from '../../unit/token-owner.mts'
+import { otpText } from '../../unit/chain/token-owner.mts'
 import { openSite, type Site } from './site.mts'
 import { type Machine, opens, openTokenService } from './verifier.mts'
 

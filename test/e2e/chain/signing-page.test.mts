@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { verifyMessage, Wallet } from 'ethers'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { labAccounts } from '../../../lab/chain/accounts.mts'
-import { otpText } from '../../unit/token-owner.mts'
+import { otpText } from '../../unit/chain/token-owner.mts'
 import { chromium, openPage, type Page } from '../browser.mts'
 
 const page = await readFile(new URL('../../../contracts/signing-page/index.html', import.meta.url))

@@ -22,10 +22,10 @@ import { mintForVm, signatureFrom, withUserSignature } from '../../../scripts/li
 import { extendVm, resumeVm } from '../../../scripts/lib/vm/life/expiry.mts'
 import { isUnfinished, takeStep } from '../../../scripts/lib/vm/life/steps.mts'
 import { expireToken } from '../../../scripts/lib/vm/life/token.mts'
+import { decryptForUser } from '../chain/token-owner.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
-import { decryptForUser } from '../token-owner.mts'
 import { fakeProxmox } from './fake-proxmox.mts'
 
 const owner = new Wallet(`0x${'5'.repeat(64)}`)

@@ -11,7 +11,7 @@ import { draftVms } from '../../../scripts/lib/vm/plan/preview.mts'
 import { wishesOf } from '../../../scripts/lib/vm/plan/wishes.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
-import { version } from '../templates-sample.mts'
+import { version } from '../templates/sample.mts'
 import { temporaryFolder } from '../temporary.mts'
 
 const [spec] = await commandsOf([new URL('../../../scripts/vm.mts', import.meta.url)])

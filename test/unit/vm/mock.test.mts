@@ -9,7 +9,7 @@ import { formatLockfile } from '../../../scripts/lib/templates/lockfile-format.m
 import { vmCommand } from '../../../scripts/lib/vm/life/command.mts'
 import { failureOf } from '../failure.mts'
 import { limits, wanted } from '../registry/entries.mts'
-import { version } from '../templates-sample.mts'
+import { version } from '../templates/sample.mts'
 import { temporaryFolder } from '../temporary.mts'
 
 const [spec] = await commandsOf([new URL('../../../scripts/vm.mts', import.meta.url)])

@@ -8,7 +8,7 @@ import {
 } from '../../../scripts/lib/vm/look/outdated.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
-import { version } from '../templates-sample.mts'
+import { version } from '../templates/sample.mts'
 
 const [old, previous, current, candidate] = [version(1), version(5), version(9), version(12)]
 const revoked = { reason: 'CVE-2026-1234', at: '2026-11-20T00:00:00.000Z' }

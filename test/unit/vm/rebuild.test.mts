@@ -14,7 +14,7 @@ import { versionFor } from '../../../scripts/lib/vm/life/rebuild.mts'
 import { takeStep } from '../../../scripts/lib/vm/life/steps.mts'
 import { failureOf } from '../failure.mts'
 import { entry, now } from '../registry/entries.mts'
-import { version } from '../templates-sample.mts'
+import { version } from '../templates/sample.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { fakeProxmox } from './fake-proxmox.mts'
 

@@ -11,7 +11,7 @@ import { applyVm } from '../../../scripts/lib/vm/life/apply.mts'
 import { rebuildVm } from '../../../scripts/lib/vm/life/rebuild.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
-import { version } from '../templates-sample.mts'
+import { version } from '../templates/sample.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { fakeProxmox } from './fake-proxmox.mts'
 
