@@ -53,6 +53,8 @@ export interface PveServerOptions {
   passwords?: Record<string, string>
   /** Factor for the duration of simulated work. 1: as on a small machine; 0: it ends at once. Default 1. */
   timeScale?: number
+  /** Length of a second of waiting for a VM's lock, in milliseconds. Default 1000, as Proxmox waits. */
+  lockSecondMs?: number | undefined
   /** Faults from the start on, and again after a reset. */
   faults?: Fault[] | undefined
   /** Clock of the machine, in milliseconds since the epoch. Default: the real one. */
@@ -156,7 +158,7 @@ async function createPve(options: PveServerOptions): Promise<Pve> {
     store,
     driver: diskFaults(options.driver, faults, () => store.state.storages),
     tasks: createTasks({ store, node, bootedAt: startedAt, endAtOnce: timeScale === 0, faults, now }),
-    locks: lockFaults(createVmLocks(), faults),
+    locks: lockFaults(createVmLocks(options.lockSecondMs), faults),
     live: new Map(),
     startedAt,
     faults,

@@ -1,5 +1,5 @@
 /** A workspace in which VMs are made of a VM template that Packer built, and what must not be left of them. */
-import { cp, readdir, utimes } from 'node:fs/promises'
+import { cp, readdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -9,6 +9,7 @@ import { listVolumes } from '../../scripts/lib/proxmox/list-volumes.mts'
 import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
 import type { RegistryStore } from '../../scripts/lib/registry/store.mts'
 import { takeTemplate } from './golden.mts'
+import { ageLocks } from './locks.mts'
 import { createWorkspace, repository, rootClient, type Started, type Workspace } from './workspace.mts'
 
 export interface VmWorkspace extends AsyncDisposable {
@@ -93,12 +94,4 @@ async function leftOutside(lab: Lab, workspace: Workspace): Promise<string[]> {
       .filter(volid => /proxmint-[\w-]+\.(yaml|iso)$/.test(volid)),
     ...folders.map(name => `vms/${name}`),
   ].sort()
-}
-
-async function ageLocks(stateDir: string): Promise<void> {
-  const names = await readdir(stateDir, { recursive: true })
-  const past = new Date(Date.now() - 60_000)
-  await Promise.all(
-    names.filter(name => name.endsWith('.lock')).map(name => utimes(join(stateDir, name), past, past)),
-  )
 }

@@ -45,19 +45,22 @@ function give(lock: LockState, mode: Waiter['mode']): void {
   }
 }
 
-function wait(lock: LockState, mode: Waiter['mode'], vmid: number, seconds: number): Promise<void> {
+function wait(lock: LockState, mode: Waiter['mode'], vmid: number, ms: number): Promise<void> {
   const { promise, resolve, reject } = deferred<void>()
   const waiter: Waiter = { mode, grant: resolve }
   const timer = setTimeout(() => {
     lock.queue.splice(lock.queue.indexOf(waiter), 1)
     reject(lockTimeout(vmid))
-  }, seconds * 1000)
+  }, ms)
   lock.queue.push(waiter)
   return promise.finally(() => clearTimeout(timer))
 }
 
-/** Makes the locks of all VMs. Waits are real seconds at any time scale. */
-export function createVmLocks(): VmLocks {
+/**
+ * Makes the locks of all VMs. The time scale does not change their waits.
+ * @param secondMs length of a second of waiting, in milliseconds.
+ */
+export function createVmLocks(secondMs = 1000): VmLocks {
   const locks = new Map<number, LockState>()
   const lockOf = (vmid: number): LockState => {
     const lock = locks.get(vmid) ?? { shared: 0, exclusive: false, queue: [] }
@@ -69,7 +72,7 @@ export function createVmLocks(): VmLocks {
     async <T,>(vmid: number, seconds: number, work: () => Promise<T>): Promise<T> => {
       const lock = lockOf(vmid)
       if (lock.queue.length === 0 && isFree(lock, mode)) take(lock, mode)
-      else await wait(lock, mode, vmid, seconds)
+      else await wait(lock, mode, vmid, seconds * secondMs)
       try {
         return await work()
       } finally {

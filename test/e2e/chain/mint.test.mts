@@ -7,6 +7,7 @@ import { mintCredentials } from '../../../scripts/lib/chain/mint.mts'
 import { createRpc } from '../../../scripts/lib/chain/rpc.mts'
 import { MINT_CHECKPOINTS } from '../../checkpoints.mts'
 import { failureOf } from '../../unit/failure.mts'
+import { ageLocks } from '../locks.mts'
 import { openSite, type Site } from './site.mts'
 
 const requestFor = ({ chain }: Site, machineId: string, account = 1) => ({
@@ -28,6 +29,7 @@ test.each(MINT_CHECKPOINTS)('killed at %s, the next run ends with one token', as
   const site = await openSite()
   const killed = await site.run(mintArguments(site), { PROXMINT_TEST_KILL_AT: moment })
   expect(killed.signal).toBe('SIGKILL')
+  await ageLocks(site.folder)
   const next = await site.run(mintArguments(site))
   expect(next).toMatchObject({ code: 0 })
   expect(JSON.parse(next.stdout)).toMatchObject({ tokenId: '0', machineId: 'web-1' })
