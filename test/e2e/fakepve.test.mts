@@ -223,7 +223,10 @@ describe.skipIf(missing)('the main job, with an API token', () => {
     expect(built.stderr).not.toContain('error:')
     expect(built.code).toBe(0)
     const { template } = JSON.parse(built.stdout) as { template: { vmid: number } }
-    expect(guest.commands.filter(command => command.startsWith('scp '))).toHaveLength(3)
+    // Packer copies a script into the VM for each shell provisioner.
+    const source = await readFile('packer/debian/debian.pkr.hcl', 'utf8')
+    const provisioners = source.match(/^ {2}provisioner "shell"/gm)!
+    expect(guest.commands.filter(command => command.startsWith('scp '))).toHaveLength(provisioners.length)
     expect(guest.commands.join('\n')).toContain("sudo env BUILD_USER='packer' sh")
     expect(await listVms(root)).toContainEqual(
       expect.objectContaining({ vmid: template.vmid, template: 1, status: 'stopped' }),
