@@ -26,7 +26,7 @@ reported = --reporter=default --reporter=json --outputFile.json=$(reports)/$(1).
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1|/' | \
-	  while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+	  while IFS='|' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 # npm must not run on the Node.js that it is about to replace.
 $(installed): export PATH := $(system_path)

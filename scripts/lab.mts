@@ -10,7 +10,7 @@ await runMain({
   positionals: Number.POSITIVE_INFINITY,
   uses: [],
   writes: ['.proxmint/lab/'],
-  example: 'zx scripts/lab.mts exec -- packer build packer/debian',
+  example: 'zx scripts/lab.mts exec -- zx scripts/build.mts debian',
   async run(args, signal) {
     const { runLabCommand } = await import('../lab/command.mts')
     return runLabCommand('zx scripts/lab.mts', args, signal).catch(explain)

@@ -18,7 +18,7 @@ function testFailed(name: string, vmid: number, { checks }: AcceptanceReport): P
   const lines = failed.map(check => `  ${check.name}: ${check.detail}`)
   return new ProxmintError(
     `${name} (VM ${vmid}) failed ${failed.length} of ${checks.length} checks of its acceptance test:\n${lines.join('\n')}`,
-    { hint: 'mend the template; the VM template is removed and no channel changed' },
+    { hint: 'correct the template; the VM template is removed and no channel changed' },
   )
 }
 

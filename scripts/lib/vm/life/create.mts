@@ -57,7 +57,7 @@ async function keepSignature(name: string, text: string, { store }: VmContext): 
   const signature = await signatureFrom(text)
   await store.change(name, entry => {
     if (entry.phase === 'reserved' || entry.phase === 'created') return withUserSignature(entry, signature)
-    throw new ProxmintError(`${name} is ${entry.phase}: its token says already what it says`, {
+    throw new ProxmintError(`${name} is ${entry.phase}: its token is minted already`, {
       hint: `zx scripts/mint.mts --update ${name} --user-signature ... changes it`,
       exitCode: exitCodes.usage,
     })

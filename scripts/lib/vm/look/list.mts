@@ -5,7 +5,7 @@ import { formatTable } from '../../run/table.mts'
 
 /** Formats living VMs as a table. */
 export function formatVms(entries: Entry[], now: Date): string {
-  if (entries.length === 0) return 'there are no such VMs; to make one: zx scripts/vm.mts create NAME'
+  if (entries.length === 0) return 'no VM fits; to make one: zx scripts/vm.mts create NAME'
   const rows = entries.map(entry => [
     entry.name,
     entry.failure === null ? entry.phase : `${entry.phase} (${entry.failure.step} failed)`,
