@@ -283,7 +283,7 @@ export const scenes: Scene[] = [
       block('docs/lab-faults.md', 'curl --unix-socket', 'failing-task', {
         fill: { $SOCKET: controlSocket },
       }),
-      run('zx scripts/lab.mts fault clear', 'Nothing goes wrong'),
+      run('zx scripts/lab.mts fault clear', 'No faults are set'),
     ],
   },
 ]
