@@ -9,6 +9,7 @@ import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
+import { changeEntry } from '../change-entry.mts'
 import { openTofu, type Tofu, tokenLogin } from './opentofu.mts'
 import { copyVmFolders, homeIn } from './vm-workspace.mts'
 import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
@@ -134,7 +135,7 @@ describe.sequential('a VM that was migrated keeps its disk', () => {
 
   test('when it is resumed', async () => {
     const registry = openFileStore({ folder: join(workspace.stateDir, 'registry'), purpose: 'test' })
-    await registry.change('web-1', entry => ({ ...entry, expiresAt: new Date(0).toISOString() }))
+    await changeEntry(registry, 'web-1', entry => ({ ...entry, expiresAt: new Date(0).toISOString() }))
     await registry.close()
     await json('gc', '--execute')
     await migrate('pve2', 'pve')

@@ -7,6 +7,7 @@ import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
 import type { Entry } from '../../scripts/lib/registry/entry.mts'
 import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
+import { changeEntry } from '../change-entry.mts'
 import { VM_CHECKPOINTS } from '../checkpoints.mts'
 import { startLabWith } from './golden.mts'
 import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
@@ -45,7 +46,10 @@ async function again(command: string, args: string[]): Promise<void> {
 }
 
 const expire = (name: string) =>
-  vms.registry.change(name, entry => ({ ...entry, expiresAt: new Date(Date.now() - 60_000).toISOString() }))
+  changeEntry(vms.registry, name, entry => ({
+    ...entry,
+    expiresAt: new Date(Date.now() - 60_000).toISOString(),
+  }))
 
 /** Exactly one VM, one entry and one folder, and nothing else. */
 async function expectOne(name: string, phase: 'active' | 'suspended'): Promise<void> {
@@ -162,7 +166,7 @@ describe.sequential('a rebuild converges after kill -9 at', () => {
   test('nowhere, from a VM template with the VMID of the one before', async () => {
     const { smbios1 } = await config()
     // As of a VM that was designed before CPU models were a choice.
-    await vms.registry.change('web-1', ({ design, ...entry }) => {
+    await changeEntry(vms.registry, 'web-1', ({ design, ...entry }) => {
       const { cpuType: _, ...before } = design!
       return { ...entry, design: before }
     })

@@ -6,6 +6,7 @@ import { VM_OPTIONS } from '../../scripts/lib/config/vm-options.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
+import { changeEntry } from '../change-entry.mts'
 import { startLabWith } from './golden.mts'
 import { filesBelow } from './leftovers.mts'
 import { createVmWorkspace, type VmWorkspace } from './vm-workspace.mts'
@@ -33,7 +34,10 @@ const tasks = async () => {
   return new Map(all.map(({ upid, type }) => [upid, type]))
 }
 const expire = (name: string) =>
-  vms.registry.change(name, entry => ({ ...entry, expiresAt: new Date(Date.now() - 60_000).toISOString() }))
+  changeEntry(vms.registry, name, entry => ({
+    ...entry,
+    expiresAt: new Date(Date.now() - 60_000).toISOString(),
+  }))
 
 describe.sequential('the life of a VM', () => {
   test('--mock shows what would be made, and touches nothing', async () => {
@@ -140,11 +144,11 @@ describe.sequential('the life of a VM', () => {
   test('one that was designed before CPU models were a choice keeps the one it was made with', async () => {
     const { design } = (await vms.registry.find('web-1'))!
     const { cpuType: _, ...before } = design!
-    await vms.registry.change('web-1', entry => ({ ...entry, design: before }))
+    await changeEntry(vms.registry, 'web-1', entry => ({ ...entry, design: before }))
     const [planned] = await vms.json('apply', 'web-1', '--plan-only')
     expect(planned.plan).toMatch(/"x86-64-v2-AES" -> "qemu64"/)
     expect(planned.plan).toContain('will be updated in-place')
-    await vms.registry.change('web-1', entry => ({ ...entry, design }))
+    await changeEntry(vms.registry, 'web-1', entry => ({ ...entry, design }))
     expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
   })
 
@@ -160,7 +164,7 @@ describe.sequential('the life of a VM', () => {
     const tasksOf = { nothing: [], hot: ['resize'], reboot: ['qmshutdown', 'qmstart'] }
     for (const name of Object.keys(changes) as (keyof typeof changes)[]) {
       const known = await tasks()
-      await vms.registry.change('web-1', entry => ({
+      await changeEntry(vms.registry, 'web-1', entry => ({
         ...entry,
         design: { ...entry.design!, [name]: changes[name] },
       }))
@@ -173,25 +177,25 @@ describe.sequential('the life of a VM', () => {
   test('a user-data file on another storage would make it anew, as the table says', async () => {
     const { design } = (await vms.registry.find('web-1'))!
     const cloudInit = { ...design!.cloudInit, storage: 'other' }
-    await vms.registry.change('web-1', entry => ({ ...entry, design: { ...design!, cloudInit } }))
+    await changeEntry(vms.registry, 'web-1', entry => ({ ...entry, design: { ...design!, cloudInit } }))
     const { code, stderr } = await vms.run('apply', ['web-1', '--plan-only'])
     expect(code).toBe(3)
     expect(stderr).toContain('attributes: initialization.0.user_data_file_id')
     expect(VM_OPTIONS.fileStorage.change).toBe('data')
-    await vms.registry.change('web-1', entry => ({ ...entry, design }))
+    await changeEntry(vms.registry, 'web-1', entry => ({ ...entry, design }))
   })
 
   test('a plan that would make it anew is refused with its cause, and shown where that was agreed to', async () => {
     const { design } = (await vms.registry.find('web-1'))!
     const another = { ...design!, template: { ...design!.template, vmid: design!.template.vmid + 1 } }
-    await vms.registry.change('web-1', entry => ({ ...entry, design: another }))
+    await changeEntry(vms.registry, 'web-1', entry => ({ ...entry, design: another }))
     const { code, stderr } = await vms.run('apply', ['web-1'])
     expect(code).toBe(3)
     expect(stderr).toContain('the plan would destroy web-1 and create a new VM in its place')
     expect(stderr).toContain('cause: another version of the VM template')
     const [planned] = await vms.json('apply', 'web-1', '--plan-only', '--allow-replace', 'web-1')
     expect(planned.plan).toContain('must be replaced')
-    await vms.registry.change('web-1', entry => ({ ...entry, design }))
+    await changeEntry(vms.registry, 'web-1', entry => ({ ...entry, design }))
     expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
     expect(await power()).toBe('running')
   })

@@ -135,7 +135,7 @@ async function mendToken(
     const entry = await store.find(before.name)
     if (entry?.id !== before.id) return false
     if (fix === 'tell the chain') await setTokenExpiry(entry, issuer)
-    else await store.change(entry.name, one => transferred(one, tokens.get(tokenKey(before))!.owner))
+    else await store.change(entry, one => transferred(one, tokens.get(tokenKey(before))!.owner))
     return true
   })
 }

@@ -103,6 +103,8 @@ export interface Entry {
   /** ISO 8601. */
   createdAt: string
   history: HistoryEvent[]
+  /** Number of changes since the reservation, counted by the store. Left out: 0, or the entry is older than the count. */
+  revision?: number
 }
 
 /** Keys that a change of an entry must keep: the registry assigned them. */

@@ -36,12 +36,15 @@ export interface RegistryStore {
   list(): Promise<Entry[]>
   find(name: string): Promise<Entry | undefined>
   /**
-   * Replaces an entry by the result of `revise`, which gets its current value. `revise` is called again if another
-   * run was faster. An entry in the phase `destroyed` goes to the archive.
+   * Replaces an entry by the result of `revise`, which gets its current value: a compare-and-set on the id and the
+   * revision of what was read. Changes that this store made itself since then are no conflict. An entry in the phase
+   * `destroyed` goes to the archive.
+   * @param read the entry as this run read it.
    * @returns the new entry.
-   * @throws ProxmintError (usage) if there is no such entry; any error of `revise`, and then nothing is changed.
+   * @throws ProxmintError (locked) if another run changed or destroyed the entry since it was read; any error of
+   *   `revise`. Nothing is changed then.
    */
-  change(name: string, revise: (entry: Entry) => Entry): Promise<Entry>
+  change(read: Entry, revise: (entry: Entry) => Entry): Promise<Entry>
   /** Destroyed entries, oldest first. */
   listArchived(): Promise<Entry[]>
   /**

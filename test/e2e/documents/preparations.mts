@@ -5,6 +5,7 @@ import { Wallet } from 'ethers'
 import { type LabAccount, labAccounts } from '../../../lab/chain/accounts.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { readLockfile } from '../../../scripts/lib/templates/lockfile.mts'
+import { changeEntry } from '../../change-entry.mts'
 import { fencedBlocks, loadDocument } from '../../unit/documents.mts'
 import { makePackage } from '../web3-package.mts'
 import type { Site } from './site.mts'
@@ -22,7 +23,10 @@ export const currentVmid = async (site: Site) => String((await versions(site)).c
 
 export async function expire({ folder }: Site): Promise<void> {
   const store = openFileStore({ folder: join(folder, '.proxmint/registry'), purpose: 'test' })
-  await store.change('web-1', entry => ({ ...entry, expiresAt: new Date(Date.now() - 60_000).toISOString() }))
+  await changeEntry(store, 'web-1', entry => ({
+    ...entry,
+    expiresAt: new Date(Date.now() - 60_000).toISOString(),
+  }))
   await store.close()
 }
 

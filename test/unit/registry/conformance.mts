@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { advance, type Entry, failed } from '../../../scripts/lib/registry/entry.mts'
 import { requireEntry } from '../../../scripts/lib/registry/revise.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import { changeEntry } from '../../change-entry.mts'
 import { failureOf } from '../failure.mts'
 import { entry, limits, now, pool, wanted } from './entries.mts'
 
@@ -27,7 +28,7 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
 
     const reserve = async (name: string, changes = {}): Promise<Entry> =>
       (await store.reserve([wanted(name, changes)], limits()))[0]!
-    const destroy = (name: string) => store.change(name, one => advance(one, 'destroyed', now))
+    const destroy = (name: string) => changeEntry(store, name, one => advance(one, 'destroyed', now))
 
     test('keeps what was reserved, for others too', async () => {
       const made = await reserve('web-1')
@@ -141,8 +142,8 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
 
     test('changes an entry, and keeps its phase when something fails', async () => {
       await reserve('web-1')
-      await store.change('web-1', one => ({ ...advance(one, 'created', now), node: 'pve2' }))
-      const changed = await store.change('web-1', one => failed(one, 'mint', 'RPC down', now))
+      await changeEntry(store, 'web-1', one => ({ ...advance(one, 'created', now), node: 'pve2' }))
+      const changed = await changeEntry(store, 'web-1', one => failed(one, 'mint', 'RPC down', now))
       expect(changed).toMatchObject({
         phase: 'created',
         node: 'pve2',
@@ -159,16 +160,61 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
     test('changes nothing when the revision throws', async () => {
       const made = await reserve('web-1')
       const refuse = () =>
-        store.change('web-1', () => {
+        changeEntry(store, 'web-1', () => {
           throw new Error('not expired any more')
         })
       await expect(refuse()).rejects.toThrow('not expired any more')
       expect(await store.find('web-1')).toEqual(made)
     })
 
+    test('refuses to change what another run changed since it was read', async () => {
+      const read = await reserve('web-1')
+      await using other = await place.open().then(one => disposable(one))
+      const moved = await changeEntry(other.store, 'web-1', one => advance(one, 'created', now))
+      const failure = await failureOf(() => store.change(read, one => advance(one, 'destroyed', now)))
+      expect(failure).toMatchObject({
+        message: 'another run changed web-1 meanwhile; nothing was written',
+        exitCode: 5,
+      })
+      expect(await store.list()).toEqual([moved])
+    })
+
+    test('refuses to change an entry whose name another run gave to another VM', async () => {
+      const read = await reserve('web-1')
+      await using other = await place.open().then(one => disposable(one))
+      await changeEntry(other.store, 'web-1', one => advance(one, 'destroyed', now))
+      const [heir] = await other.store.reserve([wanted('web-1')], limits())
+      const failure = await failureOf(() => store.change(read, one => advance(one, 'destroyed', now)))
+      expect(failure).toMatchObject({
+        message: 'another run destroyed web-1 meanwhile; nothing was written',
+        exitCode: 5,
+      })
+      expect(await store.list()).toEqual([heir])
+    })
+
+    test('counts changes of its own as no conflict, unless another run came in between', async () => {
+      const read = await reserve('web-1')
+      const note = (one: Entry): Entry => ({ ...one, purpose: `${one.purpose}+` })
+      await store.change(read, note)
+      expect(await store.change(read, note)).toMatchObject({ purpose: 'test++', revision: 2 })
+      await using other = await place.open().then(one => disposable(one))
+      await changeEntry(other.store, 'web-1', note)
+      expect(await failureOf(() => store.change(read, note))).toMatchObject({ exitCode: 5 })
+      expect(await changeEntry(store, 'web-1', note)).toMatchObject({ purpose: 'test++++', revision: 4 })
+      expect(await failureOf(() => store.change(read, note))).toMatchObject({ exitCode: 5 })
+    })
+
+    test('changes an entry that an older proxmint wrote, without a revision', async () => {
+      await store.add([entry('old', { vmid: 140 })], [])
+      expect(await changeEntry(store, 'old', one => ({ ...one, purpose: 'new' }))).toMatchObject({
+        purpose: 'new',
+        revision: 1,
+      })
+    })
+
     test('does not let a revision move a VM to another number', async () => {
       await reserve('web-1')
-      const move = () => store.change('web-1', one => ({ ...one, vmid: 777 }))
+      const move = () => changeEntry(store, 'web-1', one => ({ ...one, vmid: 777 }))
       await expect(move()).rejects.toThrow('the vmid of web-1 cannot be changed')
     })
 
@@ -263,7 +309,7 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
           store.exclusively(name, 'apply', async () => {
             if (++inside === names.length) allIn.resolve()
             await allIn.promise
-            return store.change(name, one => ({ ...one, purpose: 'changed' }))
+            return changeEntry(store, name, one => ({ ...one, purpose: 'changed' }))
           }),
         ),
       )
@@ -291,7 +337,7 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       const working = names.map(async name => {
         await store.reserve([wanted(name)], limits())
         for (const what of ['first', 'second']) {
-          await store.change(name, one => ({
+          await changeEntry(store, name, one => ({
             ...one,
             history: [...one.history, { at: now.toISOString(), what }],
           }))

@@ -14,6 +14,7 @@ import type { JournalRecord } from '../../../scripts/lib/registry/file/state.mts
 import { encodeLine } from '../../../scripts/lib/registry/file/state.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { interrupted } from '../../../scripts/lib/run/errors.mts'
+import { changeEntry } from '../../change-entry.mts'
 import { failureOf } from '../failure.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { entry, limits, wanted } from './entries.mts'
@@ -139,7 +140,7 @@ test('no file of older snapshots stays behind, and the archive does', async () =
   store = open(1)
   for (const name of ['a', 'b']) {
     await reserve(name)
-    await store.change(name, one => ({ ...one, phase: 'destroyed' }))
+    await changeEntry(store, name, one => ({ ...one, phase: 'destroyed' }))
   }
   expect((await readdir(folder)).filter(name => name.startsWith('snapshot'))).toHaveLength(1)
   expect((await open().listArchived()).map(({ name }) => name)).toEqual(['a', 'b'])

@@ -6,6 +6,7 @@ import { writeSync } from 'node:fs'
 import { advance } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { openPostgresStore } from '../../../scripts/lib/registry/postgres/postgres-store.mts'
+import { changeEntry } from '../../change-entry.mts'
 import { limits, now, pool, wanted } from './entries.mts'
 
 const [kind, place, prefix, operations] = process.argv.slice(2) as [string, string, string, string]
@@ -33,10 +34,10 @@ for (let n = 0; n < Number(operations); n++) {
     )
     mine.push(name)
   } else if (dice < 0.8) {
-    await tell('change', chosen, () => store.change(chosen, one => advance(one, 'active', now)))
+    await tell('change', chosen, () => changeEntry(store, chosen, one => advance(one, 'active', now)))
   } else {
     mine.splice(mine.indexOf(chosen), 1)
-    await tell('destroy', chosen, () => store.change(chosen, one => advance(one, 'destroyed', now)))
+    await tell('destroy', chosen, () => changeEntry(store, chosen, one => advance(one, 'destroyed', now)))
   }
 }
 await store.close()

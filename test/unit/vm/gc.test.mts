@@ -7,6 +7,7 @@ import type { VmContext } from '../../../scripts/lib/vm/context.mts'
 import { destroyVm, removeReplaced } from '../../../scripts/lib/vm/life/destroy.mts'
 import { extended, suspendVm } from '../../../scripts/lib/vm/life/expiry.mts'
 import { collectGarbage, type GcOutcome, gcExitCode } from '../../../scripts/lib/vm/life/gc.mts'
+import { changeEntry } from '../../change-entry.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -100,7 +101,7 @@ describe('a VM is looked at once', () => {
 })
 
 test('a suspended VM that runs is stopped', async () => {
-  await store.change('older', one => ({ ...one, history: [{ at: ago(1), what: 'suspended' }] }))
+  await changeEntry(store, 'older', one => ({ ...one, history: [{ at: ago(1), what: 'suspended' }] }))
   proxmox.vms.get(101)!.status = 'running'
   expect(results(await gc(true))).toMatchObject({ older: 'power off: done' })
   expect(proxmox.vms.get(101)!.status).toBe('stopped')
@@ -129,7 +130,7 @@ test('an interrupted run tells what it left undone, and ends as interrupted', as
 test('why it failed is told also where it cannot be written down', async () => {
   proxmox.before = async change => {
     if (change.includes('/100/')) {
-      await store.change('old', one => advance(one, 'destroyed', now))
+      await changeEntry(store, 'old', one => advance(one, 'destroyed', now))
       throw new Error('no connection')
     }
   }
@@ -138,13 +139,13 @@ test('why it failed is told also where it cannot be written down', async () => {
 
 test('one that is gone meanwhile is not said to be renewed', async () => {
   proxmox.before = async () => {
-    if (await store.find('older')) await store.change('older', one => advance(one, 'destroyed', now))
+    if (await store.find('older')) await changeEntry(store, 'older', one => advance(one, 'destroyed', now))
   }
   expect(results(await gc(true))).toEqual({ old: 'suspend: done', older: 'destroy: gone' })
 })
 
 test('of a VM that was never made, the VM that somebody else made under its number is left alone', async () => {
-  await store.change('older', one => ({ ...one, phase: 'reserved' }))
+  await changeEntry(store, 'older', one => ({ ...one, phase: 'reserved' }))
   proxmox.vms.get(101)!.config = { name: 'db' }
   expect(results(await gc(true))).toMatchObject({ older: 'destroy: done' })
   expect([...proxmox.vms.keys()]).toContain(101)
@@ -154,7 +155,7 @@ test('of a VM that was never made, the VM that somebody else made under its numb
 describe('the user-data of a VM that was never made, in a file', () => {
   const cloudInit = { delivery: 'snippet', storage: 'local' }
   const destroy = async (changes: object, node = 'pve') => {
-    await store.change('older', one => ({
+    await changeEntry(store, 'older', one => ({
       ...one,
       ...{ phase: 'reserved', node, design: { cloudInit: { ...cloudInit, ...changes } } as VmDesign },
     }))
@@ -199,7 +200,7 @@ describe('defects of the predecessor that must not return', () => {
   test('a renewal raced the destroy: renewed while gc is at another VM, it wins', async () => {
     let renewed = false
     proxmox.before = async () => {
-      if (!renewed) await store.change('older', one => extended(one, 30, now))
+      if (!renewed) await changeEntry(store, 'older', one => extended(one, 30, now))
       renewed = true
     }
     expect(results(await gc(true))).toEqual({ old: 'suspend: done', older: 'destroy: renewed' })

@@ -12,6 +12,7 @@ import type { VmContext } from '../../../scripts/lib/vm/context.mts'
 import { removeReplaced } from '../../../scripts/lib/vm/life/destroy.mts'
 import { versionFor } from '../../../scripts/lib/vm/life/rebuild.mts'
 import { takeStep } from '../../../scripts/lib/vm/life/steps.mts'
+import { changeEntry } from '../../change-entry.mts'
 import { failureOf } from '../failure.mts'
 import { entry, now } from '../registry/entries.mts'
 import { version } from '../templates/sample.mts'
@@ -113,7 +114,7 @@ test('a VM that has its token is not given another one before it boots again', a
   proxmox.vms.clear()
   const token = { status: 'minted', id: '0', transaction: '0x1' } as const
   const access = { mintLater: false } as AccessDesign
-  const made = await store.change('web-1', one => ({
+  const made = await changeEntry(store, 'web-1', one => ({
     ...one,
     ...{ phase: 'created', token, design: { ...design, access } },
   }))

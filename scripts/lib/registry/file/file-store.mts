@@ -3,7 +3,7 @@ import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { lockLost } from '../../run/lock.mts'
 import { allocate } from '../allocate.mts'
 import { conflictsOf } from '../check.mts'
-import { conflicting, noSuchEntry, revised } from '../revise.mts'
+import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
 import type { RegistryStore } from '../store.mts'
 import {
   append,
@@ -36,6 +36,7 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
   // Reads of the journal's tail run one by one: two at once would apply it twice.
   const inTurn = turns()
   let generation: Generation | undefined
+  const own: OwnRevisions = new Map()
 
   /** Reads the current state. Call it through `inTurn` only. */
   const refresh = async (): Promise<Generation> => {
@@ -55,7 +56,9 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const current = await writable(refresh)
       const { change, result } = await decide(current.state)
-      if (await append(current, recordOf(current.state, change))) {
+      const record = recordOf(current.state, change)
+      if (await append(current, record)) {
+        for (const entry of [...record.put, ...record.archive]) noteOwn(own, entry)
         await compactIfLong(current, options)
         return result
       }
@@ -83,11 +86,9 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
       const { state } = await inTurn(refresh)
       return allocate(wanted, limits, heldBy(state), { ...state.cursors })
     },
-    change: (name, revise) =>
+    change: (read, revise) =>
       commit(async state => {
-        const entry = state.entries.get(name)
-        if (entry === undefined) throw noSuchEntry(name, state.entries.keys())
-        const changed = revised(entry, revise)
+        const changed = revised(read, state.entries.get(read.name), own, revise)
         const change: Change = changed.phase === 'destroyed' ? { archive: [changed] } : { put: [changed] }
         return { change, result: changed }
       }),

@@ -58,7 +58,7 @@ export function putEntry(state: RegistryState, entry: Entry): void {
 /** Archives an entry. If it comes from a backup, a living entry of the same name is another VM: it stays. */
 function archiveEntry(state: RegistryState, entry: Entry): void {
   const living = state.entries.get(entry.name)
-  if (living?.createdAt === entry.createdAt) {
+  if (living?.id === entry.id) {
     state.entries.delete(living.name)
     state.nameOfVmid.delete(living.vmid)
     state.nameOfAddress.delete(living.address)

@@ -5,7 +5,7 @@ import { type Database, openDatabase } from '../../database/postgres.mts'
 import { allocate, type Cursors, type Held } from '../allocate.mts'
 import { conflictsOf } from '../check.mts'
 import type { Entry } from '../entry.mts'
-import { conflicting, noSuchEntry, revised } from '../revise.mts'
+import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
 import type { RegistryStore } from '../store.mts'
 import { exclusively } from './exclusively.mts'
 import { ensureTables, lockRegistry } from './schema.mts'
@@ -28,6 +28,7 @@ export async function openPostgresStore(url: string): Promise<RegistryStore> {
 }
 
 function storeOn(database: Database, url: string): RegistryStore {
+  const own: OwnRevisions = new Map()
   return {
     description: `the registry in PostgreSQL, ${describe(url)}`,
     list: () => select(database, 'SELECT entry FROM proxmint_entries ORDER BY name COLLATE "C"', []),
@@ -46,7 +47,11 @@ function storeOn(database: Database, url: string): RegistryStore {
       database.transaction(async client =>
         allocate(wanted, limits, heldIn(client), await readCursors(client)),
       ),
-    change: (name, revise) => database.transaction(client => change(client, name, revise)),
+    change: async (read, revise) => {
+      const entry = await database.transaction(client => change(client, read, own, revise))
+      noteOwn(own, entry)
+      return entry
+    },
     listArchived: () => select(database, 'SELECT entry FROM proxmint_archive ORDER BY id', []),
     add: (entries, archived) =>
       database.transaction(async client => {
@@ -65,13 +70,18 @@ function storeOn(database: Database, url: string): RegistryStore {
   }
 }
 
-async function change(client: PoolClient, name: string, revise: (entry: Entry) => Entry): Promise<Entry> {
+async function change(
+  client: PoolClient,
+  read: Entry,
+  own: OwnRevisions,
+  revise: (entry: Entry) => Entry,
+): Promise<Entry> {
+  const { name } = read
   const { rows } = await client.query<{ entry: Entry }>(
     'SELECT entry FROM proxmint_entries WHERE name = $1 FOR UPDATE',
     [name],
   )
-  if (rows[0] === undefined) throw noSuchEntry(name)
-  const changed = revised(rows[0].entry, revise)
+  const changed = revised(read, rows[0]?.entry, own, revise)
   if (changed.phase === 'destroyed') {
     await client.query('DELETE FROM proxmint_entries WHERE name = $1', [name])
     await archive(client, [changed])

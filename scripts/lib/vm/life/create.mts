@@ -1,4 +1,5 @@
 import { type Entry, type Phase, wasActive } from '../../registry/entry.mts'
+import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
@@ -55,7 +56,7 @@ export async function provisionVm(
 
 async function keepSignature(name: string, text: string, { store }: VmContext): Promise<void> {
   const signature = await signatureFrom(text)
-  await store.change(name, entry => {
+  await store.change(await requireEntry(store, name), entry => {
     if (entry.phase === 'reserved' || entry.phase === 'created') return withUserSignature(entry, signature)
     throw new ProxmintError(`${name} is ${entry.phase}: its token is minted already`, {
       hint: `zx scripts/mint.mts --update ${name} --user-signature ... changes it`,

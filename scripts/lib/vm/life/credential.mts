@@ -56,7 +56,7 @@ async function mintLate(entry: Entry, context: VmContext): Promise<Entry> {
   await converge(opened, { started: isToRun(entry), intent: 'update' }, context)
   // The account's GECOS field changes at a boot.
   if (entry.phase === 'active') await rebootGuest(opened, context)
-  return context.store.change(entry.name, one =>
+  return context.store.change(entry, one =>
     withEvent({ ...one, ...minted, failure: null }, `minted token ${opened.token!.id}`, new Date()),
   )
 }

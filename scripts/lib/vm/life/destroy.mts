@@ -48,7 +48,7 @@ export async function removeVm(
     checkpoint('vm-folder-removed')
   })
   const token = await expireToken(entry, issuer)
-  const destroyed = await store.change(name, one => advance({ ...one, token }, 'destroyed', new Date()))
+  const destroyed = await store.change(entry, one => advance({ ...one, token }, 'destroyed', new Date()))
   checkpoint('vm-forgotten')
   return destroyed
 }
@@ -62,7 +62,7 @@ export async function removeReplaced(entry: Entry, { store, connection, signal }
   await notingFailure(store, entry, 'rebuild', async () =>
     removeFromProxmox(connection, entry, await locateVm(connection, entry), signal),
   )
-  const after = await store.change(entry.name, one => cleared(one, new Date()))
+  const after = await store.change(entry, one => cleared(one, new Date()))
   checkpoint('vm-rebuild-cleared')
   return after
 }

@@ -33,7 +33,8 @@ export async function extendVm(
 ): Promise<Entry> {
   // Under its lock: a renewal comes before `gc` looks at the VM, or after it.
   return store.exclusively(name, 'vm extend', async () => {
-    const entry = await store.change(name, one => extended(one, days, new Date()))
+    const found = await requireEntry(store, name)
+    const entry = await store.change(found, one => extended(one, days, new Date()))
     await setTokenExpiry(entry, issuer)
     return entry
   })
@@ -45,7 +46,7 @@ export async function extendVm(
  */
 export async function suspendVm(entry: Entry, { store, connection }: VmContext): Promise<Entry> {
   const vm = await locateVm(connection, entry)
-  const suspended = await store.change(entry.name, one => advance(one, 'suspended', new Date()))
+  const suspended = await store.change(entry, one => advance(one, 'suspended', new Date()))
   checkpoint('vm-suspended')
   await notingFailure(store, suspended, 'suspend', () => shutDown(vm, connection))
   return suspended
@@ -61,14 +62,14 @@ export async function resumeVm(name: string, days: number | undefined, unlocked:
     const found = await requireEntry(store, name)
     if (found.phase !== 'suspended') throw notSuspended(found)
     const entry =
-      days === undefined ? found : await store.change(name, one => extended(one, days, new Date()))
+      days === undefined ? found : await store.change(found, one => extended(one, days, new Date()))
     if (isExpired(entry, new Date())) throw expired(entry)
     try {
       await bootVm(entry, context)
     } catch (error) {
       throw resumable(await noteFailure(store, entry, 'resume', error), error)
     }
-    const active = await store.change(name, one => advance(one, 'active', new Date()))
+    const active = await store.change(entry, one => advance(one, 'active', new Date()))
     if (days !== undefined) await setTokenExpiry(active, issuer)
     return active
   })

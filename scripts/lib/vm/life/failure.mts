@@ -28,7 +28,7 @@ export async function notingFailure<T>(
  */
 export async function noteFailure(store: Change, entry: Entry, step: string, error: unknown): Promise<Entry> {
   const note = (one: Entry): Entry => failed(one, step, messageOf(error), new Date())
-  return store.change(entry.name, note).catch(cause => {
+  return store.change(entry, note).catch(cause => {
     say(`warning: that ${step} of ${entry.name} failed is not in the registry: ${messageOf(cause)}`)
     return note(entry)
   })

@@ -60,7 +60,7 @@ async function decide(found: Entry, version: TemplateVersion, context: VmContext
   await requireClonable(connection, template, entry.node!)
   await userDataOf(connection.site, entry, design)
   await recordNode(found, vm, store)
-  await store.change(name, one => movedTo(one, version.name, design, new Date()))
+  await store.change(found, one => movedTo(one, version.name, design, new Date()))
   checkpoint('vm-rebuild-decided')
 }
 

@@ -41,9 +41,7 @@ export async function takeStep(entry: Entry, context: VmContext): Promise<Entry>
   const step = stepOf(entry)!
   const { store } = context
   const learned = await notingFailure(store, entry, step.name, () => step.act(entry, context))
-  const advanced = await store.change(entry.name, one =>
-    advance({ ...one, ...learned }, step.next, new Date()),
-  )
+  const advanced = await store.change(entry, one => advance({ ...one, ...learned }, step.next, new Date()))
   checkpoint(step.reached)
   return advanced
 }

@@ -20,7 +20,7 @@ export async function mintToken(entry: Entry, { store, issuer }: VmContext): Pro
     const token: TokenRecord = { status: 'failed', id: null, transaction: null }
     // An id that is known is never forgotten. The caller warns of a registry that cannot be written.
     const note = (one: Entry): Entry => (one.token?.id == null ? { ...one, token } : one)
-    await store.change(entry.name, note).catch(() => undefined)
+    await store.change(entry, note).catch(() => undefined)
     throw error
   }
 }

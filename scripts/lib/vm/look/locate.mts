@@ -56,14 +56,14 @@ export async function followVm(
 
 /** Writes down that a VM was found on another node than its entry says, once its files are there, too. */
 export async function recordNode(
-  { name, node }: Entry,
+  entry: Entry,
   vm: LocatedVm | undefined,
   store: Pick<RegistryStore, 'change'>,
 ): Promise<void> {
-  if (vm === undefined || vm.node === node) return
-  const what = `moved from ${node} to ${vm.node}`
-  say(`${name} ${what}`)
-  await store.change(name, one => withEvent({ ...one, node: vm.node }, what, new Date()))
+  if (vm === undefined || vm.node === entry.node) return
+  const what = `moved from ${entry.node} to ${vm.node}`
+  say(`${entry.name} ${what}`)
+  await store.change(entry, one => withEvent({ ...one, node: vm.node }, what, new Date()))
 }
 
 /** Looks at whatever VM has the VMID of the entry. @throws ProxmintError where it cannot be seen. */

@@ -38,5 +38,5 @@ export async function withKeysOfToday(
   const withKeys = { ...design, cloudInit: { ...design.cloudInit, sshAuthorizedKeys } }
   warnOfNoKey(name, withKeys)
   if (sshAuthorizedKeys.length === 0) return entry
-  return store.change(name, one => ({ ...one, design: withKeys }))
+  return store.change(entry, one => ({ ...one, design: withKeys }))
 }

@@ -41,7 +41,7 @@ export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<
     if (await isVmidFree(connection.client, entry!.vmid)) return entry!
     // Somebody took it since the VMs were listed, or the API token may not see the VM that has it.
     takenVmids.add(entry!.vmid)
-    await store.change(name, one => neverMade(one, new Date()))
+    await store.change(entry!, one => neverMade(one, new Date()))
     for (const { vmid } of await listVms(connection.client)) takenVmids.add(vmid)
   }
 }
