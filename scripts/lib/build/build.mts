@@ -13,6 +13,7 @@ import { removeLeftovers } from '../site/remove-leftovers.mts'
 import { loginOf } from '../site/work-permissions.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { requireTool } from '../tools/find.mts'
+import { warnOfIgnored } from '../tools/passed-variables.mts'
 import { buildFamily } from './family.mts'
 import type { BuildOptions, BuildOutcome, BuildRun } from './records.mts'
 import { requireVariables } from './variables.mts'
@@ -25,6 +26,7 @@ import { requireVariables } from './variables.mts'
 export async function build(options: BuildOptions, signal: AbortSignal): Promise<BuildOutcome[]> {
   const names = await namesOf(options)
   await requireAnyKnown(names, options)
+  warnOfIgnored('packer')
   const packer = await requireTool('packer')
   const connection = await connect(loginOf(packer))
   const { config } = connection

@@ -19,7 +19,7 @@ import { finishTemplate } from './finish-template.mts'
 import { buildWithPacker } from './packer-run.mts'
 import type { Build, BuiltCopy } from './records.mts'
 import { withRetries } from './retry.mts'
-import type { Handover } from './variables.mts'
+import { type Handover, variablesReadBy } from './variables.mts'
 
 const NOTHING_RESERVED = { vmid: 0, buildId: 'none', manifest: 'manifest.json' }
 
@@ -39,7 +39,8 @@ export function packerCommands(
   }
   const variables = { ...guestSsh(build, vmid), ...build.variables, ...handed }
   const secrets = buildPassword(template)
-  return planBuild({ packer, dialect: packer.dialect, credentials, folder, variables, secrets })
+  const reads = variablesReadBy(template)
+  return planBuild({ packer, dialect: packer.dialect, credentials, folder, variables, secrets, reads })
 }
 
 /** In a lab on loopback a guest has a port of this machine instead of an address of its own. */

@@ -68,6 +68,13 @@ export function environmentVariables({ variables }: Template): Record<string, st
   return Object.fromEntries(set.filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
+/** Lists the variables of the environment that the template reads with `env("NAME")`. */
+export function variablesReadBy({ variables }: Pick<Template, 'variables'>): string[] {
+  return variables.flatMap(({ default: value }) =>
+    [...String(value).matchAll(/\benv\("(\w+)"\)/g)].map(([, name]) => name!),
+  )
+}
+
 /**
  * Reads the VMID that a family pins by a default such as `env("TEMPLATE_VMID")`. Unset, that is 0 or empty.
  * @throws ProxmintError (usage) for a value that is not a VMID, and for a family that is built in several places.

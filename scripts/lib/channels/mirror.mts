@@ -38,8 +38,8 @@ async function mirrorNow(connection: Connection): Promise<void> {
   checkpoint('mirrored')
 }
 
-/** Writes Terraform's variables into `terraform/` beside the folder of the config. */
-async function writeVariables(families: Families): Promise<string[]> {
+/** Writes Terraform's variables into `terraform/` beside the folder of the config. @returns A warning if that failed. */
+export async function writeVariables(families: Families): Promise<string[]> {
   const folder = join(dirname(lockfilePath()), '..', 'terraform')
   // A project without Terraform has no such folder.
   if (!existsSync(folder)) return []

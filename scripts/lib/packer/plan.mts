@@ -1,6 +1,7 @@
 import { type Credentials, requirePassword } from '../credentials/credentials.mts'
 import { certificateVariables } from '../credentials/export.mts'
 import type { CommandPlan } from '../run/exec.mts'
+import { PACKER_VARIABLES } from '../tools/passed-variables.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
 
 export interface PackerRun {
@@ -13,6 +14,8 @@ export interface PackerRun {
   variables: Record<string, string>
   /** Values of sensitive Packer variables, which go into the environment. */
   secrets?: Record<string, string>
+  /** Variables of the environment that the template reads with `env("NAME")`. */
+  reads?: string[]
 }
 
 /** Commands of a build, in order. */
@@ -29,6 +32,7 @@ export function planBuild(run: PackerRun): BuildCommands {
     args: [...args, ...variables, '.'],
     cwd: run.folder,
     env: environment(run),
+    inherits: [...PACKER_VARIABLES, ...(run.reads ?? [])],
   })
   return {
     validate: command(['validate']),

@@ -14,6 +14,11 @@ export interface CommandPlan {
   args: string[]
   /** Variables added to this process's environment without its secrets; `undefined` removes a variable. */
   env?: Record<string, string | undefined> | undefined
+  /**
+   * Variables of this process's environment that the child gets; `AWS_*` stands for every name with that beginning.
+   * Default: all but `SECRET_VARIABLES`.
+   */
+  inherits?: readonly string[] | undefined
   cwd?: string | undefined
   /** Written to the child's standard input. */
   input?: string | undefined
@@ -108,7 +113,7 @@ function start(plan: CommandPlan): ProcessPromise {
     // Own process group: Ctrl-C at the terminal reaches the child once, through this process.
     detached: true,
     cwd: plan.cwd ?? process.cwd(),
-    env: childEnv(plan.env),
+    env: childEnv(plan),
     stdio: [plan.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     nothrow: true,
     timeout: 0,
@@ -164,11 +169,17 @@ export const SECRET_VARIABLES = [
   'PROXMINT_RPC_URL',
 ]
 
-function childEnv(extra: CommandPlan['env']): NodeJS.ProcessEnv {
-  const none = Object.fromEntries(SECRET_VARIABLES.map(name => [name, undefined]))
-  const env: NodeJS.ProcessEnv = { ...process.env, ...none, ...extra }
-  for (const [name, value] of Object.entries(env)) if (value === undefined) delete env[name]
-  return env
+function childEnv({ env = {}, inherits }: Pick<CommandPlan, 'env' | 'inherits'>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !SECRET_VARIABLES.includes(name) && (inherits === undefined || matchesName(name, inherits)),
+  )
+  const all = Object.entries({ ...Object.fromEntries(inherited), ...env })
+  return Object.fromEntries(all.filter(([, value]) => value !== undefined))
+}
+
+/** Checks whether a name is in a list, in which `AWS_*` stands for every name with that beginning. */
+export function matchesName(name: string, list: readonly string[]): boolean {
+  return list.some(known => (known.endsWith('*') ? name.startsWith(known.slice(0, -1)) : name === known))
 }
 
 interface Stopper {

@@ -1,4 +1,5 @@
 import type { CommandPlan } from '../run/exec.mts'
+import { TERRAFORM_VARIABLES } from '../tools/passed-variables.mts'
 import type { Tool } from '../tools/tool.mts'
 
 /** Commands of OpenTofu or Terraform, as data: nothing runs here. */
@@ -56,6 +57,7 @@ function command({ tofu, provider, folder, env }: TerraformSetting, args: string
     file: tofu.file,
     args: [args[0]!, '-no-color', ...args.slice(1)],
     cwd: folder,
-    env: { TF_IN_AUTOMATION: '1', TF_CLI_ARGS: undefined, ...provider.env, ...env },
+    env: { TF_IN_AUTOMATION: '1', ...provider.env, ...env },
+    inherits: TERRAFORM_VARIABLES,
   }
 }

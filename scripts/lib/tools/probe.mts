@@ -9,6 +9,8 @@ const QUIET_ENV = {
   CHECKPOINT_DISABLE: '1',
   SOPS_DISABLE_VERSION_CHECK: 'true',
   TF_CLI_CONFIG_FILE: undefined,
+  TF_LOG: undefined,
+  PACKER_LOG: undefined,
 }
 
 /** Runs the candidate for at most 20 s. If it cannot be started, the result has code 126 and the reason as stderr. */

@@ -7,6 +7,7 @@ import { writeFileAtomic } from '../run/atomic-file.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { command, runCommand } from '../run/exec.mts'
 import { cacheFolder, readEntry } from './cache.mts'
+import { TERRAFORM_VARIABLES } from './passed-variables.mts'
 import { pins } from './pins.mts'
 import { lastLine } from './probe.mts'
 import type { Tool } from './tool.mts'
@@ -85,10 +86,10 @@ export async function mirrorRelease(tofu: Tool, folder: string, signal: AbortSig
     join(folder, 'providers.tf.json'),
     JSON.stringify({ terraform: { required_providers: { proxmox } } }),
   )
-  const env = { NO_COLOR: '1', TF_CLI_CONFIG_FILE: undefined }
+  const env = { NO_COLOR: '1' }
   const download = command`${tofu.file} providers mirror -platform=${TARGET} ${mirror}`
   const result = await runCommand(
-    { ...download, cwd: folder, env },
+    { ...download, cwd: folder, env, inherits: TERRAFORM_VARIABLES },
     { signal, timeoutMs: 300_000, graceMs: 5000 },
   )
   if (result.code !== 0) throw new ProxmintError(`${tofu.file} cannot download it (${lastLine(result)})`)

@@ -133,7 +133,7 @@ export async function leaveAPullRequest(site: Site): Promise<void> {
   const lines = [
     'git add . && git commit --quiet --message state',
     'git switch --quiet --create rebuild',
-    'mkdir -p config/template-packages && echo bash > config/template-packages/rebuild-waits.txt',
+    'echo "exit 1" > tools/check-node.sh && echo "of nobody" > config/proxmint.yaml',
     'git add . && git commit --quiet --message rebuild && git push --quiet origin rebuild',
     'git switch --quiet templates && echo >> README.md && git commit --quiet --all --message later',
     'git config --unset user.name && git config --unset user.email',

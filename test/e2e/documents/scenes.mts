@@ -231,7 +231,7 @@ export const scenes: Scene[] = [
       run('zx scripts/templates.mts promote debian', 'current', {
         before: site => prepare(site, 'zx scripts/build.mts debian --no-promote'),
       }),
-      workflow('rebuild.yml', 'merge --squash', 'Automatic merge went well', {
+      workflow('rebuild.yml', 'tools/rebuild/run.mts', 'are taken over', {
         before: leaveAPullRequest,
         env: async () => ({ GIT_CONFIG_GLOBAL: '/dev/null' }),
       }),

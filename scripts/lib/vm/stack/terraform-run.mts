@@ -22,6 +22,7 @@ import { hintForFailure } from '../../terraform/failure-hint.mts'
 import { guardPlan, guardState, type Intent, type TerraformPlan } from '../../terraform/plan-guard.mts'
 import { knowsAnything, knowsVm, nodesIn, type TerraformState } from '../../terraform/state.mts'
 import { requireTool } from '../../tools/find.mts'
+import { warnOfIgnored } from '../../tools/passed-variables.mts'
 
 /** OpenTofu or Terraform in the initialized folder of one VM. */
 export interface VmTerraform {
@@ -117,6 +118,7 @@ export async function withTerraform<T>(
 }
 
 async function settingFor({ credentials }: Connection, folder: string): Promise<TerraformSetting> {
+  warnOfIgnored('terraform')
   const [tofu, provider] = await Promise.all([requireTool('opentofu'), requireTool('proxmox-provider')])
   return {
     tofu,
