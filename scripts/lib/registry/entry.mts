@@ -49,6 +49,8 @@ export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
   }
   /** Null for a VM without an access credential. */
   access: AccessDesign | null
+  /** Slots of the devices and disks that the VM had when it was made. Left out: it is older, or not made yet. */
+  made?: string[]
 }
 
 export function cpuTypeOf({ cpuType = VM_OPTIONS.cpuType.before }: VmDesign): string {

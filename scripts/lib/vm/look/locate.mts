@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { getVmConfig } from '../../proxmox/get-vm-config.mts'
+import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { findVmStatus, type VmStatus } from '../../proxmox/get-vm-status.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listVms } from '../../proxmox/list-vms.mts'
@@ -23,6 +23,8 @@ interface VmSight {
   vm: LocatedVm | undefined
   /** Why it is not the VM of the entry, a phrase each; empty where it is. */
   differences: string[]
+  /** Its config with the changes that wait for its next start; undefined if there is no VM. */
+  config: VmConfig | undefined
 }
 
 /**
@@ -43,15 +45,17 @@ export function requireOwnVm(entry: Entry, { differences }: VmSight): void {
 
 /**
  * Locates the VM of an entry on whatever node it is: a person may have migrated it, or high availability.
- * @returns the VM, and the entry with that node.
+ * @returns the VM, its config, and the entry with that node.
  * @throws ProxmintError as `locateVm`.
  */
 export async function followVm(
   connection: Connection,
   entry: Entry,
-): Promise<{ vm: LocatedVm | undefined; entry: Entry }> {
-  const vm = await locateVm(connection, entry)
-  return { vm, entry: vm === undefined ? entry : { ...entry, node: vm.node } }
+): Promise<{ vm: LocatedVm | undefined; entry: Entry; config: VmConfig | undefined }> {
+  const sight = await lookAtVm(connection, entry)
+  requireOwnVm(entry, sight)
+  const { vm, config } = sight
+  return { vm, config, entry: vm === undefined ? entry : { ...entry, node: vm.node } }
 }
 
 /** Writes down that a VM was found on another node than its entry says, once its files are there, too. */
@@ -66,21 +70,27 @@ export async function recordNode(
   await store.change(entry, one => withEvent({ ...one, node: vm.node }, what, new Date()))
 }
 
+const NO_VM: VmSight = { vm: undefined, differences: [], config: undefined }
+
 /** Looks at whatever VM has the VMID of the entry. @throws ProxmintError where it cannot be seen. */
 export async function lookAtVm(connection: Connection, entry: Entry): Promise<VmSight> {
   const { client, config } = connection
   const seen = (await listVms(client)).find(vm => vm.vmid === entry.vmid)
   if (seen === undefined) {
-    if (await isVmidFree(client, entry.vmid)) return { vm: undefined, differences: [] }
+    if (await isVmidFree(client, entry.vmid)) return NO_VM
     throw notSeen(entry)
   }
   const vm = { node: seen.node, vmid: entry.vmid }
   const status = await statusAfterClone(connection, vm)
-  if (status === undefined) return { vm: undefined, differences: [] }
+  if (status === undefined) return NO_VM
   // Terraform sets the tags only after the clone.
   const site = entry.phase === 'reserved' ? undefined : `proxmint-${config.site}`
-  const differences = differencesFrom(entry, await getVmConfig(client, vm), site)
-  return { vm: { ...vm, status: status.status }, differences }
+  const found = await getVmConfig(client, vm)
+  return {
+    vm: { ...vm, status: status.status },
+    differences: differencesFrom(entry, found, site),
+    config: found,
+  }
 }
 
 /** Waits for the end of a clone: Proxmox finishes it also when its run died, and the VM has no name before. */

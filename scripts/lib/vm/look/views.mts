@@ -6,12 +6,28 @@ import { counted } from '../../run/counted.mts'
 import { messageOf } from '../../run/errors.mts'
 import { connect } from '../../site/connect.mts'
 import type { Site } from '../../site/site.mts'
+import { type Difference, differenceText, driftOf } from './drift.mts'
 import { readLocalState, vmFolder } from './local-state.mts'
 import { lookAtVm } from './locate.mts'
+import { type Part, partNames, partsOf } from './parts.mts'
+
+interface ProxmoxView {
+  node: string
+  status: string
+  /** Why it is not the VM of the entry, a phrase each. */
+  differences: string[]
+  /** What differs of what proxmint manages. */
+  drift: Difference[]
+  /** Devices and disks that somebody added in Proxmox. */
+  foreign: Part[]
+  protected: boolean
+  /** The lock while Proxmox works on it; null if there is none. */
+  lock: string | null
+}
 
 /** One VM as Proxmox, the state and the chain have it. `unknown` says why one of them has no answer. */
 interface VmViews {
-  proxmox: { node: string; status: string; differences: string[] } | { unknown: string }
+  proxmox: ProxmoxView | { unknown: string }
   state: { resources: number } | { unknown: string }
   /** Null for a VM without a token. */
   chain: Credential | { unknown: string } | null
@@ -32,9 +48,19 @@ async function orUnknown<T>(view: Promise<T>): Promise<T | { unknown: string }> 
 }
 
 async function proxmoxView(site: Site, entry: Entry): Promise<VmViews['proxmox']> {
-  const { vm, differences } = await lookAtVm(await connect('token', site), entry)
-  if (vm === undefined) return { unknown: `nobody has VMID ${entry.vmid}` }
-  return { node: vm.node, status: vm.status, differences }
+  const { vm, differences, config } = await lookAtVm(await connect('token', site), entry)
+  if (vm === undefined || config === undefined) return { unknown: `nobody has VMID ${entry.vmid}` }
+  const isOurs = differences.length === 0
+  const { foreignDevices, foreignDisks, isProtected, lock } = partsOf(config, entry.design?.made)
+  return {
+    node: vm.node,
+    status: vm.status,
+    differences,
+    drift: isOurs ? driftOf(entry, config) : [],
+    foreign: isOurs && entry.design !== null ? [...foreignDisks, ...foreignDevices] : [],
+    protected: isProtected,
+    lock: lock ?? null,
+  }
 }
 
 async function stateView(site: Site, { name }: Entry): Promise<VmViews['state']> {
@@ -55,13 +81,20 @@ async function chainView(site: Site, entry: Entry): Promise<VmViews['chain']> {
 export function factsOf({ proxmox, state, chain }: VmViews): [string, string | undefined][] {
   return [
     ['Proxmox', 'unknown' in proxmox ? proxmox.unknown : proxmoxText(proxmox)],
+    ['differs', 'unknown' in proxmox ? undefined : listOf(proxmox.drift.map(differenceText))],
+    ['foreign', 'unknown' in proxmox ? undefined : partNames(proxmox.foreign) || undefined],
     ['state', 'unknown' in state ? state.unknown : counted(state.resources, 'resource')],
     ['chain', chain === null ? undefined : 'unknown' in chain ? chain.unknown : chainText(chain)],
   ]
 }
 
-function proxmoxText({ node, status, differences }: { node: string; status: string; differences: string[] }) {
-  return [`${status} on ${node}`, ...differences].join(', ')
+function proxmoxText(view: ProxmoxView): string {
+  const states = [view.protected && 'protected', view.lock !== null && `locked by ${view.lock}`]
+  return [`${view.status} on ${view.node}`, ...view.differences, ...states.filter(Boolean)].join(', ')
+}
+
+function listOf(texts: string[]): string | undefined {
+  return texts.length === 0 ? undefined : texts.join('\n')
 }
 
 function chainText({ tokenId, owner, expiresAt }: Credential): string {

@@ -1,0 +1,69 @@
+/** Tells what of a VM proxmint made, and what somebody else added in Proxmox. Pure: it reads a config. */
+import type { VmConfig } from '../../proxmox/get-vm-config.mts'
+import { cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
+
+/** A device or a disk of a VM: its slot, and its text in the config. */
+export interface Part {
+  slot: string
+  value: string
+}
+
+/** A VM by who made its parts. */
+interface VmParts {
+  /** Devices and disks that came with the VM template, or that proxmint added. */
+  ours: Part[]
+  /** Cards, CD-ROMs, PCI, USB and other devices that somebody else added. None of them holds data. */
+  foreignDevices: Part[]
+  /** Disks that somebody else added, and detached disks. */
+  foreignDisks: Part[]
+  /** Whether Proxmox refuses to remove the VM and its disks. */
+  isProtected: boolean
+  /** The lock in the config while Proxmox works on the VM: `backup`, `migrate`, ... */
+  lock: string | undefined
+}
+
+const DISK = /^(scsi|virtio|sata|ide|unused|efidisk|tpmstate)\d+$/
+const DEVICE = /^(net|hostpci|usb|serial|parallel|audio|virtiofs)\d+$|^rng0$/
+/** Parts of a VM that was made before its parts were written down. */
+const ALWAYS_OURS = /^(net0|scsi0|serial\d+|efidisk0|tpmstate0|rng0)$/
+
+/**
+ * Sorts the parts of a VM.
+ * @param made slots that the VM had when it was made; undefined: nobody wrote them down.
+ */
+export function partsOf(config: VmConfig, made: readonly string[] | undefined): VmParts {
+  const parts = slotsOf(config).map(slot => ({ slot, value: String(config[slot]) }))
+  const isOurs = ({ slot, value }: Part): boolean =>
+    slot === cloudInitSlotOf(config) ||
+    isSeed(value) ||
+    (made === undefined ? ALWAYS_OURS.test(slot) : made.includes(slot))
+  const foreign = parts.filter(part => !isOurs(part))
+  return {
+    ours: parts.filter(isOurs),
+    foreignDevices: foreign.filter(part => !isDisk(part)),
+    foreignDisks: foreign.filter(isDisk),
+    isProtected: String(config['protection'] ?? 0) === '1',
+    lock: config['lock'] === undefined ? undefined : String(config['lock']),
+  }
+}
+
+/** Lists the slots of all devices and disks, in the order of their names and numbers. */
+export function slotsOf(config: VmConfig): string[] {
+  return Object.keys(config)
+    .filter(key => DISK.test(key) || DEVICE.test(key))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+}
+
+function isDisk({ slot, value }: Part): boolean {
+  return DISK.test(slot) && !value.includes('media=cdrom')
+}
+
+/** The user-data of the VM as an ISO image, in whatever drive. */
+function isSeed(value: string): boolean {
+  return /:iso\/proxmint-[^,]*\.iso(,|$)/.test(value)
+}
+
+/** Names parts for a person: `net1 (virtio=...)`. */
+export function partNames(parts: Part[]): string {
+  return parts.map(({ slot, value }) => `${slot} (${value})`).join(', ')
+}
