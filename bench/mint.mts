@@ -48,6 +48,7 @@ async function ours({ rpcUrl, chainId, accounts }: Chain, contract: string): Pro
     const rpc = createRpc({ urls: [rpcUrl], chainId })
     const settling = {
       rpc,
+      witnesses: [rpc],
       signer: await loadSigner(join(folder, 'signer')),
       journal: await openFileJournal(folder, rpc),
       ...{ maxTipGwei: 100, confirmations: 1, stuckMs: 60_000, timeoutMs: 120_000, pollMs: 200 },

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
 import {ERC721Enumerable} from "@openzeppelin/contracts/token/ERC721/extensions/ERC721Enumerable.sol";
 import {Base64} from "@openzeppelin/contracts/utils/Base64.sol";
@@ -11,7 +12,8 @@ import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 /// @notice Selectors, events, views and the document of `tokenURI` are those of profile v0.4, so that the PAM module
 /// libpam-web3 0.4 and its tools read it. A token can be transferred, which moves the access with it. Nothing can be
 /// burned or revoked, and the module does not read `expiresAt`: see docs/access.md.
-contract AccessCredentialNFT is ERC721Enumerable, Ownable {
+/// Ownership changes in two steps: the new owner has to accept it, so that a wrong address loses nothing.
+contract AccessCredentialNFT is ERC721Enumerable, Ownable2Step {
     using Strings for string;
     using Strings for uint256;
 
@@ -41,6 +43,8 @@ contract AccessCredentialNFT is ERC721Enumerable, Ownable {
     /// @notice The arrays of `mintBatch` differ in length.
     error BatchLengthMismatch();
     error ExpirationTooLate(uint256 expiresAt);
+    /// @notice Nobody could mint or update any more, for ever.
+    error OwnershipMustStay();
     error SigningPageTooLarge(uint256 size, uint256 limit);
 
     uint256 private _nextTokenId;
@@ -116,6 +120,11 @@ contract AccessCredentialNFT is ERC721Enumerable, Ownable {
                 })
             );
         }
+    }
+
+    /// @notice Always reverts. The function is part of the ABI of profile v0.4.
+    function renounceOwnership() public pure override {
+        revert OwnershipMustStay();
     }
 
     function updateUserEncrypted(uint256 tokenId, bytes calldata newUserEncrypted) external onlyOwner {

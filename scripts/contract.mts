@@ -8,14 +8,22 @@ await runMain({
   name,
   summary:
     'The contract of access credentials: deploys it and writes its address to the config, shows it, or gives it to another key.',
-  usage: 'deploy | show | hand-over --to ADDRESS',
+  usage: 'deploy | show | hand-over --to ADDRESS | accept',
   options: {
     'signing-page': {
       type: 'string',
       value: 'FILE',
       help: "deploy: HTML page in every token, instead of proxmint's",
     },
-    to: { type: 'string', value: 'ADDRESS', help: 'hand-over: address of the key that will mint' },
+    to: {
+      type: 'string',
+      value: 'ADDRESS',
+      help: 'hand-over: address of the key that will mint, once it accepts',
+    },
+    'one-step': {
+      type: 'boolean',
+      help: 'hand-over: also a contract of an older version, which a wrong address loses for ever',
+    },
     replace: { type: 'boolean', help: 'deploy: also if the config already names a contract' },
     'dry-run': { type: 'boolean', help: 'deploy: print the cost; sign nothing, need no key' },
   },
@@ -33,8 +41,12 @@ await runMain({
     if (verb === 'hand-over') {
       const to = args.string('to')
       if (to === undefined) throw usageError({ name }, 'hand-over needs --to ADDRESS')
-      return print(await workflow.handOver(to, signal), workflow.formatContract)
+      return print(
+        await workflow.handOver({ to, oneStep: args.flag('one-step') }, signal),
+        workflow.formatContract,
+      )
     }
+    if (verb === 'accept') return print(await workflow.accept(signal), workflow.formatContract)
     if (args.flag('dry-run')) return print(await workflow.planDeploy(options), workflow.formatDeploymentPlan)
     return print(await workflow.deploy(options, signal), workflow.formatDeployed)
   },

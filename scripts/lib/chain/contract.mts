@@ -30,6 +30,8 @@ export const credentialInterface = new Interface([
   'function tokenOfOwnerByIndex(address owner, uint256 index) view returns (uint256)',
   'function getAccessData(uint256 tokenId) view returns (bytes userEncrypted, string decryptMessage, uint256 issuedAt, uint256 expiresAt)',
   'function transferOwnership(address newOwner)',
+  'function pendingOwner() view returns (address)',
+  'function acceptOwnership()',
   'function updateExpiration(uint256 tokenId, uint256 newExpiration)',
   'function updateUserEncrypted(uint256 tokenId, bytes newUserEncrypted)',
   'event Transfer(address indexed from, address indexed to, uint256 indexed tokenId)',
@@ -39,6 +41,7 @@ export const credentialInterface = new Interface([
   'error ExpirationTooLate(uint256 expiresAt)',
   'error SigningPageTooLarge(uint256 size, uint256 limit)',
   'error OwnableUnauthorizedAccount(address account)',
+  'error OwnershipMustStay()',
   'error ERC721InvalidReceiver(address receiver)',
   'error ERC721NonexistentToken(uint256 tokenId)',
 ])
@@ -49,13 +52,21 @@ export const MINT_SIGNATURES: Record<Profile, string> = {
   'v0.4': 'mint(address,bytes,string,string,string,string,uint256)',
 }
 
+/** Checks whether deployed code has a function. @param code hex with 0x. @param name as in `credentialInterface`. */
+function hasFunction(code: string, name: string): boolean {
+  // 63 is PUSH4: the code compares the selector of a call with each of its own.
+  return code.includes(`63${credentialInterface.getFunction(name)!.selector.slice(2)}`)
+}
+
 /** Finds the profile of deployed code; undefined if it is not a credential contract. @param code hex with 0x. */
 export function profileOf(code: string): Profile | undefined {
-  // 63 is PUSH4: the code compares the selector of a call with each of its own.
-  const has = (name: string): boolean =>
-    code.includes(`63${credentialInterface.getFunction(name)!.selector.slice(2)}`)
-  if (!has('owner') || !has('tokenOfOwnerByIndex')) return undefined
-  return (['v0.4', 'v0.2'] as const).find(profile => has(MINT_SIGNATURES[profile]))
+  if (!hasFunction(code, 'owner') || !hasFunction(code, 'tokenOfOwnerByIndex')) return undefined
+  return (['v0.4', 'v0.2'] as const).find(profile => hasFunction(code, MINT_SIGNATURES[profile]))
+}
+
+/** Checks whether a new owner has to accept the contract. Contracts of older versions change hands at once. */
+export async function hasTwoSteps(rpc: Rpc, contract: string): Promise<boolean> {
+  return hasFunction(await rpc.call<string>('eth_getCode', [contract, 'latest']), 'acceptOwnership')
 }
 
 /**

@@ -1,7 +1,7 @@
 import { ProxmintError } from '../run/errors.mts'
-import { credentialInterface } from './contract.mts'
+import { credentialInterface, readView } from './contract.mts'
 import { readTogether, TOKENS_AT_ONCE } from './credential-reader.mts'
-import { isRevert, type Rpc, refused } from './rpc.mts'
+import { isRevert, type Rpc, type RpcFault, refused } from './rpc.mts'
 
 /** Token as the chain has it. */
 export interface Credential {
@@ -15,6 +15,9 @@ export interface Credential {
 
 /** Tokens that are read at the same time: RPC servers limit the requests of a client. */
 const AT_ONCE = 16
+
+/** Selector of the error for a token that does not exist, hex without 0x. */
+const NONEXISTENT = credentialInterface.getError('ERC721NonexistentToken')!.selector.slice(2)
 
 /** Reads a token. @throws ProxmintError if the contract has no such token. */
 export async function readCredential(rpc: Rpc, contract: string, tokenId: string): Promise<Credential> {
@@ -70,13 +73,22 @@ async function credentialIfAny(rpc: Rpc, contract: string, tokenId: string): Pro
   const data = credentialInterface.encodeFunctionData('ownerOf', [tokenId])
   const answer = await rpc.ask<string>('eth_call', [{ to: contract, data }, 'latest'])
   if ('fault' in answer) {
-    // A token that was never minted has no owner.
-    if (isRevert(answer.fault)) return undefined
+    if (await isUnknown(rpc, contract, tokenId, answer.fault)) return undefined
     throw refused('eth_call', answer.fault)
   }
   const [owner] = credentialInterface.decodeFunctionResult('ownerOf', answer.result)
   const { expiresAt } = await readAccessData(rpc, contract, tokenId)
   return { tokenId, owner, expiresAt }
+}
+
+/**
+ * Checks whether a token was never minted. A revert alone proves nothing: servers that lack a block say that word, too. Ids
+ * are counted up from 0 and no token is burned, so the number of tokens decides.
+ */
+async function isUnknown(rpc: Rpc, contract: string, tokenId: string, fault: RpcFault): Promise<boolean> {
+  if (!isRevert(fault)) return false
+  if (String(fault.data).includes(NONEXISTENT)) return true
+  return BigInt(tokenId) >= (await readView<bigint>(rpc, contract, 'totalSupply'))
 }
 
 /** Text that only the owner can decrypt, and the message that they sign for the key. */

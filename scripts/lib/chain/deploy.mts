@@ -9,6 +9,8 @@ interface Deployment {
   symbol: string
   /** Page that every token holds; at most 12288 bytes, which are 16384 in Base64. */
   signingPage: Uint8Array
+  /** URI of the image that wallets show for every token. */
+  imageUri: string
 }
 
 export interface DeployedContract {
@@ -21,9 +23,9 @@ export interface DeployedContract {
 const DEPLOY_KEY = 'deploy'
 
 /** Data of the transaction that deploys the contract, hex with 0x. */
-export async function deploymentData({ name, symbol, signingPage }: Deployment): Promise<string> {
+export async function deploymentData({ name, symbol, signingPage, imageUri }: Deployment): Promise<string> {
   const { bytecode } = await readBuild()
-  const values = [name, symbol, Buffer.from(signingPage).toString('base64'), '']
+  const values = [name, symbol, Buffer.from(signingPage).toString('base64'), imageUri]
   const encoded = AbiCoder.defaultAbiCoder().encode(['string', 'string', 'string', 'string'], values)
   return bytecode + encoded.slice(2)
 }

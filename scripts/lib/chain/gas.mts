@@ -9,6 +9,8 @@ interface Call {
   from: string
   to: string | null
   data: string
+  /** Most gas that this call may need. Default: what a transaction may have. */
+  mostGas?: bigint | undefined
 }
 
 /**
@@ -16,19 +18,29 @@ interface Call {
  * @param what names the transaction in an error.
  * @throws ProxmintError with the reason if the contract would revert; if the server gives no estimate; if it is too much.
  */
-export async function estimateGas(rpc: Rpc, { from, to, data }: Call, what: string): Promise<bigint> {
+export async function estimateGas(
+  rpc: Rpc,
+  { from, to, data, mostGas = TRANSACTION_GAS_CAP }: Call,
+  what: string,
+): Promise<bigint> {
   const call = to === null ? { from, data } : { from, to, data }
   const answer = await rpc.ask<string>('eth_estimateGas', [call])
   if ('fault' in answer)
     throw isRevert(answer.fault) ? wouldFail(what, answer.fault) : noEstimate(what, answer.fault)
   const gas = BigInt(answer.result)
-  if (gas > TRANSACTION_GAS_CAP) {
-    throw new ProxmintError(`${what} needs more gas than a transaction may have`, {
-      facts: { gas: String(gas), limit: String(TRANSACTION_GAS_CAP) },
-    })
-  }
+  if (gas > mostGas) throw tooMuchGas(what, gas, mostGas)
   const spare = (gas * 5n) / 4n
-  return spare > TRANSACTION_GAS_CAP ? TRANSACTION_GAS_CAP : spare
+  return spare > mostGas ? mostGas : spare
+}
+
+function tooMuchGas(what: string, gas: bigint, limit: bigint): ProxmintError {
+  return new ProxmintError(`${what} needs more gas than it may have`, {
+    facts: { gas: String(gas), limit: String(limit) },
+    hint:
+      limit === TRANSACTION_GAS_CAP
+        ? 'nothing was signed: no chain with EIP-7825 takes such a transaction'
+        : 'nothing was signed: the wallet is a contract that spends gas when it gets a token; use another wallet',
+  })
 }
 
 const HINTS: Record<string, string> = {

@@ -7,6 +7,7 @@ import { execute } from './execute.mts'
 import type { Receipt } from './receipt.mts'
 import type { Settling } from './settle.mts'
 import type { WantedTransaction } from './submit.mts'
+import { requireMintedToken } from './witness.mts'
 
 /** Credential to mint. */
 export interface MintRequest {
@@ -44,6 +45,9 @@ export interface MintedCredential extends MintRequest {
   gasUsed: string
 }
 
+/** A mint needs about 350 000. A wallet that is a contract may spend more when it receives a token. */
+export const MINT_GAS_LIMIT = 1_000_000n
+
 const MACHINE_ID = /^[a-z0-9][a-z0-9._-]{0,62}$/
 
 /** Checks a machine id, which becomes a file name and part of the text that the owner signs. @throws ProxmintError (usage) */
@@ -57,8 +61,8 @@ export function checkedMachineId(text: string): string {
 
 /**
  * Mints a token for each request; all transactions are sent before the first is confirmed. A token that was minted before
- * for the same machine id and wallet is returned, not minted again.
- * @throws ProxmintError as `execute`; signed transactions are kept, and the same call continues with them.
+ * for the same machine id and wallet is returned, not minted again. Each token is asked for once more on every server.
+ * @throws ProxmintError as `execute` and `requireMintedToken`; signed transactions are kept, and the same call continues with them.
  */
 export async function mintCredentials(
   settling: Settling,
@@ -70,7 +74,20 @@ export async function mintCredentials(
     settling,
     requests.map(request => mintIntent(target, request)),
   )
-  return requests.map((request, index) => credentialOf(target, request, receipts[index]!))
+  const minted = requests.map((request, index) => credentialOf(target, request, receipts[index]!))
+  await Promise.all(minted.map(credential => requireOwnMint(settling, target, credential)))
+  return minted
+}
+
+/** Compares the token of a receipt with the transaction that was signed for it. @throws ProxmintError as `requireMintedToken`. */
+async function requireOwnMint(
+  settling: Settling,
+  target: MintTarget,
+  credential: MintedCredential,
+): Promise<void> {
+  const { data } = (await settling.journal.get(mintKey(target, credential)))!
+  const mint = credentialInterface.parseTransaction({ data })!
+  await requireMintedToken(settling, { ...credential, decryptMessage: mint.args.getValue('decryptMessage') })
 }
 
 function requireDistinct(requests: MintRequest[]): void {
@@ -87,6 +104,7 @@ function mintIntent(target: MintTarget, request: MintRequest): WantedTransaction
     what: `the mint for ${machineId}`,
     terms: { wallet, ...(entryId !== undefined && { machineId }) },
     to: target.contract,
+    mostGas: MINT_GAS_LIMIT,
     data: () => mintData(target, request),
   }
 }

@@ -32,6 +32,9 @@ export interface Rpc {
   ask<T>(method: string, params?: unknown[]): Promise<RpcAnswer<T>>
 }
 
+/** A server proves its chain again after this time, and after each failure: it may have been restarted or replaced. */
+const PROOF_MS = 60_000
+
 /** Makes a client of JSON-RPC over HTTP. It need not be closed. @throws ProxmintError (invalid) if `urls` is empty. */
 export function createRpc({
   urls,
@@ -41,13 +44,14 @@ export function createRpc({
   pauseMs = 1000,
 }: RpcOptions): Rpc {
   if (urls.length === 0) throw noServers()
-  const proven = new Set<string>()
+  /** When each server proved its chain, in ms: behind one URL there may be another server later. */
+  const proven = new Map<string, number>()
   let preferred = 0
 
   const askServer = async <T,>(url: string, method: string, params: unknown[]): Promise<RpcAnswer<T>> => {
-    if (!proven.has(url)) {
+    if (Date.now() - (proven.get(url) ?? 0) > PROOF_MS) {
       requireChain(url, chainId, await post<string>(url, 'eth_chainId', [], timeoutMs))
-      proven.add(url)
+      proven.set(url, Date.now())
     }
     const answer = await post<T>(url, method, params, timeoutMs)
     if ('fault' in answer && isNoAnswer(answer.fault)) throw new NoAnswer(answer.fault)
@@ -62,6 +66,7 @@ export function createRpc({
         preferred = index
         return answer
       } catch (error) {
+        proven.delete(urls[index]!)
         if (error instanceof ProxmintError) throw error
         failures.set(serverName(urls[index]!), error)
       }
@@ -137,19 +142,31 @@ async function post<T>(
   const answer = parseAnswer<T>(text)
   // An overloaded server answers with such a status, and sometimes with a JSON-RPC error too.
   if (answer === undefined || response.status === 429 || response.status >= 500) {
-    throw new Error(`HTTP ${response.status}${answer === undefined ? ' without a JSON-RPC answer' : ''}`)
+    throw new Error(`HTTP ${response.status}${meaningOf(response.status, answer)}`)
   }
   return answer
 }
 
+/** Meaning of a status, to follow it in a sentence. */
+function meaningOf(status: number, answer: object | undefined): string {
+  if (status === 401 || status === 403) return ': it refuses the request; the URL may lack an API key'
+  if (status === 429) return ': its limit of requests is reached'
+  return answer === undefined ? ' without a JSON-RPC answer' : ''
+}
+
 function parseAnswer<T>(text: string): RpcAnswer<T> | undefined {
   try {
-    const body = JSON.parse(text) as { result?: T; error?: RpcFault } | null
-    if (body?.error) return { fault: body.error }
+    const body = JSON.parse(text) as { result?: T; error?: Partial<RpcFault> | string } | null
+    // A proxy in front of a server writes `{"error": "text"}`, which is no JSON-RPC.
+    if (typeof body?.error === 'object' && body.error !== null) return faultOf(body.error)
     return body !== null && 'result' in body ? { result: body.result! } : undefined
   } catch {
     return undefined
   }
+}
+
+function faultOf({ code = 0, message, data }: Partial<RpcFault>): { fault: RpcFault } {
+  return { fault: { code, message: message || 'it gives no reason', ...(data !== undefined && { data }) } }
 }
 
 function requireChain(url: string, chainId: number, answer: RpcAnswer<string>): void {
@@ -197,5 +214,8 @@ export function isRevert({ code, message, data }: RpcFault): boolean {
 
 /** Error for a fault of a server. */
 export function refused(method: string, { code, message }: RpcFault): ProxmintError {
-  return new ProxmintError(`the RPC server refuses ${method}: ${message}`, { facts: { code } })
+  return new ProxmintError(`the RPC server refuses ${method}: ${message}`, {
+    facts: { code },
+    hint: 'nothing was sent by this request; try again later, or set another rpc_url in config/web3-defaults.yaml',
+  })
 }

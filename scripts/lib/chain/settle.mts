@@ -3,9 +3,12 @@ import { checkpoint } from '../run/checkpoint.mts'
 import { interrupted, ProxmintError } from '../run/errors.mts'
 import type { StoredTransaction } from './journal.mts'
 import type { Receipt } from './receipt.mts'
+import type { Rpc } from './rpc.mts'
 import { broadcast, bump, isKnown, type Sending, transactionCount } from './submit.mts'
 
 export interface Settling extends Sending {
+  /** A client for each configured server alone: they confirm what one of them said. */
+  witnesses: Rpc[]
   /** Blocks that must hold a transaction, its own included. */
   confirmations: number
   /** How long the last attempt may wait before it is sent again with higher fees. */

@@ -18,6 +18,8 @@ export interface Sending {
 
 /** Transaction to send, not signed yet. */
 export interface WantedTransaction extends Pick<StoredTransaction, 'key' | 'what' | 'terms' | 'to'> {
+  /** Most gas that it may need. Default: what a transaction may have. */
+  mostGas?: bigint
   /** Makes the call's data, hex with 0x. Called only if no transaction was signed for the key. */
   data(): string
 }
@@ -102,9 +104,9 @@ async function signAll(
   const fees = await currentFees(sending.rpc, sending.maxTipGwei)
   const from = sending.signer.address
   const unsigned = await Promise.all(
-    intents.map(async ({ data: makeData, ...intent }, index) => {
+    intents.map(async ({ data: makeData, mostGas, ...intent }, index) => {
       const data = makeData()
-      const gasLimit = await estimateGas(sending.rpc, { from, to: intent.to, data }, intent.what)
+      const gasLimit = await estimateGas(sending.rpc, { from, to: intent.to, data, mostGas }, intent.what)
       return {
         proxmintTransaction: 1 as const,
         ...intent,

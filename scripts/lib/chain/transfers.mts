@@ -1,6 +1,6 @@
 import { getAddress, ZeroAddress } from 'ethers'
 import { credentialInterface } from './contract.mts'
-import type { Rpc } from './rpc.mts'
+import { type Rpc, refused } from './rpc.mts'
 
 /** Mint or transfer of a token. */
 export interface TokenEvent {
@@ -22,23 +22,36 @@ interface RpcLog {
   data: string
 }
 
-/** Most servers limit a request to this number of blocks. */
-const BLOCKS_AT_ONCE = 2000
+/** Blocks of the first request. Many servers allow fewer, down to 10, and each says so in other words. */
+const MOST_BLOCKS = 2000
+/** JSON-RPC's code for a method that the server does not have. */
+const NO_METHOD = -32601
 
 const TRANSFER_TOPIC = credentialInterface.getEvent('Transfer')!.topicHash
 
-/** Reads mints and transfers of a contract, in order. @param from, to block numbers, both included. */
+/**
+ * Reads mints and transfers of a contract, in order. If the server refuses a request, the next asks for half the blocks.
+ * @param from, to block numbers, both included.
+ * @throws ProxmintError if the server refuses a request for one block.
+ */
 export async function* readTransfers(
   rpc: Rpc,
   contract: string,
   from: number,
   to: number,
 ): AsyncGenerator<TokenEvent> {
-  for (let first = from; first <= to; first += BLOCKS_AT_ONCE) {
-    const last = Math.min(to, first + BLOCKS_AT_ONCE - 1)
+  let blocks = MOST_BLOCKS
+  for (let first = from; first <= to; ) {
+    const last = Math.min(to, first + blocks - 1)
     const filter = { address: contract, topics: [TRANSFER_TOPIC], fromBlock: hex(first), toBlock: hex(last) }
-    const logs = await rpc.call<RpcLog[]>('eth_getLogs', [filter])
-    yield* logs.map(eventOf)
+    const answer = await rpc.ask<RpcLog[]>('eth_getLogs', [filter])
+    if ('result' in answer) {
+      yield* answer.result.map(eventOf)
+      first = last + 1
+    } else {
+      blocks = Math.floor((last - first + 1) / 2)
+      if (blocks === 0 || answer.fault.code === NO_METHOD) throw refused('eth_getLogs', answer.fault)
+    }
   }
 }
 

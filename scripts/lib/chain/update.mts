@@ -47,12 +47,21 @@ export async function updateUserEncrypted(
   })
 }
 
-/** Gives the contract to another address. From then on only that one can mint. */
+/** Offers the contract to another address, which has to accept it. Contracts of older versions change hands at once. */
 export async function transferOwnership(settling: Settling, contract: string, to: string): Promise<void> {
   await send(settling, contract, {
     key: `owner-${to.slice(2)}`,
     what: `the hand-over of the contract to ${to}`,
     data: () => credentialInterface.encodeFunctionData('transferOwnership', [to]),
+  })
+}
+
+/** Accepts the contract that was offered to the signer. From then on only the signer can mint. */
+export async function acceptOwnership(settling: Settling, contract: string): Promise<void> {
+  await send(settling, contract, {
+    key: `owner-accept-${settling.signer.address.slice(2)}`,
+    what: `accepting the contract as ${settling.signer.address}`,
+    data: () => credentialInterface.encodeFunctionData('acceptOwnership'),
   })
 }
 

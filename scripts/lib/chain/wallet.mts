@@ -1,5 +1,6 @@
 import { getAddress, isAddress, ZeroAddress } from 'ethers'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import type { Rpc } from './rpc.mts'
 
 /**
  * Checks the address of a wallet. It must have its EIP-55 checksum: a wrong digit would give the VM to somebody else.
@@ -11,6 +12,31 @@ export function checkedAddress(name: string, text: string, exitCode: number = ex
   const fault = addressFault(text)
   if (fault === undefined) return text
   throw new ProxmintError(`${name} ${fault.what}: \`${text}\``, { hint: fault.fix, exitCode })
+}
+
+/** Code of an account with a key that lets a contract act for it (EIP-7702). It signs as before. */
+const DELEGATION = '0xef0100'
+
+/**
+ * Checks that a wallet has a key, which signs to log in. A wallet that is a contract (a multi-signature wallet, a smart
+ * account) has none: nobody could open the VM.
+ * @param agreed wallets that may be contracts all the same.
+ * @throws ProxmintError (invalid)
+ */
+export async function requireKeyWallet(rpc: Rpc, wallet: string, agreed: string[]): Promise<void> {
+  if (agreed.includes(wallet)) return
+  const code = await rpc.call<string>('eth_getCode', [wallet, 'latest'])
+  if (code === '0x' || code.startsWith(DELEGATION)) return
+  throw new ProxmintError(
+    `the wallet ${wallet} is a contract on chain ${rpc.chainId}, so nobody can log in with it`,
+    {
+      facts: { why: 'the VM needs a signature (EIP-191), and a contract has no key to sign with' },
+      hint:
+        'give the address of a wallet with a key; if the contract will pass the token on, list its address in ' +
+        'contract_wallets of config/web3-defaults.yaml',
+      exitCode: exitCodes.invalid,
+    },
+  )
 }
 
 function addressFault(text: string): { what: string; fix: string } | undefined {

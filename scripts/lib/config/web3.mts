@@ -20,6 +20,8 @@ export interface Web3Config {
   confirmations: number
   /** Highest tip that a server may demand, in gwei per gas. */
   maxTipGwei: number
+  /** Wallets that may be contracts, as written in the file. */
+  contractWallets: string[]
   /** Absolute path. */
   privateKeyFile: string | undefined
   /** Point on secp256k1, hex without 0x. */
@@ -38,6 +40,7 @@ interface Web3File {
   profile?: Web3Config['profile']
   confirmations?: number
   max_tip_gwei?: number
+  contract_wallets?: string[]
   deployer?: { private_key_file?: string } | null
   server?: { public_key?: string } | null
   signing_page?: { port?: number } | null
@@ -80,6 +83,7 @@ export async function loadWeb3(env: NodeJS.ProcessEnv = process.env): Promise<We
     profile: file.profile ?? 'auto',
     confirmations: file.confirmations ?? 2,
     maxTipGwei: file.max_tip_gwei ?? 100,
+    contractWallets: file.contract_wallets ?? [],
     privateKeyFile: keyFile === undefined ? undefined : resolve(projectRoot(env), keyFile),
     serverPublicKey: file.server?.public_key?.replace(/^0x/, ''),
     signingPagePort: file.signing_page?.port ?? 8080,

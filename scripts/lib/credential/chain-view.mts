@@ -78,6 +78,7 @@ export async function openSettling(
   const signer = await loadSigner(web3.privateKeyFile)
   return {
     rpc,
+    witnesses: web3.rpcUrls.map(url => createRpc({ urls: [url], chainId: web3.chainId, rounds: 1 })),
     signer,
     journal: await openJournal(site, rpc),
     maxTipGwei: web3.maxTipGwei,
@@ -98,13 +99,15 @@ async function openJournal(site: Site, rpc: Rpc): Promise<Journal> {
 
 /** @throws ProxmintError (denied): the contract lets its owner alone mint. */
 export function requireOwner(
-  { target, contractOwner }: ChainView,
+  { target, contractOwner }: Pick<ChainView, 'target' | 'contractOwner'>,
   { signer }: Pick<Settling, 'signer'>,
 ): void {
   if (signer.address === contractOwner) return
   throw new ProxmintError(`the signer does not own the contract ${target.contract}`, {
     facts: { signer: signer.address, owner: contractOwner },
-    hint: "only the owner may mint: set deployer.private_key_file to the owner's key",
+    hint:
+      "only the owner may mint: set deployer.private_key_file to the owner's key; if the contract was handed over to this " +
+      'signer, it has to be accepted: zx scripts/contract.mts accept',
     exitCode: exitCodes.denied,
   })
 }

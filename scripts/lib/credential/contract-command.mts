@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { formatEther } from 'ethers'
-import { readBuild, readView } from '../chain/contract.mts'
+import { formatEther, ZeroAddress } from 'ethers'
+import { hasTwoSteps, readBuild, readView } from '../chain/contract.mts'
 import { type DeployedContract, deployContract, deploymentData, forgetDeployment } from '../chain/deploy.mts'
 import { currentFees } from '../chain/fees.mts'
 import { estimateGas } from '../chain/gas.mts'
 import { createRpc } from '../chain/rpc.mts'
 import type { Settling } from '../chain/settle.mts'
-import { transferOwnership } from '../chain/update.mts'
+import { acceptOwnership, transferOwnership } from '../chain/update.mts'
 import { checkedAddress } from '../chain/wallet.mts'
 import { setYamlValue } from '../config/set-yaml-value.mts'
 import { web3FilePath } from '../config/web3.mts'
@@ -16,16 +16,17 @@ import { counted } from '../run/counted.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import { openSite, type Site } from '../site/site.mts'
-import { openChainView, openSettling } from './chain-view.mts'
+import { type ChainView, openChainView, openSettling } from './chain-view.mts'
 import { openAsOwner } from './issuer.mts'
 
-export const contractVerbs = ['deploy', 'show', 'hand-over'] as const
+export const contractVerbs = ['deploy', 'show', 'hand-over', 'accept'] as const
 
 /** Wallets show the tokens of the contract by this name and symbol. */
 const NAME = 'Access Credential'
 const SYMBOL = 'ACCESS'
 
 const ownPage = new URL('../../../contracts/signing-page/index.html', import.meta.url)
+const image = new URL('../../../contracts/image.svg', import.meta.url)
 
 interface DeployOptions {
   /** An HTML file instead of proxmint's own page. */
@@ -63,29 +64,79 @@ function requireNoContract(contract: string | undefined, { replace }: DeployOpti
 }
 
 async function deploymentOf({ signingPage: file }: DeployOptions) {
-  return { name: NAME, symbol: SYMBOL, signingPage: await readPage(file ?? ownPage) }
+  const imageUri = `data:image/svg+xml;base64,${await readFile(image, 'base64')}`
+  return { name: NAME, symbol: SYMBOL, signingPage: await readPage(file ?? ownPage), imageUri }
 }
 
 function readPage(file: string | URL): Promise<Uint8Array> {
   return readFile(file).catch(cause => {
     throw new ProxmintError(`cannot read the signing page ${file}: ${codeOf(cause)}`, {
       cause,
+      hint: '--signing-page names an HTML file',
       exitCode: exitCodes.usage,
     })
   })
 }
 
-/** Makes another key the contract's owner, as the first step of a rotation. */
-export async function handOver(to: string, signal: AbortSignal): Promise<ContractView> {
+interface HandOver {
+  to: string
+  /** Agrees to a contract of an older version: it changes hands at once, whoever has the address. */
+  oneStep: boolean
+}
+
+/** Offers the contract to another key, as the first step of a rotation. `accept` is the second. */
+export async function handOver({ to, oneStep }: HandOver, signal: AbortSignal): Promise<ContractView> {
   const address = checkedAddress('--to', to)
   const site = openSite()
   const view = await openChainView(site)
+  const { contract } = view.target
+  if (!oneStep && !(await hasTwoSteps(view.rpc, contract))) throw changesAtOnce(contract, address)
   const settling = await openAsOwner(site, view, signal)
   await requireNothingPending(settling)
-  await withProgress('handing the contract over', () =>
-    transferOwnership(settling, view.target.contract, address),
-  )
+  await withProgress('handing the contract over', () => transferOwnership(settling, contract, address))
   return showContract(site)
+}
+
+function changesAtOnce(contract: string, to: string): ProxmintError {
+  return new ProxmintError(
+    `the contract ${contract} changes hands at once: a wrong address would lose it for ever`,
+    {
+      facts: { 'new owner': to },
+      hint:
+        'it was deployed by an older version, without a second step. Compare the address with the wallet, then add --one-step; ' +
+        'or deploy a contract for later VMs: zx scripts/contract.mts deploy --replace',
+      exitCode: exitCodes.usage,
+    },
+  )
+}
+
+/** Accepts the contract with the configured key, to which the former owner has offered it. */
+export async function accept(signal: AbortSignal): Promise<ContractView> {
+  const site = openSite()
+  const view = await openChainView(site)
+  const settling = await openSettling(site, view, signal)
+  const { contract } = view.target
+  const offered = await pendingOwner(view)
+  if (settling.signer.address !== view.contractOwner) {
+    if (offered !== settling.signer.address) throw notOffered(settling.signer.address, offered, view)
+    await withProgress('accepting the contract', () => acceptOwnership(settling, contract))
+  }
+  return showContract(site)
+}
+
+function notOffered(signer: string, offered: string | null, { contractOwner }: ChainView): ProxmintError {
+  return new ProxmintError(`the contract was not offered to ${signer}`, {
+    facts: { owner: contractOwner, 'offered to': offered ?? 'nobody' },
+    hint: `with the owner's key: zx scripts/contract.mts hand-over --to ${signer}`,
+    exitCode: exitCodes.denied,
+  })
+}
+
+/** Address that the contract was offered to; null if there is none. */
+async function pendingOwner({ rpc, target: { contract } }: ChainView): Promise<string | null> {
+  if (!(await hasTwoSteps(rpc, contract))) return null
+  const address = await readView<string>(rpc, contract, 'pendingOwner')
+  return address === ZeroAddress ? null : address
 }
 
 /** @throws ProxmintError while a transaction is not mined: the contract would refuse it from its new owner on. */
@@ -127,17 +178,21 @@ interface ContractView {
   name: string
   symbol: string
   owner: string
+  /** Address that may accept the contract; null if it was offered to nobody. */
+  offeredTo: string | null
   /** Tokens minted; none is ever burned. */
   tokens: string
 }
 
 /** Reads the configured contract from the chain. */
 export async function showContract(site: Site = openSite()): Promise<ContractView> {
-  const { rpc, target, contractOwner } = await openChainView(site)
-  const [name, symbol, tokens] = await Promise.all([
+  const view = await openChainView(site)
+  const { rpc, target, contractOwner } = view
+  const [name, symbol, tokens, offeredTo] = await Promise.all([
     readView<string>(rpc, target.contract, 'name'),
     readView<string>(rpc, target.contract, 'symbol'),
     readView<bigint>(rpc, target.contract, 'totalSupply'),
+    pendingOwner(view),
   ])
   return {
     chainId: rpc.chainId,
@@ -146,15 +201,18 @@ export async function showContract(site: Site = openSite()): Promise<ContractVie
     name,
     symbol,
     owner: contractOwner,
+    offeredTo,
     tokens: String(tokens),
   }
 }
 
 export function formatContract(view: ContractView): string {
-  return [
+  const lines = [
     `${view.name} (${view.symbol}) at ${view.address} on chain ${view.chainId}`,
     `profile ${view.profile}, owner ${view.owner}, ${counted(Number(view.tokens), 'token')}`,
-  ].join('\n')
+  ]
+  const offer = `offered to ${view.offeredTo}; it accepts with its own key: zx scripts/contract.mts accept`
+  return [...lines, ...(view.offeredTo === null ? [] : [offer])].join('\n')
 }
 
 export function formatDeployed({ address, transactionHash, gasUsed }: DeployedContract): string {

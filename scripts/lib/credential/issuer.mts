@@ -1,8 +1,15 @@
 /** The issuer of access credentials: it reads the contract of their tokens, and signs as its owner. */
 import { estimateGas } from '../chain/gas.mts'
-import { type MintedCredential, type MintRequest, mintCredentials, mintData } from '../chain/mint.mts'
+import {
+  MINT_GAS_LIMIT,
+  type MintedCredential,
+  type MintRequest,
+  mintCredentials,
+  mintData,
+} from '../chain/mint.mts'
 import type { Settling } from '../chain/settle.mts'
 import { updateExpiration, updateUserEncrypted } from '../chain/update.mts'
+import { requireKeyWallet } from '../chain/wallet.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { withProgress } from '../run/progress.mts'
 import type { Site } from '../site/site.mts'
@@ -56,6 +63,7 @@ async function openIssuer(
     },
     async mint(request) {
       const owner = await asOwner()
+      await requireKeyWallet(view.rpc, request.wallet, view.web3.contractWallets)
       const [credential] = await withProgress(`mint for ${request.machineId}`, () =>
         mintCredentials(owner, target, [request]),
       )
@@ -81,10 +89,13 @@ export async function openAsOwner(site: Site, view: ChainView, signal: AbortSign
 
 /**
  * Estimates the gas of a mint by the contract's owner; needs no key.
- * @throws ProxmintError that says why the contract would refuse it.
+ * @throws ProxmintError that says why the contract would refuse it, or why the wallet opens nothing.
  */
-export function mintGas({ rpc, target, contractOwner }: ChainView, request: MintRequest): Promise<bigint> {
-  const call = { from: contractOwner, to: target.contract, data: mintData(target, request) }
+export async function mintGas(view: ChainView, request: MintRequest): Promise<bigint> {
+  const { web3, rpc, target, contractOwner } = view
+  await requireKeyWallet(rpc, request.wallet, web3.contractWallets)
+  const data = mintData(target, request)
+  const call = { from: contractOwner, to: target.contract, data, mostGas: MINT_GAS_LIMIT }
   return estimateGas(rpc, call, `the mint for ${request.machineId}`)
 }
 

@@ -11,6 +11,9 @@ const mint = (wallet: string, ...words: string[]): string[] => [
 ]
 const configOf = ({ folder }: Site): string => join(folder, 'config/web3.yaml')
 
+/** Code that takes every token: any call returns the selector of onERC721Received. */
+const RECEIVER = `7f150b7a02${'0'.repeat(56)}60005260206000f3`
+
 async function configure(site: Site, change: (text: string) => string): Promise<void> {
   await writeFile(configOf(site), change(await readFile(configOf(site), 'utf8')))
 }
@@ -103,23 +106,81 @@ test('what is wrong is told with its exit code, and the key never', async () => 
   await failing(mint(wallet), {}, 3, 'belongs to another chain: 31337, not 1')
 })
 
+test('a contract that changes hands at once is given away only if that is agreed to', async () => {
+  const site = await openSite()
+  const [, , next] = site.chain.accounts
+  const code = await site.rpc<string>('eth_getCode', [site.target.contract, 'latest'])
+  // Without acceptOwnership it looks like the contract of an older version.
+  await site.rpc('anvil_setCode', [site.target.contract, code.replaceAll('6379ba5097', '6300000000')])
+  expect(await site.run(contract('hand-over', '--to', next!.address))).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('changes hands at once'),
+  })
+  expect(await site.run(contract('hand-over', '--to', next!.address, '--one-step'))).toMatchObject({
+    code: 0,
+  })
+})
+
+test('a wallet that is a contract is refused unless the config names it', async () => {
+  const site = await openSite()
+  const [, wallet, delegated] = site.chain.accounts.map(({ address }) => address)
+  await site.rpc('anvil_setCode', [wallet, `0x${RECEIVER}`])
+  for (const words of [[], ['--dry-run']]) {
+    expect(await site.run(mint(wallet!, ...words))).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/is a contract[\s\S]*contract_wallets/),
+    })
+  }
+  expect(await site.contract['totalSupply']!()).toBe(0n)
+  await configure(site, text => `${text}contract_wallets: ["${wallet}"]\n`)
+  expect(await site.run(mint(wallet!))).toMatchObject({ code: 0 })
+  await site.rpc('anvil_setCode', [delegated, `0xef0100${wallet!.slice(2)}`])
+  expect(
+    await site.run(['scripts/mint.mts', '--owner-wallet', delegated!, '--machine-id', 'web-2']),
+  ).toMatchObject({
+    code: 0,
+  })
+})
+
+test('a contract that burns gas when it gets a token gets none', async () => {
+  const site = await openSite()
+  const wallet = site.chain.accounts[1]!.address
+  // Stores to 64 new places, 22 100 gas each, then answers as a receiver does.
+  const burner = `0x60405b8080556001900380600257${RECEIVER}`
+  await site.rpc('anvil_setCode', [wallet, burner])
+  await configure(site, text => `${text}contract_wallets: ["${wallet}"]\n`)
+  const ended = await site.run(mint(wallet))
+  expect(ended).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('more gas than it may have'),
+  })
+  expect(await site.contract['totalSupply']!()).toBe(0n)
+})
+
 test('the key of the signer is rotated: the old one mints no more, the new one does, tokens stay', async () => {
   const site = await openSite()
-  const [, owner, next] = site.chain.accounts
+  const [, owner, next, stranger] = site.chain.accounts
   expect(await site.run(mint(owner!.address))).toMatchObject({ code: 0 })
   const killed = await site.run(contract('hand-over', '--to', next!.address), {
     PROXMINT_TEST_KILL_AT: 'mint-sent',
   })
   expect(killed.signal).toBe('SIGKILL')
   const handed = await site.run(contract('hand-over', '--to', next!.address))
-  // Killed after it was sent, it may be mined by now: then the old key is refused, which is as good.
-  if (handed.code !== 0) expect(handed).toMatchObject({ code: 4 })
+  expect(handed).toMatchObject({ code: 0, stdout: expect.stringContaining(`offered to ${next!.address}`) })
+  expect(await site.contract['owner']!(), 'until it is accepted').toBe(site.settling.signer.address)
+  await writeFile(join(site.folder, 'signer'), stranger!.privateKey)
+  expect(await site.run(contract('accept'))).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining('was not offered to'),
+  })
+  await writeFile(join(site.folder, 'signer'), next!.privateKey)
   const another = ['scripts/mint.mts', '--owner-wallet', owner!.address, '--machine-id', 'web-2']
   expect(await site.run(another)).toMatchObject({
     code: 4,
-    stderr: expect.stringContaining('the signer does not own the contract'),
+    stderr: expect.stringContaining('zx scripts/contract.mts accept'),
   })
-  await writeFile(join(site.folder, 'signer'), next!.privateKey)
+  expect(await site.run(contract('accept'))).toMatchObject({ code: 0 })
+  expect(await site.run(contract('accept')), 'the second time').toMatchObject({ code: 0 })
   expect(await site.run(another)).toMatchObject({ code: 0 })
   expect(await site.contract['balanceOf']!(owner!.address)).toBe(2n)
   expect(await site.run(contract('hand-over'))).toMatchObject({ code: 2 })

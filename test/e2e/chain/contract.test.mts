@@ -111,6 +111,20 @@ test('only the owner mints and changes; a failed mint uses up no id', async () =
   expect(await site.contract['tokenOfOwnerByIndex']!(wallet!.address, 1)).toBe(1n)
 })
 
+test('the contract changes hands in two steps, and nobody can leave it without an owner', async () => {
+  const site = await openQuickSite()
+  const [owner, next, stranger] = site.chain.accounts.map(({ address }) => address)
+  const { contract } = site
+  const anybody = contract.connect(contract.runner!.provider!) as Contract
+  const calling = (name: string, from: string | undefined) => anybody[name]!.staticCall({ from })
+  await expect(calling('renounceOwnership', owner)).rejects.toThrow(/OwnershipMustStay/)
+  await send(site, 'transferOwnership', [stranger])
+  await send(site, 'transferOwnership', [next])
+  expect([await contract['owner']!(), await contract['pendingOwner']!()]).toEqual([owner, next])
+  await expect(calling('acceptOwnership', stranger)).rejects.toThrow(/OwnableUnauthorizedAccount/)
+  await calling('acceptOwnership', next)
+})
+
 test('a batch mints all or none, and says the ids', async () => {
   const site = await openQuickSite()
   const wallets = site.chain.accounts.slice(1, 4).map(({ address }) => address)
@@ -148,6 +162,7 @@ test('what may change is changed, and told by an event; what is not there is not
 })
 
 const largest = 12_288
+const imageUri = `data:image/svg+xml;base64,${await readFile(new URL('../../../contracts/image.svg', import.meta.url), 'base64')}`
 
 test('the largest page fits in a transaction of a chain with a cap, and no larger one does', async () => {
   const site = await openQuickSite(['--hardfork', 'osaka'])
@@ -156,7 +171,12 @@ test('the largest page fits in a transaction of a chain with a cap, and no large
   await expect(site.contract['setSigningPage']!.staticCall(page(largest + 3))).rejects.toThrow(
     /SigningPageTooLarge/,
   )
-  const data = await deploymentData({ name: 'n', symbol: 's', signingPage: Buffer.alloc(largest, 0x80) })
+  const data = await deploymentData({
+    name: 'n',
+    symbol: 's',
+    signingPage: Buffer.alloc(largest, 0x80),
+    imageUri,
+  })
   const gas = await site.rpc<string>('eth_estimateGas', [{ from: site.chain.accounts[0]!.address, data }])
   expect(BigInt(gas)).toBeLessThan(TRANSACTION_GAS_CAP)
 })
@@ -181,7 +201,12 @@ test('the gas table of the docs is so', async () => {
   const batch = [1, 2, 3, 4, 5, 6, 7, 8, 9, 1].map(mint)
   const columns = batch[0]!.map((_, column) => batch.map(row => row[column]))
   const estimate = async (page: Uint8Array) => {
-    const data = await deploymentData({ name: 'Access Credential', symbol: 'ACCESS', signingPage: page })
+    const data = await deploymentData({
+      name: 'Access Credential',
+      symbol: 'ACCESS',
+      signingPage: page,
+      imageUri,
+    })
     return BigInt(await site.rpc<string>('eth_estimateGas', [{ from: accounts[0], data }]))
   }
   const measured = {

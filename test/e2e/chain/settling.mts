@@ -13,6 +13,7 @@ export async function settlingOf(
   const rpc = createRpc({ urls: [rpcUrl], chainId, pauseMs: 50 })
   return {
     rpc,
+    witnesses: [rpc],
     signer: await loadSigner(join(folder, 'signer')),
     journal: await openFileJournal(join(folder, '.proxmint'), rpc),
     maxTipGwei: 100,

@@ -70,9 +70,15 @@ export async function makeSshKey(site: Site): Promise<void> {
 export const ssh = async ({ home }: Site) =>
   `ssh -i '${home}/.ssh/id_ed25519' -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null admin@192.168.122.200 hostname`
 
+const writeSigner = ({ folder }: Site, { privateKey }: LabAccount): Promise<void> =>
+  writeFile(join(folder, 'secrets/signer'), privateKey, { mode: 0o600 })
+
+/** The key that the page hands the contract over to. */
+export const useTheNewKey = (site: Site): Promise<void> => writeSigner(site, owner)
+
 export async function useTheChain(site: Site): Promise<void> {
   const { rpcUrl, guestRpcUrl, chainId } = site.lab.chain!
-  await writeFile(join(site.folder, 'secrets/signer'), deployer.privateKey, { mode: 0o600 })
+  await writeSigner(site, deployer)
   await site.edit('config/web3-defaults.yaml', /^chain_id: .*$/m, `chain_id: ${chainId}`)
   await site.edit(
     'config/web3-defaults.yaml',

@@ -19,6 +19,7 @@ import {
   ssh,
   useImagesOfTheLab,
   useTheChain,
+  useTheNewKey,
   variablesOfTheRunner,
   writeFaults,
   writePredecessor,
@@ -204,8 +205,11 @@ export const scenes: Scene[] = [
       run('zx scripts/reconcile.mts', 'agree'),
       run(
         'zx scripts/contract.mts hand-over --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
-        '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+        'offered to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
       ),
+      run('zx scripts/contract.mts accept', 'owner 0x70997970C51812dc3A010C7d01b50e0d17dc79C8', {
+        before: useTheNewKey,
+      }),
     ],
   },
   {

@@ -17,6 +17,12 @@ const tokenIds = Array.from({ length: 450 }, (_, index) => String(index))
 
 type Call = { to?: string; data: string }
 
+const nonexistent = {
+  code: 3,
+  message: 'execution reverted',
+  data: credentialInterface.encodeErrorResult('ERC721NonexistentToken', [7]),
+}
+
 /**
  * Has every token but 7. Counts its requests.
  * @param together what it answers to a call without a recipient, for the ids that were asked for.
@@ -31,7 +37,7 @@ function chain(together: (asked: bigint[]) => RpcAnswer<string>) {
     }
     counts.each += 1
     const asked = credentialInterface.parseTransaction({ data })!
-    if (asked.args[0] === 7n) return { fault: { code: 3, message: 'execution reverted' } }
+    if (asked.args[0] === 7n) return { fault: nonexistent }
     const facts = coder.encode(['bytes', 'string', 'uint256', 'uint256'], ['0x', 'text', 0, expiresAt])
     return { result: (asked.name === 'ownerOf' ? coder.encode(['address'], [owner]) : facts) as T }
   }

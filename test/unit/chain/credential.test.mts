@@ -11,12 +11,13 @@ const contract = '0x5FbDB2315678afecb367f032d93F642f64180aa3'
 const owner = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
 const nonexistent = credentialInterface.encodeErrorResult('ERC721NonexistentToken', [7])
 
-/** Knows token 1, and answers for every other with a fault. */
+/** Knows token 1 and that it is the second of two, and answers for every other with a fault. */
 function chain(fault: RpcFault): Rpc {
   const coder = AbiCoder.defaultAbiCoder()
   const data = coder.encode(['bytes', 'string', 'uint256', 'uint256'], ['0x', 'text', 0, 1_900_000_000])
   const ask = async <T,>(_: string, [call]: unknown[] = []): Promise<RpcAnswer<T>> => {
     const asked = credentialInterface.parseTransaction(call as { data: string })
+    if (asked?.name === 'totalSupply') return { result: coder.encode(['uint256'], [2]) as T }
     if (asked?.args[0] !== 1n) return { fault }
     return { result: (asked.name === 'ownerOf' ? coder.encode(['address'], [owner]) : data) as T }
   }
@@ -43,6 +44,13 @@ test.each(reverts)('a token that does not exist is told by %s', async (_, fault)
   expect(await failureOf(() => readCredential(chain(fault), contract, '7'))).toMatchObject({
     message: 'token 7 does not exist on chain 5',
   })
+})
+
+test('a revert without the error of the contract does not make an existing token unknown', async () => {
+  const fault = { code: -32000, message: 'execution reverted' }
+  const said = { message: 'the RPC server refuses eth_call: execution reverted' }
+  expect(await failureOf(() => readCredentials(chain(fault), contract, ['0', '1']))).toMatchObject(said)
+  expect(await failureOf(() => readCredential(chain(fault), contract, '0'))).toMatchObject(said)
 })
 
 const faults: RpcFault[] = [

@@ -35,10 +35,21 @@ class MemoryChain {
     eth_getBalance: () => '0xffffffffffffffffffff',
     eth_getBlockByNumber: () => ({ baseFeePerGas: '0x1', hash: `0x${'1'.repeat(64)}` }),
     eth_maxPriorityFeePerGas: () => '0x1',
+    eth_call: ([call]) => this.read((call as { data: string }).data),
+  }
+  /** Text of each token, by its id. */
+  messages = new Map<bigint, string>()
+
+  read(asked: string): string {
+    const { name, args } = credentialInterface.parseTransaction({ data: asked })!
+    const values = name === 'ownerOf' ? [wallet] : ['0x', this.messages.get(args[0])!, 1n, 0n]
+    return credentialInterface.encodeFunctionResult(name, values)
   }
 
   mine(raw: string): string {
-    const { hash, nonce } = Transaction.from(raw)
+    const { hash, nonce, data } = Transaction.from(raw)
+    const mint = credentialInterface.parseTransaction({ data })!
+    this.messages.set(BigInt(nonce), mint.args.getValue('decryptMessage'))
     this.sent += 1
     this.nonce = nonce + 1
     const log = credentialInterface.encodeEventLog('CredentialMinted', [BigInt(nonce), wallet, 1n, 0n])
@@ -72,6 +83,7 @@ beforeEach(async () => {
   const rpc = chain.rpc()
   settling = {
     rpc,
+    witnesses: [rpc],
     signer: { address: signer.address, sign: fields => signer.signTransaction({ type: 2, ...fields }) },
     journal: await openFileJournal(folder, rpc),
     maxTipGwei: 100,

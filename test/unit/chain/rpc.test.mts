@@ -41,10 +41,20 @@ test('servers are tried in order, and the one that answered is asked first from 
 
 test.each<[string, Reply | 'never', RegExp]>([
   ['HTML', { body: '<html>' }, /^HTTP 200 without a JSON-RPC answer$/],
-  ['too many requests', { status: 429, body: '{"error":{"code":-32005,"message":"limit"}}' }, /^HTTP 429$/],
+  [
+    'too many requests',
+    { status: 429, body: '{"error":{"code":-32005,"message":"limit"}}' },
+    /^HTTP 429: its limit/,
+  ],
   ['nothing', 'never', /timeout/i],
   ['an answer of neither kind', { body: '{"jsonrpc":"2.0"}' }, /without a JSON-RPC answer/],
   ['null', { body: 'null' }, /without a JSON-RPC answer/],
+  [
+    'a refusal as text',
+    { status: 401, body: '{"error":"Unauthorized"}' },
+    /^HTTP 401: .*may lack an API key$/,
+  ],
+  ['a refusal as HTML', { status: 403, body: '<html>' }, /^HTTP 403: .*may lack an API key$/],
 ])('%s is no answer, and the next round asks again', async (_, answer, reason) => {
   const bad = await server({ eth_x: answer })
   const failure = await failureOf(() => open([bad.url], 2).call('eth_x'))
@@ -85,6 +95,27 @@ test.each([
   })
   // For whoever can tell what it means.
   expect(await open([limited.url]).ask('eth_x')).toEqual({ fault })
+})
+
+test('an error without a message is named as that', async () => {
+  const { url } = await server({ eth_x: { body: '{"error":{"code":-32000}}' } })
+  expect(await failureOf(() => open([url]).call('eth_x'))).toMatchObject({
+    message: 'the RPC server refuses eth_x: it gives no reason',
+  })
+})
+
+test('a server proves its chain again after it failed', async () => {
+  const answers: Record<string, Reply> = {}
+  const one = await server(answers)
+  const rpc = open([one.url])
+  expect(await rpc.call('eth_x')).toBe('0x5')
+  answers['eth_y'] = { status: 502, body: 'restarting' }
+  await failureOf(() => rpc.call('eth_y'))
+  answers['eth_chainId'] = { body: '{"result":"0x1"}' }
+  expect(await failureOf(() => rpc.call('eth_x'))).toMatchObject({
+    exitCode: 3,
+    message: expect.stringContaining('another chain: 1, not 5'),
+  })
 })
 
 test('a revert is an answer, whatever its code', async () => {

@@ -20,6 +20,7 @@ test('the commented file holds the defaults', async () => {
     profile: 'auto',
     confirmations: 2,
     maxTipGwei: 100,
+    contractWallets: [],
     privateKeyFile: undefined,
     serverPublicKey: undefined,
     signingPagePort: 8080,
