@@ -44,5 +44,8 @@ export const VM_CHECKPOINTS = [
 /** A rebuild, before it goes on as the creation of a VM does. */
 export const REBUILD_CHECKPOINTS = ['vm-rebuild-decided', 'vm-rebuild-cleared']
 
+/** A change of `templates.lock.json` or `reservations.json`: it is written beside the file, and not renamed yet. */
+export const FILE_CHECKPOINTS = ['file-written']
+
 /** A transaction: nothing is signed; signed and stored; sent; its receipt was seen. */
 export const MINT_CHECKPOINTS = ['mint-unsigned', 'mint-stored', 'mint-sent', 'mint-mined']

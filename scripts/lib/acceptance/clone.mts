@@ -113,7 +113,7 @@ async function uploadSeed(
   const filename = `${name}.iso`
   const volid = `${config.imageStorage}:iso/${filename}`
   reservation.volumes.push(volid)
-  await updateReservation(config.stateDir, reservation.vmid, { volumes: reservation.volumes })
+  await updateReservation(config.stateDir, reservation, { volumes: reservation.volumes })
   const seed = await firstBootSeed({
     name,
     instanceId: reservation.buildId,

@@ -100,9 +100,10 @@ async function buildReserved(build: Build, place: Place, reservation: Reservatio
 async function runBuild(
   build: Build,
   place: Place,
-  { vmid, buildId, node }: Reservation,
+  reservation: Reservation,
   manifest: string,
 ): Promise<string> {
+  const { vmid, buildId, node } = reservation
   const { client, config } = build.connection
   const since = Date.now()
   const run = {
@@ -111,7 +112,7 @@ async function runBuild(
     plan: packerCommands(build, place, { vmid, buildId, manifest }).build,
     logFolder: join(config.stateDir, 'logs'),
     notes: build.changes.map(change => `in the copy of the template: ${change}`),
-    onStart: (pid: number) => noteChild(config.stateDir, vmid, pid),
+    onStart: (pid: number) => noteChild(config.stateDir, reservation, pid),
   }
   return buildWithPacker(run, build.signal).catch(async error => {
     throw await withCloneFailure(client, node, since, error)
@@ -127,8 +128,8 @@ async function manifestPath(stateDir: string, name: string, vmid: number): Promi
   return path
 }
 
-async function noteChild(stateDir: string, vmid: number, pid: number): Promise<void> {
-  await updateReservation(stateDir, vmid, { child: { pid, program: 'packer' } })
+async function noteChild(stateDir: string, reservation: Reservation, pid: number): Promise<void> {
+  await updateReservation(stateDir, reservation, { child: { pid, program: 'packer' } })
   checkpoint('packer-started')
 }
 
@@ -142,7 +143,7 @@ async function requireReserved(manifest: string, vmid: number): Promise<void> {
 
 /** Drops the reservations of copies that the lockfile names now. */
 export async function releaseCopies({ config }: Connection, copies: BuiltCopy[]): Promise<void> {
-  for (const { reservation } of copies) await dropReservation(config.stateDir, reservation.vmid)
+  for (const { reservation } of copies) await dropReservation(config.stateDir, reservation)
 }
 
 /** Removes copies whose version is not recorded. */

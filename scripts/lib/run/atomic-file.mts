@@ -27,7 +27,8 @@ async function writeSynced(path: string, content: string, mode: number): Promise
   await file.sync()
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** Writes the entries of a folder to the disk: a renamed file keeps its new name after a crash. */
+export async function syncFolder(folder: string): Promise<void> {
   await using handle = await open(folder, 'r')
   await handle.sync()
 }

@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import { writeFailed } from './atomic-file.mts'
 import { codeOf, exitCodes, messageOf, ProxmintError } from './errors.mts'
 
-interface LockInfo {
+export interface LockInfo {
   /** Protected file. The lock is the folder `<path>.lock` beside it. */
   path: string
   /** Name of the work, shown to a run that finds the lock taken. */

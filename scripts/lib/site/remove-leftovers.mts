@@ -61,7 +61,7 @@ async function stillRuns(reservation: Reservation): Promise<boolean> {
 async function removeReserved(cleaning: Cleaning, reservation: Reservation): Promise<string> {
   const { vmid, node, purpose } = reservation
   if (isRecorded(await readLockfile(cleaning.lockfile), reservation)) {
-    await dropReservation(cleaning.stateDir, vmid)
+    await dropReservation(cleaning.stateDir, reservation)
     return `VM ${vmid} of \`${purpose}\` was finished: it stays`
   }
   const status = await waitUntilUnlocked(cleaning, reservation)
@@ -71,7 +71,7 @@ async function removeReserved(cleaning: Cleaning, reservation: Reservation): Pro
   const isOurs = status !== undefined && (await carriesBuildId(cleaning.client, reservation))
   if (isOurs) await removeVm(cleaning, reservation, status)
   for (const volid of reservation.volumes) await removeVolume(cleaning, node, volid)
-  await dropReservation(cleaning.stateDir, vmid)
+  await dropReservation(cleaning.stateDir, reservation)
   if (isOurs) return `removed VM ${vmid}, left by \`${purpose}\``
   return status === undefined
     ? `nothing is left of \`${purpose}\` (VM ${vmid})`

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CONFIG_FILE } from '../config/load.mts'
-import { writeFileAtomic } from '../run/atomic-file.mts'
+import { changeFile } from '../run/change-file.mts'
 import { ifThere } from '../run/if-there.mts'
-import { withLock } from '../run/lock.mts'
 import { formatLockfile, parseLockfile } from './lockfile-format.mts'
 import type { Families } from './version.mts'
 
@@ -18,13 +17,16 @@ export function lockfilePath(env: NodeJS.ProcessEnv = process.env): string {
 
 /** Reads all versions; none if there is no lockfile yet. @throws ProxmintError (invalid) as `parseLockfile`. */
 export async function readLockfile(path: string): Promise<Families> {
-  const text = await ifThere(readFile(path, 'utf8'))
+  return parsed(await ifThere(readFile(path, 'utf8')), path)
+}
+
+async function parsed(text: string | undefined, path: string): Promise<Families> {
   return text === undefined ? {} : parseLockfile(text, path)
 }
 
 /**
- * Changes the lockfile under its lock. It is read under the lock too, so changes of other runs stay.
- * @param change may throw; nothing is written then.
+ * Changes the lockfile. Changes of other runs stay, also if this run is stopped meanwhile: see `changeFile`.
+ * @param change is called again if another run was faster. It may throw; nothing is written then.
  * @returns the versions after the change.
  * @throws ProxmintError (locked) if another run holds the lock for longer than `waitMs`, by default 20 s.
  */
@@ -34,10 +36,10 @@ export async function updateLockfile(
   change: (families: Families) => Families,
   waitMs = LOCK_WAIT_MS,
 ): Promise<Families> {
-  return withLock({ path, purpose, waitMs }, async () => {
-    const before = await readLockfile(path)
+  return changeFile({ path, purpose, waitMs }, async found => {
+    const before = await parsed(found, path)
     const after = change(before)
-    if (formatLockfile(after) !== formatLockfile(before)) await writeFileAtomic(path, formatLockfile(after))
-    return after
+    const text = formatLockfile(after)
+    return { text: text === formatLockfile(before) ? undefined : text, result: after }
   })
 }

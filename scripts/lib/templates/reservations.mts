@@ -1,9 +1,8 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../run/atomic-file.mts'
+import { changeFile } from '../run/change-file.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { ifThere } from '../run/if-there.mts'
-import { withLock } from '../run/lock.mts'
 
 /**
  * VM that a run is about to create, stored before Proxmox is asked. The next run removes what a dead run left here.
@@ -33,6 +32,9 @@ export interface Reservation {
   volumes: string[]
 }
 
+/** What identifies a reservation: another run may have reserved its VMID again. */
+type ReservationId = Pick<Reservation, 'vmid' | 'buildId'>
+
 interface ReservationFile {
   version: 1
   reservations: Reservation[]
@@ -47,11 +49,14 @@ function path(stateDir: string): string {
 
 /** Reads all reservations. @throws ProxmintError if the file cannot be parsed. */
 export async function listReservations(stateDir: string): Promise<Reservation[]> {
-  const text = await ifThere(readFile(path(stateDir), 'utf8'))
+  return reservationsIn(await ifThere(readFile(path(stateDir), 'utf8')), path(stateDir))
+}
+
+function reservationsIn(text: string | undefined, file: string): Reservation[] {
   if (text === undefined) return []
-  const file = parse(text)
-  if (file !== undefined) return file.reservations
-  throw new ProxmintError(`${path(stateDir)} is not a list of reservations`, {
+  const found = parse(text)
+  if (found !== undefined) return found.reservations
+  throw new ProxmintError(`${file} is not a list of reservations`, {
     hint: 'it should list unfinished VMs: look for them in Proxmox, then delete the file',
   })
 }
@@ -89,19 +94,19 @@ export async function addReservation(
 /** Adds a child process or volumes to a reservation. */
 export async function updateReservation(
   stateDir: string,
-  vmid: number,
+  { vmid, buildId }: ReservationId,
   known: Partial<Pick<Reservation, 'child' | 'volumes'>>,
 ): Promise<void> {
   await changing(stateDir, async reservations => ({
-    reservations: reservations.map(r => (r.vmid === vmid ? { ...r, ...known } : r)),
+    reservations: reservations.map(r => (r.vmid === vmid && r.buildId === buildId ? { ...r, ...known } : r)),
     result: undefined,
   }))
 }
 
 /** Drops a reservation, after its VM is finished or Proxmox confirmed that it is deleted. */
-export async function dropReservation(stateDir: string, vmid: number): Promise<void> {
+export async function dropReservation(stateDir: string, { vmid, buildId }: ReservationId): Promise<void> {
   await changing(stateDir, async reservations => ({
-    reservations: reservations.filter(reservation => reservation.vmid !== vmid),
+    reservations: reservations.filter(r => r.vmid !== vmid || r.buildId !== buildId),
     result: undefined,
   }))
 }
@@ -110,11 +115,11 @@ async function changing<T>(
   stateDir: string,
   change: (reservations: Reservation[]) => Promise<{ reservations: Reservation[]; result: T }>,
 ): Promise<T> {
-  const file = path(stateDir)
-  return withLock({ path: file, purpose: 'writing reservations', waitMs: LOCK_WAIT_MS }, async () => {
-    const { reservations, result } = await change(await listReservations(stateDir))
-    if (reservations.length === 0) await rm(file, { force: true })
-    else await writeFileAtomic(file, `${JSON.stringify({ version: 1, reservations }, null, 2)}\n`)
-    return result
+  const lock = { path: path(stateDir), purpose: 'writing reservations', waitMs: LOCK_WAIT_MS }
+  return changeFile(lock, async found => {
+    const { reservations, result } = await change(reservationsIn(found, lock.path))
+    const isNothing = found === undefined && reservations.length === 0
+    const text = `${JSON.stringify({ version: 1, reservations }, null, 2)}\n`
+    return { text: isNothing ? undefined : text, result }
   })
 }

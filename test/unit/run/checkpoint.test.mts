@@ -4,13 +4,20 @@ import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import {
   BUILD_CHECKPOINTS,
+  FILE_CHECKPOINTS,
   MINT_CHECKPOINTS,
   REBUILD_CHECKPOINTS,
   VM_CHECKPOINTS,
 } from '../../checkpoints.mts'
 
 const library = resolve(import.meta.dirname, '../../../scripts/lib')
-const known = [...BUILD_CHECKPOINTS, ...MINT_CHECKPOINTS, ...REBUILD_CHECKPOINTS, ...VM_CHECKPOINTS]
+const known = [
+  ...BUILD_CHECKPOINTS,
+  ...FILE_CHECKPOINTS,
+  ...MINT_CHECKPOINTS,
+  ...REBUILD_CHECKPOINTS,
+  ...VM_CHECKPOINTS,
+]
 
 /** Each name as it stands in the code; `vm-${step}-planned` stands for several. */
 async function namesInCode(): Promise<string[]> {

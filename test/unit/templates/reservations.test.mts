@@ -56,24 +56,34 @@ describe('what is written down', () => {
     await add(stateDir)
     await add(stateDir)
     const child = { pid: 4711, program: 'packer' }
-    await updateReservation(stateDir, 9001, { child })
-    await updateReservation(stateDir, 9001, { volumes: ['local:iso/seed.iso'] })
+    await updateReservation(stateDir, reservation(9001), { child })
+    await updateReservation(stateDir, reservation(9001), { volumes: ['local:iso/seed.iso'] })
     expect(await listReservations(stateDir)).toEqual([
       reservation(9000),
       { ...reservation(9001), child, volumes: ['local:iso/seed.iso'] },
     ])
   })
 
-  test('dropped, it is gone, and with the last one the file', async () => {
+  test('until it is dropped', async () => {
     const stateDir = await temporaryFolder()
     await add(stateDir)
     await add(stateDir)
-    await dropReservation(stateDir, 9000)
+    await dropReservation(stateDir, reservation(9000))
     expect(await vmids(stateDir)).toEqual([9001])
-    await dropReservation(stateDir, 9000)
+    await dropReservation(stateDir, reservation(9000))
     expect(await vmids(stateDir)).toEqual([9001])
-    await dropReservation(stateDir, 9001)
-    expect(await readdir(stateDir)).toEqual([])
+    await dropReservation(stateDir, reservation(9001))
+    expect(await vmids(stateDir)).toEqual([])
+    expect(await readdir(stateDir)).toEqual(['reservations.json'])
+  })
+
+  test('not dropped by a run whose VMID another run has reserved again', async () => {
+    const stateDir = await temporaryFolder()
+    await add(stateDir)
+    const former = { ...reservation(9000), buildId: 'b0' }
+    await updateReservation(stateDir, former, { volumes: ['local:iso/seed.iso'] })
+    await dropReservation(stateDir, former)
+    expect(await listReservations(stateDir)).toEqual([reservation(9000)])
   })
 
   test('nothing where no VMID could be chosen', async () => {
@@ -133,8 +143,8 @@ describe('a file that cannot be understood is told, and stays as it is', () => {
     const attempts: (() => Promise<unknown>)[] = [
       () => listReservations(stateDir),
       () => add(stateDir),
-      () => updateReservation(stateDir, 9000, { volumes: [] }),
-      () => dropReservation(stateDir, 9000),
+      () => updateReservation(stateDir, reservation(9000), { volumes: [] }),
+      () => dropReservation(stateDir, reservation(9000)),
     ]
     for (const attempt of attempts) {
       expect(await failureOf(attempt)).toEqual({

@@ -44,7 +44,7 @@ export async function makeBase(connection: Connection, base: BaseVm, signal: Abo
   const iso = `${base.name}-${reservation.buildId}.iso`
   const volumes = base.firstBoot === 'none' ? [] : [`${config.imageStorage}:iso/${iso}`]
   const made = { ...connection, reservation: { ...reservation, volumes }, signal }
-  await updateReservation(config.stateDir, reservation.vmid, { volumes })
+  await updateReservation(config.stateDir, reservation, { volumes })
   try {
     await withProgress(`create ${base.name}, VM ${reservation.vmid}`, () => create(made, base))
     if (base.firstBoot !== 'none') {
@@ -56,7 +56,7 @@ export async function makeBase(connection: Connection, base: BaseVm, signal: Abo
     throw explainFullStorage(error, credentials.storagePool)
   }
   for (const volume of volumes) await removeVolume(cleaningOf(connection), credentials.node, volume)
-  await dropReservation(config.stateDir, reservation.vmid)
+  await dropReservation(config.stateDir, reservation)
   return reservation.vmid
 }
 
