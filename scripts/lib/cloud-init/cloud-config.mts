@@ -25,8 +25,8 @@ const OTHERS = [
 
 /** Keys of versions after that of Debian 12, and keys that cloud-init reads before it uses its schema. */
 const BEYOND_SCHEMA = [
-  'ca-certs cloud_config_modules cloud_final_modules cloud_init_modules create_hostname_file datasource datasource_list',
-  'grub-dpkg hotplug launch-index merge_how merge_type network output rpi syslog_fix_perms system_info ubuntu_pro',
+  'autoinstall ca-certs cloud_config_modules cloud_final_modules cloud_init_modules create_hostname_file datasource datasource_list',
+  'drivers grub-dpkg hotplug launch-index merge_how merge_type network output rpi syslog_fix_perms system_info ubuntu_pro',
 ]
 
 const kinds = new Map<string, 'list' | 'table' | 'other'>([

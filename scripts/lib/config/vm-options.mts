@@ -220,6 +220,9 @@ export const VM_OPTIONS = {
     kind: 'text',
     names: { flag: 'purpose', fleetKey: 'purpose' },
     value: 'TEXT',
+    // It stands in the notes in Proxmox, which hold 8192 characters, and in user-data, which YAML bounds.
+    pattern: '^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]{0,1024}$',
+    wording: 'purpose: at most 1024 characters, none of them a control character',
     mayBeEmpty: true,
     help: 'what it is for',
     change: 'nothing',

@@ -51,7 +51,7 @@ describe('the templates of the project', async () => {
     expect(document.users).toHaveLength(1)
     expect(document.users[0]).toMatchObject({
       name: 'me',
-      gecos: isForTokens ? 'nft=0' : variables.purpose,
+      gecos: isForTokens ? 'nft=0' : 'a "shop" nothing else # really',
       lock_passwd: true,
       ssh_authorized_keys: variables.ssh_authorized_keys,
     })
@@ -112,6 +112,107 @@ test('an unknown template is told with the nearest', async () => {
   expect(await failureOf(() => renderUserData(ours, '../../package', variables))).toMatchObject({
     exitCode: 2,
   })
+})
+
+describe('a GECOS field', () => {
+  const template = 'users:\n  - name: "{{ username }}"\n    gecos: "{{ purpose }}"\n'
+  const gecosOf = async (text: string, given: object): Promise<string> =>
+    parse(await render(text, { ...variables, ...given })).users[0].gecos
+
+  test.each([
+    ['shop: front', 'shop front'],
+    ['shop:\nfront', 'shop front'],
+    ['shop, front', 'shop front'],
+    ['  \u0007bell\u009b2J\u2028 ', 'bell 2J'],
+    ['nft=5', 'nft 5'],
+    ['Zoë’s shöp 🛒', 'Zoë’s shöp 🛒'],
+    [`${'x'.repeat(99)}🛒y`, `${'x'.repeat(99)}🛒`],
+    [':::', ''],
+  ])('has of the purpose %j what useradd accepts', async (purpose, gecos) => {
+    expect(await gecosOf(template, { purpose })).toBe(gecos)
+  })
+
+  test('has the token as libpam-web3 reads it', async () => {
+    const withTokenOnly = template.replace('purpose', 'gecos')
+    expect(await gecosOf(withTokenOnly, { gecos: 'nft=5' })).toBe('nft=5')
+    const withBoth = template.replace('{{ purpose }}', '{{ gecos }},{{ purpose }}')
+    expect(await gecosOf(withBoth, { gecos: 'nft=5', purpose: 'a,nft=6' })).toBe('nft=5,a nft 6')
+  })
+
+  test('is refused where the template itself has a colon in it', async () => {
+    const failure = await failureOf(() => render(template.replace('{{ purpose }}', 'shop: front')))
+    expect(failure.message).toContain('has the gecos "shop: front", which has a colon')
+    expect(failure.exitCode).toBe(3)
+  })
+
+  test('is all that is cleaned', async () => {
+    const text = await render(`fqdn: "{{ purpose }}"\n${template}`, { ...variables, purpose: 'shop: front' })
+    expect(parse(text).fqdn).toBe('shop: front')
+  })
+})
+
+describe('what YAML reads as something else than what stands there', () => {
+  test.each([
+    [
+      'hostname: web\nusers:\n  - name: {{ username }}',
+      'line 3: quote it, the whole value: "{{ username }}"',
+    ],
+    ['users:\n  - {{ username }}', 'line 2: quote it, the whole value: "{{ username }}"'],
+    ['hostname: {{ hostname }}-1', 'line 1: quote it, the whole value: "{{ hostname }}"'],
+    ['write_files:\n  - {path: {{ hostname }}}', 'line 2: quote it, the whole value: "{{ hostname }}"'],
+    ['hostname: x\ntimezone: y', 'line 2: quote it: "y"'],
+    ['timezone: 1e3', 'line 1: quote it: "1e3"'],
+    ['timezone: 09', 'line 1: quote it: "09"'],
+    ['timezone: 12345678901234567890', 'line 1: quote it: "12345678901234567890"'],
+    ['chpasswd:\n  on: x', 'line 2: quote it: "on"'],
+    ['chpasswd:\n  1: x', 'line 2: quote it: "1"'],
+    ['chpasswd: !!set {x}', 'line 1: write the value without the tag'],
+    ['timezone: !mine x', 'line 1: write the value without the tag'],
+    ['chpasswd:\n  "{{ hostname }}": x', 'line 2: write the key itself'],
+  ])('%j is refused with its line', async (text, hint) => {
+    expect(await failureOf(() => render(text))).toMatchObject({ hint, exitCode: 3 })
+  })
+
+  test('a placeholder in a block of text needs no quotes', async () => {
+    const text = 'write_files:\n  - path: /x\n    content: |\n      {{ hostname }}: {{ username }}\n'
+    expect(parse(await render(text)).write_files[0].content).toBe('web-1: me\n')
+  })
+
+  test('a character that cloud-init cannot read is refused', async () => {
+    const failure = await failureOf(() => render('fqdn: "{{ purpose }}"', { purpose: 'a\u009bb' }))
+    expect(failure.message).toContain('holds characters that YAML cannot hold')
+  })
+})
+
+test.each([
+  ['## template: jinja\n#cloud-config\na: 1', 'is a Jinja template'],
+  ['#!/bin/sh\necho', 'is a script'],
+  ['#include\nhttps://example.net', 'is an include list'],
+  ['#cloud-boothook\n#!/bin/sh', 'is a boot script'],
+  ['#cloud-config-archive\n- type: text/x-shellscript', 'is a cloud-config archive'],
+  ['Content-Type: multipart/mixed; boundary="x"', 'is a MIME archive'],
+  ['- a', 'is a list'],
+])('another kind of user-data is refused by its name: %j', async (text, what) => {
+  const failure = await failureOf(() => render(text))
+  expect(failure.message).toContain(what)
+  expect(failure.exitCode).toBe(3)
+})
+
+test('keys that cloud-init knows beside its schema, anchors and bytes are taken', async () => {
+  const text = await render(
+    [
+      '#cloud-config',
+      'x-base: &base {shell: /bin/bash}',
+      'autoinstall: {version: 1}',
+      'drivers: {nvidia: {license-accepted: true}}',
+      'users: [{<<: *base, name: "{{ username }}"}]',
+      'write_files: [{path: /x, content: !!binary aGk=}]',
+    ].join('\n'),
+  )
+  const { users, write_files: files, ...others } = parse(text, { version: '1.1' })
+  expect(users).toEqual([{ shell: '/bin/bash', name: 'me' }])
+  expect(Buffer.from(files[0].content).toString()).toBe('hi')
+  expect(others).toEqual({ autoinstall: { version: 1 }, drivers: { nvidia: { 'license-accepted': true } } })
 })
 
 /** cloud-init reads YAML 1.1: what another version writes plainly can be a number or a truth there. */
