@@ -16,15 +16,17 @@ interface LabOption {
 
 export const LAB_SUMMARY = 'Runs an embedded Proxmox VE with guests, in a network of its own.'
 
-export const LAB_USAGE = 'up | down | status | exec -- COMMAND | fault set FILE | fault clear | fault list'
-
-export const LAB_OPTIONS: Record<string, LabOption> = {
+const STATE: Record<string, LabOption> = {
   state: {
     type: 'string',
     value: 'DIR',
     default: DEFAULT_STATE_FOLDER,
     help: 'folder that is kept between labs',
   },
+}
+
+export const LAB_OPTIONS: Record<string, LabOption> = {
+  ...STATE,
   listen: {
     type: 'string',
     value: 'HOST:PORT',
@@ -74,5 +76,38 @@ export const LAB_OPTIONS: Record<string, LabOption> = {
     value: 'X',
     default: 1,
     help: 'factor for the duration of tasks; 0: no waiting',
+  },
+}
+
+interface LabVerb {
+  /** Words and options behind the verb. */
+  usage: string
+  summary: string
+  options: Record<string, LabOption>
+  /** Largest number of words behind the verb. */
+  positionals: number
+}
+
+/** Subcommands, each with its own options. */
+export const LAB_VERBS: Record<string, LabVerb> = {
+  up: {
+    usage: '[--guests sim|qemu|none] ...',
+    summary: 'Starts the lab, and runs until Ctrl-C.',
+    options: LAB_OPTIONS,
+    positionals: 0,
+  },
+  down: { usage: '', summary: 'Stops the lab.', options: STATE, positionals: 0 },
+  status: { usage: '', summary: 'Prints where the lab is.', options: STATE, positionals: 0 },
+  exec: {
+    usage: '-- COMMAND',
+    summary: 'Runs a command where it reaches the lab and its guests.',
+    options: STATE,
+    positionals: Number.POSITIVE_INFINITY,
+  },
+  fault: {
+    usage: 'set FILE | clear | list',
+    summary: 'Sets, removes or lists faults of the API.',
+    options: STATE,
+    positionals: 2,
   },
 }

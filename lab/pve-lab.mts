@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util'
 import type { LabArguments } from './command.mts'
 import { LabError, LabUsageError } from './core/lab-error.mts'
-import { LAB_OPTIONS, LAB_SUMMARY, LAB_USAGE } from './options.mts'
+import { LAB_OPTIONS, LAB_SUMMARY, LAB_VERBS } from './options.mts'
 
 const COMMAND = 'pve-lab'
 
@@ -35,6 +35,9 @@ async function main(argv: string[]): Promise<number> {
 /** @throws {LabUsageError} for an option that is unknown or lacks its value. */
 function parseWords(argv: string[]): LabArguments {
   const { values, positionals } = parse(argv)
+  const own = LAB_VERBS[positionals[0] ?? '']?.options ?? OPTIONS
+  const other = Object.keys(values).find(name => !(name in own) && name in LAB_OPTIONS)
+  if (other !== undefined) throw new LabUsageError(`${positionals[0]} has no --${other}`, `${COMMAND} --help`)
   return {
     positionals,
     string: name => (values[name] ?? OPTIONS[name]?.default)?.toString(),
@@ -59,9 +62,12 @@ function helpText(): string {
     option.value === undefined ? `--${name}` : `--${name} ${option.value}`,
     option.default === undefined ? option.help : `${option.help}; default ${option.default}`,
   ])
+  const usage = Object.entries(LAB_VERBS)
+    .map(([verb, { usage }]) => `${verb} ${usage}`.trim())
+    .join(' | ')
   const width = Math.max(...lines.map(([left]) => left.length))
   return [
-    `${COMMAND} ${LAB_USAGE}`,
+    `${COMMAND} ${usage}`,
     '',
     LAB_SUMMARY,
     '',

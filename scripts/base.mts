@@ -1,6 +1,6 @@
 import type { ImportedBase } from './lib/build/base/import.mts'
 import { printAnswer } from './lib/run/answer.mts'
-import { verbOf, wordAfterVerb } from './lib/run/command-line.mts'
+import { wordAfterVerb } from './lib/run/command-line.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'base'
@@ -8,16 +8,20 @@ const name = 'base'
 await runMain({
   name,
   summary: 'Makes the base VM template of an official cloud image. It needs only the API of Proxmox VE.',
-  usage: 'import IMAGE|OS',
-  options: {
-    'dry-run': { type: 'boolean', help: 'check everything, then print what would be done' },
+  verbs: {
+    import: {
+      usage: 'IMAGE|OS',
+      summary: 'Imports the image and makes the base VM template; does nothing if it is there.',
+      options: {
+        'dry-run': { type: 'boolean', help: 'check everything, then print what would be done' },
+      },
+      positionals: 1,
+    },
   },
-  positionals: 2,
   uses: ['config', 'credentials', 'tools', 'locks'],
   writes: ['.proxmint/'],
   example: 'zx scripts/base.mts import debian-12',
   async run(args, signal) {
-    verbOf({ name }, args, ['import'])
     const image = wordAfterVerb({ name }, args, 'an image that config/proxmint.yaml names, or a family')
     const { importBase } = await import('./lib/build/base/import.mts')
     const base = await importBase(image, args.flag('dry-run'), signal)

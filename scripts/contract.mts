@@ -1,5 +1,5 @@
 import { printAnswer } from './lib/run/answer.mts'
-import { usageError, verbOf } from './lib/run/command-line.mts'
+import { usageError } from './lib/run/command-line.mts'
 import { runMain } from './lib/run/main.mts'
 
 const name = 'contract'
@@ -8,26 +8,46 @@ await runMain({
   name,
   summary:
     'The contract of access credentials: deploys it and writes its address to the config, shows it, or gives it to another key.',
-  usage: 'deploy | show | hand-over --to ADDRESS | accept',
-  options: {
-    'signing-page': {
-      type: 'string',
-      value: 'FILE',
-      help: "deploy: HTML page in every token, instead of proxmint's",
+  verbs: {
+    deploy: {
+      usage: '[--signing-page FILE] [--replace] [--dry-run]',
+      summary: 'Deploys the contract, and writes its address to config/web3-defaults.yaml.',
+      options: {
+        'signing-page': {
+          type: 'string',
+          value: 'FILE',
+          help: "HTML page in every token, instead of proxmint's",
+        },
+        replace: { type: 'boolean', help: 'also if the config already names a contract' },
+        'dry-run': { type: 'boolean', help: 'print the cost; sign nothing, need no key' },
+      },
+      positionals: 0,
     },
-    to: {
-      type: 'string',
-      value: 'ADDRESS',
-      help: 'hand-over: address of the key that will mint, once it accepts',
+    show: {
+      usage: '',
+      summary: 'Prints the contract and its owner, as the chain has them.',
+      options: {},
+      positionals: 0,
     },
-    'one-step': {
-      type: 'boolean',
-      help: 'hand-over: also a contract of an older version, which a wrong address loses for ever',
+    'hand-over': {
+      usage: '--to ADDRESS [--one-step]',
+      summary: 'Offers the contract to another key, which takes it with `accept`.',
+      options: {
+        to: { type: 'string', value: 'ADDRESS', help: 'address of the key that will mint, once it accepts' },
+        'one-step': {
+          type: 'boolean',
+          help: 'also a contract of an older version, which a wrong address loses for ever',
+        },
+      },
+      positionals: 0,
     },
-    replace: { type: 'boolean', help: 'deploy: also if the config already names a contract' },
-    'dry-run': { type: 'boolean', help: 'deploy: print the cost; sign nothing, need no key' },
+    accept: {
+      usage: '',
+      summary: 'Takes the contract that was offered to the key of this config.',
+      options: {},
+      positionals: 0,
+    },
   },
-  positionals: 1,
   uses: ['config', 'chain'],
   writes: ['config/web3-defaults.yaml', '.proxmint/'],
   example: 'zx scripts/contract.mts show',
@@ -35,7 +55,7 @@ await runMain({
     const workflow = await import('./lib/credential/contract-command.mts')
     const print = <T extends object>(document: T, format: (value: T) => string): number =>
       printAnswer(args, { document, text: format(document) })
-    const verb = verbOf({ name }, args, workflow.contractVerbs)
+    const { verb } = args
     const options = { signingPage: args.string('signing-page'), replace: args.flag('replace') }
     if (verb === 'show') return print(await workflow.showContract(), workflow.formatContract)
     if (verb === 'hand-over') {

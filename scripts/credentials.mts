@@ -1,19 +1,23 @@
 import { printAnswer } from './lib/run/answer.mts'
-import { verbOf } from './lib/run/command-line.mts'
 import { runMain } from './lib/run/main.mts'
 import { checkLogin, exportCredentials, makeCredentials } from './lib/site/credentials-command.mts'
 
-const name = 'credentials'
-
 await runMain({
-  name,
-  summary:
-    'export: shell lines for `eval`. init: age identity, .sops.yaml and the encrypted file, from YAML on standard input or the template. check: format, then a login.',
-  usage: 'export | init | check',
-  options: {
-    'dry-run': { type: 'boolean', help: 'init: check the values and print which files would be made' },
+  name: 'credentials',
+  summary: 'Makes, checks and exports the credentials for Proxmox VE.',
+  verbs: {
+    export: { usage: '', summary: 'Prints shell lines for `eval`.', options: {}, positionals: 0 },
+    init: {
+      usage: '[--dry-run]',
+      summary:
+        'Makes an age identity, .sops.yaml and the encrypted file, from YAML on standard input or the template.',
+      options: {
+        'dry-run': { type: 'boolean', help: 'check the values and print which files would be made' },
+      },
+      positionals: 0,
+    },
+    check: { usage: '', summary: 'Checks the format, then logs in.', options: {}, positionals: 0 },
   },
-  positionals: 1,
   uses: ['config', 'credentials', 'tools'],
   writes: ['secrets/proxmox-creds.enc.yaml', '.sops.yaml', '<age identity>'],
   example: 'eval "$(zx scripts/credentials.mts export)"',
@@ -23,6 +27,6 @@ await runMain({
       init: () => makeCredentials(args.flag('dry-run')),
       check: checkLogin,
     }
-    return printAnswer(args, await work[verbOf({ name }, args, ['export', 'init', 'check'])]())
+    return printAnswer(args, await work[args.verb]())
   },
 })

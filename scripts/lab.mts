@@ -1,13 +1,11 @@
-import { LAB_OPTIONS, LAB_SUMMARY, LAB_USAGE } from '../lab/options.mts'
+import { LAB_SUMMARY, LAB_VERBS } from '../lab/options.mts'
 import { exitCodes, ProxmintError } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
 await runMain({
   name: 'lab',
   summary: LAB_SUMMARY,
-  usage: LAB_USAGE,
-  options: LAB_OPTIONS,
-  positionals: Number.POSITIVE_INFINITY,
+  verbs: LAB_VERBS,
   uses: [],
   writes: ['.proxmint/lab/'],
   example: 'zx scripts/lab.mts exec -- zx scripts/build.mts debian',

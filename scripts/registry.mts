@@ -1,5 +1,5 @@
 import { printAnswer } from './lib/run/answer.mts'
-import { verbOf, wordAfterVerb } from './lib/run/command-line.mts'
+import { wordAfterVerb } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
 import { runMain } from './lib/run/main.mts'
 
@@ -8,19 +8,24 @@ const name = 'registry'
 await runMain({
   name,
   summary: 'Checks, backs up or restores the registry of VMs.',
-  usage: 'check | backup FILE | restore FILE [--replace]',
-  options: {
-    replace: { type: 'boolean', help: 'restore: move a registry in files aside first' },
+  verbs: {
+    check: { usage: '', summary: 'Checks the entries and their history.', options: {}, positionals: 0 },
+    backup: { usage: 'FILE', summary: 'Writes all entries to a file.', options: {}, positionals: 1 },
+    restore: {
+      usage: 'FILE [--replace]',
+      summary: 'Reads all entries from a backup.',
+      options: { replace: { type: 'boolean', help: 'move a registry in files aside first' } },
+      positionals: 1,
+    },
   },
-  positionals: 2,
   uses: ['config', 'registry'],
   writes: ['<FILE>', '.proxmint/registry/'],
   example: 'zx scripts/registry.mts backup registry-backup.json',
   async run(args) {
-    const { backUpRegistry, checkRegistry, formatRegistry, registryVerbs, restoreRegistry } = await import(
+    const { backUpRegistry, checkRegistry, formatRegistry, restoreRegistry } = await import(
       './lib/site/registry-command.mts'
     )
-    const verb = verbOf({ name }, args, registryVerbs)
+    const { verb } = args
     const file = verb === 'check' ? undefined : wordAfterVerb({ name }, args, 'a file')
     const replace = args.flag('replace')
     const work = {

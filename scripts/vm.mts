@@ -1,46 +1,91 @@
 import { printAnswer } from './lib/run/answer.mts'
-import { verbOf } from './lib/run/command-line.mts'
+import type { OptionSpec } from './lib/run/command-spec.mts'
 import { runMain } from './lib/run/main.mts'
 import { createFlags } from './lib/vm/flags.mts'
 
-const name = 'vm'
-const flags = createFlags()
+const parallel: OptionSpec = { type: 'integer', value: 'N', default: 2, help: 'VMs at the same time' }
+const days: OptionSpec = { type: 'integer', value: 'N', help: 'by how many days' }
+const yes: OptionSpec = { type: 'boolean', help: 'without asking' }
 
 await runMain({
-  name,
+  name: 'vm',
   summary: 'Virtual machines: makes them from VM templates, keeps their registry, destroys them.',
-  usage:
-    'create NAME... [--from FILE] | list | show NAME | extend NAME --days N | resume NAME | rebuild NAME | destroy NAME | import FILE',
-  options: {
-    ...flags,
-    pool: { ...flags['pool']!, help: `${flags['pool']!.help}; list: only of this pool` },
-    'user-signature': {
-      type: 'string',
-      value: 'HEX|FILE',
-      help: 'create: what the owner signed, to encrypt the address for them; `vm show` tells the text',
+  verbs: {
+    create: {
+      usage: 'NAME... [--from FILE] [--apply | --mock]',
+      summary: 'Reserves VMs, and makes them with --apply; goes on with those that stopped on the way.',
+      options: {
+        ...createFlags(),
+        'user-signature': {
+          type: 'string',
+          value: 'HEX|FILE',
+          help: 'what the owner signed, to encrypt the address for them; `vm show` prints the text',
+        },
+        from: { type: 'string', value: 'FILE', help: 'all VMs of a fleet file' },
+        parallel,
+        apply: { type: 'boolean', help: 'make and boot it; without, it is only reserved' },
+        rollback: { type: 'boolean', help: 'give all up again if a step before the boot fails' },
+        mock: { type: 'boolean', help: 'show what would be made; write nothing, need no credentials' },
+      },
+      positionals: 1000,
     },
-    from: { type: 'string', value: 'FILE', help: 'create: all VMs of a fleet file' },
-    parallel: { type: 'integer', value: 'N', default: 2, help: 'create: how many VMs at the same time' },
-    apply: { type: 'boolean', help: 'create: makes and boots it; without, it is reserved only' },
-    rollback: { type: 'boolean', help: 'create: gives all up again when a step before the boot fails' },
-    mock: { type: 'boolean', help: 'create: shows what would be made; writes nothing, needs no credentials' },
-    phase: {
-      type: 'string',
-      value: 'PHASE',
-      choices: ['reserved', 'created', 'minted', 'active', 'suspended', 'destroyed'],
-      help: 'list: only those that are active, suspended, ...',
+    list: {
+      usage: '[--phase PHASE] [--pool POOL] [--outdated]',
+      summary: 'Lists VMs.',
+      options: {
+        phase: {
+          type: 'string',
+          value: 'PHASE',
+          choices: ['reserved', 'created', 'minted', 'active', 'suspended', 'destroyed'],
+          help: 'only those that are active, suspended, ...',
+        },
+        pool: { type: 'string', value: 'POOL', help: 'only those with an address of this pool' },
+        outdated: { type: 'boolean', help: 'only those on a version that is not current, or revoked' },
+      },
+      positionals: 0,
     },
-    outdated: { type: 'boolean', help: 'list: only those on a version that is not current, or revoked' },
-    days: { type: 'integer', value: 'N', help: 'extend, resume: by how many days' },
-    yes: { type: 'boolean', help: 'rebuild, destroy: without asking' },
+    show: {
+      usage: 'NAME',
+      summary: 'Prints all that is known of a VM: registry, Proxmox, state, chain.',
+      options: {},
+      positionals: 1,
+    },
+    extend: {
+      usage: 'NAME --days N',
+      summary: 'Moves the expiry of a VM.',
+      options: { days },
+      positionals: 1,
+    },
+    resume: {
+      usage: 'NAME [--days N]',
+      summary: 'Powers on a suspended VM.',
+      options: { days },
+      positionals: 1,
+    },
+    rebuild: {
+      usage: 'NAME [--yes]',
+      summary: 'Makes a VM anew from the current version of its template; its disk is lost.',
+      options: { yes },
+      positionals: 1,
+    },
+    destroy: {
+      usage: 'NAME [--yes]',
+      summary: 'Destroys a VM; its name, VMID and address are free again.',
+      options: { yes },
+      positionals: 1,
+    },
+    import: {
+      usage: 'FILE',
+      summary: "Reads the predecessor's vms.json.",
+      options: {},
+      positionals: 1,
+    },
   },
-  positionals: 1000,
   uses: ['config', 'credentials', 'tools', 'registry', 'vms', 'chain', 'many'],
   writes: ['vms/<NAME>/', '.proxmint/'],
   example: 'zx scripts/vm.mts create web-1 --no-web3 --cpu 2 --memory 2048 --apply',
   async run(args, signal) {
-    const { vmCommand, vmVerbs } = await import('./lib/vm/life/command.mts')
-    const verb = verbOf({ name }, args, vmVerbs)
-    return printAnswer(args, await vmCommand(verb, args, signal))
+    const { vmCommand } = await import('./lib/vm/life/command.mts')
+    return printAnswer(args, await vmCommand(args, signal))
   },
 })

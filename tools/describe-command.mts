@@ -1,10 +1,10 @@
-import type { CommandSpec, OptionSpec } from '../scripts/lib/run/command-line.mts'
+import type { CommandForm, CommandSpec, OptionSpec, VerbSpec } from '../scripts/lib/run/command-spec.mts'
 import { exitCodes } from '../scripts/lib/run/errors.mts'
 import { useNamed } from './uses.mts'
 
 /** Describes one command for PROJECT.yaml. @param makefile the text of the Makefile, whose targets are named. */
 export function describeCommand(command: CommandSpec, makefile: string): object {
-  const { name, summary, usage, options, positionals, writes, example } = command
+  const { name, summary, writes, example, verbs } = command
   const needs = command.uses.map(useNamed)
   const { done, failed, usage: misused, interrupted } = exitCodes
   const codes = [done, failed, misused, interrupted, ...needs.flatMap(need => need.exitCodes)]
@@ -13,11 +13,7 @@ export function describeCommand(command: CommandSpec, makefile: string): object 
     run: `zx scripts/${name}.mts`,
     make: targetsOf(name, makefile),
     summary,
-    usage: formsOf(usage),
-    arguments: { max: Number.isFinite(positionals) ? positionals : null },
-    options: Object.fromEntries(
-      Object.entries(options).map(([option, spec]) => [`--${option}`, describeOption(spec)]),
-    ),
+    ...(verbs === undefined ? describeForm(command) : { verbs: describeVerbs(verbs) }),
     exitCodes: [...new Set(codes)].sort((a, b) => a - b),
     writes,
     environment: command.uses.filter(use => Object.keys(useNamed(use).variables).length > 0),
@@ -25,10 +21,30 @@ export function describeCommand(command: CommandSpec, makefile: string): object 
   }
 }
 
-function describeOption({ type, multiple, value, choices, default: fallback, help }: OptionSpec): object {
+function describeVerbs(verbs: Record<string, VerbSpec>): object {
+  const described = Object.entries(verbs).map(([verb, spec]) => [
+    verb,
+    { summary: spec.summary, ...describeForm(spec) },
+  ])
+  return Object.fromEntries(described)
+}
+
+function describeForm({ usage, options, positionals }: CommandForm): object {
+  return {
+    usage: formsOf(usage),
+    arguments: { max: Number.isFinite(positionals) ? positionals : null },
+    options: Object.fromEntries(
+      Object.entries(options).map(([option, spec]) => [`--${option}`, describeOption(spec)]),
+    ),
+  }
+}
+
+function describeOption({ type, multiple, words, value, choices, ...rest }: OptionSpec): object {
+  const { default: fallback, help } = rest
   return {
     type,
     ...(multiple === true && { multiple }),
+    ...(words === true && { words }),
     ...(value !== undefined && { value }),
     ...(choices !== undefined && { choices }),
     ...(fallback !== undefined && { default: fallback }),

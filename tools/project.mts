@@ -5,7 +5,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { Ajv } from 'ajv'
 import { Document, isScalar, visit } from 'yaml'
-import type { CommandSpec } from '../scripts/lib/run/command-line.mts'
+import type { CommandSpec } from '../scripts/lib/run/command-spec.mts'
 import { exitCodes } from '../scripts/lib/run/errors.mts'
 import { commandsOf } from '../scripts/lib/run/main.mts'
 import { describeCommand } from './describe-command.mts'

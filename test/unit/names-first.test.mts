@@ -7,6 +7,7 @@ import { ISOLATION_MODES } from '../../lab/network/isolation.mts'
 import { phases } from '../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
 import { parseArguments } from '../../scripts/lib/run/command-line.mts'
+import { optionsOfAll } from '../../scripts/lib/run/command-spec.mts'
 import { commandsOf } from '../../scripts/lib/run/main.mts'
 import { failureOf } from './failure.mts'
 import { limits, wanted } from './registry/entries.mts'
@@ -41,7 +42,10 @@ test.each([
   ['base import debain-12', 'unknown image debain-12; did you mean debian-12?'],
   ['base import debain', 'unknown image debain; did you mean debian?'],
   ['check-permissions --template debain', 'unknown OS debain; did you mean debian?'],
-  ['templates lsit', 'say one of list, promote, rollback, revoke, diff, test, prune, not `lsit`'],
+  [
+    'templates lsit',
+    'say one of list, test, promote, rollback, revoke, prune, diff, not `lsit`; did you mean list?',
+  ],
   ['templates list debain', 'unknown OS debain; did you mean debian?'],
   ['templates promote debain', 'there is no version of debain'],
   ['templates test debain', 'there is no version of debain'],
@@ -89,7 +93,7 @@ test('a name that is right, of two, is worked on: it needs credentials', async (
 
 test('the values that options take are all there are', () => {
   const choicesOf = (command: string, option: string) =>
-    commands.find(({ name }) => name === command)!.options[option]!.choices
+    optionsOfAll(commands.find(({ name }) => name === command)!)[option]!.choices
   expect(choicesOf('vm', 'phase')).toEqual(phases)
   expect(choicesOf('lab', 'image')).toEqual(IMAGE_NAMES)
   expect(choicesOf('lab', 'isolation')).toEqual(ISOLATION_MODES)

@@ -71,11 +71,8 @@ const byVerb: Record<string, Verb> = {
   },
 }
 
-/** First words of the command line. */
-export const verbs = Object.keys(byVerb)
-
-export function templatesCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
-  return byVerb[verb]!(args, signal)
+export function templatesCommand(args: Arguments, signal: AbortSignal): Promise<Answer> {
+  return byVerb[args.verb]!(args, signal)
 }
 
 function channelsOf(os: string, families: Families): Answer {

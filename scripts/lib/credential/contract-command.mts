@@ -19,8 +19,6 @@ import { openSite, type Site } from '../site/site.mts'
 import { type ChainView, openChainView, openSettling } from './chain-view.mts'
 import { openAsOwner } from './issuer.mts'
 
-export const contractVerbs = ['deploy', 'show', 'hand-over', 'accept'] as const
-
 /** Wallets show the tokens of the contract by this name and symbol. */
 const NAME = 'Access Credential'
 const SYMBOL = 'ACCESS'

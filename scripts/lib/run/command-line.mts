@@ -1,41 +1,14 @@
-/** Options and words of a command line: their specification, their parser and `--help`. */
+/** Parser of a command line by its specification. */
 
-import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
+import { COMMON_OPTIONS, type CommandSpec, type NamedForm, type OptionSpec } from './command-spec.mts'
 import { exitCodes, ProxmintError } from './errors.mts'
-import { didYouMean, nearest } from './nearest.mts'
+import { didYouMean, nearest, sharingWord } from './nearest.mts'
+import { formOf, type OptionToken, type SplitLine, splitLine, type Word } from './words.mts'
 
-export interface OptionSpec {
-  /** `integer()` checks the range of an `integer`. */
-  type: 'string' | 'integer' | 'boolean'
-  /** The option may be given more than once; `strings()` returns all values. */
-  multiple?: boolean
-  /** Shown after the option in `--help`: `N`, `FILE`. */
-  value?: string
-  /** Allowed values. Default: any. */
-  choices?: readonly string[]
-  /** Value if the option is missing. */
-  default?: string | number
-  help: string
-}
-
-export interface CommandSpec {
-  /** Name of the entry: `zx scripts/NAME.mts`. */
-  name: string
-  summary: string
-  /** Usage line after the name. */
-  usage: string
-  options: Record<string, OptionSpec>
-  /** Largest number of positional arguments. */
-  positionals: number
-  /** Files, variables and services that the command needs, by the names in tools/uses.mts. */
-  uses: string[]
-  /** Files that the command may write, relative to the project's root; `<...>` is a file that the caller names. */
-  writes: string[]
-  /** Working call, shown in `--help`. */
-  example: string
-}
-
-export interface Arguments {
+export interface Arguments<V extends string = string> {
+  /** First word of a command with verbs, otherwise empty. */
+  verb: V
+  /** Words beside options, with the verb. */
   positionals: string[]
   string(name: string): string | undefined
   strings(name: string): string[]
@@ -44,69 +17,89 @@ export interface Arguments {
   integer(name: string, range: { min: number; max: number }): number | undefined
 }
 
-const COMMON_OPTIONS: Record<string, OptionSpec> = {
-  json: { type: 'boolean', help: 'print one JSON document on standard output, and nothing else there' },
-  help: { type: 'boolean', help: 'print this text' },
-}
-
-/** Parses the arguments after the script. @throws ProxmintError (usage) For an unknown or malformed option. */
-export function parseArguments(spec: CommandSpec, argv: string[]): Arguments {
-  const options = allOptions(spec)
-  const descriptors = Object.fromEntries(
-    Object.entries(options).map(([name, o]): [string, ParseArgsOptionDescriptor] => [
-      name,
-      { type: o.type === 'boolean' ? 'boolean' : 'string', multiple: o.multiple ?? false },
-    ]),
-  )
-  const parsed = parseArgs({
-    args: argv,
-    options: descriptors,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  })
-  for (const token of parsed.tokens) {
-    if (token.kind === 'option') checkOption(spec, options, token)
-  }
-  if (parsed.positionals.length > spec.positionals) {
-    throw usageError(spec, `unexpected argument \`${parsed.positionals[spec.positionals]}\``)
-  }
-  return accessors(spec, parsed.values, parsed.positionals)
-}
-
-function allOptions(spec: CommandSpec): Record<string, OptionSpec> {
-  return { ...spec.options, ...COMMON_OPTIONS }
-}
-
-interface OptionToken {
+/** A command, or one of its verbs, for the hint of an error. */
+interface CommandName {
   name: string
-  /** As typed. */
-  rawName: string
-  value: string | undefined
-  /** True for `--name=value`, false for `--name value`. */
-  inlineValue: boolean | undefined
+  verb?: string
 }
 
-function checkOption(
+/**
+ * Parses the arguments after the script.
+ * @throws ProxmintError (usage) for an unknown verb, an option that the verb does not have, or a malformed one.
+ */
+export function parseArguments<V extends string>(spec: CommandSpec<V>, argv: string[]): Arguments<V> {
+  const line = splitLine(spec, argv)
+  const form = formOf(spec, line)
+  if (form === undefined) throw wrongVerb(spec, line)
+  const own = { name: spec.name, verb: form.verb }
+  const options = { ...form.options, ...COMMON_OPTIONS }
+  for (const token of line.options) checkOption(own, optionNamed(spec, form, options, token), token)
+  requireWords(own, form, line.words)
+  const positionals = line.words.map(({ value }) => value)
+  return accessors(own, options, valuesIn(line), positionals) as Arguments<V>
+}
+
+function wrongVerb(spec: CommandSpec, { words: [word] }: SplitLine): ProxmintError {
+  const verbs = Object.keys(spec.verbs!)
+  const say = verbs.length > 1 ? `say one of ${verbs.join(', ')}` : `say ${verbs[0]}`
+  return usageError(
+    spec,
+    word === undefined ? say : `${say}, not \`${word.value}\`${didYouMean(word.value, verbs)}`,
+  )
+}
+
+/** @throws ProxmintError (usage) for an option that the form does not have, with the one that was probably meant. */
+function optionNamed(
   spec: CommandSpec,
+  { verb }: NamedForm,
   options: Record<string, OptionSpec>,
-  { name, rawName, value, inlineValue }: OptionToken,
-): void {
-  const option = options[name]
-  if (option === undefined) {
-    const known = nearest(name, Object.keys(options))
+  { name, rawName }: OptionToken,
+): OptionSpec {
+  const option = Object.hasOwn(options, name) ? options[name] : undefined
+  if (option !== undefined) return option
+  const own = Object.keys(options)
+  const meant = sharingWord(name, own) ?? nearest(name, own)
+  const others = Object.entries(spec.verbs ?? {}).filter(([, other]) => Object.hasOwn(other.options, name))
+  if (others.length > 0) {
+    const instead = meant === undefined ? '' : `; its option is --${meant}`
+    const owners = others.map(([other]) => other).join(', ')
     throw usageError(
-      spec,
-      `unknown option \`${rawName}\`${known === undefined ? '' : `; did you mean \`--${known}\`?`}`,
+      { ...spec, verb },
+      `${verb} has no ${rawName}, which is an option of ${owners}${instead}`,
     )
   }
+  const question = meant === undefined ? '' : `; did you mean \`--${meant}\`?`
+  throw usageError({ ...spec, verb }, `unknown option \`${rawName}\`${question}`)
+}
+
+function checkOption(own: CommandName, option: OptionSpec, token: OptionToken): void {
+  const { rawName, value, inlineValue } = token
   // `--save --json` means "--save without a value": a following word that starts with `--` is never a value.
   const given = inlineValue === true || value?.startsWith('--') !== true ? value : undefined
   if (option.type !== 'boolean' && given === undefined)
-    throw usageError(spec, `option \`${rawName}\` needs a value`)
+    throw usageError(own, `option \`${rawName}\` needs a value`)
   if (option.type === 'boolean' && value !== undefined)
-    throw usageError(spec, `option \`${rawName}\` takes no value`)
-  if (option.choices !== undefined) requireChoice(spec, `option \`${rawName}\` takes`, given!, option.choices)
+    throw usageError(own, `option \`${rawName}\` takes no value`)
+  if (option.choices !== undefined) requireChoice(own, `option \`${rawName}\` takes`, given!, option.choices)
+}
+
+/** @throws ProxmintError (usage) for too many words, and for one that may belong to the option before it. */
+function requireWords(own: CommandName, { verb, positionals }: NamedForm, words: Word[]): void {
+  const [first, ...others] = verb === '' ? words : words.slice(1)
+  const apart = others.find(({ after }) => after !== first?.after)
+  if (apart !== undefined && positionals > 1) throw splitNames(own, first!, apart)
+  const most = positionals + (verb === '' ? 0 : 1)
+  if (words.length <= most) return
+  const limit = positionals === 1 && verb !== '' ? `: \`${verb}\` takes one at a time` : ''
+  throw usageError(own, `unexpected argument \`${words[most]!.value}\`${limit}`)
+}
+
+/** `create web-1 --purpose production web` must not make a second VM called `web`. */
+function splitNames(own: CommandName, first: Word, { value, after }: Word): ProxmintError {
+  return new ProxmintError(`\`${value}\` stands behind \`${after}\`, apart from \`${first.value}\``, {
+    hint: `put quotes around a value of several words, and all names in one place; ${helpCommand(own)}`,
+    exitCode: exitCodes.usage,
+  })
 }
 
 /**
@@ -115,102 +108,77 @@ function checkOption(
  * @throws ProxmintError (usage) With the choices and the nearest of them.
  */
 export function requireChoice(
-  spec: Pick<CommandSpec, 'name'>,
+  command: CommandName,
   takes: string,
   word: string,
   choices: readonly string[],
 ): void {
   if (choices.includes(word)) return
-  throw usageError(spec, `${takes} ${choices.join(', ')}, not \`${word}\`${didYouMean(word, choices)}`)
+  throw usageError(command, `${takes} ${choices.join(', ')}, not \`${word}\`${didYouMean(word, choices)}`)
 }
 
 /** Error for a wrong call: exit code 2, and `--help` as the hint. */
-export function usageError(spec: Pick<CommandSpec, 'name'>, message: string): ProxmintError {
-  return new ProxmintError(message, {
-    hint: `zx scripts/${spec.name}.mts --help`,
-    exitCode: exitCodes.usage,
-  })
+export function usageError(command: CommandName, message: string): ProxmintError {
+  return new ProxmintError(message, { hint: helpCommand(command), exitCode: exitCodes.usage })
 }
 
-/** First word of the command line. @throws ProxmintError (usage) If it is missing or not one of `verbs`. */
-export function verbOf<V extends string>(
-  spec: Pick<CommandSpec, 'name'>,
-  { positionals }: Arguments,
-  verbs: readonly V[],
-): V {
-  const [word] = positionals
-  const say = verbs.length > 1 ? 'say one of' : 'say'
-  if (word === undefined) throw usageError(spec, `${say} ${verbs.join(', ')}`)
-  requireChoice(spec, say, word, verbs)
-  return word as V
+function helpCommand({ name, verb }: CommandName): string {
+  return ['zx', `scripts/${name}.mts`, verb, '--help'].filter(Boolean).join(' ')
 }
 
 /** Second word of the command line. @param what Describes it: `a name`. @throws ProxmintError (usage) If missing. */
 export function wordAfterVerb(
-  spec: Pick<CommandSpec, 'name'>,
-  { positionals: [verb, word] }: Arguments,
+  { name }: CommandName,
+  { verb, positionals: [, word] }: Arguments,
   what: string,
 ): string {
-  if (word === undefined) throw usageError(spec, `${verb} needs ${what}`)
+  if (word === undefined) throw usageError({ name, verb }, `${verb} needs ${what}`)
   return word
 }
 
-type Values = Record<string, string | boolean | (string | boolean)[] | undefined>
+/** Values by option, in the order they were given; an option without a value is an empty list. */
+type Values = Map<string, string[]>
 
-function accessors(spec: CommandSpec, values: Values, positionals: string[]): Arguments {
-  const string = (name: string): string | undefined => {
-    const value = values[name]
-    return typeof value === 'string' ? value : spec.options[name]?.default?.toString()
+function valuesIn({ options, taken }: SplitLine): Values {
+  const values: Values = new Map()
+  for (const { name, value } of [...options, ...taken]) {
+    values.set(name, [...(values.get(name) ?? []), ...(value === undefined ? [] : [value])])
   }
+  return values
+}
+
+function accessors(
+  own: CommandName,
+  options: Record<string, OptionSpec>,
+  values: Values,
+  positionals: string[],
+): Arguments {
+  const string = (name: string): string | undefined =>
+    values.get(name)?.at(-1) ?? options[name]?.default?.toString()
   return {
+    verb: own.verb ?? '',
     positionals,
     string,
-    strings(name) {
-      const value = values[name]
-      return Array.isArray(value) ? value.filter(v => typeof v === 'string') : []
-    },
-    flag: name => values[name] === true,
+    strings: name => values.get(name) ?? [],
+    flag: name => options[name]?.type === 'boolean' && values.has(name),
     integer(name, { min, max }) {
       const text = string(name)
       if (text === undefined) return undefined
       const number = Number(text)
       if (/^\d+$/.test(text) && number >= min && number <= max) return number
       throw usageError(
-        spec,
+        own,
         `option \`--${name}\` takes a whole number from ${min} to ${max}, not \`${text}\``,
       )
     },
   }
 }
 
-/** Text of `--help`. */
-export function helpText(spec: CommandSpec): string {
-  const options = Object.entries(allOptions(spec)).map(([name, option]): [string, string] => [
-    option.value === undefined ? `--${name}` : `--${name} ${option.value}`,
-    option.default === undefined ? option.help : `${option.help}; default ${option.default}`,
-  ])
-  const width = Math.max(...options.map(([left]) => left.length))
-  return [
-    `zx scripts/${spec.name}.mts ${spec.usage}`,
-    '',
-    spec.summary,
-    '',
-    ...options.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
-    '',
-    `Example: ${spec.example}`,
-    'Exit codes: docs/exit-codes.md',
-  ].join('\n')
-}
-
 /** Parses the values of a `NAME=VALUE` option. @throws ProxmintError (usage) For any other form. */
-export function assignments(
-  spec: Pick<CommandSpec, 'name'>,
-  option: string,
-  texts: string[],
-): Record<string, string> {
+export function assignments(command: CommandName, option: string, texts: string[]): Record<string, string> {
   const pairs = texts.map((text): [string, string] => {
     const match = /^(\w+)=([\s\S]*)$/.exec(text)
-    if (match === null) throw usageError(spec, `option \`--${option}\` takes NAME=VALUE, not \`${text}\``)
+    if (match === null) throw usageError(command, `option \`--${option}\` takes NAME=VALUE, not \`${text}\``)
     return [match[1]!, match[2]!]
   })
   return Object.fromEntries(pairs)

@@ -1,10 +1,12 @@
-import { type Arguments, type CommandSpec, helpText, parseArguments } from './command-line.mts'
+import { type Arguments, parseArguments } from './command-line.mts'
+import type { CommandSpec } from './command-spec.mts'
 import { exitCodes, formatError, messageOf, ProxmintError } from './errors.mts'
+import { helpText } from './help.mts'
 import { redact } from './redact.mts'
 
-interface Command extends CommandSpec {
+type Command<V extends string = string> = CommandSpec<V> & {
   /** @param signal Aborts on Ctrl-C, SIGTERM and SIGHUP. @returns The exit code; undefined: 0. */
-  run(args: Arguments, signal: AbortSignal): Promise<number | undefined>
+  run(args: Arguments<V>, signal: AbortSignal): Promise<number | undefined>
 }
 
 let collected: Command[] | undefined
@@ -20,15 +22,18 @@ export async function commandsOf(entries: URL[]): Promise<Command[]> {
  * Runs one command to its end. Only this function prints errors and sets the exit code. It never calls
  * `process.exit`, so that all output is written.
  */
-export async function runMain(command: Command, argv: string[] = scriptArguments()): Promise<void> {
+export async function runMain<V extends string>(
+  command: Command<V>,
+  argv: string[] = scriptArguments(),
+): Promise<void> {
   if (collected !== undefined) {
-    collected.push(command)
+    collected.push(command as Command)
     return
   }
   const interruption = abortOnSignals()
   try {
     if (argv.includes('--help') && !beforeSeparator(argv, '--help')) {
-      process.stdout.write(`${helpText(command)}\n`)
+      process.stdout.write(`${helpText(command, argv)}\n`)
       return
     }
     const args = parseArguments(command, argv)

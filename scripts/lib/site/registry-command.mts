@@ -12,8 +12,7 @@ import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { withRegistry } from './open-registry.mts'
 import { openSite, type Site } from './site.mts'
 
-export const registryVerbs = ['check', 'backup', 'restore'] as const
-type RegistryVerb = (typeof registryVerbs)[number]
+type RegistryVerb = 'check' | 'backup' | 'restore'
 
 /** File of `registry backup`, which `registry restore` reads. */
 interface Backup {

@@ -12,8 +12,7 @@ import { ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, describeCommand, runCommand } from '../run/exec.mts'
 import { didYouMean } from '../run/nearest.mts'
 
-export const timerVerbs = ['install', 'remove', 'show'] as const
-type TimerVerb = (typeof timerVerbs)[number]
+type TimerVerb = 'install' | 'remove' | 'show'
 
 /** systemd of the user, or of the machine. */
 type Manager = 'user' | 'system'

@@ -1,6 +1,6 @@
 import type { VmOption, VmOptionTable } from '../config/vm-option.mts'
 import { VM_OPTIONS } from '../config/vm-options.mts'
-import type { OptionSpec } from '../run/command-line.mts'
+import type { OptionSpec } from '../run/command-spec.mts'
 
 /** Returns the flags of `vm create` that the table of options has, as `--help` shows them. */
 export function createFlags(table: VmOptionTable = VM_OPTIONS): Record<string, OptionSpec> {
@@ -16,17 +16,18 @@ function flagOf(option: VmOption): OptionSpec {
   const { kind, value, choices } = option
   return {
     type: kind === 'integer' ? 'integer' : kind === 'switch' ? 'boolean' : 'string',
-    ...(kind === 'list' && { multiple: true }),
+    ...(kind === 'list' && { multiple: true, words: true }),
     ...(value !== undefined && { value }),
     ...(choices !== undefined && { choices }),
-    help: `create: ${helpOf(option)}`,
+    help: helpOf(option),
   }
 }
 
 function helpOf(option: VmOption): string {
   const { fileKey } = option.names
   const help = helpWithUnit(option)
-  return fileKey === undefined ? help : `${help}; default: ${fileKey} of config/vm.yaml`
+  if (fileKey === undefined) return help
+  return `${help}; default: ${fileKey} of config/vm.yaml, or else ${option.default}`
 }
 
 export function helpWithUnit({ help, unit }: VmOption): string {

@@ -1,10 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import {
-  assignments,
-  type CommandSpec,
-  helpText,
-  parseArguments,
-} from '../../../scripts/lib/run/command-line.mts'
+import { assignments, parseArguments } from '../../../scripts/lib/run/command-line.mts'
+import type { CommandSpec } from '../../../scripts/lib/run/command-spec.mts'
+import { helpText } from '../../../scripts/lib/run/help.mts'
 import { failureOf } from '../failure.mts'
 
 const spec: CommandSpec = {
@@ -118,6 +115,136 @@ Builds a VM template.
 
 Example: zx scripts/build.mts debian
 Exit codes: docs/exit-codes.md`)
+})
+
+const withVerbs: CommandSpec = {
+  name: 'vm',
+  summary: 'Virtual machines.',
+  verbs: {
+    create: {
+      usage: 'NAME...',
+      summary: 'Makes VMs.',
+      options: {
+        'expiry-days': { type: 'integer', value: 'N', help: 'how long it stays' },
+        tags: { type: 'string', multiple: true, words: true, value: 'TAG', help: 'tags' },
+        purpose: { type: 'string', value: 'TEXT', help: 'what it is for' },
+        memory: { type: 'integer', value: 'MIB', help: 'memory' },
+        from: { type: 'string', value: 'FILE', help: 'a fleet file' },
+        apply: { type: 'boolean', help: 'make it' },
+      },
+      positionals: 10,
+    },
+    extend: {
+      usage: 'NAME --days N',
+      summary: 'Moves the expiry.',
+      options: { days: { type: 'integer', value: 'N', help: 'by how many days' } },
+      positionals: 1,
+    },
+    show: { usage: 'NAME', summary: 'Prints it.', options: {}, positionals: 1 },
+    revoke: { usage: 'NAME', summary: 'Revokes it.', options: {}, positionals: 1 },
+  },
+  uses: [],
+  writes: [],
+  example: 'zx scripts/vm.mts create web-1',
+}
+
+describe('verbs', () => {
+  test.each<[string[], string, string]>([
+    [
+      ['create', 't1', '--days', '1'],
+      'create has no --days, which is an option of extend; its option is --expiry-days',
+      'create',
+    ],
+    [['show', 'a', '--expiry-days=3'], 'show has no --expiry-days, which is an option of create', 'show'],
+    [['--memory', '7', 'show', 'a'], 'show has no --memory, which is an option of create', 'show'],
+    [['create', 'a', '--mem', '7'], 'unknown option `--mem`; did you mean `--memory`?', 'create'],
+    [['create', 'a', '--ram', '7'], 'unknown option `--ram`', 'create'],
+    [['show', 'a', 'b'], 'unexpected argument `b`: `show` takes one at a time', 'show'],
+  ])('%j', async (argv, message, verb) => {
+    expect(await failureOf(() => parseArguments(withVerbs, argv))).toMatchObject({
+      message,
+      hint: `zx scripts/vm.mts ${verb} --help`,
+      exitCode: 2,
+    })
+  })
+
+  test.each<[string[], string]>([
+    [[], 'say one of create, extend, show, revoke'],
+    [['shwo'], 'say one of create, extend, show, revoke, not `shwo`; did you mean show?'],
+    [['stop', 'a'], 'say one of create, extend, show, revoke, not `stop`'],
+    [['remove', 'a'], 'say one of create, extend, show, revoke, not `remove`'],
+    [['constructor'], 'say one of create, extend, show, revoke, not `constructor`'],
+  ])('%j is not one', async (argv, message) => {
+    const failure = await failureOf(() => parseArguments(withVerbs, argv))
+    expect(failure).toMatchObject({ message, hint: 'zx scripts/vm.mts --help', exitCode: 2 })
+  })
+
+  test('the verb is the first word, also behind an option', () => {
+    const { verb, positionals } = parseArguments(withVerbs, ['--apply', 'create', 'a', '--json', 'b'])
+    expect({ verb, positionals }).toEqual({ verb: 'create', positionals: ['create', 'a', 'b'] })
+  })
+
+  test('--help of the command lists them, and of a verb its own options', () => {
+    expect(helpText(withVerbs, ['--help'])).toBe(`zx scripts/vm.mts VERB ...
+
+Virtual machines.
+
+  create NAME...
+      Makes VMs.
+  extend NAME --days N
+      Moves the expiry.
+  show NAME
+      Prints it.
+  revoke NAME
+      Revokes it.
+
+Options of a verb: zx scripts/vm.mts VERB --help
+
+Example: zx scripts/vm.mts create web-1
+Exit codes: docs/exit-codes.md`)
+    expect(helpText(withVerbs, ['extend', '--help'])).toBe(`zx scripts/vm.mts extend NAME --days N
+
+Moves the expiry.
+
+  --days N  by how many days
+  --json    print one JSON document on standard output, and nothing else there
+  --help    print this text
+
+Example: zx scripts/vm.mts create web-1
+Exit codes: docs/exit-codes.md`)
+    expect(helpText(withVerbs, ['create'])).toContain('  --tags TAG...  ')
+  })
+})
+
+describe('values of several words', () => {
+  const parse = (line: string) => {
+    const args = parseArguments(withVerbs, line.split(' '))
+    return { names: args.positionals.slice(1), tags: args.strings('tags'), apply: args.flag('apply') }
+  }
+
+  test.each<[string, string[], string[]]>([
+    ['create web-001 --tags web production --apply', ['web-001'], ['web', 'production']],
+    ['create web-001 --apply --tags web production', ['web-001'], ['web', 'production']],
+    ['create web-001 --tags web --apply --tags production', ['web-001'], ['web', 'production']],
+    ['create --tags web production --apply web-001', ['web-001'], ['web', 'production']],
+    ['create --apply --tags web production -- web-001', ['web-001'], ['web', 'production']],
+    ['create --tags=web --apply web-001', ['web-001'], ['web']],
+  ])('%s', (line, names, tags) => {
+    expect(parse(line)).toEqual({ names, tags, apply: true })
+  })
+
+  test.each<[string, string]>([
+    [
+      'create web-001 --purpose production web server',
+      '`web` stands behind `--purpose`, apart from `web-001`',
+    ],
+    ['create web-001 --tags=web production', '`production` stands behind `--tags`, apart from `web-001`'],
+    ['create --memory 512 a --purpose x b', '`b` stands behind `--purpose`, apart from `a`'],
+  ])('%s makes no second VM', async (line, message) => {
+    const failure = await failureOf(() => parse(line))
+    expect(failure).toMatchObject({ message, exitCode: 2 })
+    expect(failure.hint).toContain('put quotes around a value of several words')
+  })
 })
 
 describe('NAME=VALUE', () => {

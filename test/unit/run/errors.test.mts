@@ -48,7 +48,9 @@ describe('nearest', () => {
     ['proxmox-node', 'proxmox_node'],
     ['proxmoxuser', 'proxmox_user'],
     ['siet', 'site'],
-    ['se', 'site'],
+    ['se', undefined],
+    ['sitr', 'site'],
+    ['proxmox_urls', 'proxmox_url'],
     ['colour', undefined],
     ['', undefined],
   ])('%s -> %s', (word, expected) => {

@@ -30,8 +30,7 @@ beforeEach(async () => {
 })
 afterEach(() => vi.unstubAllEnvs())
 
-const vm = (...words: string[]) =>
-  vmCommand(words[0]!, parseArguments(spec!, words), new AbortController().signal)
+const vm = (...words: string[]) => vmCommand(parseArguments(spec!, words), new AbortController().signal)
 
 async function reserved(...names: string[]): Promise<void> {
   const store = openFileStore({ folder: join(folder, 'state/registry'), purpose: 'test' })

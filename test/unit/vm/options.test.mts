@@ -62,7 +62,7 @@ describe('an option that is added to the table', () => {
     expect(describeCommand(command, '')).toHaveProperty(['options', '--least-memory'], {
       type: 'integer',
       value: 'MIB',
-      help: 'create: memory that the node leaves to it, in MiB; default: balloon.least of config/vm.yaml',
+      help: 'memory that the node leaves to it, in MiB; default: balloon.least of config/vm.yaml, or else 128',
     })
   })
 

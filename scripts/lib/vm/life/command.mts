@@ -126,15 +126,10 @@ const onVms: Record<string, Verb> = {
   },
 }
 
-/** The first words `vm` takes. */
-export const vmVerbs = [...Object.keys(onVms), ...Object.keys(byVerb)]
-
 /** Runs one verb. */
-export async function vmCommand(verb: string, args: Arguments, signal: AbortSignal): Promise<Answer> {
-  if (verb !== 'create' && args.positionals.length > 2) {
-    throw usageError({ name }, `unexpected argument \`${args.positionals[2]}\``)
-  }
-  if (args.flag('mock')) return mockVms(verb, args)
+export async function vmCommand(args: Arguments, signal: AbortSignal): Promise<Answer> {
+  const { verb } = args
+  if (args.flag('mock')) return mockVms(args)
   const purpose = ['vm', ...args.positionals].join(' ')
   const site = openSite()
   const run = onVms[verb]
@@ -143,8 +138,7 @@ export async function vmCommand(verb: string, args: Arguments, signal: AbortSign
 }
 
 /** `--mock`: what would be made, without asking Proxmox. */
-async function mockVms(verb: string, args: Arguments): Promise<Answer> {
-  if (verb !== 'create') throw usageError({ name }, '--mock is for `create`')
+async function mockVms(args: Arguments): Promise<Answer> {
   const wanted = await wantedVms(args)
   const site = openSite()
   return withRegistry(site, 'vm create --mock', async store =>
