@@ -37,6 +37,7 @@ export const VM_CHECKPOINTS = [
   'vm-destroy-planned',
   'vm-destroy-applied',
   'vm-destroyed',
+  'vm-folder-moved',
   'vm-folder-removed',
   'vm-forgotten',
 ]

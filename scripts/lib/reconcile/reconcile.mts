@@ -14,7 +14,7 @@ import { expireToken, setTokenExpiry } from '../vm/life/token.mts'
 import { readLocalState, vmFolder } from '../vm/look/local-state.mts'
 import { revokedVersions } from '../vm/look/outdated.mts'
 import { walletTag } from '../vm/plan/design.mts'
-import { removeVmFolder } from '../vm/stack/folder.mts'
+import { entryOfFolder, removeVmFolder } from '../vm/stack/remove-folder.mts'
 import { tokenViews } from './tokens.mts'
 
 export interface ReportedDivergence extends Divergence {
@@ -115,7 +115,7 @@ async function mend(name: string, fix: Fix | undefined, unlocked: VmContext): Pr
   return withVmLock(unlocked, name, 'reconcile', async context => {
     const entry = await context.store.find(name)
     if (fix === 'remove the folder' && entry === undefined) {
-      await removeVmFolder(name)
+      await removeVmFolder(name, await entryOfFolder(name), context.connection)
       return true
     }
     if (fix !== 'power it off' || entry?.phase !== 'suspended') return false
@@ -128,10 +128,12 @@ async function mend(name: string, fix: Fix | undefined, unlocked: VmContext): Pr
 async function mendToken(
   { entry: before, fix }: TokenDivergence,
   tokens: TokenViews['tokens'],
-  { store, issuer }: VmContext,
+  unlocked: VmContext,
 ): Promise<boolean> {
-  if (before.phase === 'destroyed') return (await expireToken(before, issuer))?.status === 'expired'
-  return store.exclusively(before.name, 'reconcile', async () => {
+  if (before.phase === 'destroyed') {
+    return (await expireToken(before, unlocked.issuer))?.status === 'expired'
+  }
+  return withVmLock(unlocked, before.name, 'reconcile', async ({ store, issuer }) => {
     const entry = await store.find(before.name)
     if (entry?.id !== before.id) return false
     if (fix === 'tell the chain') await setTokenExpiry(entry, issuer)

@@ -10,6 +10,11 @@ export function entryMark(id: string): string {
   return `Entry ${id}.`
 }
 
+/** Id in the last mark of a text, which no purpose of a VM can imitate; undefined if it has none. */
+export function idInMark(text: string): string | undefined {
+  return [...text.matchAll(/Entry ([0-9a-f-]{36})\./g)].at(-1)?.[1]
+}
+
 /** Checks by name and description whether a VM in Proxmox belongs to the entry. @param config of the VM. */
 export function isVmOf(entry: Entry, config: Record<string, string | number>): boolean {
   return differencesFrom(entry, config, undefined).length === 0

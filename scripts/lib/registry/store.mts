@@ -1,4 +1,5 @@
 import type { Pool } from '../config/pools.mts'
+import type { LockedWork } from '../run/lock.mts'
 import type { Entry } from './entry.mts'
 
 /** VM to reserve. The registry picks a VMID and an address if they are undefined. */
@@ -54,10 +55,10 @@ export interface RegistryStore {
   add(entries: Entry[], archived: Entry[]): Promise<void>
   /**
    * Runs `work` under the lock of one VM. The lock holds for this machine, or for all machines if the store is shared.
-   * The signal aborts when the lock is lost: the machine slept, or the database was restarted.
-   * @throws ProxmintError (locked) if another run holds the lock (its error names that run), or if `work` failed after
-   *   the lock was lost.
+   * The lock is lost when the machine slept, or the database was restarted.
+   * @throws ProxmintError (locked) if another run holds the lock (its error names that run), or if the lock was lost
+   *   before `work` ended.
    */
-  exclusively<T>(name: string, purpose: string, work: (lost: AbortSignal) => Promise<T>): Promise<T>
+  exclusively<T>(name: string, purpose: string, work: LockedWork<T>): Promise<T>
   close(): Promise<void>
 }

@@ -1,10 +1,11 @@
 /** Locks between runs, also of different machines on one shared folder. */
 
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { writeFailed } from './atomic-file.mts'
 import { codeOf, exitCodes, messageOf, ProxmintError } from './errors.mts'
+import { ifThere } from './if-there.mts'
 
 export interface LockInfo {
   /** Protected file. The lock is the folder `<path>.lock` beside it. */
@@ -21,20 +22,30 @@ export interface LockInfo {
 const STALE_MS = 15_000
 
 /**
- * Runs `work` while holding the lock. The signal aborts if the lock is lost: the machine slept longer than a lock lives,
- * and another run took it.
+ * Work under a lock.
+ * @param lost aborts when the loss of the lock is noticed, which takes seconds.
+ * @param isHeld looks whether the lock is still that of this run. Ask it before each step that cannot be taken back.
+ */
+export type LockedWork<T> = (lost: AbortSignal, isHeld: IsHeld) => Promise<T>
+type IsHeld = () => Promise<boolean>
+
+/**
+ * Runs `work` while holding the lock. The lock is lost if the machine slept longer than a lock lives, and another run
+ * took it.
  * @throws ProxmintError (locked) With the holder.
  */
-export async function withLock<T>(info: LockInfo, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withLock<T>(info: LockInfo, work: LockedWork<T>): Promise<T> {
   const lost = new AbortController()
   const release = await acquire(info, lost)
+  const mine = await identityOf(info)
+  const isHeld = async (): Promise<boolean> => !lost.signal.aborted && (await identityOf(info)) === mine
   const holder = `${info.path}.holder`
   try {
     // The file only informs other runs. A full disk must not stop work such as `vm destroy`.
     await writeFile(holder, describeHolder(info.purpose)).catch(() => undefined)
-    return await work(lost.signal)
+    return await work(lost.signal, isHeld)
   } finally {
-    if (!lost.signal.aborted) {
+    if (await isHeld()) {
       await rm(holder, { force: true }).catch(() => undefined)
       await release().catch(unlessLost)
     }
@@ -46,13 +57,37 @@ function unlessLost(error: unknown): void {
   if (codeOf(error) !== 'ERELEASED') throw error
 }
 
-/** Error for work that was aborted because its lock was taken over (exit code 5). */
-export function lockLost(work: string, lost: AbortSignal, cause: unknown): ProxmintError {
+/** Identifies the folder that is the lock; undefined if it is gone. A run that takes the lock over makes another. */
+async function identityOf({ path }: LockInfo): Promise<string | undefined> {
+  const found = await ifThere(stat(`${path}.lock`, { bigint: true }))
+  return found && `${found.dev} ${found.ino} ${found.birthtimeNs}`
+}
+
+/**
+ * Runs `work` under a lock, and ends with exit code 5 if the lock was lost meanwhile, also if `work` succeeded.
+ * @throws ProxmintError (locked) if the lock was lost; any error of `work` otherwise.
+ */
+export async function whileHeld<T>(
+  purpose: string,
+  lost: AbortSignal,
+  isHeld: IsHeld,
+  work: LockedWork<T>,
+): Promise<T> {
+  const result = await work(lost, isHeld).catch(async error => {
+    const isTold = error instanceof ProxmintError && error.exitCode === exitCodes.locked
+    throw isTold || (await isHeld()) ? error : lockLost(purpose, lost, error)
+  })
+  if (await isHeld()) return result
+  throw lockLost(purpose, lost)
+}
+
+/** Error for work that was stopped because its lock was taken over (exit code 5). */
+export function lockLost(work: string, lost: AbortSignal, cause?: unknown): ProxmintError {
   return new ProxmintError(`${work}: its lock was lost, and it was stopped`, {
     facts: {
       ...(cause instanceof ProxmintError ? cause.facts : {}),
-      'stopped at': messageOf(cause),
-      why: messageOf(lost.reason),
+      'stopped at': cause === undefined ? undefined : messageOf(cause),
+      why: lost.aborted ? messageOf(lost.reason) : undefined,
     },
     hint: 'another run may work on the same by now: wait for it to end, then run the command again',
     cause,

@@ -14,6 +14,8 @@ export interface Connection {
   credentials: Credentials
   client: ProxmoxClient
   version: ProxmoxVersion
+  /** Throws a ProxmintError (locked) if the lock of the VM was lost. Undefined: no lock is held. */
+  requireHeld?: () => Promise<void>
 }
 
 /** API token, or password of the user for a tool without support for tokens (Packer 1.6.x). */

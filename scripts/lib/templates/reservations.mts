@@ -64,11 +64,21 @@ function reservationsIn(text: string | undefined, file: string): Reservation[] {
 function parse(text: string): ReservationFile | undefined {
   try {
     const file = JSON.parse(text) as Partial<ReservationFile> | null
-    const understood = file?.version === 1 && file.reservations?.every(one => Number.isInteger(one?.vmid))
+    const understood = file?.version === 1 && file.reservations?.every(isUnderstood)
     return understood ? (file as ReservationFile) : undefined
   } catch {
     return undefined
   }
+}
+
+/** Node, name and build id become parts of paths and of requests to Proxmox. */
+function isUnderstood(one: Partial<Reservation> | null): boolean {
+  if (!Number.isInteger(one?.vmid) || !Array.isArray(one?.volumes)) return false
+  const words = [one.node, one.name, one.buildId].filter(word => word !== undefined)
+  return (
+    words.every(word => /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(word)) &&
+    one.volumes.every(volume => /^[A-Za-z0-9_.-]+:(\w+\/)?[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(volume))
+  )
 }
 
 /** Build ids of the reservations of this process. A process id is not enough: an older run may have had the same. */

@@ -1,6 +1,8 @@
 import type { OpenIssuer } from '../credential/issuer.mts'
 import type { RegistryStore } from '../registry/store.mts'
+import { lockLost } from '../run/lock.mts'
 import type { Connection } from '../site/connect.mts'
+import { fenced, type Lockable } from './fence.mts'
 
 /** Registry, login, chain and signal for work on VMs. */
 export interface VmContext {
@@ -14,16 +16,20 @@ export interface VmContext {
 }
 
 /**
- * Runs `work` while no other run may work on the VM. Its signal aborts also where the lock is lost.
+ * Runs `work` while no other run may work on the VM. If the lock is lost, its signal aborts, and whatever it would write
+ * through its context fails.
  * @throws ProxmintError (locked), as `RegistryStore.exclusively`.
  */
-export function withVmLock<T>(
-  context: VmContext,
+export function withVmLock<T, C extends Lockable>(
+  context: C,
   name: string,
   purpose: string,
-  work: (context: VmContext, lost: AbortSignal) => Promise<T>,
+  work: (context: C, lost: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  return context.store.exclusively(name, purpose, lost =>
-    work({ ...context, signal: AbortSignal.any([context.signal, lost]) }, lost),
-  )
+  return context.store.exclusively(name, purpose, (lost, isHeld) => {
+    const requireHeld = async (): Promise<void> => {
+      if (!(await isHeld())) throw lockLost(`${purpose} ${name}`, lost)
+    }
+    return work(fenced(context, lost, requireHeld), lost)
+  })
 }

@@ -83,6 +83,29 @@ describe('a lockfile that cannot be used is told, and stays as it is', () => {
       'families.debian.current is debian-x, which is not among its versions',
     ],
     [
+      'with a version whose name leads out of the folder of package lists',
+      withFamily(debian =>
+        Object.assign(debian['versions'] as object, {
+          '../../keys': Object.values(debian['versions'] as object)[0],
+        }),
+      ),
+      'the name families.debian.versions.../../keys must match pattern',
+    ],
+    [
+      'with a family of such a name',
+      JSON.stringify({ ...valid, families: { '../../keys': valid.families.debian } }),
+      'the name families.../../keys must match pattern',
+    ],
+    [
+      'with a node that leads to another request',
+      withFamily(debian =>
+        Object.assign(Object.values(debian['versions'] as object)[0], {
+          copies: [{ vmid: 9000, node: '../../keys', storage: 'tank', buildId: '0123456789ab' }],
+        }),
+      ),
+      /node must match pattern/,
+    ],
+    [
       'with a version that has no copy',
       withFamily(debian => Object.assign(Object.values(debian['versions'] as object)[0], { copies: [] })),
       /copies must NOT have fewer than 1 items/,

@@ -135,6 +135,21 @@ describe('a file that cannot be understood is told, and stays as it is', () => {
     ['null', 'null'],
     ['of a newer version', '{"version":2,"reservations":[]}'],
     ['with something that is no reservation', '{"version":1,"reservations":[9000]}'],
+    [
+      'with a name that leads out of a folder',
+      JSON.stringify({ version: 1, reservations: [{ ...reservation(9000), name: '../../keys' }] }),
+    ],
+    [
+      'with a node that leads to another request',
+      JSON.stringify({ version: 1, reservations: [{ ...reservation(9000), node: '../../keys' }] }),
+    ],
+    [
+      'with a volume that leads to another request',
+      JSON.stringify({
+        version: 1,
+        reservations: [{ ...reservation(9000), volumes: ['local:iso/../../keys'] }],
+      }),
+    ],
     ['with nothing for one', '{"version":1,"reservations":[null]}'],
   ])('%s', async (_, content) => {
     const stateDir = await temporaryFolder()

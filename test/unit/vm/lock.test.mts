@@ -9,7 +9,8 @@ let context: VmContext
 beforeEach(() => {
   interruption = new AbortController()
   loss = new AbortController()
-  const exclusively: RegistryStore['exclusively'] = (_name, _purpose, work) => work(loss.signal)
+  const exclusively: RegistryStore['exclusively'] = (_name, _purpose, work) =>
+    work(loss.signal, async () => !loss.signal.aborted)
   context = { store: { exclusively }, signal: interruption.signal } as unknown as VmContext
 })
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
-import { lockLost } from '../../run/lock.mts'
+import { whileHeld } from '../../run/lock.mts'
 import { allocate } from '../allocate.mts'
 import { conflictsOf } from '../check.mts'
 import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
@@ -105,10 +105,8 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
       }),
     exclusively: (name, work, run) => {
       const purpose = `${work} ${name}`
-      return withRegistryLock(folder, `vm-${name}`, purpose, lost =>
-        run(lost).catch(error => {
-          throw lost.aborted ? lockLost(purpose, lost, error) : error
-        }),
+      return withRegistryLock(folder, `vm-${name}`, purpose, (lost, isHeld) =>
+        whileHeld(purpose, lost, isHeld, run),
       )
     },
     close: () =>

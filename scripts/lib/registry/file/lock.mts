@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeFailed } from '../../run/atomic-file.mts'
-import { withLock } from '../../run/lock.mts'
+import { type LockedWork, withLock } from '../../run/lock.mts'
 
 /**
  * Runs `work` under a lock of a registry. Makes the registry's folder if necessary, readable by its owner only.
@@ -13,7 +13,7 @@ export async function withRegistryLock<T>(
   folder: string,
   name: 'registry' | `vm-${string}`,
   purpose: string,
-  work: (lost: AbortSignal) => Promise<T>,
+  work: LockedWork<T>,
 ): Promise<T> {
   try {
     await mkdir(dirname(folder), { recursive: true })

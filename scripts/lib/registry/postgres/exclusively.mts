@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import type { Client } from 'pg'
 import type { Database } from '../../database/postgres.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
-import { lockLost } from '../../run/lock.mts'
+import { type LockedWork, whileHeld } from '../../run/lock.mts'
 
 /** First key of the advisory locks of VMs. The lock of `lockRegistry` has one key, so they cannot collide. */
 const LOCK_SPACE = 7_730
@@ -16,15 +16,19 @@ export async function exclusively<T>(
   database: Database,
   name: string,
   purpose: string,
-  work: (lost: AbortSignal) => Promise<T>,
+  work: LockedWork<T>,
 ): Promise<T> {
   return database.withConnection(async (client, lost) => {
     await lock(client, name, purpose).catch(error => {
       throw error instanceof ProxmintError ? error : database.failed(error)
     })
-    return work(lost).catch(error => {
-      throw lost.aborted ? lockLost(`${purpose} ${name}`, lost, error) : error
-    })
+    // The lock is held as long as its connection lives.
+    const isHeld = (): Promise<boolean> =>
+      client.query('SELECT 1').then(
+        () => !lost.aborted,
+        () => false,
+      )
+    return whileHeld(`${purpose} ${name}`, lost, isHeld, work)
   })
 }
 

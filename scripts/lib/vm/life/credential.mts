@@ -75,9 +75,9 @@ function notMade({ name }: Entry): ProxmintError {
 export async function updateCredential(
   name: string,
   signatureOrFile: string,
-  context: VmContext,
+  unlocked: VmContext,
 ): Promise<Entry> {
-  return context.store.exclusively(name, 'mint --update', async () => {
+  return withVmLock(unlocked, name, 'mint --update', async context => {
     const entry = await requireEntry(context.store, name)
     const token = mintedToken(entry)
     if (token === undefined) throw notMinted(entry)

@@ -12,7 +12,8 @@ import { type Connection, cleaningOf } from '../../site/connect.mts'
 import { removeVolume } from '../../site/remove-leftovers.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { type LocatedVm, locateVm, lookAtVm, requireOwnVm } from '../look/locate.mts'
-import { removeVmFolder, userDataFile, writeFolderToDestroy } from '../stack/folder.mts'
+import { userDataFile, writeFolderToDestroy } from '../stack/folder.mts'
+import { removeVmFolder } from '../stack/remove-folder.mts'
 import { withTerraform } from '../stack/terraform-run.mts'
 import { notingFailure } from './failure.mts'
 import { expireToken } from './token.mts'
@@ -44,7 +45,7 @@ export async function removeVm(
     if (sight.differences.length === 0) await removeFromProxmox(connection, entry, sight.vm, signal)
     checkpoint('vm-destroyed')
     await removeUserData(connection, entry)
-    await removeVmFolder(name)
+    await removeVmFolder(name, entry.id, connection)
     checkpoint('vm-folder-removed')
   })
   const token = await expireToken(entry, issuer)

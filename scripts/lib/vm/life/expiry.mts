@@ -29,10 +29,10 @@ export function extended(entry: Entry, days: number, now: Date): Entry {
 export async function extendVm(
   name: string,
   days: number,
-  { store, issuer }: Pick<VmContext, 'store' | 'issuer'>,
+  unlocked: Pick<VmContext, 'store' | 'issuer'>,
 ): Promise<Entry> {
   // Under its lock: a renewal comes before `gc` looks at the VM, or after it.
-  return store.exclusively(name, 'vm extend', async () => {
+  return withVmLock(unlocked, name, 'vm extend', async ({ store, issuer }) => {
     const found = await requireEntry(store, name)
     const entry = await store.change(found, one => extended(one, days, new Date()))
     await setTokenExpiry(entry, issuer)

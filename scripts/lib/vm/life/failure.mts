@@ -1,7 +1,7 @@
 /** Failures of work on a VM: in the registry, and in what a person reads. */
 import { type Entry, failed } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
-import { messageOf, ProxmintError } from '../../run/errors.mts'
+import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 
 type Change = Pick<RegistryStore, 'change'>
@@ -29,6 +29,7 @@ export async function notingFailure<T>(
 export async function noteFailure(store: Change, entry: Entry, step: string, error: unknown): Promise<Entry> {
   const note = (one: Entry): Entry => failed(one, step, messageOf(error), new Date())
   return store.change(entry, note).catch(cause => {
+    if (isLockLost(error)) return note(entry)
     say(`warning: that ${step} of ${entry.name} failed is not in the registry: ${messageOf(cause)}`)
     return note(entry)
   })
@@ -37,7 +38,7 @@ export async function noteFailure(store: Change, entry: Entry, step: string, err
 /** Adds to a failure what is kept of the VM, and the command that goes on with it. */
 export function resumable(entry: Entry, cause: unknown): unknown {
   const { name, phase, vmid, address } = entry
-  if (!(cause instanceof ProxmintError)) return cause
+  if (!(cause instanceof ProxmintError) || isLockLost(cause)) return cause
   const again = `${name} is kept; to go on: ${nextCommand(entry)}; to give it up: zx scripts/vm.mts destroy ${name}`
   return new ProxmintError(cause.message, {
     facts: { ...cause.facts, kept: `${name} is ${phase}, as VM ${vmid} with ${address}` },
@@ -45,6 +46,11 @@ export function resumable(entry: Entry, cause: unknown): unknown {
     cause,
     exitCode: cause.exitCode,
   })
+}
+
+/** Whether a run failed because another run has the VM now: nothing that this one knows of it holds any more. */
+function isLockLost(error: unknown): boolean {
+  return error instanceof ProxmintError && error.exitCode === exitCodes.locked
 }
 
 /** `apply` would power a VM off whose `resume` failed, and mints nothing for a VM that runs. */

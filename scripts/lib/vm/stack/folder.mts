@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { seedIso } from '../../cloud-init/seed.mts'
 import { backendOf } from '../../config/terraform.mts'
@@ -68,11 +68,6 @@ export async function writeFolderToDestroy(site: Site, entry: Entry): Promise<st
 
 function writeConfiguration(folder: string, configuration: object): Promise<void> {
   return writeFileAtomic(join(folder, 'main.tf.json'), `${JSON.stringify(configuration, null, 2)}\n`, 0o600)
-}
-
-/** Removes the configuration and, where it is kept there, the state of a VM that is gone. */
-export async function removeVmFolder(name: string): Promise<void> {
-  await rm(vmFolder(name), { recursive: true, force: true })
 }
 
 /** Names the file of the user-data on its storage, without its ending. Another site may have a VM of this name, too. */

@@ -77,6 +77,7 @@ export async function withTerraform<T>(
         log.write(line)
         progress.update(line)
       }
+      await connection.requireHeld?.()
       const result = await runCommand(plan, { signal, onLine })
       if (signal.aborted) throw interrupted(`${step} ${name}`)
       if (result.code !== 0) throw terraformFailed(step, name, result.stderr, log.path)
