@@ -70,7 +70,11 @@ describe('an OS that has no template', () => {
   test('a folder without a template', async () => {
     await mkdir(join(workspace.folder, 'packer/plan9'))
     expect(await build('plan9')).toEqual(
-      told(exitCodes.invalid, 'error: packer/plan9 holds no *.pkr.hcl file'),
+      told(
+        exitCodes.invalid,
+        'error: packer/plan9 holds no *.pkr.hcl and no *.pkr.json file',
+        'hint: a template family is a folder of packer/ with a template',
+      ),
     )
   })
 })

@@ -1,12 +1,12 @@
 /** Digests of all inputs of a build, by which `--if-changed` and `templates diff` find changes. */
 
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { readFile, realpath } from 'node:fs/promises'
 import { basename, dirname, join, posix } from 'node:path'
+import { inputFilesBelow } from './family-files.mts'
+import { brokenLink } from './links.mts'
 import type { Template } from './template.mts'
-
-/** Files that are not inputs: output of a manual `packer build .`, and documents. */
-const NOT_INPUTS = /^(manifest\.json|README\.md|.*\.example)$/
 
 /** Path after `../` in HCL: `common/clean-up.sh`. */
 const PATH_OUTSIDE = /(?<=\.\.\/)[^"'\s),\]]*/g
@@ -21,9 +21,17 @@ export interface InputDigests {
   inputs: Record<string, string>
 }
 
+/** A file that is an input. */
+interface InputFile {
+  /** Path for people, the same on every machine: `debian.pkr.hcl`, `../common/clean-up.sh`. */
+  name: string
+  path: string
+}
+
 /**
- * Computes the digests of every file of the family's folder, of the shared files that the family uses, of the variables
- * and of further inputs. The same inputs give the same digest on every machine.
+ * Computes the digests of every file of the family's folder, of the files outside that the family uses, of the variables
+ * and of further inputs. A link counts as the file that it points to. The same inputs give the same digest on every
+ * machine.
  * @param further Name -> content: `image debian-12`, `packer`.
  */
 export async function inputDigests(
@@ -31,13 +39,14 @@ export async function inputDigests(
   variables: Record<string, string>,
   further: Record<string, string> = {},
 ): Promise<InputDigests> {
-  const own = await contentsOf(folder, await filesBelow(folder))
-  const used = await contentsOf(folder, await filesUsedOutside(folder, own))
-  const files = [...own, ...used].map(([path, content]) => [`file ${path}`, content] as const)
+  const own = (await inputFilesBelow(folder)).map(name => ({ name, path: join(folder, name) }))
+  const used = await filesUsedOutside(folder, own)
+  const files = await Promise.all(
+    [...own, ...used].map(async ({ name, path }) => [`file ${name}`, await sha256OfFile(path)] as const),
+  )
   const given = Object.entries(variables).map(([name, value]) => [`variable ${name}`, value] as const)
-  const all = [...files, ...given, ...Object.entries(further)]
-    .map(([name, content]) => [name, sha256(content)] as const)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const others = [...given, ...Object.entries(further)].map(([name, value]) => [name, sha256(value)] as const)
+  const all = [...files, ...others].toSorted(([a], [b]) => (a < b ? -1 : 1))
   return {
     digest: sha256(JSON.stringify(all)),
     inputs: Object.fromEntries(all.map(([name, digest]) => [name, digest.slice(0, 12)])),
@@ -54,25 +63,22 @@ export function changedInputs(before: Record<string, string>, after: Record<stri
   })
 }
 
-/** Paths and contents of files. */
-type Contents = (readonly [path: string, content: Buffer])[]
-
-function contentsOf(folder: string, paths: string[]): Promise<Contents> {
-  return Promise.all(paths.map(async path => [path, await readFile(join(folder, path))] as const))
-}
-
 /**
  * Finds the files below `packer/`, outside the family's folder, that its HCL names: `../common/clean-up.sh`. Other
  * shared files do not count: a change must not rebuild families that do not run the file. A folder, or a path with a
  * variable or a pattern, counts for every file that it can mean.
  */
-async function filesUsedOutside(folder: string, own: Contents): Promise<string[]> {
-  const named = own
-    .filter(([path]) => path.endsWith('.hcl'))
-    .flatMap(([, content]) => content.toString().match(PATH_OUTSIDE) ?? [])
+async function filesUsedOutside(folder: string, own: InputFile[]): Promise<InputFile[]> {
+  const templates = own.filter(({ name }) => /\.(hcl|pkr\.json|pkrvars\.json)$/.test(name))
+  const texts = await Promise.all(templates.map(({ path }) => readFile(path, 'utf8').catch(() => '')))
+  const named = texts.flatMap(text => text.match(PATH_OUTSIDE) ?? [])
   if (named.length === 0) return []
-  const outside = (await filesBelow(dirname(folder))).filter(path => !path.startsWith(`${basename(folder)}/`))
-  return outside.filter(path => named.some(name => canMean(name, path))).map(path => `../${path}`)
+  const family = await realpath(folder)
+  const families = dirname(family)
+  const outside = (await inputFilesBelow(families)).filter(path => !path.startsWith(`${basename(family)}/`))
+  return outside
+    .filter(path => named.some(name => canMean(name, path)))
+    .map(path => ({ name: `../${path}`, path: join(families, path) }))
 }
 
 /** True if `name`, as written in HCL, can mean the file `path`. Both are relative to the folder of the families. */
@@ -83,17 +89,16 @@ function canMean(name: string, path: string): boolean {
   return path === start || path.startsWith(`${start}/`)
 }
 
-function sha256(content: string | Buffer): string {
+function sha256(content: string): string {
   return createHash('sha256').update(content).digest('hex')
 }
 
-async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries
-    .filter(entry => entry.isFile() && !NOT_INPUTS.test(entry.name))
-    .map(entry =>
-      join(entry.parentPath, entry.name)
-        .slice(folder.length + 1)
-        .replaceAll('\\', '/'),
-    )
+async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer)
+  } catch (cause) {
+    throw await brokenLink(path, cause)
+  }
+  return hash.digest('hex')
 }

@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { type AttributeNode, type BlockNode, type HclNode, locateNodes } from './hcl-source.mts'
+import { brokenLink, kindOf, realPathOf } from './links.mts'
 
 /** File of a template folder. */
 interface TemplateFile {
@@ -50,28 +51,41 @@ export interface Template {
 }
 
 /** Folder of `packer/` with the scripts that families share; not a family. */
-const SHARED_FOLDER = 'common'
+export const SHARED_FOLDER = 'common'
+
+/** Files that make a folder of `packer/` a family. */
+const FAMILY_FILE = /\.pkr\.(hcl|json)$|^family\.yaml$/
 
 /**
- * Lists the template families: the folders of `packer/` without the shared one.
- * @throws ProxmintError (usage) If there is no `packer/`, (invalid) if a family has the name of the shared folder.
+ * Lists the template families: the folders of `packer/`, and links to folders, that hold a template or a `family.yaml`.
+ * Other folders, such as `scripts/` and `http/`, hold files that templates use.
+ * @throws ProxmintError (usage) If there is no `packer/`, (invalid) if a family has the name of the shared folder, and
+ * for a link without a target.
  */
 export async function listFamilies(root = 'packer'): Promise<string[]> {
-  const entries = await readdir(root, { withFileTypes: true }).catch(cause => {
+  const names = await readdir(root).catch(cause => {
     throw new ProxmintError(`cannot read the template families in ${resolve(root)}: ${codeOf(cause)}`, {
       hint: "run from the project's root",
       cause,
       exitCode: exitCodes.usage,
     })
   })
-  const folders = entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
-  if (folders.includes(SHARED_FOLDER)) await refuseSharedFamily(join(root, SHARED_FOLDER))
-  return folders.filter(name => name !== SHARED_FOLDER).sort()
+  const areFamilies = await Promise.all(names.map(name => isFamily(join(root, name))))
+  const families = names.filter((_, index) => areFamilies[index])
+  if (families.includes(SHARED_FOLDER)) await refuseSharedFamily(join(root, SHARED_FOLDER))
+  return families.filter(name => name !== SHARED_FOLDER).sort()
+}
+
+async function isFamily(folder: string): Promise<boolean> {
+  const kind = await kindOf(folder)
+  if (kind === 'broken') await realPathOf(folder)
+  if (kind !== 'folder') return false
+  return (await readdir(folder)).some(name => FAMILY_FILE.test(name))
 }
 
 /** Refuses a family with the name of the shared folder: an older fork may have one, which must not vanish silently. */
 async function refuseSharedFamily(folder: string): Promise<void> {
-  if (!(await readdir(folder)).some(name => name.endsWith('.pkr.hcl'))) return
+  if (!(await readdir(folder)).some(name => /\.pkr\.(hcl|json)$/.test(name))) return
   throw new ProxmintError(`${folder} holds a template, but it is the folder for shared scripts`, {
     hint: 'move the files of your family to another folder of packer/; the family then has that name',
     exitCode: exitCodes.invalid,
@@ -123,7 +137,9 @@ async function readEnding(folder: string, ending: string): Promise<TemplateFile[
   return Promise.all(
     names.map(async name => {
       const path = join(folder, name)
-      const text = await readFile(path, 'utf8')
+      const text = await readFile(path, 'utf8').catch(async cause => {
+        throw await brokenLink(path, cause)
+      })
       return { path, text, nodes: locateNodes(text, path) }
     }),
   )

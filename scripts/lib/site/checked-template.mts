@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises'
 import { loadFamily } from '../packer/family.mts'
 import { checkRules, formatViolation } from '../packer/rules.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
@@ -22,11 +23,23 @@ export async function loadCheckedTemplate(os: string): Promise<Template> {
   )
 }
 
-/** @throws ProxmintError (usage) If neither packer/ nor the lockfile has the family. */
+/**
+ * Checks that packer/ or the lockfile has a family.
+ * @throws ProxmintError (usage) For an unknown name, (invalid) for a folder of packer/ without a template.
+ */
 export async function requireFamily(family: string, families: Families = {}): Promise<void> {
   if (families[family] !== undefined) return
   const known = [...new Set([...(await listFamilies()), ...Object.keys(families)])].sort()
-  if (!known.includes(family)) throw unknownFamily(family, known)
+  if (known.includes(family)) return
+  if ((await readdir('packer')).includes(family)) throw noTemplate(family)
+  throw unknownFamily(family, known)
+}
+
+function noTemplate(folder: string): ProxmintError {
+  return new ProxmintError(`packer/${folder} holds no *.pkr.hcl and no *.pkr.json file`, {
+    hint: 'a template family is a folder of packer/ with a template',
+    exitCode: exitCodes.invalid,
+  })
 }
 
 function unknownFamily(os: string, families: string[]): ProxmintError {

@@ -60,6 +60,7 @@ test('install and remove, by the command, in a folder with a space', { timeout: 
   await chmod(join(bin, 'systemctl'), 0o755)
   const project = join(home, 'my project')
   await mkdir(join(project, 'packer/debian'), { recursive: true })
+  await writeFile(join(project, 'packer/debian/debian.pkr.hcl'), '')
   const env = {
     ...process.env,
     PATH: `${bin}:${process.env['PATH']}`,
