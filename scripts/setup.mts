@@ -1,6 +1,7 @@
 import { printAnswer } from './lib/run/answer.mts'
 import { type Arguments, requireChoice } from './lib/run/command-line.mts'
 import { runMain } from './lib/run/main.mts'
+import { say } from './lib/run/progress.mts'
 import { type ToolName, toolNames } from './lib/tools/pins.mts'
 import {
   formatPlan,
@@ -38,8 +39,7 @@ await runMain({
       const plan = await planSetup(request)
       return printAnswer(args, { document: plan, text: formatPlan(plan) })
     }
-    const onNote = (sentence: string): void => void process.stderr.write(`${sentence}\n`)
-    const tools = await setUp(request, { signal, onNote })
+    const tools = await setUp(request, { signal, onNote: say })
     return printAnswer(args, { document: { tools }, text: formatTools(tools) })
   },
 })

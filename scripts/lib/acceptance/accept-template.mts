@@ -4,7 +4,7 @@ import { disksOf } from '../proxmox/vm-devices.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
-import { type Progress, withProgress } from '../run/progress.mts'
+import { type Progress, say, withProgress } from '../run/progress.mts'
 import { type Connection, cleaningOf } from '../site/connect.mts'
 import { tryRemoveReserved } from '../site/remove-leftovers.mts'
 import { reserveVm } from '../site/reserve.mts'
@@ -124,7 +124,7 @@ async function reserveClones(
   const made: Reservation[] = []
   const dispose = async (): Promise<void> => {
     const lines = await Promise.all(made.map(one => tryRemoveReserved(cleaningOf(connection), one)))
-    for (const line of lines.filter(text => text.startsWith('warning:'))) process.stderr.write(`${line}\n`)
+    for (const line of lines.filter(text => text.startsWith('warning:'))) say(line)
   }
   const reserve = async (role: CloneRole): Promise<[CloneRole, Reservation]> => {
     const reservation = await reserveVm(client, config.stateDir, {

@@ -8,6 +8,7 @@ import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { say } from '../run/progress.mts'
 import { needsOfAcceptance } from '../site/build-needs.mts'
 import { type Connection, cleaningOf, connect } from '../site/connect.mts'
 import { removeLeftovers } from '../site/remove-leftovers.mts'
@@ -35,7 +36,7 @@ export async function testTemplate(named: string, signal: AbortSignal): Promise<
   const place = { ...target, pveMajor: connection.version.major }
   const needs = needsOfAcceptance(connection.config, target.family, place)
   requireGranted(await checkPermissions(connection.client, connection.version.major, needs), `test ${os}`)
-  for (const line of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${line}\n`)
+  for (const line of await removeLeftovers(cleaningOf(connection))) say(line)
   return { os, name, vmid, node, ...(await acceptTemplate(connection, target, signal)) }
 }
 

@@ -1,6 +1,7 @@
 import { counted } from '../run/counted.mts'
 import { exitCodes, formatError, messageOf } from '../run/errors.mts'
-import { redact } from '../run/redact.mts'
+import { printJson, printText } from '../run/print.mts'
+import { say } from '../run/progress.mts'
 import { formatTable } from '../run/table.mts'
 import type { BuildOutcome, BuildResult, BuiltVersion } from './records.mts'
 
@@ -70,16 +71,17 @@ export function reportBuild(outcomes: BuildOutcome[], json: boolean): number {
     return exitCodes.done
   }
   for (const outcome of outcomes) {
-    if ('error' in outcome) process.stderr.write(`${outcome.os}: ${redact(formatError(outcome.error))}\n`)
+    if ('error' in outcome) say(`${outcome.os}: ${formatError(outcome.error)}`)
   }
   print(json ? { families: outcomes.map(documentOf) } : formatOutcomes(outcomes))
   return outcomes.some(outcome => 'error' in outcome) ? exitCodes.partial : exitCodes.done
 }
 
 function documentOf(outcome: BuildOutcome): object {
-  return 'error' in outcome ? { os: outcome.os, error: redact(messageOf(outcome.error)) } : outcome.result
+  return 'error' in outcome ? { os: outcome.os, error: messageOf(outcome.error) } : outcome.result
 }
 
 function print(output: string | object): void {
-  process.stdout.write(`${typeof output === 'string' ? output : JSON.stringify(output, null, 2)}\n`)
+  if (typeof output === 'string') printText(output)
+  else printJson(output)
 }

@@ -3,7 +3,7 @@ import { errorLines, explainFailure, isTransientFailure } from '../packer/failur
 import { type ErrorDetails, exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, runCommand } from '../run/exec.mts'
 import { openLog } from '../run/log-file.mts'
-import { withProgress } from '../run/progress.mts'
+import { say, withProgress } from '../run/progress.mts'
 
 /** @throws ProxmintError (invalid) with Packer's own words and their cause, if it is known. */
 export async function validateWithPacker(os: string, plan: CommandPlan, signal: AbortSignal): Promise<void> {
@@ -61,8 +61,7 @@ export async function buildWithPacker(run: PackerProcess, signal: AbortSignal): 
       if (code !== 0) throw buildFailed(os, log.path, log.lines.slice(notes.length), code)
     })
   } finally {
-    if (log.failure !== undefined)
-      process.stderr.write(`warning: the log is incomplete: ${log.failure.message}\n`)
+    if (log.failure !== undefined) say(`warning: the log is incomplete: ${log.failure.message}`)
   }
   return log.path
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readTransfers, type TokenEvent } from '../chain/transfers.mts'
 import { exitCodes } from '../run/errors.mts'
+import { printJson, printText } from '../run/print.mts'
 import { formatTable } from '../run/table.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { openSite, type Site } from '../site/site.mts'
@@ -33,11 +34,15 @@ export async function eventsCommand(
   const first = fromBlock ?? Math.max(0, head - USUAL_BLOCKS + 1)
   const found = await eventsBetween(view, first, head)
   if (!follow) {
-    process.stdout.write(`${json ? JSON.stringify(found, null, 2) : formatEvents(found, first, head)}\n`)
+    if (json) printJson(found)
+    else printText(formatEvents(found, first, head))
     return exitCodes.done
   }
   const print = (events: VmTokenEvent[]): void => {
-    for (const event of events) process.stdout.write(`${json ? JSON.stringify(event) : lineOf(event)}\n`)
+    for (const event of events) {
+      if (json) printJson(event, 0)
+      else printText(lineOf(event))
+    }
   }
   print(found)
   await followFrom(view, head + 1, print, signal)

@@ -1,3 +1,4 @@
+import { say } from '../run/progress.mts'
 import { registerSecret } from '../run/redact.mts'
 import { type Credentials, checkedCredentials } from './credentials.mts'
 import { decryptFile } from './sops.mts'
@@ -13,7 +14,7 @@ export const CREDENTIALS_FILE = 'secrets/proxmox-creds.enc.yaml'
  */
 export async function loadCredentials(): Promise<Credentials> {
   const { credentials, warnings } = checkedCredentials(await credentialsSource())
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
+  for (const warning of warnings) say(`warning: ${warning}`)
   return credentials
 }
 

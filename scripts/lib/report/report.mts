@@ -3,6 +3,7 @@ import { reconcile } from '../reconcile/reconcile.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { messageOf } from '../run/errors.mts'
+import { printableLine } from '../run/printable.mts'
 import { redact } from '../run/redact.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { openSite, type Site } from '../site/site.mts'
@@ -49,5 +50,5 @@ async function tryReconcile(store: RegistryStore, site: Site, signal: AbortSigna
 
 /** Formats the path and the faults, for a person. */
 export function formatReport({ file, model }: { file: string; model: ReportModel }): string {
-  return [`report: ${file}`, ...model.attention.map(sentence => `  - ${sentence}`)].join('\n')
+  return [`report: ${file}`, ...model.attention.map(sentence => `  - ${printableLine(sentence)}`)].join('\n')
 }

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises'
+import { printable } from './printable.mts'
 
 interface Terminal {
   input: NodeJS.ReadableStream
@@ -18,7 +19,7 @@ export async function ask(
   asking.on('close', () => closed.abort())
   asking.on('SIGINT', () => asking.close())
   try {
-    return await asking.question(question, { signal: AbortSignal.any([signal, closed.signal]) })
+    return await asking.question(printable(question), { signal: AbortSignal.any([signal, closed.signal]) })
   } catch (error) {
     if (signal.aborted || closed.signal.aborted) return undefined
     throw error

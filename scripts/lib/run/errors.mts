@@ -1,3 +1,5 @@
+import { printable, printableLine } from './printable.mts'
+
 /** Exit codes of every command; documented in docs/exit-codes.md. */
 export const exitCodes = {
   done: 0,
@@ -57,17 +59,22 @@ export function interrupted(what: string): ProxmintError {
   return new ProxmintError(`interrupted: ${what}`, { exitCode: exitCodes.interrupted })
 }
 
-/** Text of an error for a person, without colour: `error:`, the indented facts, `hint:`. */
+/** Text of an error for a person, ready to be printed: `error:`, the indented facts, `hint:`. */
 export function formatError(error: unknown): string {
-  const lines = [`error: ${messageOf(error)}`]
+  const lines = [`error: ${indented(messageOf(error))}`]
   if (error instanceof ProxmintError) {
     for (const [label, value] of Object.entries(error.facts)) {
-      if (value !== undefined) lines.push(`  ${label}: ${value}`)
+      if (value !== undefined) lines.push(`  ${printableLine(label)}: ${printableLine(String(value))}`)
     }
-    if (error.hint !== undefined) lines.push(`hint: ${error.hint}`)
+    if (error.hint !== undefined) lines.push(`hint: ${indented(error.hint)}`)
   } else if (error instanceof Error && error.stack !== undefined) {
     lines.push(error.stack.split('\n').slice(1).join('\n'))
     lines.push('hint: this is a defect of proxmint; please report it with the lines above')
   }
-  return lines.join('\n')
+  return printable(lines.join('\n'))
+}
+
+/** Indents the lines after the first, so that text from outside forges no `hint:` of its own. */
+function indented(text: string): string {
+  return text.replaceAll(/\r?\n(?=\S)/g, '\n  ')
 }

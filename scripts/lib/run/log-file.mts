@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { writeFailed } from './atomic-file.mts'
 import type { ProxmintError } from './errors.mts'
+import { printable } from './printable.mts'
 
 /** File that receives a command's output line by line, so that it is readable after a crash. */
 interface LogFile extends Disposable {
@@ -20,7 +21,8 @@ export function openLog(path: string): LogFile {
     path,
     lines: [],
     failure: undefined,
-    write(line) {
+    write(text) {
+      const line = printable(text)
       this.lines.push(line)
       // The system reuses the number of a closed file, also for a socket.
       if (file === undefined) return

@@ -2,7 +2,7 @@ import { type Arguments, parseArguments } from './command-line.mts'
 import type { CommandSpec } from './command-spec.mts'
 import { exitCodes, formatError, messageOf, ProxmintError } from './errors.mts'
 import { helpText } from './help.mts'
-import { redact } from './redact.mts'
+import { printJson } from './print.mts'
 
 type Command<V extends string = string> = CommandSpec<V> & {
   /** @param signal Aborts on Ctrl-C, SIGTERM and SIGHUP. @returns The exit code; undefined: 0. */
@@ -59,11 +59,11 @@ function beforeSeparator(argv: string[], word: string): boolean {
 
 function reportError(error: unknown, json: boolean): void {
   process.exitCode = error instanceof ProxmintError ? error.exitCode : exitCodes.failed
-  process.stderr.write(`${redact(formatError(error))}\n`)
+  process.stderr.write(`${formatError(error)}\n`)
   if (json) {
     const details = error instanceof ProxmintError ? { facts: error.facts, hint: error.hint } : {}
     const document = { error: messageOf(error), ...details, exitCode: process.exitCode }
-    process.stdout.write(`${redact(JSON.stringify(document))}\n`)
+    printJson(document, 0)
   }
 }
 

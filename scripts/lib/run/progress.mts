@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { printable, printableLine } from './printable.mts'
 import { type Board, createBoard } from './progress-board.mts'
-import { redact } from './redact.mts'
 
 /** Running step that reports details. */
 export interface Progress {
@@ -22,7 +22,8 @@ const currentRow = new AsyncLocalStorage<Row>()
  * Runs `work` as one of several at the same time. On a terminal one line shows its name, its current step and the
  * elapsed seconds since its start. Elsewhere each line begins with the name.
  */
-export async function withRow<T>(name: string, work: () => Promise<T>): Promise<T> {
+export async function withRow<T>(title: string, work: () => Promise<T>): Promise<T> {
+  const name = printableLine(title)
   const row: Row = { name, step: 'waits', detail: '', start: performance.now() }
   const text = (): string => [row.name, seconds(row.start), row.step, row.detail].filter(Boolean).join('  ')
   const remove = board.add(text)
@@ -41,9 +42,9 @@ export async function withRow<T>(name: string, work: () => Promise<T>): Promise<
  * redrawn. Elsewhere one line is printed at the start and one at the end.
  */
 export async function withProgress<T>(label: string, step: (progress: Progress) => Promise<T>): Promise<T> {
-  const line = lineFor(label)
+  const line = lineFor(printableLine(label))
   try {
-    const result = await step({ update: detail => line.update(redact(detail)) })
+    const result = await step({ update: detail => line.update(printableLine(detail)) })
     line.end('done')
     return result
   } catch (error) {
@@ -55,7 +56,7 @@ export async function withProgress<T>(label: string, step: (progress: Progress) 
 /** Prints a line that stays, above the redrawn lines. */
 export function say(text: string): void {
   const row = currentRow.getStore()
-  board.say(redact(row === undefined ? text : `${row.name}: ${text}`))
+  board.say(printable(row === undefined ? text : `${row.name}: ${text}`))
 }
 
 interface Line {

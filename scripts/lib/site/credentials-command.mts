@@ -9,6 +9,7 @@ import { fileSource } from '../credentials/source.mts'
 import type { Answer } from '../run/answer.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { describeCommand } from '../run/exec.mts'
+import { say } from '../run/progress.mts'
 import { requireTool } from '../tools/find.mts'
 import type { Tool } from '../tools/tool.mts'
 import { connect } from './connect.mts'
@@ -16,9 +17,9 @@ import { connect } from './connect.mts'
 /** Variables of the credentials in the SOPS file. The text has them as shell lines. */
 export async function exportCredentials(): Promise<Answer> {
   const { credentials, warnings } = checkedCredentials(await encryptedSource())
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)
+  for (const warning of warnings) say(`warning: ${warning}`)
   const variables = exportedVariables(credentials)
-  return { document: variables, text: shellExports(variables).trimEnd() }
+  return { document: variables, text: shellExports(variables).trimEnd(), isSecret: true }
 }
 
 /** Makes age identity, `.sops.yaml` and the encrypted file from YAML on standard input, or from the template. */

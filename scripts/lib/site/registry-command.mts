@@ -9,6 +9,7 @@ import type { RegistryStore } from '../registry/store.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { counted } from '../run/counted.mts'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { printableLine } from '../run/printable.mts'
 import { withRegistry } from './open-registry.mts'
 import { openSite, type Site } from './site.mts'
 
@@ -149,7 +150,9 @@ export function formatRegistry(verb: RegistryVerb, file: string | undefined, res
   const counts = `${counted(entries, 'VM')}, ${archived} destroyed`
   if (verb === 'check') {
     const verdict = faults.length === 0 ? 'nothing is wrong' : counted(faults.length, 'fault')
-    return [`${registry}: ${counts}: ${verdict}`, ...faults.map(fault => `  - ${fault}`)].join('\n')
+    return [`${registry}: ${counts}: ${verdict}`, ...faults.map(fault => `  - ${printableLine(fault)}`)].join(
+      '\n',
+    )
   }
   if (verb === 'backup') return `${registry}: ${counts}, written to ${file}`
   const moved = movedTo === undefined ? '' : `\nthe former registry is in ${movedTo}`

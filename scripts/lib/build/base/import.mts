@@ -7,7 +7,7 @@ import { needsOfBaseImport } from '../../permissions/work-needs.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { withLock } from '../../run/lock.mts'
 import { didYouMean } from '../../run/nearest.mts'
-import { withProgress } from '../../run/progress.mts'
+import { say, withProgress } from '../../run/progress.mts'
 import { findBase } from '../../site/build-needs.mts'
 import { type Connection, cleaningOf, connect } from '../../site/connect.mts'
 import { removeLeftovers } from '../../site/remove-leftovers.mts'
@@ -47,7 +47,7 @@ export async function importBase(named: string, dryRun: boolean, signal: AbortSi
   const lock = { path: join(stateDir, `base-${image}`), purpose: `base import ${image}` }
   return withLock(lock, async lost => {
     if (!dryRun) {
-      for (const told of await removeLeftovers(cleaningOf(connection))) process.stderr.write(`${told}\n`)
+      for (const told of await removeLeftovers(cleaningOf(connection))) say(told)
     }
     return ensureBase(connection, image, source, dryRun, AbortSignal.any([signal, lost]))
   })

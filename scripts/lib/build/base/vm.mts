@@ -9,7 +9,7 @@ import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import { uploadIso } from '../../proxmox/upload-iso.mts'
 import { interrupted, ProxmintError } from '../../run/errors.mts'
-import { withProgress } from '../../run/progress.mts'
+import { say, withProgress } from '../../run/progress.mts'
 import { type Connection, cleaningOf } from '../../site/connect.mts'
 import { removeVolume, tryRemoveReserved } from '../../site/remove-leftovers.mts'
 import { reserveVm } from '../../site/reserve.mts'
@@ -52,7 +52,7 @@ export async function makeBase(connection: Connection, base: BaseVm, signal: Abo
     }
     await withProgress(`convert ${base.name} to a VM template`, () => finish(made))
   } catch (error) {
-    process.stderr.write(`${await tryRemoveReserved(cleaningOf(connection), made.reservation)}\n`)
+    say(await tryRemoveReserved(cleaningOf(connection), made.reservation))
     throw explainFullStorage(error, credentials.storagePool)
   }
   for (const volume of volumes) await removeVolume(cleaningOf(connection), credentials.node, volume)

@@ -1,8 +1,7 @@
 import type { Entry } from '../../registry/entry.mts'
 import type { Answer } from '../../run/answer.mts'
 import { exitCodes, formatError, interrupted, messageOf } from '../../run/errors.mts'
-import { withRow } from '../../run/progress.mts'
-import { redact } from '../../run/redact.mts'
+import { say, withRow } from '../../run/progress.mts'
 import { createSlots } from '../../run/slots.mts'
 import { formatTable } from '../../run/table.mts'
 import type { VmContext } from '../context.mts'
@@ -69,14 +68,14 @@ export function answerFor(outcomes: ApplyOutcome[]): Answer {
   if (outcomes.length === 1 && only !== undefined && 'error' in only) throw only.error
   const failures = outcomes.filter(outcome => 'error' in outcome)
   for (const { name, error } of failures) {
-    process.stderr.write(`${name}: ${redact(formatError(error))}\n`)
+    say(`${name}: ${formatError(error)}`)
   }
   const exitCode = failures.length > 0 ? exitCodes.partial : exitCodes.done
   return { document: outcomes.map(documentOf), text: formatApply(outcomes), exitCode }
 }
 
 function documentOf(outcome: ApplyOutcome): object {
-  if ('error' in outcome) return { name: outcome.name, error: redact(messageOf(outcome.error)) }
+  if ('error' in outcome) return { name: outcome.name, error: messageOf(outcome.error) }
   return { name: outcome.name, ...outcome.result }
 }
 

@@ -11,6 +11,7 @@ import { ask } from '../../run/ask.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
 import { counted } from '../../run/counted.mts'
 import { exitCodes, interrupted, ProxmintError } from '../../run/errors.mts'
+import { printableLine } from '../../run/printable.mts'
 import { withRow } from '../../run/progress.mts'
 import { withRegistry } from '../../site/open-registry.mts'
 import { openSite, type Site } from '../../site/site.mts'
@@ -72,7 +73,7 @@ const byVerb: Record<string, Verb> = {
   },
   async import({ store, site }, args) {
     const { entries, conflicts } = await importPredecessor(store, site, args)
-    const lines = conflicts.map(conflict => `  - ${conflict}`)
+    const lines = conflicts.map(conflict => `  - ${printableLine(conflict)}`)
     const text = [
       `${counted(entries.length, 'VM')} imported, ${counted(conflicts.length, 'conflict')}`,
       ...lines,
