@@ -1,4 +1,4 @@
-import { formatVerdict } from './lib/permissions/check.mts'
+import { formatVerdicts } from './lib/permissions/format.mts'
 import { printAnswer } from './lib/run/answer.mts'
 import { usageError } from './lib/run/command-line.mts'
 import { exitCodes } from './lib/run/errors.mts'
@@ -54,7 +54,7 @@ await runMain({
     const isMissing = verdicts.some(({ verdict }) => verdict.report.missing.length > 0)
     return printAnswer(args, {
       document: verdicts,
-      text: verdicts.map(({ work, verdict }) => formatVerdict(verdict, work)).join('\n\n'),
+      text: formatVerdicts(verdicts),
       exitCode: isMissing ? exitCodes.denied : exitCodes.done,
     })
   },

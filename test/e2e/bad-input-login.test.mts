@@ -153,18 +153,15 @@ describe('403: the login lacks a privilege', () => {
     const acl = { path, users: 'proxmint@pve', roles: 'NoAccess' }
     await root.request('PUT', '/access/acl', acl)
     onTestFinished(() => root.request('PUT', '/access/acl', { ...acl, delete: 1 }))
-    const lines = (identity: string, work: string, grants: string[]): ExecResult =>
+    const lines = (identity: string, work: string, command: string): ExecResult =>
       told(
         `error: ${identity} lacks privileges for \`${work}\`:`,
         `  ${path}: SDN.Use (attach it to the bridge)`,
-        'hint: as root on a node:',
-        "  pveum role add ProxmintBuild -privs 'SDN.Use'",
-        ...grants.map(grant => `  pveum acl modify ${path} ${grant} -role ProxmintBuild`),
+        `hint: \`${command}\` prints a script for root on a node, which adds them and takes nothing away`,
       )
-    const user = "-user 'proxmint@pve'"
-    const token = "-token 'proxmint@pve!lab'"
-    expect(await build()).toEqual(lines(builder, 'build debian', packaged ? [user] : [user, token]))
-    expect(await base()).toEqual(lines('proxmint@pve!lab', 'base import debian-12', [user, token]))
+    const check = 'zx scripts/check-permissions.mts'
+    expect(await build()).toEqual(lines(builder, 'build debian', `${check} --template debian`))
+    expect(await base()).toEqual(lines('proxmint@pve!lab', 'base import debian-12', check))
   })
 })
 

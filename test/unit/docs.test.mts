@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { benchmarksPage } from '../../bench/table.mts'
 import { checks } from '../../scripts/lib/acceptance/checks.mts'
 import { rules } from '../../scripts/lib/packer/rules.mts'
-import type { Holders } from '../../scripts/lib/permissions/holders.mts'
+import { comparePermissions, type PermissionReport } from '../../scripts/lib/permissions/compare.mts'
+import { type Holders, unknownHolders } from '../../scripts/lib/permissions/holders.mts'
 import {
   acceptanceNeeds,
   baseImportNeeds,
@@ -77,12 +78,32 @@ describe('the role', () => {
   })
 })
 
-/** Of an identity whose user has the role Proxmint on `/`. */
+test('the guide says what the widespread role lacks', async () => {
+  const { text } = await loadDocument('test/fixtures/permissions/published-roles.txt')
+  const has = / TerraformProv -privs '(.*)'/.exec(text)![1]!.split(',')
+  const [, added = ''] = /TerraformProv -append 1 -privs '([^']+)'/.exec(
+    documentNamed('docs/proxmox-setup.md'),
+  )!
+  // Sys.Audit and Sys.Modify on / do what Sys.AccessNetwork does.
+  const lacking = neededPrivileges(9).filter(name => !has.includes(name) && name !== 'Sys.AccessNetwork')
+  expect(has).toEqual(expect.arrayContaining(['Sys.Audit', 'Sys.Modify']))
+  expect(added.split(',')).toEqual(lacking)
+})
+
+/** An identity whose user has the role Proxmint on `/`. */
 const documented: Holders = {
-  user: 'proxmint@pve',
-  token: 'proxmint@pve!build',
+  ...unknownHolders('proxmint@pve!build'),
   userLacks: true,
-  acl: [{ path: '/', type: 'user', ugid: 'proxmint@pve', roleid: 'Proxmint', propagate: 1 }],
+  standing: {
+    acl: [{ path: '/', type: 'user', ugid: 'proxmint@pve', roleid: 'Proxmint', propagate: 1 }],
+    groups: [],
+    privsep: false,
+  },
+}
+
+function reportLacking(privilege: string): PermissionReport {
+  const need = { purpose: 'test', alternatives: [[{ path: '/vms/9000', privilege }]] }
+  return comparePermissions('proxmint@pve!build', 9, [need], new Map())
 }
 
 test('lines that add a privilege are those that check-permissions prints', () => {
@@ -93,7 +114,7 @@ test('lines that add a privilege are those that check-permissions prints', () =>
   ])
   expect(shown.length).toBeGreaterThanOrEqual(3)
   for (const [line, privilege] of shown) {
-    expect(pveumLines([{ path: '/vms/9000', privilege: privilege! }], [], documented)).toEqual([line])
+    expect(pveumLines([reportLacking(privilege!)], documented)).toEqual([line])
   }
 })
 

@@ -1,80 +1,117 @@
-import { byPath } from './compare.mts'
-import type { AclEntry, Holders } from './holders.mts'
-import type { Grant, Need } from './needs.mts'
+import { byPath, type PermissionReport } from './compare.mts'
+import { type AclEntry, decidingRoles, deniesPools, entriesOn } from './deciding-roles.mts'
+import { grantScript, OWN_ROLE, roleLine } from './grant-script.mts'
+import type { Holders, Standing } from './holders.mts'
+import type { Grant } from './needs.mts'
 
 /** Names of Proxmox's own roles, which cannot be changed. */
 const BUILT_IN_ROLE = /^(Administrator|NoAccess|PVE\w+)$/
 
-/** Name of the new role, if no role of the identity is known. */
-const OWN_ROLE = 'ProxmintBuild'
+/**
+ * Plans commands for root on a node that grant the missing privileges of all reports of one identity. Nobody loses a
+ * privilege by them, and a second run changes nothing. If the ACL may be read and a role that can be changed decides
+ * on each path, they append to that role. If it may be read and nothing is denied, they give a role of our own beside
+ * the roles that decide. Otherwise they are a script, which reads the ACL on the node.
+ */
+export function pveumLines(reports: PermissionReport[], holders: Holders): string[] {
+  const missing = reports.flatMap(report => report.missing.flatMap(({ add }) => add))
+  if (missing.length === 0) return []
+  return (
+    appendLines(missing, holders) ?? [
+      ...separationLines(holders),
+      roleLine(privilegesOf(reports)),
+      ...(entryLines(missing, holders) ?? scriptLines(missing, holders)),
+    ]
+  )
+}
+
+/** Plans one line per role. Undefined if a path has no role to append to, or not all is known. */
+function appendLines(missing: Grant[], { standing, ...holders }: Holders): string[] | undefined {
+  if (standing === undefined) return undefined
+  const additions = missing.map(({ path, privilege }) => ({
+    path: changeableRole(path, holders, standing) ?? '',
+    privilege,
+  }))
+  if (additions.some(({ path: role }) => role === '')) return undefined
+  return [...byPath(additions)].map(
+    ([role, privileges]) => `pveum role modify ${role} -append 1 -privs '${privileges.join(',')}'`,
+  )
+}
 
 /**
- * Commands for root on a node that grant the missing privileges. They append to the identity's role if it is known.
- * Otherwise they create a role with all privileges that the work needs on these paths: an ACL entry on a path replaces
- * the inherited ones, so a role with only the missing privileges would take the others away.
+ * Finds a role to append to, which decides on the path for everybody who lacks the privilege: the user, the token with
+ * privilege separation, or both.
  */
-export function pveumLines(missing: Grant[], needs: Need[], holders: Holders): string[] {
-  if (missing.length === 0) return []
-  const roles = new Map<string, Set<string>>()
-  const withoutRole: Grant[] = []
-  for (const grant of missing) {
-    const role = changeableRole(grant.path, holders)
-    if (role === undefined) withoutRole.push(grant)
-    else roles.set(role, (roles.get(role) ?? new Set()).add(grant.privilege))
-  }
-  const appended = [...roles].map(
-    ([role, privileges]) =>
-      `pveum role modify ${role} -append 1 -privs '${[...privileges].sort().join(',')}'`,
-  )
-  return [...appended, ...(withoutRole.length > 0 ? newRoleLines(withoutRole, needs, holders) : [])]
+function changeableRole(
+  path: string,
+  { user, token, userLacks }: Omit<Holders, 'standing'>,
+  { acl, groups, privsep }: Standing,
+): string | undefined {
+  if (deniesPools(user, groups, acl) || (token !== undefined && deniesPools(token, [], acl))) return undefined
+  const ofUser = decidingRoles(path, user, groups, acl)
+  const ofToken = token === undefined || !privsep ? ofUser : decidingRoles(path, token, [], acl)
+  const roles = privsep && userLacks === false ? ofToken : ofToken.filter(role => ofUser.includes(role))
+  const isDenied = [...ofUser, ...ofToken].includes('NoAccess')
+  return isDenied ? undefined : roles.find(role => !BUILT_IN_ROLE.test(role))
 }
 
-/** Role that decides on `path` for the user or token that lacks the privilege; undefined if it cannot be changed. */
-function changeableRole(path: string, { acl, user, token, userLacks }: Holders): string | undefined {
-  const who = userLacks === false ? token : user
-  const role = decidingEntry(
-    path,
-    acl.filter(entry => entry.ugid === who),
-  )?.roleid
-  if (role === undefined || BUILT_IN_ROLE.test(role)) return undefined
-  const tokenRole = decidingEntry(
-    path,
-    acl.filter(entry => entry.ugid === token),
-  )?.roleid
-  return userLacks !== false && token !== undefined && tokenRole !== undefined && tokenRole !== role
-    ? undefined
-    : role
+/** Plans one ACL entry per path. Undefined if not all is known, or entries deny something or do not propagate. */
+function entryLines(missing: Grant[], { user, token, userLacks, standing }: Holders): string[] | undefined {
+  if (standing === undefined || (standing.privsep && userLacks !== false)) return undefined
+  const isToken = token !== undefined && standing.privsep
+  const holder = isToken ? token : user
+  const groups = isToken ? [] : standing.groups
+  const paths = [...new Set(missing.map(({ path }) => entryPath(path, holder, groups, standing.acl)))].sort()
+  const kept = paths.map(path => keptRoles(path, holder, groups, standing.acl))
+  if (kept.includes(undefined) || deniesPools(holder, groups, standing.acl)) return undefined
+  return paths.map((path, index) => {
+    const roles = [...kept[index]!, OWN_ROLE].join(',')
+    return `pveum acl modify ${path} -${isToken ? 'token' : 'user'} '${holder}' -role ${roles}`
+  })
 }
 
-function decidingEntry(path: string, entries: AclEntry[]): AclEntry | undefined {
-  return entries
-    .filter(entry => entry.path === path || (entry.propagate !== 0 && isAbove(entry.path, path)))
-    .sort((a, b) => b.path.length - a.path.length)[0]
+/** Chooses /vms instead of the path of one VM without entries, since the next base VM has another VMID. */
+function entryPath(path: string, holder: string, groups: string[], acl: AclEntry[]): string {
+  const hasOwn = entriesOn(path, path, holder, groups, acl).length > 0
+  return path.startsWith('/vms/') && !hasOwn ? '/vms' : path
 }
 
-function isAbove(above: string, path: string): boolean {
-  return above === '/' || path.startsWith(`${above}/`)
+/** Lists the roles that an entry on the path would replace. Undefined if one of them does not simply propagate. */
+function keptRoles(path: string, holder: string, groups: string[], acl: AclEntry[]): string[] | undefined {
+  const here = entriesOn(path, path, holder, groups, acl)
+  const roles = [...new Set(decidingRoles(path, holder, groups, acl))]
+  if (here.some(({ propagate }) => propagate === 0) || roles.includes('NoAccess')) return undefined
+  return here.some(({ type }) => type !== 'group') ? [] : roles.filter(role => role !== OWN_ROLE)
 }
 
-function newRoleLines(missing: Grant[], needs: Need[], holders: Holders): string[] {
-  const paths = [...new Set([...byPath(missing).keys()].map(aclPath))]
-  const all = needs.flatMap(need => need.alternatives[0]!).filter(({ path }) => paths.includes(aclPath(path)))
-  const privileges = [...new Set(all.map(grant => grant.privilege))].sort()
+function scriptLines(missing: Grant[], { user, token, hasNothing, userLacks, standing }: Holders): string[] {
+  const tokenCounts = token !== undefined && !hasNothing && standing?.privsep !== false
+  return grantScript({
+    holders: [...(userLacks === false ? [] : [user]), ...(tokenCounts ? [token] : [])],
+    grants: byPath(missing.flatMap(withAllVms)),
+  })
+}
+
+/** Lists all privileges that the work of the reports uses. */
+function privilegesOf(reports: PermissionReport[]): string[] {
+  const grants = reports.flatMap(({ granted, missing, optional }) => [
+    ...granted.flatMap(({ by }) => by),
+    ...[...missing, ...optional].flatMap(({ add }) => add),
+  ])
+  return [...new Set(grants.map(({ privilege }) => privilege))].sort()
+}
+
+/** Puts /vms before the path of one VM: the next base VM has another VMID. The script asks about both. */
+function withAllVms(grant: Grant): Grant[] {
+  return grant.path.startsWith('/vms/') ? [{ ...grant, path: '/vms' }, grant] : [grant]
+}
+
+function separationLines({ token, hasNothing }: Holders): string[] {
+  if (!hasNothing || token === undefined) return []
+  const [user, tokenId] = token.split('!')
   return [
-    `pveum role add ${OWN_ROLE} -privs '${privileges.join(',')}'`,
-    ...paths.flatMap(path =>
-      granteesOf(holders).map(who => `pveum acl modify ${path} ${who} -role ${OWN_ROLE}`),
-    ),
+    '# The token has no privilege anywhere. Either it has privilege separation: the next line ends that, and is enough',
+    '# if its user has the role. Or its user has no role: the lines after it give it one.',
+    `pveum user token modify '${user}' '${tokenId}' -privsep 0`,
   ]
-}
-
-/** Path for the command: /vms for any VM, since a new VM gets another number. */
-function aclPath(path: string): string {
-  return path.startsWith('/vms/') ? '/vms' : path
-}
-
-/** User and token; only the token if the user has the privileges. An entry for a token without privsep does no harm. */
-function granteesOf({ user, token, userLacks }: Holders): string[] {
-  const forUser = userLacks === false ? [] : [`-user '${user}'`]
-  return token === undefined ? forUser : [...forUser, `-token '${token}'`]
 }

@@ -1,7 +1,7 @@
 /** The command `check-permissions`: asks Proxmox, or reads a saved answer. */
 import { loadCredentials } from '../credentials/load.mts'
 import { listFamilies, type Template } from '../packer/template.mts'
-import { checkSavedPermissions } from '../permissions/check.mts'
+import { checkSavedPermissions, withCommonRemedy } from '../permissions/check.mts'
 import { loadPermissionTree } from '../permissions/granted.mts'
 import { acceptanceNeeds, baseImportNeeds, cloneBuildNeeds, type Need } from '../permissions/needs.mts'
 import { needsOfVms } from '../permissions/work-needs.mts'
@@ -32,11 +32,12 @@ export async function checkAll(families: string[], saveTo: string | undefined): 
   const builder = login === 'token' ? token : await connect(login, site)
   const ours = { ...token, client: asksOnce(token.client) }
   const packers = login === 'token' ? ours : { ...builder, client: asksOnce(builder.client) }
-  return Promise.all([
+  const works = await Promise.all([
     ...templates.map(template => checkBuild(packers, template)),
     checkBaseImport(ours),
     ...(isForAll ? [checkVms(ours)] : []),
   ])
+  return withCommonRemedy(works)
 }
 
 function checkedTemplates(names: string[]): Promise<Template[]> {
@@ -84,12 +85,11 @@ export async function checkSaved(check: SavedCheck): Promise<WorkVerdict[]> {
     ['base import', baseImportNeeds(place, config.imageStorage)],
     ['vm create', needsOfVms(config, pools, defaults, { pveMajor, node, storagePool })],
   ]
-  return Promise.all(
-    works.map(async ([work, needs]) => ({
-      work,
-      verdict: await checkSavedPermissions(check.file, check.identity, pveMajor, needs),
-    })),
-  )
+  const verdicts = works.map(async ([work, needs]) => ({
+    work,
+    verdict: await checkSavedPermissions(check.file, check.identity, pveMajor, needs),
+  }))
+  return withCommonRemedy(await Promise.all(verdicts))
 }
 
 async function placeOf({ node, storage }: SavedCheck): Promise<{ node: string; storagePool: string }> {

@@ -21,6 +21,7 @@ import type { Diagnosis } from '../../../scripts/lib/doctor/diagnosis.mts'
 import { doctorExitCode } from '../../../scripts/lib/doctor/doctor.mts'
 import { formatDiagnoses } from '../../../scripts/lib/doctor/format.mts'
 import type { Look } from '../../../scripts/lib/doctor/look.mts'
+import { type Holders, unknownHolders } from '../../../scripts/lib/permissions/holders.mts'
 import { asksOnce } from '../../../scripts/lib/proxmox/asks-once.mts'
 import type { ProxmoxClient } from '../../../scripts/lib/proxmox/client.mts'
 import type { VmSummary } from '../../../scripts/lib/proxmox/list-vms.mts'
@@ -37,6 +38,17 @@ const current = version(1, {
 const login = { identity: 'p@pve!t', version: '9.1.2', major: 9, minor: 1 }
 const may = permission('vm create', [])
 
+/** The user has the role Proxmint on `/`. */
+const ofDocumentedRole: Holders = {
+  ...unknownHolders(login.identity),
+  userLacks: true,
+  standing: {
+    acl: [{ path: '/', type: 'user', ugid: 'p@pve', roleid: 'Proxmint', propagate: 1 }],
+    groups: [],
+    privsep: false,
+  },
+}
+
 function permission(work: string, missing: string[]): Look<WorkVerdict> {
   const add = missing.map(privilege => ({ path: '/vms', privilege }))
   const need = { purpose: 'find it', alternatives: [add] }
@@ -48,7 +60,14 @@ function permission(work: string, missing: string[]): Look<WorkVerdict> {
     optional: [],
   }
   return {
-    value: { work, verdict: { report, holders: undefined, pveum: missing.map(name => `pveum ${name}`) } },
+    value: {
+      work,
+      verdict: {
+        report,
+        holders: missing.length === 0 ? undefined : ofDocumentedRole,
+        pveum: missing.map(name => `pveum ${name}`),
+      },
+    },
   }
 }
 
@@ -98,7 +117,12 @@ const well: Seen[] = [
   seen(node, { value: { wanted: 'pve', found: [{ node: 'pve', status: 'online' }] } }),
   tank({ storage: 'tank', content: 'images', avail: 50 * gib, total: 100 * gib }),
   seen(bridges, {
-    value: { node: 'pve', wanted: [{ bridge: 'vmbr0', setBy: '`bridge`' }], found: ['vmbr0'] },
+    value: {
+      node: 'pve',
+      wanted: [{ bridge: 'vmbr0', setBy: '`bridge`' }],
+      found: ['vmbr0'],
+      permissions: [may],
+    },
   }),
   seen(families, { value: [{ value: {} }] }),
   bases(vms(['debian-1', 9000], ['proxmint-base-debian-12', 9900])),
@@ -117,7 +141,8 @@ function diagnoses(...changed: Seen[]): Diagnosis[] {
 /** The storages, of which `tank` is needed. */
 function tank(...found: object[]): Seen {
   const wanted = [{ storage: 'tank', contents: ['images'], setBy: 'proxmox_storage_pool' }]
-  return seen(storages, { value: { identity: login.identity, node: 'pve', wanted, found: found as never } })
+  const facts = { identity: login.identity, node: 'pve', wanted, found: found as never }
+  return seen(storages, { value: { ...facts, permissions: [may] } })
 }
 
 function vms(...all: [string, number][]): Look<VmSummary[]> {
@@ -137,6 +162,58 @@ test('all is well: one line per area, exit code 0', () => {
   expect(new Set(findings.map(({ area }) => area)).size).toBe(16)
   expect(doctorExitCode(findings)).toBe(0)
   expect(formatDiagnoses(findings)).toMatch(/^ok {5}tools {8}sops 3\.13\.3\n[\s\S]*\n\nall is well$/)
+})
+
+describe('what a missing privilege hides is no fault of its own', () => {
+  const without = (path: string, privilege: string): Look<WorkVerdict>[] => {
+    const look = permission('vm create', [privilege])
+    if (!('value' in look)) throw look
+    const missing = look.value.verdict.report.missing.map(({ need }) => ({
+      need,
+      add: [{ path, privilege }],
+    }))
+    const report = { ...look.value.verdict.report, missing }
+    return [{ value: { ...look.value, verdict: { ...look.value.verdict, report } } }]
+  }
+  const wanted = [{ storage: 'tank', contents: ['images'], setBy: 'proxmox_storage_pool' }]
+
+  test.each<[string, Seen, string]>([
+    [
+      'a bridge',
+      seen(bridges, {
+        value: {
+          ...{ node: 'pve', wanted: [{ bridge: 'vmbr0', setBy: '`b`' }], found: [] },
+          permissions: without('/sdn/zones/localnetwork/vmbr0', 'SDN.Use'),
+        },
+      }),
+      'not looked at: vmbr0: SDN.Use is missing, so it may be there without being seen',
+    ],
+    [
+      'a storage',
+      seen(storages, {
+        value: {
+          ...{ identity: login.identity, node: 'pve', wanted, found: [] },
+          permissions: without('/storage/tank', 'Datastore.AllocateSpace'),
+        },
+      }),
+      'not looked at: tank: a privilege is missing, so it may be there without being seen',
+    ],
+  ])('%s', (_, changed, what) => {
+    expect(notOk(changed)).toEqual([{ area: changed.check.area, level: 'unknown', what }])
+  })
+})
+
+test('what several works lack is one fault, with one remedy', () => {
+  const looks = [permission('base import', ['VM.Audit']), permission('vm create', ['VM.Audit', 'VM.Clone'])]
+  expect(notOk(seen(permissions, { value: looks }))).toEqual([
+    {
+      area: 'permissions',
+      level: 'fault',
+      what: 'p@pve!t lacks privileges for `base import`, `vm create`:\n  /vms: VM.Audit (find it)\n  /vms: VM.Clone (find it)',
+      fix: "as root on a node:\n  pveum role modify Proxmint -append 1 -privs 'VM.Audit,VM.Clone'",
+      denied: true,
+    },
+  ])
 })
 
 describe('each fault, with its fix', () => {
@@ -180,7 +257,7 @@ describe('each fault, with its fix', () => {
       {
         area: 'permissions',
         what: 'p@pve!t lacks privileges for `vm create`:\n  /vms: VM.Clone (find it)',
-        fix: 'as root on a node:\npveum VM.Clone',
+        fix: "as root on a node:\n  pveum role modify Proxmint -append 1 -privs 'VM.Clone'",
         denied: true,
       },
     ],
@@ -221,7 +298,10 @@ describe('each fault, with its fix', () => {
     [
       'a bridge that is not there',
       seen(bridges, {
-        value: { node: 'pve', wanted: [{ bridge: 'vmbr7', setBy: '`b`' }], found: ['vmbr0'] },
+        value: {
+          ...{ node: 'pve', wanted: [{ bridge: 'vmbr7', setBy: '`b`' }], found: ['vmbr0'] },
+          permissions: [may],
+        },
       }),
       {
         area: 'bridges',

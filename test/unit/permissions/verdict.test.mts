@@ -1,16 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import {
-  formatVerdict,
-  type PermissionVerdict,
-  requireGranted,
-} from '../../../scripts/lib/permissions/check.mts'
+import { requireGranted } from '../../../scripts/lib/permissions/check.mts'
 import { comparePermissions } from '../../../scripts/lib/permissions/compare.mts'
+import { formatVerdicts } from '../../../scripts/lib/permissions/format.mts'
 import type { Granted } from '../../../scripts/lib/permissions/granted.mts'
-import type { Holders } from '../../../scripts/lib/permissions/holders.mts'
+import { type Holders, unknownHolders } from '../../../scripts/lib/permissions/holders.mts'
 import type { Need } from '../../../scripts/lib/permissions/needs.mts'
+import type { PermissionVerdict } from '../../../scripts/lib/permissions/verdict.mts'
 import { failureOf } from '../failure.mts'
 
-const user = 'terraform@pve'
 const token = 'terraform@pve!terraform-token'
 
 const need = (purpose: string, path: string, privilege: string): Need => ({
@@ -31,7 +28,7 @@ function verdict(granted: Record<string, string[]>, holders?: Partial<Holders>):
   const tree: Granted = new Map(Object.entries(granted).map(([path, list]) => [path, new Set(list)]))
   return {
     report: comparePermissions(token, 9, needs, tree),
-    holders: holders && { user, token, userLacks: undefined, acl: [], ...holders },
+    holders: holders && { ...unknownHolders(token), ...holders },
     pveum: holders === undefined ? [] : [line],
   }
 }
@@ -42,7 +39,7 @@ describe('the verdict for a person', () => {
   test('nothing is missing', () => {
     const complete = verdict({ ...base, '/vms': ['VM.GuestAgent.Audit'], '/': ['Sys.Audit'] })
     expect(
-      formatVerdict(complete, 'build debian'),
+      formatVerdicts([{ work: 'build debian', verdict: complete }]),
     ).toBe(`terraform@pve!terraform-token (Proxmox VE 9), for build debian:
 
 /
@@ -58,7 +55,7 @@ nothing is missing`)
 
   test('one is missing, another could do no harm', () => {
     expect(
-      formatVerdict(verdict(base, {}), 'build debian'),
+      formatVerdicts([{ work: 'build debian', verdict: verdict(base, {}) }]),
     ).toBe(`terraform@pve!terraform-token (Proxmox VE 9), for build debian:
 
 /
@@ -72,6 +69,7 @@ nothing is missing`)
 optional: look for HA resources: without it, it takes 6 s longer
 
 1 privilege is missing; it takes Sys.Audit on /access to see whether the user or only its token lacks them
+
 as root on a node:
   pveum role modify TerraformProv -append 1 -privs 'VM.GuestAgent.Audit'`)
   })
@@ -83,11 +81,27 @@ as root on a node:
       { userLacks: false },
       '2 privileges are missing: the user terraform@pve has it, its token does not',
     ],
+    [
+      'a token without any privilege',
+      { hasNothing: true },
+      '2 privileges are missing: the token has no privilege anywhere',
+    ],
     ['a user without a token', { token: undefined, userLacks: true }, '2 privileges are missing'],
   ])('who lacks them: %s', (_, holders, expected) => {
     const two = verdict({ '/vms/9900': ['VM.Audit'] }, holders)
-    expect(formatVerdict(two, 'build debian').split('\n').at(-3)).toBe(expected)
+    expect(
+      formatVerdicts([{ work: 'build debian', verdict: two }])
+        .split('\n')
+        .at(-4),
+    ).toBe(expected)
   })
+})
+
+test('the commands stand once, after all works', () => {
+  const works = ['build debian', 'build arch'].map(work => ({ work, verdict: verdict(base, {}) }))
+  const text = formatVerdicts(works)
+  expect(text.split('as root on a node:')).toHaveLength(2)
+  expect(text.endsWith(`as root on a node:\n  ${line}`)).toBe(true)
 })
 
 describe('before the work begins', () => {

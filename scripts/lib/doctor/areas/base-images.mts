@@ -4,7 +4,7 @@ import type { WorkVerdict } from '../../site/work-permissions.mts'
 import type { DoctorCheck } from '../check.mts'
 import { type Diagnosis, judgeLook, ok } from '../diagnosis.mts'
 import type { LoadedFamily } from '../families.mts'
-import { hidden, hidesVms } from '../hidden-vms.mts'
+import { hidden, hidesVms } from '../hidden.mts'
 import { type Look, lookAt } from '../look.mts'
 
 interface BaseImageFacts {

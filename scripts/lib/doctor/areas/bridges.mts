@@ -2,9 +2,11 @@ import type { Config } from '../../config/load.mts'
 import { POOL_FILE, type PoolConfig } from '../../config/pools.mts'
 import { listBridges } from '../../proxmox/list-bridges.mts'
 import { noBridge } from '../../site/require-bridge.mts'
+import type { WorkVerdict } from '../../site/work-permissions.mts'
 import type { DoctorCheck } from '../check.mts'
 import { faultsOr } from '../diagnosis.mts'
-import { valueIn } from '../look.mts'
+import { lackedBelow, unseen } from '../hidden.mts'
+import { type Look, valueIn } from '../look.mts'
 import { lookInProxmox } from '../session.mts'
 
 interface WantedBridge {
@@ -17,19 +19,30 @@ interface BridgeFacts {
   node: string
   wanted: WantedBridge[]
   found: string[]
+  permissions: Look<WorkVerdict>[]
 }
 
 /** Bridges of the config and of the pools: on the node, and open to the identity. */
 export const bridges: DoctorCheck<BridgeFacts> = {
   area: 'bridges',
-  look: ({ session, config, pools }) =>
+  look: ({ session, config, pools, permissions }) =>
     lookInProxmox(session, async ({ client, credentials: { node } }) => ({
       node,
       wanted: wantedBridges(valueIn(await config), valueIn(await pools)),
       found: await listBridges(client, node),
+      permissions: await permissions,
     })),
-  judge: ({ node, wanted, found }) => {
+  judge: ({ node, wanted, found, permissions }) => {
     const missing = wanted.filter(({ bridge }) => !found.includes(bridge))
+    const privilege = missing.length > 0 ? lackedBelow('/sdn', permissions) : undefined
+    if (privilege !== undefined)
+      return [
+        unseen(
+          'bridges',
+          privilege,
+          missing.map(({ bridge }) => bridge),
+        ),
+      ]
     const errors = missing.map(({ bridge, setBy }) =>
       noBridge(node, bridge, found, `correct ${setBy}, or give the identity SDN.Use on it`),
     )

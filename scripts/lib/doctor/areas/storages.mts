@@ -2,9 +2,11 @@ import type { Config } from '../../config/load.mts'
 import type { VmDefaults } from '../../config/vm-defaults.mts'
 import { listStorages, type StorageSummary } from '../../proxmox/list-storages.mts'
 import { storageFaults, type WantedStorage } from '../../site/require-storages.mts'
+import type { WorkVerdict } from '../../site/work-permissions.mts'
 import type { DoctorCheck } from '../check.mts'
 import { type Diagnosis, faultOf, ok } from '../diagnosis.mts'
-import { valueIn } from '../look.mts'
+import { lackedBelow, unseen } from '../hidden.mts'
+import { type Look, valueIn } from '../look.mts'
 import { lookInProxmox } from '../session.mts'
 
 const GIB = 2 ** 30
@@ -14,20 +16,30 @@ interface StorageFacts {
   node: string
   wanted: WantedStorage[]
   found: StorageSummary[]
+  permissions: Look<WorkVerdict>[]
 }
 
 /** Storages of the credentials and the config: there, active, with the content types they need, and with room. */
 export const storages: DoctorCheck<StorageFacts> = {
   area: 'storages',
-  look: ({ session, config, defaults }) =>
+  look: ({ session, config, defaults, permissions }) =>
     lookInProxmox(session, async ({ client, credentials: { node, storagePool } }) => ({
       identity: client.identity,
       node,
       wanted: wantedStorages(storagePool, valueIn(await config), valueIn(await defaults)),
       found: await listStorages(client, node),
+      permissions: await permissions,
     })),
-  judge: ({ identity, node, wanted, found }) => {
-    const faults = storageFaults({ identity }, node, wanted, found).map(error => faultOf('storages', error))
+  judge: ({ identity, node, wanted, found, permissions }) => {
+    const isHidden = ({ storage }: WantedStorage): boolean =>
+      !found.some(one => one.storage === storage) &&
+      lackedBelow(`/storage/${storage}`, permissions) !== undefined
+    const hidden = wanted.filter(isHidden).map(({ storage }) => storage)
+    const visible = wanted.filter(one => !isHidden(one))
+    const faults = [
+      ...storageFaults({ identity }, node, visible, found).map(error => faultOf('storages', error)),
+      ...(hidden.length > 0 ? [unseen('storages', 'a privilege', hidden)] : []),
+    ]
     const used = found.filter(({ storage }) => wanted.some(one => one.storage === storage))
     return [...faults, ...used.map(judgeRoom)]
   },

@@ -10,7 +10,7 @@ import {
 } from '../../templates/version.mts'
 import type { DoctorCheck } from '../check.mts'
 import { type Diagnosis, judgeLook, ok } from '../diagnosis.mts'
-import { hidden, hidesVms } from '../hidden-vms.mts'
+import { hidden, hidesVms } from '../hidden.mts'
 import { type Look, lookAt, valueIn } from '../look.mts'
 
 interface TemplateFacts {

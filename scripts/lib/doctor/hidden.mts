@@ -18,3 +18,16 @@ export function hidden(area: Area): Diagnosis {
   const what = 'not looked at: VM.Audit is missing, so VMs that are there may not be seen'
   return { area, level: 'unknown', what }
 }
+
+/** Finds a missing privilege on a path or below it. Without it Proxmox hides what is there. */
+export function lackedBelow(path: string, permissions: Look<WorkVerdict>[]): string | undefined {
+  const missing = permissions.flatMap(look => ('value' in look ? look.value.verdict.report.missing : []))
+  const lacked = missing.flatMap(({ add }) => add).find(({ path: on }) => `${on}/`.startsWith(`${path}/`))
+  return lacked?.privilege
+}
+
+/** Diagnosis for what Proxmox hides from the identity: the missing privilege is the fault, reported under permissions. */
+export function unseen(area: Area, privilege: string, names: string[]): Diagnosis {
+  const what = `not looked at: ${names.join(', ')}: ${privilege} is missing, so it may be there without being seen`
+  return { area, level: 'unknown', what }
+}
