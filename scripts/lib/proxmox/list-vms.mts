@@ -13,8 +13,14 @@ export interface VmSummary {
 
 /** GET /cluster/resources: the VMs of all nodes on which the identity has VM.Audit. Other VMs are missing silently. */
 export async function listVms(client: ProxmoxClient): Promise<VmSummary[]> {
-  const resources = await client.request<(VmSummary & { type: string })[]>('GET', '/cluster/resources', {
-    type: 'vm',
-  })
-  return resources.filter(resource => resource.type === 'qemu')
+  return (await listGuests(client)).filter(({ type }) => type === 'qemu')
+}
+
+/** Checks whether a container that the identity may see has the VMID. */
+export async function isContainer(client: ProxmoxClient, vmid: number): Promise<boolean> {
+  return (await listGuests(client)).some(guest => guest.type === 'lxc' && guest.vmid === vmid)
+}
+
+function listGuests(client: ProxmoxClient): Promise<(VmSummary & { type: string })[]> {
+  return client.request('GET', '/cluster/resources', { type: 'vm' })
 }

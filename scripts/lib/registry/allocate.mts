@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Address, contains, formatAddress, parseAddress } from '../config/addresses.mts'
 import type { Pool } from '../config/pools.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { type Entry, isVmName } from './entry.mts'
+import { type Entry, isVmName, withEvent } from './entry.mts'
 import type { Limits, WantedEntry } from './store.mts'
 
 /** Names, VMIDs and addresses of the living entries, as a store looks them up. */
@@ -55,12 +55,31 @@ function entryOf({ pool, ...about }: WantedEntry, vmid: number, address: string,
     id: randomUUID(),
     phase: 'reserved',
     vmid,
+    ...(about.vmid === undefined && { vmidPicked: true as const }),
     address,
     pool: pool.name,
     failure: null,
     createdAt: at,
     history,
   }
+}
+
+/**
+ * Entry for a VM whose reserved VMID another VM in Proxmox has: with another VMID and a new id. Name, address and expiry
+ * stay. Changes the cursors in place.
+ * @throws ProxmintError if every VMID is taken.
+ */
+export async function renumbered(
+  { revision: _, ...entry }: Entry,
+  limits: Limits,
+  held: Held,
+  cursors: Cursors,
+): Promise<Entry> {
+  const { now } = limits
+  const takenVmids = new Set([...limits.takenVmids, entry.vmid])
+  const vmid = await vmidFor({ vmid: undefined }, { ...limits, takenVmids }, held, cursors)
+  const begun = { ...entry, id: randomUUID(), vmid, failure: null, createdAt: now.toISOString() }
+  return withEvent(begun, `VMID ${entry.vmid} is taken in Proxmox by another VM: reserved ${vmid}`, now)
 }
 
 /** Adds the entries of this reservation to those that the store holds. */
@@ -89,7 +108,12 @@ async function requireName(name: string, held: Held): Promise<void> {
   }
 }
 
-async function vmidFor(wanted: WantedEntry, limits: Limits, held: Held, cursors: Cursors): Promise<number> {
+async function vmidFor(
+  wanted: Pick<WantedEntry, 'vmid'>,
+  limits: Limits,
+  held: Held,
+  cursors: Cursors,
+): Promise<number> {
   const [first, last] = limits.vmidRange
   if (wanted.vmid !== undefined) return requireVmid(wanted.vmid, limits, held)
   const picked = await pick(

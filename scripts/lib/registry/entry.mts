@@ -82,6 +82,8 @@ export interface Entry {
   id: string
   phase: Phase
   vmid: number
+  /** The registry picked the VMID, so it may pick another before the VM exists. Left out: a person chose it. */
+  vmidPicked?: true
   /** Name of the pool that the address is from. */
   pool: string
   /** Canonical notation, without a prefix length. */
@@ -135,6 +137,17 @@ export function movedTo(entry: Entry, version: string, design: VmDesign, at: Dat
   const { family, version: from } = entry.template!
   const moved = { ...entry, phase: 'reserved', design, failure: null, replaces: from } as const
   return withEvent({ ...moved, template: { family, version } }, `rebuild, from ${from} to ${version}`, at)
+}
+
+/** Entry that is given up because another VM in Proxmox has its VMID, with the reason for the archive. */
+export function neverMade(entry: Entry, at: Date): Entry {
+  const why = `given up: VMID ${entry.vmid} is taken in Proxmox by another VM`
+  return advance(withEvent(entry, why, at), 'destroyed', at)
+}
+
+/** Checks whether `neverMade` ended the entry: its VMID is not free. */
+export function isGivenUp({ history }: Entry): boolean {
+  return history.some(({ what }) => what.startsWith('given up: '))
 }
 
 /** Entry of a rebuild after its old VM was destroyed. */

@@ -15,6 +15,11 @@ export function idInMark(text: string): string | undefined {
   return [...text.matchAll(/Entry ([0-9a-f-]{36})\./g)].at(-1)?.[1]
 }
 
+/** Checks whether a VM has the mark of the entry in its description. @param config of the VM. */
+export function isMarked({ id }: Entry, config: Record<string, string | number>): boolean {
+  return String(config['description'] ?? '').includes(entryMark(id))
+}
+
 /** Checks by name and description whether a VM in Proxmox belongs to the entry. @param config of the VM. */
 export function isVmOf(entry: Entry, config: Record<string, string | number>): boolean {
   return differencesFrom(entry, config, undefined).length === 0
@@ -26,14 +31,15 @@ export function isVmOf(entry: Entry, config: Record<string, string | number>): b
  * @param siteTag a tag that the VM must have too; undefined: tags are not checked.
  */
 export function differencesFrom(
-  { name, id }: Entry,
+  entry: Entry,
   config: Record<string, string | number>,
   siteTag: string | undefined,
 ): string[] {
+  const { name, id } = entry
   const tags = String(config['tags'] ?? '').split(/[;, ]/)
   return [
     config['name'] === name ? '' : `its name is ${config['name'] ?? 'not set'}`,
-    String(config['description'] ?? '').includes(entryMark(id)) ? '' : `its notes lack "${entryMark(id)}"`,
+    isMarked(entry, config) ? '' : `its notes lack "${entryMark(id)}"`,
     siteTag === undefined || tags.includes(siteTag) ? '' : `it lacks the tag ${siteTag}`,
   ].filter(difference => difference !== '')
 }

@@ -46,6 +46,13 @@ export interface RegistryStore {
    *   `revise`. Nothing is changed then.
    */
   change(read: Entry, revise: (entry: Entry) => Entry): Promise<Entry>
+  /**
+   * Replaces a reserved entry by a new one with another VMID, in one commit: another VM in Proxmox has its VMID. Name,
+   * address and expiry stay; the old entry goes to the archive.
+   * @returns the new entry.
+   * @throws ProxmintError (locked) as `change`, (failed) if every VMID is taken.
+   */
+  renumber(entry: Entry, limits: Limits): Promise<Entry>
   /** Destroyed entries, oldest first. */
   listArchived(): Promise<Entry[]>
   /**

@@ -55,7 +55,9 @@ resource "proxmox_virtual_environment_vm" "this" {
     node_name    = var.template.node
     datastore_id = var.storage
     full         = true
-    retries      = 3
+    # With more than one try, the provider takes "already exists" of a later one for its own success. Then it would
+    # configure the VM that somebody else made with this VMID in the meantime.
+    retries = 1
   }
 
   cpu {

@@ -316,6 +316,39 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       expect(changed.map(({ purpose }) => purpose)).toEqual(names.map(() => 'changed'))
     })
 
+    test('gives a reserved VM another VMID in one commit, under a new id', async () => {
+      const old = await reserve('web-1')
+      await reserve('web-2')
+      const changed = await store.renumber(old, limits({ takenVmids: new Set([102]) }))
+      const { name, address, expiresAt, phase, token } = old
+      expect(changed).toMatchObject({ name, address, expiresAt, phase, token, vmid: 103 })
+      expect(changed.id).not.toBe(old.id)
+      await using other = await place.open().then(one => disposable(one))
+      expect(await other.store.find('web-1')).toEqual(changed)
+      expect(await other.store.listArchived()).toMatchObject([{ id: old.id, phase: 'destroyed', vmid: 100 }])
+      // What it had is free, what it has is not.
+      expect(await reserve('web-3', { vmid: 100 })).toMatchObject({ vmid: 100 })
+      expect(await failureOf(() => reserve('web-4', { vmid: 103 }))).toMatchObject({
+        message: 'VMID 103 belongs to web-1',
+      })
+    })
+
+    test('gives another VMID only to the entry as it was read', async () => {
+      const old = await reserve('web-1')
+      await destroy('web-1')
+      const anew = await reserve('web-1')
+      expect(await failureOf(() => store.renumber(old, limits()))).toMatchObject({ exitCode: 5 })
+      await using other = await place.open().then(one => disposable(one))
+      await changeEntry(other.store, 'web-1', one => advance(one, 'created', now))
+      expect(await failureOf(() => store.renumber(anew, limits()))).toMatchObject({ exitCode: 5 })
+      expect(await store.find('web-1')).toMatchObject({ id: anew.id, vmid: anew.vmid })
+    })
+
+    test('says which VMIDs it picked itself', async () => {
+      expect(await reserve('web-1')).toMatchObject({ vmidPicked: true })
+      expect(await reserve('web-2', { vmid: 200 })).not.toHaveProperty('vmidPicked')
+    })
+
     test('serves many at once from several stores', async () => {
       const stores = await Promise.all([1, 2, 3, 4].map(() => place.open()))
       const made = await Promise.all(

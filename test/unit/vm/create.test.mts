@@ -30,7 +30,7 @@ const create = (lost: AbortSignal) => {
 
 test('what failed is rolled back where that is wanted', async () => {
   const { message, facts } = await create(new AbortController().signal)
-  expect(message).toContain('VM 150 is not web-1')
+  expect(message).toContain('VMID 150 of web-1 is taken in Proxmox by another VM')
   expect(facts).toHaveProperty('rolled back')
   expect(await store.find('web-1')).toBeUndefined()
 })

@@ -144,12 +144,23 @@ test('one that is gone meanwhile is not said to be renewed', async () => {
   expect(results(await gc(true))).toEqual({ old: 'suspend: done', older: 'destroy: gone' })
 })
 
-test('of a VM that was never made, the VM that somebody else made under its number is left alone', async () => {
+test.each(['reserved', 'created', 'minted'] as const)(
+  'of a VM that is %s, the VM that somebody else made under its number is left alone',
+  async phase => {
+    await changeEntry(store, 'older', one => ({ ...one, phase }))
+    proxmox.vms.get(101)!.config = { name: 'db' }
+    expect(results(await gc(true))).toMatchObject({ older: 'destroy: done' })
+    expect([...proxmox.vms.keys()]).toContain(101)
+    expect(proxmox.changes.filter(change => change.includes('/101'))).toEqual([])
+    expect(await store.find('older')).toBeUndefined()
+  },
+)
+
+test('a VM that is reserved and was renamed in Proxmox is not taken for the VM of somebody else', async () => {
   await changeEntry(store, 'older', one => ({ ...one, phase: 'reserved' }))
-  proxmox.vms.get(101)!.config = { name: 'db' }
-  expect(results(await gc(true))).toMatchObject({ older: 'destroy: done' })
-  expect([...proxmox.vms.keys()]).toContain(101)
-  expect(await store.find('older')).toBeUndefined()
+  proxmox.vms.get(101)!.config['name'] = 'db'
+  expect(results(await gc(true))).toMatchObject({ older: 'destroy: failed' })
+  expect(await store.find('older')).toMatchObject({ failure: { step: 'destroy' } })
 })
 
 describe('the user-data of a VM that was never made, in a file', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { neverMade } from '../../../scripts/lib/vm/plan/reserve.mts'
+import { neverMade } from '../../../scripts/lib/registry/entry.mts'
 import { entry, now } from '../registry/entries.mts'
 
 test('the archive says why there never was a VM of a reservation', () => {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { whileHeld } from '../../run/lock.mts'
-import { allocate } from '../allocate.mts'
+import { allocate, renumbered } from '../allocate.mts'
 import { conflictsOf } from '../check.mts'
+import { neverMade } from '../entry.mts'
 import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
 import type { RegistryStore } from '../store.mts'
 import {
@@ -91,6 +92,14 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
         const changed = revised(read, state.entries.get(read.name), own, revise)
         const change: Change = changed.phase === 'destroyed' ? { archive: [changed] } : { put: [changed] }
         return { change, result: changed }
+      }),
+    renumber: (read, limits) =>
+      commit(async state => {
+        const cursors = { ...state.cursors }
+        const living = state.entries.get(read.name)
+        const ended = revised(read, living, own, one => neverMade(one, limits.now))
+        const begun = await renumbered(living!, limits, heldBy(state), cursors)
+        return { change: { put: [begun], archive: [ended], cursors }, result: begun }
       }),
     listArchived: () =>
       inTurn(async () => {

@@ -50,6 +50,8 @@ export function applyRecord(state: RegistryState, { serial, put, archive, cursor
 }
 
 export function putEntry(state: RegistryState, entry: Entry): void {
+  const before = state.entries.get(entry.name)
+  if (before !== undefined) state.nameOfVmid.delete(before.vmid)
   state.entries.set(entry.name, entry)
   state.nameOfVmid.set(entry.vmid, entry.name)
   state.nameOfAddress.set(entry.address, entry.name)

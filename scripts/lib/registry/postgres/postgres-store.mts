@@ -2,11 +2,11 @@ import type { PoolClient } from 'pg'
 import { formatAddress } from '../../config/addresses.mts'
 import { registryDatabase } from '../../config/registry.mts'
 import { type Database, openDatabase } from '../../database/postgres.mts'
-import { allocate, type Cursors, type Held } from '../allocate.mts'
+import { allocate, type Cursors, type Held, renumbered } from '../allocate.mts'
 import { conflictsOf } from '../check.mts'
-import type { Entry } from '../entry.mts'
+import { type Entry, neverMade } from '../entry.mts'
 import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
-import type { RegistryStore } from '../store.mts'
+import type { Limits, RegistryStore } from '../store.mts'
 import { exclusively } from './exclusively.mts'
 import { ensureTables, lockRegistry } from './schema.mts'
 
@@ -52,6 +52,12 @@ function storeOn(database: Database, url: string): RegistryStore {
       noteOwn(own, entry)
       return entry
     },
+    renumber: (read, limits) =>
+      database.transaction(async client => {
+        const { ended, begun } = await renumber(client, read, own, limits)
+        for (const entry of [ended, begun]) noteOwn(own, entry)
+        return begun
+      }),
     listArchived: () => select(database, 'SELECT entry FROM proxmint_archive ORDER BY id', []),
     add: (entries, archived) =>
       database.transaction(async client => {
@@ -77,11 +83,7 @@ async function change(
   revise: (entry: Entry) => Entry,
 ): Promise<Entry> {
   const { name } = read
-  const { rows } = await client.query<{ entry: Entry }>(
-    'SELECT entry FROM proxmint_entries WHERE name = $1 FOR UPDATE',
-    [name],
-  )
-  const changed = revised(read, rows[0]?.entry, own, revise)
+  const changed = revised(read, await lockEntry(client, name), own, revise)
   if (changed.phase === 'destroyed') {
     await client.query('DELETE FROM proxmint_entries WHERE name = $1', [name])
     await archive(client, [changed])
@@ -89,6 +91,34 @@ async function change(
     await client.query('UPDATE proxmint_entries SET entry = $2 WHERE name = $1', [name, changed])
   }
   return changed
+}
+
+/** Reads an entry, which no other transaction changes until this one ends. */
+async function lockEntry(client: PoolClient, name: string): Promise<Entry | undefined> {
+  const { rows } = await client.query<{ entry: Entry }>(
+    'SELECT entry FROM proxmint_entries WHERE name = $1 FOR UPDATE',
+    [name],
+  )
+  return rows[0]?.entry
+}
+
+async function renumber(
+  client: PoolClient,
+  read: Entry,
+  own: OwnRevisions,
+  limits: Limits,
+): Promise<{ ended: Entry; begun: Entry }> {
+  await lockRegistry(client)
+  const cursors = await readCursors(client)
+  const living = await lockEntry(client, read.name)
+  const ended = revised(read, living, own, one => neverMade(one, limits.now))
+  const begun = await renumbered(living!, limits, heldIn(client), cursors)
+  await client.query('UPDATE proxmint_entries SET vmid = $2, entry = $3 WHERE name = $1', [
+    ...[read.name, begun.vmid, begun],
+  ])
+  await archive(client, [ended])
+  await writeCursors(client, cursors)
+  return { ended, begun }
 }
 
 async function select(database: Database, sql: string, values: unknown[]): Promise<Entry[]> {

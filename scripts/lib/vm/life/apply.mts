@@ -10,6 +10,7 @@ import { type VmContext, withVmLock } from '../context.mts'
 import { requireNotRevoked } from '../look/outdated.mts'
 import { withKeysOfToday } from '../plan/logins.mts'
 import { converge } from '../stack/converge.mts'
+import { reservedElsewhere } from './collision.mts'
 import { removeReplaced } from './destroy.mts'
 import { resumable } from './failure.mts'
 import { isUnfinished, takeStep } from './steps.mts'
@@ -44,11 +45,25 @@ export async function finishVm(name: string, context: VmContext, onFailure: OnFa
   while (isUnfinished(entry)) {
     const before = entry
     const step = before.replaces === undefined ? takeStep : removeReplaced
-    entry = await step(before, context).catch(async error => {
-      throw await onFailure((await context.store.find(name)) ?? before, error)
-    })
+    entry = await step(before, context).catch(error => afterFailure(before, error, context, onFailure))
   }
   return { entry, did: 'made' }
+}
+
+/** Goes on with another VMID if another VM has the reserved one. @throws the result of `onFailure` otherwise. */
+async function afterFailure(
+  before: Entry,
+  error: unknown,
+  context: VmContext,
+  onFailure: OnFailure,
+): Promise<Entry> {
+  const { name } = before
+  let failure = error
+  const elsewhere = await reservedElsewhere(name, context).catch(collision => {
+    failure = collision
+  })
+  if (elsewhere !== undefined) return elsewhere
+  throw await onFailure((await context.store.find(name)) ?? before, failure)
 }
 
 /**

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { contains, parseAddress } from '../../config/addresses.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { issuers } from '../../credential/issuer.mts'
-import type { Entry } from '../../registry/entry.mts'
+import { type Entry, isGivenUp } from '../../registry/entry.mts'
 import { readPredecessor } from '../../registry/predecessor.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import type { RegistryStore } from '../../registry/store.mts'
@@ -123,8 +123,14 @@ const onVms: Record<string, Verb> = {
     const vm = wordAfterVerb({ name }, args, 'a name')
     await confirm(await requireEntry(store, vm), 'destroy', args, signal)
     const entry = await destroyVm(vm, await openContext(store, site, signal))
-    return { document: entry, text: `${vm} is destroyed; VMID ${entry.vmid} and ${entry.address} are free` }
+    return { document: entry, text: destroyedText(entry) }
   },
+}
+
+function destroyedText(entry: Entry): string {
+  const { name: vm, vmid, address } = entry
+  if (!isGivenUp(entry)) return `${vm} is destroyed; VMID ${vmid} and ${address} are free`
+  return `${vm} is given up, and ${address} is free; VMID ${vmid} belongs to another VM, which was left alone`
 }
 
 /** Runs one verb. */

@@ -1,4 +1,4 @@
-import { type Entry, type Phase, wasActive } from '../../registry/entry.mts'
+import { type Entry, isGivenUp, type Phase, wasActive } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
@@ -78,11 +78,11 @@ async function giveUp(entry: Entry, error: unknown, context: VmContext, rollback
   if (!rollback || hasBooted || !(error instanceof ProxmintError)) return resumable(entry, error)
   // Ctrl-C ended the step, not what takes it back.
   const signal = new AbortController().signal
-  await removeVm({ ...context, signal }, entry)
+  const removed = await removeVm({ ...context, signal }, entry)
   return new ProxmintError(error.message, {
     facts: {
       ...error.facts,
-      'rolled back': `VM ${entry.vmid}, ${entry.address} and the name are free again`,
+      'rolled back': `${isGivenUp(removed) ? '' : `VM ${entry.vmid}, `}${entry.address} and the name are free again`,
     },
     hint: error.hint,
     cause: error,

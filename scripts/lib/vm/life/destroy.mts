@@ -3,7 +3,7 @@ import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listNodes } from '../../proxmox/list-nodes.mts'
 import { stopVm } from '../../proxmox/stop-vm.mts'
 import { waitForTask } from '../../proxmox/task.mts'
-import { advance, cleared, type Entry, wasMade } from '../../registry/entry.mts'
+import { advance, cleared, type Entry, neverMade, type Phase, wasMade } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { ProxmintError } from '../../run/errors.mts'
@@ -30,6 +30,20 @@ export async function destroyVm(name: string, unlocked: VmContext): Promise<Entr
   })
 }
 
+/** The phases before the first boot. */
+const NEVER_RAN: Phase[] = ['reserved', 'created', 'minted']
+
+/** Gives up a VM that never ran and whose VMID another VM has. A state in a backend is emptied; Proxmox is not asked. */
+async function giveUp(connection: Connection, entry: Entry, signal: AbortSignal): Promise<void> {
+  const { name, vmid } = entry
+  say(`VM ${vmid} is not ${name}: another VM has the VMID; it is left alone, and ${name} is given up`)
+  if (entry.design === null || (await connection.site.backend()).type === 'local') return
+  const folder = await writeFolderToDestroy(connection.site, entry)
+  await withTerraform(connection, { entry, folder }, signal, async terraform => {
+    if (await terraform.knowsAnything()) await terraform.forget()
+  })
+}
+
 /**
  * Destroys a VM whose lock the caller holds. Its folder goes first: once the entry is gone, nobody would look for it.
  */
@@ -38,18 +52,24 @@ export async function removeVm(
   entry: Entry,
 ): Promise<Entry> {
   const { name } = entry
-  await notingFailure(store, entry, 'destroy', async () => {
+  const isOther = await notingFailure(store, entry, 'destroy', async () => {
     const sight = await lookAtVm(connection, entry)
-    // A VM that somebody else made under this number, before ours was made, is left alone.
-    if (entry.phase !== 'reserved') requireOwnVm(entry, sight)
-    if (sight.differences.length === 0) await removeFromProxmox(connection, entry, sight.vm, signal)
+    // Somebody else made a VM with this VMID before ours ran: it is left alone.
+    const isOther = sight.isForeign && NEVER_RAN.includes(entry.phase)
+    if (isOther) await giveUp(connection, entry, signal)
+    else {
+      requireOwnVm(entry, sight)
+      await removeFromProxmox(connection, entry, sight.vm, signal)
+    }
     checkpoint('vm-destroyed')
     await removeUserData(connection, entry)
     await removeVmFolder(name, entry.id, connection)
     checkpoint('vm-folder-removed')
+    return isOther
   })
   const token = await expireToken(entry, issuer)
-  const destroyed = await store.change(entry, one => advance({ ...one, token }, 'destroyed', new Date()))
+  const end = isOther ? neverMade : (one: Entry, at: Date) => advance(one, 'destroyed', at)
+  const destroyed = await store.change(entry, one => end({ ...one, token }, new Date()))
   checkpoint('vm-forgotten')
   return destroyed
 }

@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { mintsBeforeBoot } from '../../credential/vm-token.mts'
 import { advance, type Entry, type Phase } from '../../registry/entry.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
+import { messageOf } from '../../run/errors.mts'
+import { say } from '../../run/progress.mts'
 import type { VmContext } from '../context.mts'
+import { requireMade } from '../look/locate.mts'
 import { converge } from '../stack/converge.mts'
 import { notingFailure } from './failure.mts'
 import { bootVm } from './power.mts'
@@ -18,6 +22,12 @@ interface Step {
 const create: Step = { name: 'create', next: 'created', reached: 'vm-created', act: createOff }
 const mint: Step = { name: 'mint', next: 'minted', reached: 'vm-minted', act: mintToken }
 const boot: Step = { name: 'boot', next: 'active', reached: 'vm-active', act: bootVm }
+
+/** The provider must not repeat a clone: it would take a VM of somebody else's for the result of its first try. */
+const CREATE_TRIES = 3
+const RETRY_MS = 10_000
+/** A lock or worker of Proxmox was not to be had in time, or a gateway before it had no answer. */
+const BUSY = /error cloning VM:[\s\S]*(got timeout|got no worker upid|HTTP 5(02|03|04|95|96) )/
 
 /** Names the step that takes a VM to its next phase; undefined where no step is left. */
 function stepOf(entry: Entry): Step | undefined {
@@ -46,7 +56,17 @@ export async function takeStep(entry: Entry, context: VmContext): Promise<Entry>
   return advanced
 }
 
-/** Makes the VM, powered off. */
-async function createOff(entry: Entry, context: VmContext): Promise<undefined> {
-  await converge(entry, { started: false, intent: 'create', step: 'create' }, context)
+/** Makes the VM, powered off. A clone that Proxmox was too busy for is tried again. */
+async function createOff(before: Entry, context: VmContext): Promise<undefined> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const { entry } = await converge(before, { started: false, intent: 'create', step: 'create' }, context)
+      await requireMade(context.connection, entry)
+      return undefined
+    } catch (error) {
+      if (tries === CREATE_TRIES || context.signal.aborted || !BUSY.test(messageOf(error))) throw error
+      say(`Proxmox is too busy to clone ${before.name}: trying again in ${RETRY_MS / 1000} s`)
+      await sleep(RETRY_MS)
+    }
+  }
 }

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { findVmStatus, type VmStatus } from '../../proxmox/get-vm-status.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
-import { listVms } from '../../proxmox/list-vms.mts'
+import { isContainer, listVms } from '../../proxmox/list-vms.mts'
 import { type Entry, withEvent } from '../../registry/entry.mts'
-import { differencesFrom } from '../../registry/identity.mts'
+import { differencesFrom, isMarked } from '../../registry/identity.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import { ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
@@ -15,17 +15,26 @@ export interface LocatedVm {
   node: string
   vmid: number
   status: VmStatus['status']
+  /** Flag `protection`: Proxmox deletes neither the VM nor its disks. */
+  isProtected: boolean
+  /** Lock in the config, such as `backup` or `migrate`; undefined if there is none. */
+  lock: string | undefined
 }
 
 /** The VM that Proxmox has under the VMID of an entry, and how it differs from the entry. */
 interface VmSight {
-  /** Undefined only where Proxmox confirms that nobody has the VMID. */
+  /** Undefined if Proxmox confirms that nobody has the VMID, or that a container has it. */
   vm: LocatedVm | undefined
   /** Why it is not the VM of the entry, a phrase each; empty where it is. */
   differences: string[]
   /** Its config with the changes that wait for its next start; undefined if there is no VM. */
   config: VmConfig | undefined
+  /** Whether it is another VM: its notes lack the id of the entry. */
+  isForeign: boolean
 }
+
+const NO_VM: VmSight = { vm: undefined, differences: [], isForeign: false, config: undefined }
+const CONTAINER: VmSight = { ...NO_VM, differences: ['it is a container'], isForeign: true }
 
 /**
  * Locates the VM of an entry and compares VMID, name, entry id and, once it is made, the tag of the site.
@@ -41,6 +50,19 @@ export async function locateVm(connection: Connection, entry: Entry): Promise<Lo
 /** @throws ProxmintError where somebody else's VM has the VMID of the entry. */
 export function requireOwnVm(entry: Entry, { differences }: VmSight): void {
   if (differences.length > 0) throw foreign(entry, differences)
+}
+
+/**
+ * Checks that the VM that was just made is the entry's: the plan was made before somebody else may have taken the VMID.
+ * @throws ProxmintError if it is another VM, or not there.
+ */
+export async function requireMade(connection: Connection, entry: Entry): Promise<void> {
+  const sight = await lookAtVm(connection, { ...entry, phase: 'created' })
+  requireOwnVm(entry, sight)
+  if (sight.vm !== undefined) return
+  throw new ProxmintError(`VM ${entry.vmid} of ${entry.name} is not there after it was made`, {
+    hint: `see its tasks in Proxmox; to make it again: zx scripts/apply.mts ${entry.name}`,
+  })
 }
 
 /**
@@ -70,14 +92,13 @@ export async function recordNode(
   await store.change(entry, one => withEvent({ ...one, node: vm.node }, what, new Date()))
 }
 
-const NO_VM: VmSight = { vm: undefined, differences: [], config: undefined }
-
 /** Looks at whatever VM has the VMID of the entry. @throws ProxmintError where it cannot be seen. */
 export async function lookAtVm(connection: Connection, entry: Entry): Promise<VmSight> {
   const { client, config } = connection
   const seen = (await listVms(client)).find(vm => vm.vmid === entry.vmid)
   if (seen === undefined) {
     if (await isVmidFree(client, entry.vmid)) return NO_VM
+    if (await isContainer(client, entry.vmid)) return CONTAINER
     throw notSeen(entry)
   }
   const vm = { node: seen.node, vmid: entry.vmid }
@@ -87,10 +108,16 @@ export async function lookAtVm(connection: Connection, entry: Entry): Promise<Vm
   const site = entry.phase === 'reserved' ? undefined : `proxmint-${config.site}`
   const found = await getVmConfig(client, vm)
   return {
-    vm: { ...vm, status: status.status },
+    vm: { ...vm, status: status.status, ...barriersOf(found) },
     differences: differencesFrom(entry, found, site),
+    isForeign: !isMarked(entry, found),
     config: found,
   }
+}
+
+/** Reads from a config what keeps Proxmox from deleting or stopping a VM. */
+function barriersOf({ protection, lock }: VmConfig): Pick<LocatedVm, 'isProtected' | 'lock'> {
+  return { isProtected: Number(protection ?? 0) === 1, lock: lock === undefined ? undefined : String(lock) }
 }
 
 /** Waits for the end of a clone: Proxmox finishes it also when its run died, and the VM has no name before. */

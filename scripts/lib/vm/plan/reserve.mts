@@ -1,6 +1,6 @@
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listVms } from '../../proxmox/list-vms.mts'
-import { advance, type Entry, type VmDesign, withEvent } from '../../registry/entry.mts'
+import { type Entry, neverMade, type VmDesign } from '../../registry/entry.mts'
 import { requireNode } from '../../site/require-node.mts'
 import { requireStorages, type WantedStorage } from '../../site/require-storages.mts'
 import type { VmContext } from '../context.mts'
@@ -53,12 +53,6 @@ function storagesFor({ storage, cloudInit }: VmDesign): WantedStorage[] {
     { storage, contents: ['images'], setBy: 'proxmox_storage_pool in the credentials' },
     { storage: cloudInit.storage, contents: [content], setBy: '`cloud_init.storage` in config/vm.yaml' },
   ]
-}
-
-/** Gives up an entry, with the reason for the archive: there never was a VM of it. */
-export function neverMade(entry: Entry, at: Date): Entry {
-  const why = `given up: VMID ${entry.vmid} is taken in Proxmox by another VM`
-  return advance(withEvent(entry, why, at), 'destroyed', at)
 }
 
 /** @throws ProxmintError (usage) for a node that is not in the cluster. */
