@@ -21,7 +21,7 @@ export async function createSite(lab: Lab, site: keyof typeof POOLS): Promise<Vm
   const vms = await createVmWorkspace(lab, async ({ folder, edit }) => {
     await edit('config/proxmint.yaml', 'site: test', `site: ${site}`)
     const pool = `{ addresses: ${POOLS[site]}, prefix: 24, gateway: 192.168.122.1 }`
-    await writeFile(join(folder, 'config/vm.yaml'), `ssh_authorized_keys: [${KEY}]\n`)
+    await writeFile(join(folder, 'config/vm.yaml'), `cloud_init: { ssh_authorized_keys: [${KEY}] }\n`)
     await writeFile(join(folder, 'config/db.yaml'), `pools:\n  default: ${pool}\n`)
   })
   await mkdir(join(vms.workspace.folder, 'vms'), { recursive: true })

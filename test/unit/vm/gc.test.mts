@@ -86,7 +86,8 @@ describe('a VM is looked at once', () => {
 
   test('to suspend it', async () => {
     await suspendVm((await store.find('old'))!, context)
-    expect(asked()).toEqual(look(100))
+    // Once before the phase is written, and once more before it is stopped.
+    expect(asked()).toEqual([...look(100), ...look(100)])
   })
 
   test('to destroy it; then Proxmox is asked whether its number is free', async () => {
@@ -188,6 +189,39 @@ describe('the user-data of a VM that was never made, in a file', () => {
   test('on a node that left the cluster is not asked for', async () => {
     expect(await destroy({ ownFile: true }, 'pve9')).toEqual([])
   })
+})
+
+describe('a VM that somebody protected or locked in Proxmox is left alone', () => {
+  test.each([
+    ['protection', { protection: 1 }, 'is protected in Proxmox', 'on pve: qm set 10N --protection 0'],
+    ['a backup', { lock: 'backup' }, 'is locked in Proxmox (backup)', 'on pve: qm unlock 10N'],
+    ['a migration', { lock: 'migrate' }, 'is locked in Proxmox (migrate)', 'on pve: qm unlock 10N'],
+  ])('by %s', async (_, barrier, why, command) => {
+    for (const vmid of [100, 101]) Object.assign(proxmox.vms.get(vmid)!.config, barrier)
+    const outcomes = await gc(true)
+    expect(results(outcomes)).toEqual({ old: 'suspend: failed', older: 'destroy: failed' })
+    expect(gcExitCode(outcomes, context.signal)).toBe(7)
+    expect(outcomes[1]!.error).toContain(why)
+    expect(proxmox.changes).toEqual([])
+    expect(await store.find('old')).toMatchObject({ phase: 'active', failure: { step: 'suspend' } })
+    expect(await store.find('older')).toMatchObject({ phase: 'suspended', failure: { step: 'destroy' } })
+    const refused = await failureOf(() => destroyVm('older', context))
+    expect(refused).toMatchObject({ hint: expect.stringContaining(command.replace('10N', '101')) })
+    expect(proxmox.changes).toEqual([])
+  })
+})
+
+test('suspend stops the VM that is there after the phase was written, not another', async () => {
+  const entries = { ...context, store: { ...store } }
+  entries.store.change = async (read, revise) => {
+    const changed = await store.change(read, revise)
+    proxmox.vms.set(100, { node: 'pve', status: 'running', config: { name: 'db' } })
+    return changed
+  }
+  const failure = await failureOf(async () => suspendVm((await store.find('old'))!, entries))
+  expect(failure).toMatchObject({ message: expect.stringContaining('VM 100 is not old') })
+  expect(proxmox.vms.get(100)!.status).toBe('running')
+  expect(proxmox.changes).toEqual([])
 })
 
 describe('defects of the predecessor that must not return', () => {

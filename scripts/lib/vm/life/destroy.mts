@@ -11,6 +11,7 @@ import { say } from '../../run/progress.mts'
 import { type Connection, cleaningOf } from '../../site/connect.mts'
 import { removeVolume } from '../../site/remove-leftovers.mts'
 import { type VmContext, withVmLock } from '../context.mts'
+import { requireNoBarrier } from '../look/barriers.mts'
 import { type LocatedVm, locateVm, lookAtVm, requireOwnVm } from '../look/locate.mts'
 import { userDataFile, writeFolderToDestroy } from '../stack/folder.mts'
 import { removeVmFolder } from '../stack/remove-folder.mts'
@@ -91,7 +92,7 @@ export async function removeReplaced(entry: Entry, { store, connection, signal }
 /**
  * Removes the VM by Terraform, and by the API where no state has it, and asks Proxmox whether its VMID is free then.
  * @param found as it was just located.
- * @throws ProxmintError where the VM is still there afterwards.
+ * @throws ProxmintError as `requireNoBarrier`, before anything is stopped; also if the VM is still there afterwards.
  */
 async function removeFromProxmox(
   connection: Connection,
@@ -100,11 +101,13 @@ async function removeFromProxmox(
   signal: AbortSignal,
 ): Promise<void> {
   const isGone = () => isVmidFree(connection.client, entry.vmid)
+  requireNoBarrier(entry.name, found)
   let left = found
   if (entry.design !== null) {
     await destroyByTerraform(connection, entry, signal)
     if (await isGone()) return
     left = await locateVm(connection, entry)
+    requireNoBarrier(entry.name, left)
   }
   if (left === undefined) return
   await destroyByApi(connection, left)

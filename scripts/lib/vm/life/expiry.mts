@@ -7,6 +7,7 @@ import { counted } from '../../run/counted.mts'
 import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { type VmContext, withVmLock } from '../context.mts'
+import { requireNoBarrier } from '../look/barriers.mts'
 import { locateVm } from '../look/locate.mts'
 import { noteFailure, notingFailure, resumable } from './failure.mts'
 import { bootVm, shutDown } from './power.mts'
@@ -42,13 +43,16 @@ export async function extendVm(
 
 /**
  * Powers an active VM off. The phase is written first: a run that dies in between leaves a suspended entry whose VM
- * runs, and the next `gc` stops it. The caller holds the VM's lock.
+ * runs, and the next `gc` stops it. Then the VM is looked at again: somebody may have replaced it meanwhile. The caller
+ * holds the VM's lock.
+ * @throws ProxmintError as `requireNoBarrier`; the VM stays active then.
  */
 export async function suspendVm(entry: Entry, { store, connection }: VmContext): Promise<Entry> {
-  const vm = await locateVm(connection, entry)
+  const locate = () => locateVm(connection, entry)
+  await notingFailure(store, entry, 'suspend', async () => requireNoBarrier(entry.name, await locate()))
   const suspended = await store.change(entry, one => advance(one, 'suspended', new Date()))
   checkpoint('vm-suspended')
-  await notingFailure(store, suspended, 'suspend', () => shutDown(vm, connection))
+  await notingFailure(store, suspended, 'suspend', async () => shutDown(entry, await locate(), connection))
   return suspended
 }
 

@@ -9,6 +9,7 @@ import { checkpoint } from '../../run/checkpoint.mts'
 import { withProgress } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
+import { requireNoBarrier } from '../look/barriers.mts'
 import { followVm, type LocatedVm, locateVm } from '../look/locate.mts'
 import { verifyVm } from '../look/verify.mts'
 import { converge } from '../stack/converge.mts'
@@ -42,16 +43,22 @@ function verify(entry: Entry, { connection, signal }: VmContext): Promise<void> 
 /** Locates the VM of a suspended entry and powers it off. */
 export async function powerOff(entry: Entry, context: VmContext): Promise<void> {
   await notingFailure(context.store, entry, 'suspend', async () =>
-    shutDown(await locateVm(context.connection, entry), context.connection),
+    shutDown(entry, await locateVm(context.connection, entry), context.connection),
   )
 }
 
 /**
  * Shuts a VM down and keeps a restart of its node from starting it again.
- * @param vm undefined where there is none any more: nothing is done.
+ * @param vm as it was just located; undefined if there is none any more: nothing is done.
+ * @throws ProxmintError as `requireNoBarrier`.
  */
-export async function shutDown(vm: LocatedVm | undefined, connection: Connection): Promise<void> {
+export async function shutDown(
+  { name }: Entry,
+  vm: LocatedVm | undefined,
+  connection: Connection,
+): Promise<void> {
   if (vm === undefined) return
+  requireNoBarrier(name, vm)
   const { client } = connection
   await updateVmConfig(client, vm, { onboot: 0 })
   if (vm.status === 'stopped') return

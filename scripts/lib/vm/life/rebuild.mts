@@ -6,6 +6,7 @@ import { say } from '../../run/progress.mts'
 import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../../templates/version.mts'
 import { type VmContext, withVmLock } from '../context.mts'
+import { requireNoBarrier } from '../look/barriers.mts'
 import { followVm, recordNode } from '../look/locate.mts'
 import { requireWebPackage } from '../plan/access.mts'
 import { copyFor, currentVersion } from '../plan/design.mts'
@@ -44,6 +45,7 @@ async function decide(found: Entry, version: TemplateVersion, context: VmContext
   const { store, connection } = context
   const { name } = found
   const { vm, entry } = await followVm(connection, found)
+  requireNoBarrier(name, vm)
   const template = copyFor(version, entry.node!)
   const before = requireDesign(entry)
   const cpuType = before.cpuType ?? (await connection.site.vmDefaults()).cpuType
