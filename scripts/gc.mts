@@ -22,10 +22,9 @@ await runMain({
     const execute = args.flag('execute')
     const { collectGarbage, formatGc, gcExitCode, gcOptions } = await import('./lib/vm/life/gc.mts')
     const { withVms } = await import('./lib/vm/open.mts')
-    const { openSite } = await import('./lib/site/site.mts')
-    const site = openSite()
-    const options = await gcOptions(site, execute, graceDays)
-    const outcomes = await withVms(name, signal, context => collectGarbage(options, context), [], site)
+    const outcomes = await withVms(name, signal, async context =>
+      collectGarbage(await gcOptions(context, execute, graceDays), context),
+    )
     return printAnswer(args, {
       document: outcomes,
       text: formatGc(outcomes, execute),

@@ -20,12 +20,18 @@ const KEY = `ssh-ed25519 ${Buffer.from('\0\0\0\x0bssh-ed25519\0\0\0 '.padEnd(51,
 export async function createSite(lab: Lab, site: keyof typeof POOLS): Promise<VmWorkspace> {
   const vms = await createVmWorkspace(lab, async ({ folder, edit }) => {
     await edit('config/proxmint.yaml', 'site: test', `site: ${site}`)
-    const pool = `{ addresses: ${POOLS[site]}, prefix: 24, gateway: 192.168.122.1 }`
     await writeFile(join(folder, 'config/vm.yaml'), `cloud_init: { ssh_authorized_keys: [${KEY}] }\n`)
-    await writeFile(join(folder, 'config/db.yaml'), `pools:\n  default: ${pool}\n`)
   })
+  await useVmids(vms, site, [200, 899])
   await mkdir(join(vms.workspace.folder, 'vms'), { recursive: true })
   return vms
+}
+
+/** Lets a site reserve the VMIDs of a range, from its first on. */
+async function useVmids({ workspace }: VmWorkspace, site: keyof typeof POOLS, range: [number, number]) {
+  const pool = `{ addresses: ${POOLS[site]}, prefix: 24, gateway: 192.168.122.1 }`
+  const text = `vmid_range: [${range.join(', ')}]\npools:\n  default: ${pool}\n`
+  await writeFile(join(workspace.folder, 'config/db.yaml'), text)
 }
 
 /** Options of a VM that is cloned from the base VM. */
@@ -86,24 +92,27 @@ export async function expectOwn(lab: Lab, entry: Entry, site: string): Promise<v
   })
 }
 
-/**
- * Has two sites create a VM at the same moment, and destroys both.
- * @returns whether both had reserved one VMID.
- */
-export async function createAtOnce(lab: Lab, [north, south]: [VmWorkspace, VmWorkspace], round: number) {
-  const names = [`n-${round}`, `s-${round}`] as const
-  const create = (site: VmWorkspace, name: string) => site.json('vm', 'create', name, ...FROM_BASE)
-  const [a, b]: Entry[] = await Promise.all([create(north, names[0]), create(south, names[1])])
-  expect(a!.vmid).not.toBe(b!.vmid)
-  expect(a!.address).not.toBe(b!.address)
-  await expectOwn(lab, a!, 'north')
-  await expectOwn(lab, b!, 'south')
-  await Promise.all([
-    north.json('vm', 'destroy', names[0], '--yes'),
-    south.json('vm', 'destroy', names[1], '--yes'),
-  ])
-  expect((await listVms(rootClient(lab))).filter(({ vmid }) => vmid === a!.vmid || vmid === b!.vmid)).toEqual(
-    [],
+/** Has two sites reserve one VMID and make their VMs at the same moment: one gets another VMID. Both are destroyed then. */
+export async function createAtOnce(lab: Lab, north: VmWorkspace, south: VmWorkspace, round: number) {
+  const sites = [
+    { vms: north, site: 'north', name: `n-${round}` },
+    { vms: south, site: 'south', name: `s-${round}` },
+  ] as const
+  const first = 1000 + 10 * round
+  const reserved = await Promise.all(
+    sites.map(async ({ vms, site, name }) => {
+      await useVmids(vms, site, [first, first + 9])
+      const entry: Entry = await vms.json('vm', 'create', name, ...FROM_BASE.slice(0, 2))
+      return entry.vmid
+    }),
   )
-  return [a!, b!].some(({ history }) => history.some(({ what }) => what.includes('is taken in Proxmox')))
+  expect(reserved).toEqual([first, first])
+  const made = await Promise.all(
+    sites.map(async ({ vms, name }): Promise<Entry> => (await vms.json('apply', name))[0].entry),
+  )
+  expect(made.map(({ vmid }) => vmid).sort()).toEqual([first, first + 1])
+  expect(new Set(made.map(({ address }) => address)).size).toBe(2)
+  for (const [index, { site }] of sites.entries()) await expectOwn(lab, made[index]!, site)
+  await Promise.all(sites.map(({ vms, name }) => vms.json('vm', 'destroy', name, '--yes')))
+  expect((await listVms(rootClient(lab))).filter(({ vmid }) => vmid >= 1000 && vmid < 9000)).toEqual([])
 }

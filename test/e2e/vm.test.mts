@@ -207,6 +207,17 @@ describe.sequential('the life of a VM', () => {
     expect(await power()).toBe('running')
   })
 
+  test('gc refuses a clock that is a month ahead of the other, whichever is wrong', async () => {
+    for (const days of [31, -31]) {
+      await lab.faults.set([{ fault: 'clock-skew', seconds: days * 86_400 }])
+      const refused = await vms.run('gc', ['--execute'])
+      await lab.faults.clear()
+      expect(refused.stderr).toContain('differ by more than 5 minutes')
+      expect(refused.code).toBe(1)
+    }
+    expect(await power()).toBe('running')
+  })
+
   test('gc suspends what expired; no apply wakes it, and neither does its node', async () => {
     expect(await vms.json('gc', '--execute')).toMatchObject([{ due: 'suspend', result: 'done' }])
     expect(await vms.json('vm', 'list', '--phase', 'active')).toEqual([])

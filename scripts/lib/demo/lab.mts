@@ -55,7 +55,7 @@ export function labConfig({ imagesUrl }: Lab): string {
 }
 
 /** Shows a command, runs it and waits for its end. @throws ProxmintError when it ends otherwise than expected. */
-type Shell = (...typed: Parameters<typeof command>) => Promise<void>
+export type Shell = (...typed: Parameters<typeof command>) => Promise<void>
 
 /** A shell of the demonstration: in the lab's network, in the workspace, with the user's own streams. */
 export function shell(

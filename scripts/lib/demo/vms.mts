@@ -6,12 +6,22 @@ import { listVms } from '../proxmox/list-vms.mts'
 import { openFileStore } from '../registry/file/file-store.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { readLockfile } from '../templates/lockfile.mts'
-import { type Demo, inLab, type Step, shell } from './lab.mts'
+import { type Demo, inLab, type Shell, type Step, shell } from './lab.mts'
 
 /** Alice and Bob of the lab's chain; its first account owns the contract. */
 const [alice, bob] = labAccounts(3).slice(1)
 const verifier = resolve(import.meta.dirname, '../../../test/e2e/chain/demo-logins.mts')
-const dayEnv = (days: number) => ({ PROXMINT_TEST_DAYS_LATER: String(days) })
+
+/** Moves the clocks of the lab and of the commands of `work` ahead: nobody can wait for a month. */
+async function inDays(demo: Demo, days: number, work: ($: Shell) => Promise<unknown>): Promise<void> {
+  const clock = new URL(`moved-clock.mts?days=${days}`, import.meta.url)
+  await demo.lab.faults.set([{ fault: 'clock-skew', seconds: days * 24 * 60 * 60 }])
+  try {
+    await work(shell(demo, { env: { NODE_OPTIONS: `--import=${clock.href}` } }))
+  } finally {
+    await demo.lab.faults.clear()
+  }
+}
 
 /** Two VMs from their first day to the end of one of them, each opened by its owner's wallet. */
 export async function demonstrateVms(demo: Demo, step: Step): Promise<void> {
@@ -39,13 +49,15 @@ export async function demonstrateVms(demo: Demo, step: Step): Promise<void> {
   )
   await step('extend one VM; a month later gc suspends the other', async () => {
     await $`zx scripts/vm.mts extend shop --days 90`
-    await shell(demo, { env: dayEnv(31) })`zx scripts/gc.mts --execute`
-    await $`zx scripts/vm.mts list`
+    await inDays(demo, 31, async $ => {
+      await $`zx scripts/gc.mts --execute`
+      await $`zx scripts/vm.mts list`
+    })
   })
   await step('resume it; another month later gc suspends it, and destroys it after the grace', async () => {
-    await $`zx scripts/vm.mts resume wiki --days 30`
-    await shell(demo, { env: dayEnv(61) })`zx scripts/gc.mts --execute`
-    await shell(demo, { env: dayEnv(65) })`zx scripts/gc.mts --execute`
+    await inDays(demo, 32, $ => $`zx scripts/vm.mts resume wiki --days 30`)
+    await inDays(demo, 63, $ => $`zx scripts/gc.mts --execute`)
+    await inDays(demo, 67, $ => $`zx scripts/gc.mts --execute`)
   })
   await step('registry, folders, Proxmox and chain agree', async () => {
     await $`zx scripts/reconcile.mts`

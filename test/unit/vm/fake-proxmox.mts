@@ -44,7 +44,7 @@ export function fakeProxmox(vms: Record<number, FakeVm>): FakeProxmox {
     url: 'https://pve:8006/api2/json',
     request,
     upload: () => Promise.reject(new Error('nothing is uploaded here')),
-    time: async () => undefined,
+    time: async () => new Date(),
   }
   const config = { site: 'test', taskTimeoutSeconds: 5, stateDir: '/nonexistent' }
   return Object.assign(fake, { connection: { site: openSite(), client, config } as unknown as Connection })

@@ -1,4 +1,4 @@
-import type { ProxmoxClient } from '../../proxmox/client.mts'
+import { measureSkew } from '../../proxmox/clock.mts'
 import type { DoctorCheck } from '../check.mts'
 import { ok } from '../diagnosis.mts'
 import { lookInProxmox } from '../session.mts'
@@ -20,11 +20,4 @@ export const clock: DoctorCheck<number | undefined> = {
       'on whichever is wrong: timedatectl set-ntp true (tickets, certificates and expiry go by the clock)'
     return [{ area, level: 'fault', what, fix }]
   },
-}
-
-/** Proxmox reports whole seconds: on average half of one has passed. */
-async function measureSkew(client: ProxmoxClient): Promise<number | undefined> {
-  const before = Date.now()
-  const theirs = await client.time()
-  return theirs === undefined ? undefined : theirs.getTime() + 500 - (before + Date.now()) / 2
 }

@@ -6,6 +6,7 @@ import { checkpoint } from '../../run/checkpoint.mts'
 import { counted } from '../../run/counted.mts'
 import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { requireClock } from '../../site/require-clock.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNoBarrier } from '../look/barriers.mts'
 import { locateVm } from '../look/locate.mts'
@@ -62,12 +63,12 @@ export async function suspendVm(entry: Entry, { store, connection }: VmContext):
  */
 export async function resumeVm(name: string, days: number | undefined, unlocked: VmContext): Promise<Entry> {
   return withVmLock(unlocked, name, 'vm resume', async context => {
-    const { store, issuer } = context
+    const { store, issuer, connection } = context
+    const now = await requireClock(connection)
     const found = await requireEntry(store, name)
     if (found.phase !== 'suspended') throw notSuspended(found)
-    const entry =
-      days === undefined ? found : await store.change(found, one => extended(one, days, new Date()))
-    if (isExpired(entry, new Date())) throw expired(entry)
+    const entry = days === undefined ? found : await store.change(found, one => extended(one, days, now()))
+    if (isExpired(entry, now())) throw expired(entry)
     try {
       await bootVm(entry, context)
     } catch (error) {

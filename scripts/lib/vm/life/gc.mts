@@ -5,7 +5,7 @@ import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, messageOf } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
 import { formatTable } from '../../run/table.mts'
-import type { Site } from '../../site/site.mts'
+import { requireClock } from '../../site/require-clock.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { removeVm } from './destroy.mts'
 import { suspendVm } from './expiry.mts'
@@ -21,18 +21,20 @@ interface GcOptions {
   now: () => Date
 }
 
-/** Reads the options of a run. @param graceDays default: those of config/db.yaml. */
+/**
+ * Opens the options of a run, with Proxmox's clock.
+ * @param graceDays default: those of config/db.yaml.
+ * @throws ProxmintError as `requireClock`.
+ */
 export async function gcOptions(
-  site: Pick<Site, 'pools'>,
+  { connection }: VmContext,
   execute: boolean,
   graceDays: number | undefined,
 ): Promise<GcOptions> {
-  const later = Number(process.env['PROXMINT_TEST_DAYS_LATER'] ?? 0) * DAY_MS
   return {
     execute,
-    graceDays: graceDays ?? (await site.pools()).graceDays,
-    // Tests and the demonstration cannot wait for a month.
-    now: () => new Date(Date.now() + later),
+    graceDays: graceDays ?? (await connection.site.pools()).graceDays,
+    now: await requireClock(connection),
   }
 }
 
