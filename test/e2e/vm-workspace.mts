@@ -17,7 +17,7 @@ export interface VmWorkspace extends AsyncDisposable {
   /** Runs a command about VMs; the provider keeps host keys in the home folder, and every lab has another. */
   run(name: string, args: string[], env?: NodeJS.ProcessEnv): Promise<ExecResult>
   /** The same without waiting for its end. */
-  start(name: string, args: string[]): Started
+  start(name: string, args: string[], env?: Record<string, string>): Started
   /** The same with `--json`: what it printed. Fails where the command does. */
   // biome-ignore lint/suspicious/noExplicitAny: what a command printed
   json(name: string, ...args: string[]): Promise<any>
@@ -47,7 +47,7 @@ export async function createVmWorkspace(
   return {
     workspace,
     run,
-    start: (name, args) => workspace.start(name, args, home),
+    start: (name, args, env) => workspace.start(name, args, { ...home, ...env }),
     async json(name, ...args) {
       const { code, stdout, stderr } = await run(name, [...args, '--json'])
       expect(code, stderr).toBe(0)

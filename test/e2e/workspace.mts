@@ -2,8 +2,10 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createLab, type ExecResult, type Lab, type LabOptions } from '../../lab/create.mts'
 import { type ProxmoxClient, passwordClient } from '../../scripts/lib/proxmox/client.mts'
+import { isStopped } from '../stopped.mts'
 
 export const repository = resolve(import.meta.dirname, '../..')
 
@@ -26,7 +28,9 @@ export interface Workspace extends AsyncDisposable {
 export interface Started {
   ended: Promise<ExecResult>
   /** Signals the command itself, as a terminal or an administrator does. */
-  signal(name: 'SIGINT' | 'SIGKILL'): void
+  signal(name: 'SIGINT' | 'SIGKILL' | 'SIGCONT'): void
+  /** Waits until the process is stopped, as by PROXMINT_TEST_STOP_AT. Fails if it ends before. */
+  untilStopped(): Promise<void>
 }
 
 /** A lab whose tasks end at once, with the Debian image. */
@@ -83,7 +87,17 @@ function start(lab: Lab, args: string[], cwd: string, env: Record<string, string
     output.stderr += chunk
   })
   const ended = new Promise<ExecResult>(resolve => child.on('close', code => resolve({ code, ...output })))
-  return { ended, signal: name => void child.kill(name) }
+  let isOver = false
+  void ended.then(() => {
+    isOver = true
+  })
+  const untilStopped = async (): Promise<void> => {
+    while (!(await isStopped(child.pid!))) {
+      if (isOver) throw new Error(`it ended before it was stopped: ${output.stderr}`)
+      await sleep(20)
+    }
+  }
+  return { ended, signal: name => void child.kill(name), untilStopped }
 }
 
 function labConfig({ imagesUrl }: Lab, [first, last]: [number, number]): string {
