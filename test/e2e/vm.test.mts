@@ -361,6 +361,25 @@ describe.sequential('the state of a VM that runs', () => {
     expect(await vms.json('apply', 'a-1')).toMatchObject([{ did: 'nothing' }])
   })
 
+  test.each([
+    ['cut in the middle', (text: string) => text.slice(0, text.length / 2)],
+    ['overwritten', () => 'garbage\n'],
+  ])('is not needed to destroy it: %s', async (what, damage) => {
+    await vms.json('vm', 'create', 'c-1', '--apply')
+    const whole = await readFile(state('c-1'), 'utf8')
+    await writeFile(state('c-1'), damage(whole))
+    const { id } = (await vms.registry.find('c-1'))!
+    const refused = await vms.run('apply', ['c-1'])
+    expect(refused.stderr).toContain('the state of the VM is damaged: vms/NAME/terraform.tfstate')
+    expect(refused.code).toBe(1)
+    const destroyed = await vms.run('vm', ['destroy', 'c-1', '--yes'])
+    expect(destroyed.code, destroyed.stderr).toBe(0)
+    expect(await vms.registry.find('c-1')).toBeUndefined()
+    expect((await vms.left()).filter(one => one.includes('c-1'))).toEqual([])
+    const kept = join(vms.workspace.stateDir, 'broken-states', `c-1-${id}.tfstate`)
+    expect(await readFile(kept, 'utf8'), what).toBe(damage(whole))
+  })
+
   test('is given up with a node that left the cluster', async () => {
     const text = await readFile(state('a-1'), 'utf8')
     await writeFile(state('a-1'), text.replaceAll('"node_name": "pve"', '"node_name": "pve9"'))

@@ -3,7 +3,27 @@ export function hintForFailure(stderr: string): string | undefined {
   return KNOWN.find(([pattern]) => pattern.test(stderr))?.[1]
 }
 
+/** Words of OpenTofu and Terraform for a state that was cut short, overwritten or written by a newer version. */
+export const UNREADABLE_STATE =
+  /Unsupported state file format|(Error|Failed) (to )?(read|load)(ing)? (the |local )?state|resource .* from state/i
+
 const KNOWN: [pattern: RegExp, hint: string][] = [
+  [
+    // Before the lock of the state, which cannot be written then either.
+    /no space left on device|disk quota exceeded/i,
+    'a disk is full: free some space where the folder vms/ is, and in the folder for temporary files; then run this again',
+  ],
+  [
+    UNREADABLE_STATE,
+    'the state of the VM is damaged: vms/NAME/terraform.tfstate, or its copy in the backend. The VM itself is unchanged. ' +
+      'Put back a backup of the state (`terraform.tfstate.backup` beside it is the one before the last change), and run ' +
+      'this again. `vm destroy` works without it',
+  ],
+  [
+    /VM is locked \(\S+\)/,
+    'an operation of Proxmox works on the VM, or was interrupted: wait for its task to end. If no task runs any more, on ' +
+      'the node of the VM: qm unlock VMID',
+  ],
   [
     // The provider keeps the host keys of nodes in the home folder, as ssh does.
     /REMOTE HOST IDENTIFICATION HAS CHANGED/,

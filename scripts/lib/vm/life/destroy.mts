@@ -13,8 +13,9 @@ import { removeVolume } from '../../site/remove-leftovers.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNoBarrier } from '../look/barriers.mts'
 import { type LocatedVm, locateVm, lookAtVm, requireOwnVm } from '../look/locate.mts'
+import { withoutState } from '../stack/broken-state.mts'
 import { userDataFile, writeFolderToDestroy } from '../stack/folder.mts'
-import { removeVmFolder } from '../stack/remove-folder.mts'
+import { entryOfFolder, removeVmFolder } from '../stack/remove-folder.mts'
 import { withTerraform } from '../stack/terraform-run.mts'
 import { notingFailure } from './failure.mts'
 import { expireToken } from './token.mts'
@@ -38,8 +39,12 @@ const NEVER_RAN: Phase[] = ['reserved', 'created', 'minted']
 async function giveUp(connection: Connection, entry: Entry, signal: AbortSignal): Promise<void> {
   const { name, vmid } = entry
   say(`VM ${vmid} is not ${name}: another VM has the VMID; it is left alone, and ${name} is given up`)
-  if (entry.design === null || (await connection.site.backend()).type === 'local') return
+  if (entry.design === null) return
+  const hasState = (await connection.site.backend()).type !== 'local'
+  // A run that died after it took another VMID left the folder of the entry before.
+  if (!hasState && [undefined, entry.id].includes(await entryOfFolder(name))) return
   const folder = await writeFolderToDestroy(connection.site, entry)
+  if (!hasState) return
   await withTerraform(connection, { entry, folder }, signal, async terraform => {
     if (await terraform.knowsAnything()) await terraform.forget()
   })
@@ -104,7 +109,7 @@ async function removeFromProxmox(
   requireNoBarrier(entry.name, found)
   let left = found
   if (entry.design !== null) {
-    await destroyByTerraform(connection, entry, signal)
+    await destroyByTerraform(connection, entry, signal).catch(error => withoutState(entry, error, connection))
     if (await isGone()) return
     left = await locateVm(connection, entry)
     requireNoBarrier(entry.name, left)
