@@ -48,5 +48,8 @@ export const REBUILD_CHECKPOINTS = ['vm-rebuild-decided', 'vm-rebuild-cleared']
 /** A change of `templates.lock.json` or `reservations.json`: it is written beside the file, and not renamed yet. */
 export const FILE_CHECKPOINTS = ['file-written']
 
+/** `registry restore --replace`: prepared beside the registry; in its place, and the former files are still there. */
+export const RESTORE_CHECKPOINTS = ['registry-prepared', 'registry-replaced']
+
 /** A transaction: nothing is signed; signed and stored; sent; its receipt was seen. */
 export const MINT_CHECKPOINTS = ['mint-unsigned', 'mint-stored', 'mint-sent', 'mint-mined']

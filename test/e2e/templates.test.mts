@@ -169,7 +169,10 @@ describe.sequential('versions of debian', () => {
 
   test('prune keeps what a VM of the registry was promised', async () => {
     const folder = join(workspace.stateDir, 'registry')
-    onTestFinished(() => rm(folder, { recursive: true }))
+    onTestFinished(async () => {
+      await rm(folder, { recursive: true })
+      await rm(`${folder}.last`)
+    })
     const store = await openFileStore({ folder, purpose: 'a test' })
     await store.add([promisedVm({ family: 'debian', version: names[0]! })], [])
     await store.close()

@@ -11,10 +11,10 @@ export interface Held {
   /** Name of the entry that has the VMID. */
   ownerOfVmid(vmid: number): Promise<string | undefined>
   ownerOfAddress(address: string): Promise<string | undefined>
-  /** Taken VMIDs from `first` to `last`. */
-  vmidsBetween(first: number, last: number): Promise<ReadonlySet<number>>
-  /** Taken addresses from `first` to `last`, in canonical notation. */
-  addressesBetween(first: Address, last: Address): Promise<ReadonlySet<string>>
+  /** Tells which VMIDs from `first` to `last` are taken. */
+  vmidsBetween(first: number, last: number): Promise<(vmid: number) => boolean>
+  /** Tells which addresses from `first` to `last` are taken, in canonical notation. */
+  addressesBetween(first: Address, last: Address): Promise<(address: string) => boolean>
 }
 
 /**
@@ -89,10 +89,14 @@ function withEntries(held: Held, entries: Entry[]): Held {
     hasName: async name => entries.some(entry => entry.name === name) || held.hasName(name),
     ownerOfVmid: async vmid => find(entry => entry.vmid === vmid) ?? held.ownerOfVmid(vmid),
     ownerOfAddress: async address => find(entry => entry.address === address) ?? held.ownerOfAddress(address),
-    vmidsBetween: async (first, last) =>
-      new Set([...(await held.vmidsBetween(first, last)), ...entries.map(({ vmid }) => vmid)]),
-    addressesBetween: async (first, last) =>
-      new Set([...(await held.addressesBetween(first, last)), ...entries.map(({ address }) => address)]),
+    vmidsBetween: async (first, last) => {
+      const isTaken = await held.vmidsBetween(first, last)
+      return vmid => isTaken(vmid) || entries.some(entry => entry.vmid === vmid)
+    },
+    addressesBetween: async (first, last) => {
+      const isTaken = await held.addressesBetween(first, last)
+      return address => isTaken(address) || entries.some(entry => entry.address === address)
+    },
   }
 }
 
@@ -120,8 +124,8 @@ async function vmidFor(
     { first: BigInt(first), last: BigInt(last) },
     cursors[VMID_CURSOR],
     async (from, to) => {
-      const taken = await held.vmidsBetween(Number(from), Number(to))
-      return number => taken.has(Number(number)) || limits.takenVmids.has(Number(number))
+      const isTaken = await held.vmidsBetween(Number(from), Number(to))
+      return number => isTaken(Number(number)) || limits.takenVmids.has(Number(number))
     },
   )
   if (picked === undefined) {
@@ -152,8 +156,8 @@ async function addressFor(wanted: WantedEntry, held: Held, cursors: Cursors): Pr
   const { family } = pool.range
   const text = (value: bigint): string => formatAddress({ family, value })
   const picked = await pick(pool.range, cursors[pool.name], async (from, to) => {
-    const taken = await held.addressesBetween({ family, value: from }, { family, value: to })
-    return value => [taken, pool.reserved].some(set => set.has(text(value)))
+    const isTaken = await held.addressesBetween({ family, value: from }, { family, value: to })
+    return value => isTaken(text(value)) || pool.reserved.has(text(value))
   })
   if (picked === undefined) {
     throw new ProxmintError(`every address of the pool ${pool.name} is taken`, {

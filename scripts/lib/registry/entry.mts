@@ -1,5 +1,6 @@
 import type { AttributesOf, OptionsWith } from '../config/vm-option-types.mts'
 import { VM_OPTIONS } from '../config/vm-options.mts'
+import { ProxmintError } from '../run/errors.mts'
 
 /** `destroyed` entries are in the archive: their name, VMID and address are free again. */
 export const phases = ['reserved', 'created', 'minted', 'active', 'suspended', 'destroyed'] as const
@@ -119,6 +120,14 @@ const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 /** Checks a name. It is also a host name and a folder name: one DNS label in lower case. */
 export function isVmName(text: string): boolean {
   return HOST_NAME.test(text)
+}
+
+/** Checks an entry that was read. Its name becomes a part of paths. @throws ProxmintError */
+export function requireVmName({ name }: Entry): void {
+  if (typeof name === 'string' && isVmName(name)) return
+  throw new ProxmintError(`the registry holds an entry whose name is ${JSON.stringify(name)}`, {
+    hint: 'nothing was changed; restore a backup: zx scripts/registry.mts restore FILE --replace',
+  })
 }
 
 /** Entry in its next phase. The failure of an earlier attempt is removed. */

@@ -147,7 +147,7 @@ export const scenes: Scene[] = [
       run('zx scripts/vm.mts destroy web-1', 'web-1 is destroyed', {
         fill: { 'destroy web-1': 'destroy web-1 --yes' },
       }),
-      run('zx scripts/registry.mts restore FILE', /1 VM/, {
+      run('zx scripts/registry.mts restore FILE --replace', /1 VM/, {
         before: forgetRegistry,
         fill: { FILE: 'registry.json' },
       }),

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { appendFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, open as openFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
@@ -9,7 +9,7 @@ import {
   type Generation,
   openGeneration,
 } from '../../../scripts/lib/registry/file/generation.mts'
-import { moveRegistryAside } from '../../../scripts/lib/registry/file/move-aside.mts'
+import { replaceRegistry } from '../../../scripts/lib/registry/file/replace.mts'
 import type { JournalRecord } from '../../../scripts/lib/registry/file/state.mts'
 import { encodeLine } from '../../../scripts/lib/registry/file/state.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
@@ -174,14 +174,45 @@ test("the folder is its owner's alone, and the one around it as others are", asy
   expect(modes.map(mode => mode & 0o777)).toEqual([0o777 & ~process.umask(), 0o700])
 })
 
-test('a run that has a registry open when it is moved aside does not go on in the old one', async () => {
+test('a run that has a registry open when it is replaced does not go on in the old one', async () => {
   folder = join(folder, 'registry')
   store = open()
   await reserve('web-1')
-  const movedTo = await moveRegistryAside(folder, 'test')
+  const movedTo = await replaceRegistry(folder, 'test', { entries: [entry('old')], archived: [] })
   await reserve('web-2')
-  expect(await names()).toEqual(['web-2'])
+  expect(await names()).toEqual(['old', 'web-2'])
   expect(await names(openFileStore({ folder: movedTo!, purpose: 'test' }))).toEqual(['web-1'])
+})
+
+test('a commit that a restore overtook before it was acknowledged is made in the restored registry', async () => {
+  folder = join(folder, 'registry')
+  store = open()
+  await reserve('web-1')
+  const slow = await generation()
+  const late = record(slow, { put: [entry('late')] })
+  // The restore comes between the write of the line and its acknowledgement.
+  const handle = await openFile(journal(), 'a+')
+  const { datasync } = handle
+  handle.datasync = async () => {
+    await replaceRegistry(folder, 'test', { entries: [entry('old')], archived: [] })
+    return datasync.call(handle)
+  }
+  slow.journal = handle
+  expect(await append(slow, late)).toBe(false)
+  expect(await names()).toEqual(['old'])
+})
+
+test('archives of before a restore do not count, also while they are still there', async () => {
+  store = open(1)
+  await reserve('gone')
+  await changeEntry(store, 'gone', one => ({ ...one, phase: 'destroyed' }))
+  await reserve('web-1')
+  const archive = (await readdir(folder)).find(name => name.startsWith('archive-'))!
+  const text = await readFile(join(folder, archive))
+  const movedTo = await replaceRegistry(folder, 'test', { entries: [], archived: [entry('kept')] })
+  onTestFinished(() => rm(movedTo!, { recursive: true }))
+  await writeFile(join(folder, archive), text)
+  expect((await open().listArchived()).map(({ name }) => name)).toEqual(['kept'])
 })
 
 test('a folder that cannot be made says so', async () => {

@@ -8,6 +8,7 @@ import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
 import type { RegistryStore } from '../store.mts'
 import {
   append,
+  closeGeneration,
   finishSealed,
   type Generation,
   openGeneration,
@@ -28,8 +29,10 @@ interface FileStoreOptions {
 type Change = Partial<Pick<JournalRecord, 'put' | 'archive' | 'cursors'>>
 type Decide<T> = (state: RegistryState) => Promise<{ change: Change; result: T }>
 
-/** Tries of a commit. Another writer is faster only if this run has lost its lock, so one try is nearly always enough. */
-const MAX_TRIES = 5
+/** Tries of a commit without the lock: the first record of a serial counts, so it is not needed. */
+const FREE_TRIES = 4
+/** Tries with the lock, after conflicts. It keeps most other writers away. */
+const LOCKED_TRIES = 100
 
 /** Opens the registry in a folder. The folder must be on a local file system, where appending is atomic. */
 export function openFileStore(options: FileStoreOptions): RegistryStore {
@@ -43,31 +46,36 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
   const refresh = async (): Promise<Generation> => {
     if (generation !== undefined) await readTail(generation)
     if (generation === undefined || generation.sealed || generation.replaced) {
-      await generation?.journal?.close()
+      await closeGeneration(generation)
+      generation = undefined
       generation = await openGeneration(folder)
     }
     return generation
   }
 
-  /** Runs `decide` on the state under the lock, and commits its change. */
-  const commit = <T,>(decide: Decide<T>): Promise<T> =>
-    withRegistryLock(folder, 'registry', options.purpose, () => inTurn(() => commitOnce(decide)))
+  /** Runs `decide` on the state and commits its change. If other writers are faster, it is called again. */
+  const commit = async <T,>(decide: Decide<T>): Promise<T> => {
+    const done = await inTurn(() => commitWithin(FREE_TRIES, decide))
+    if (done !== undefined) return done.result
+    return withRegistryLock(folder, 'registry', options.purpose, async () => {
+      const locked = await inTurn(() => commitWithin(LOCKED_TRIES, decide))
+      if (locked !== undefined) return locked.result
+      throw tooBusy(folder)
+    })
+  }
 
-  const commitOnce = async <T,>(decide: Decide<T>): Promise<T> => {
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
+  const commitWithin = async <T,>(most: number, decide: Decide<T>): Promise<{ result: T } | undefined> => {
+    for (let tries = 0; tries < most; tries++) {
       const current = await writable(refresh)
       const { change, result } = await decide(current.state)
       const record = recordOf(current.state, change)
       if (await append(current, record)) {
         for (const entry of [...record.put, ...record.archive]) noteOwn(own, entry)
         await compactIfLong(current, options)
-        return result
+        return { result }
       }
     }
-    throw new ProxmintError(`other runs changed ${folder} ${MAX_TRIES} times while this run held its lock`, {
-      hint: 'the lock was lost each time: check if the machine sleeps, or if the folder is on a network file system',
-      exitCode: exitCodes.locked,
-    })
+    return undefined
   }
 
   return {
@@ -120,10 +128,17 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
     },
     close: () =>
       inTurn(async () => {
-        await generation?.journal?.close()
+        await closeGeneration(generation)
         generation = undefined
       }),
   }
+}
+
+function tooBusy(folder: string): ProxmintError {
+  return new ProxmintError(`other runs were faster ${LOCKED_TRIES} times at changing ${folder}`, {
+    hint: 'nothing was changed; run the command again when fewer runs work at once',
+    exitCode: exitCodes.locked,
+  })
 }
 
 /** Makes a queue that runs one piece of work after the other, even if one fails. */

@@ -1,8 +1,7 @@
 /** State of the file store, and the lines of its files. */
 import { crc32 } from 'node:zlib'
-import { formatAddress } from '../../config/addresses.mts'
 import type { Cursors, Held } from '../allocate.mts'
-import type { Entry } from '../entry.mts'
+import { type Entry, requireVmName } from '../entry.mts'
 
 /** Changes of one commit: a line of the journal. */
 export interface JournalRecord {
@@ -27,6 +26,8 @@ export interface RegistryState {
   nameOfAddress: Map<string, string>
   /** Entries that were archived since the last snapshot. */
   archived: Entry[]
+  /** Archives of lower numbers are those of the registry before a restore. */
+  archivesFrom: number
   cursors: Cursors
 }
 
@@ -37,6 +38,7 @@ export function emptyState(): RegistryState {
     nameOfVmid: new Map(),
     nameOfAddress: new Map(),
     archived: [],
+    archivesFrom: 0,
     cursors: {},
   }
 }
@@ -49,7 +51,9 @@ export function applyRecord(state: RegistryState, { serial, put, archive, cursor
   state.serial = serial
 }
 
+/** @throws ProxmintError for a name that would lead out of the folder of a VM. */
 export function putEntry(state: RegistryState, entry: Entry): void {
+  requireVmName(entry)
   const before = state.entries.get(entry.name)
   if (before !== undefined) state.nameOfVmid.delete(before.vmid)
   state.entries.set(entry.name, entry)
@@ -73,19 +77,17 @@ export function heldBy(state: RegistryState): Held {
     hasName: async name => state.entries.has(name),
     ownerOfVmid: async vmid => state.nameOfVmid.get(vmid),
     ownerOfAddress: async address => state.nameOfAddress.get(address),
-    vmidsBetween: async (first, last) => {
-      const all = Array.from({ length: last - first + 1 }, (_, index) => first + index)
-      return new Set(all.filter(vmid => state.nameOfVmid.has(vmid)))
-    },
-    addressesBetween: async ({ family, value: first }, { value: last }) => {
-      const taken = new Set<string>()
-      for (let value = first; value <= last; value++) {
-        const address = formatAddress({ family, value })
-        if (state.nameOfAddress.has(address)) taken.add(address)
-      }
-      return taken
-    },
+    vmidsBetween: async () => vmid => state.nameOfVmid.has(vmid),
+    addressesBetween: async () => address => state.nameOfAddress.has(address),
   }
+}
+
+/** End of a line that a later writer found cut short. No record ends so. */
+export const TORN_END = ' #torn'
+
+/** Checks whether a line holds nothing: a later writer found it cut short, or only ended it. */
+export function isTornLine(line: string): boolean {
+  return line === '' || line.endsWith(TORN_END)
 }
 
 /** Formats a line of a registry file: CRC-32 of the JSON in eight hexadecimal digits, a space, the JSON. */

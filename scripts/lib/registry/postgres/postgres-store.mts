@@ -4,7 +4,7 @@ import { registryDatabase } from '../../config/registry.mts'
 import { type Database, openDatabase } from '../../database/postgres.mts'
 import { allocate, type Cursors, type Held, renumbered } from '../allocate.mts'
 import { conflictsOf } from '../check.mts'
-import { type Entry, neverMade } from '../entry.mts'
+import { type Entry, neverMade, requireVmName } from '../entry.mts'
 import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
 import type { Limits, RegistryStore } from '../store.mts'
 import { exclusively } from './exclusively.mts'
@@ -123,6 +123,7 @@ async function renumber(
 
 async function select(database: Database, sql: string, values: unknown[]): Promise<Entry[]> {
   const rows = await database.query<{ entry: Entry }>(sql, values)
+  for (const { entry } of rows) requireVmName(entry)
   return rows.map(({ entry }) => entry)
 }
 
@@ -160,14 +161,16 @@ function heldIn(client: PoolClient): Held {
         'SELECT vmid FROM proxmint_entries WHERE vmid BETWEEN $1 AND $2',
         [first, last],
       )
-      return new Set(rows.map(({ vmid }) => vmid))
+      const taken = new Set(rows.map(({ vmid }) => vmid))
+      return vmid => taken.has(vmid)
     },
     addressesBetween: async (first, last) => {
       const { rows } = await client.query<{ address: string }>(
         `SELECT entry->>'address' AS address FROM proxmint_entries WHERE address BETWEEN $1::inet AND $2::inet`,
         [formatAddress(first), formatAddress(last)],
       )
-      return new Set(rows.map(({ address }) => address))
+      const taken = new Set(rows.map(({ address }) => address))
+      return address => taken.has(address)
     },
   }
 }
