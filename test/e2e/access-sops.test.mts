@@ -14,14 +14,14 @@ const run = promisify(execFile)
 const [account] = labAccounts(1)
 
 /** Encrypted for an identity of its own, which SOPS_AGE_KEY_FILE names until the test ends. */
-async function encrypted(content: string): Promise<string> {
+async function encrypted(content: string, ...rule: string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'proxmint-signer-'))
   const [identity, file] = [join(folder, 'identity'), join(folder, 'signer.enc.yaml')]
   const [sops, age] = await Promise.all([requireTool('sops'), requireTool('age')])
   await run(join(dirname(age.file), 'age-keygen'), ['-o', identity])
   const recipient = /public key: (age1\w+)/.exec(await readFile(identity, 'utf8'))![1]!
   await writeFile(file, content)
-  await run(sops.file, ['--encrypt', '--age', recipient, '--in-place', file], { cwd: folder })
+  await run(sops.file, ['--encrypt', '--age', recipient, ...rule, '--in-place', file], { cwd: folder })
   const before = process.env['SOPS_AGE_KEY_FILE']
   process.env['SOPS_AGE_KEY_FILE'] = identity
   onTestFinished(async () => {
@@ -53,4 +53,16 @@ test('a SOPS file without it is refused, and what it needs is told', async () =>
     message: `${file} holds no private key`,
     hint: expect.stringContaining('signer_private_key'),
   })
+})
+
+test('a key that SOPS left in the clear is refused, and not shown', async () => {
+  const key = account!.privateKey
+  const file = await encrypted(`signer_private_key: "${key}"\n`, '--encrypted-regex', '^(data|stringData)$')
+  const failure = await failureOf(() => loadSigner(file, {}))
+  expect(failure).toMatchObject({
+    exitCode: 4,
+    message: `SOPS leaves signer_private_key in the clear in ${file}`,
+    facts: { rule: expect.stringContaining('encrypted_regex: ^(data|stringData)$') },
+  })
+  expect(JSON.stringify(failure)).not.toContain(key.slice(2))
 })

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ExecResult, Lab } from '../../lab/create.mts'
 import { exitCodes } from '../../scripts/lib/run/errors.mts'
@@ -207,6 +207,92 @@ test('an age identity whose file is not there', async () => {
       'hint: put your copy of it there, or name another file in SOPS_AGE_KEY_FILE; without a copy, make one with age-keygen and ask someone who can open the credentials to add its recipient',
       '',
     ].join('\n'),
+  })
+})
+
+describe('rules of .sops.yaml as GitOps users have them', () => {
+  const recipientOf = async (folder: string): Promise<string> =>
+    /public key: (age1\w+)/.exec(await readFile(join(folder, 'age-identity.txt'), 'utf8'))![1]!
+  const FLUX = 'encrypted_regex: ^(data|stringData)$'
+  const secret = (): string => lab.tokenEnv['PROXMOX_TOKEN']!
+
+  /** A workspace with an identity and these rules; `RECIPIENT` stands for it. */
+  async function withRules(rules: string): Promise<Workspace> {
+    const other = await createWorkspace(lab)
+    const age = await requireTool('age')
+    const made = await run(other, [join(dirname(age.file), 'age-keygen'), '-o', 'age-identity.txt'])
+    expect(made).toMatchObject({ code: 0 })
+    await writeFile(
+      join(other.folder, '.sops.yaml'),
+      rules.replaceAll('RECIPIENT', await recipientOf(other.folder)),
+    )
+    return other
+  }
+
+  test('a token in the clear is refused at every load, and the fix mends it', async () => {
+    await using other = await withRules(`creation_rules:\n  - ${FLUX}\n    age: RECIPIENT\n`)
+    const sops = await requireTool('sops')
+    await writeFile(join(other.folder, standardFile), JSON.stringify(labCredentials(lab)))
+    expect(await run(other, [sops.file, 'encrypt', '--in-place', standardFile])).toMatchObject({ code: 0 })
+    expect(await readFile(join(other.folder, standardFile), 'utf8')).toContain(secret())
+    const env = sopsEnvironment(other)
+    for (const [name, args] of [
+      ['credentials', ['check']],
+      ['credentials', ['export']],
+      ['build', ['debian']],
+    ] as const) {
+      const { code, stdout, stderr } = await zxOutside(other, name, [...args], { env })
+      expect({ code, stdout }).toEqual({ code: exitCodes.denied, stdout: '' })
+      expect(stderr).toContain(
+        `error: SOPS leaves proxmox_token_secret and proxmox_password in the clear in ${standardFile}\n  rule: ${FLUX} (.sops.yaml, line 2)\n`,
+      )
+      expect(stderr).toContain('if the file was ever pushed, make new ones')
+      expect(stderr).not.toContain(secret())
+    }
+    const recipient = await recipientOf(other.folder)
+    const rule = `  - path_regex: secrets/.*\\.enc\\.yaml$\n    age: ${recipient}\n`
+    await other.edit('.sops.yaml', 'creation_rules:\n', `creation_rules:\n${rule}`)
+    const again = `"$0" decrypt --in-place ${standardFile} && "$0" encrypt --in-place ${standardFile}`
+    const environment = `SOPS_AGE_KEY_FILE=${env['SOPS_AGE_KEY_FILE']}`
+    expect(await run(other, ['env', environment, 'sh', '-c', again, sops.file])).toMatchObject({ code: 0 })
+    expect(await zxOutside(other, 'credentials', ['check'], { env })).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test.each([FLUX, 'encrypted_suffix: _enc', 'unencrypted_regex: ^proxmox_', 'unencrypted_suffix: _secret'])(
+    'init writes no file by %s',
+    async rule => {
+      await using other = await withRules(`creation_rules:\n  - age: RECIPIENT\n    ${rule}\n`)
+      const before = await filesBelow(other.folder)
+      const { code, stderr } = await initCredentials(other, labCredentials(lab))
+      expect(code).toBe(exitCodes.denied)
+      expect(stderr).toContain(`  rule: ${rule} (.sops.yaml, line 3)\n`)
+      expect(stderr).toContain('; the file was not written\n')
+      expect(await filesBelow(other.folder)).toEqual(before)
+    },
+  )
+
+  test('without a rule for secrets/ init prints the one to add, and then works', async () => {
+    await using other = await withRules(
+      `creation_rules:\n  - path_regex: clusters/.*\n    ${FLUX}\n    age: RECIPIENT\n`,
+    )
+    const refused = await initCredentials(other, labCredentials(lab))
+    const rule = `  - path_regex: secrets/.*\\.enc\\.yaml$\n    age: ${await recipientOf(other.folder)}\n`
+    expect(refused).toEqual({
+      code: exitCodes.invalid,
+      stdout: '',
+      stderr: `error: no rule of .sops.yaml is for ${standardFile}\nhint: add to \`creation_rules\` in .sops.yaml, and run this again; the file was not written:\n${rule}`,
+    })
+    await other.edit('.sops.yaml', 'creation_rules:\n', `creation_rules:\n${rule}`)
+    expect(await initCredentials(other, labCredentials(lab))).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('a rule with the recipients of others alone is refused', async () => {
+    await using other = await withRules(
+      'creation_rules:\n  - age: age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\n',
+    )
+    const { code, stderr } = await initCredentials(other, labCredentials(lab))
+    expect(code).toBe(exitCodes.invalid)
+    expect(stderr).toContain('error: .sops.yaml does not name your recipient')
   })
 })
 

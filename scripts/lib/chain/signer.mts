@@ -4,6 +4,9 @@ import { decryptFile } from '../credentials/sops.mts'
 import { codeOf, type ErrorDetails, exitCodes, ProxmintError } from '../run/errors.mts'
 import { registerSecret } from '../run/redact.mts'
 
+/** Key of a SOPS file that holds the signer's key. */
+const SOPS_KEY = 'signer_private_key'
+
 /** Key that owns the contract and pays for mints. */
 export interface Signer {
   address: string
@@ -48,7 +51,7 @@ async function readWallet(
     await access(path).catch(cause => {
       throw denied(`cannot read the signer's key: ${path}: ${codeOf(cause)}`, { cause })
     })
-    return walletOf(path, String((await decryptFile(path))['signer_private_key'] ?? ''))
+    return walletOf(path, String((await decryptFile(path, [SOPS_KEY]))[SOPS_KEY] ?? ''))
   }
   const text = await readPrivateFile(path, "the signer's key")
   return isKeystoreJson(text) ? openKeystore(path, text, env) : walletOf(path, text)

@@ -3,7 +3,12 @@ import { dirname } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type CommandResult, command, runCommand } from '../run/exec.mts'
+import { creationRule, requireEncrypted } from './encrypted-values.mts'
 import { identityLocation } from './sops.mts'
+import { SECRET_KEYS } from './source.mts'
+
+/** SOPS looks for a rule even if it is told the recipient. */
+const NO_RULE = /no matching creation rules/i
 
 interface InitTools {
   sops: string
@@ -35,8 +40,11 @@ export async function initCredentials(tools: InitTools, file: string, content: s
   const identity = identityLocation()
   const identityCreated = await ensureIdentity(tools, identity)
   const recipient = await recipientOf(tools, identity)
-  const sopsConfigCreated = await ensureSopsConfig(recipient)
-  await writeFileAtomic(file, await encrypt(tools, file, content))
+  const sopsConfigCreated = await ensureSopsConfig(file, recipient)
+  const encrypted = await encrypt(tools, file, content, recipient)
+  requireRecipient(encrypted, recipient)
+  await requireEncrypted({ path: file, text: encrypted, secrets: SECRET_KEYS }, true)
+  await writeFileAtomic(file, encrypted)
   return { identity, identityCreated, recipient, sopsConfigCreated, file }
 }
 
@@ -85,26 +93,28 @@ async function recipientOf({ ageKeygen }: InitTools, identity: string): Promise<
   throw new ProxmintError(`${identity} holds no age identity`, { facts: { 'age-keygen': stderr.trim() } })
 }
 
-/** Creates .sops.yaml if it is missing. @throws ProxmintError (invalid) If it exists without the recipient. */
-async function ensureSopsConfig(recipient: string): Promise<boolean> {
-  if (await exists('.sops.yaml')) {
-    if ((await readFile('.sops.yaml', 'utf8')).includes(recipient)) return false
-    throw new ProxmintError('.sops.yaml does not name your recipient: you could not open what it encrypts', {
-      facts: { recipient },
-      hint: 'add it to `age:` in .sops.yaml, behind a comma, and run this again',
-      exitCode: exitCodes.invalid,
-    })
-  }
-  const rule = [
+/** Creates .sops.yaml if it is missing. */
+async function ensureSopsConfig(file: string, recipient: string): Promise<boolean> {
+  if (await exists('.sops.yaml')) return false
+  const lines = [
     '# Who can open the encrypted files of this repository: one recipient per person or machine, separated',
-    '# by commas. After a change: sops updatekeys secrets/proxmox-creds.enc.yaml',
+    `# by commas. After a change: sops updatekeys ${file}`,
     'creation_rules:',
-    '  - path_regex: secrets/.*\\.enc\\.yaml$',
-    `    age: ${recipient}`,
+    ...creationRule(file, recipient),
     '',
   ]
-  await writeFileAtomic('.sops.yaml', rule.join('\n'))
+  await writeFileAtomic('.sops.yaml', lines.join('\n'))
   return true
+}
+
+/** @throws ProxmintError (invalid) If the file is encrypted for others alone. */
+function requireRecipient(encrypted: string, recipient: string): void {
+  if (encrypted.includes(recipient)) return
+  throw new ProxmintError('.sops.yaml does not name your recipient: you could not open what it encrypts', {
+    facts: { recipient },
+    hint: 'add it to `age:` of the first rule in .sops.yaml that matches, behind a comma, and run this again',
+    exitCode: exitCodes.invalid,
+  })
 }
 
 /** Encrypts the content once for a new recipient, as a test: SOPS does not accept every YAML document. */
@@ -112,7 +122,7 @@ async function requireEncryptable(tools: InitTools, file: string, content: strin
   const made = await runCommand({ file: tools.ageKeygen, args: [] })
   const [recipient = ''] = /age1\w+/.exec(made.stdout) ?? []
   const { code, stderr } = await runSops(tools, file, content, ['--age', recipient])
-  if (code === 0) return
+  if (code === 0 || NO_RULE.test(stderr)) return
   throw new ProxmintError('SOPS cannot encrypt what it was given', {
     facts: { sops: lastLines(stderr) },
     hint: 'correct the YAML on standard input; nothing was made',
@@ -120,12 +130,21 @@ async function requireEncryptable(tools: InitTools, file: string, content: strin
   })
 }
 
-async function encrypt(tools: InitTools, file: string, content: string): Promise<string> {
+async function encrypt(tools: InitTools, file: string, content: string, recipient: string): Promise<string> {
   const { code, stdout, stderr } = await runSops(tools, file, content, [])
   if (code === 0) return `${stdout}\n`
+  if (NO_RULE.test(stderr)) throw noRule(file, recipient)
   throw new ProxmintError(`cannot encrypt ${file}`, {
     facts: { sops: lastLines(stderr) },
-    hint: '.sops.yaml needs a creation rule for secrets/*.enc.yaml with your recipient',
+    hint: 'SOPS encrypts by the first rule of .sops.yaml whose path_regex matches: correct it, and run this again',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+function noRule(file: string, recipient: string): ProxmintError {
+  return new ProxmintError(`no rule of .sops.yaml is for ${file}`, {
+    hint: `add to \`creation_rules\` in .sops.yaml, and run this again; the file was not written:\n${creationRule(file, recipient).join('\n')}`,
+    exitCode: exitCodes.invalid,
   })
 }
 

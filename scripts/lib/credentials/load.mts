@@ -2,7 +2,7 @@ import { say } from '../run/progress.mts'
 import { registerSecret } from '../run/redact.mts'
 import { type Credentials, checkedCredentials } from './credentials.mts'
 import { decryptFile } from './sops.mts'
-import { environmentSource, fileSource, type Source } from './source.mts'
+import { environmentSource, fileSource, SECRET_KEYS, type Source } from './source.mts'
 
 /** Path of the encrypted credentials, from the project's root. */
 export const CREDENTIALS_FILE = 'secrets/proxmox-creds.enc.yaml'
@@ -29,7 +29,7 @@ async function credentialsSource(): Promise<Source> {
 /** Decrypts the SOPS file and ignores the environment. */
 export async function encryptedSource(): Promise<Source> {
   const path = process.env['PROXMINT_CREDENTIALS'] ?? CREDENTIALS_FILE
-  const source = fileSource(path, await decryptFile(path))
+  const source = fileSource(path, await decryptFile(path, SECRET_KEYS))
   registerSecrets(source)
   return source
 }

@@ -1,14 +1,20 @@
 import { existsSync } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type CommandResult, runCommand } from '../run/exec.mts'
 import { requireTool } from '../tools/find.mts'
+import { requireEncrypted } from './encrypted-values.mts'
 
 /**
  * Decrypts a SOPS file in memory.
- * @throws ProxmintError (denied) If there is no file or no identity that opens it, with the path of the identity.
+ * @param secrets Keys whose values must not stand in the clear in the file.
+ * @throws ProxmintError (denied) If there is no file or no identity that opens it, with the path of the identity; if a
+ *   secret value is not encrypted.
  */
-export async function decryptFile(path: string): Promise<Record<string, unknown>> {
+export async function decryptFile(
+  path: string,
+  secrets: readonly string[],
+): Promise<Record<string, unknown>> {
   await access(path).catch(cause => {
     throw noCredentials(path, cause)
   })
@@ -19,6 +25,7 @@ export async function decryptFile(path: string): Promise<Record<string, unknown>
     env: { SOPS_AGE_KEY: process.env['SOPS_AGE_KEY'] },
   })
   if (result.code !== 0) throw cannotDecrypt(path, result)
+  await requireEncrypted({ path, text: await readFile(path, 'utf8'), secrets }, false)
   return JSON.parse(result.stdout) as Record<string, unknown>
 }
 

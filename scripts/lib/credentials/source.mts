@@ -38,6 +38,9 @@ const VARIABLES = Object.fromEntries(
   Object.entries(FIELDS).map(([field, [, variable]]) => [field, variable]),
 ) as Names
 
+/** Keys of the file whose values nobody else may read. */
+export const SECRET_KEYS = [FILE_KEYS.tokenSecret, FILE_KEYS.password, FILE_KEYS.sshPrivateKey]
+
 /** Origin of the values, and their names there. */
 export interface Source {
   /** `environment` or the name of the file. */
