@@ -3,6 +3,7 @@ import type { OptionSpec } from './lib/run/command-spec.mts'
 import { runMain } from './lib/run/main.mts'
 import { createFlags } from './lib/vm/flags.mts'
 
+const flags = createFlags()
 const parallel: OptionSpec = { type: 'integer', value: 'N', default: 2, help: 'VMs at the same time' }
 const days: OptionSpec = { type: 'integer', value: 'N', help: 'by how many days' }
 const yes: OptionSpec = { type: 'boolean', help: 'without asking' }
@@ -15,7 +16,7 @@ await runMain({
       usage: 'NAME... [--from FILE] [--apply | --mock]',
       summary: 'Reserves VMs, and makes them with --apply; goes on with those that stopped on the way.',
       options: {
-        ...createFlags(),
+        ...flags,
         'user-signature': {
           type: 'string',
           value: 'HEX|FILE',
@@ -73,6 +74,27 @@ await runMain({
       summary: 'Destroys a VM; its name, VMID and address are free again.',
       options: { yes },
       positionals: 1,
+    },
+    adopt: {
+      usage: 'NAME... | --site [--apply]',
+      summary:
+        'Takes up VMs that this site has in Proxmox and the registry does not have; changes none of them.',
+      options: {
+        site: { type: 'boolean', help: 'all VMs with the tag of this site that the registry does not have' },
+        apply: { type: 'boolean', help: 'write entries and states; without, only print what would be done' },
+        template: { ...flags['template']!, help: 'template family of the VMs, for `vm rebuild`' },
+        'cloud-init': flags['cloud-init']!,
+        username: flags['username']!,
+        'expiry-days': { ...flags['expiry-days']!, help: 'days until they expire; default: as of a new VM' },
+        ip: { ...flags['ip']!, help: 'address of a VM whose guest agent does not answer' },
+        'owner-wallet': { ...flags['owner-wallet']!, help: 'wallet that opens the VM; with --token-id' },
+        'token-id': {
+          type: 'string',
+          value: 'ID',
+          help: 'token id of the VM; `events` lists those of an owner',
+        },
+      },
+      positionals: 1000,
     },
     import: {
       usage: 'FILE',

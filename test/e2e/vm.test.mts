@@ -187,7 +187,8 @@ describe.sequential('the life of a VM', () => {
 
   test('a plan that would make it anew is refused with its cause, and shown where that was agreed to', async () => {
     const { design } = (await vms.registry.find('web-1'))!
-    const another = { ...design!, template: { ...design!.template, vmid: design!.template.vmid + 1 } }
+    const { node, vmid } = design!.template!
+    const another = { ...design!, template: { node, vmid: vmid + 1 } }
     await changeEntry(vms.registry, 'web-1', entry => ({ ...entry, design: another }))
     const { code, stderr } = await vms.run('apply', ['web-1'])
     expect(code).toBe(3)

@@ -5,8 +5,10 @@ import { listVms } from '../proxmox/list-vms.mts'
 import { type Divergence, divergencesOf, type Fix, type Views } from '../registry/divergence.mts'
 import { type Entry, isVmName, tokenKey, withEvent } from '../registry/entry.mts'
 import { type TokenDivergence, type TokenViews, tokenDivergencesOf } from '../registry/token-divergence.mts'
+import { unknownText } from '../registry/unknown-vms.mts'
 import { messageOf } from '../run/errors.mts'
 import { ifThere } from '../run/if-there.mts'
+import { say } from '../run/progress.mts'
 import type { Site } from '../site/site.mts'
 import { type VmContext, withVmLock } from '../vm/context.mts'
 import { powerOff } from '../vm/life/power.mts'
@@ -90,6 +92,8 @@ async function viewsOf({ store, connection }: VmContext): Promise<Views> {
   const folders = await orphanFolders(connection.site, new Set(entries.map(({ name }) => name)))
   const revoked = revokedVersions(families)
   const siteTag = `proxmint-${connection.config.site}`
+  const text = unknownText({ entries, vms, siteTag, vmidRange: places.vmidRange })
+  if (text !== undefined) say(`warning: ${text}`)
   return { ...places, entries, vms, folders, revoked, siteTag, now: new Date() }
 }
 

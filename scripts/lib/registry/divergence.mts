@@ -1,18 +1,9 @@
 import { DAY_MS } from '../run/duration.mts'
 import { displaced, type Places } from './check.mts'
 import { type Entry, wasActive } from './entry.mts'
+import { type SeenVm, tagsOf, takeUpHint, unknownVms } from './unknown-vms.mts'
 
 /** Contradictions between registry, folders and Proxmox, found by `reconcile`. */
-
-/** VM in Proxmox, as `/cluster/resources` reports it. */
-export interface SeenVm {
-  vmid: number
-  name?: string
-  node: string
-  status: string
-  template?: number
-  tags?: string
-}
 
 /** Everything that is compared. */
 export interface Views extends Places {
@@ -41,7 +32,6 @@ export interface Divergence {
 /** Lists the contradictions between registry, folders and Proxmox. */
 export function divergencesOf(views: Views): Divergence[] {
   const vms = new Map(views.vms.map(vm => [vm.vmid, vm]))
-  const known = new Set(views.entries.map(({ vmid }) => vmid))
   return [
     ...views.entries.flatMap(entry => [
       ...divergenceOf(entry, vms.get(entry.vmid), views),
@@ -49,7 +39,7 @@ export function divergencesOf(views: Views): Divergence[] {
       ...onRevoked(entry, views),
       ...unopened(entry),
     ]),
-    ...views.vms.filter(vm => isOrphan(vm, known, views)).map(orphan),
+    ...unknownVms(views).map(unknown),
     ...orphanFolders(views),
   ]
 }
@@ -110,17 +100,11 @@ function onRevoked({ name, template }: Entry, { revoked }: Views): Divergence[] 
   return [told(name, what, `zx scripts/vm.mts rebuild ${name}`)]
 }
 
-function isOrphan(vm: SeenVm, known: Set<number>, { siteTag, vmidRange: [first, last] }: Views): boolean {
-  if (vm.template === 1 || vm.vmid < first || vm.vmid > last) return false
-  return tagsOf(vm).includes(siteTag) && !known.has(vm.vmid)
-}
-
-function orphan({ vmid, name, node }: SeenVm): Divergence {
-  const hint = 'check if another registry made it; if nobody needs it, destroy it in Proxmox'
+function unknown({ vmid, name, node }: SeenVm): Divergence {
   return told(
     name ?? String(vmid),
     `VM ${vmid} on ${node} has the tag of this site, but is not in the registry`,
-    hint,
+    takeUpHint('it'),
   )
 }
 
@@ -137,8 +121,4 @@ function orphanFolders({ entries, folders }: Views): Divergence[] {
 
 function told(name: string, what: string, hint: string): Divergence {
   return { name, what, hint, fix: undefined }
-}
-
-function tagsOf({ tags = '' }: SeenVm): string[] {
-  return tags.split(/[;, ]/)
 }

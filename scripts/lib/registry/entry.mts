@@ -37,8 +37,8 @@ export type VmAttributes = AttributesOf<
 
 /** Everything that a VM is made of, as it was decided when it was reserved; later defaults change nothing about it. */
 export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
-  /** The copy of the VM template that is cloned. */
-  template: { vmid: number; node: string }
+  /** The copy of the VM template that is cloned; null for a VM that was adopted: nobody knows it. */
+  template: { vmid: number; node: string } | null
   /** Storage of the disk and the cloud-init drive. */
   storage: string
   /** Left out: the VM was designed before there was a choice. */
@@ -53,6 +53,9 @@ export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
   /** Slots of the devices and disks that the VM had when it was made. Left out: it is older, or not made yet. */
   made?: string[]
 }
+
+/** Design of a VM that can be made: its VM template is known. */
+export type ClonedDesign = VmDesign & { template: NonNullable<VmDesign['template']> }
 
 export function cpuTypeOf({ cpuType = VM_OPTIONS.cpuType.before }: VmDesign): string {
   return cpuType

@@ -20,6 +20,13 @@ export function isMarked({ id }: Entry, config: Record<string, string | number>)
   return String(config['description'] ?? '').includes(entryMark(id))
 }
 
+/** Purpose in the notes of a VM: the text before the sentence with the id. */
+export function purposeIn(notes: string): string {
+  const lines = notes.split('\n')
+  const at = lines.findLastIndex(line => line.startsWith('Made by proxmint. '))
+  return at < 0 ? '' : lines.slice(0, at).join('\n').trim()
+}
+
 /** Checks by name and description whether a VM in Proxmox belongs to the entry. @param config of the VM. */
 export function isVmOf(entry: Entry, config: Record<string, string | number>): boolean {
   return differencesFrom(entry, config, undefined).length === 0

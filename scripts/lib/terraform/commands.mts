@@ -46,6 +46,23 @@ export function planReadState(setting: TerraformSetting): CommandPlan {
   return command(setting, ['show', '-json'])
 }
 
+/** Reads a resource of Proxmox into the state. @param id `NODE/VMID`, or `NODE/VOLUME` for a file. */
+export function planImport(setting: TerraformSetting, address: string, id: string): CommandPlan {
+  return command(setting, ['import', '-input=false', LOCK_ARGUMENT, address, id])
+}
+
+/** Prints the state as Terraform keeps it. */
+export function planPullState(setting: TerraformSetting): CommandPlan {
+  const plan = command(setting, ['pull'])
+  return { ...plan, args: ['state', ...plan.args] }
+}
+
+/** Replaces the state; a serial that is not newer is refused. */
+export function planPushState(setting: TerraformSetting, state: string): CommandPlan {
+  const plan = command(setting, ['push', LOCK_ARGUMENT, '-'])
+  return { ...plan, args: ['state', ...plan.args], input: state }
+}
+
 /** Removes the module of the VM from the state. Proxmox is not asked. */
 export function planForget(setting: TerraformSetting): CommandPlan {
   const plan = command(setting, ['rm', LOCK_ARGUMENT, 'module.vm'])

@@ -113,9 +113,8 @@ function requireOwnVm({ name, vmid, mark }: GuardedVm, found: VmValues | null | 
 function stateLost(name: string): ProxmintError {
   return new ProxmintError(`the state of ${name} is lost: the plan would create a VM that exists already`, {
     hint:
-      `nothing was applied, and the VM is unchanged; restore the state: vms/${name}/terraform.tfstate from a backup, or ` +
-      'the old backend in config/terraform.yaml. Without the state, `vm extend` and `vm destroy` work, and `vm rebuild` ' +
-      'to another version creates the VM again with an empty disk',
+      `nothing was applied, and the VM is unchanged; read the state from Proxmox again: zx scripts/vm.mts adopt ${name} ` +
+      `--apply; or restore it: vms/${name}/terraform.tfstate from a backup, or the old backend in config/terraform.yaml`,
     exitCode: exitCodes.invalid,
   })
 }

@@ -155,6 +155,10 @@ export const scenes: Scene[] = [
       block('docs/vms.md', 'zx scripts/vm.mts create web-1 --no-web3 --mock', /^web-1 .*active/m, {
         before: site => prepare(site, 'zx scripts/vm.mts destroy web-1 --yes'),
       }),
+      block('docs/guides/backup.md', 'zx scripts/vm.mts adopt --site ', /web-1 .*adopted/, {
+        before: forgetRegistry,
+      }),
+      run('zx scripts/vm.mts adopt web-1 --apply', 'Nothing in Proxmox was changed.'),
     ],
   },
   {

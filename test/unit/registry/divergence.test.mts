@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
-import { divergencesOf, type SeenVm, type Views } from '../../../scripts/lib/registry/divergence.mts'
+import { divergencesOf, type Views } from '../../../scripts/lib/registry/divergence.mts'
 import type { Phase, VmDesign } from '../../../scripts/lib/registry/entry.mts'
+import type { SeenVm } from '../../../scripts/lib/registry/unknown-vms.mts'
 import { entry, now, pool } from './entries.mts'
 
 const vm = (changes: Partial<SeenVm> = {}): SeenVm => ({

@@ -1,17 +1,36 @@
+import { unknownText } from '../../registry/unknown-vms.mts'
 import { counted } from '../../run/counted.mts'
+import { withRegistry } from '../../site/open-registry.mts'
 import { checkRegistry, type RegistryResult } from '../../site/registry-command.mts'
 import type { DoctorCheck } from '../check.mts'
 import { ok } from '../diagnosis.mts'
-import { lookAt } from '../look.mts'
+import { lookAt, valueIn } from '../look.mts'
+import type { SharedLooks } from '../shared.mts'
 
-/** Entries of the registry against each other and the pools, as `registry check` compares them. */
-export const registry: DoctorCheck<Pick<RegistryResult, 'registry' | 'entries' | 'faults'>> = {
+interface RegistryFacts extends Pick<RegistryResult, 'registry' | 'entries' | 'faults'> {
+  /** VMs of this site that it does not have, in a sentence. */
+  unknown?: string | undefined
+}
+
+/** Entries of the registry against each other, the pools and Proxmox. */
+export const registry: DoctorCheck<RegistryFacts> = {
   area: 'registry',
-  look: ({ site }) => lookAt(() => checkRegistry(site)),
-  judge: ({ registry, entries, faults }) => {
+  look: shared =>
+    lookAt(async () => ({ ...(await checkRegistry(shared.site)), unknown: await unknownIn(shared) })),
+  judge: ({ registry, entries, faults, unknown }) => {
+    if (unknown !== undefined) return [{ area: 'registry', level: 'fault', what: unknown }]
     if (faults.length === 0) return [ok('registry', `${registry}: ${counted(entries, 'VM')}`)]
     const fix =
       'zx scripts/registry.mts check; mend the config (a pool that moved: docs/vms.md), or restore a backup'
     return faults.map(what => ({ area: 'registry', level: 'fault', what, fix }))
   },
+}
+
+/** Undefined also if Proxmox could not be asked: other areas say so. */
+async function unknownIn({ site, vms, config, pools }: SharedLooks): Promise<string | undefined> {
+  const found = [valueIn(await vms), valueIn(await config), valueIn(await pools)] as const
+  const [seen, { site: name } = {}, { vmidRange } = {}] = found
+  if (seen === undefined || name === undefined || vmidRange === undefined) return undefined
+  const entries = await withRegistry(site, 'doctor', store => store.list())
+  return unknownText({ vms: seen, entries, vmidRange, siteTag: `proxmint-${name}` })
 }

@@ -17,12 +17,14 @@ import { withRegistry } from '../../site/open-registry.mts'
 import { openSite, type Site } from '../../site/site.mts'
 import { formatVm, formatVms } from '../look/list.mts'
 import { formatOutdated, outdatedIn } from '../look/outdated.mts'
+import { warnIfEmpty, warnOfUnknown } from '../look/unknown.mts'
 import { factsOf, viewsOf } from '../look/views.mts'
 import { openContext, withVmRegistry } from '../open.mts'
 import { poolNamed } from '../plan/draft.mts'
 import { answerForMock, mockCreate } from '../plan/mock.mts'
 import { draftVms } from '../plan/preview.mts'
 import { wantedVms } from '../plan/wishes.mts'
+import { adoptCommand } from './adopt-command.mts'
 import type { Applied } from './apply.mts'
 import { answerFor, inParallel } from './apply-many.mts'
 import { provisionVm } from './create.mts'
@@ -47,6 +49,7 @@ const byVerb: Record<string, Verb> = {
   async list({ store, site }, args) {
     const isGone = args.string('phase') === 'destroyed'
     const all = await (isGone ? store.listArchived() : store.list())
+    if (!isGone) await warnIfEmpty(site, all)
     await requirePool(site, args.string('pool'), all)
     const entries = all.filter(matching(args))
     if (args.flag('outdated')) {
@@ -95,12 +98,16 @@ const onVms: Record<string, Verb> = {
     }
     const options = { apply: args.flag('apply'), rollback: args.flag('rollback'), userSignature }
     const context = await openContext(store, site, signal)
+    await warnOfUnknown(site, context.checks.client, await store.list())
     const create = (vm: string) => provisionVm(vm, () => drafts.of(vm), options, context)
     const [only] = wanted.keys()
     if (wanted.size === 1) return answerForOne(await create(only!))
     return answerFor(
       await inParallel([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))),
     )
+  },
+  async adopt({ store, site, signal }, args) {
+    return adoptCommand(args, await openContext(store, site, signal))
   },
   async resume({ store, site, signal }, args) {
     const days = args.integer('days', dayRange)

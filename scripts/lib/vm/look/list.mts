@@ -19,10 +19,10 @@ export function formatVms(entries: Entry[], now: Date): string {
   return formatTable(['name', 'phase', 'VMID', 'node', 'address', 'expires', 'template', 'owner'], rows)
 }
 
-/** Names the VM template; one that is in no lockfile by its VMID. Undefined for a VM that was imported. */
+/** Names the VM template; one that is in no lockfile by its VMID. Undefined for a VM that was imported or adopted. */
 function templateOf({ template, design }: Entry): string | undefined {
   if (template !== null) return template.version
-  return design === null ? undefined : `VM template ${design.template.vmid}`
+  return design?.template == null ? undefined : `VM template ${design.template.vmid}`
 }
 
 /** Formats the expiry: `2026-12-22, in 30 days`. */

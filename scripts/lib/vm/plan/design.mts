@@ -6,14 +6,14 @@ import type { VmDefaults } from '../../config/vm-defaults.mts'
 import type { VmOptionTable } from '../../config/vm-option.mts'
 import type { OptionsWith, OptionValue } from '../../config/vm-option-types.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
-import type { AccessDesign, VmAttributes, VmDesign } from '../../registry/entry.mts'
+import type { AccessDesign, ClonedDesign, VmAttributes, VmDesign } from '../../registry/entry.mts'
 import type { WantedEntry } from '../../registry/store.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { familyIn } from '../../templates/channels.mts'
 import type { Families, TemplateCopy, TemplateVersion } from '../../templates/version.mts'
 
 /** An entry to be reserved, with everything that the VM is to be. */
-export type WantedVm = WantedEntry & { node: string; design: VmDesign }
+export type WantedVm = WantedEntry & { node: string; design: ClonedDesign }
 
 /** Wishes of a person about one VM, with the units of `VM_OPTIONS`; undefined takes the default of config/vm.yaml. */
 export type VmWishes = {

@@ -6,7 +6,7 @@ import { ProxmoxApiError } from '../../proxmox/errors.mts'
 import { getVmConfig } from '../../proxmox/get-vm-config.mts'
 import { listStorages } from '../../proxmox/list-storages.mts'
 import { storagesOfDrives } from '../../proxmox/vm-devices.mts'
-import type { VmDesign } from '../../registry/entry.mts'
+import type { ClonedDesign, VmDesign } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
 import { requireWebPackage } from './access.mts'
@@ -17,7 +17,7 @@ export async function requirePrivileges(
   { client, version }: Connection,
   work: string,
   node: string,
-  { template, storage, network, cloudInit }: VmDesign,
+  { template, storage, network, cloudInit }: ClonedDesign,
 ): Promise<void> {
   const { bridge, vlan } = network
   const place: NewVmPlace = {

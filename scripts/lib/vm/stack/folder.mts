@@ -91,7 +91,8 @@ function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: 
     description: descriptionOf(entry),
     node: entry.node!,
     vmid: entry.vmid,
-    template: design.template,
+    // Nobody knows the VM template of an adopted VM. A clone of itself is what no plan can make by mistake.
+    template: design.template ?? { vmid: entry.vmid, node: entry.node! },
     storage: design.storage,
     cores: design.cores,
     // The provider reboots a VM to change its CPU type: VMs that were made with this one keep it.

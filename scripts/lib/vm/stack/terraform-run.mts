@@ -11,14 +11,18 @@ import type { Connection } from '../../site/connect.mts'
 import {
   planApply,
   planForget,
+  planImport,
   planInit,
   planPlan,
+  planPullState,
+  planPushState,
   planReadState,
   planShow,
   planShowText,
   type TerraformSetting,
 } from '../../terraform/commands.mts'
 import { hintForFailure } from '../../terraform/failure-hint.mts'
+import { completedState, type PlannedValues } from '../../terraform/imported-state.mts'
 import { guardPlan, guardState, type Intent, type TerraformPlan } from '../../terraform/plan-guard.mts'
 import { knowsAnything, knowsVm, nodesIn, type TerraformState } from '../../terraform/state.mts'
 import { requireTool } from '../../tools/find.mts'
@@ -37,6 +41,11 @@ export interface VmTerraform {
    * @throws ProxmintError (invalid) where the VM in it is another.
    */
   forget(): Promise<void>
+  /**
+   * Reads resources of Proxmox into the state, and completes it by the configuration. Proxmox is only read.
+   * @param ids in the notation of the provider, by address in the configuration.
+   */
+  importAll(ids: ReadonlyMap<string, string>): Promise<void>
   /**
    * Plans and has the guard check the plan against the intent; nothing is applied.
    * @returns the plan for a person; undefined where there is nothing to apply.
@@ -103,6 +112,13 @@ export async function withTerraform<T>(
     async forget() {
       guardState(guardedVm, await state())
       await run('forget', planForget(setting))
+    },
+    async importAll(ids) {
+      for (const [address, id] of ids) await run('import', planImport(setting, address, id))
+      await run('plan', planPlan(setting, false))
+      const planned = await read<PlannedValues>(planShow(setting))
+      const state = JSON.stringify(await read<object>(planPullState(setting)))
+      await run('import', planPushState(setting, completedState(state, planned)))
     },
     async plan(intent, { allowReplace } = { allowReplace: false }) {
       if (!(await guarded(intent, allowReplace))) return undefined

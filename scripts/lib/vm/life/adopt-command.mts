@@ -1,0 +1,71 @@
+/** The verb `vm adopt`. */
+import type { Answer } from '../../run/answer.mts'
+import { type Arguments, usageError } from '../../run/command-line.mts'
+import { exitCodes } from '../../run/errors.mts'
+import { formatTable } from '../../run/table.mts'
+import type { VmContext } from '../context.mts'
+import { wishesOf } from '../plan/wishes.mts'
+import { type Adopted, type AdoptRequest, adoptVms } from './adopt.mts'
+
+const command = { name: 'vm', verb: 'adopt' }
+
+/** Adopts the VMs of the site, or those that are named. */
+export async function adoptCommand(args: Arguments, context: VmContext): Promise<Answer> {
+  const request = requestOf(args)
+  const adopted = await adoptVms(request, context)
+  const failed = adopted.some(({ did, stateFault }) => did === 'refused' || stateFault !== undefined)
+  return {
+    document: adopted,
+    text: formatAdopted(adopted, request.apply),
+    exitCode: failed ? exitCodes.partial : exitCodes.done,
+  }
+}
+
+/** @throws ProxmintError (usage) for options that contradict each other. */
+function requestOf(args: Arguments): AdoptRequest {
+  const names = [...new Set(args.positionals.slice(1))]
+  if (args.flag('site') === names.length > 0) throw usageError(command, 'give names, or --site for all')
+  const wishes = wishesOf(args)
+  const tokenId = args.string('token-id')
+  if (tokenId !== undefined && !/^\d+$/.test(tokenId)) {
+    throw usageError(command, `--token-id ${tokenId} is not a token id`)
+  }
+  if ((tokenId === undefined) !== (wishes.owner === undefined)) {
+    throw usageError(command, '--owner-wallet and --token-id belong together')
+  }
+  if (names.length !== 1 && (tokenId ?? wishes.address) !== undefined) {
+    throw usageError(command, '--ip, --owner-wallet and --token-id are for one VM')
+  }
+  return { names, wishes, tokenId, apply: args.flag('apply') }
+}
+
+function formatAdopted(adopted: Adopted[], applied: boolean): string {
+  if (adopted.length === 0) return 'the registry has all VMs of this site'
+  const rows = adopted.map(one => [one.name, String(one.vmid), ...cellsOf(one)])
+  const table = formatTable(['name', 'VMID', 'phase', 'address', 'expires', 'result'], rows)
+  const notes = adopted.flatMap(notesOf)
+  const next = applied
+    ? 'Nothing in Proxmox was changed.'
+    : 'Nothing was written. To adopt them: the same with --apply.'
+  return [table, ...(notes.length > 0 ? [notes.join('\n')] : []), next].join('\n\n')
+}
+
+function cellsOf({ entry, did, stateFault }: Adopted): string[] {
+  if (entry === undefined) return ['', '', '', 'left alone']
+  const result = { planned: 'would be adopted', adopted: 'adopted', refused: 'left alone' }[did]
+  const state = stateFault === undefined ? result : `${result}, without a state`
+  return [entry.phase, entry.address, entry.expiresAt.slice(0, 10), state]
+}
+
+function notesOf({ name, faults, assumed, stateFault, plan }: Adopted): string[] {
+  return [
+    ...faults.map(fault => `${name}: ${fault}`),
+    ...(assumed.length > 0 ? [`${name}: not known is ${assumed.join('; ')}`] : []),
+    ...(stateFault === undefined
+      ? []
+      : [`${name}: its state could not be read: ${stateFault.split('\n')[0]}; \`apply\` refuses it`]),
+    ...(plan === undefined
+      ? []
+      : [`${name}: \`apply\` would change it: zx scripts/apply.mts ${name} --plan-only`]),
+  ]
+}

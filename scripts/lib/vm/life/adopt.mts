@@ -1,0 +1,153 @@
+/** Takes up VMs that this site has in Proxmox and the registry does not have. */
+import { readAccessData, readCredential } from '../../chain/credential.mts'
+import { openChainView } from '../../credential/chain-view.mts'
+import { getGuestAddresses } from '../../proxmox/get-guest-addresses.mts'
+import { getVmConfig } from '../../proxmox/get-vm-config.mts'
+import { listVms } from '../../proxmox/list-vms.mts'
+import type { Entry } from '../../registry/entry.mts'
+import { requireEntry } from '../../registry/revise.mts'
+import { type SeenVm, unknownVms } from '../../registry/unknown-vms.mts'
+import { messageOf } from '../../run/errors.mts'
+import { withRow } from '../../run/progress.mts'
+import type { Connection } from '../../site/connect.mts'
+import type { VmContext } from '../context.mts'
+import { accessDesign } from '../plan/access.mts'
+import { type Adopting, type Adoption, planAdoption, type ReadToken, type SiteVm } from '../plan/adopt.mts'
+import type { VmWishes } from '../plan/design.mts'
+import { takeUpState } from '../stack/take-up.mts'
+
+export interface AdoptRequest {
+  /** Empty: all that the registry does not have. */
+  names: string[]
+  wishes: VmWishes
+  /** Decimal token id of the wallet among the wishes. */
+  tokenId: string | undefined
+  /** Writes the entries and the states; otherwise nothing is written. */
+  apply: boolean
+}
+
+export interface Adopted extends Adoption {
+  name: string
+  did: 'planned' | 'adopted' | 'refused'
+  /** Why the state could not be taken up. The entry is in the registry all the same. */
+  stateFault?: string
+  /** What a later `apply` would change, for a person. */
+  plan?: string
+}
+
+/**
+ * Adopts VMs: entries in one commit, all or none, then the state of each by import. A VM that the registry has already gets
+ * its state only. No VM in Proxmox is changed.
+ * @throws ProxmintError (usage) for an unknown name, and if entries conflict with each other or with the registry.
+ */
+export async function adoptVms(request: AdoptRequest, context: VmContext): Promise<Adopted[]> {
+  const { store, connection } = context
+  const entries = await store.list()
+  const { vms, known } = await chosen(request.names, entries, context)
+  const adopting = await adoptingOf(request, connection)
+  const seen = await Promise.all(vms.map(vm => lookAt(vm, connection)))
+  const planned = withoutCopies(
+    seen.map(vm => ({ name: nameOf(vm), ...planAdoption(vm, adopting) })),
+    entries,
+  )
+  const found = planned.flatMap(({ entry }) => entry ?? [])
+  if (!request.apply) return [...planned.map(withOutcome('planned')), ...known.map(knownAs('planned'))]
+  if (found.length > 0) await store.add(found, [])
+  const adopted = [...planned.map(withOutcome('adopted')), ...known.map(knownAs('adopted'))]
+  const results: Adopted[] = []
+  for (const one of adopted) results.push(await withState(one, context))
+  return results
+}
+
+function withOutcome(did: 'planned' | 'adopted') {
+  return (one: Adoption & { name: string }): Adopted => ({
+    ...one,
+    did: one.entry === undefined ? 'refused' : did,
+  })
+}
+
+/** A VM that the registry has already: its state alone is taken up. */
+function knownAs(did: 'planned' | 'adopted') {
+  return (entry: Entry): Adopted => ({
+    ...{ name: entry.name, vmid: entry.vmid, entry },
+    ...{ faults: [], assumed: [], did },
+  })
+}
+
+/** @throws ProxmintError (usage) for a name that neither Proxmox nor the registry has. */
+async function chosen(
+  names: string[],
+  entries: Entry[],
+  { store, checks }: VmContext,
+): Promise<{ vms: SeenVm[]; known: Entry[] }> {
+  const { site, client, config } = checks
+  const { vmidRange } = await site.pools()
+  const siteTag = `proxmint-${config.site}`
+  const unknown = unknownVms({ vms: await listVms(client), entries, vmidRange, siteTag })
+  if (names.length === 0) return { vms: unknown, known: [] }
+  const vms = unknown.filter(({ name }) => names.includes(name ?? ''))
+  const others = names.filter(name => !vms.some(vm => vm.name === name))
+  return { vms, known: await Promise.all(others.map(name => requireEntry(store, name))) }
+}
+
+async function adoptingOf(request: AdoptRequest, { site }: Connection): Promise<Adopting> {
+  const [pools, defaults] = await Promise.all([site.pools(), site.vmDefaults()])
+  const token = await tokenOf(request, site)
+  return { wishes: request.wishes, token, pools, defaults, now: new Date() }
+}
+
+/** Reads the token that a person named. @throws ProxmintError if the contract does not have it, or another owner does. */
+async function tokenOf(
+  { names, wishes, tokenId }: AdoptRequest,
+  site: Connection['site'],
+): Promise<ReadToken | undefined> {
+  if (tokenId === undefined) return undefined
+  const access = await accessDesign(site, names[0]!, wishes)
+  const { rpc, target } = await openChainView(site)
+  const { owner, expiresAt } = await readCredential(rpc, target.contract, tokenId)
+  const { userEncrypted, decryptMessage } = await readAccessData(rpc, target.contract, tokenId)
+  return {
+    ...{ id: tokenId, owner },
+    expiresAt: expiresAt === 0 ? undefined : new Date(expiresAt * 1000).toISOString(),
+    access: { ...access!, userEncrypted, decryptMessage },
+  }
+}
+
+async function lookAt({ vmid, node, status }: SeenVm, { client }: Connection): Promise<SiteVm> {
+  const vm = { vmid, node }
+  const config = await getVmConfig(client, vm)
+  // Without an answer of the agent a person names the address.
+  const interfaces =
+    status === 'running' ? await getGuestAddresses(client, vm).catch(() => undefined) : undefined
+  const addresses = (interfaces ?? []).flatMap(one => one.addresses.map(text => text.split('/')[0]!))
+  return { ...vm, status, config, addresses }
+}
+
+function nameOf({ config, vmid }: SiteVm): string {
+  return String(config['name'] ?? vmid)
+}
+
+/** Refuses VMs with one id: somebody cloned a VM in Proxmox, notes included. */
+function withoutCopies<A extends Adoption>(adoptions: A[], entries: Entry[]): A[] {
+  const vmidsById = Map.groupBy(
+    [...entries, ...adoptions.flatMap(({ entry }) => entry ?? [])],
+    ({ id }) => id,
+  )
+  return adoptions.map(one => {
+    const sharing = vmidsById.get(one.entry?.id ?? '') ?? []
+    if (sharing.length < 2) return one
+    const others = sharing.filter(({ vmid }) => vmid !== one.vmid).map(({ vmid }) => vmid)
+    const fault = `its notes have the id of VM ${others.join(' and ')}, too: one is a copy; take the id out of its notes`
+    return { ...one, entry: undefined, faults: [fault], assumed: [] }
+  })
+}
+
+async function withState(one: Adopted, context: VmContext): Promise<Adopted> {
+  if (one.entry === undefined || one.entry.design === null) return one
+  try {
+    const plan = await withRow(one.name, () => takeUpState(one.name, context))
+    return plan === undefined ? one : { ...one, plan }
+  } catch (error) {
+    return { ...one, stateFault: messageOf(error) }
+  }
+}

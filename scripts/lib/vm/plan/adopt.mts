@@ -1,0 +1,201 @@
+/** Plans of entries for VMs that this site has in Proxmox and no registry knows. Pure. */
+import { contains, formatAddress, parseAddress } from '../../config/addresses.mts'
+import type { Pool, PoolConfig } from '../../config/pools.mts'
+import type { VmDefaults } from '../../config/vm-defaults.mts'
+import type { VmConfig } from '../../proxmox/get-vm-config.mts'
+import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
+import type { AccessDesign, Entry, VmDesign } from '../../registry/entry.mts'
+import { idInMark, purposeIn } from '../../registry/identity.mts'
+import { DAY_MS } from '../../run/duration.mts'
+import { decidedAttributes, type VmWishes, walletTag } from './design.mts'
+
+/** A VM in Proxmox with the tag of the site. */
+export interface SiteVm {
+  vmid: number
+  node: string
+  status: string
+  config: VmConfig
+  /** Addresses that its guest agent reports, without prefix length. */
+  addresses: string[]
+}
+
+/** Token of a VM, as the chain has it. */
+export interface ReadToken {
+  id: string
+  owner: string
+  /** ISO 8601; undefined: it never expires. */
+  expiresAt: string | undefined
+  access: AccessDesign
+}
+
+/** What a person decides, and the config of the site. */
+export interface Adopting {
+  wishes: VmWishes
+  /** Undefined for VMs whose wallet nobody named. */
+  token: ReadToken | undefined
+  pools: PoolConfig
+  defaults: VmDefaults
+  now: Date
+}
+
+export interface Adoption {
+  vmid: number
+  /** Undefined if it cannot be adopted. */
+  entry: Entry | undefined
+  /** Why it cannot be adopted, a phrase each. */
+  faults: string[]
+  /** What nobody can read from Proxmox, and is assumed, a phrase each. */
+  assumed: string[]
+}
+
+/** Plans the entry of a VM by its notes and its config. */
+export function planAdoption(vm: SiteVm, adopting: Adopting): Adoption {
+  const { vmid, config } = vm
+  const name = String(config['name'] ?? '')
+  const id = idInMark(String(config['description'] ?? ''))
+  const address = addressOf(vm, adopting)
+  const pool = address === undefined ? undefined : poolOf(address, adopting.pools)
+  const faults = [
+    id === undefined ? 'its notes have no "Entry ID.": no registry of proxmint made it' : '',
+    name === '' ? 'it has no name' : '',
+    address === undefined
+      ? `neither its config nor its guest agent tells its address: zx scripts/vm.mts adopt ${name} --ip ADDRESS`
+      : '',
+    address !== undefined && pool === undefined
+      ? `its address ${address} is in no pool of config/db.yaml`
+      : '',
+    ownerFault(config, adopting.token) ?? '',
+  ].filter(Boolean)
+  if (faults.length > 0) return { vmid, entry: undefined, faults, assumed: [] }
+  const entry = entryOf(vm, { id: id!, name, address: address!, pool: pool! }, adopting)
+  return { vmid, entry, faults: [], assumed: assumedOf(entry, adopting) }
+}
+
+type Identity = Pick<Entry, 'id' | 'name' | 'address'> & { pool: Pool }
+
+function entryOf(vm: SiteVm, { pool, ...identity }: Identity, adopting: Adopting): Entry {
+  const { vmid, node, status, config } = vm
+  const { wishes, token, pools, now } = adopting
+  const at = now.toISOString()
+  const days = wishes.expiryDays ?? pools.expiryDays
+  const phase = status === 'running' ? 'active' : 'suspended'
+  return {
+    ...identity,
+    ...{ vmid, node, phase, pool: pool.name },
+    owner: token?.owner ?? null,
+    expiresAt: token?.expiresAt ?? new Date(now.getTime() + days * DAY_MS).toISOString(),
+    template: wishes.template === undefined ? null : { family: wishes.template, version: 'unknown' },
+    token: token === undefined ? null : { status: 'minted', id: token.id, transaction: null },
+    design: needsToken(config) && token === undefined ? null : designOf(vm, pool, adopting),
+    purpose: purposeIn(String(config['description'] ?? '')),
+    failure: null,
+    createdAt: at,
+    // By these words others know that its disk may hold data.
+    history: ['adopted', 'created', 'active', ...(phase === 'active' ? [] : [phase])].map(what => ({
+      at,
+      what,
+    })),
+  }
+}
+
+/** Design of a VM as its config has it. What a config does not tell has the default of config/vm.yaml. */
+function designOf({ config }: SiteVm, pool: Pool, { wishes, token, defaults }: Adopting): VmDesign {
+  const attributes = decidedAttributes(wishes, defaults)
+  const text = (key: string): string => String(config[key] ?? '')
+  const card = propertiesOf(text('net0'), 'model')
+  const vlan = card.get('tag')
+  return {
+    ...attributes,
+    template: null,
+    storage: text('scsi0').split(':')[0]!,
+    cores: Number(config['cores'] ?? 1),
+    memory: Number(propertiesOf(text('memory') || '512', 'current').get('current')),
+    disk: Math.ceil(gibOf(text('scsi0')) ?? attributes.disk),
+    cpuType: propertiesOf(text('cpu'), 'cputype').get('cputype') ?? 'qemu64',
+    tags: text('tags').split(/[;, ]/).filter(Boolean),
+    network: {
+      ...networkOf(config, pool),
+      bridge: card.get('bridge') ?? '',
+      vlan: vlan === undefined ? null : Number(vlan),
+    },
+    cloudInit: { ...attributes.cloudInit, ...userDataOf(config) },
+    access: token?.access ?? null,
+  }
+}
+
+/** Address by Proxmox's cloud-init, or else the one of the guest agent that is in a pool. */
+function addressOf({ config, addresses }: SiteVm, { wishes, pools }: Adopting): string | undefined {
+  const { ip, ip6 } = Object.fromEntries(propertiesOf(String(config['ipconfig0'] ?? ''), 'ip'))
+  const configured = [ip, ip6].map(text => parseAddress(text?.split('/')[0] ?? '')).find(Boolean)
+  if (configured !== undefined) return formatAddress(configured)
+  return wishes.address ?? addresses.find(address => poolOf(address, pools) !== undefined)
+}
+
+function poolOf(address: string, { pools }: PoolConfig): Pool | undefined {
+  const parsed = parseAddress(address)
+  return parsed && Object.values(pools).find(({ range }) => contains(range, parsed))
+}
+
+function networkOf(config: VmConfig, pool: Pool): Pick<VmDesign['network'], 'prefix' | 'gateway' | 'dns'> {
+  const configured = propertiesOf(String(config['ipconfig0'] ?? ''), 'ip')
+  const address = configured.get('ip') ?? configured.get('ip6')
+  if (address === undefined) {
+    return { prefix: pool.prefix, gateway: pool.gateway ?? null, dns: pool.dns }
+  }
+  return {
+    prefix: Number(address.split('/')[1] ?? pool.prefix),
+    gateway: configured.get('gw') ?? configured.get('gw6') ?? null,
+    dns: String(config['nameserver'] ?? '')
+      .split(/[ ,]+/)
+      .filter(Boolean),
+  }
+}
+
+/** How its user-data reaches a VM, by the file that its config names. */
+function userDataOf(
+  config: VmConfig,
+): Pick<VmDesign['cloudInit'], 'delivery' | 'storage' | 'ownFile'> | undefined {
+  const texts = Object.values(config).map(String)
+  const [, storage, folder, name] =
+    texts.map(text => /([\w.-]+):(snippets|iso)\/(proxmint-[\w-]+)\.(?:yaml|iso)/.exec(text)).find(Boolean) ??
+    []
+  if (storage === undefined) return undefined
+  const id = idInMark(String(config['description'] ?? '')) ?? ''
+  return {
+    delivery: folder === 'iso' ? 'iso' : 'snippet',
+    storage,
+    ...(name!.endsWith(id) && { ownFile: true as const }),
+  }
+}
+
+function needsToken(config: VmConfig): boolean {
+  return /(^|[;, ])wallet-/.test(String(config['tags'] ?? ''))
+}
+
+/** The tag of a VM is a hash of its owner's wallet. */
+function ownerFault(config: VmConfig, token: ReadToken | undefined): string | undefined {
+  if (token === undefined) return undefined
+  const tags = String(config['tags'] ?? '').split(/[;, ]/)
+  return tags.includes(walletTag(token.owner))
+    ? undefined
+    : `its tags are not those of the wallet ${token.owner}`
+}
+
+function assumedOf({ design, expiresAt }: Entry, { wishes, token }: Adopting): string[] {
+  const until = expiresAt.slice(0, 10)
+  const expiry = `its expiry (${until} is taken; --expiry-days, or later \`vm extend\`)`
+  if (design === null) {
+    return [expiry, 'its token (--owner-wallet and --token-id; without them `apply` and `rebuild` refuse it)']
+  }
+  const isExpiryKnown = (token?.expiresAt ?? wishes.expiryDays) !== undefined
+  const { template } = design.cloudInit
+  return [
+    isExpiryKnown ? '' : expiry,
+    wishes.template === undefined
+      ? 'its template family (--template; without it `vm rebuild` refuses it)'
+      : '',
+    wishes.cloudInitTemplate === undefined
+      ? `its cloud-init template (${template} is taken; --cloud-init)`
+      : '',
+  ].filter(Boolean)
+}
