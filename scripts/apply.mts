@@ -1,19 +1,21 @@
 import { printAnswer } from './lib/run/answer.mts'
 import { runMain } from './lib/run/main.mts'
+import { agreedTo, allowOption } from './lib/vm/allow.mts'
 
 const name = 'apply'
 
 await runMain({
   name,
   summary: 'Creates reserved VMs, and changes existing VMs back to what proxmint has recorded.',
-  usage: '[NAME]... [--plan-only] [--allow-replace NAME]',
+  usage: '[NAME]... [--plan-only] [--allow COST]...',
   options: {
     'plan-only': { type: 'boolean', help: 'print the plan, apply nothing' },
+    allow: allowOption('agree to this cost for each NAME'),
     'allow-replace': {
       type: 'string',
       multiple: true,
       value: 'NAME',
-      help: 'allow a new VM in the place of this one; its disk is lost',
+      help: 'the same as --allow data-loss, for this VM alone',
     },
     parallel: { type: 'integer', value: 'N', default: 2, help: 'number of VMs at the same time' },
   },
@@ -24,7 +26,8 @@ await runMain({
   async run(args, signal) {
     const options = {
       planOnly: args.flag('plan-only'),
-      allowReplace: args.strings('allow-replace'),
+      allowed: agreedTo(name, args),
+      replaceable: args.strings('allow-replace'),
       parallel: args.integer('parallel', { min: 1, max: 100 })!,
     }
     const { answerFor, applyVms } = await import('./lib/vm/life/apply-many.mts')

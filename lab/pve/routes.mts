@@ -18,6 +18,7 @@ import { qemuAgentRoutes } from './vm/agent-routes.mts'
 import { qemuConfigRoutes } from './vm/config-routes.mts'
 import { qemuDiskRoutes } from './vm/disk-routes.mts'
 import { qemuRoutes } from './vm/routes.mts'
+import { qemuSnapshotRoutes } from './vm/snapshot-routes.mts'
 import { qemuStatusRoutes } from './vm/status-routes.mts'
 
 export const routes: readonly Route[] = [
@@ -38,5 +39,6 @@ export const routes: readonly Route[] = [
   ...qemuConfigRoutes,
   ...qemuStatusRoutes,
   ...qemuDiskRoutes,
+  ...qemuSnapshotRoutes,
   ...qemuAgentRoutes,
 ]

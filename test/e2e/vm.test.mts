@@ -123,7 +123,9 @@ describe.sequential('the life of a VM', () => {
   test('apply of an active VM applies what differs, or says that nothing does', async () => {
     expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
     await updateVmConfig(rootClient(lab), web, { tags: 'proxmint-test' })
-    expect(await vms.json('apply')).toMatchObject([{ did: 'changed' }])
+    expect(await vms.json('apply')).toMatchObject([
+      { did: 'changed', changes: [{ what: 'tags', from: 'proxmint-test', to: 'proxmint-test web' }] },
+    ])
     expect(await config()).toMatchObject({ tags: 'proxmint-test;web' })
   })
 
@@ -148,6 +150,10 @@ describe.sequential('the life of a VM', () => {
     const [planned] = await vms.json('apply', 'web-1', '--plan-only')
     expect(planned.plan).toMatch(/"x86-64-v2-AES" -> "qemu64"/)
     expect(planned.plan).toContain('will be updated in-place')
+    expect(planned.plan).toContain('It needs --allow reboot.')
+    expect(planned.changes).toEqual([
+      { what: 'CPU type', from: 'x86-64-v2-AES', to: 'qemu64', cost: 'reboot' },
+    ])
     await changeEntry(vms.registry, 'web-1', entry => ({ ...entry, design }))
     expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
   })
@@ -168,7 +174,14 @@ describe.sequential('the life of a VM', () => {
         ...entry,
         design: { ...entry.design!, [name]: changes[name] },
       }))
-      expect(await vms.json('apply', 'web-1'), name).toMatchObject([{ did: 'changed' }])
+      const needed = VM_OPTIONS[name].change === 'reboot'
+      if (needed) {
+        const refused = await vms.run('apply', ['web-1'])
+        expect(refused.code, name).toBe(3)
+        expect(refused.stderr, name).toContain('to agree: zx scripts/apply.mts web-1 --allow reboot')
+      }
+      const agreed = needed ? ['--allow', 'reboot'] : []
+      expect(await vms.json('apply', 'web-1', ...agreed), name).toMatchObject([{ did: 'changed' }])
       const begun = [...(await tasks())].filter(([upid]) => !known.has(upid)).map(([, type]) => type)
       expect(begun.sort(), name).toEqual(tasksOf[VM_OPTIONS[name].change])
     }

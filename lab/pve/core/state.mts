@@ -16,6 +16,17 @@ export interface Vm {
   pendingDelete: string[]
   /** Cloud-init options of the current drive; undefined if no drive was generated yet. */
   cloudInitApplied: VmConfig | undefined
+  /** Snapshots by name. The one that the VM stands on is `parent` of its config. */
+  snapshots?: Record<string, Snapshot>
+}
+
+/** What a VM was at a time. Its disks are not kept: nobody can go back to it. */
+interface Snapshot {
+  config: VmConfig
+  parent: string | undefined
+  description: string | undefined
+  /** Seconds since the epoch. */
+  snaptime: number
 }
 
 export interface NodeConfig {

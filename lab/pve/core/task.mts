@@ -34,6 +34,7 @@ export const DURATIONS = {
   destroy: 1,
   config: 0.2,
   moveDisk: 4,
+  snapshot: 0.5,
   migrate: 2,
   transfer: 1,
 } as const

@@ -13,6 +13,15 @@ export function propertiesOf(text: string, first: string): Map<string, string> {
   )
 }
 
+/** Returns a property string with one key set, or without it; the rest keeps its text and its order. */
+export function withProperty(text: string, key: string, value: string | undefined): string {
+  const parts = text.split(',').filter(part => part !== '')
+  const at = parts.findIndex(part => part.startsWith(`${key}=`))
+  const changed = value === undefined ? [] : [`${key}=${value}`]
+  if (at < 0) return [...parts, ...changed].join(',')
+  return parts.toSpliced(at, 1, ...changed).join(',')
+}
+
 const UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
 
 /** Reads the size of a drive in GiB; undefined if its text has none. */

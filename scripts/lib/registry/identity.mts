@@ -5,6 +5,23 @@ export function descriptionOf({ id, purpose }: Entry): string {
   return [purpose, `Made by proxmint. ${entryMark(id)}`].filter(Boolean).join('\n')
 }
 
+/**
+ * Returns the notes of a VM with what a person wrote around ours.
+ * @param ours `descriptionOf` the entry: the purpose, if there is one, and the line with the mark.
+ * @param present notes of the VM in Proxmox.
+ */
+export function withNotesOfOthers(ours: string, present: string): string {
+  const notes = present.replaceAll('\r\n', '\n').trim()
+  if (notes.includes(ours)) return notes
+  const mark = ours.split('\n').at(-1)!
+  const lines = notes.split('\n')
+  const at = lines.indexOf(mark)
+  const id = /Entry \S+$/.exec(mark)![0]
+  if (at < 0) return notes.includes(id) ? notes : [ours, notes].filter(Boolean).join('\n')
+  // The first line above the mark is the purpose of before; further text above it is a person's.
+  return lines.toSpliced(at === 1 ? 0 : at, at === 1 ? 2 : 1, ours).join('\n')
+}
+
 /** Mark in the description of an entry's VM. No other VM has it. */
 export function entryMark(id: string): string {
   return `Entry ${id}.`

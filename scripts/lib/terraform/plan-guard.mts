@@ -1,4 +1,6 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { type Agreement, type Change, requireAllowed } from './costs.mts'
+import { changesOf, type VmPlan } from './plan-changes.mts'
 import { type TerraformState, valuesOfVm } from './state.mts'
 import { vmAddress } from './vm-configuration.mts'
 
@@ -14,20 +16,22 @@ export interface TerraformPlan {
 interface ResourceChange {
   address: string
   mode: string
-  change: {
+  /** `before` is null for a new resource. */
+  change: VmPlan & {
     actions: Action[]
     /** Paths of the attributes that make a replacement necessary. */
     replace_paths?: (string | number)[][]
-    /** Attributes before the change; null for a new resource. */
-    before?: VmValues | null
   }
 }
 
-/** Attributes of a VM. */
-interface VmValues {
-  name?: unknown
-  vm_id?: unknown
-  description?: unknown
+/** What a plan is going to do. */
+export interface PlannedWork {
+  /** Whether there is anything to apply. */
+  isNeeded: boolean
+  /** Whether the VM is destroyed and another one made in its place. */
+  replaces: boolean
+  /** Changes of a VM that stays, and of its user-data. */
+  changes: Change[]
 }
 
 /** VM that a run may change. */
@@ -49,16 +53,15 @@ const FILE_ADDRESS = /^module\.vm\.proxmox_virtual_environment_file\.(snippet|se
 /**
  * Compares a plan with the intent of the run. If two registries share a state, it may hold the VM of the other one, which
  * must not change.
- * @param allowReplace the user agreed to lose this VM and get a new one.
- * @returns true if there is anything to apply.
- * @throws ProxmintError (invalid) if the plan does anything else.
+ * @param agreement the costs that the user agreed to. Without `data-loss` no VM is replaced.
+ * @throws ProxmintError (invalid) if the plan does anything else, or costs more.
  */
 export function guardPlan(
   guarded: GuardedVm,
   plan: TerraformPlan,
   intent: Intent,
-  allowReplace: boolean,
-): boolean {
+  agreement: Agreement,
+): PlannedWork {
   const { name } = guarded
   const changes = (plan.resource_changes ?? []).filter(
     ({ mode, change }) => mode === 'managed' && change.actions.some(action => action !== 'no-op'),
@@ -68,14 +71,24 @@ export function guardPlan(
   const vm = changes.find(({ address }) => address === vmAddress)
   for (const change of [vm, ...(plan.resource_drift ?? [])]) requireOwn(guarded, change)
   const action = actionOf(vm)
-  if (action === 'replace' && !allowReplace) throw replaced(name, vm!)
+  if (action === 'replace' && !agreement.allowed.has('data-loss')) throw replaced(name, vm!, agreement)
   if (action === 'delete' && intent !== 'destroy') throw deleted(name)
   if (action === 'create' && intent === 'update') throw stateLost(name)
   if (action === 'update' && intent === 'destroy') throw unexpected(name, vm!)
   if (action === undefined && intent === 'create') throw nothingToDo(name, intent)
   if (changes.length === 0 && intent === 'destroy') throw nothingToDo(name, intent)
-  return changes.length > 0
+  const planned = action === 'update' ? changesOf(name, vm!.change) : []
+  const files = changes.filter(({ address }) => FILE_ADDRESS.test(address))
+  requireAllowed(name, planned, agreement)
+  return {
+    isNeeded: action === 'update' ? planned.length + changes.length > 1 : changes.length > 0,
+    replaces: action === 'replace',
+    changes: intent === 'update' ? [...planned, ...files.slice(0, 1).map(() => NEW_FILE)] : planned,
+  }
 }
+
+/** The user-data of a VM is uploaded once more. */
+const NEW_FILE: Change = { what: 'file of the user-data', from: 'old', to: 'new', cost: null }
 
 function actionOf(vm: ResourceChange | undefined): 'create' | 'update' | 'delete' | 'replace' | undefined {
   const actions = vm?.change.actions ?? []
@@ -93,13 +106,16 @@ function requireOwn(guarded: GuardedVm, resource: ResourceChange | undefined): v
 }
 
 /** @param found attributes of the VM in the state, if there is one. @throws ProxmintError (invalid) if it is another VM. */
-function requireOwnVm({ name, vmid, mark }: GuardedVm, found: VmValues | null | undefined): void {
+function requireOwnVm(
+  { name, vmid, mark }: GuardedVm,
+  found: Record<string, unknown> | null | undefined,
+): void {
   if (found == null) return
-  const isMarked = String(found.description ?? '').includes(mark)
-  if (found.vm_id === vmid && isMarked) return
+  const isMarked = String(found['description'] ?? '').includes(mark)
+  if (found['vm_id'] === vmid && isMarked) return
   throw new ProxmintError(`the state of ${name} has another VM, not ${name} with the VMID ${vmid}`, {
     facts: {
-      'in the state': `VM ${found.vm_id} (${found.name})`,
+      'in the state': `VM ${found['vm_id']} (${found['name']})`,
       'its notes lack': isMarked ? undefined : mark,
     },
     hint:
@@ -126,11 +142,11 @@ function unexpected(name: string, { address, change }: ResourceChange): Proxmint
   })
 }
 
-function replaced(name: string, { change }: ResourceChange): ProxmintError {
+function replaced(name: string, { change }: ResourceChange, { again }: Agreement): ProxmintError {
   const paths = (change.replace_paths ?? []).map(path => path.join('.'))
   return new ProxmintError(`the plan would destroy ${name} and create a new VM in its place`, {
     facts: { cause: causeOf(paths), attributes: paths.join(', ') || undefined },
-    hint: `nothing was applied; if its disk may be lost: zx scripts/apply.mts ${name} --allow-replace ${name}`,
+    hint: `nothing was applied; if all of its disks may be lost: ${again} --allow data-loss`,
     exitCode: exitCodes.invalid,
   })
 }

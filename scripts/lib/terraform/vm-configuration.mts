@@ -28,6 +28,42 @@ export interface VmSettings extends OptionVariables {
   /** Name of the snippet or the ISO on `file_storage`, without its ending. */
   file_name: string
   file_storage: string
+  agent: boolean
+  /** All cards as they are in Proxmox, net0 first; empty: Terraform decides about none. */
+  cards: Card[]
+  /** Addresses beside the own one, a card each, net0 first; null: cloud-init gives none of that family. */
+  ip_configs: IpConfig[]
+  /** Null: that of the disk. */
+  cloud_init_storage: string | null
+  /** Volume of the user-data that the VM has; null: the snippet made here. */
+  user_data_id: string | null
+  /** Drive of the seed ISO. */
+  seed_interface: string
+}
+
+/** A network card, with the provider's units; `enabled` is false for a free number between two cards. */
+export interface Card {
+  enabled: boolean
+  bridge: string | null
+  vlan: number | null
+  model: string
+  mac: string | null
+  firewall: boolean
+  disconnected: boolean
+  /** MB/s; 0: no limit. */
+  rate: number
+  mtu: number
+  queues: number
+  /** VLANs, separated by semicolons. */
+  trunks: string
+}
+
+/** Address and gateway of a card, as Proxmox writes them: `10.0.0.5/24`, `dhcp`, `auto`. */
+export interface IpConfig {
+  ip4: string | null
+  gw4: string | null
+  ip6: string | null
+  gw6: string | null
 }
 
 /** Path of the module from the folder of a VM, `vms/NAME`. */
@@ -37,8 +73,8 @@ const MODULE_SOURCE = '../../terraform/modules/vm'
 export const vmAddress = 'module.vm.proxmox_virtual_environment_vm.this'
 
 /**
- * Content of `main.tf.json` for one VM. It depends on the registry entry only, so every machine can write it again. It
- * holds no credentials; they come from the environment.
+ * Content of `main.tf.json` for one VM. It depends on the registry entry and the VM in Proxmox only, so every
+ * machine can write it again. It holds no credentials; they come from the environment.
  */
 export function vmConfiguration(settings: VmSettings, { type, settings: backend }: BackendConfig): object {
   return {

@@ -3,6 +3,16 @@ locals {
   snippet = "${local.file}.yaml"
   iso     = "${local.file}.iso"
   ipv6    = strcontains(var.address, ":")
+
+  # The first card has the address above, and keeps what somebody gave it of the other family.
+  ip_configs = [
+    for index, more in var.ip_configs : {
+      ip4 = index == 0 && !local.ipv6 ? var.address : more.ip4
+      gw4 = index == 0 && !local.ipv6 ? var.gateway : more.gw4
+      ip6 = index == 0 && local.ipv6 ? var.address : more.ip6
+      gw6 = index == 0 && local.ipv6 ? var.gateway : more.gw6
+    }
+  ]
 }
 
 resource "proxmox_virtual_environment_file" "snippet" {
@@ -70,7 +80,7 @@ resource "proxmox_virtual_environment_vm" "this" {
   }
 
   agent {
-    enabled = true
+    enabled = var.agent
     timeout = var.agent_timeout
   }
 
@@ -80,16 +90,28 @@ resource "proxmox_virtual_environment_vm" "this" {
     size         = var.disk
   }
 
-  network_device {
-    bridge  = var.bridge
-    vlan_id = var.vlan
-  }
+  # The provider removes each card that is not in this list; it leaves all of them alone where there is no list.
+  network_device = length(var.cards) == 0 ? null : [
+    for index, card in var.cards : {
+      bridge       = coalesce(card.bridge, var.bridge)
+      disconnected = card.disconnected
+      enabled      = card.enabled
+      firewall     = card.firewall
+      mac_address  = card.mac
+      model        = card.model
+      mtu          = card.mtu
+      queues       = card.queues
+      rate_limit   = card.rate
+      trunks       = card.trunks
+      vlan_id      = coalesce(card.vlan, index == 0 && var.vlan != null ? var.vlan : 0)
+    }
+  ]
 
   dynamic "initialization" {
     for_each = var.seed_iso == null ? [1] : []
     content {
-      datastore_id      = var.storage
-      user_data_file_id = var.user_data == null ? null : "${var.file_storage}:snippets/${local.snippet}"
+      datastore_id      = coalesce(var.cloud_init_storage, var.storage)
+      user_data_file_id = var.user_data == null ? null : coalesce(var.user_data_id, "${var.file_storage}:snippets/${local.snippet}")
 
       dynamic "user_account" {
         for_each = var.username == null ? [] : [1]
@@ -99,19 +121,22 @@ resource "proxmox_virtual_environment_vm" "this" {
         }
       }
 
-      ip_config {
-        dynamic "ipv4" {
-          for_each = local.ipv6 ? [] : [1]
-          content {
-            address = var.address
-            gateway = var.gateway
+      dynamic "ip_config" {
+        for_each = local.ip_configs
+        content {
+          dynamic "ipv4" {
+            for_each = ip_config.value.ip4 == null ? [] : [1]
+            content {
+              address = ip_config.value.ip4
+              gateway = ip_config.value.gw4
+            }
           }
-        }
-        dynamic "ipv6" {
-          for_each = local.ipv6 ? [1] : []
-          content {
-            address = var.address
-            gateway = var.gateway
+          dynamic "ipv6" {
+            for_each = ip_config.value.ip6 == null ? [] : [1]
+            content {
+              address = ip_config.value.ip6
+              gateway = ip_config.value.gw6
+            }
           }
         }
       }
@@ -125,15 +150,76 @@ resource "proxmox_virtual_environment_vm" "this" {
     }
   }
 
-  # In the place of the template's own cloud-init drive, which would be a second seed.
+  # In the place of the template's own cloud-init drive, which would be a second seed: `seed_interface` names it.
   dynamic "cdrom" {
     for_each = var.seed_iso == null ? [] : [1]
     content {
-      interface = "ide2"
+      interface = var.seed_interface
       file_id   = "${var.file_storage}:iso/${local.iso}"
     }
   }
+
   lifecycle {
+    # What somebody changes in Proxmox beyond the variables above stays. At the creation nothing is ignored.
+    ignore_changes = [
+      acpi,
+      agent[0].trim,
+      agent[0].type,
+      amd_sev,
+      audio_device,
+      bios,
+      boot_order,
+      clone[0].retries,
+      cpu[0].affinity,
+      cpu[0].architecture,
+      cpu[0].flags,
+      cpu[0].hotplugged,
+      cpu[0].limit,
+      cpu[0].numa,
+      cpu[0].sockets,
+      cpu[0].units,
+      disk[0].aio,
+      disk[0].backup,
+      disk[0].cache,
+      disk[0].datastore_id,
+      disk[0].discard,
+      disk[0].file_format,
+      disk[0].iothread,
+      disk[0].path_in_datastore,
+      disk[0].queues,
+      disk[0].replicate,
+      disk[0].serial,
+      disk[0].speed,
+      disk[0].ssd,
+      efi_disk,
+      hook_script_file_id,
+      hostpci,
+      hotplug,
+      initialization[0].dns[0].domain,
+      keyboard_layout,
+      kvm_arguments,
+      machine,
+      memory[0].floating,
+      memory[0].hugepages,
+      memory[0].keep_hugepages,
+      memory[0].shared,
+      numa,
+      operating_system,
+      pool_id,
+      protection,
+      rng,
+      scsi_hardware,
+      serial_device,
+      smbios,
+      startup,
+      tablet_device,
+      tpm_state,
+      usb,
+      vga,
+      virtiofs,
+      watchdog,
+    ]
+
     precondition {
       condition     = var.username == null || (var.user_data == null && var.seed_iso == null)
       error_message = "Where user_data or seed_iso is given, it names the account: username would be ignored."

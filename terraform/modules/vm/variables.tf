@@ -137,3 +137,56 @@ variable "agent_timeout" {
   description = "How long to wait for the guest agent to tell its addresses"
   default     = "10m"
 }
+
+variable "agent" {
+  type        = bool
+  description = "Whether the VM has a channel for the guest agent"
+  default     = true
+}
+
+variable "cards" {
+  type = list(object({
+    enabled      = optional(bool, true)
+    bridge       = optional(string)
+    vlan         = optional(number)
+    model        = optional(string, "virtio")
+    mac          = optional(string)
+    firewall     = optional(bool, false)
+    disconnected = optional(bool, false)
+    rate         = optional(number, 0)
+    mtu          = optional(number, 0)
+    queues       = optional(number, 0)
+    trunks       = optional(string, "")
+  }))
+  description = "All network cards, net0 first; one that is not enabled is none. Those that are not named here are removed. Empty: all cards stay as they are"
+  default     = [{}]
+}
+
+variable "ip_configs" {
+  type = list(object({
+    ip4 = optional(string)
+    gw4 = optional(string)
+    ip6 = optional(string)
+    gw6 = optional(string)
+  }))
+  description = "Cloud-init's addresses beside the own one, a card each, net0 first. What is not named here is taken away"
+  default     = [{}]
+}
+
+variable "cloud_init_storage" {
+  type        = string
+  description = "Storage of the cloud-init drive. Null: that of the disk"
+  default     = null
+}
+
+variable "user_data_id" {
+  type        = string
+  description = "Volume of the user-data that the VM has. Null: the snippet made here. Another one replaces the VM"
+  default     = null
+}
+
+variable "seed_interface" {
+  type        = string
+  description = "Drive of the seed ISO. It must be the one with the VM template's cloud-init drive: cloud-init would read the wrong one of two"
+  default     = "ide2"
+}

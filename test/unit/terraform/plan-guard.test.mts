@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { COSTS } from '../../../scripts/lib/terraform/costs.mts'
 import {
   guardPlan,
   guardState,
@@ -9,6 +10,9 @@ import { vmAddress } from '../../../scripts/lib/terraform/vm-configuration.mts'
 import { failureOf } from '../failure.mts'
 
 type Change = NonNullable<TerraformPlan['resource_changes']>[number]['change']
+
+const nothingAgreed = { allowed: new Set<never>(), again: 'zx scripts/apply.mts web-1' }
+const allAgreed = { ...nothingAgreed, allowed: new Set(COSTS) }
 
 const web = { name: 'web-1', vmid: 100, mark: 'Entry 1234.' }
 /** Of the VM, wherever there is one already. */
@@ -22,6 +26,7 @@ const plan = (changes: Record<string, Change['actions']>, replace_paths: Change[
       actions,
       replace_paths,
       before: actions.includes('create') && actions.length === 1 ? null : own,
+      after: { ...own, name: actions.includes('update') ? 'web-2' : own.name },
     },
   })),
 })
@@ -35,14 +40,14 @@ test.each<[Intent, Record<string, Change['actions']>, boolean]>([
   ['destroy', { [vmAddress]: ['delete'], [snippet]: ['delete'] }, true],
   ['destroy', { [snippet]: ['delete'] }, true],
 ])('%s: %o may be applied', (intent, changes, something) => {
-  expect(guardPlan(web, plan(changes), intent, false)).toBe(something)
+  expect(guardPlan(web, plan(changes), intent, nothingAgreed).isNeeded).toBe(something)
 })
 
 test('a data source that is read is nothing to apply', () => {
   const read = {
     resource_changes: [{ address: 'data.x.y', mode: 'data', change: { actions: ['read' as const] } }],
   }
-  expect(guardPlan(web, read, 'update', false)).toBe(false)
+  expect(guardPlan(web, read, 'update', nothingAgreed).isNeeded).toBe(false)
 })
 
 const other = 'module.vm.proxmox_virtual_environment_vm.other'
@@ -61,7 +66,7 @@ test.each<[Intent, Record<string, Change['actions']>, string]>([
   ],
   ['destroy', {}, 'the plan to destroy web-1 does nothing'],
 ])('%s: %o is refused', async (intent, changes, message) => {
-  const failure = await failureOf(async () => guardPlan(web, plan(changes), intent, false))
+  const failure = await failureOf(async () => guardPlan(web, plan(changes), intent, nothingAgreed))
   expect(failure).toMatchObject({ message, exitCode: 3 })
 })
 
@@ -71,12 +76,13 @@ test.each([
   [[], 'unknown; a newer provider may need it'],
 ])('a replacement because of %j is refused with its cause', async (paths, cause) => {
   const replacement = plan({ [vmAddress]: ['delete', 'create'] }, paths)
-  expect(await failureOf(async () => guardPlan(web, replacement, 'update', false))).toMatchObject({
+  expect(await failureOf(async () => guardPlan(web, replacement, 'update', nothingAgreed))).toMatchObject({
     message: 'the plan would destroy web-1 and create a new VM in its place',
     facts: { cause },
+    hint: expect.stringContaining('zx scripts/apply.mts web-1 --allow data-loss'),
     exitCode: 3,
   })
-  expect(guardPlan(web, replacement, 'update', true)).toBe(true)
+  expect(guardPlan(web, replacement, 'update', allAgreed)).toMatchObject({ isNeeded: true, replaces: true })
 })
 
 describe('a state that another registry uses too', () => {
@@ -99,7 +105,9 @@ describe('a state that another registry uses too', () => {
     ),
   )('%s: %j of a VM %s is refused, whatever was agreed to', async (intent, actions, _, before) => {
     const change = { address: vmAddress, mode: 'managed', change: { actions, before } }
-    const failure = await failureOf(async () => guardPlan(web, { resource_changes: [change] }, intent, true))
+    const failure = await failureOf(async () =>
+      guardPlan(web, { resource_changes: [change] }, intent, allAgreed),
+    )
     expect(failure).toMatchObject({
       message: 'the state of web-1 has another VM, not web-1 with the VMID 100',
       exitCode: 3,
@@ -119,14 +127,14 @@ describe('a state that another registry uses too', () => {
   })
 
   test('is not given a new VM in the place of one that this Proxmox does not have', async () => {
-    const drift = (before: object) => ({
+    const drift = (before: Record<string, unknown>) => ({
       ...plan({ [vmAddress]: ['create'] }),
       resource_drift: [
         { address: vmAddress, mode: 'managed', change: { actions: ['delete' as const], before } },
       ],
     })
-    const failure = await failureOf(async () => guardPlan(web, drift(theirs[0][1]), 'create', true))
+    const failure = await failureOf(async () => guardPlan(web, drift(theirs[0][1]), 'create', allAgreed))
     expect(failure.message).toContain('has another VM')
-    expect(guardPlan(web, drift(own), 'create', true)).toBe(true)
+    expect(guardPlan(web, drift(own), 'create', allAgreed).isNeeded).toBe(true)
   })
 })

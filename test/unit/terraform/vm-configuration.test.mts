@@ -25,6 +25,12 @@ const settings: VmSettings = {
   file_name: 'proxmint-web-1-1234',
   file_storage: 'local',
   agent_timeout: '10m',
+  agent: true,
+  cards: [],
+  ip_configs: [{ ip4: null, gw4: null, ip6: null, gw6: null }],
+  cloud_init_storage: null,
+  user_data_id: null,
+  seed_interface: 'ide2',
 }
 
 type Configuration = { terraform: { backend: object }; module: { vm: Record<string, unknown> } }

@@ -53,7 +53,9 @@ async function add(changes: Partial<Entry>): Promise<void> {
 
 test('apply makes no VM of it', async () => {
   await add({ phase: 'reserved', template: { family: 'debian', version: current.name } })
-  const failure = await failureOf(() => applyVm('web-1', { planOnly: false, allowReplace: false }, context))
+  const failure = await failureOf(() =>
+    applyVm('web-1', { planOnly: false, allowed: new Set<never>() }, context),
+  )
   expect(failure).toMatchObject({
     message: `web-1 was to be made from ${current.name}, which is revoked`,
     facts: { reason: revoked.reason },

@@ -4,6 +4,7 @@ import { exitCodes, formatError, interrupted, messageOf } from '../../run/errors
 import { say, withRow } from '../../run/progress.mts'
 import { createSlots } from '../../run/slots.mts'
 import { formatTable } from '../../run/table.mts'
+import { type Cost, changesText } from '../../terraform/costs.mts'
 import type { VmContext } from '../context.mts'
 import { type Applied, applyVm } from './apply.mts'
 
@@ -12,8 +13,10 @@ type ApplyOutcome = { name: string; result: Applied } | { name: string; error: u
 
 interface ApplyRequest {
   planOnly: boolean
-  /** Names of VMs whose disk may be lost. */
-  allowReplace: string[]
+  /** Costs that a person agreed to, for each of the VMs. */
+  allowed: ReadonlySet<Cost>
+  /** Names of VMs that may lose their data, whatever `allowed` says. */
+  replaceable: string[]
   /** The number of VMs at the same time. */
   parallel: number
 }
@@ -29,10 +32,14 @@ export async function applyVms(
 ): Promise<ApplyOutcome[]> {
   const wanted = names.length > 0 ? [...new Set(names)] : await designedVms(context)
   const apply = (name: string) => () =>
-    applyVm(name, { ...request, allowReplace: request.allowReplace.includes(name) }, context)
+    applyVm(name, { planOnly: request.planOnly, allowed: allowedFor(name, request) }, context)
   return inParallel(wanted, request.parallel, context.signal, name =>
     wanted.length === 1 ? apply(name)() : withRow(name, apply(name)),
   )
+}
+
+function allowedFor(name: string, { allowed, replaceable }: ApplyRequest): ReadonlySet<Cost> {
+  return replaceable.includes(name) ? new Set([...allowed, 'data-loss' as const]) : allowed
 }
 
 /** Runs work on several VMs at the same time. @returns the outcomes in the order of the names. */
@@ -92,7 +99,11 @@ function formatApply(outcomes: ApplyOutcome[]): string {
 
 function cellsOf(outcome: ApplyOutcome): string[] {
   if ('error' in outcome) return ['', '', '', `failed: ${messageOf(outcome.error).split('\n')[0]}`]
-  const { entry, did } = outcome.result
-  const { phase, vmid, address } = entry
-  return [phase, String(vmid), address, did === 'nothing' ? 'nothing differs' : did]
+  const { phase, vmid, address } = outcome.result.entry
+  return [phase, String(vmid), address, resultText(outcome.result)]
+}
+
+function resultText({ did, changes = [] }: Applied): string {
+  if (did === 'nothing') return 'nothing differs'
+  return did === 'changed' && changes.length > 0 ? `changed: ${changesText(changes)}` : did
 }

@@ -6,27 +6,30 @@ import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { Site } from '../../site/site.mts'
 import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
+import type { Change, Cost } from '../../terraform/costs.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNotRevoked } from '../look/outdated.mts'
 import { withKeysOfToday } from '../plan/logins.mts'
 import { converge } from '../stack/converge.mts'
 import { reservedElsewhere } from './collision.mts'
 import { removeReplaced } from './destroy.mts'
-import { resumable } from './failure.mts'
+import { resumable, withoutFailure } from './failure.mts'
 import { isUnfinished, takeStep } from './steps.mts'
 
 /** The result of an apply to one VM. */
 export interface Applied {
   entry: Entry
   did: 'reserved' | 'made' | 'changed' | 'nothing' | 'planned'
+  /** What was changed of a VM that existed, or would be. */
+  changes?: Change[]
   /** The plan for a person, where nothing was applied. */
   plan?: string
 }
 
 interface ApplyOptions {
   planOnly: boolean
-  /** The disk of the VM may be lost. */
-  allowReplace: boolean
+  /** Costs that a person agreed to. */
+  allowed: ReadonlySet<Cost>
 }
 
 type OnFailure = (entry: Entry, error: unknown) => unknown
@@ -69,20 +72,21 @@ async function afterFailure(
 /**
  * Makes a VM that was only reserved, and applies to one that is there what differs from its entry. A suspended VM
  * stays powered off.
- * @throws ProxmintError, also where the plan would lose the VM's disk and nobody agreed to that.
+ * @throws ProxmintError, also where the changes cost what nobody agreed to.
  */
 export async function applyVm(name: string, options: ApplyOptions, unlocked: VmContext): Promise<Applied> {
   return withVmLock(unlocked, name, 'apply', async context => {
     const entry = await requireEntry(context.store, name)
     if (!options.planOnly && isUnfinished(entry)) return finishVm(name, context, resumable)
     await checkPlace(entry, context.connection.site)
-    const { changed, plan } = await converge(
+    const { changed, changes, plan } = await converge(
       entry,
       { ...options, started: isToRun(entry), intent: 'update' },
       context,
     )
-    if (plan !== undefined) return { entry, did: 'planned', plan }
-    return { entry: await requireEntry(context.store, name), did: changed ? 'changed' : 'nothing' }
+    if (plan !== undefined) return { entry, did: 'planned', changes, plan }
+    const after = await withoutFailure(context.store, await requireEntry(context.store, name))
+    return { entry: after, did: changed ? 'changed' : 'nothing', changes }
   })
 }
 

@@ -53,7 +53,7 @@ async function requireOnChain(entry: Entry, { issuer }: VmContext): Promise<Entr
 async function mintLate(entry: Entry, context: VmContext): Promise<Entry> {
   const minted = await mintToken(entry, context)
   const opened: Entry = { ...entry, ...minted }
-  await converge(opened, { started: isToRun(entry), intent: 'update' }, context)
+  await converge(opened, { started: isToRun(entry), intent: 'update', asItIs: true }, context)
   // The account's GECOS field changes at a boot.
   if (entry.phase === 'active') await rebootGuest(opened, context)
   return context.store.change(entry, one =>

@@ -10,6 +10,7 @@ import { ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import { type Connection, cleaningOf } from '../../site/connect.mts'
 import { removeVolume } from '../../site/remove-leftovers.mts'
+import { NOTHING_AGREED } from '../../terraform/costs.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNoBarrier } from '../look/barriers.mts'
 import { type LocatedVm, locateVm, lookAtVm, requireOwnVm } from '../look/locate.mts'
@@ -126,7 +127,8 @@ async function destroyByTerraform(connection: Connection, entry: Entry, signal: 
     if (!(await terraform.knowsAnything())) return
     const lost = await nodesThatLeft(connection, await terraform.nodes())
     if (lost.length === 0) {
-      await terraform.apply('destroy', { allowReplace: false, step: 'destroy' })
+      await terraform.plan('destroy', NOTHING_AGREED)
+      await terraform.apply('destroy', 'destroy')
       return
     }
     say(`warning: ${lost.join(', ')} left the cluster: what ${entry.name} has there is given up`)

@@ -11,7 +11,7 @@ import { type VmContext, withVmLock } from '../context.mts'
 import { requireNoBarrier } from '../look/barriers.mts'
 import { locateVm } from '../look/locate.mts'
 import { noteFailure, notingFailure, resumable } from './failure.mts'
-import { bootVm, shutDown } from './power.mts'
+import { resumeGuest, shutDown } from './power.mts'
 import { setTokenExpiry } from './token.mts'
 
 /**
@@ -58,7 +58,7 @@ export async function suspendVm(entry: Entry, { store, connection }: VmContext):
 }
 
 /**
- * Boots a suspended VM again.
+ * Boots a suspended VM again. What differs from its entry stays.
  * @param days by how many it is extended first; undefined: it must not be expired any more.
  */
 export async function resumeVm(name: string, days: number | undefined, unlocked: VmContext): Promise<Entry> {
@@ -70,7 +70,7 @@ export async function resumeVm(name: string, days: number | undefined, unlocked:
     const entry = days === undefined ? found : await store.change(found, one => extended(one, days, now()))
     if (isExpired(entry, now())) throw expired(entry)
     try {
-      await bootVm(entry, context)
+      await resumeGuest(entry, context)
     } catch (error) {
       throw resumable(await noteFailure(store, entry, 'resume', error), error)
     }

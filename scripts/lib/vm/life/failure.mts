@@ -6,19 +6,37 @@ import { say } from '../../run/progress.mts'
 
 type Change = Pick<RegistryStore, 'change'>
 
-/** Runs `work` on a VM. Where it fails, that is written down with the name of the step, and thrown again. */
+/**
+ * Runs `work` on a VM. Where it fails, that is written down with the name of the step, and thrown again. A success clears
+ * the failure of the same step.
+ */
 export async function notingFailure<T>(
   store: Change,
   entry: Entry,
   step: string,
   work: () => Promise<T>,
 ): Promise<T> {
+  let result: T
   try {
-    return await work()
+    result = await work()
   } catch (error) {
     await noteFailure(store, entry, step, error)
     throw error
   }
+  if (entry.failure?.step === step) await clearFailure(store, entry)
+  return result
+}
+
+/** Clears the failure of a VM that is as it should be now. One of a mint stays: only a mint mends that. */
+export async function withoutFailure(store: Change, entry: Entry): Promise<Entry> {
+  if (entry.phase !== 'active' || entry.failure === null || entry.failure.step === 'mint') return entry
+  return clearFailure(store, entry)
+}
+
+/** Another run may have noted a newer failure, which stays. */
+function clearFailure(store: Change, entry: Entry): Promise<Entry> {
+  const { failure } = entry
+  return store.change(entry, one => (one.failure?.at === failure?.at ? { ...one, failure: null } : one))
 }
 
 /**

@@ -19,9 +19,18 @@ import { notingFailure } from './failure.mts'
 const SHUTDOWN_SECONDS = 120
 
 /** Starts the VM and compares what runs then with the entry. */
-export async function bootVm(before: Entry, context: VmContext): Promise<undefined> {
+export function bootVm(before: Entry, context: VmContext): Promise<undefined> {
+  return startVm(before, false, context)
+}
+
+/** Starts a VM that ran before, whatever differs from its entry: that stays as it is. */
+export async function resumeGuest(before: Entry, context: VmContext): Promise<void> {
+  await startVm(before, true, context)
+}
+
+async function startVm(before: Entry, asItIs: boolean, context: VmContext): Promise<undefined> {
   requireOwnToken(before)
-  const { entry } = await converge(before, { started: true, intent: 'update', step: 'boot' }, context)
+  const { entry } = await converge(before, { started: true, intent: 'update', asItIs, step: 'boot' }, context)
   await verify(entry, context)
   checkpoint('vm-verified')
 }

@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mintsBeforeBoot } from '../../credential/vm-token.mts'
+import { getVmConfig } from '../../proxmox/get-vm-config.mts'
 import { advance, type Entry, type Phase } from '../../registry/entry.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { messageOf } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { VmContext } from '../context.mts'
 import { requireMade } from '../look/locate.mts'
+import { slotsOf } from '../look/parts.mts'
 import { converge } from '../stack/converge.mts'
+import { requireDesign } from '../stack/folder.mts'
 import { notingFailure } from './failure.mts'
 import { bootVm } from './power.mts'
 import { mintToken } from './token.mts'
@@ -56,13 +59,17 @@ export async function takeStep(entry: Entry, context: VmContext): Promise<Entry>
   return advanced
 }
 
-/** Makes the VM, powered off. A clone that Proxmox was too busy for is tried again. */
-async function createOff(before: Entry, context: VmContext): Promise<undefined> {
+/**
+ * Makes the VM, powered off. A clone that Proxmox was too busy for is tried again.
+ * @returns its design with the devices and disks that it has then.
+ */
+async function createOff(before: Entry, context: VmContext): Promise<Partial<Entry>> {
   for (let tries = 1; ; tries++) {
     try {
       const { entry } = await converge(before, { started: false, intent: 'create', step: 'create' }, context)
       await requireMade(context.connection, entry)
-      return undefined
+      const config = await getVmConfig(context.connection.client, { node: entry.node!, vmid: entry.vmid })
+      return { design: { ...requireDesign(before), made: slotsOf(config) } }
     } catch (error) {
       if (tries === CREATE_TRIES || context.signal.aborted || !BUSY.test(messageOf(error))) throw error
       say(`Proxmox is too busy to clone ${before.name}: trying again in ${RETRY_MS / 1000} s`)

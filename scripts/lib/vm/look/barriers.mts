@@ -9,6 +9,14 @@ import type { LocatedVm } from './locate.mts'
  */
 export function requireNoBarrier(name: string, vm: LocatedVm | undefined): void {
   if (vm?.isProtected) throw protectedVm(name, vm)
+  requireNoLock(name, vm)
+}
+
+/**
+ * Checks before a VM is changed that Proxmox does not work on it itself: a backup, a migration, a snapshot.
+ * @throws ProxmintError with the command that lifts the lock.
+ */
+export function requireNoLock(name: string, vm: LocatedVm | undefined): void {
   if (vm?.lock !== undefined) throw locked(name, vm, vm.lock)
 }
 

@@ -11,7 +11,7 @@ export interface Difference {
 }
 
 /** The slot of the root disk. proxmint makes no VM without it. */
-const ROOT_DISK = 'scsi0'
+export const ROOT_DISK = 'scsi0'
 
 /** Lists the differences of a VM that is there. Name and notes are its identity: `differencesFrom` compares them. */
 export function driftOf({ design, phase }: Pick<Entry, 'design' | 'phase'>, config: VmConfig): Difference[] {
@@ -67,7 +67,7 @@ function proxmoxValues(config: VmConfig): Record<string, string | undefined> {
 }
 
 /** The CPU model of a VM; undefined if its config has none. */
-function cpuTypeIn(config: VmConfig): string | undefined {
+export function cpuTypeIn(config: VmConfig): string | undefined {
   return propertiesOf(String(config['cpu'] ?? ''), 'cputype').get('cputype')
 }
 
@@ -75,12 +75,12 @@ function isOn(value: string | undefined): string {
   return value === '1' ? 'on' : 'off'
 }
 
-function tagsIn(text: string): string[] {
+export function tagsIn(text: string): string[] {
   return text.split(/[;, ]/).filter(tag => tag !== '')
 }
 
 /** Tags of a former owner. Other tags that the registry does not have are somebody else's, and stay. */
-function tagsGivenUp(wanted: string[], present: string[]): string[] {
+export function tagsGivenUp(wanted: string[], present: string[]): string[] {
   return present.filter(tag => tag.startsWith('wallet-') && !wanted.includes(tag))
 }
 

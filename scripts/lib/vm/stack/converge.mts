@@ -1,22 +1,40 @@
 /** Brings a VM in Proxmox to what its entry says, or plans that. */
+import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { say } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import { deleteUnfinished } from '../../site/remove-leftovers.mts'
+import {
+  type Agreement,
+  type Change,
+  COSTS,
+  type Cost,
+  changesText,
+  costsOf,
+  requireAllowed,
+} from '../../terraform/costs.mts'
 import type { VmContext } from '../context.mts'
+import { requireNoLock } from '../look/barriers.mts'
 import { followVm, type LocatedVm, recordNode } from '../look/locate.mts'
-import { writeVmFolder } from './folder.mts'
+import { lossesOf } from '../look/losses.mts'
+import { executeArrangement, planArrangement } from './arrange.mts'
+import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
+import { asItIs, asOthersLeftIt, asTemplateHas } from './keep.mts'
+import { recordSize } from './record-size.mts'
 import { type TerraformStep, type VmTerraform, withTerraform } from './terraform-run.mts'
 
-/** What a VM is to become, and what may be lost on the way. */
+/** What a VM is to become, and what it may cost. */
 interface Goal {
   /** Whether the VM runs afterwards. */
   started: boolean
   /** `create`: the VM never ran, so that nothing is lost where it is made anew. `update`: its disk is kept. */
   intent: 'create' | 'update'
-  /** Its disk may be lost: a VM that is missing is made anew, and a plan may replace it. */
-  allowReplace?: boolean
+  /** Costs that a person agreed to. With `data-loss` a VM that is missing is made anew, and a plan may replace it. */
+  allowed?: ReadonlySet<Cost>
+  /** Changes only the power and the user-data: what differs from the entry stays. */
+  asItIs?: boolean
   /** Plans, and applies nothing. */
   planOnly?: boolean
   /** Names the checkpoints of the apply. */
@@ -26,60 +44,164 @@ interface Goal {
 interface Converged {
   /** As in the registry, with the node the VM was found on. */
   entry: Entry
+  /** What was applied, or would be; empty for a VM that was just made. */
+  changes: Change[]
   /** Whether anything was applied. */
   changed: boolean
   /** The plan for a person, with `planOnly`. */
   plan?: string
 }
 
+/** A VM as it was found. */
+interface Found {
+  vm: LocatedVm
+  config: VmConfig
+}
+
 /**
- * Locates the VM of an entry, writes its folder for the node it is on, and runs Terraform there. A node that is new
- * is written down last. The caller holds the VM's lock.
- * @throws ProxmintError where the VM is missing or somebody else's, and where the guard refuses the plan.
+ * Locates the VM of an entry, writes its folder for the node it is on, and runs Terraform there. What proxmint does not
+ * manage stays as Proxmox has it. A node that is new is written down last. The caller holds the VM's lock.
+ * @throws ProxmintError where the VM is missing, somebody else's or locked, and where the guard refuses the plan.
  */
 export async function converge(before: Entry, goal: Goal, context: VmContext): Promise<Converged> {
   const { connection, store, signal } = context
-  const { vm, entry } = await followVm(connection, before)
+  const { vm, config, entry: located } = await followVm(connection, before)
   if (vm === undefined && !mayCreate(goal)) throw missing(before)
-  const folder = await writeVmFolder(connection.site, entry, goal.started)
+  const found = vm === undefined || config === undefined ? undefined : { vm, config }
+  requireNoLock(before.name, vm)
+  const isToWrite = !goal.planOnly && goal.intent === 'update'
+  const entry = isToWrite && found !== undefined ? await recordSize(located, found.config, store) : located
+  const folder = await writeVmFolder(
+    connection.site,
+    entry,
+    goal.started,
+    await keepFor(entry, found, goal, connection),
+  )
   const done = await withTerraform(connection, { entry, folder }, signal, terraform =>
-    run(terraform, vm, goal, connection),
+    run(terraform, { entry, found, goal }, connection),
   )
   if (!goal.planOnly) await recordNode(before, vm, store)
   return { entry, ...done }
 }
 
 /** Terraform would make a VM that somebody destroyed once more, with an empty disk. */
-function mayCreate({ intent, allowReplace, planOnly }: Goal): boolean {
-  return intent === 'create' || allowReplace === true || planOnly === true
+function mayCreate({ intent, allowed, planOnly }: Goal): boolean {
+  return intent === 'create' || allowed?.has('data-loss') === true || planOnly === true
+}
+
+/** What stays of a VM that is there; of one that is to be made, what its VM template decides. */
+async function keepFor(
+  entry: Entry,
+  found: Found | undefined,
+  goal: Goal,
+  { client }: Connection,
+): Promise<Keep> {
+  if (found !== undefined) {
+    const keep = goal.asItIs === true ? asItIs : asOthersLeftIt
+    return settings => keep(settings, found.config)
+  }
+  const { template, cloudInit } = requireDesign(entry)
+  if (cloudInit.delivery === 'snippet' || template === null) return settings => settings
+  const config = await getVmConfig(client, template)
+  return settings => asTemplateHas(settings, config)
+}
+
+interface Run {
+  entry: Entry
+  found: Found | undefined
+  goal: Goal
 }
 
 async function run(
   terraform: VmTerraform,
-  vm: LocatedVm | undefined,
-  goal: Goal,
+  { entry, found, goal }: Run,
   connection: Connection,
-): Promise<Pick<Converged, 'changed' | 'plan'>> {
+): Promise<Pick<Converged, 'changed' | 'changes' | 'plan'>> {
   const isNew = goal.intent === 'create'
-  const isThere = vm !== undefined && !(isNew && (await removeHalfMade(terraform, vm, connection)))
-  const intent = isThere ? 'update' : 'create'
-  const allowReplace = isNew || goal.allowReplace === true
+  const isHalfMade = isNew && found !== undefined && !(await terraform.knowsVm())
+  if (isHalfMade) await removeHalfMade(found.vm, entry, goal, connection)
+  const present = isHalfMade ? undefined : found
+  const agreement = agreementFor(entry, goal)
+  const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement)
+  if (planned.replaces && !isNew && present !== undefined)
+    await requireLosses(entry, present, agreement, connection)
+  const arrangement = present === undefined || goal.asItIs ? undefined : arrangementOf(entry, present)
+  const changes = [...planned.changes, ...(arrangement?.changes ?? [])]
+  const changed = planned.isNeeded || changes.length > 0
   if (goal.planOnly) {
-    return { changed: false, plan: (await terraform.plan(intent, { allowReplace })) ?? 'nothing differs' }
+    const text = planned.isNeeded ? await terraform.planText() : ''
+    return { changed: false, changes, plan: planText(arrangement?.changes ?? [], text, costsOf(changes)) }
   }
-  return { changed: await terraform.apply(intent, { allowReplace, step: goal.step }) }
+  if (changes.length > 0 && !isNew) say(`changes ${entry.name}: ${changesText(changes)}`)
+  if (arrangement !== undefined && present !== undefined && !planned.replaces) {
+    await executeArrangement(
+      connection.client,
+      present.vm,
+      arrangement,
+      arrangingOf(present.config, connection),
+    )
+  }
+  if (planned.isNeeded) await terraform.apply(goal.intent, goal.step)
+  if (present === undefined || planned.replaces) await arrangeNew(entry, connection)
+  return { changed, changes }
 }
 
-/** Removes a VM that a run left which died between the clone and the state. @returns whether it was one. */
+/** A VM that never ran has nothing to lose. A plan alone is shown whatever it costs, unless it takes the whole VM. */
+function agreementFor({ name }: Entry, { intent, allowed = new Set(), planOnly }: Goal): Agreement {
+  const shown: Cost[] = planOnly ? ['reboot', 'remove'] : []
+  return {
+    allowed: intent === 'create' ? new Set(COSTS) : new Set([...allowed, ...shown]),
+    again: `zx scripts/apply.mts ${name}`,
+  }
+}
+
+function arrangementOf(entry: Entry, { config }: Found): ReturnType<typeof planArrangement> {
+  return planArrangement(requireDesign(entry), config)
+}
+
+function arrangingOf(config: VmConfig, { config: { taskTimeoutSeconds } }: Connection) {
+  const digest = config['digest']
+  return { digest: digest === undefined ? undefined : String(digest), timeoutMs: taskTimeoutSeconds * 1000 }
+}
+
+/** Gives a new clone its bridge and VLAN. Everything else of its cards is as in its VM template. */
+async function arrangeNew(entry: Entry, connection: Connection): Promise<void> {
+  const vm = { node: entry.node!, vmid: entry.vmid }
+  const config = await getVmConfig(connection.client, vm)
+  const arrangement = planArrangement(requireDesign(entry), config)
+  await executeArrangement(connection.client, vm, arrangement, arrangingOf(config, connection))
+}
+
+function planText(beside: Change[], plan: string, costs: Cost[]): string {
+  const lines = [
+    costs.length > 0 ? `It needs ${costs.map(cost => `--allow ${cost}`).join(' ')}.` : '',
+    beside.length > 0 ? `Beside Terraform: ${changesText(beside)}` : '',
+    plan,
+  ].filter(Boolean)
+  return lines.length === 0 ? 'nothing differs' : lines.join('\n')
+}
+
+/** A replacement deletes what somebody added, too. */
+async function requireLosses(
+  { name, design }: Entry,
+  { vm, config }: Found,
+  agreement: Agreement,
+  { client }: Connection,
+): Promise<void> {
+  requireAllowed(name, await lossesOf(client, vm, config, design?.made), agreement)
+}
+
+/** Removes a VM that a run left which died between the clone and the state, and writes the folder for a new one. */
 async function removeHalfMade(
-  terraform: VmTerraform,
   { node, vmid }: LocatedVm,
-  { client, config }: Connection,
-): Promise<boolean> {
-  if (await terraform.knowsVm()) return false
+  entry: Entry,
+  goal: Goal,
+  connection: Connection,
+): Promise<void> {
+  const { client, config, site } = connection
   const upid = await deleteUnfinished(client, { node, vmid })
   await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
-  return true
+  await writeVmFolder(site, entry, goal.started, await keepFor(entry, undefined, goal, connection))
 }
 
 function missing({ name, vmid }: Entry): ProxmintError {

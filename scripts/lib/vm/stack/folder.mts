@@ -9,6 +9,7 @@ import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Site } from '../../site/site.mts'
 import { type VmSettings, vmConfiguration } from '../../terraform/vm-configuration.mts'
 import { vmFolder } from '../look/local-state.mts'
+import { NOTHING_KEPT } from './keep.mts'
 import { userDataOf } from './user-data.mts'
 
 /** The files of a VM's folder; all of them follow from the entry. */
@@ -20,14 +21,25 @@ interface VmFiles {
 
 const SEED_FILE = 'seed.iso'
 
+/** Returns the settings of a VM with what stays of it as Proxmox has it. */
+export type Keep = (settings: VmSettings) => VmSettings
+
+/** Keeps nothing: for a VM that nobody looked at. */
+const keepNothing: Keep = settings => settings
+
 /**
  * Renders the files that `writeVmFolder` writes.
  * @param started whether the VM is to run.
  */
-export async function renderVm(site: Site, entry: Entry, started: boolean): Promise<VmFiles> {
+export async function renderVm(
+  site: Site,
+  entry: Entry,
+  started: boolean,
+  keep: Keep = keepNothing,
+): Promise<VmFiles> {
   const design = requireDesign(entry)
   const userData = await userDataOf(site, entry, design)
-  const settings = settingsOf(entry, design, started, userData)
+  const settings = keep(settingsOf(entry, design, started, userData))
   const configuration = vmConfiguration(settings, backendOf(await site.backend(), entry.name))
   if (design.cloudInit.delivery === 'snippet') return { configuration, seed: undefined }
   const { address, gateway, dns } = settings
@@ -41,13 +53,18 @@ function instanceOf({ id, design, token }: Entry): string {
 }
 
 /**
- * Writes the configuration of a VM; all of it follows from the entry.
+ * Writes the configuration of a VM; all of it follows from the entry and from the VM in Proxmox.
  * @param started whether the VM is to run.
  * @returns the folder.
  */
-export async function writeVmFolder(site: Site, entry: Entry, started: boolean): Promise<string> {
+export async function writeVmFolder(
+  site: Site,
+  entry: Entry,
+  started: boolean,
+  keep?: Keep,
+): Promise<string> {
   const folder = vmFolder(entry.name)
-  const { configuration, seed } = await renderVm(site, entry, started)
+  const { configuration, seed } = await renderVm(site, entry, started, keep)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   if (seed !== undefined) await writeFile(join(folder, SEED_FILE), seed, { mode: 0o600 })
   await writeConfiguration(folder, configuration)
@@ -111,5 +128,6 @@ function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: 
     file_name: userDataFile(entry),
     file_storage: cloudInit.storage,
     agent_timeout: design.agentTimeout,
+    ...NOTHING_KEPT,
   }
 }

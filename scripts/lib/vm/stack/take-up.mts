@@ -3,11 +3,13 @@ import { listVolumes } from '../../proxmox/list-volumes.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import type { Connection } from '../../site/connect.mts'
-import { vmAddress } from '../../terraform/vm-configuration.mts'
+import { COSTS } from '../../terraform/costs.mts'
+import { type VmSettings, vmAddress } from '../../terraform/vm-configuration.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { followVm } from '../look/locate.mts'
 import { requireDesign, userDataFile, writeVmFolder } from './folder.mts'
-import { withTerraform } from './terraform-run.mts'
+import { asOthersLeftIt } from './keep.mts'
+import { type VmTerraform, withTerraform } from './terraform-run.mts'
 
 /**
  * Writes the folder of a VM, and reads the VM and its user-data into the state, if the state does not have the VM. Nothing
@@ -18,19 +20,27 @@ import { withTerraform } from './terraform-run.mts'
  */
 export async function takeUpState(name: string, unlocked: VmContext): Promise<string | undefined> {
   return withVmLock(unlocked, name, 'vm adopt', async ({ connection, store, signal }) => {
-    const { entry } = await followVm(connection, await requireEntry(store, name))
-    const folder = await writeVmFolder(connection.site, entry, entry.phase === 'active')
+    const { entry, config } = await followVm(connection, await requireEntry(store, name))
+    const keep = config === undefined ? undefined : (settings: VmSettings) => asOthersLeftIt(settings, config)
+    const folder = await writeVmFolder(connection.site, entry, entry.phase === 'active', keep)
     return withTerraform(connection, { entry, folder }, signal, async terraform => {
-      if (await terraform.knowsVm()) return terraform.plan('update')
+      if (await terraform.knowsVm()) return planOf(terraform, name)
       try {
         await terraform.importAll(await importsOf(connection, entry))
-        return await terraform.plan('update')
+        return await planOf(terraform, name)
       } catch (error) {
         if (await terraform.knowsAnything()) await terraform.forget()
         throw error
       }
     })
   })
+}
+
+/** A plan that would replace the VM is refused; the rest is shown, whatever it costs. */
+async function planOf(terraform: VmTerraform, name: string): Promise<string | undefined> {
+  const allowed = new Set(COSTS.filter(cost => cost !== 'data-loss'))
+  const { isNeeded } = await terraform.plan('update', { allowed, again: `zx scripts/apply.mts ${name}` })
+  return isNeeded ? terraform.planText() : undefined
 }
 
 /** Resources of a VM in Proxmox, by address in its configuration. */

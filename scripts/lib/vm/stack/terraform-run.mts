@@ -21,9 +21,16 @@ import {
   planShowText,
   type TerraformSetting,
 } from '../../terraform/commands.mts'
+import type { Agreement } from '../../terraform/costs.mts'
 import { hintForFailure } from '../../terraform/failure-hint.mts'
 import { completedState, type PlannedValues } from '../../terraform/imported-state.mts'
-import { guardPlan, guardState, type Intent, type TerraformPlan } from '../../terraform/plan-guard.mts'
+import {
+  guardPlan,
+  guardState,
+  type Intent,
+  type PlannedWork,
+  type TerraformPlan,
+} from '../../terraform/plan-guard.mts'
 import { knowsAnything, knowsVm, nodesIn, type TerraformState } from '../../terraform/state.mts'
 import { requireTool } from '../../tools/find.mts'
 import { warnOfIgnored } from '../../tools/passed-variables.mts'
@@ -47,20 +54,14 @@ export interface VmTerraform {
    */
   importAll(ids: ReadonlyMap<string, string>): Promise<void>
   /**
-   * Plans and has the guard check the plan against the intent; nothing is applied.
-   * @returns the plan for a person; undefined where there is nothing to apply.
+   * Plans and has the guard check the plan against the intent and what was agreed to; nothing is applied.
    * @throws ProxmintError (invalid) where the guard refuses.
    */
-  plan(intent: Intent, options?: { allowReplace: boolean }): Promise<string | undefined>
-  /**
-   * Plans, has the guard check the plan against the intent, and applies that very plan.
-   * @returns whether anything was applied.
-   * @throws ProxmintError (invalid) where the guard refuses.
-   */
-  apply(
-    intent: Intent,
-    options?: { allowReplace: boolean; step?: TerraformStep | undefined },
-  ): Promise<boolean>
+  plan(intent: Intent, agreement: Agreement): Promise<PlannedWork>
+  /** The latest plan for a person. */
+  planText(): Promise<string>
+  /** Applies the latest plan. */
+  apply(intent: Intent, step?: TerraformStep): Promise<void>
 }
 
 /** The step in the life of a VM that an apply belongs to; it names the checkpoints by which tests kill a run. */
@@ -99,10 +100,6 @@ export async function withTerraform<T>(
     return JSON.parse(result.stdout) as J
   }
   const state = () => read<TerraformState>(planReadState(setting))
-  const guarded = async (intent: Intent, allowReplace: boolean): Promise<boolean> => {
-    await run('plan', planPlan(setting, intent === 'destroy'))
-    return guardPlan(guardedVm, await read<TerraformPlan>(planShow(setting)), intent, allowReplace)
-  }
   await run('init', planInit(setting))
   // Awaited here: the log is closed when this function returns.
   return await work({
@@ -120,16 +117,15 @@ export async function withTerraform<T>(
       const state = JSON.stringify(await read<object>(planPullState(setting)))
       await run('import', planPushState(setting, completedState(state, planned)))
     },
-    async plan(intent, { allowReplace } = { allowReplace: false }) {
-      if (!(await guarded(intent, allowReplace))) return undefined
-      return (await runCommand(planShowText(setting), { signal })).stdout
+    async plan(intent, agreement) {
+      await run('plan', planPlan(setting, intent === 'destroy'))
+      return guardPlan(guardedVm, await read<TerraformPlan>(planShow(setting)), intent, agreement)
     },
-    async apply(intent, { allowReplace, step } = { allowReplace: false }) {
-      if (!(await guarded(intent, allowReplace))) return false
+    planText: async () => (await runCommand(planShowText(setting), { signal })).stdout,
+    async apply(intent, step) {
       if (step !== undefined) checkpoint(`vm-${step}-planned`)
       await run(intent === 'destroy' ? 'destroy' : 'apply', planApply(setting))
       if (step !== undefined) checkpoint(`vm-${step}-applied`)
-      return true
     },
   })
 }

@@ -1,0 +1,27 @@
+import type { VmConfig } from '../../proxmox/get-vm-config.mts'
+import { type Entry, withEvent } from '../../registry/entry.mts'
+import type { RegistryStore } from '../../registry/store.mts'
+import { say } from '../../run/progress.mts'
+import { sizeOf } from './keep.mts'
+
+/**
+ * Writes down that somebody grew the root disk in Proxmox: a disk cannot shrink, so nothing asks for less any more.
+ * @returns the entry with the size that the disk has.
+ */
+export async function recordSize(
+  entry: Entry,
+  config: VmConfig,
+  store: Pick<RegistryStore, 'change'>,
+): Promise<Entry> {
+  const size = sizeOf(config)
+  const { design, name } = entry
+  if (design === null || size === undefined || size <= design.disk) return entry
+  const what = `its disk was grown from ${design.disk} to ${size} GiB in Proxmox`
+  say(`${name}: ${what}; that is written down`)
+  await store.change(entry, one =>
+    one.design === null
+      ? one
+      : withEvent({ ...one, design: { ...one.design, disk: size } }, what, new Date()),
+  )
+  return { ...entry, design: { ...design, disk: size } }
+}
