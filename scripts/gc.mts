@@ -10,7 +10,7 @@ await runMain({
     'Suspends expired VMs, and destroys VMs that have been suspended for longer than the grace period.',
   usage: '[--execute] [--grace-days N]',
   options: {
-    execute: { type: 'boolean', help: 'do it; otherwise only print what is due' },
+    execute: { type: 'boolean', help: 'do it; otherwise only print what is due, and what will be in 7 days' },
     'grace-days': { type: 'integer', value: 'N', help: 'default: grace_days of config/db.yaml' },
   },
   positionals: 0,
@@ -20,14 +20,18 @@ await runMain({
   async run(args, signal) {
     const graceDays = args.integer('grace-days', { min: 0, max: 36_500 })
     const execute = args.flag('execute')
-    const { collectGarbage, formatGc, gcExitCode, gcOptions } = await import('./lib/vm/life/gc.mts')
-    const { withVms } = await import('./lib/vm/open.mts')
-    const outcomes = await withVms(name, signal, async context =>
-      collectGarbage(await gcOptions(context, execute, graceDays), context),
+    const { collectGarbage, comingFor, formatGc, gcExitCode, gcOptions } = await import(
+      './lib/vm/life/gc.mts'
     )
+    const { withVms } = await import('./lib/vm/open.mts')
+    const { outcomes, coming } = await withVms(name, signal, async context => {
+      const options = await gcOptions(context, execute, graceDays)
+      const outcomes = await collectGarbage(options, context)
+      return { outcomes, coming: execute ? [] : await comingFor(options, context) }
+    })
     return printAnswer(args, {
       document: outcomes,
-      text: formatGc(outcomes, execute),
+      text: formatGc(outcomes, execute, coming),
       exitCode: execute ? gcExitCode(outcomes, signal) : exitCodes.done,
     })
   },

@@ -5,7 +5,11 @@ import { createFlags } from './lib/vm/flags.mts'
 
 const flags = createFlags()
 const parallel: OptionSpec = { type: 'integer', value: 'N', default: 2, help: 'VMs at the same time' }
-const days: OptionSpec = { type: 'integer', value: 'N', help: 'by how many days' }
+const days: OptionSpec = {
+  type: 'integer',
+  value: 'N|never',
+  help: 'by how many days; `never`: it never expires',
+}
 const yes: OptionSpec = { type: 'boolean', help: 'without asking' }
 
 await runMain({
@@ -52,13 +56,13 @@ await runMain({
       positionals: 1,
     },
     extend: {
-      usage: 'NAME --days N',
-      summary: 'Moves the expiry of a VM.',
+      usage: 'NAME --days N|never',
+      summary: 'Moves the expiry of a VM, or takes it away.',
       options: { days },
       positionals: 1,
     },
     resume: {
-      usage: 'NAME [--days N]',
+      usage: 'NAME [--days N|never]',
       summary: 'Powers on a suspended VM.',
       options: { days },
       positionals: 1,

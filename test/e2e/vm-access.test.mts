@@ -194,7 +194,7 @@ describe.sequential('two owners', () => {
   test('an extension is told to the chain', async () => {
     await vms.json('vm', 'extend', 'web-1', '--days', '10')
     const { expiresAt, token } = (await vms.registry.find('web-1'))!
-    expect(await chain.expiryOf(token!.id!)).toBe(Math.floor(Date.parse(expiresAt) / 1000))
+    expect(await chain.expiryOf(token!.id!)).toBe(Math.floor(Date.parse(expiresAt!) / 1000))
     const { views } = await vms.json('vm', 'show', 'web-1')
     expect(views).toMatchObject({
       proxmox: { status: 'running', differences: [] },

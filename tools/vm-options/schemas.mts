@@ -1,6 +1,7 @@
 /** The JSON schemas that follow from the table of VM options. */
 
 import type { VmOption, VmOptionTable } from '../../scripts/lib/config/vm-option.mts'
+import { NEVER } from '../../scripts/lib/run/duration.mts'
 import { helpWithUnit } from '../../scripts/lib/vm/flags.mts'
 
 type Schema = Record<string, unknown>
@@ -67,8 +68,9 @@ function fleetProperty(option: VmOption): Schema {
 
 function valueSchema(option: VmOption): Schema {
   if (option.kind === 'integer') {
-    const { min, max } = option.range
-    return { type: 'integer', minimum: min, maximum: max }
+    const { min, max, never } = option.range
+    const integer = { type: 'integer', minimum: min, maximum: max }
+    return never ? { anyOf: [integer, { const: NEVER }] } : integer
   }
   if (option.kind === 'switch') return { type: 'boolean' }
   return option.kind === 'list' ? { type: 'array', items: textSchema(option) } : textSchema(option)

@@ -1,3 +1,4 @@
+import type { NEVER } from '../run/duration.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { formatAddress, parseAddress } from './addresses.mts'
 import { valueAt } from './paths.mts'
@@ -9,8 +10,13 @@ import { readYamlFile } from './yaml-file.mts'
 
 /** One VM of a fleet file. An address is canonical; whoever uses a wallet checks its checksum. */
 export type FleetVm = {
-  [N in OptionsWith<{ names: { fleetKey: string } }> as VmOptions[N]['names']['fleetKey']]?: OptionValue<N>
+  [N in OptionsWith<{ names: { fleetKey: string } }> as VmOptions[N]['names']['fleetKey']]?: Written<N>
 }
+
+/** A number of days may be `never`. */
+type Written<N extends keyof VmOptions> =
+  | OptionValue<N>
+  | (N extends OptionsWith<{ range: { never: true } }> ? typeof NEVER : never)
 
 interface FleetFile {
   vms: Record<string, FleetVm | null>

@@ -1,4 +1,6 @@
 /** Loads `config/db.yaml`: pools of addresses, VMIDs and lifetimes of VMs. */
+
+import { daysOf, type NEVER } from '../run/duration.mts'
 import {
   type AddressRange,
   bitsOf,
@@ -29,6 +31,7 @@ export interface Pool {
 
 /** `config/db.yaml` with defaults filled in. */
 export interface PoolConfig {
+  /** Infinite: VMs never expire. */
   expiryDays: number
   graceDays: number
   vmidRange: [number, number]
@@ -46,7 +49,7 @@ interface PoolEntry {
 }
 
 interface PoolFile {
-  expiry_days?: number
+  expiry_days?: number | typeof NEVER
   grace_days?: number
   vmid_range?: [number, number]
   default_pool?: string
@@ -79,7 +82,7 @@ export async function loadPools(env: NodeJS.ProcessEnv = process.env): Promise<P
   )
   const entries = file.pools ?? DEFAULT_POOLS
   return {
-    expiryDays: file.expiry_days ?? 30,
+    expiryDays: daysOf(file.expiry_days ?? 30),
     graceDays: file.grace_days ?? 3,
     vmidRange: file.vmid_range ?? [100, 999],
     defaultPool: defaultPoolOf(file),

@@ -26,9 +26,9 @@ interface OptionNames {
   variable?: string
 }
 
-/** Each word of a `list` is a text. An `address` is one of IP; a `wallet` is one of a chain. */
+/** An integer whose range has `never` may be that word: it is infinite. Each word of a `list` is a text. An `address` is one of IP; a `wallet` is one of a chain. */
 type OptionValues =
-  | { kind: 'integer'; range: { min: number; max: number } }
+  | { kind: 'integer'; range: { min: number; max: number; never?: true } }
   | { kind: 'text' | 'list' | 'switch' | 'address' | 'wallet'; range?: undefined }
 
 /** One thing that can be decided about a VM. */

@@ -231,10 +231,10 @@ export const VM_OPTIONS = {
   expiryDays: {
     kind: 'integer',
     names: { flag: 'expiry-days', fleetKey: 'expiry_days' },
-    value: 'N',
+    value: 'N|never',
     unit: 'days',
-    range: { min: 1, max: 36_500 },
-    help: 'how long it stays open',
+    range: { min: 1, max: 36_500, never: true },
+    help: 'how long it stays open (or `never`: without an end)',
     change: 'nothing',
     changeNote: '`vm extend`',
   },

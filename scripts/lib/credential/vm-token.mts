@@ -1,7 +1,7 @@
 /** The token of a VM, as its entry in the registry says. */
 import type { MintRequest } from '../chain/mint.mts'
+import { chainExpiry } from '../registry/due.mts'
 import type { AccessDesign, Entry } from '../registry/entry.mts'
-import { unixSeconds } from '../run/duration.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import type { TokenPlace } from './chain-view.mts'
 
@@ -23,7 +23,7 @@ export function mintRequestOf(
   { decryptMessage, userEncrypted }: AccessDesign,
   wallet: string,
 ): MintRequest {
-  const seconds = unixSeconds(Date.parse(expiresAt))
+  const seconds = chainExpiry({ expiresAt })
   return { wallet, machineId: name, entryId: id, expiresAt: seconds, decryptMessage, userEncrypted }
 }
 

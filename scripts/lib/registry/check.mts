@@ -1,6 +1,7 @@
 /** Checks of entries: conflicts between them, values outside of the configured ranges, and tokens. */
 import { contains, parseAddress } from '../config/addresses.mts'
 import type { PoolConfig } from '../config/pools.mts'
+import { expiryMs } from './due.mts'
 import { type Entry, isVmName, phases, tokenKey } from './entry.mts'
 
 /** Part of `config/db.yaml` that may change after VMs were created. */
@@ -20,7 +21,7 @@ function checkEntry(entry: Entry, places: Places): string[] {
   return [
     ...(phases.includes(phase) && phase !== 'destroyed' ? [] : [`${name}: its phase is ${phase}`]),
     ...displaced(entry, places).map(fault => `${name}: ${fault}`),
-    ...(Number.isNaN(Date.parse(expiresAt)) ? [`${name}: its expiry is ${expiresAt}`] : []),
+    ...(Number.isNaN(expiryMs(entry)) ? [`${name}: its expiry is ${expiresAt}`] : []),
     ...tokenFaults(entry),
   ]
 }

@@ -96,8 +96,8 @@ export interface Entry {
   node: string | null
   /** Wallet of the owner (EIP-55); null without a credential. */
   owner: string | null
-  /** ISO 8601. */
-  expiresAt: string
+  /** ISO 8601; null: the VM never expires. */
+  expiresAt: string | null
   /** VM template that it is made from: family and name of the version. */
   template: { family: string; version: string } | null
   /** During a rebuild: version of the old VM, which must be destroyed before the new one is created. */

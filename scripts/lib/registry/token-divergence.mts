@@ -1,5 +1,5 @@
-import { unixSeconds } from '../run/duration.mts'
 import type { Divergence } from './divergence.mts'
+import { chainExpiry } from './due.mts'
 import { type Entry, tokenKey } from './entry.mts'
 
 /** Token as the chain has it. */
@@ -42,14 +42,16 @@ function unknownToken({ name, token, design }: Entry): Divergence {
   return { name, what, hint, fix: undefined }
 }
 
-function ofLiving({ name, owner, token, expiresAt }: Entry, seen: SeenToken): Divergence[] {
+function ofLiving(entry: Entry, seen: SeenToken): Divergence[] {
+  const { name, owner, token } = entry
   const found: Divergence[] = []
   if (seen.owner !== owner) {
     const what = `token ${token!.id} is held by ${seen.owner}, not by ${owner}: it was transferred`
     found.push({ name, what, hint: '--fix records the new owner', fix: 'take the owner over' })
   }
-  if (seen.expiresAt !== unixSeconds(Date.parse(expiresAt))) {
-    const what = `the chain says that token ${token!.id} expires ${timeOf(seen)}, not ${expiresAt}`
+  const expiresAt = chainExpiry(entry)
+  if (seen.expiresAt !== expiresAt) {
+    const what = `the chain says that token ${token!.id} expires ${timeOf(seen)}, not ${timeOf({ expiresAt })}`
     found.push({ name, what, hint: '--fix updates the chain', fix: 'tell the chain' })
   }
   return found
@@ -61,6 +63,6 @@ function ofDestroyed({ name, token }: Entry, seen: SeenToken, now: Date): Diverg
   return [{ name, what, hint: '--fix updates the chain', fix: 'tell the chain' }]
 }
 
-function timeOf({ expiresAt }: SeenToken): string {
+function timeOf({ expiresAt }: Pick<SeenToken, 'expiresAt'>): string {
   return expiresAt === 0 ? 'never' : new Date(expiresAt * 1000).toISOString()
 }

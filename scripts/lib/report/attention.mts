@@ -1,19 +1,21 @@
-import { isExpired } from '../registry/due.mts'
+import { byExpiry, expiryMs, isExpired, nextDue, SOON_MS } from '../registry/due.mts'
 import type { Entry } from '../registry/entry.mts'
 import { counted } from '../run/counted.mts'
+import { DAY_MS } from '../run/duration.mts'
 import { type FamilyVersions, revokedCurrent } from '../templates/version.mts'
 import type { Reconciled, ReportFacts } from './facts.mts'
 import type { PoolMap } from './pools.mts'
 import { daysUntil } from './timeline.mts'
 
 /** Lists the faults that a person should look at first, one sentence each. */
-export function attentionOf({ now, families, entries, reconciled }: ReportFacts, maps: PoolMap[]): string[] {
+export function attentionOf(
+  { now, pools, families, entries, reconciled }: ReportFacts,
+  maps: PoolMap[],
+): string[] {
   return [
     ...Object.entries(families).flatMap(([os, family]) => ofFamily(os, family)),
     ...entries.flatMap(ofFailure),
-    ...entries
-      .filter(entry => entry.phase === 'active' && isExpired(entry, now))
-      .map(entry => ofExpiry(entry, now)),
+    ...entries.toSorted(byExpiry).flatMap(entry => ofExpiry(entry, now, pools.graceDays)),
     ...maps.flatMap(ofPool),
     ...ofReconciled(reconciled),
   ]
@@ -29,8 +31,17 @@ function ofFailure({ name, failure }: Entry): string[] {
   return failure === null ? [] : [`${name}: ${failure.step} failed: ${failure.why}`]
 }
 
-function ofExpiry({ name, expiresAt }: Entry, now: Date): string {
-  return `${name} expired ${daysUntil(Date.parse(expiresAt), now)}; gc will suspend it`
+/** Reports what `gc` does to a VM within the next days, while it can still be extended. */
+function ofExpiry(entry: Entry, now: Date, graceDays: number): string[] {
+  const next = nextDue(entry, graceDays * DAY_MS)
+  if (next === undefined || next.at > now.getTime() + SOON_MS) return []
+  const { name } = entry
+  const expiry = expiryMs(entry)
+  const what = isExpired(entry, now)
+    ? `${name} expired ${daysUntil(expiry, now)}`
+    : `${name} expires ${daysUntil(expiry, now)}`
+  const when = next.at <= now.getTime() ? '' : ` ${daysUntil(next.at, now)}`
+  return [`${what}; gc will ${next.due} it${when}`]
 }
 
 function ofPool({ name, taken, free, outside }: PoolMap): string[] {

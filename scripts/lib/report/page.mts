@@ -137,19 +137,24 @@ ${rows.map(row => vmRow(row, now))}
 }
 
 function vmRow(row: TimelineRow, now: number): Html {
-  const { name, phase, vmid, address, owner, purpose, expiresAt, expires, start, end, graceEnd, beyond } = row
+  const { name, phase, vmid, address, owner, purpose, expires, start, end, graceEnd, beyond } = row
   const look = phase === 'active' || phase === 'suspended' ? phase : 'reserved'
   return html`<tr>
 <th scope="row">${name} <span class="badge ${look}">${phase}</span>
 <span class="quiet">VM ${vmid}, ${address}${purpose === '' ? '' : `, ${purpose}`}</span>
 ${owner === null ? undefined : html`<span class="quiet owner" title="${owner}">owner ${shortened(owner)}</span>`}
 ${row.failure === undefined ? undefined : html`<span class="bad">${row.failure}</span>`}</th>
-<td><time datetime="${expiresAt}">${expiresAt.slice(0, 10)}</time> <span class="quiet">${expires}</span></td>
+<td>${expiryCell(row)} <span class="quiet">${expires}</span></td>
 <td class="lane" aria-hidden="true"><span class="track">
 <span class="bar grace" style="left:${end}%;width:${width(end, graceEnd)}%"></span>
 <span class="bar ${look}${beyond ? ' beyond' : ''}" style="left:${start}%;width:${width(start, end)}%"></span>
 <span class="now" style="left:${now}%"></span></span></td>
 </tr>`
+}
+
+function expiryCell({ expiresAt }: TimelineRow): Html {
+  if (expiresAt === null) return html`never`
+  return html`<time datetime="${expiresAt}">${expiresAt.slice(0, 10)}</time>`
 }
 
 function width(from: number, to: number): number {

@@ -1,3 +1,4 @@
+import { byExpiry, expiryMs } from '../registry/due.mts'
 import type { Entry } from '../registry/entry.mts'
 import { counted } from '../run/counted.mts'
 import { DAY_MS } from '../run/duration.mts'
@@ -20,9 +21,9 @@ export interface TimelineRow {
   address: string
   owner: string | null
   purpose: string
-  /** ISO 8601. */
-  expiresAt: string
-  /** `in 12 days`. */
+  /** ISO 8601; null: never. */
+  expiresAt: string | null
+  /** `in 12 days`; empty for a VM that never expires. */
   expires: string
   /** Positions of reservation, expiry and end of the grace, cut off at the ends of the scale. */
   start: number
@@ -36,7 +37,7 @@ export interface TimelineRow {
 /** Sorts the VMs by expiry, the next first, on a scale of at most 30 days back and 90 ahead. */
 export function timelineOf(entries: Entry[], now: Date, graceDays: number): Timeline {
   const scale = scaleOf(entries, now.getTime(), graceDays)
-  const sorted = entries.toSorted((a, b) => a.expiresAt.localeCompare(b.expiresAt))
+  const sorted = entries.toSorted(byExpiry)
   return {
     now: positionOn(scale, now.getTime()),
     ticks: ticksOf(scale),
@@ -52,7 +53,7 @@ interface Scale {
 
 function scaleOf(entries: Entry[], now: number, graceDays: number): Scale {
   const begins = entries.map(({ createdAt }) => Date.parse(createdAt))
-  const ends = entries.map(({ expiresAt }) => Date.parse(expiresAt) + graceDays * DAY_MS)
+  const ends = entries.map(entry => expiryMs(entry) + graceDays * DAY_MS)
   return {
     from: Math.max(Math.min(now - DAY_MS, ...begins), now - 30 * DAY_MS),
     to: Math.min(Math.max(now + 7 * DAY_MS, ...ends), now + 90 * DAY_MS),
@@ -83,7 +84,7 @@ function dayName(date: Date): string {
 
 function rowOf(entry: Entry, scale: Scale, now: Date, graceDays: number): TimelineRow {
   const { name, phase, vmid, address, owner, purpose, expiresAt, failure } = entry
-  const expiry = Date.parse(expiresAt)
+  const expiry = expiryMs(entry)
   return {
     name,
     phase,
@@ -92,7 +93,7 @@ function rowOf(entry: Entry, scale: Scale, now: Date, graceDays: number): Timeli
     owner,
     purpose,
     expiresAt,
-    expires: daysUntil(expiry, now),
+    expires: expiresAt === null ? '' : daysUntil(expiry, now),
     start: positionOn(scale, Date.parse(entry.createdAt)),
     end: positionOn(scale, expiry),
     graceEnd: positionOn(scale, expiry + graceDays * DAY_MS),

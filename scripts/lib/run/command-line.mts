@@ -14,7 +14,7 @@ export interface Arguments<V extends string = string> {
   strings(name: string): string[]
   flag(name: string): boolean
   /** @throws ProxmintError (usage) If the value is not a whole number in the range. */
-  integer(name: string, range: { min: number; max: number }): number | undefined
+  integer(name: string, range: { min: number; max: number; never?: true }): number | undefined
 }
 
 /** A command, or one of its verbs, for the hint of an error. */
@@ -161,14 +161,15 @@ function accessors(
     string,
     strings: name => values.get(name) ?? [],
     flag: name => options[name]?.type === 'boolean' && values.has(name),
-    integer(name, { min, max }) {
+    integer(name, { min, max, never }) {
       const text = string(name)
       if (text === undefined) return undefined
+      if (never && text === 'never') return Number.POSITIVE_INFINITY
       const number = Number(text)
       if (/^\d+$/.test(text) && number >= min && number <= max) return number
       throw usageError(
         own,
-        `option \`--${name}\` takes a whole number from ${min} to ${max}, not \`${text}\``,
+        `option \`--${name}\` takes a whole number from ${min} to ${max}${never ? ' or `never`' : ''}, not \`${text}\``,
       )
     },
   }

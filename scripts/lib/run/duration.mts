@@ -2,6 +2,14 @@ import { usageError } from './command-line.mts'
 
 export const DAY_MS = 24 * 60 * 60 * 1000
 
+/** Word for a number of days without an end. */
+export const NEVER = 'never'
+
+/** Number of days; infinite for `never`. */
+export function daysOf(days: number | typeof NEVER): number {
+  return days === NEVER ? Number.POSITIVE_INFINITY : days
+}
+
 /** Converts milliseconds to the unit of the chain: whole seconds since 1970. */
 export function unixSeconds(ms: number): number {
   return Math.floor(ms / 1000)

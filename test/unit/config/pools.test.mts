@@ -23,6 +23,11 @@ test('the commented file holds the defaults', async () => {
   expect(pools['default']?.reserved).toEqual(new Set(['192.168.122.1']))
 })
 
+test('VMs may never expire', async () => {
+  expect(await load('expiry_days: never\n')).toMatchObject({ expiryDays: Number.POSITIVE_INFINITY })
+  expect(await failureOf(() => load('expiry_days: ever\n'))).toMatchObject({ exitCode: 3 })
+})
+
 test.each([
   ['10.0.0.0/29', '10.0.0.1', '10.0.0.6'],
   ['10.0.0.5/29', '10.0.0.1', '10.0.0.6'],

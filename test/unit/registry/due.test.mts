@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Due, dueFor } from '../../../scripts/lib/registry/due.mts'
+import { type Due, dueFor, nextDue } from '../../../scripts/lib/registry/due.mts'
 import type { Phase } from '../../../scripts/lib/registry/entry.mts'
 import { entry } from './entries.mts'
 
@@ -38,4 +38,20 @@ test('of an interrupted rebuild, the old VM is powered off when it has expired, 
   expect(dueFor(one, false, now, 3 * day)).toBeUndefined()
   expect(dueFor(one, true, now, day)).toBe('destroy')
   expect(dueFor({ ...one, expiresAt: ago(-1) }, true, now, day)).toBeUndefined()
+})
+
+test('of a VM that never expires nothing is ever due', () => {
+  for (const phase of ['active', 'suspended', 'reserved'] as const) {
+    const one = entry('web-1', { phase, expiresAt: null, history: [{ at: ago(400), what: 'suspended' }] })
+    expect(dueFor(one, true, now, 0)).toBeUndefined()
+    expect(nextDue(one, 0)).toBeUndefined()
+  }
+})
+
+test('what becomes due next is known before', () => {
+  const active = entry('web-1', { phase: 'active', expiresAt: ago(-1) })
+  expect(nextDue(active, 3 * day)).toEqual({ due: 'suspend', at: now.getTime() + day })
+  const history = [{ at: ago(2), what: 'suspended' }]
+  const suspended = entry('web-1', { phase: 'suspended', expiresAt: ago(2), history })
+  expect(nextDue(suspended, 3 * day)).toEqual({ due: 'destroy', at: now.getTime() + day })
 })

@@ -66,6 +66,16 @@ describe('the model', () => {
       'late expired 4 days ago; gc will suspend it',
     ],
     [
+      'a VM that gc suspends tomorrow',
+      { entries: [entry('soon', { phase: 'active', expiresAt: inDays(1) })] },
+      'soon expires in 1 day; gc will suspend it in 1 day',
+    ],
+    [
+      'a suspended VM that gc destroys within the week',
+      { entries: [entry('off', { phase: 'suspended', expiresAt: inDays(-1) })] },
+      'off expired 1 day ago; gc will destroy it in 2 days',
+    ],
+    [
       'a revoked current version',
       {
         families: {

@@ -130,7 +130,18 @@ describe('the expiry on the chain', () => {
   test('follows an extension', async () => {
     await kept(active)
     const { expiresAt } = await extendVm('web-1', 10, context)
-    expect(told).toEqual([['0', Math.floor(Date.parse(expiresAt) / 1000)]])
+    expect(told).toEqual([['0', Math.floor(Date.parse(expiresAt!) / 1000)]])
+  })
+
+  test('is taken away where the VM is to live without an end, and comes back', async () => {
+    await kept(active)
+    expect(await extendVm('web-1', Number.POSITIVE_INFINITY, context)).toMatchObject({ expiresAt: null })
+    const { expiresAt } = await extendVm('web-1', 10, context)
+    expect(Date.parse(expiresAt!) - Date.now()).toBeLessThanOrEqual(10 * 86_400_000)
+    expect(told).toEqual([
+      ['0', 0],
+      ['0', Math.floor(Date.parse(expiresAt!) / 1000)],
+    ])
   })
 
   test('where the chain is silent the VM is extended all the same, and the failure says so', async () => {
@@ -139,12 +150,12 @@ describe('the expiry on the chain', () => {
     const failure = await failureOf(() => extendVm('web-1', 10, context))
     expect(failure.message).toMatch(/^web-1 is extended until \S+, but the chain was not told: no RPC server/)
     expect(failure.hint).toContain('reconcile.mts --fix')
-    expect(Date.parse((await store.find('web-1'))!.expiresAt)).toBeGreaterThan(Date.parse(active.expiresAt))
+    expect(Date.parse((await store.find('web-1'))!.expiresAt!)).toBeGreaterThan(Date.parse(active.expiresAt!))
   })
 
   test('ends with the VM; never later than it was to', async () => {
     expect(await expireToken(active, context.issuer)).toMatchObject({ status: 'expired', id: '0' })
-    expect(told).toEqual([['0', Math.floor(Date.parse(active.expiresAt) / 1000)]])
+    expect(told).toEqual([['0', Math.floor(Date.parse(active.expiresAt!) / 1000)]])
     expect(await expireToken(vm({ token: null }), context.issuer)).toBeNull()
   })
 

@@ -6,7 +6,13 @@ import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
 import { destroyVm, removeReplaced } from '../../../scripts/lib/vm/life/destroy.mts'
 import { extended, suspendVm } from '../../../scripts/lib/vm/life/expiry.mts'
-import { collectGarbage, type GcOutcome, gcExitCode } from '../../../scripts/lib/vm/life/gc.mts'
+import {
+  collectGarbage,
+  comingFor,
+  formatGc,
+  type GcOutcome,
+  gcExitCode,
+} from '../../../scripts/lib/vm/life/gc.mts'
 import { changeEntry } from '../../change-entry.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
@@ -64,6 +70,20 @@ test('a dry run tells what is due, and changes nothing', async () => {
   expect(results(await gc(false))).toEqual({ old: 'suspend: due', older: 'destroy: due' })
   expect(proxmox.changes).toEqual([])
   expect(await store.list()).toEqual(before)
+})
+
+test('a dry run tells what becomes due within 7 days, if nobody extends it', async () => {
+  await changeEntry(store, 'older', one => ({ ...one, history: [{ at: ago(1), what: 'suspended' }] }))
+  await changeEntry(store, 'old', one => ({ ...one, expiresAt: null }))
+  const options = { execute: false, graceDays: 3, now: () => now }
+  const coming = await comingFor(options, context)
+  expect(coming).toEqual([
+    { name: 'paid', due: 'suspend', at: ago(-1) },
+    { name: 'older', due: 'destroy', at: ago(-2) },
+  ])
+  const text = formatGc([], false, coming)
+  expect(text).toContain('nothing is due')
+  expect(text).toMatch(/2026-03-11 +suspend +paid\n2026-03-12 +destroy +older/)
 })
 
 test('what expired is suspended, what was suspended for the grace is destroyed, the rest is left alone', async () => {

@@ -29,3 +29,21 @@ test('one day is one day, one core one core', () => {
   expect(text).toContain('1 core, 512 MiB, 4 GiB')
   expect(text).not.toMatch(/1 (days|cores)/)
 })
+
+test('those that expire within 7 days are named, with the command that keeps them', () => {
+  const on = (name: string, expiresAt: string | null, changes = {}): Entry =>
+    entry(name, { node: 'pve', token: null, expiresAt, ...changes })
+  const text = formatVms(
+    [
+      on('later', '2026-02-11T10:00:00.000Z'),
+      on('second', '2026-02-10T10:00:00.000Z'),
+      on('first', '2026-02-04T10:00:00.000Z'),
+      on('past', '2026-02-01T10:00:00.000Z'),
+      on('kept', null),
+    ],
+    now,
+  )
+  expect(text).toContain('within 7 days expire: first, second; to keep a VM: zx scripts/vm.mts extend NAME')
+  expect(text).toMatch(/^kept .* never /m)
+  expect(formatVms([on('kept', null)], now)).not.toContain('within 7 days')
+})

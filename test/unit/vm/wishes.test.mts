@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseArguments } from '../../../scripts/lib/run/command-line.mts'
 import { createFlags } from '../../../scripts/lib/vm/flags.mts'
-import { wishesOf } from '../../../scripts/lib/vm/plan/wishes.mts'
+import { wishesOf, wishesWith } from '../../../scripts/lib/vm/plan/wishes.mts'
 import { failureOf } from '../failure.mts'
 
 const spec = {
@@ -27,4 +27,17 @@ test.each([
 test('what the schemas take is taken', () => {
   const taken = wishes('--username', '_ops-1', '--tags', 'web, 1a.b+c', '--tags', '_x')
   expect(taken).toMatchObject({ username: '_ops-1', tags: ['web', '1a.b+c', '_x'] })
+})
+
+test('a VM that never expires is asked for by flag or by fleet file', () => {
+  expect(wishes('--expiry-days', 'never')).toMatchObject({ expiryDays: Number.POSITIVE_INFINITY })
+  expect(wishesWith(wishes('--expiry-days', '5'), { expiry_days: 'never' })).toMatchObject({
+    expiryDays: Number.POSITIVE_INFINITY,
+  })
+  expect(wishesWith(wishes('--expiry-days', 'never'), { expiry_days: 5 })).toMatchObject({ expiryDays: 5 })
+})
+
+test.each(['ever', '0', 'Never', '36501'])('--expiry-days %s is refused', async days => {
+  const failure = await failureOf(async () => wishes('--expiry-days', days))
+  expect(failure.message).toContain('takes a whole number from 1 to 36500 or `never`')
 })

@@ -72,7 +72,7 @@ const byVerb: Record<string, Verb> = {
     const vm = wordAfterVerb({ name }, args, 'a name')
     await requireEntry(store, vm)
     const entry = await extendVm(vm, days, { store, issuer: issuers(site, signal) })
-    return { document: entry, text: `${entry.name} expires ${entry.expiresAt}${stillOff(entry)}` }
+    return { document: entry, text: `${entry.name} ${expiryText(entry)}${stillOff(entry)}` }
   },
   async import({ store, site }, args) {
     const { entries, conflicts } = await importPredecessor(store, site, args)
@@ -114,7 +114,7 @@ const onVms: Record<string, Verb> = {
     const vm = wordAfterVerb({ name }, args, 'a name')
     await requireEntry(store, vm)
     const entry = await resumeVm(vm, days, await openContext(store, site, signal))
-    return { document: entry, text: `${vm} is active again, and expires ${entry.expiresAt}` }
+    return { document: entry, text: `${vm} is active again, and ${expiryText(entry)}` }
   },
   async rebuild({ store, site, signal }, args) {
     const vm = wordAfterVerb({ name }, args, 'a name')
@@ -128,10 +128,26 @@ const onVms: Record<string, Verb> = {
   },
   async destroy({ store, site, signal }, args) {
     const vm = wordAfterVerb({ name }, args, 'a name')
-    await confirm(await requireEntry(store, vm), 'destroy', args, signal)
+    await confirm(await requireLiving(store, vm), 'destroy', args, signal)
     const entry = await destroyVm(vm, await openContext(store, site, signal))
     return { document: entry, text: destroyedText(entry) }
   },
+}
+
+/** Finds a VM to destroy. @throws ProxmintError (usage) that says when it was destroyed, or that there never was one. */
+async function requireLiving(store: RegistryStore, vm: string): Promise<Entry> {
+  const gone = (await store.find(vm)) ?? (await store.listArchived()).findLast(one => one.name === vm)
+  if (gone?.phase !== 'destroyed') return gone ?? requireEntry(store, vm)
+  throw new ProxmintError(`${vm} was destroyed already`, {
+    facts: { at: gone.history.at(-1)?.at },
+    hint: `its history: zx scripts/vm.mts show ${vm}`,
+    exitCode: exitCodes.usage,
+  })
+}
+
+/** `expires 2026-12-22T09:00:00.000Z`, or `never expires`. */
+function expiryText({ expiresAt }: Entry): string {
+  return expiresAt === null ? 'never expires' : `expires ${expiresAt}`
 }
 
 function destroyedText(entry: Entry): string {

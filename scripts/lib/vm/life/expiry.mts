@@ -1,10 +1,9 @@
 /** Expiry of VMs: extends, suspends and resumes them. */
-import { isExpired } from '../../registry/due.mts'
+import { expiryAfter, expiryDay, expiryMs, isExpired } from '../../registry/due.mts'
 import { advance, type Entry, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { counted } from '../../run/counted.mts'
-import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { requireClock } from '../../site/require-clock.mts'
 import { type VmContext, withVmLock } from '../context.mts'
@@ -15,13 +14,15 @@ import { resumeGuest, shutDown } from './power.mts'
 import { setTokenExpiry } from './token.mts'
 
 /**
- * Extends an entry from its expiry on, or from now where that is past: otherwise the VM could be expired again at
- * once.
+ * Extends an entry from its expiry on, or from now if it has passed or never was: otherwise the VM could be expired again
+ * at once.
+ * @param days infinite: the VM never expires.
  */
 export function extended(entry: Entry, days: number, now: Date): Entry {
-  const from = Math.max(Date.parse(entry.expiresAt), now.getTime())
-  const expiresAt = new Date(from + days * DAY_MS).toISOString()
-  return withEvent({ ...entry, expiresAt }, `extended by ${counted(days, 'day')}`, now)
+  const before = expiryMs(entry)
+  const from = Number.isFinite(before) ? Math.max(before, now.getTime()) : now.getTime()
+  const what = Number.isFinite(days) ? `extended by ${counted(days, 'day')}` : 'extended: it never expires'
+  return withEvent({ ...entry, expiresAt: expiryAfter(from, days) }, what, now)
 }
 
 /**
@@ -87,8 +88,9 @@ function notSuspended({ name, phase }: Entry): ProxmintError {
   })
 }
 
-function expired({ name, expiresAt }: Entry): ProxmintError {
-  return new ProxmintError(`${name} expired on ${expiresAt.slice(0, 10)}: gc would suspend it again`, {
+function expired(entry: Entry): ProxmintError {
+  const { name } = entry
+  return new ProxmintError(`${name} expired on ${expiryDay(entry)}: gc would suspend it again`, {
     hint: `zx scripts/vm.mts resume ${name} --days N`,
     exitCode: exitCodes.usage,
   })

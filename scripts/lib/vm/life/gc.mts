@@ -1,5 +1,5 @@
 import { listVms } from '../../proxmox/list-vms.mts'
-import { type Due, dueFor } from '../../registry/due.mts'
+import { type Due, dueFor, expiryDay, nextDue, SOON_MS } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, messageOf } from '../../run/errors.mts'
@@ -43,7 +43,8 @@ export interface GcOutcome {
   name: string
   vmid: number
   address: string
-  expiresAt: string
+  /** ISO 8601; null: never. */
+  expiresAt: string | null
   due: Due
   /** `due`: nothing was changed, or the run was interrupted before; `gone`: another run destroyed it meanwhile. */
   result: 'due' | 'done' | 'renewed' | 'gone' | 'failed'
@@ -116,14 +117,47 @@ const workFor: Record<Due, (entry: Entry, context: VmContext) => Promise<unknown
   destroy: (entry, context) => removeVm(context, entry),
 }
 
-/** Formats a row for each VM that something is due for. */
-export function formatGc(outcomes: GcOutcome[], execute: boolean): string {
+/** What becomes due for one VM within the next days, if nobody extends it. */
+interface Coming {
+  name: string
+  due: Due
+  /** ISO 8601. */
+  at: string
+}
+
+/** Lists what becomes due within the next days, the first first. */
+export async function comingFor({ graceDays, now }: GcOptions, { store }: VmContext): Promise<Coming[]> {
+  const from = now().getTime()
+  const all = (await store.list()).flatMap(entry => {
+    const next = nextDue(entry, graceDays * DAY_MS)
+    if (next === undefined || next.at <= from || next.at > from + SOON_MS) return []
+    return [{ name: entry.name, due: next.due, at: new Date(next.at).toISOString() }]
+  })
+  return all.sort((a, b) => a.at.localeCompare(b.at))
+}
+
+/** Formats a row for each VM that something is due for, and for each that something becomes due for. */
+export function formatGc(outcomes: GcOutcome[], execute: boolean, coming: Coming[] = []): string {
+  return [formatDue(outcomes, execute), ...comingLines(coming)].join('\n')
+}
+
+function comingLines(coming: Coming[]): string[] {
+  if (coming.length === 0) return []
+  const rows = coming.map(({ name, due, at }) => [at.slice(0, 10), due, name])
+  return [
+    '',
+    'due within 7 days, if nobody extends the VM (zx scripts/vm.mts extend NAME --days N):',
+    formatTable(['on', 'due', 'name'], rows),
+  ]
+}
+
+function formatDue(outcomes: GcOutcome[], execute: boolean): string {
   if (outcomes.length === 0) return 'nothing is due'
   const rows = outcomes.map(({ name, vmid, address, expiresAt, due, result, error }) => [
     name,
     String(vmid),
     address,
-    expiresAt.slice(0, 10),
+    expiryDay({ expiresAt }),
     due,
     error === undefined ? result : `${result}: ${error.split('\n')[0]}`,
   ])

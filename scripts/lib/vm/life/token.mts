@@ -1,5 +1,6 @@
 /** Transactions for the token of a VM: its mint, and its expiry. */
 import { mintedToken, mintRequestOf, requireAccess } from '../../credential/vm-token.mts'
+import { chainExpiry, expiryDay, expiryMs } from '../../registry/due.mts'
 import type { Entry, TokenRecord } from '../../registry/entry.mts'
 import { unixSeconds } from '../../run/duration.mts'
 import { messageOf, ProxmintError } from '../../run/errors.mts'
@@ -33,7 +34,7 @@ export async function setTokenExpiry(entry: Entry, issuer: VmContext['issuer']):
   const token = mintedToken(entry)
   if (token === undefined) return
   try {
-    await (await issuer(token.place)).setExpiry(token.id, unixSeconds(Date.parse(entry.expiresAt)))
+    await (await issuer(token.place)).setExpiry(token.id, chainExpiry(entry))
   } catch (error) {
     throw notWritten(entry, token.id, error)
   }
@@ -46,7 +47,7 @@ export async function setTokenExpiry(entry: Entry, issuer: VmContext['issuer']):
 export async function expireToken(entry: Entry, issuer: VmContext['issuer']): Promise<TokenRecord | null> {
   const token = mintedToken(entry)
   if (token === undefined) return entry.token
-  const end = Math.min(Date.now(), Date.parse(entry.expiresAt))
+  const end = Math.min(Date.now(), expiryMs(entry))
   try {
     await (await issuer(token.place)).setExpiry(token.id, unixSeconds(end))
     return { ...entry.token!, status: 'expired' }
@@ -58,10 +59,11 @@ export async function expireToken(entry: Entry, issuer: VmContext['issuer']): Pr
   }
 }
 
-function notWritten({ name, expiresAt }: Entry, tokenId: string, cause: unknown): ProxmintError {
+function notWritten(entry: Entry, tokenId: string, cause: unknown): ProxmintError {
+  const { name } = entry
   const known = cause instanceof ProxmintError ? cause : undefined
   return new ProxmintError(
-    `${name} is extended until ${expiresAt.slice(0, 10)}, but the chain was not told: ${messageOf(cause)}`,
+    `${name} ${entry.expiresAt === null ? 'never expires now' : `is extended until ${expiryDay(entry)}`}, but the chain was not told: ${messageOf(cause)}`,
     {
       facts: { ...known?.facts, token: tokenId },
       hint: `the VM stays open; the chain is told by \`zx scripts/reconcile.mts --fix\``,

@@ -1,3 +1,4 @@
+import { byExpiry, expiryDay, expiryMs, isExpired, SOON_MS } from '../../registry/due.mts'
 import { cpuTypeOf, type Entry } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import { DAY_MS } from '../../run/duration.mts'
@@ -16,7 +17,26 @@ export function formatVms(entries: Entry[], now: Date): string {
     templateOf(entry) ?? '',
     entry.owner ?? '',
   ])
-  return formatTable(['name', 'phase', 'VMID', 'node', 'address', 'expires', 'template', 'owner'], rows)
+  const table = formatTable(
+    ['name', 'phase', 'VMID', 'node', 'address', 'expires', 'template', 'owner'],
+    rows,
+  )
+  return [table, ...soonLines(entries, now)].join('\n')
+}
+
+/** Names the VMs that expire within the next days, while they can still be extended. */
+function soonLines(entries: Entry[], now: Date): string[] {
+  const soon = entries
+    .filter(entry => entry.phase !== 'destroyed' && !isExpired(entry, now))
+    .filter(entry => expiryMs(entry) <= now.getTime() + SOON_MS)
+    .sort(byExpiry)
+    .map(({ name }) => name)
+  if (soon.length === 0) return []
+  return [
+    '',
+    `within 7 days ${soon.length === 1 ? 'expires' : 'expire'}: ${soon.join(', ')}; to keep a VM: ` +
+      'zx scripts/vm.mts extend NAME --days N',
+  ]
 }
 
 /** Names the VM template; one that is in no lockfile by its VMID. Undefined for a VM that was imported or adopted. */
@@ -25,11 +45,12 @@ function templateOf({ template, design }: Entry): string | undefined {
   return design?.template == null ? undefined : `VM template ${design.template.vmid}`
 }
 
-/** Formats the expiry: `2026-12-22, in 30 days`. */
-function expiryOf({ expiresAt }: Entry, now: Date): string {
-  const days = (Date.parse(expiresAt) - now.getTime()) / DAY_MS
+/** Formats the expiry: `2026-12-22, in 30 days`, or `never`. */
+function expiryOf(entry: Entry, now: Date): string {
+  if (entry.expiresAt === null) return 'never'
+  const days = (expiryMs(entry) - now.getTime()) / DAY_MS
   const when = days < 0 ? `${counted(Math.ceil(-days), 'day')} ago` : `in ${counted(Math.ceil(days), 'day')}`
-  return `${expiresAt.slice(0, 10)}, ${when}`
+  return `${expiryDay(entry)}, ${when}`
 }
 
 /** Formats all that the registry knows of a VM. @param more facts from Proxmox, state and chain. */

@@ -1,8 +1,8 @@
 /** Drafts of VMs: all that is decided before anybody logs in to Proxmox. */
 import type { Pool, PoolConfig } from '../../config/pools.mts'
 import { requireSeparateRanges } from '../../config/vmid-ranges.mts'
+import { expiryAfter } from '../../registry/due.mts'
 import type { VmDesign } from '../../registry/entry.mts'
-import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { didYouMean } from '../../run/nearest.mts'
 import { requireFamily } from '../../site/checked-template.mts'
@@ -16,7 +16,7 @@ export type TemplateSource = { family: string; version: TemplateVersion } | { vm
 
 /** A VM without a node and a storage, which the credentials and Proxmox decide. */
 export interface DraftVm extends Omit<WantedVm, 'node' | 'design' | 'template' | 'expiresAt'> {
-  /** Counted from the reservation on. */
+  /** Counted from the reservation on; infinite: it never expires. */
   expiryDays: number
   /** As wished; `auto` takes the node with the most free memory. */
   node: string | undefined
@@ -70,7 +70,7 @@ export function placeVm(
   const isVersion = 'version' in source
   const { vmid, node: on } = isVersion ? copyFor(source.version, node) : { vmid: source.vmid, node }
   const template = isVersion ? { family: source.family, version: source.version.name } : null
-  const expiresAt = new Date(Date.now() + expiryDays * DAY_MS).toISOString()
+  const expiresAt = expiryAfter(Date.now(), expiryDays)
   return { ...draft, expiresAt, node, template, design: { template: { vmid, node: on }, storage, ...design } }
 }
 

@@ -5,6 +5,7 @@ import { valueAt } from '../../config/paths.mts'
 import type { VmOption, VmOptionTable } from '../../config/vm-option.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
+import { daysOf, NEVER } from '../../run/duration.mts'
 import { exitCodes } from '../../run/errors.mts'
 import type { VmWishes } from './design.mts'
 
@@ -36,6 +37,7 @@ export function wishesWith(general: VmWishes, own: FleetVm, table: VmOptionTable
     const [given, flag] = [valueAt(own, fleetKey), valueAt(general, wish)]
     if (kind === 'list') return [...(flag as string[]), ...((given as string[] | undefined) ?? [])]
     if (kind === 'switch' && given !== undefined) return given === onWhen
+    if (given === NEVER) return daysOf(NEVER)
     return unique ? given : (given ?? flag)
   })
   return {
