@@ -3,7 +3,7 @@ import { type Address, contains, formatAddress, parseAddress } from '../config/a
 import type { Pool } from '../config/pools.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type Entry, isVmName, withEvent } from './entry.mts'
-import type { Limits, WantedEntry } from './store.mts'
+import type { Limits, UnknownVm, WantedEntry } from './store.mts'
 
 /** Names, VMIDs and addresses of the living entries, as a store looks them up. */
 export interface Held {
@@ -39,9 +39,9 @@ export async function allocate(
   const entries: Entry[] = []
   for (const one of wanted) {
     const together = withEntries(held, entries)
-    await requireName(one.name, together)
+    await requireName(one.name, together, limits)
     const vmid = await vmidFor(one, limits, together, cursors)
-    const address = await addressFor(one, together, cursors)
+    const address = await addressFor(one, together, cursors, limits)
     entries.push(entryOf(one, vmid, address, limits.now))
   }
   return entries
@@ -100,7 +100,7 @@ function withEntries(held: Held, entries: Entry[]): Held {
   }
 }
 
-async function requireName(name: string, held: Held): Promise<void> {
+async function requireName(name: string, held: Held, { unknown = [] }: Limits): Promise<void> {
   if (!isVmName(name)) {
     throw refused(
       `"${name}" is not a VM name`,
@@ -110,6 +110,8 @@ async function requireName(name: string, held: Held): Promise<void> {
   if (await held.hasName(name)) {
     throw refused(`the name ${name} is taken`, `zx scripts/vm.mts show ${name}`)
   }
+  const other = unknown.find(vm => vm.name === name)
+  if (other !== undefined) throw unknownHas(`the name ${name}`, other)
 }
 
 async function vmidFor(
@@ -150,14 +152,21 @@ async function requireVmid(vmid: number, { vmidRange, takenVmids }: Limits, held
   return vmid
 }
 
-async function addressFor(wanted: WantedEntry, held: Held, cursors: Cursors): Promise<string> {
+async function addressFor(
+  wanted: WantedEntry,
+  held: Held,
+  cursors: Cursors,
+  { unknown = [] }: Limits,
+): Promise<string> {
   const { pool } = wanted
-  if (wanted.address !== undefined) return requireAddress(wanted.address, pool, held)
+  if (wanted.address !== undefined) return requireAddress(wanted.address, pool, held, unknown)
+  const ofUnknown = new Set(unknown.flatMap(({ addresses }) => addresses))
   const { family } = pool.range
   const text = (value: bigint): string => formatAddress({ family, value })
   const picked = await pick(pool.range, cursors[pool.name], async (from, to) => {
     const isTaken = await held.addressesBetween({ family, value: from }, { family, value: to })
-    return value => isTaken(text(value)) || pool.reserved.has(text(value))
+    return value =>
+      [isTaken(text(value)), pool.reserved.has(text(value)), ofUnknown.has(text(value))].some(Boolean)
   })
   if (picked === undefined) {
     throw new ProxmintError(`every address of the pool ${pool.name} is taken`, {
@@ -169,7 +178,12 @@ async function addressFor(wanted: WantedEntry, held: Held, cursors: Cursors): Pr
   return text(picked)
 }
 
-async function requireAddress(text: string, pool: Pool, held: Held): Promise<string> {
+async function requireAddress(
+  text: string,
+  pool: Pool,
+  held: Held,
+  unknown: readonly UnknownVm[],
+): Promise<string> {
   const address = parseAddress(text)
   if (address === undefined || !contains(pool.range, address)) {
     throw refused(`${text} is not in the pool ${pool.name}`, 'see config/db.yaml')
@@ -179,6 +193,8 @@ async function requireAddress(text: string, pool: Pool, held: Held): Promise<str
   }
   const owner = await held.ownerOfAddress(text)
   if (owner !== undefined) throw refused(`the address ${text} belongs to ${owner}`, CHOOSE_ANOTHER)
+  const other = unknown.find(({ addresses }) => addresses.includes(text))
+  if (other !== undefined) throw unknownHas(`the address ${text}`, other)
   return text
 }
 
@@ -208,6 +224,15 @@ async function pick(
     }
   }
   return undefined
+}
+
+function unknownHas(what: string, { vmid, name }: UnknownVm): ProxmintError {
+  const vm = name === '' ? `VM ${vmid}` : `VM ${vmid} (${name})`
+  return refused(
+    `${what} is taken: ${vm} is in Proxmox with this site's tag, and the registry does not know it`,
+    'if the registry of this site is elsewhere or gone, get it back first: `zx scripts/registry.mts restore FILE`; ' +
+      'otherwise choose another name or address',
+  )
 }
 
 function refused(message: string, hint: string): ProxmintError {

@@ -16,7 +16,18 @@ export interface Limits {
   vmidRange: [number, number]
   /** VMIDs that Proxmox has. */
   takenVmids: ReadonlySet<number>
+  /** VMs of this site that Proxmox has and the registry does not know. */
+  unknown?: readonly UnknownVm[]
   now: Date
+}
+
+/** A VM with this site's tag that is not in the registry. */
+export interface UnknownVm {
+  vmid: number
+  /** Empty if it has none. */
+  name: string
+  /** As far as they are known, in canonical notation. */
+  addresses: string[]
 }
 
 /**

@@ -135,6 +135,22 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       expect(await store.list()).toHaveLength(1)
     })
 
+    test('gives out neither the name nor the address of a VM that only Proxmox knows', async () => {
+      const lost = { vmid: 140, name: 'lost', addresses: ['192.168.122.200', '192.168.122.202'] }
+      const outside = limits({ unknown: [lost] })
+      const two = await store.reserve([wanted('web-1'), wanted('web-2')], outside)
+      expect(two.map(({ address }) => address)).toEqual(['192.168.122.201', '192.168.122.203'])
+      const whose = "VM 140 (lost) is in Proxmox with this site's tag, and the registry does not know it"
+      expect(await failureOf(() => store.reserve([wanted('lost')], outside))).toMatchObject({
+        message: `the name lost is taken: ${whose}`,
+        exitCode: 2,
+      })
+      const asked = wanted('web-3', { address: '192.168.122.202' })
+      expect(await failureOf(() => store.reserve([asked], outside))).toMatchObject({
+        message: `the address 192.168.122.202 is taken: ${whose}`,
+      })
+    })
+
     test('gives the VMID and the address that were asked for', async () => {
       const asked = { vmid: 321, address: '192.168.122.240' }
       expect(await reserve('web-1', asked)).toMatchObject(asked)

@@ -14,6 +14,7 @@ import {
   requireNodeSsh,
   requirePrivileges,
 } from './requirements.mts'
+import { unknownVms } from './unknown-vms.mts'
 
 /**
  * Takes a name, a VMID and an address for a new VM, and writes down all that it is to be.
@@ -35,8 +36,9 @@ export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<
   warnOfLogins(wanted)
   const { vmidRange } = await site.pools()
   const takenVmids = new Set((await listVms(client)).map(vm => vm.vmid))
+  const unknown = await unknownVms(context)
   for (;;) {
-    const limits = { vmidRange, takenVmids, now: new Date() }
+    const limits = { vmidRange, takenVmids, unknown, now: new Date() }
     const [entry] = await store.reserve([wanted], limits)
     if (await isVmidFree(connection.client, entry!.vmid)) return entry!
     // Somebody took it since the VMs were listed, or the API token may not see the VM that has it.

@@ -1,0 +1,54 @@
+/** VMs of this site that Proxmox has and the registry does not know: their names and addresses are not given out. */
+import { formatAddress, parseAddress } from '../../config/addresses.mts'
+import type { ProxmoxClient } from '../../proxmox/client.mts'
+import { getVmConfig } from '../../proxmox/get-vm-config.mts'
+import { listVms, type VmSummary } from '../../proxmox/list-vms.mts'
+import type { UnknownVm } from '../../registry/store.mts'
+import { say } from '../../run/progress.mts'
+import type { VmContext } from '../context.mts'
+
+/**
+ * Lists the VMs that carry this site's tag and are not in the registry. Without one it costs no request of its own;
+ * otherwise one, and one for the config of each.
+ */
+export async function unknownVms({ store, connection, checks }: VmContext): Promise<UnknownVm[]> {
+  const find = async (client: ProxmoxClient): Promise<VmSummary[]> => {
+    const vms = await listVms(client)
+    // The registry is read later: a VM is in it before Proxmox has it.
+    const known = new Set((await store.list()).map(({ vmid }) => vmid))
+    return vms.filter(vm => isOfSite(vm, checks.config) && !known.has(vm.vmid))
+  }
+  if ((await find(checks.client)).length === 0) return []
+  // That answer is as old as this run: a VM may have been destroyed since.
+  const unknown = await find(connection.client)
+  return Promise.all(unknown.map(vm => withAddresses(vm, checks.client)))
+}
+
+/** Whether it is a VM of this site, and not one from which VM templates are made. */
+function isOfSite({ vmid, tags = '', template }: VmSummary, config: VmContext['checks']['config']): boolean {
+  const made = [config.templateVmidRange, config.baseVmidRange]
+  const isForTemplates = template === 1 || made.some(range => range && vmid >= range[0] && vmid <= range[1])
+  return !isForTemplates && tags.split(/[;, ]/).includes(`proxmint-${config.site}`)
+}
+
+async function withAddresses({ vmid, name, node }: VmSummary, client: ProxmoxClient): Promise<UnknownVm> {
+  // A VM whose config cannot be read is known by its name alone.
+  const config = await getVmConfig(client, { node, vmid }).catch(() => ({}))
+  const addresses = addressesIn(config)
+  const about = `VM ${vmid} (${name ?? 'no name'}) carries this site's tag, and the registry does not know it`
+  if (addresses.length === 0) say(`warning: ${about}; its address is not known either`)
+  return { vmid, name: name ?? '', addresses }
+}
+
+/** Addresses of the cloud-init settings of a VM, in canonical notation. */
+export function addressesIn(config: Record<string, string | number>): string[] {
+  const settings = Object.entries(config).flatMap(([key, value]) =>
+    /^ipconfig\d+$/.test(key) ? [String(value)] : [],
+  )
+  return settings.flatMap(setting =>
+    [...setting.matchAll(/(?:^|,)ip6?=([0-9a-fA-F.:]+)/g)].flatMap(([, text]) => {
+      const address = parseAddress(text!)
+      return address === undefined ? [] : [formatAddress(address)]
+    }),
+  )
+}
