@@ -15,6 +15,9 @@ const uses: Record<string, UseSpec> = {
     variables: {
       PROXMINT_CONFIG: 'instead of config/proxmint.yaml; the folder above it is the project',
       PROXMINT_STATE_DIR: 'instead of state_dir of config/proxmint.yaml',
+      HTTPS_PROXY: 'proxy for lists of checksums and RPC servers; Proxmox is asked directly',
+      HTTP_PROXY: 'the same for http',
+      NO_PROXY: 'hosts that are asked directly, separated by commas',
     },
     exitCodes: [invalid],
   },
@@ -32,6 +35,7 @@ const uses: Record<string, UseSpec> = {
       PROXMOX_SSH_USER: 'login on the node, for snippets',
       PROXMOX_SSH_PRIVATE_KEY: 'its private key, as text',
       PROXMOX_SSH_ADDRESS: 'where that is',
+      PROXMOX_SSH_HOST_KEY: "the node's SSH host key; without it the first one is trusted",
       SOPS_AGE_KEY: 'age identity, as text',
       SOPS_AGE_KEY_FILE: 'file of the age identity',
       SOPS_AGE_KEY_CMD: 'command that prints the age identity',

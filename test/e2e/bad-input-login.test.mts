@@ -58,7 +58,7 @@ describe('401: Proxmox does not know the login', () => {
       told(
         'error: GET /version: 401 Authentication failed!',
         '  identity: proxmint@pve!lab',
-        'hint: Proxmox does not know proxmint@pve!lab with this secret: check user, realm, token id and secret (`zx scripts/credentials.mts check`), and that neither user nor token is disabled or expired',
+        'hint: Proxmox does not know proxmint@pve!lab with this secret: correct user, realm, token id or secret (sops edit secrets/proxmox-creds.enc.yaml, or PROXMOX_USERNAME and PROXMOX_TOKEN), and check that neither user nor token is disabled or expired',
       ),
     )
     expect(outcome.stderr).not.toContain(secret)
@@ -90,6 +90,46 @@ describe('401: Proxmox does not know the login', () => {
       ),
     )
   })
+})
+
+describe('credentials check', () => {
+  const check = (env: NodeJS.ProcessEnv): Promise<ExecResult> =>
+    zxOutside(workspace, 'credentials', ['check'], { env })
+
+  test.each([
+    ['a node', { PROXMOX_NODE: 'pve7' }, 'error: unknown node pve7; did you mean pve?'],
+    ['a storage', { PROXMOX_STORAGE_POOL: 'tonk' }, 'error: node pve has no storage tonk'],
+  ])('names %s that is not there', async (_, env, message) => {
+    const { code, stderr } = await check(env)
+    expect(stderr).toContain(message)
+    expect(code).toBe(exitCodes.invalid)
+  })
+
+  test('warns of certificates that are not checked', async () => {
+    const { code, stdout } = await check({ PROXMOX_SKIP_TLS_VERIFY: 'true' })
+    expect(stdout).toContain('\nwarning: proxmox_skip_tls_verify is true')
+    expect(code).toBe(0)
+  })
+
+  test('does not show a password in the URL', async () => {
+    const url = lab.url.replace('https://', 'https://root:hunter2-hunter2@')
+    const { code, stdout, stderr } = await check({ PROXMOX_URL: url })
+    expect(stderr).toContain('PROXMOX_URL holds a user or a password')
+    expect(stdout + stderr).not.toContain('hunter2')
+    expect(code).toBe(exitCodes.invalid)
+  })
+})
+
+test.runIf(packaged)('without a password all that needs no Packer is checked', async () => {
+  const env = { PROXMOX_PASSWORD: '' }
+  const all = await zxOutside(workspace, 'check-permissions', [], { env })
+  expect(all.stderr).toContain('note: builds are not checked: this Packer (1.6.x) knows no API tokens')
+  expect(all.stdout).toContain('for base import:')
+  expect(all.stdout).toContain('for vm create:')
+  expect(all.code).toBe(0)
+  const one = await zxOutside(workspace, 'check-permissions', ['--template', 'debian'], { env })
+  expect(one.stderr).toContain('error: this Packer (1.6.x) knows no API tokens')
+  expect(one.code).toBe(exitCodes.denied)
 })
 
 describe('403: the login lacks a privilege', () => {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { fetchThroughProxy } from '../run/proxy.mts'
 
 export interface RpcOptions {
   /** URLs of servers, tried in order. */
@@ -132,7 +133,7 @@ async function post<T>(
   timeoutMs: number,
 ): Promise<RpcAnswer<T>> {
   lastId += 1
-  const response = await fetch(url, {
+  const response = await fetchThroughProxy(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ jsonrpc: '2.0', id: lastId, method, params }),

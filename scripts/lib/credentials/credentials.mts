@@ -1,4 +1,6 @@
+import { homedir } from 'node:os'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { hostKeyFaults } from './host-key.mts'
 import { type Fault, parse, type Source } from './source.mts'
 
 /** Login data for Proxmox VE, checked. */
@@ -22,6 +24,8 @@ export interface Credentials {
   skipTlsVerify: boolean
   /** SSH login to the node, only for uploads of cloud-init snippets. */
   ssh?: { user: string; privateKey: string | undefined; address: string | undefined } | undefined
+  /** Host keys of the nodes, as `knownHosts` reads them. Undefined: the first key that a node shows is trusted. */
+  sshHostKey?: string | undefined
 }
 
 const PLACEHOLDER = /^(your-|changeme|<.*>$|0{8}-0{4}-0{4}-0{4}-0{12}$)/i
@@ -47,12 +51,13 @@ export function checkedCredentials(source: Source): { credentials: Credentials; 
     node: fields.node!,
     storagePool: fields.storagePool!,
     password: fields.password,
-    caFile: fields.caFile,
+    caFile: fields.caFile?.replace(/^~(?=\/)/, homedir()),
     skipTlsVerify: fields.skipTlsVerify === 'true',
     ssh:
       fields.sshUser === undefined
         ? undefined
         : { user: fields.sshUser, privateKey: fields.sshPrivateKey, address: fields.sshAddress },
+    sshHostKey: fields.sshHostKey,
   }
   return { credentials, warnings: warningsOf(source, credentials) }
 }
@@ -84,6 +89,7 @@ function faultsOf(source: Source, fields: Fields): Fault[] {
     ...tokenIdFaults(source, fields),
     ...secretFaults(source.names, fields.tokenSecret),
     ...booleanFaults(source.names.skipTlsVerify, fields.skipTlsVerify),
+    ...hostKeyFaults(source.names.sshHostKey, fields.sshHostKey),
   ]
 }
 
@@ -105,10 +111,16 @@ function urlFaults(name: string, url: string | undefined): Fault[] {
   }
   const host = /^(?:\w+:\/\/)?(?:[^/@]*@)?([^/]*)/.exec(url)![1]
   const fix = `set it to https://${host}/api2/json`
+  if (hasLogin(url)) return fault(name, 'holds a user or a password', `${fix}; the login has keys of its own`)
   if (!url.startsWith('https://')) return fault(name, 'does not begin with https://', fix)
   if (url.endsWith('/')) return fault(name, 'ends with a slash', fix)
   if (!url.endsWith('/api2/json')) return fault(name, 'lacks the path /api2/json', fix)
   return []
+}
+
+function hasLogin(url: string): boolean {
+  const { username, password } = new URL(url)
+  return username !== '' || password !== ''
 }
 
 function userFaults(source: Source, { user, tokenId }: Fields): Fault[] {
@@ -195,6 +207,16 @@ function warningsOf(source: Source, { user }: Credentials): string[] {
       `a user made in Proxmox alone is ${user.replace('@pam', '@pve')}`,
   ]
 }
+
+/** Warning for `proxmox_skip_tls_verify: true`; undefined if certificates are checked. */
+export function tlsWarning({ skipTlsVerify }: Pick<Credentials, 'skipTlsVerify'>): string | undefined {
+  if (!skipTlsVerify) return undefined
+  return 'proxmox_skip_tls_verify is true: whoever is between this machine and Proxmox can take the API token'
+}
+
+/** Remedy for the warning. */
+export const TLS_FIX =
+  'copy /etc/pve/pve-root-ca.pem from a node, name it in proxmox_ca_file, and remove proxmox_skip_tls_verify'
 
 /** Password for Packer 1.6.x. @throws ProxmintError (denied) If the credentials have none. */
 export function requirePassword(credentials: Credentials): string {

@@ -14,7 +14,11 @@ export function exportedVariables(c: Credentials): Record<string, string> {
     PROXMOX_NODE: c.node,
     PROXMOX_STORAGE_POOL: c.storagePool,
     PROXMOX_SKIP_TLS_VERIFY: String(c.skipTlsVerify),
-    ...defined({ PROXMOX_PASSWORD: c.password, PROXMOX_CA_FILE: c.caFile }),
+    ...defined({
+      PROXMOX_PASSWORD: c.password,
+      PROXMOX_CA_FILE: c.caFile,
+      PROXMOX_SSH_HOST_KEY: c.sshHostKey,
+    }),
     PROXMOX_VE_ENDPOINT: `${new URL(c.url).origin}/`,
     PROXMOX_VE_API_TOKEN: `${fullId}=${c.tokenSecret}`,
     PROXMOX_VE_INSECURE: String(c.skipTlsVerify),

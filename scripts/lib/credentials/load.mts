@@ -40,4 +40,8 @@ function registerSecrets({ names, values }: Source): void {
     const value = values[names[field]] ?? values[field]
     if (typeof value === 'string') registerSecret(value)
   }
+  // A password in the URL is a fault, which is reported without it.
+  const [, password] =
+    /^\w+:\/\/[^/@]*:([^/@]+)@/.exec(String(values[names.url] ?? values['url'] ?? '')) ?? []
+  if (password !== undefined) registerSecret(password)
 }

@@ -28,6 +28,7 @@ const FIELDS = {
   sshUser: ['proxmox_ssh_user', 'PROXMOX_SSH_USER'],
   sshPrivateKey: ['proxmox_ssh_private_key', 'PROXMOX_SSH_PRIVATE_KEY'],
   sshAddress: ['proxmox_ssh_address', 'PROXMOX_SSH_ADDRESS'],
+  sshHostKey: ['proxmox_ssh_host_key', 'PROXMOX_SSH_HOST_KEY'],
 } as const
 
 type FieldName = keyof typeof FIELDS
@@ -123,13 +124,17 @@ function parseFile(source: Source): Parsed {
   return { fields: textFields(entries), faults }
 }
 
+/** Keys of the predecessor's file, and what took their place. */
+const SUCCESSORS: Record<string, string> = {
+  proxmox_iso_storage: 'remove it, and set `image_storage` in config/proxmint.yaml',
+  proxmox_tls_insecure: 'rename it to proxmox_skip_tls_verify',
+  ssh_public_key: 'remove it, and set `ssh_authorized_keys` of `cloud_init` in config/vm.yaml',
+}
+
 function unknownKey(key: string, known: Iterable<string>): Fault {
   const close = nearest(key, known)
-  return {
-    name: key,
-    what: 'is not a key of this file',
-    fix: close === undefined ? 'remove it' : `rename it to ${close}`,
-  }
+  const fix = close === undefined ? 'remove it' : `rename it to ${close}`
+  return { name: key, what: 'is not a key of this file', fix: SUCCESSORS[key] ?? fix }
 }
 
 function textFields(entries: [string, unknown][]): Parsed['fields'] {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import { Agent, request as httpsRequest } from 'node:https'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
@@ -41,6 +41,8 @@ type Headers = Record<string, string>
 type Body = { content: Buffer | Readable; length: number; type: string } | undefined
 
 const DEFAULT_TIMEOUT_MS = 60_000
+/** An idle connection is closed after that, as by the global agent of Node.js. */
+const IDLE_MS = 5000
 const RETRY_DELAYS_MS = [500, 2000]
 
 /** Creates a client that sends an API token with each request. */
@@ -96,6 +98,8 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
     ca: certificateAuthority(endpoint),
     rejectUnauthorized: endpoint.skipTlsVerify !== true,
     timeout: endpoint.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    // Not the global one, which goes through the proxy of the environment: Packer's plugin asks Proxmox directly too.
+    agent: new Agent({ keepAlive: true, timeout: IDLE_MS }),
   }
   const answerTo = async (method: Method, path: string, body: Body): Promise<Answer> => {
     const headers = await authenticate()
@@ -179,6 +183,7 @@ interface Socket {
   rejectUnauthorized: boolean
   /** Milliseconds. */
   timeout: number
+  agent: Agent
 }
 
 function exchange(

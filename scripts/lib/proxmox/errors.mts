@@ -104,8 +104,8 @@ export function apiError(request: FailedRequest): ProxmoxApiError {
 
 function refusedLogin({ identity }: FailedRequest): string {
   return identity.includes('!')
-    ? `Proxmox does not know ${identity} with this secret: check user, realm, token id and secret ` +
-        '(`zx scripts/credentials.mts check`), and that neither user nor token is disabled or expired'
+    ? `Proxmox does not know ${identity} with this secret: correct user, realm, token id or secret ` +
+        '(sops edit secrets/proxmox-creds.enc.yaml, or PROXMOX_USERNAME and PROXMOX_TOKEN), and check that neither user nor token is disabled or expired'
     : `Proxmox does not know ${identity} with this password: check user, realm and password ` +
         '(proxmox_password), and that the user is neither disabled nor expired'
 }

@@ -1,7 +1,7 @@
 /** The command `credentials`: export, init and check. */
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { checkedCredentials } from '../credentials/credentials.mts'
+import { checkedCredentials, TLS_FIX, tlsWarning } from '../credentials/credentials.mts'
 import { exportedVariables, shellExports } from '../credentials/export.mts'
 import { type InitResult, initCredentials, planCredentials, templateText } from '../credentials/init.mts'
 import { CREDENTIALS_FILE, encryptedSource } from '../credentials/load.mts'
@@ -13,6 +13,8 @@ import { say } from '../run/progress.mts'
 import { requireTool } from '../tools/find.mts'
 import type { Tool } from '../tools/tool.mts'
 import { connect } from './connect.mts'
+import { requireNode } from './require-node.mts'
+import { requireStorages } from './require-storages.mts'
 
 /** Variables of the credentials in the SOPS file. The text has them as shell lines. */
 export async function exportCredentials(): Promise<Answer> {
@@ -79,9 +81,29 @@ async function checkGiven(content: string): Promise<void> {
   checkedCredentials(fileSource('standard input', values as Record<string, unknown>, 'there,'))
 }
 
-/** Checks the format, then logs in. */
+/**
+ * Checks the format, logs in, and looks for node and storage.
+ * @throws ProxmintError (invalid) If the node or the storage is not there.
+ */
 export async function checkLogin(): Promise<Answer> {
   const { client, version, credentials } = await connect()
-  const document = { identity: client.identity, url: credentials.url, version: version.version }
-  return { document, text: `${document.identity} at ${document.url}: Proxmox VE ${document.version}` }
+  const { node, storagePool } = credentials
+  await requireNode(client, node, 'proxmox_node in the credentials')
+  const disks = {
+    storage: storagePool,
+    contents: ['images'],
+    setBy: 'proxmox_storage_pool in the credentials',
+  }
+  await requireStorages(client, node, [disks])
+  const warning = tlsWarning(credentials)
+  const document = {
+    identity: client.identity,
+    url: credentials.url,
+    version: version.version,
+    node,
+    storage: storagePool,
+    ...(warning !== undefined && { warning }),
+  }
+  const text = `${document.identity} at ${document.url}: Proxmox VE ${document.version}, node ${node}, storage ${storagePool}`
+  return { document, text: warning === undefined ? text : `${text}\nwarning: ${warning}\n  fix: ${TLS_FIX}` }
 }

@@ -8,9 +8,10 @@ import { needsOfVms } from '../permissions/work-needs.mts'
 import { asksOnce } from '../proxmox/asks-once.mts'
 import { getPermissions, type PermissionTree } from '../proxmox/get-permissions.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
+import { say } from '../run/progress.mts'
 import { findTool } from '../tools/find.mts'
 import { loadCheckedTemplate, requireFamily } from './checked-template.mts'
-import { connect } from './connect.mts'
+import { type Connection, connect, type Login } from './connect.mts'
 import { openSite } from './site.mts'
 import { checkBaseImport, checkBuild, checkVms, loginOf, type WorkVerdict } from './work-permissions.mts'
 
@@ -29,15 +30,34 @@ export async function checkAll(families: string[], saveTo: string | undefined): 
   const token = await connect('token', site)
   if (saveTo !== undefined) await save(saveTo, await getPermissions(token.client))
   const templates = isForAll ? await clonedTemplates() : await checkedTemplates(families)
-  const builder = login === 'token' ? token : await connect(login, site)
   const ours = { ...token, client: asksOnce(token.client) }
-  const packers = login === 'token' ? ours : { ...builder, client: asksOnce(builder.client) }
+  const packers = await packerConnection(ours, login, isForAll)
   const works = await Promise.all([
-    ...templates.map(template => checkBuild(packers, template)),
+    ...(packers === undefined ? [] : templates.map(template => checkBuild(packers, template))),
     checkBaseImport(ours),
     ...(isForAll ? [checkVms(ours)] : []),
   ])
   return withCommonRemedy(works)
+}
+
+/**
+ * Logs in as Packer does. Undefined if nobody asked for a build and Packer cannot log in: VMs and imports need no Packer.
+ * @throws ProxmintError (denied) if Packer cannot log in, and a build is asked for.
+ */
+async function packerConnection(
+  ours: Connection,
+  login: Login,
+  isForAll: boolean,
+): Promise<Connection | undefined> {
+  if (login === 'token') return ours
+  if (isForAll && ours.credentials.password === undefined) {
+    say(
+      'note: builds are not checked: this Packer (1.6.x) knows no API tokens, and the credentials hold no password',
+    )
+    return undefined
+  }
+  const packers = await connect(login, ours.site)
+  return { ...packers, client: asksOnce(packers.client) }
 }
 
 function checkedTemplates(names: string[]): Promise<Template[]> {

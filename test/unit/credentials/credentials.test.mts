@@ -1,3 +1,5 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
   type Credentials,
@@ -39,6 +41,12 @@ describe('what is accepted', () => {
     ['the six required keys', {}, {}],
     ['a password', { proxmox_password: 'correct horse' }, { password: 'correct horse' }],
     ['a CA file', { proxmox_ca_file: '/etc/ssl/pve.pem' }, { caFile: '/etc/ssl/pve.pem' }],
+    ['a CA file in the home', { proxmox_ca_file: '~/pve.pem' }, { caFile: join(homedir(), 'pve.pem') }],
+    [
+      'host keys of the nodes',
+      { proxmox_ssh_host_key: 'ssh-ed25519 AAAA root@pve\n192.0.2.11 ssh-rsa BBBB==' },
+      { sshHostKey: 'ssh-ed25519 AAAA root@pve\n192.0.2.11 ssh-rsa BBBB==' },
+    ],
     ['a YAML boolean', { proxmox_skip_tls_verify: true }, { skipTlsVerify: true }],
     ['a quoted boolean', { proxmox_skip_tls_verify: 'true' }, { skipTlsVerify: true }],
     ['false', { proxmox_skip_tls_verify: false }, { skipTlsVerify: false }],
@@ -94,6 +102,7 @@ const setTo = (url: string) => `set it to ${url}`
 const rightUrl = setTo('https://pve.example.net:8006/api2/json')
 const lostSecret =
   'a token secret looks like 01234567-89ab-cdef-0123-456789abcdef; Proxmox shows it once: make a new token if it is lost'
+const noLogin = `${rightUrl}; the login has keys of its own`
 const bareSecret = 'keep only the secret, after the last `=`'
 
 describe('one mistake in the file', () => {
@@ -105,7 +114,14 @@ describe('one mistake in the file', () => {
     ['proxmox_url', 'http://pve.example.net:8006/api2/json', 'does not begin with https://', rightUrl],
     ['proxmox_url', 'pve.example.net:8006/api2/json', 'does not begin with https://', rightUrl],
     ['proxmox_url', 'pve.example.net:8006', 'does not begin with https://', rightUrl],
-    ['proxmox_url', 'https://root:hunter2@pve.example.net:8006', 'lacks the path /api2/json', rightUrl],
+    ['proxmox_url', 'https://root:hunter2@pve.example.net:8006', 'holds a user or a password', noLogin],
+    [
+      'proxmox_url',
+      'https://root:hunter2@pve.example.net:8006/api2/json',
+      'holds a user or a password',
+      noLogin,
+    ],
+    ['proxmox_url', 'https://root@pve.example.net:8006/api2/json', 'holds a user or a password', noLogin],
     ['proxmox_url', 'not a url', 'is not a URL', rightUrl],
     [
       'proxmox_user',
@@ -175,6 +191,25 @@ describe('one mistake in the file', () => {
     ],
     ['proxmox_toke_id', 'x', 'is not a key of this file', 'rename it to proxmox_token_id'],
     ['colour', 'blue', 'is not a key of this file', 'remove it'],
+    [
+      'proxmox_iso_storage',
+      'local',
+      'is not a key of this file',
+      'remove it, and set `image_storage` in config/proxmint.yaml',
+    ],
+    ['proxmox_tls_insecure', true, 'is not a key of this file', 'rename it to proxmox_skip_tls_verify'],
+    [
+      'ssh_public_key',
+      'ssh-ed25519 AAAA',
+      'is not a key of this file',
+      'remove it, and set `ssh_authorized_keys` of `cloud_init` in config/vm.yaml',
+    ],
+    [
+      'proxmox_ssh_host_key',
+      'SHA256:abc',
+      'holds a line that is not an SSH host key',
+      'one line per node, as in /etc/ssh/ssh_host_ed25519_key.pub there: ssh-ed25519 AAAA...; with several nodes put the address before it',
+    ],
   ])('%s: %s', async (key, value, what, fix) => {
     expect(await failureOf(() => fromFile({ [key]: value }))).toEqual({
       message: `creds.yaml: ${key} ${what}`,

@@ -110,7 +110,7 @@ const well: Seen[] = [
   seen(tools, { value: [program] }),
   seen(disk, { value: [{ path: '/state', freeBytes: 9 * gib, writable: true }] }),
   seen(config, { value: [{ value: {} }] }),
-  seen(credentials, { value: { node: 'pve' } }),
+  seen(credentials, { value: { node: 'pve', skipTlsVerify: false } }),
   seen(logins, { value: [{ value: login }] }),
   seen(clock, { value: -900 }),
   seen(permissions, { value: [may] }),
@@ -127,7 +127,7 @@ const well: Seen[] = [
   seen(families, { value: [{ value: {} }] }),
   bases(vms(['debian-1', 9000], ['proxmint-base-debian-12', 9900])),
   versions({}),
-  seen(nodeSsh, { value: { user: 'root', host: 'pve' } }),
+  seen(nodeSsh, { value: { user: 'root', host: 'pve', unpinned: undefined } }),
   seen(chain, { value: undefined }),
   seen(registry, { value: { registry: 'the registry', entries: 0, faults: [] } }),
 ]
@@ -201,6 +201,17 @@ describe('what a missing privilege hides is no fault of its own', () => {
   ])('%s', (_, changed, what) => {
     expect(notOk(changed)).toEqual([{ area: changed.check.area, level: 'unknown', what }])
   })
+})
+
+test('certificates that are not checked are a note', () => {
+  expect(notOk(seen(credentials, { value: { node: 'pve', skipTlsVerify: true } }))).toEqual([
+    {
+      area: 'credentials',
+      level: 'note',
+      what: expect.stringContaining('proxmox_skip_tls_verify is true'),
+      fix: expect.stringContaining('proxmox_ca_file'),
+    },
+  ])
 })
 
 test('what several works lack is one fault, with one remedy', () => {
@@ -451,6 +462,29 @@ describe('SSH to the node', () => {
     ['something else', 'ssh root@pve'],
   ])('%s', (stderr, hint) => {
     expect(failed(stderr)).toMatchObject({ facts: { ssh: stderr }, hint: expect.stringContaining(hint) })
+  })
+
+  test('a host key that is not pinned is a note, with the line that pins it', () => {
+    const login = { user: 'root', host: '192.0.2.10', unpinned: ['ssh-ed25519 AAAA', 'ssh-rsa BBBB'] }
+    expect(notOk(seen(nodeSsh, { value: login }))).toEqual([
+      {
+        area: 'node SSH',
+        level: 'note',
+        what: 'the SSH host key of 192.0.2.10 is not pinned: the first key that is seen there is trusted',
+        fix: expect.stringMatching(
+          /compare it with .* on the node[\s\S]*\nproxmox_ssh_host_key: ssh-ed25519 AAAA$/,
+        ),
+      },
+    ])
+  })
+
+  test('pinned keys alone count', () => {
+    const { args } = loginPlan({ user: 'root', host: 'pve', privateKey: 'KEY\n' }, '/pinned')
+    expect(args).toEqual(
+      expect.arrayContaining(['StrictHostKeyChecking=yes', 'GlobalKnownHostsFile="/pinned"']),
+    )
+    const refused = { code: 255, stdout: '', stderr: 'Host key verification failed.', timedOut: false }
+    expect(sshFault({ user: 'root', host: 'pve' }, refused, true)?.hint).toContain('proxmox_ssh_host_key')
   })
 
   test('no answer in time', () => {

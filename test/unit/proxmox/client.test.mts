@@ -243,7 +243,7 @@ describe('an API token', () => {
     const { client } = await connected(() => ({ status: 401, reason: 'no such token', body: '' }))
     expect(await failureOf(() => version(client))).toEqual({
       message: 'GET /version: 401 no such token',
-      hint: `Proxmox does not know ${identity} with this secret: check user, realm, token id and secret (\`zx scripts/credentials.mts check\`), and that neither user nor token is disabled or expired`,
+      hint: `Proxmox does not know ${identity} with this secret: correct user, realm, token id or secret (sops edit secrets/proxmox-creds.enc.yaml, or PROXMOX_USERNAME and PROXMOX_TOKEN), and check that neither user nor token is disabled or expired`,
       exitCode: 4,
       facts: { identity },
     })

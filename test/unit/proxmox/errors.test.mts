@@ -7,7 +7,7 @@ import {
 } from '../../../scripts/lib/proxmox/errors.mts'
 
 const identity = 'terraform@pve!terraform-token'
-const login = '(`zx scripts/credentials.mts check`)'
+const login = '(sops edit secrets/proxmox-creds.enc.yaml, or PROXMOX_USERNAME and PROXMOX_TOKEN)'
 const check = '`zx scripts/check-permissions.mts` prints the pveum lines that close the gap'
 
 describe('a denied privilege, as Proxmox words it', () => {
@@ -49,7 +49,7 @@ describe('an answer that is an error', () => {
       { status: 401, reason: 'invalid token value!' },
       {
         message: '401 invalid token value!',
-        hint: `Proxmox does not know ${identity} with this secret: check user, realm, token id and secret ${login}, and that neither user nor token is disabled or expired`,
+        hint: `Proxmox does not know ${identity} with this secret: correct user, realm, token id or secret ${login}, and check that neither user nor token is disabled or expired`,
         exitCode: 4,
       },
     ],

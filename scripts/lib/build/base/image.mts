@@ -9,6 +9,7 @@ import { waitForTask } from '../../proxmox/task.mts'
 import { uploadFile } from '../../proxmox/upload-file.mts'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
 import type { Progress } from '../../run/progress.mts'
+import { fetchThroughProxy } from '../../run/proxy.mts'
 import type { Connection } from '../../site/connect.mts'
 import { explainFullStorage } from './no-space.mts'
 
@@ -189,7 +190,7 @@ function checksumFrom(hexadecimal: string): Checksum | undefined {
 
 async function fetchText(url: string): Promise<string> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(LIST_TIMEOUT_MS) })
+    const response = await fetchThroughProxy(url, { signal: AbortSignal.timeout(LIST_TIMEOUT_MS) })
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`)
     return await response.text()
   } catch (cause) {

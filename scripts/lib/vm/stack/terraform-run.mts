@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { certificateVariables, exportedVariables } from '../../credentials/export.mts'
+import { type NodeHome, openNodeHome } from '../../credentials/node-home.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { entryMark } from '../../registry/identity.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
@@ -7,6 +8,7 @@ import { interrupted, ProxmintError } from '../../run/errors.mts'
 import { type CommandPlan, runCommand } from '../../run/exec.mts'
 import { openLog } from '../../run/log-file.mts'
 import { withProgress } from '../../run/progress.mts'
+import { directVariables } from '../../run/proxy.mts'
 import type { Connection } from '../../site/connect.mts'
 import {
   planApply,
@@ -77,7 +79,8 @@ export async function withTerraform<T>(
   signal: AbortSignal,
   work: (terraform: VmTerraform) => Promise<T>,
 ): Promise<T> {
-  const setting = await settingFor(connection, vm.folder)
+  await using home = await openNodeHome(connection.credentials.sshHostKey)
+  const setting = await settingFor(connection, vm.folder, home)
   const { name, vmid, id } = vm.entry
   const guardedVm = { name, vmid, mark: entryMark(id) }
   using log = openLog(join(connection.config.stateDir, 'logs', `vm-${name}.log`))
@@ -130,14 +133,24 @@ export async function withTerraform<T>(
   })
 }
 
-async function settingFor({ credentials }: Connection, folder: string): Promise<TerraformSetting> {
+async function settingFor(
+  { credentials }: Connection,
+  folder: string,
+  home: NodeHome,
+): Promise<TerraformSetting> {
   warnOfIgnored('terraform')
   const [tofu, provider] = await Promise.all([requireTool('opentofu'), requireTool('proxmox-provider')])
   return {
     tofu,
     provider,
     folder,
-    env: { ...ownSshKey(), ...exportedVariables(credentials), ...certificateVariables(credentials) },
+    env: {
+      ...ownSshKey(),
+      ...exportedVariables(credentials),
+      ...certificateVariables(credentials),
+      ...home.env,
+      ...directVariables(new URL(credentials.url).hostname),
+    },
   }
 }
 
