@@ -147,10 +147,16 @@ describe('what is asked for', () => {
     expect((await entries()).map(({ name }) => name)).toEqual(['web-1'])
   })
 
-  test('a name that is taken goes on with the VM that has it', async () => {
+  test('a name that is taken goes on with the VM that has it, if it has what was given', async () => {
     await create('web-1', '--cpu', '1')
-    const again = await create('web-1', '--cpu', '4')
-    expect(again.stderr).toContain('web-1 is reserved; what it is made of was decided when it was reserved')
+    expect(await create('web-1', '--cpu', '1')).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('web-1 is reserved already'),
+    })
+    await expectRefused(create('web-1', '--cpu', '4'), 3, 'cpu: given 4, web-1 has 1', 'nothing is lost')
+    const fleet = join(workspace.folder, 'fleet.yaml')
+    await writeFile(fleet, 'vms: { web-1: { cpu: 4 } }\n')
+    await expectRefused(vm(['create', '--from', fleet]), 3, 'cpu: given 4, web-1 has 1')
     expect((await entries()).map(({ design }) => design!.cores)).toEqual([1])
   })
 

@@ -69,6 +69,16 @@ test('an entry is read from notes and config', () => {
   expect(entry!.history.map(({ what }) => what)).toEqual(['adopted', 'created', 'active'])
 })
 
+test('an address of IPv6 is read, too', () => {
+  const six = { ...pool('fd00::10-fd00::99'), name: 'six' }
+  const pools = { ...adopting().pools, pools: { six } }
+  const config = { ipconfig0: 'ip6=fd00::0011/64,gw6=fd00::1' }
+  expect(planAdoption(vm({}, config), adopting({ pools })).entry).toMatchObject({
+    ...{ address: 'fd00::11', pool: 'six' },
+    design: { network: { prefix: 64, gateway: 'fd00::1' } },
+  })
+})
+
 test('a VM that is off is suspended, so that nothing starts it', () => {
   expect(planAdoption(vm({ status: 'stopped' }), adopting()).entry).toMatchObject({ phase: 'suspended' })
 })
@@ -83,14 +93,18 @@ test('values that a config leaves out are those of Proxmox', () => {
 
 describe('a VM with a seed ISO', () => {
   const { ipconfig0: _, cicustom: __, ...rest } = snippet
-  const iso = { ...rest, ide2: `local:iso/proxmint-web-1-${id}.iso,media=cdrom` }
+  // The VM template's own: cloud-init reads the ISO instead.
+  const iso = { ...rest, ipconfig0: 'ip=dhcp', ide2: `local:iso/proxmint-web-1-${id}.iso,media=cdrom` }
 
   test('has the address of its guest agent that is in a pool', () => {
     const seen = { ...vm({ addresses: ['172.17.0.1', '192.168.122.207', 'fe80::1'] }), config: iso }
     const { entry } = planAdoption(seen, adopting())
     expect(entry).toMatchObject({
       address: '192.168.122.207',
-      design: { cloudInit: { delivery: 'iso', storage: 'local' }, network: { prefix: 24 } },
+      design: {
+        cloudInit: { delivery: 'iso', storage: 'local' },
+        network: { prefix: 24, gateway: '192.168.122.1' },
+      },
     })
   })
 

@@ -3,6 +3,7 @@ import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
 import { provisionVm } from '../../../scripts/lib/vm/life/create.mts'
+import type { VmWishes } from '../../../scripts/lib/vm/plan/design.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -24,7 +25,7 @@ const create = (lost: AbortSignal) => {
   const exclusively: RegistryStore['exclusively'] = (_name, _purpose, work) =>
     work(lost, async () => !lost.aborted)
   const context = { store: { ...store, exclusively }, connection, signal: new AbortController().signal }
-  const options = { apply: true, rollback: true, userSignature: undefined }
+  const options = { apply: true, rollback: true, userSignature: undefined, wishes: {} as VmWishes }
   return failureOf(() => provisionVm('web-1', noDraft, options, context as unknown as VmContext))
 }
 

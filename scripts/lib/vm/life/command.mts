@@ -99,7 +99,8 @@ const onVms: Record<string, Verb> = {
     const options = { apply: args.flag('apply'), rollback: args.flag('rollback'), userSignature }
     const context = await openContext(store, site, signal)
     await warnOfUnknown(site, context.checks.client, await store.list())
-    const create = (vm: string) => provisionVm(vm, () => drafts.of(vm), options, context)
+    const create = (vm: string) =>
+      provisionVm(vm, () => drafts.of(vm), { ...options, wishes: wanted.get(vm)! }, context)
     const [only] = wanted.keys()
     if (wanted.size === 1) return answerForOne(await create(only!))
     return answerFor(

@@ -4,7 +4,9 @@ import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import { type VmContext, withVmLock } from '../context.mts'
+import type { VmWishes } from '../plan/design.mts'
 import type { DraftVm } from '../plan/draft.mts'
+import { requireGiven } from '../plan/given.mts'
 import { reserveNewVm } from '../plan/reserve.mts'
 import { writeVmFolder } from '../stack/folder.mts'
 import { type Applied, finishVm } from './apply.mts'
@@ -22,23 +24,26 @@ interface CreateOptions {
   rollback: boolean
   /** The owner's signature of the decrypt message of a VM that is reserved; or a file with it. */
   userSignature: string | undefined
+  /** Options of a person. A VM that exists must have each that is given. */
+  wishes: VmWishes
 }
 
 /**
  * Reserves a VM and, with `apply`, makes it, or goes on with one where it stopped.
  * @param draft called only for a VM that is not there yet.
- * @throws ProxmintError that says what is kept and how to go on, or that nothing is.
+ * @throws ProxmintError that says what is kept and how to go on, or that nothing is; (invalid) if the VM exists and differs
+ *   from what was given.
  */
 export async function provisionVm(
   name: string,
   draft: () => Promise<DraftVm>,
-  { apply, rollback, userSignature }: CreateOptions,
+  { apply, rollback, userSignature, wishes }: CreateOptions,
   unlocked: VmContext,
 ): Promise<Applied> {
   const { store } = unlocked
   const known = await store.find(name)
-  if (known !== undefined)
-    say(`${name} is ${known.phase}; what it is made of was decided when it was reserved`)
+  if (known !== undefined) requireGiven(known, wishes)
+  if (known !== undefined) say(`${name} is ${known.phase} already`)
   if (known === undefined && userSignature !== undefined) throw unsigned(name)
   const found = known ?? (await reserveNewVm(await draft(), unlocked))
   checkpoint('vm-reserved')

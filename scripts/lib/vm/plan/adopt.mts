@@ -125,9 +125,8 @@ function designOf({ config }: SiteVm, pool: Pool, { wishes, token, defaults }: A
 
 /** Address by Proxmox's cloud-init, or else the one of the guest agent that is in a pool. */
 function addressOf({ config, addresses }: SiteVm, { wishes, pools }: Adopting): string | undefined {
-  const { ip, ip6 } = Object.fromEntries(propertiesOf(String(config['ipconfig0'] ?? ''), 'ip'))
-  const configured = [ip, ip6].map(text => parseAddress(text?.split('/')[0] ?? '')).find(Boolean)
-  if (configured !== undefined) return formatAddress(configured)
+  const configured = networkIn(config)
+  if (configured !== undefined) return configured.address
   return wishes.address ?? addresses.find(address => poolOf(address, pools) !== undefined)
 }
 
@@ -137,18 +136,34 @@ function poolOf(address: string, { pools }: PoolConfig): Pool | undefined {
 }
 
 function networkOf(config: VmConfig, pool: Pool): Pick<VmDesign['network'], 'prefix' | 'gateway' | 'dns'> {
-  const configured = propertiesOf(String(config['ipconfig0'] ?? ''), 'ip')
-  const address = configured.get('ip') ?? configured.get('ip6')
-  if (address === undefined) {
-    return { prefix: pool.prefix, gateway: pool.gateway ?? null, dns: pool.dns }
-  }
+  const configured = networkIn(config)
+  if (configured === undefined) return { prefix: pool.prefix, gateway: pool.gateway ?? null, dns: pool.dns }
+  const { prefix, gateway } = configured
   return {
-    prefix: Number(address.split('/')[1] ?? pool.prefix),
-    gateway: configured.get('gw') ?? configured.get('gw6') ?? null,
+    prefix: prefix ?? pool.prefix,
+    gateway,
     dns: String(config['nameserver'] ?? '')
       .split(/[ ,]+/)
       .filter(Boolean),
   }
+}
+
+/** Address that Proxmox's cloud-init gives the VM; undefined if there is none, or it is `dhcp`. */
+function networkIn(
+  config: VmConfig,
+): { address: string; prefix: number | undefined; gateway: string | null } | undefined {
+  const properties = propertiesOf(String(config['ipconfig0'] ?? ''), 'ip')
+  for (const [key, gatewayKey] of [['ip', 'gw'] as const, ['ip6', 'gw6'] as const]) {
+    const [text = '', prefix] = (properties.get(key) ?? '').split('/')
+    const parsed = parseAddress(text)
+    if (parsed === undefined) continue
+    return {
+      address: formatAddress(parsed),
+      prefix: prefix === undefined ? undefined : Number(prefix),
+      gateway: properties.get(gatewayKey) ?? null,
+    }
+  }
+  return undefined
 }
 
 /** How its user-data reaches a VM, by the file that its config names. */

@@ -2,13 +2,14 @@ import { loadCredentials } from '../../credentials/load.mts'
 import type { Entry } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import type { Answer } from '../../run/answer.mts'
-import { messageOf, ProxmintError } from '../../run/errors.mts'
+import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
 import { requireFamily } from '../../site/checked-template.mts'
 import type { Site } from '../../site/site.mts'
 import { formatVm, formatVms } from '../look/list.mts'
 import { renderVm } from '../stack/folder.mts'
 import type { VmWishes } from './design.mts'
 import { draftVm, type FindTemplate, findTemplate } from './draft.mts'
+import { type GivenDifference, givenDifferences, givenText } from './given.mts'
 import { previewDrafts } from './preview.mts'
 
 /** One VM of `vm create --mock`. */
@@ -18,6 +19,8 @@ interface MockedVm {
   configuration: object | null
   /** What could not be known, a phrase each. */
   unknown: string[]
+  /** Given options that a VM that exists does not have. */
+  differences: GivenDifference[]
 }
 
 /** In the place of a node or storage that only the credentials tell. */
@@ -38,13 +41,14 @@ export async function mockCreate(
   for (const [name, wishes] of wanted) {
     const entry = await store.find(name)
     if (entry === undefined) fresh.set(name, wishes)
-    else mocked.push({ entry, configuration: null, unknown: [] })
+    else
+      mocked.push({ entry, configuration: null, unknown: [], differences: givenDifferences(entry, wishes) })
   }
   const place = await defaultPlace(unknown)
   const drafts = Array.from(fresh, ([name, wishes]) => draftVm(site, name, wishes, templateIfAny(unknown)))
   for (const entry of await previewDrafts(await Promise.all(drafts), place, site, store)) {
     const { configuration } = await renderVm(site, entry, false)
-    mocked.push({ entry, configuration, unknown: [...unknown, unasked] })
+    mocked.push({ entry, configuration, unknown: [...unknown, unasked], differences: [] })
   }
   return mocked
 }
@@ -76,13 +80,15 @@ export function answerForMock(mocked: MockedVm[], { description }: RegistryStore
   const unknown = new Set(mocked.flatMap(one => one.unknown))
   const notes = [
     'This was --mock: nothing was written.',
-    ...mocked.filter(({ configuration }) => configuration === null).map(unchanged),
+    ...mocked.filter(({ configuration }) => configuration === null).flatMap(unchanged),
     ...(mocked.length > 1 ? ['--json shows the configuration of each.'] : []),
     ...(unknown.size === 0 ? [] : [`VMIDs and addresses are the next of ${description}. Not known is`]),
     ...Array.from(unknown, what => `  - ${what}`),
   ]
   const document = mocked.length === 1 ? mocked[0] : mocked
-  return { document, text: [...shown(mocked), notes.join('\n')].join('\n\n') }
+  const differs = mocked.some(({ differences }) => differences.length > 0)
+  const exitCode = differs ? exitCodes.invalid : exitCodes.done
+  return { document, text: [...shown(mocked), notes.join('\n')].join('\n\n'), exitCode }
 }
 
 function shown(mocked: MockedVm[]): string[] {
@@ -94,6 +100,12 @@ function shown(mocked: MockedVm[]): string[] {
   ])
 }
 
-function unchanged({ entry: { name, phase } }: MockedVm): string {
-  return `${name} is ${phase} already: \`create\` would change nothing about it.`
+function unchanged({ entry, differences }: MockedVm): string[] {
+  const { name, phase } = entry
+  if (differences.length === 0)
+    return [`${name} is ${phase} already: \`create\` would change nothing about it.`]
+  return [
+    `${name} is ${phase} already: \`create\` would refuse it.`,
+    ...differences.map(one => `  - ${givenText(entry, one)}`),
+  ]
 }
