@@ -93,7 +93,7 @@ describe.sequential('a clone of the repository without the registry', () => {
       const { made: _, ...design } = old.design!
       expect(entry.design).toEqual({ ...design, template: null, tags: design.tags.toSorted() })
       expect(entry.template).toEqual({ family: 'debian', version: 'unknown' })
-      expect(Date.parse(entry.expiresAt)).toBeGreaterThan(Date.now() + 29 * 86_400_000)
+      expect(Date.parse(entry.expiresAt!)).toBeGreaterThan(Date.now() + 29 * 86_400_000)
     }
   })
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { schemaFaults } from '../config/schema-faults.mts'
 import { conflictsOf } from '../registry/check.mts'
+import { expiryMs } from '../registry/due.mts'
 import { type Entry, isVmName } from '../registry/entry.mts'
 import { conflicting } from '../registry/revise.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
@@ -116,10 +117,10 @@ function faultsOfPhase({ phase }: Entry, isDestroyed: boolean): string[] {
 
 /** A VM that expired before it was made, unless it was imported, would be suspended by the next `gc`. */
 function faultsOfDates({ createdAt, expiresAt, history }: Entry): string[] {
-  const dates = [createdAt, expiresAt, ...history.map(({ at }) => at)]
+  const dates = [createdAt, expiresAt ?? createdAt, ...history.map(({ at }) => at)]
   const wrong = dates.filter(date => Number.isNaN(Date.parse(date))).map(date => `${date} is not a date`)
   const isImported = history.some(({ what }) => what.startsWith('imported'))
-  if (wrong.length > 0 || isImported || Date.parse(expiresAt) >= Date.parse(createdAt)) return wrong
+  if (wrong.length > 0 || isImported || expiryMs({ expiresAt }) >= Date.parse(createdAt)) return wrong
   return [`it expires on ${expiresAt}, before it was reserved on ${createdAt}`]
 }
 

@@ -177,6 +177,7 @@ describe('a token that is minted already', () => {
       owner: { result: coder.encode(['address'], [owner.address]) },
       ownerOf:
         fault === undefined ? { result: coder.encode(['address'], [owner.address]) } : { error: fault },
+      totalSupply: { result: coder.encode(['uint256'], [0]) },
       getAccessData: { result: coder.encode(['bytes', 'string', 'uint256', 'uint256'], ['0x', '', 0, 0]) },
     }
     const server = createServer(async (request, response) => {

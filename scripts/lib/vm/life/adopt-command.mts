@@ -1,4 +1,5 @@
 /** The verb `vm adopt`. */
+import { expiryDay } from '../../registry/due.mts'
 import type { Answer } from '../../run/answer.mts'
 import { type Arguments, usageError } from '../../run/command-line.mts'
 import { exitCodes } from '../../run/errors.mts'
@@ -54,7 +55,7 @@ function cellsOf({ entry, did, stateFault }: Adopted): string[] {
   if (entry === undefined) return ['', '', '', 'left alone']
   const result = { planned: 'would be adopted', adopted: 'adopted', refused: 'left alone' }[did]
   const state = stateFault === undefined ? result : `${result}, without a state`
-  return [entry.phase, entry.address, entry.expiresAt.slice(0, 10), state]
+  return [entry.phase, entry.address, expiryDay(entry), state]
 }
 
 function notesOf({ name, faults, assumed, stateFault, plan }: Adopted): string[] {

@@ -4,9 +4,9 @@ import type { Pool, PoolConfig } from '../../config/pools.mts'
 import type { VmDefaults } from '../../config/vm-defaults.mts'
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
+import { expiryAfter, expiryDay } from '../../registry/due.mts'
 import type { AccessDesign, Entry, VmDesign } from '../../registry/entry.mts'
 import { idInMark, purposeIn } from '../../registry/identity.mts'
-import { DAY_MS } from '../../run/duration.mts'
 import { decidedAttributes, type VmWishes, walletTag } from './design.mts'
 
 /** A VM in Proxmox with the tag of the site. */
@@ -83,7 +83,7 @@ function entryOf(vm: SiteVm, { pool, ...identity }: Identity, adopting: Adopting
     ...identity,
     ...{ vmid, node, phase, pool: pool.name },
     owner: token?.owner ?? null,
-    expiresAt: token?.expiresAt ?? new Date(now.getTime() + days * DAY_MS).toISOString(),
+    expiresAt: token?.expiresAt ?? expiryAfter(now.getTime(), days),
     template: wishes.template === undefined ? null : { family: wishes.template, version: 'unknown' },
     token: token === undefined ? null : { status: 'minted', id: token.id, transaction: null },
     design: needsToken(config) && token === undefined ? null : designOf(vm, pool, adopting),
@@ -196,9 +196,9 @@ function ownerFault(config: VmConfig, token: ReadToken | undefined): string | un
     : `its tags are not those of the wallet ${token.owner}`
 }
 
-function assumedOf({ design, expiresAt }: Entry, { wishes, token }: Adopting): string[] {
-  const until = expiresAt.slice(0, 10)
-  const expiry = `its expiry (${until} is taken; --expiry-days, or later \`vm extend\`)`
+function assumedOf(entry: Entry, { wishes, token }: Adopting): string[] {
+  const { design } = entry
+  const expiry = `its expiry (${expiryDay(entry)} is taken; --expiry-days, or later \`vm extend\`)`
   if (design === null) {
     return [expiry, 'its token (--owner-wallet and --token-id; without them `apply` and `rebuild` refuse it)']
   }

@@ -2,9 +2,10 @@
 import { valueAt } from '../../config/paths.mts'
 import type { VmOption } from '../../config/vm-option.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
+import { expiryMs } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { wasMade } from '../../registry/entry.mts'
-import { DAY_MS } from '../../run/duration.mts'
+import { DAY_MS, daysOf, NEVER } from '../../run/duration.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { VmWishes } from './design.mts'
 
@@ -38,7 +39,7 @@ function hasAlready(entry: Entry, wish: Wish, given: unknown): boolean {
   const has = valueIn(entry, wish)
   if (wish === 'tags') return (given as string[]).every(tag => (has as string[] | undefined)?.includes(tag))
   // A VM that was extended has what was given, and more.
-  if (wish === 'expiryDays') return Math.round(Number(has)) >= Number(given)
+  if (wish === 'expiryDays') return Math.round(Number(has)) >= daysOf(given as number | typeof NEVER)
   return has === given
 }
 
@@ -54,7 +55,7 @@ function valueIn(entry: Entry, wish: Wish): unknown {
     vmid: entry.vmid,
     purpose: entry.purpose,
     owner: entry.owner ?? undefined,
-    expiryDays: (Date.parse(entry.expiresAt) - Date.parse(entry.createdAt)) / DAY_MS,
+    expiryDays: (expiryMs(entry) - Date.parse(entry.createdAt)) / DAY_MS,
     noCredential: design === null ? undefined : design.access === null,
     mintLater: design?.access?.mintLater,
   }
@@ -66,6 +67,7 @@ function valueIn(entry: Entry, wish: Wish): unknown {
 function hasText(entry: Entry, wish: Wish): string | undefined {
   if (wish === 'owner' && entry.owner === null) return 'no wallet'
   if (wish === 'noCredential' && entry.design?.access != null) return 'a wallet'
+  if (wish === 'expiryDays' && entry.expiresAt === null) return NEVER
   if (wish === 'expiryDays') return `${Math.round(Number(valueIn(entry, wish)))} days`
   const value = valueIn(entry, wish)
   return value === undefined ? undefined : textOf(value)

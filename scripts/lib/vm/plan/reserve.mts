@@ -14,7 +14,7 @@ import {
   requireNodeSsh,
   requirePrivileges,
 } from './requirements.mts'
-import { unknownVms } from './unknown-vms.mts'
+import { unregisteredVms } from './unregistered-vms.mts'
 
 /**
  * Takes a name, a VMID and an address for a new VM, and writes down all that it is to be.
@@ -36,7 +36,7 @@ export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<
   warnOfLogins(wanted)
   const { vmidRange } = await site.pools()
   const takenVmids = new Set((await listVms(client)).map(vm => vm.vmid))
-  const unknown = await unknownVms(context)
+  const unknown = await unregisteredVms(context)
   for (;;) {
     const limits = { vmidRange, takenVmids, unknown, now: new Date() }
     const [entry] = await store.reserve([wanted], limits)

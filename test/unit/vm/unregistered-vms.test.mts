@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
-import { addressesIn, unknownVms } from '../../../scripts/lib/vm/plan/unknown-vms.mts'
+import { addressesIn, unregisteredVms } from '../../../scripts/lib/vm/plan/unregistered-vms.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { type FakeVm, fakeProxmox } from './fake-proxmox.mts'
@@ -29,14 +29,14 @@ test('VMs of this site that the registry does not know, with their addresses', a
     9001: vm('debian-20261105-0a1b2c3d'),
     9901: vm('base'),
   })
-  expect(await unknownVms(context)).toEqual([
+  expect(await unregisteredVms(context)).toEqual([
     { vmid: 151, name: 'lost', addresses: ['192.168.122.201', '2001:db8::5'] },
   ])
 })
 
 test('without one, nothing is asked beside the list of VMs', async () => {
   const { context, questions } = await contextOf({ 150: vm('web-1'), 152: vm('other', { tags: '' }) })
-  expect(await unknownVms(context)).toEqual([])
+  expect(await unregisteredVms(context)).toEqual([])
   expect(questions).toEqual(['GET /cluster/resources'])
 })
 
@@ -44,7 +44,7 @@ test('one without a known address is told', async () => {
   const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   onTestFinished(() => written.mockRestore())
   const { context } = await contextOf({ 151: vm('lost') })
-  expect(await unknownVms(context)).toMatchObject([{ vmid: 151, addresses: [] }])
+  expect(await unregisteredVms(context)).toMatchObject([{ vmid: 151, addresses: [] }])
   expect(written.mock.calls.join('')).toContain('VM 151 (lost) carries this site')
 })
 

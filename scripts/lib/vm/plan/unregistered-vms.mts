@@ -11,7 +11,7 @@ import type { VmContext } from '../context.mts'
  * Lists the VMs that carry this site's tag and are not in the registry. Without one it costs no request of its own;
  * otherwise one, and one for the config of each.
  */
-export async function unknownVms({ store, connection, checks }: VmContext): Promise<UnknownVm[]> {
+export async function unregisteredVms({ store, connection, checks }: VmContext): Promise<UnknownVm[]> {
   const find = async (client: ProxmoxClient): Promise<VmSummary[]> => {
     const vms = await listVms(client)
     // The registry is read later: a VM is in it before Proxmox has it.
