@@ -33,17 +33,20 @@ const add = (...entries: Parameters<typeof entry>[]) =>
   )
 
 test('a backup holds everything, and comes back', async () => {
-  await add(['web-1'])
+  const endless = { vmid: 151, vmidPicked: true, address: '192.168.122.231', expiresAt: null } as const
+  await add(['web-1'], ['web-2', endless])
   const file = join(folder, 'backup.json')
-  expect(await backUpRegistry(file)).toMatchObject({ entries: 1, archived: 1 })
+  expect(await backUpRegistry(file)).toMatchObject({ entries: 2, archived: 1 })
   expect(await failureOf(() => restoreRegistry(file, false))).toMatchObject({
-    message: `the registry in ${folder}/registry is not empty: it holds 1 VM`,
+    message: `the registry in ${folder}/registry is not empty: it holds 2 VMs`,
     exitCode: 2,
   })
   const result = await restoreRegistry(file, true)
-  expect(result).toMatchObject({ entries: 1, archived: 1 })
+  expect(result).toMatchObject({ entries: 2, archived: 1 })
   expect(await readdir(result.movedTo!)).toContain('journal-0.jsonl')
   expect(await withRegistry(openSite(), 'test', store => store.find('web-1'))).toEqual(entry('web-1'))
+  const found = await withRegistry(openSite(), 'test', store => store.find('web-2'))
+  expect(found).toEqual(entry('web-2', endless))
 })
 
 test('a backup that contradicts itself moves nothing', async () => {

@@ -7,6 +7,7 @@ import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
 import { expiryAfter, expiryDay } from '../../registry/due.mts'
 import type { AccessDesign, Entry, VmDesign } from '../../registry/entry.mts'
 import { idInMark, purposeIn } from '../../registry/identity.mts'
+import { daysOf, NEVER } from '../../run/duration.mts'
 import { decidedAttributes, type VmWishes, walletTag } from './design.mts'
 
 /** A VM in Proxmox with the tag of the site. */
@@ -77,7 +78,8 @@ function entryOf(vm: SiteVm, { pool, ...identity }: Identity, adopting: Adopting
   const { vmid, node, status, config } = vm
   const { wishes, token, pools, now } = adopting
   const at = now.toISOString()
-  const days = wishes.expiryDays ?? pools.expiryDays
+  // A token without an end is the one of a VM without an end.
+  const days = wishes.expiryDays ?? (token === undefined ? pools.expiryDays : daysOf(NEVER))
   const phase = status === 'running' ? 'active' : 'suspended'
   return {
     ...identity,
@@ -202,7 +204,7 @@ function assumedOf(entry: Entry, { wishes, token }: Adopting): string[] {
   if (design === null) {
     return [expiry, 'its token (--owner-wallet and --token-id; without them `apply` and `rebuild` refuse it)']
   }
-  const isExpiryKnown = (token?.expiresAt ?? wishes.expiryDays) !== undefined
+  const isExpiryKnown = token !== undefined || wishes.expiryDays !== undefined
   const { template } = design.cloudInit
   return [
     isExpiryKnown ? '' : expiry,
