@@ -43,21 +43,21 @@ test('a VMID that is taken between plan and clone is given up for another, and i
 })
 
 test('a VMID that a person chose is not given up for another; destroy gives up the entry alone', async () => {
-  await north.json('vm', 'create', 'win1', ...FROM_BASE.slice(0, 2), '--vmid', '150')
-  const before = await makeStranger(lab, 150)
+  await north.json('vm', 'create', 'win1', ...FROM_BASE.slice(0, 2), '--vmid', '850')
+  const before = await makeStranger(lab, 850)
   const refused = await north.run('apply', ['win1'])
   expect(refused.stderr).toContain(
-    'VMID 150 of win1 is taken in Proxmox by another VM, which was not touched',
+    'VMID 850 of win1 is taken in Proxmox by another VM, which was not touched',
   )
   expect(refused.code).toBe(2)
   // As a run of an older version left it, which took the VM for its own.
   await changeEntry(north.registry, 'win1', one => ({ ...one, phase: 'created' }))
   const { code, stdout, stderr } = await north.run('vm', ['destroy', 'win1', '--yes'])
   expect(code, stderr).toBe(0)
-  expect(stdout).not.toContain('VMID 150 and')
-  expect(stdout).toContain('VMID 150 belongs to another VM')
+  expect(stdout).not.toContain('VMID 850 and')
+  expect(stdout).toContain('VMID 850 belongs to another VM')
   expect(await north.registry.find('win1')).toBeUndefined()
-  expect(await configText(lab, 150)).toBe(before)
+  expect(await configText(lab, 850)).toBe(before)
 })
 
 test('two sites that make a VM with one VMID at the same moment get a VM each', async () => {
