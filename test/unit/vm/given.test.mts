@@ -40,6 +40,10 @@ test.each([
   expect(said(line)).toEqual([])
 })
 
+test.each(['--expiry-days never', '--expiry-days 90'])('a VM without an end has it: %s', line => {
+  expect(said(line, { ...made, expiresAt: null })).toEqual([])
+})
+
 test.each([
   ['--memory 4096', 'memory: given 4096, web-1 has 2048'],
   ['--cpu 4', 'cpu: given 4, web-1 has 2'],
@@ -55,6 +59,7 @@ test.each([
   ['--purpose db', 'purpose: given db, web-1 has shop'],
   ['--username root2', 'username: given root2, web-1 has admin'],
   ['--expiry-days 90', 'expiry-days: given 90, web-1 has 30 days'],
+  ['--expiry-days never', 'expiry-days: given never, web-1 has 30 days'],
   [
     '--owner-wallet 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266',
     'owner-wallet: given 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266, web-1 has no wallet',

@@ -5,7 +5,7 @@ import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { expiryMs } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { wasMade } from '../../registry/entry.mts'
-import { DAY_MS, daysOf, NEVER } from '../../run/duration.mts'
+import { DAY_MS, NEVER } from '../../run/duration.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { VmWishes } from './design.mts'
 
@@ -39,7 +39,7 @@ function hasAlready(entry: Entry, wish: Wish, given: unknown): boolean {
   const has = valueIn(entry, wish)
   if (wish === 'tags') return (given as string[]).every(tag => (has as string[] | undefined)?.includes(tag))
   // A VM that was extended has what was given, and more.
-  if (wish === 'expiryDays') return Math.round(Number(has)) >= daysOf(given as number | typeof NEVER)
+  if (wish === 'expiryDays') return Math.round(Number(has)) >= Number(given)
   return has === given
 }
 
@@ -75,6 +75,7 @@ function hasText(entry: Entry, wish: Wish): string | undefined {
 
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return value.join(', ')
+  if (value === Number.POSITIVE_INFINITY) return NEVER
   return value === true ? 'yes' : value === false ? 'no' : String(value)
 }
 

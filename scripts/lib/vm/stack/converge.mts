@@ -16,8 +16,8 @@ import {
   requireAllowed,
 } from '../../terraform/costs.mts'
 import type { VmContext } from '../context.mts'
-import { requireNoLock } from '../look/barriers.mts'
-import { followVm, type LocatedVm, recordNode } from '../look/locate.mts'
+import { requireNoBarrier, requireNoLock } from '../look/barriers.mts'
+import { followVm, type LocatedVm, locateVm, recordNode, requireMade } from '../look/locate.mts'
 import { lossesOf } from '../look/losses.mts'
 import { executeArrangement, planArrangement } from './arrange.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
@@ -119,7 +119,7 @@ async function run(
 ): Promise<Pick<Converged, 'changed' | 'changes' | 'plan'>> {
   const isNew = goal.intent === 'create'
   const isHalfMade = isNew && found !== undefined && !(await terraform.knowsVm())
-  if (isHalfMade) await removeHalfMade(found.vm, entry, goal, connection)
+  if (isHalfMade) await removeHalfMade(entry, goal, connection)
   const present = isHalfMade ? undefined : found
   const agreement = agreementFor(entry, goal)
   const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement)
@@ -167,6 +167,7 @@ function arrangingOf(config: VmConfig, { config: { taskTimeoutSeconds } }: Conne
 /** Gives a new clone its bridge and VLAN. Everything else of its cards is as in its VM template. */
 async function arrangeNew(entry: Entry, connection: Connection): Promise<void> {
   const vm = { node: entry.node!, vmid: entry.vmid }
+  await requireMade(connection, entry)
   const config = await getVmConfig(connection.client, vm)
   const arrangement = planArrangement(requireDesign(entry), config)
   await executeArrangement(connection.client, vm, arrangement, arrangingOf(config, connection))
@@ -192,15 +193,15 @@ async function requireLosses(
 }
 
 /** Removes a VM that a run left which died between the clone and the state, and writes the folder for a new one. */
-async function removeHalfMade(
-  { node, vmid }: LocatedVm,
-  entry: Entry,
-  goal: Goal,
-  connection: Connection,
-): Promise<void> {
+async function removeHalfMade(entry: Entry, goal: Goal, connection: Connection): Promise<void> {
   const { client, config, site } = connection
-  const upid = await deleteUnfinished(client, { node, vmid })
-  await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
+  // Looked at again: Terraform took its time to begin, and the VMID may be another VM's by now.
+  const vm = await locateVm(connection, entry)
+  requireNoBarrier(entry.name, vm)
+  if (vm !== undefined) {
+    const upid = await deleteUnfinished(client, vm)
+    await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
+  }
   await writeVmFolder(site, entry, goal.started, await keepFor(entry, undefined, goal, connection))
 }
 
