@@ -132,6 +132,7 @@ async function run(
     const text = planned.isNeeded ? await terraform.planText() : ''
     return { changed: false, changes, plan: planText(arrangement?.changes ?? [], text, costsOf(changes)) }
   }
+  if (planned.replaces) requireNoBarrier(entry.name, present?.vm)
   if (changes.length > 0 && !isNew) say(`changes ${entry.name}: ${changesText(changes)}`)
   if (arrangement !== undefined && present !== undefined && !planned.replaces) {
     await executeArrangement(
