@@ -2,7 +2,7 @@
 import { appendFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ExecResult, Lab } from '../../lab/create.mts'
 import type { ProxmoxClient } from '../../scripts/lib/proxmox/client.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
@@ -211,22 +211,15 @@ describe('the registry', () => {
   test('is another machine’s: what Proxmox has with the tag of this site is not given out again', async () => {
     const ipconfig0 = 'ip=192.168.122.200/24'
     await root.request('POST', '/nodes/pve/qemu', {
-      vmid: 444,
-      name: 'web-1',
-      tags: 'proxmint-test',
-      ipconfig0,
+      ...{ vmid: 444, name: 'web-1', tags: 'proxmint-test', ipconfig0 },
     })
-    onTestFinished(async () => {
-      await root.request('DELETE', '/nodes/pve/qemu/444')
-    })
-    await expectRefused(
-      create('web-1'),
-      2,
-      'the name web-1 is taken: VM 444 (web-1)',
-      'registry.mts restore FILE',
-    )
-    await create('web-2')
-    expect(await entries()).toMatchObject([{ name: 'web-2', address: '192.168.122.201' }])
+    try {
+      await expectRefused(create('web-1'), 2, 'the name web-1 is taken: VM 444 (web-1)', 'restore FILE')
+      await create('web-2')
+      expect(await entries()).toMatchObject([{ name: 'web-2', address: '192.168.122.201' }])
+    } finally {
+      await waitForTask(root, await root.request('DELETE', '/nodes/pve/qemu/444'), { timeoutMs: 10_000 })
+    }
   })
 
   test('is full', async context => {

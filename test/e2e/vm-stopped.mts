@@ -9,7 +9,7 @@ import { rootClient } from './workspace.mts'
 export const create = ['create', 'web-1', '--apply', '--vmid', '100', '--ip', '192.168.122.200']
 export const destroy = ['destroy', 'web-1', '--yes']
 
-type Command = [name: string, args: string[]]
+export type Command = [name: string, args: string[]]
 
 /**
  * Stops a command at a moment, makes its locks stale as they are after 15 s, lets the other commands run to their ends

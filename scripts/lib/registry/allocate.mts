@@ -230,7 +230,7 @@ function unknownHas(what: string, { vmid, name }: UnknownVm): ProxmintError {
   const vm = name === '' ? `VM ${vmid}` : `VM ${vmid} (${name})`
   return refused(
     `${what} is taken: ${vm} is in Proxmox with this site's tag, and the registry does not know it`,
-    'if the registry of this site is elsewhere or gone, get it back first: `zx scripts/registry.mts restore FILE`; ' +
+    'if the registry of this site is elsewhere or gone, get it back: `zx scripts/registry.mts restore FILE`, or `zx scripts/vm.mts adopt --site`; ' +
       'otherwise choose another name or address',
   )
 }

@@ -6,7 +6,7 @@ import type { RegistryPlace, Site } from './site.mts'
 /** @param purpose Name of the work, shown to a run that finds the registry locked: `vm create web-1`. */
 export async function openRegistry(purpose: string, place: RegistryPlace): Promise<RegistryStore> {
   return place.kind === 'postgres'
-    ? openPostgresStore(place.url)
+    ? openPostgresStore(place.url, place.known)
     : openFileStore({ folder: place.folder, purpose })
 }
 

@@ -10,7 +10,10 @@ import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import type { Families } from '../templates/version.mts'
 
 /** Place of the registry: a folder of this machine, or a database. */
-export type RegistryPlace = { kind: 'file'; folder: string } | { kind: 'postgres'; url: string }
+export type RegistryPlace =
+  | { kind: 'file'; folder: string }
+  /** `known`: file that names the registry which this machine used last. */
+  | { kind: 'postgres'; url: string; known?: string }
 
 /**
  * Files that describe one site. Each is read and checked at its first use, once per run.
@@ -60,7 +63,7 @@ function once<T>(load: () => Promise<T>): () => Promise<T> {
 
 async function registryPlace(config: Site['config']): Promise<RegistryPlace> {
   const url = await loadRegistryUrl()
-  if (url !== undefined) return { kind: 'postgres', url }
   const { stateDir } = await config()
+  if (url !== undefined) return { kind: 'postgres', url, known: join(stateDir, 'registry.database') }
   return { kind: 'file', folder: join(stateDir, 'registry') }
 }

@@ -1,11 +1,15 @@
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { registryDatabase } from '../../../scripts/lib/config/registry.mts'
 import { openDatabase } from '../../../scripts/lib/database/postgres.mts'
 import { openPostgresStore } from '../../../scripts/lib/registry/postgres/postgres-store.mts'
+import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { interrupted } from '../../../scripts/lib/run/errors.mts'
 import { failureOf } from '../failure.mts'
+import { temporaryFolder } from '../temporary.mts'
 import { describeStore } from './conformance.mts'
 import { limits, wanted } from './entries.mts'
 import { type Database, startPostgres } from './postgres.mts'
@@ -75,6 +79,55 @@ describe('a connection that breaks, as all do when the database is restarted', (
     await opened.close()
   })
 })
+
+describe('a registry that is gone is not an empty one', () => {
+  const run = async (url: string, sql: string): Promise<void> => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    await client.query(sql)
+    await client.end()
+  }
+
+  test('tables that were dropped', async () => {
+    const url = await database.url('dropped')
+    const known = join(await temporaryFolder(), 'state/registry.database')
+    for (const name of ['web-1', 'web-2']) {
+      await using store = disposable(await openPostgresStore(url, known))
+      await store.reserve([wanted(name)], limits())
+    }
+    await run(url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+    for (const _ of [1, 2]) {
+      expect(await failureOf(() => openPostgresStore(url, known))).toMatchObject({
+        message: 'the registry in PostgreSQL is gone: dropped on localhost has another one now',
+        hint: expect.stringContaining(`rm ${known}`),
+        exitCode: 1,
+      })
+    }
+  })
+
+  test('a registry of an older proxmint keeps its entries, and gets an id', async () => {
+    const url = await database.url('older')
+    await using before = disposable(await openPostgresStore(url))
+    await before.reserve([wanted('web-1')], limits())
+    await run(url, 'DROP TABLE proxmint_registry')
+    const known = join(await temporaryFolder(), 'registry.database')
+    await using store = disposable(await openPostgresStore(url, known))
+    expect(await store.list()).toMatchObject([{ name: 'web-1' }])
+    expect(await readFile(known, 'utf8')).toMatch(/"id":"[0-9a-f-]{36}"/)
+  })
+
+  test('another database is another registry', async () => {
+    const known = join(await temporaryFolder(), 'registry.database')
+    for (const name of ['here', 'there']) {
+      await using store = disposable(await openPostgresStore(await database.url(name), known))
+      expect(await store.list()).toEqual([])
+    }
+  })
+})
+
+function disposable(store: RegistryStore): RegistryStore & AsyncDisposable {
+  return { ...store, [Symbol.asyncDispose]: () => store.close() }
+}
 
 describe('a database that cannot be used', () => {
   test('nothing listens', async () => {

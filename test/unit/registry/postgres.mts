@@ -12,6 +12,8 @@ import pg from 'pg'
 export interface Database {
   /** Of the database `name`, which is made when it is not there. */
   url(name: string): Promise<string>
+  /** Ends one connection to a database, as a restart does. */
+  endConnection(url: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -40,6 +42,13 @@ export async function startPostgres({ fsync = 'off' }: { fsync?: 'on' | 'off' } 
     async url(name) {
       await query(urlOf('postgres'), `CREATE DATABASE ${name}`)
       return urlOf(name)
+    },
+    async endConnection(url) {
+      const name = new URL(url).pathname.slice(1)
+      await query(
+        urlOf('postgres'),
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}' ORDER BY random() LIMIT 1`,
+      )
     },
     async stop() {
       const exited = once(server, 'exit')

@@ -8,18 +8,22 @@ import { type Entry, neverMade, requireVmName } from '../entry.mts'
 import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
 import type { Limits, RegistryStore } from '../store.mts'
 import { exclusively } from './exclusively.mts'
+import { requireKnownRegistry } from './known-registry.mts'
 import { ensureTables, lockRegistry } from './schema.mts'
 
 /**
  * Opens the registry in a PostgreSQL database, for several people and machines. Constraints of the database keep names,
  * VMIDs and addresses unique.
  * @param url `postgresql://user@host/database`; the password comes from PGPASSWORD or ~/.pgpass.
- * @throws ProxmintError if the database cannot be reached, or a newer proxmint wrote its registry.
+ * @param known file of this machine in which it keeps which registry it used last; undefined: it is not compared.
+ * @throws ProxmintError if the database cannot be reached, has another registry than before, or a newer proxmint wrote
+ *   its registry.
  */
-export async function openPostgresStore(url: string): Promise<RegistryStore> {
+export async function openPostgresStore(url: string, known?: string): Promise<RegistryStore> {
   const database = await openDatabase(registryDatabase(url))
   try {
-    await ensureTables(database)
+    const id = await ensureTables(database)
+    if (known !== undefined) await requireKnownRegistry(known, { database: describe(url), id })
   } catch (error) {
     await database.close()
     throw error
