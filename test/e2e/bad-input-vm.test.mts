@@ -1,6 +1,5 @@
 /** What a person can get wrong about VMs, or meet: each with its message, and nothing changed. */
 import { appendFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { ExecResult, Lab } from '../../lab/create.mts'
@@ -10,7 +9,8 @@ import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import type { Entry } from '../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
 import { run } from './outside.mts'
-import { createWorkspace, repository, rootClient, startLab, type Workspace } from './workspace.mts'
+import { copyVmFolders, homeIn } from './vm-workspace.mts'
+import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
 
 /** Of a VM template without anything in it: nothing here boots. */
 const template = 9000
@@ -35,22 +35,15 @@ afterAll(() => lab?.close())
 
 beforeEach(async () => {
   workspace = await createWorkspace(lab)
-  for (const folder of ['terraform', 'cloud-init']) {
-    await cp(join(repository, folder), join(workspace.folder, folder), { recursive: true })
-  }
+  await copyVmFolders(workspace)
 })
 afterEach(async () => {
   expect((await listVms(root)).map(({ vmid }) => vmid).sort()).toEqual([others, template])
   await workspace[Symbol.asyncDispose]()
 })
 
-/** The provider keeps host keys in the home folder, and every lab has another. */
-const home = () => ({
-  HOME: workspace.folder,
-  XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
-})
 const vm = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<ExecResult> =>
-  workspace.zx('vm', args, { ...home(), ...env })
+  workspace.zx('vm', args, { ...homeIn(workspace), ...env })
 const create = (name: string, ...options: string[]) =>
   vm(['create', name, '--template-vmid', String(template), ...options])
 
@@ -178,12 +171,12 @@ test('credentials that expire midway: the step says so, and the next run goes on
   const past = Math.floor(Date.now() / 1000) - 10
   await root.request('PUT', path, { expire: past })
   try {
-    await expectRefused(workspace.zx('apply', ['web-1'], home()), 4, '401')
+    await expectRefused(workspace.zx('apply', ['web-1'], homeIn(workspace)), 4, '401')
   } finally {
     await root.request('PUT', path, { expire: 0 })
   }
   expect(await entries()).toMatchObject([{ name: 'web-1', phase: 'reserved' }])
-  const planned = await workspace.zx('apply', ['web-1', '--plan-only'], home())
+  const planned = await workspace.zx('apply', ['web-1', '--plan-only'], homeIn(workspace))
   expect(planned.stdout).toContain('proxmox_virtual_environment_vm.this will be created')
 })
 
@@ -292,7 +285,7 @@ test('a state that cannot be written', async () => {
   await rm(join(workspace.folder, 'vms/web-1'), { recursive: true })
   await mkdir(join(workspace.folder, 'vms'), { recursive: true })
   await writeFile(join(workspace.folder, 'vms/web-1'), 'a file in the place of the folder')
-  const { code, stderr } = await workspace.zx('apply', ['web-1'], home())
+  const { code, stderr } = await workspace.zx('apply', ['web-1'], homeIn(workspace))
   expect(code).not.toBe(0)
   expect(stderr).toContain('vms/web-1')
   expect(await entries()).toMatchObject([{ name: 'web-1', phase: 'reserved' }])

@@ -12,6 +12,7 @@ import { node } from '../../../scripts/lib/doctor/areas/node.mts'
 import { loginPlan, nodeSsh, sshFault } from '../../../scripts/lib/doctor/areas/node-ssh.mts'
 import { permissions } from '../../../scripts/lib/doctor/areas/permissions.mts'
 import { registry } from '../../../scripts/lib/doctor/areas/registry.mts'
+import { sshKeys } from '../../../scripts/lib/doctor/areas/ssh-keys.mts'
 import { storages } from '../../../scripts/lib/doctor/areas/storages.mts'
 import { templates } from '../../../scripts/lib/doctor/areas/templates.mts'
 import { tools } from '../../../scripts/lib/doctor/areas/tools.mts'
@@ -128,6 +129,7 @@ const well: Seen[] = [
   bases(vms(['debian-1', 9000], ['proxmint-base-debian-12', 9900])),
   versions({}),
   seen(nodeSsh, { value: { user: 'root', host: 'pve', unpinned: undefined } }),
+  seen(sshKeys, { value: { configured: 1, own: undefined } }),
   seen(chain, { value: undefined }),
   seen(registry, { value: { registry: 'the registry', entries: 0, faults: [] } }),
 ]
@@ -159,7 +161,7 @@ test('all is well: one line per area, exit code 0', () => {
   const findings = diagnoses()
   expect(well.map(({ check }) => check)).toEqual(CHECKS)
   expect(findings.filter(({ level }) => level !== 'ok')).toEqual([])
-  expect(new Set(findings.map(({ area }) => area)).size).toBe(16)
+  expect(new Set(findings.map(({ area }) => area)).size).toBe(17)
   expect(doctorExitCode(findings)).toBe(0)
   expect(formatDiagnoses(findings)).toMatch(/^ok {5}tools {8}sops 3\.13\.3\n[\s\S]*\n\nall is well$/)
 })
@@ -375,6 +377,14 @@ describe('each fault, with its fix', () => {
 
 describe('what is only not done yet, or soon a fault, is a note', () => {
   test.each<[string, Seen, Partial<Diagnosis>]>([
+    [
+      'no SSH key for new VMs',
+      seen(sshKeys, { value: { configured: 0, own: undefined } }),
+      {
+        area: 'SSH keys',
+        fix: 'make one with `ssh-keygen -t ed25519`, or set ssh_authorized_keys in config/vm.yaml',
+      },
+    ],
     [
       'a base VM that is not imported',
       bases(vms(['debian-1', 9000])),

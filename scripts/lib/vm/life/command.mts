@@ -122,7 +122,8 @@ const onVms: Record<string, Verb> = {
     const entry = await requireEntry(store, vm)
     const version = versionFor(entry, await site.families())
     if (version !== undefined) await confirm(entry, 'rebuild', args, signal)
-    const rebuilt = await rebuildVm(vm, await openContext(store, site, signal))
+    const noLogin = args.flag('no-login')
+    const rebuilt = await rebuildVm(vm, { noLogin }, await openContext(store, site, signal))
     const { template } = rebuilt.entry
     const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
     return { document: rebuilt.entry, text: `${vm} ${did} from ${template!.version}, the current version` }

@@ -56,6 +56,7 @@ export function designVm(
 ): Omit<VmDesign, 'template' | 'storage'> {
   const { config, pool, access } = place
   const attributes = decidedAttributes(wishes, access === null ? defaults : withCredential(defaults))
+  const { noLogin } = wishes
   return {
     ...attributes,
     network: {
@@ -66,7 +67,8 @@ export function designVm(
       vlan: pool.vlan ?? null,
     },
     tags: [...new Set([`proxmint-${config.site}`, ...ownerTags(wishes), ...attributes.tags])],
-    cloudInit: { ...attributes.cloudInit, ownFile: true },
+    cloudInit: { ...attributes.cloudInit, ...(noLogin && { sshAuthorizedKeys: [] }), ownFile: true },
+    ...(noLogin && { noLogin }),
     access,
   }
 }
