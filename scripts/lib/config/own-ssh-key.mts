@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -24,4 +25,10 @@ export async function findOwnSshKey(home = homedir()): Promise<OwnSshKey | undef
     if (publicKey !== undefined && isKey.test(publicKey)) return { publicKey, file: `~/.ssh/${name}.pub` }
   }
   return undefined
+}
+
+/** Fingerprint of a public key as OpenSSH prints it: `SHA256:...`. */
+export function fingerprintOf(publicKey: string): string {
+  const blob = Buffer.from(publicKey.split(' ')[1] ?? '', 'base64')
+  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`
 }

@@ -15,6 +15,7 @@ import { printableLine } from '../../run/printable.mts'
 import { withRow } from '../../run/progress.mts'
 import { withRegistry } from '../../site/open-registry.mts'
 import { openSite, type Site } from '../../site/site.mts'
+import { howToLogIn } from '../look/how-to-log-in.mts'
 import { formatVm, formatVms } from '../look/list.mts'
 import { formatOutdated, outdatedIn } from '../look/outdated.mts'
 import { warnIfEmpty, warnOfUnknown } from '../look/unknown.mts'
@@ -24,6 +25,7 @@ import { poolNamed } from '../plan/draft.mts'
 import { answerForMock, mockCreate } from '../plan/mock.mts'
 import { draftVms } from '../plan/preview.mts'
 import { wantedVms } from '../plan/wishes.mts'
+import { userDataOf } from '../stack/user-data.mts'
 import { adoptCommand } from './adopt-command.mts'
 import type { Applied } from './apply.mts'
 import { answerFor, inParallel } from './apply-many.mts'
@@ -102,7 +104,7 @@ const onVms: Record<string, Verb> = {
     const create = (vm: string) =>
       provisionVm(vm, () => drafts.of(vm), { ...options, wishes: wanted.get(vm)! }, context)
     const [only] = wanted.keys()
-    if (wanted.size === 1) return answerForOne(await create(only!))
+    if (wanted.size === 1) return answerForOne(await create(only!), site)
     return answerFor(
       await inParallel([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))),
     )
@@ -126,7 +128,8 @@ const onVms: Record<string, Verb> = {
     const rebuilt = await rebuildVm(vm, { noLogin }, await openContext(store, site, signal))
     const { template } = rebuilt.entry
     const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
-    return { document: rebuilt.entry, text: `${vm} ${did} from ${template!.version}, the current version` }
+    const text = `${vm} ${did} from ${template!.version}, the current version`
+    return { document: rebuilt.entry, text: [text, ...(await loginLines(rebuilt, site))].join('\n') }
   },
   async destroy({ store, site, signal }, args) {
     const vm = wordAfterVerb({ name }, args, 'a name')
@@ -178,11 +181,20 @@ async function mockVms(args: Arguments): Promise<Answer> {
   )
 }
 
-function answerForOne({ entry, did }: Applied): Answer {
+async function answerForOne({ entry, did }: Applied, site: Site): Promise<Answer> {
   const text = formatVm(entry, new Date())
-  if (did !== 'reserved') return { document: entry, text }
+  if (did !== 'reserved') {
+    const login = await loginLines({ entry, did }, site)
+    return { document: entry, text: [text, login.join('\n')].filter(Boolean).join('\n\n') }
+  }
   const next = `${entry.name} is reserved, and its configuration is written. To make it: zx scripts/apply.mts ${entry.name}`
   return { document: entry, text: `${text}\n\n${next}` }
+}
+
+/** Says how to get into a VM that runs. */
+async function loginLines({ entry, did }: Applied, site: Site): Promise<string[]> {
+  if (entry.phase !== 'active' || entry.design === null) return []
+  return howToLogIn(entry, await userDataOf(site, entry, entry.design), did === 'made')
 }
 
 /** @throws ProxmintError (usage) for a pool that neither the config nor a VM knows. */
