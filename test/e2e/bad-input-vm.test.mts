@@ -112,6 +112,51 @@ describe('what is asked for', () => {
     expect(await entries()).toEqual([])
   })
 
+  test('a bridge that is not there; one that was reserved takes the mended pool', async () => {
+    const pool = (more: string) =>
+      writeFile(
+        join(workspace.folder, 'config/db.yaml'),
+        `pools: { lan: { addresses: 192.168.122.200-192.168.122.210, prefix: 24, ${more} } }\n`,
+      )
+    await pool('bridge: vmbr7')
+    await expectRefused(
+      create('web-1'),
+      3,
+      'node pve has no bridge vmbr7',
+      'of the pool lan in config/db.yaml',
+    )
+    expect(await entries()).toEqual([])
+    await pool('bridge: vmbr0')
+    expect(await create('web-1')).toMatchObject({ code: 0 })
+    await pool('bridge: vmbr7')
+    const apply = () => workspace.zx('apply', ['web-1'], homeIn(workspace))
+    await expectRefused(apply(), 3, 'node pve has no bridge vmbr7', 'of the pool lan in config/db.yaml')
+    await pool('bridge: vmbr0, gateway: 192.168.122.1')
+    // Nothing boots here: it is enough that it was about to be made.
+    await lab.faults.set([
+      { fault: 'failing-task', match: { task: 'qmclone' }, percent: 1, message: 'copy failed: I/O error' },
+    ])
+    const mended = (await apply()).stderr
+    expect(mended).toContain('web-1 was never made, and takes what the pool lan has by now')
+    expect((await entries())[0]!.design!.network).toMatchObject({
+      bridge: 'vmbr0',
+      gateway: '192.168.122.1',
+    })
+    await lab.faults.clear()
+    expect(await vm(['destroy', 'web-1', '--yes'])).toMatchObject({ code: 0 })
+  })
+
+  test('a pool outside of its bridge’s network is told before anything is made', async () => {
+    await writeFile(
+      join(workspace.folder, 'config/db.yaml'),
+      'pools: { lan: { addresses: 10.0.0.10-10.0.0.20, prefix: 24 } }\n',
+    )
+    const { stderr } = await create('web-1')
+    const warning =
+      'warning: the pool lan is in 10.0.0.0/24, and the bridge vmbr0 is in 192.168.122.0/24; compare config/db.yaml'
+    expect(stderr.split(warning)).toHaveLength(2)
+  })
+
   test('a range of VMIDs that VM templates have, too', async () => {
     await writeFile(join(workspace.folder, 'config/db.yaml'), 'vmid_range: [100, 9500]\n')
     await expectRefused(create('web-1'), 3, 'vmid_range [100, 9500] overlaps template_vmid_range')

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { loadPools } from '../../../scripts/lib/config/pools.mts'
 import { baseImages } from '../../../scripts/lib/doctor/areas/base-images.mts'
 import { bridges } from '../../../scripts/lib/doctor/areas/bridges.mts'
 import { chain } from '../../../scripts/lib/doctor/areas/chain.mts'
@@ -32,6 +33,7 @@ import { noVersions } from '../../../scripts/lib/templates/version.mts'
 import { version } from '../templates/sample.mts'
 
 const gib = 2 ** 30
+const lan = (await loadPools({})).pools['default']!
 const current = version(1, {
   name: 'debian-1',
   copies: [{ vmid: 9000, node: 'pve', storage: 'tank', buildId: 'b' }],
@@ -121,7 +123,8 @@ const well: Seen[] = [
     value: {
       node: 'pve',
       wanted: [{ bridge: 'vmbr0', setBy: '`bridge`' }],
-      found: ['vmbr0'],
+      found: [{ iface: 'vmbr0' }],
+      pools: [],
       permissions: [may],
     },
   }),
@@ -185,6 +188,7 @@ describe('what a missing privilege hides is no fault of its own', () => {
       seen(bridges, {
         value: {
           ...{ node: 'pve', wanted: [{ bridge: 'vmbr0', setBy: '`b`' }], found: [] },
+          pools: [],
           permissions: without('/sdn/zones/localnetwork/vmbr0', 'SDN.Use'),
         },
       }),
@@ -312,7 +316,10 @@ describe('each fault, with its fix', () => {
       'a bridge that is not there',
       seen(bridges, {
         value: {
-          ...{ node: 'pve', wanted: [{ bridge: 'vmbr7', setBy: '`b`' }], found: ['vmbr0'] },
+          node: 'pve',
+          wanted: [{ bridge: 'vmbr7', setBy: '`b`' }],
+          found: [{ iface: 'vmbr0' }],
+          pools: [],
           permissions: [may],
         },
       }),
@@ -377,6 +384,21 @@ describe('each fault, with its fix', () => {
 
 describe('what is only not done yet, or soon a fault, is a note', () => {
   test.each<[string, Seen, Partial<Diagnosis>]>([
+    [
+      'a pool outside of its bridge’s network',
+      seen(bridges, {
+        value: {
+          ...{ node: 'pve', wanted: [], found: [{ iface: 'vmbr0', cidr: '192.168.1.9/24' }] },
+          permissions: [may],
+          pools: [{ pool: lan, bridge: 'vmbr0' }],
+        },
+      }),
+      {
+        area: 'bridges',
+        what: 'the pool default is in 192.168.122.0/24, and the bridge vmbr0 is in 192.168.1.0/24',
+        fix: 'correct the pool in config/db.yaml; VMs that have an address of it keep it',
+      },
+    ],
     [
       'no SSH key for new VMs',
       seen(sshKeys, { value: { configured: 0, own: undefined } }),

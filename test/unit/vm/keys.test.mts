@@ -67,8 +67,8 @@ async function keysOf(
   await using store = Object.assign(openFileStore({ folder: join(folder, 'registry'), purpose: 'test' }), {
     [Symbol.asyncDispose]: () => store.close(),
   })
-  await store.reserve([{ ...wanted('web-1'), design: reserved }], limits())
-  const entry = await store.change('web-1', change)
+  const [found] = await store.reserve([{ ...wanted('web-1'), design: reserved }], limits())
+  const entry = await store.change(found!, change)
   const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   const made = await withKeysOfToday(entry, store, openSite())
   expect(await store.find('web-1')).toEqual(made)

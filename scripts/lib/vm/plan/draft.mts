@@ -11,6 +11,7 @@ import type { TemplateVersion } from '../../templates/version.mts'
 import { accessDesign } from './access.mts'
 import { copyFor, currentVersion, designVm, type VmWishes, type WantedVm } from './design.mts'
 import { keysOfToday, withSshKeys } from './logins.mts'
+import { requireExpressible } from './network.mts'
 
 /** The VM template of a VM: a version of the lockfile, or one that a person named by its VMID. */
 export type TemplateSource = { family: string; version: TemplateVersion } | { vmid: number }
@@ -49,6 +50,7 @@ export async function draftVm(
   const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
   const access = await accessDesign(site, name, wishes)
   const design = designVm(wishes, defaults, { config, pool, access })
+  requireExpressible(pool, design.cloudInit)
   const { keys, file } = await keysOfToday(design, site)
   const usual = access === null ? defaults.template : defaults.credential.template
   return {

@@ -56,7 +56,7 @@ interface_dhcp() {
   done < /dev/lab/leases
 }
 
-# interface_static NAME ADDRESS/PREFIX [GATEWAY]
+# interface_static NAME ADDRESS/PREFIX [GATEWAY [onlink]]
 interface_static() {
   interface_up "$1"
   set_address "$@"
