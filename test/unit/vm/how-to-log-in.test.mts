@@ -3,6 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { VmDesign } from '../../../scripts/lib/registry/entry.mts'
+import { openSite } from '../../../scripts/lib/site/site.mts'
+import { withLogins } from '../../../scripts/lib/vm/life/logins.mts'
 import { howToLogIn } from '../../../scripts/lib/vm/look/how-to-log-in.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -43,4 +45,20 @@ test('say that the host key is new where known_hosts has another', async () => {
   expect(await howToLogIn(vm('10.0.0.5'), withKey, true)).toContain(known)
   expect(await howToLogIn(vm('10.0.0.6'), withKey, true)).not.toContain(known)
   expect(await howToLogIn(vm('10.0.0.5'), withKey, false)).not.toContain(known)
+})
+
+test('stand below the table of several VMs, for those that were made', async () => {
+  const site = { ...openSite(), userDataTemplate: async () => withKey }
+  const answer = { document: [], text: 'table' }
+  const result = (name: string, did: 'made' | 'nothing') => ({
+    name,
+    result: { entry: { ...vm('10.0.0.5'), name }, did },
+  })
+  const outcomes = [
+    result('web-1', 'made'),
+    result('web-2', 'nothing'),
+    { name: 'web-3', error: new Error('x') },
+  ]
+  expect((await withLogins(answer, outcomes, site)).text).toBe('table\n\nweb-1: to log in: ssh ops@10.0.0.5')
+  expect(await withLogins(answer, outcomes.slice(1), site)).toBe(answer)
 })

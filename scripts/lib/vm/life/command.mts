@@ -15,7 +15,6 @@ import { printableLine } from '../../run/printable.mts'
 import { withRow } from '../../run/progress.mts'
 import { withRegistry } from '../../site/open-registry.mts'
 import { openSite, type Site } from '../../site/site.mts'
-import { howToLogIn } from '../look/how-to-log-in.mts'
 import { formatVm, formatVms } from '../look/list.mts'
 import { formatOutdated, outdatedIn } from '../look/outdated.mts'
 import { warnIfEmpty, warnOfUnknown } from '../look/unknown.mts'
@@ -25,13 +24,13 @@ import { poolNamed } from '../plan/draft.mts'
 import { answerForMock, mockCreate } from '../plan/mock.mts'
 import { draftVms } from '../plan/preview.mts'
 import { wantedVms } from '../plan/wishes.mts'
-import { userDataOf } from '../stack/user-data.mts'
 import { adoptCommand } from './adopt-command.mts'
 import type { Applied } from './apply.mts'
 import { answerFor, inParallel } from './apply-many.mts'
 import { provisionVm } from './create.mts'
 import { destroyVm } from './destroy.mts'
 import { extendVm, resumeVm } from './expiry.mts'
+import { loginLines, withLogins } from './logins.mts'
 import { rebuildVm, versionFor } from './rebuild.mts'
 
 const name = 'vm'
@@ -105,9 +104,9 @@ const onVms: Record<string, Verb> = {
       provisionVm(vm, () => drafts.of(vm), { ...options, wishes: wanted.get(vm)! }, context)
     const [only] = wanted.keys()
     if (wanted.size === 1) return answerForOne(await create(only!), site)
-    return answerFor(
-      await inParallel([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))),
-    )
+    const work = (vm: string) => withRow(vm, () => create(vm))
+    const outcomes = await inParallel([...wanted.keys()], parallel, signal, work)
+    return withLogins(answerFor(outcomes), outcomes, site)
   },
   async adopt({ store, site, signal }, args) {
     return adoptCommand(args, await openContext(store, site, signal))
@@ -189,12 +188,6 @@ async function answerForOne({ entry, did }: Applied, site: Site): Promise<Answer
   }
   const next = `${entry.name} is reserved, and its configuration is written. To make it: zx scripts/apply.mts ${entry.name}`
   return { document: entry, text: `${text}\n\n${next}` }
-}
-
-/** Says how to get into a VM that runs. */
-async function loginLines({ entry, did }: Applied, site: Site): Promise<string[]> {
-  if (entry.phase !== 'active' || entry.design === null) return []
-  return howToLogIn(entry, await userDataOf(site, entry, entry.design), did === 'made')
 }
 
 /** @throws ProxmintError (usage) for a pool that neither the config nor a VM knows. */
