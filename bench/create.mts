@@ -63,6 +63,8 @@ async function writeConfig(root: string, { imagesUrl }: Lab): Promise<void> {
   const image = `{ url: ${imagesUrl}/debian-12-genericcloud-amd64.qcow2, checksums_url: ${imagesUrl}/SHA512SUMS }`
   await writeFile(join(root, 'config/proxmint.yaml'), `site: ${site}\nimages:\n  debian-12: ${image}\n`)
   const pool = '{ addresses: 192.168.122.2-192.168.122.250, prefix: 24, gateway: 192.168.122.1 }'
+  const cloudInit = `{ template: minimal, ssh_authorized_keys: ['ssh-ed25519 AAAA bench'] }`
+  await writeFile(join(root, 'config/vm.yaml'), `cloud_init: ${cloudInit}\n`)
   await writeFile(join(root, 'config/db.yaml'), `vmid_range: [100, 8999]\npools:\n  default: ${pool}\n`)
 }
 

@@ -31,6 +31,7 @@ await runMain({
       parallel: args.integer('parallel', { min: 1, max: 100 })!,
     }
     const { answerFor, applyVms } = await import('./lib/vm/life/apply-many.mts')
+    const { withLogins } = await import('./lib/vm/life/logins.mts')
     const { withVms } = await import('./lib/vm/open.mts')
     const outcomes = await withVms(
       name,
@@ -38,6 +39,6 @@ await runMain({
       context => applyVms(args.positionals, options, context),
       args.positionals,
     )
-    return printAnswer(args, answerFor(outcomes))
+    return printAnswer(args, await withLogins(answerFor(outcomes), outcomes))
   },
 })

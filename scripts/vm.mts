@@ -68,9 +68,9 @@ await runMain({
       positionals: 1,
     },
     rebuild: {
-      usage: 'NAME [--yes]',
+      usage: 'NAME [--yes] [--no-login]',
       summary: 'Makes a VM anew from the current version of its template; its disk is lost.',
-      options: { yes },
+      options: { yes, 'no-login': flags['no-login']! },
       positionals: 1,
     },
     destroy: {

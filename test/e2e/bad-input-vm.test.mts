@@ -1,6 +1,5 @@
 /** What a person can get wrong about VMs, or meet: each with its message, and nothing changed. */
 import { appendFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ExecResult, Lab } from '../../lab/create.mts'
@@ -10,7 +9,8 @@ import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import type { Entry } from '../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../scripts/lib/registry/file/file-store.mts'
 import { run } from './outside.mts'
-import { createWorkspace, repository, rootClient, startLab, type Workspace } from './workspace.mts'
+import { copyVmFolders, homeIn } from './vm-workspace.mts'
+import { createWorkspace, rootClient, startLab, type Workspace } from './workspace.mts'
 
 /** Of a VM template without anything in it: nothing here boots. */
 const template = 9000
@@ -35,22 +35,15 @@ afterAll(() => lab?.close())
 
 beforeEach(async () => {
   workspace = await createWorkspace(lab)
-  for (const folder of ['terraform', 'cloud-init']) {
-    await cp(join(repository, folder), join(workspace.folder, folder), { recursive: true })
-  }
+  await copyVmFolders(workspace)
 })
 afterEach(async () => {
   expect((await listVms(root)).map(({ vmid }) => vmid).sort()).toEqual([others, template])
   await workspace[Symbol.asyncDispose]()
 })
 
-/** The provider keeps host keys in the home folder, and every lab has another. */
-const home = () => ({
-  HOME: workspace.folder,
-  XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
-})
 const vm = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<ExecResult> =>
-  workspace.zx('vm', args, { ...home(), ...env })
+  workspace.zx('vm', args, { ...homeIn(workspace), ...env })
 const create = (name: string, ...options: string[]) =>
   vm(['create', name, '--template-vmid', String(template), ...options])
 
@@ -119,6 +112,51 @@ describe('what is asked for', () => {
     expect(await entries()).toEqual([])
   })
 
+  test('a bridge that is not there; one that was reserved takes the mended pool', async () => {
+    const pool = (more: string) =>
+      writeFile(
+        join(workspace.folder, 'config/db.yaml'),
+        `pools: { lan: { addresses: 192.168.122.200-192.168.122.210, prefix: 24, ${more} } }\n`,
+      )
+    await pool('bridge: vmbr7')
+    await expectRefused(
+      create('web-1'),
+      3,
+      'node pve has no bridge vmbr7',
+      'of the pool lan in config/db.yaml',
+    )
+    expect(await entries()).toEqual([])
+    await pool('bridge: vmbr0')
+    expect(await create('web-1')).toMatchObject({ code: 0 })
+    await pool('bridge: vmbr7')
+    const apply = () => workspace.zx('apply', ['web-1'], homeIn(workspace))
+    await expectRefused(apply(), 3, 'node pve has no bridge vmbr7', 'of the pool lan in config/db.yaml')
+    await pool('bridge: vmbr0, gateway: 192.168.122.1')
+    // Nothing boots here: it is enough that it was about to be made.
+    await lab.faults.set([
+      { fault: 'failing-task', match: { task: 'qmclone' }, percent: 1, message: 'copy failed: I/O error' },
+    ])
+    const mended = (await apply()).stderr
+    expect(mended).toContain('web-1 was never made, and takes what the pool lan has by now')
+    expect((await entries())[0]!.design!.network).toMatchObject({
+      bridge: 'vmbr0',
+      gateway: '192.168.122.1',
+    })
+    await lab.faults.clear()
+    expect(await vm(['destroy', 'web-1', '--yes'])).toMatchObject({ code: 0 })
+  })
+
+  test('a pool outside of its bridge’s network is told before anything is made', async () => {
+    await writeFile(
+      join(workspace.folder, 'config/db.yaml'),
+      'pools: { lan: { addresses: 10.0.0.10-10.0.0.20, prefix: 24 } }\n',
+    )
+    const { stderr } = await create('web-1')
+    const warning =
+      'warning: the pool lan is in 10.0.0.0/24, and the bridge vmbr0 is in 192.168.122.0/24; compare config/db.yaml'
+    expect(stderr.split(warning)).toHaveLength(2)
+  })
+
   test('a range of VMIDs that VM templates have, too', async () => {
     await writeFile(join(workspace.folder, 'config/db.yaml'), 'vmid_range: [100, 9500]\n')
     await expectRefused(create('web-1'), 3, 'vmid_range [100, 9500] overlaps template_vmid_range')
@@ -178,12 +216,12 @@ test('credentials that expire midway: the step says so, and the next run goes on
   const past = Math.floor(Date.now() / 1000) - 10
   await root.request('PUT', path, { expire: past })
   try {
-    await expectRefused(workspace.zx('apply', ['web-1'], home()), 4, '401')
+    await expectRefused(workspace.zx('apply', ['web-1'], homeIn(workspace)), 4, '401')
   } finally {
     await root.request('PUT', path, { expire: 0 })
   }
   expect(await entries()).toMatchObject([{ name: 'web-1', phase: 'reserved' }])
-  const planned = await workspace.zx('apply', ['web-1', '--plan-only'], home())
+  const planned = await workspace.zx('apply', ['web-1', '--plan-only'], homeIn(workspace))
   expect(planned.stdout).toContain('proxmox_virtual_environment_vm.this will be created')
 })
 
@@ -285,7 +323,7 @@ test('a state that cannot be written', async () => {
   await rm(join(workspace.folder, 'vms/web-1'), { recursive: true })
   await mkdir(join(workspace.folder, 'vms'), { recursive: true })
   await writeFile(join(workspace.folder, 'vms/web-1'), 'a file in the place of the folder')
-  const { code, stderr } = await workspace.zx('apply', ['web-1'], home())
+  const { code, stderr } = await workspace.zx('apply', ['web-1'], homeIn(workspace))
   expect(code).not.toBe(0)
   expect(stderr).toContain('vms/web-1')
   expect(await entries()).toMatchObject([{ name: 'web-1', phase: 'reserved' }])

@@ -1,7 +1,9 @@
 /** A workspace in which VMs are made of a VM template that Packer built, and what must not be left of them. */
-import { cp, readdir } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { cp, mkdir, readdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect } from 'vitest'
 import type { ExecResult, Lab } from '../../lab/create.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
@@ -63,11 +65,21 @@ export async function createVmWorkspace(
   }
 }
 
-/** What VMs are made with, beside VM templates. */
+/** What VMs are made with, beside VM templates: folders, and the SSH key of a person whose home this is. */
 export async function copyVmFolders(workspace: Workspace): Promise<void> {
   for (const folder of ['terraform', 'cloud-init']) {
     await cp(join(repository, folder), join(workspace.folder, folder), { recursive: true })
   }
+  // The lab's guests reach no package mirror.
+  await workspace.edit('cloud-init/templates/devbox.yaml', /\npackage_update:(.|\n)*/, '\n')
+  await makeOwnKey(workspace.folder)
+}
+
+/** Gives a home folder an SSH key without a passphrase. */
+export async function makeOwnKey(home: string): Promise<void> {
+  await mkdir(join(home, '.ssh'), { mode: 0o700 })
+  const file = join(home, '.ssh/id_ed25519')
+  await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'me@laptop', '-f', file])
 }
 
 /** A home folder of its own, with the cache of this one. */

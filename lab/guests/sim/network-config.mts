@@ -39,7 +39,8 @@ interface Version2Interface {
   dhcp4?: boolean | string
   addresses?: string[]
   gateway4?: string
-  routes?: { to?: string; via?: string }[]
+  gateway6?: string
+  routes?: { to?: string; via?: string; 'on-link'?: boolean }[]
   nameservers?: { addresses?: string[]; search?: string[] }
 }
 
@@ -107,9 +108,23 @@ function addVersion2(
 
 function addEthernet(plan: Collected, name: string, ethernet: Version2Interface): void {
   if (ethernet.dhcp4 === true || ethernet.dhcp4 === 'true') plan.steps.push(step('interface_dhcp', name))
-  const isDefault = (to: string | undefined): boolean => to === 'default' || to === '0.0.0.0/0'
-  const gateway = ethernet.gateway4 ?? ethernet.routes?.find(route => isDefault(route.to))?.via
-  for (const address of ethernet.addresses ?? []) plan.steps.push(staticAddress(name, address, gateway))
+  for (const address of ethernet.addresses ?? []) {
+    const { via, onLink } = defaultRoute(ethernet, address.includes(':'))
+    plan.steps.push(staticAddress(name, address, via, onLink))
+  }
+}
+
+/** Default route of the address's family. */
+function defaultRoute(
+  ethernet: Version2Interface,
+  ipv6: boolean,
+): { via?: string | undefined; onLink?: boolean } {
+  const { gateway4, gateway6, routes = [] } = ethernet
+  const route = routes.find(
+    ({ to, via }) =>
+      via?.includes(':') === ipv6 && ['default', ipv6 ? '::/0' : '0.0.0.0/0'].includes(to ?? ''),
+  )
+  return { via: (ipv6 ? gateway6 : gateway4) ?? route?.via, onLink: route?.['on-link'] === true }
 }
 
 function matchingInterfaces(interfaces: Interface[], id: string, ethernet: Version2Interface): string[] {
@@ -125,8 +140,9 @@ function findInterface(interfaces: Interface[], mac?: string, name?: string): st
   return interfaces.find(matches)?.name
 }
 
-function staticAddress(name: string, address: string, gateway: string | undefined): Step {
-  return step('interface_static', name, address, ...(gateway ? [gateway] : []))
+function staticAddress(name: string, address: string, gateway: string | undefined, onLink = false): Step {
+  const route = gateway ? [gateway, ...(onLink ? ['onlink'] : [])] : []
+  return step('interface_static', name, address, ...route)
 }
 
 function withPrefix(address: string, netmask: string | undefined): string {

@@ -225,6 +225,40 @@ describe('cloud-init', () => {
     await shutDown()
   })
 
+  test('says in its files what it came to: an account and a package that cannot be had', async () => {
+    const userData = `users: [default, { name: ann, gecos: 'shop: front', sudo: ALL, ssh_authorized_keys: [x] }]
+packages: [qemu-guest-agent, no-such-package]
+`
+    await boot(await clonedDisk(), { cloudInit: drive(58, userData) })
+    const ssh = (command: string) => driver.ssh('192.168.122.58', command)
+    const status = await ssh('cloud-init status --wait --format json')
+    expect(status.code).toBe(1)
+    const { stdout } = await ssh('cat /run/cloud-init/result.json; cat /run/cloud-init/status.json; id ann')
+    const [result, stages] = stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line).v1)
+    const account = expect.stringMatching(
+      /^\('users_groups', ProcessExecutionError\("Unexpected error while running command\.\\nCommand: \['useradd', 'ann', .*Exit code: 3.*useradd: invalid comment 'shop: front'"\)\)$/,
+    )
+    const packages =
+      "('package_update_upgrade_install', PackageInstallerError(\"Failed to install the following packages: " +
+      "{'no-such-package'}. See associated package manager logs for more details.\"))"
+    expect(result.errors).toEqual([account, packages])
+    expect(JSON.parse(status.stdout).errors).toEqual([account, packages])
+    expect(stages).toMatchObject({
+      stage: null,
+      init: { errors: [account] },
+      'modules-final': {
+        errors: [packages],
+        recoverable_errors: { WARNING: expect.arrayContaining([expect.stringContaining('no-such-package')]) },
+      },
+    })
+    expect((await ssh('test -x /usr/sbin/qemu-ga')).code).toBe(0)
+    expect((await ssh('sudo cat /etc/sudoers.d/90-cloud-init-users')).stdout).not.toContain('ann')
+    await shutDown()
+  })
+
   test('writes files, sets passwords, installs packages, runs commands; an error ends with 1', async () => {
     const userData = `password: hunter2
 chpasswd: { expire: false }

@@ -50,6 +50,23 @@ test.each([
     ['interface_static eth0 192.168.122.60/24 192.168.122.1'],
   ],
   [
+    'version 2, gateways beside the networks of two addresses',
+    `
+version: 2
+ethernets:
+  lan:
+    match: { macaddress: 'bc:24:11:00:00:01' }
+    addresses: [203.0.113.10/32, '2001:db8::5/64']
+    routes:
+      - { to: 0.0.0.0/0, via: 198.51.100.1, on-link: true }
+      - { to: '::/0', via: 'fe80::1' }
+`,
+    [
+      'interface_static eth0 203.0.113.10/32 198.51.100.1 onlink',
+      'interface_static eth0 2001:db8::5/64 fe80::1',
+    ],
+  ],
+  [
     'version 2, wired ones by glob',
     'version: 2\nethernets:\n  nic:\n    match: { name: "en*" }\n    dhcp4: true\n',
     ['interface_dhcp eth0', 'interface_dhcp eth1'],

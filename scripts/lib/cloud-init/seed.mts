@@ -1,3 +1,4 @@
+import { isOnLink, parseAddress } from '../config/addresses.mts'
 import { isoImage } from './iso9660.mts'
 import { cloudInitYaml } from './yaml.mts'
 
@@ -29,9 +30,18 @@ function networkOf({ address, gateway, dns }: Seed): object {
     // Kernels call the first card eth0, ens18, enp6s18 ...
     match: { name: 'e*' },
     addresses: [address],
-    ...(gateway === null
-      ? {}
-      : { routes: [{ to: address.includes(':') ? '::/0' : '0.0.0.0/0', via: gateway }] }),
+    ...(gateway === null ? {} : { routes: [routeOf(address, gateway)] }),
     ...(dns.length === 0 ? {} : { nameservers: { addresses: dns } }),
+  }
+}
+
+/** Default route. A gateway beside the network of the address is reached on the link. */
+function routeOf(address: string, gateway: string): object {
+  const [host, prefix] = address.split('/')
+  const isBeside = isOnLink(parseAddress(gateway)!, parseAddress(host!)!, Number(prefix))
+  return {
+    to: address.includes(':') ? '::/0' : '0.0.0.0/0',
+    via: gateway,
+    ...(isBeside && { 'on-link': true }),
   }
 }

@@ -70,6 +70,16 @@ export function bitsOf(family: 4 | 6): number {
   return family === 4 ? 32 : 128
 }
 
+/** Whether an address is valid on one link alone: `fe80::1`, the gateway that many routers announce. */
+export function isLinkLocal(address: Address): boolean {
+  return contains(networkOf({ family: 6, value: 0xfe80n << 112n }, 10), address)
+}
+
+/** Whether a gateway is reached on the link although the network of the address does not hold it. */
+export function isOnLink(gateway: Address, address: Address, prefix: number): boolean {
+  return gateway.family === address.family && !contains(networkOf(address, prefix), gateway)
+}
+
 export function contains(range: AddressRange, { family, value }: Address): boolean {
   return range.family === family && range.first <= value && value <= range.last
 }

@@ -6,6 +6,7 @@ import {
   bitsOf,
   contains,
   formatAddress,
+  isLinkLocal,
   networkOf,
   overlap,
   parseAddress,
@@ -144,8 +145,10 @@ function faultsOf(path: string[], entry: PoolEntry): SchemaFault[] {
     return [fault('prefix', `is more than IPv${range.family} has bits`)]
   const network = networkOf({ family: range.family, value: range.first }, entry.prefix)
   return [
-    ...(range.last <= network.last ? [] : [fault('addresses', `leaves its own /${entry.prefix} network`)]),
-    ...gatewayFaults(entry.gateway, network, fault),
+    ...(range.last <= network.last || isPointToPoint(entry.prefix, range.family)
+      ? []
+      : [fault('addresses', `leaves its own /${entry.prefix} network`)]),
+    ...gatewayFaults(entry, network, fault),
     ...(entry.dns ?? [])
       .filter(server => parseAddress(server) === undefined)
       .map(server => fault('dns', `holds "${server}", which is not an address`)),
@@ -153,14 +156,27 @@ function faultsOf(path: string[], entry: PoolEntry): SchemaFault[] {
 }
 
 function gatewayFaults(
-  gateway: string | undefined,
+  { gateway, prefix }: PoolEntry,
   network: AddressRange,
   fault: (key: string, problem: string) => SchemaFault,
 ): SchemaFault[] {
   if (gateway === undefined) return []
   const address = parseAddress(gateway)
   if (address === undefined) return [fault('gateway', `must be an address, not "${gateway}"`)]
-  return contains(network, address) ? [] : [fault('gateway', 'is outside the network of the addresses')]
+  const isBeside = isLinkLocal(address) || isPointToPoint(prefix, network.family)
+  if (contains(network, address) || (address.family === network.family && isBeside)) return []
+  const whole = bitsOf(network.family)
+  return [
+    fault(
+      'gateway',
+      `is outside the network of the addresses; if it is reached on the link all the same, set prefix ${whole}`,
+    ),
+  ]
+}
+
+/** Each address is a network of its own: the gateway is beside it, on the link. */
+function isPointToPoint(prefix: number, family: 4 | 6): boolean {
+  return prefix === bitsOf(family)
 }
 
 function overlapFaults(entries: [string, PoolEntry][]): SchemaFault[] {

@@ -254,6 +254,14 @@ export const VM_OPTIONS = {
     change: 'data',
     changeNote: readOnce,
   },
+  noLogin: {
+    kind: 'switch',
+    names: { flag: 'no-login', fleetKey: 'login' },
+    onWhen: false,
+    help: 'no SSH key and no wallet; nobody can log in to it',
+    change: 'data',
+    changeNote: readOnce,
+  },
   mintLater: {
     kind: 'switch',
     names: { flag: 'skip-mint' },

@@ -11,6 +11,7 @@ import { node } from './areas/node.mts'
 import { nodeSsh } from './areas/node-ssh.mts'
 import { permissions } from './areas/permissions.mts'
 import { registry } from './areas/registry.mts'
+import { sshKeys } from './areas/ssh-keys.mts'
 import { storages } from './areas/storages.mts'
 import { templates } from './areas/templates.mts'
 import { tools } from './areas/tools.mts'
@@ -32,6 +33,7 @@ export const CHECKS: readonly DoctorCheck[] = [
   baseImages,
   templates,
   nodeSsh,
+  sshKeys,
   chain,
   registry,
 ]

@@ -17,6 +17,7 @@ export type Area =
   | 'base images'
   | 'templates'
   | 'node SSH'
+  | 'SSH keys'
   | 'chain'
   | 'registry'
 

@@ -1,8 +1,15 @@
 import type { ProxmoxClient } from './client.mts'
 
-/** GET /nodes/{node}/network. @returns Names of the bridges and vnets that the identity may use for a VM. */
-export async function listBridges(client: ProxmoxClient, node: string): Promise<string[]> {
-  const type = 'any_bridge'
+export interface Bridge {
+  /** Name: `vmbr0`. */
+  iface: string
+  /** Addresses of the node on it, with prefix length; left out if it has none. */
+  cidr?: string
+  cidr6?: string
+}
+
+/** GET /nodes/{node}/network. @returns The bridges and vnets that the identity may use for a VM. */
+export function listBridges(client: ProxmoxClient, node: string): Promise<Bridge[]> {
   const path = `/nodes/${encodeURIComponent(node)}/network`
-  return (await client.request<{ iface: string }[]>('GET', path, { type })).map(({ iface }) => iface)
+  return client.request('GET', path, { type: 'any_bridge' })
 }

@@ -48,6 +48,8 @@ export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
     /** The file on the storage has the entry's id in its name. Left out: it is older, and has only the VM's name. */
     ownFile?: true
   }
+  /** Nobody is to log in: the VM gets no SSH key. */
+  noLogin?: true
   /** Null for a VM without an access credential. */
   access: AccessDesign | null
   /** Slots of the devices and disks that the VM had when it was made. Left out: it is older, or not made yet. */

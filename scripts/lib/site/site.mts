@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { readUserDataTemplate, USER_DATA_FOLDER } from '../cloud-init/user-data.mts'
 import { type Config, loadConfig, projectRoot } from '../config/load.mts'
+import { findOwnSshKey, type OwnSshKey } from '../config/own-ssh-key.mts'
 import { loadPools, type PoolConfig } from '../config/pools.mts'
 import { loadRegistryUrl } from '../config/registry.mts'
 import { type BackendConfig, loadBackend } from '../config/terraform.mts'
@@ -24,6 +25,8 @@ export interface Site {
   config(): Promise<Config>
   pools(): Promise<PoolConfig>
   vmDefaults(): Promise<VmDefaults>
+  /** Public SSH key of the person who runs the command. */
+  ownSshKey(): Promise<OwnSshKey | undefined>
   backend(): Promise<BackendConfig>
   web3(): Promise<Web3Config>
   registryPlace(): Promise<RegistryPlace>
@@ -41,6 +44,7 @@ export function openSite(): Site {
     config,
     pools: once(loadPools),
     vmDefaults: once(loadVmDefaults),
+    ownSshKey: once(findOwnSshKey),
     backend: once(loadBackend),
     web3: once(loadWeb3),
     registryPlace: once(() => registryPlace(config)),

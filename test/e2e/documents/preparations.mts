@@ -65,6 +65,8 @@ export async function makeSshKey(site: Site): Promise<void> {
     /# ssh_authorized_keys:\n.*\n/,
     `ssh_authorized_keys:\n    - ${key.trim()}\n`,
   )
+  // The lab's guests reach no package mirror.
+  await site.edit('cloud-init/templates/devbox.yaml', /\npackage_update:(.|\n)*/, '\n')
 }
 
 export const ssh = async ({ home }: Site) =>

@@ -106,7 +106,7 @@ test.each([
 test('an unknown template is told with the nearest', async () => {
   expect(await failureOf(() => renderUserData(ours, 'devbx', variables))).toMatchObject({
     message: 'unknown cloud-init template devbx; did you mean devbox?',
-    facts: { known: 'devbox, nft-auth, webserver' },
+    facts: { known: 'devbox, minimal, nft-auth, webserver' },
     exitCode: 2,
   })
   expect(await failureOf(() => renderUserData(ours, '../../package', variables))).toMatchObject({

@@ -83,7 +83,15 @@ test.each([
   ],
   [
     'pools:\n  a: { prefix: 24, addresses: 10.0.0.0/24, gateway: 10.0.1.1 }',
-    'line 2: pools.a.gateway is outside the network of the addresses',
+    'line 2: pools.a.gateway is outside the network of the addresses; if it is reached on the link all the same, set prefix 32',
+  ],
+  [
+    'pools:\n  a: { prefix: 24, addresses: 10.0.0.0/24, gateway: "fe80::1" }',
+    'line 2: pools.a.gateway is outside the network of the addresses; if it is reached on the link all the same, set prefix 32',
+  ],
+  [
+    'pools:\n  a: { prefix: 64, addresses: 2001:db8::10-2001:db8::20, gateway: "2001:db9::1" }',
+    'line 2: pools.a.gateway is outside the network of the addresses; if it is reached on the link all the same, set prefix 128',
   ],
   [
     'pools:\n  a: { prefix: 24, addresses: 10.0.0.0/24, gateway: x }',
@@ -101,6 +109,24 @@ test.each([
   const failure = await failureOf(() => load(text))
   expect(failure.message.split('\n').slice(1)).toEqual([`  - ${fault}`])
   expect(failure).toMatchObject({ exitCode: 3 })
+})
+
+test.each([
+  [
+    'a router that announces itself',
+    '{ prefix: 64, addresses: 2001:db8::10-2001:db8::20, gateway: "fe80::1" }',
+  ],
+  [
+    'a gateway beside single addresses',
+    '{ prefix: 32, addresses: 203.0.113.10-203.0.113.20, gateway: 198.51.100.1 }',
+  ],
+  [
+    'a gateway beside single addresses of IPv6',
+    '{ prefix: 128, addresses: 2001:db8::/120, gateway: "2001:db9::1" }',
+  ],
+])('%s is taken', async (_, pool) => {
+  const { pools } = await load(`pools: { a: ${pool} }`)
+  expect(pools['a']!.gateway).toBe(/gateway: "?([^" ]+)/.exec(pool)![1])
 })
 
 test('the registry is kept in files unless a URL is configured; the environment wins', async () => {

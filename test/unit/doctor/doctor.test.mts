@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { loadPools } from '../../../scripts/lib/config/pools.mts'
 import { baseImages } from '../../../scripts/lib/doctor/areas/base-images.mts'
 import { bridges } from '../../../scripts/lib/doctor/areas/bridges.mts'
 import { chain } from '../../../scripts/lib/doctor/areas/chain.mts'
@@ -12,6 +13,7 @@ import { node } from '../../../scripts/lib/doctor/areas/node.mts'
 import { loginPlan, nodeSsh, sshFault } from '../../../scripts/lib/doctor/areas/node-ssh.mts'
 import { permissions } from '../../../scripts/lib/doctor/areas/permissions.mts'
 import { registry } from '../../../scripts/lib/doctor/areas/registry.mts'
+import { sshKeys } from '../../../scripts/lib/doctor/areas/ssh-keys.mts'
 import { storages } from '../../../scripts/lib/doctor/areas/storages.mts'
 import { templates } from '../../../scripts/lib/doctor/areas/templates.mts'
 import { tools } from '../../../scripts/lib/doctor/areas/tools.mts'
@@ -31,6 +33,7 @@ import { noVersions } from '../../../scripts/lib/templates/version.mts'
 import { version } from '../templates/sample.mts'
 
 const gib = 2 ** 30
+const lan = (await loadPools({})).pools['default']!
 const current = version(1, {
   name: 'debian-1',
   copies: [{ vmid: 9000, node: 'pve', storage: 'tank', buildId: 'b' }],
@@ -120,7 +123,8 @@ const well: Seen[] = [
     value: {
       node: 'pve',
       wanted: [{ bridge: 'vmbr0', setBy: '`bridge`' }],
-      found: ['vmbr0'],
+      found: [{ iface: 'vmbr0' }],
+      pools: [],
       permissions: [may],
     },
   }),
@@ -128,6 +132,7 @@ const well: Seen[] = [
   bases(vms(['debian-1', 9000], ['proxmint-base-debian-12', 9900])),
   versions({}),
   seen(nodeSsh, { value: { user: 'root', host: 'pve', unpinned: undefined } }),
+  seen(sshKeys, { value: { configured: 1, own: undefined } }),
   seen(chain, { value: undefined }),
   seen(registry, { value: { registry: 'the registry', entries: 0, faults: [] } }),
 ]
@@ -159,7 +164,7 @@ test('all is well: one line per area, exit code 0', () => {
   const findings = diagnoses()
   expect(well.map(({ check }) => check)).toEqual(CHECKS)
   expect(findings.filter(({ level }) => level !== 'ok')).toEqual([])
-  expect(new Set(findings.map(({ area }) => area)).size).toBe(16)
+  expect(new Set(findings.map(({ area }) => area)).size).toBe(17)
   expect(doctorExitCode(findings)).toBe(0)
   expect(formatDiagnoses(findings)).toMatch(/^ok {5}tools {8}sops 3\.13\.3\n[\s\S]*\n\nall is well$/)
 })
@@ -183,6 +188,7 @@ describe('what a missing privilege hides is no fault of its own', () => {
       seen(bridges, {
         value: {
           ...{ node: 'pve', wanted: [{ bridge: 'vmbr0', setBy: '`b`' }], found: [] },
+          pools: [],
           permissions: without('/sdn/zones/localnetwork/vmbr0', 'SDN.Use'),
         },
       }),
@@ -310,7 +316,10 @@ describe('each fault, with its fix', () => {
       'a bridge that is not there',
       seen(bridges, {
         value: {
-          ...{ node: 'pve', wanted: [{ bridge: 'vmbr7', setBy: '`b`' }], found: ['vmbr0'] },
+          node: 'pve',
+          wanted: [{ bridge: 'vmbr7', setBy: '`b`' }],
+          found: [{ iface: 'vmbr0' }],
+          pools: [],
           permissions: [may],
         },
       }),
@@ -375,6 +384,29 @@ describe('each fault, with its fix', () => {
 
 describe('what is only not done yet, or soon a fault, is a note', () => {
   test.each<[string, Seen, Partial<Diagnosis>]>([
+    [
+      'a pool outside of its bridge’s network',
+      seen(bridges, {
+        value: {
+          ...{ node: 'pve', wanted: [], found: [{ iface: 'vmbr0', cidr: '192.168.1.9/24' }] },
+          permissions: [may],
+          pools: [{ pool: lan, bridge: 'vmbr0' }],
+        },
+      }),
+      {
+        area: 'bridges',
+        what: 'the pool default is in 192.168.122.0/24, and the bridge vmbr0 is in 192.168.1.0/24',
+        fix: 'correct the pool in config/db.yaml; VMs that have an address of it keep it',
+      },
+    ],
+    [
+      'no SSH key for new VMs',
+      seen(sshKeys, { value: { configured: 0, own: undefined } }),
+      {
+        area: 'SSH keys',
+        fix: 'make one with `ssh-keygen -t ed25519`, or set ssh_authorized_keys in config/vm.yaml',
+      },
+    ],
     [
       'a base VM that is not imported',
       bases(vms(['debian-1', 9000])),

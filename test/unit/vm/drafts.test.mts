@@ -13,6 +13,7 @@ import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { version } from '../templates/sample.mts'
 import { temporaryFolder } from '../temporary.mts'
+import { haveOwnKey } from './own-key.mts'
 
 const [spec] = await commandsOf([new URL('../../../scripts/vm.mts', import.meta.url)])
 const wishes = (...words: string[]) =>
@@ -29,6 +30,7 @@ beforeEach(async () => {
   const pools = join(await temporaryFolder(), 'db.yaml')
   await writeFile(pools, 'pools:\n  default: { addresses: 10.0.0.10-10.0.0.12, prefix: 24 }\n')
   vi.stubEnv('PROXMINT_POOLS', pools)
+  await haveOwnKey()
   const opened = openSite()
   const families = { debian: { current: version(9), previous: null, candidate: null, retired: [] } }
   rendered = 0

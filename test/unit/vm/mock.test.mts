@@ -11,6 +11,7 @@ import { failureOf } from '../failure.mts'
 import { limits, wanted } from '../registry/entries.mts'
 import { version } from '../templates/sample.mts'
 import { temporaryFolder } from '../temporary.mts'
+import { haveOwnKey } from './own-key.mts'
 
 const [spec] = await commandsOf([new URL('../../../scripts/vm.mts', import.meta.url)])
 const current = version(9)
@@ -24,6 +25,7 @@ beforeEach(async () => {
   const families = { debian: { current, previous: null, candidate: null, retired: [] } }
   await writeFile(join(folder, 'config/templates.lock.json'), formatLockfile(families))
   vi.stubEnv('PROXMINT_CONFIG', join(folder, 'config/proxmint.yaml'))
+  await haveOwnKey()
   vi.stubEnv('PROXMINT_STATE_DIR', join(folder, 'state'))
   vi.stubEnv('PROXMINT_CREDENTIALS', join(folder, 'no-credentials.yaml'))
   for (const name of ['URL', 'USERNAME', 'TOKEN', 'NODE', 'STORAGE_POOL']) vi.stubEnv(`PROXMOX_${name}`, '')
@@ -109,6 +111,38 @@ describe('before anybody logs in', () => {
     expect((await failureOf(() => vm('create', 'web-1', '--template', 'arch'))).message).toBe(
       'the VM is to be made from arch, which has no version yet',
     )
+  })
+
+  test('a VM that nobody could log in to is refused, unless that is meant', async () => {
+    vi.stubEnv('HOME', folder)
+    for (const more of [[], ['--mock']]) {
+      expect(await failureOf(() => vm('create', 'web-1', ...more))).toMatchObject({
+        message: 'nobody could log in to web-1: there is no SSH key for it',
+        exitCode: 3,
+      })
+    }
+    const { document } = await vm('create', 'web-1', '--mock', '--no-login')
+    expect(document).toMatchObject({
+      entry: { design: { noLogin: true, cloudInit: { sshAuthorizedKeys: [] } } },
+    })
+    expect(await failureOf(() => vm('create', 'web-1', '--no-login', '--skip-mint'))).toMatchObject({
+      message: '--no-login is for a VM that nobody can log in to, and a wallet opens one',
+      exitCode: 2,
+    })
+  })
+
+  test('the key of the person is told once for all VMs, and stands in each', async () => {
+    const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    const { document } = await vm('create', 'web-1', 'web-2', '--mock')
+    const said = write.mock.calls.map(([text]) => String(text)).join('')
+    write.mockRestore()
+    expect(said.match(/SSH key/g)).toHaveLength(1)
+    expect(said).toContain('2 VMs: the SSH key is ~/.ssh/id_ed25519.pub')
+    const cloudInit = { sshAuthorizedKeys: ['ssh-ed25519 AAAA me@laptop'] }
+    expect(document).toMatchObject([
+      { entry: { design: { cloudInit } } },
+      { entry: { design: { cloudInit } } },
+    ])
   })
 
   test('a VM whose options are right needs credentials, one that is there too', async () => {

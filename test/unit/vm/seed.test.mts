@@ -41,6 +41,12 @@ test('of IPv6, and without a gateway or a name server', async () => {
   const lan = async (changes: Partial<Seed>) => parse(await fileWith('version: 2', changes)).ethernets.lan
   const six = { address: '2001:db8::200/64', gateway: '2001:db8::1' }
   expect((await lan(six)).routes).toEqual([{ to: '::/0', via: '2001:db8::1' }])
+  expect((await lan({ ...six, gateway: 'fe80::1' })).routes).toEqual([
+    { to: '::/0', via: 'fe80::1', 'on-link': true },
+  ])
+  expect((await lan({ address: '203.0.113.10/32', gateway: '198.51.100.1' })).routes).toEqual([
+    { to: '0.0.0.0/0', via: '198.51.100.1', 'on-link': true },
+  ])
   expect(await lan({ gateway: null, dns: [] })).toEqual({
     match: { name: 'e*' },
     addresses: ['192.168.122.200/24'],

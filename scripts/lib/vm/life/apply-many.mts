@@ -9,7 +9,7 @@ import type { VmContext } from '../context.mts'
 import { type Applied, applyVm } from './apply.mts'
 
 /** The result of work on one VM. */
-type ApplyOutcome = { name: string; result: Applied } | { name: string; error: unknown }
+export type ApplyOutcome = { name: string; result: Applied } | { name: string; error: unknown }
 
 interface ApplyRequest {
   planOnly: boolean

@@ -10,6 +10,7 @@ import type { Change, Cost } from '../../terraform/costs.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNotRevoked } from '../look/outdated.mts'
 import { withKeysOfToday } from '../plan/logins.mts'
+import { requirePoolNetwork, withNetworkOfToday } from '../plan/network.mts'
 import { converge } from '../stack/converge.mts'
 import { reservedElsewhere } from './collision.mts'
 import { removeReplaced } from './destroy.mts'
@@ -44,7 +45,10 @@ export async function finishVm(name: string, context: VmContext, onFailure: OnFa
   await checkPlace(entry, context.connection.site)
   entry = await withKeysOfToday(entry, context.store, context.connection.site)
   // Read anew for each VM: a run over many VMs takes hours, and a version may be revoked meanwhile.
-  if (entry.phase === 'reserved') requireNotRevoked(entry, await readLockfile(lockfilePath()))
+  if (entry.phase === 'reserved') {
+    requireNotRevoked(entry, await readLockfile(lockfilePath()))
+    entry = await withNetworkToMake(entry, context)
+  }
   while (isUnfinished(entry)) {
     const before = entry
     const step = before.replaces === undefined ? takeStep : removeReplaced
@@ -67,6 +71,17 @@ async function afterFailure(
   })
   if (elsewhere !== undefined) return elsewhere
   throw await onFailure((await context.store.find(name)) ?? before, failure)
+}
+
+/** Takes the network of today for a VM that is to be made, and looks at its bridge. */
+async function withNetworkToMake(reserved: Entry, { store, connection }: VmContext): Promise<Entry> {
+  const entry = await withNetworkOfToday(reserved, store, connection.site)
+  const pool = (await connection.site.pools()).pools[entry.pool]
+  const bridge = entry.design?.network.bridge
+  if (pool !== undefined && bridge !== undefined && entry.node !== null) {
+    await requirePoolNetwork(connection, entry.node, pool, bridge)
+  }
+  return entry
 }
 
 /**

@@ -30,6 +30,7 @@ import { answerFor, inParallel } from './apply-many.mts'
 import { provisionVm } from './create.mts'
 import { destroyVm } from './destroy.mts'
 import { extendVm, resumeVm } from './expiry.mts'
+import { loginLines, withLogins } from './logins.mts'
 import { rebuildVm, versionFor } from './rebuild.mts'
 
 const name = 'vm'
@@ -102,10 +103,10 @@ const onVms: Record<string, Verb> = {
     const create = (vm: string) =>
       provisionVm(vm, () => drafts.of(vm), { ...options, wishes: wanted.get(vm)! }, context)
     const [only] = wanted.keys()
-    if (wanted.size === 1) return answerForOne(await create(only!))
-    return answerFor(
-      await inParallel([...wanted.keys()], parallel, signal, vm => withRow(vm, () => create(vm))),
-    )
+    if (wanted.size === 1) return answerForOne(await create(only!), site)
+    const work = (vm: string) => withRow(vm, () => create(vm))
+    const outcomes = await inParallel([...wanted.keys()], parallel, signal, work)
+    return withLogins(answerFor(outcomes), outcomes, site)
   },
   async adopt({ store, site, signal }, args) {
     return adoptCommand(args, await openContext(store, site, signal))
@@ -122,10 +123,12 @@ const onVms: Record<string, Verb> = {
     const entry = await requireEntry(store, vm)
     const version = versionFor(entry, await site.families())
     if (version !== undefined) await confirm(entry, 'rebuild', args, signal)
-    const rebuilt = await rebuildVm(vm, await openContext(store, site, signal))
+    const noLogin = args.flag('no-login')
+    const rebuilt = await rebuildVm(vm, { noLogin }, await openContext(store, site, signal))
     const { template } = rebuilt.entry
     const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
-    return { document: rebuilt.entry, text: `${vm} ${did} from ${template!.version}, the current version` }
+    const text = `${vm} ${did} from ${template!.version}, the current version`
+    return { document: rebuilt.entry, text: [text, ...(await loginLines(rebuilt, site))].join('\n') }
   },
   async destroy({ store, site, signal }, args) {
     const vm = wordAfterVerb({ name }, args, 'a name')
@@ -177,9 +180,12 @@ async function mockVms(args: Arguments): Promise<Answer> {
   )
 }
 
-function answerForOne({ entry, did }: Applied): Answer {
+async function answerForOne({ entry, did }: Applied, site: Site): Promise<Answer> {
   const text = formatVm(entry, new Date())
-  if (did !== 'reserved') return { document: entry, text }
+  if (did !== 'reserved') {
+    const login = await loginLines({ entry, did }, site)
+    return { document: entry, text: [text, login.join('\n')].filter(Boolean).join('\n\n') }
+  }
   const next = `${entry.name} is reserved, and its configuration is written. To make it: zx scripts/apply.mts ${entry.name}`
   return { document: entry, text: `${text}\n\n${next}` }
 }

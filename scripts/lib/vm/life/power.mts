@@ -6,13 +6,15 @@ import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
-import { withProgress } from '../../run/progress.mts'
+import { type Progress, say, withProgress } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
 import { requireNoBarrier } from '../look/barriers.mts'
+import { lookInside } from '../look/first-boot.mts'
 import { followVm, type LocatedVm, locateVm } from '../look/locate.mts'
 import { verifyVm } from '../look/verify.mts'
 import { converge } from '../stack/converge.mts'
+import { userDataOf } from '../stack/user-data.mts'
 import { notingFailure } from './failure.mts'
 
 /** A guest has this long to shut down before the VM is stopped. */
@@ -31,7 +33,11 @@ export async function resumeGuest(before: Entry, context: VmContext): Promise<vo
 async function startVm(before: Entry, asItIs: boolean, context: VmContext): Promise<undefined> {
   requireOwnToken(before)
   const { entry } = await converge(before, { started: true, intent: 'update', asItIs, step: 'boot' }, context)
-  await verify(entry, context)
+  await withProgress(`verify ${entry.name}`, async progress => {
+    // A VM that is resumed was looked into at its first boot.
+    if (asItIs) await verifyVm(context.connection.client, entry, context.signal)
+    else await verify(entry, context, progress)
+  })
   checkpoint('vm-verified')
 }
 
@@ -39,14 +45,22 @@ async function startVm(before: Entry, asItIs: boolean, context: VmContext): Prom
 export async function rebootGuest(before: Entry, context: VmContext): Promise<void> {
   const { vm, entry } = await followVm(context.connection, before)
   if (vm === undefined) return
-  await withProgress(`reboot ${entry.name}`, async () => {
+  await withProgress(`reboot ${entry.name}`, async progress => {
     await waitForShutdown(context.connection, await rebootVm(context.connection.client, vm, SHUTDOWN_SECONDS))
-    await verifyVm(context.connection.client, entry, context.signal)
+    await verify(entry, context, progress)
   })
 }
 
-function verify(entry: Entry, { connection, signal }: VmContext): Promise<void> {
-  return withProgress(`verify ${entry.name}`, () => verifyVm(connection.client, entry, signal))
+/** Compares the running VM with its entry, and finds out what cloud-init came to. */
+async function verify(entry: Entry, { connection, signal }: VmContext, progress: Progress): Promise<void> {
+  const { client, site } = connection
+  const { name, design } = entry
+  await verifyVm(client, entry, signal)
+  if (design === null) return
+  const userData = await userDataOf(site, entry, design)
+  const { unseen, warnings } = await lookInside({ client, entry, userData }, progress, signal)
+  if (unseen !== undefined) say(`${name}: what cloud-init came to is not known (${unseen})`)
+  for (const warning of warnings) say(`warning: cloud-init of ${name}: ${warning}`)
 }
 
 /** Locates the VM of a suspended entry and powers it off. */

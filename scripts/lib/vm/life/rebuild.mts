@@ -10,9 +10,9 @@ import { requireNoBarrier } from '../look/barriers.mts'
 import { followVm, recordNode } from '../look/locate.mts'
 import { requireWebPackage } from '../plan/access.mts'
 import { copyFor, currentVersion } from '../plan/design.mts'
+import { keysOfToday, requireLogin, sayOwnKey, withSshKeys } from '../plan/logins.mts'
 import { diskOfTemplate, requireClonable, requirePrivileges } from '../plan/requirements.mts'
 import { requireDesign } from '../stack/folder.mts'
-import { userDataOf } from '../stack/user-data.mts'
 import { type Applied, finishVm } from './apply.mts'
 import { resumable } from './failure.mts'
 
@@ -21,12 +21,16 @@ import { resumable } from './failure.mts'
  * address, expiry and credential stay; its disk is lost.
  * @throws ProxmintError where the VM may not be rebuilt, with nothing touched; later, with what is kept.
  */
-export async function rebuildVm(name: string, unlocked: VmContext): Promise<Applied> {
+export async function rebuildVm(
+  name: string,
+  { noLogin }: { noLogin: boolean },
+  unlocked: VmContext,
+): Promise<Applied> {
   return withVmLock(unlocked, name, 'vm rebuild', async context => {
     const entry = await requireEntry(context.store, name)
     // Read anew: a person may have been asked meanwhile, and a version may have been revoked.
     const version = versionFor(entry, await readLockfile(lockfilePath()))
-    if (version !== undefined) await decide(entry, version, context)
+    if (version !== undefined) await decide(entry, version, noLogin, context)
     return finishVm(name, context, resumable)
   })
 }
@@ -41,7 +45,12 @@ export function versionFor(entry: Entry, families: Families): TemplateVersion | 
 }
 
 /** All that can be looked at is looked at before the disk is lost. Then it is written down, and there is no way back. */
-async function decide(found: Entry, version: TemplateVersion, context: VmContext): Promise<void> {
+async function decide(
+  found: Entry,
+  version: TemplateVersion,
+  noLogin: boolean,
+  context: VmContext,
+): Promise<void> {
   const { store, connection } = context
   const { name } = found
   const { vm, entry } = await followVm(connection, found)
@@ -49,7 +58,15 @@ async function decide(found: Entry, version: TemplateVersion, context: VmContext
   const template = copyFor(version, entry.node!)
   const before = requireDesign(entry)
   const cpuType = before.cpuType ?? (await connection.site.vmDefaults()).cpuType
-  const design = { ...before, cpuType, template: { vmid: template.vmid, node: template.node } }
+  const kept = {
+    ...before,
+    cpuType,
+    template: { vmid: template.vmid, node: template.node },
+    ...(noLogin && { noLogin }),
+  }
+  const { keys, file } = await keysOfToday(kept, connection.site)
+  if (file !== undefined) sayOwnKey([name], file)
+  const design = withSshKeys(kept, keys)
   if (design.access !== null) {
     await requireWebPackage({ family: entry.template!.family, version: version.name })
   }
@@ -60,7 +77,7 @@ async function decide(found: Entry, version: TemplateVersion, context: VmContext
     design.disk = needed
   }
   await requireClonable(connection, template, entry.node!)
-  await userDataOf(connection.site, entry, design)
+  await requireLogin(entry, design, connection.site)
   await recordNode(found, vm, store)
   await store.change(found, one => movedTo(one, version.name, design, new Date()))
   checkpoint('vm-rebuild-decided')

@@ -20,9 +20,10 @@ export async function accessDesign(
   name: string,
   wishes: VmWishes,
 ): Promise<AccessDesign | null> {
-  const { owner, noCredential, mintLater } = wishes
+  const { owner, noCredential, mintLater, noLogin } = wishes
+  if (noLogin && (owner !== undefined || mintLater)) throw closed()
   if (noCredential && (owner !== undefined || mintLater)) throw contradictory()
-  if (noCredential) return null
+  if (noCredential || noLogin) return null
   const web3 = await site.web3()
   if (owner === undefined && web3.nftContract === undefined && !mintLater) return null
   if (owner === undefined) throw whose(name)
@@ -46,6 +47,13 @@ function guestRpcUrl({ guestRpcUrl: url }: Web3Config): string {
   throw new ProxmintError('it is not configured which RPC server VMs ask', {
     hint: `set guest_rpc_url or rpc_url in ${web3FilePath()}; that of PROXMINT_RPC_URL may hold a key, and is not given to VMs`,
     exitCode: exitCodes.invalid,
+  })
+}
+
+function closed(): ProxmintError {
+  return new ProxmintError('--no-login is for a VM that nobody can log in to, and a wallet opens one', {
+    hint: 'leave out --no-login, or --owner-wallet',
+    exitCode: exitCodes.usage,
   })
 }
 

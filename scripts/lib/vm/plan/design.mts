@@ -11,6 +11,7 @@ import type { WantedEntry } from '../../registry/store.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { familyIn } from '../../templates/channels.mts'
 import type { Families, TemplateCopy, TemplateVersion } from '../../templates/version.mts'
+import { networkOfPool } from './network.mts'
 
 /** An entry to be reserved, with everything that the VM is to be. */
 export type WantedVm = WantedEntry & { node: string; design: ClonedDesign }
@@ -56,17 +57,13 @@ export function designVm(
 ): Omit<VmDesign, 'template' | 'storage'> {
   const { config, pool, access } = place
   const attributes = decidedAttributes(wishes, access === null ? defaults : withCredential(defaults))
+  const { noLogin } = wishes
   return {
     ...attributes,
-    network: {
-      prefix: pool.prefix,
-      gateway: pool.gateway ?? null,
-      dns: pool.dns,
-      bridge: pool.bridge ?? config.bridge,
-      vlan: pool.vlan ?? null,
-    },
+    network: networkOfPool(pool, config),
     tags: [...new Set([`proxmint-${config.site}`, ...ownerTags(wishes), ...attributes.tags])],
-    cloudInit: { ...attributes.cloudInit, ownFile: true },
+    cloudInit: { ...attributes.cloudInit, ...(noLogin && { sshAuthorizedKeys: [] }), ownFile: true },
+    ...(noLogin && { noLogin }),
     access,
   }
 }

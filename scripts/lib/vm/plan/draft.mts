@@ -10,6 +10,8 @@ import type { Site } from '../../site/site.mts'
 import type { TemplateVersion } from '../../templates/version.mts'
 import { accessDesign } from './access.mts'
 import { copyFor, currentVersion, designVm, type VmWishes, type WantedVm } from './design.mts'
+import { keysOfToday, withSshKeys } from './logins.mts'
+import { requireExpressible } from './network.mts'
 
 /** The VM template of a VM: a version of the lockfile, or one that a person named by its VMID. */
 export type TemplateSource = { family: string; version: TemplateVersion } | { vmid: number }
@@ -21,6 +23,8 @@ export interface DraftVm extends Omit<WantedVm, 'node' | 'design' | 'template' |
   /** As wished; `auto` takes the node with the most free memory. */
   node: string | undefined
   source: TemplateSource
+  /** File of the SSH key that it has of the person who runs the command. */
+  ownKeyFile: string | undefined
   design: Omit<VmDesign, 'template' | 'storage'>
 }
 
@@ -45,6 +49,9 @@ export async function draftVm(
   requireSeparateRanges(pools, config)
   const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
   const access = await accessDesign(site, name, wishes)
+  const design = designVm(wishes, defaults, { config, pool, access })
+  requireExpressible(pool, design.cloudInit)
+  const { keys, file } = await keysOfToday(design, site)
   const usual = access === null ? defaults.template : defaults.credential.template
   return {
     name,
@@ -53,7 +60,8 @@ export async function draftVm(
     expiryDays: wishes.expiryDays ?? pools.expiryDays,
     source: await find(site, wishes.template ?? usual, wishes),
     token: access === null ? null : { status: 'reserved', id: null, transaction: null },
-    design: designVm(wishes, defaults, { config, pool, access }),
+    ownKeyFile: file,
+    design: withSshKeys(design, keys),
     purpose: wishes.purpose ?? '',
     pool,
     vmid: wishes.vmid,
@@ -63,7 +71,7 @@ export async function draftVm(
 
 /** Puts a draft on a node, with the disk on this storage. */
 export function placeVm(
-  { source, design, expiryDays, ...draft }: DraftVm,
+  { source, design, expiryDays, ownKeyFile: _, ...draft }: DraftVm,
   node: string,
   storage: string,
 ): WantedVm {

@@ -58,6 +58,7 @@ function valueIn(entry: Entry, wish: Wish): unknown {
     expiryDays: (expiryMs(entry) - Date.parse(entry.createdAt)) / DAY_MS,
     noCredential: design === null ? undefined : design.access === null,
     mintLater: design?.access?.mintLater,
+    noLogin: design === null ? undefined : design.noLogin === true,
   }
   if (wish in own) return own[wish]
   const { attribute } = VM_OPTIONS[wish].names as VmOption['names']

@@ -10,7 +10,8 @@ import { renderVm } from '../stack/folder.mts'
 import type { VmWishes } from './design.mts'
 import { draftVm, type FindTemplate, findTemplate } from './draft.mts'
 import { type GivenDifference, givenDifferences, givenText } from './given.mts'
-import { previewDrafts } from './preview.mts'
+import { requireLogin } from './logins.mts'
+import { previewDrafts, sayOwnKeys } from './preview.mts'
 
 /** One VM of `vm create --mock`. */
 interface MockedVm {
@@ -46,7 +47,10 @@ export async function mockCreate(
   }
   const place = await defaultPlace(unknown)
   const drafts = Array.from(fresh, ([name, wishes]) => draftVm(site, name, wishes, templateIfAny(unknown)))
-  for (const entry of await previewDrafts(await Promise.all(drafts), place, site, store)) {
+  const all = await Promise.all(drafts)
+  for (const draft of all) await requireLogin(draft, draft.design, site)
+  sayOwnKeys(all)
+  for (const entry of await previewDrafts(all, place, site, store)) {
     const { configuration } = await renderVm(site, entry, false)
     mocked.push({ entry, configuration, unknown: [...unknown, unasked], differences: [] })
   }

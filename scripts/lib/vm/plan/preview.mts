@@ -1,9 +1,9 @@
 import type { Entry } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import type { Site } from '../../site/site.mts'
-import { userDataOf } from '../stack/user-data.mts'
 import type { VmWishes } from './design.mts'
 import { type DraftVm, draftVm, placeVm } from './draft.mts'
+import { requireLogin, sayOwnKey } from './logins.mts'
 
 /** Drafts of the VMs of one `vm create`. */
 interface Drafts {
@@ -27,11 +27,14 @@ export async function draftVms(
   }
   const known = new Set((await store.list()).map(({ name }) => name))
   const fresh = [...wanted.keys()].filter(name => !known.has(name))
-  const preview = async (names: string[]) =>
-    previewDrafts(await Promise.all(names.map(draftOf)), { node: '', storagePool: '' }, site, store)
+  const preview = async (names: string[]) => {
+    const all = await Promise.all(names.map(draftOf))
+    await previewDrafts(all, { node: '', storagePool: '' }, site, store)
+    return all
+  }
   const faults: Drafts['faults'] = []
   // Which of several it is, is looked for only where something is wrong.
-  await preview(fresh).catch(async () => {
+  await preview(fresh).then(sayOwnKeys, async () => {
     for (const name of fresh) await preview([name]).catch(error => faults.push({ name, error }))
   })
   return {
@@ -44,9 +47,19 @@ export async function draftVms(
   }
 }
 
+/** Prints which key of the person the VMs get. */
+export function sayOwnKeys(drafts: DraftVm[]): void {
+  const withOwn = drafts.filter(({ ownKeyFile }) => ownKeyFile !== undefined)
+  if (withOwn[0] === undefined) return
+  sayOwnKey(
+    withOwn.map(({ name }) => name),
+    withOwn[0].ownKeyFile!,
+  )
+}
+
 async function checkedDraft(site: Site, name: string, wishes: VmWishes): Promise<DraftVm> {
   const draft = await draftVm(site, name, wishes)
-  await userDataOf(site, draft, draft.design)
+  await requireLogin(draft, draft.design, site)
   return draft
 }
 

@@ -6,6 +6,7 @@ import { requireStorages, type WantedStorage } from '../../site/require-storages
 import type { VmContext } from '../context.mts'
 import { type DraftVm, placeVm } from './draft.mts'
 import { warnOfLogins } from './logins.mts'
+import { requirePoolNetwork } from './network.mts'
 import { pickNode } from './node.mts'
 import {
   requireClonable,
@@ -30,6 +31,7 @@ export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<
   requireNodeSsh(checks, design)
   await requirePrivileges(checks, `vm create ${name}`, node, design)
   await requireStorages(client, node, storagesFor(design))
+  await requirePoolNetwork(checks, node, draft.pool, design.network.bridge)
   await requireDisk(checks, design.template, design.disk)
   await requireClonable(checks, design.template, node)
   await requireMintable(wanted, issuer)

@@ -8,10 +8,13 @@ import type { Site } from '../../site/site.mts'
 
 const SIGNING_PAGE = new URL('../../../../contracts/signing-page/index.html', import.meta.url)
 
+/** What user-data says of a VM. The address is undefined while it has none. */
+export type UserDataVm = Pick<Entry, 'name' | 'purpose' | 'token'> & { address: string | undefined }
+
 /** @throws ProxmintError where the cloud-init template is not there or cannot be filled in. */
 export async function userDataOf(
   site: Pick<Site, 'userDataTemplate'>,
-  entry: Pick<Entry, 'name' | 'purpose' | 'token'> & { address: string | undefined },
+  entry: UserDataVm,
   { cloudInit, access }: Pick<VmDesign, 'cloudInit' | 'access'>,
 ): Promise<string> {
   const variables = {

@@ -1,6 +1,7 @@
 # What one key of a cloud-config does inside the guest. Sourced; one function per effect.
 # A failure of a module is an error of the boot (`cloud-init status` then says so), never the end of it.
 network_script=/etc/netplan/50-cloud-init.lab
+users_failed=
 . /usr/lib/lab/kernel.sh
 
 log() {
@@ -13,9 +14,26 @@ recoverable() {
   log "[$1]: $2"
 }
 
+# Standard input as one line, each of its line breaks as \n: so cloud-init shows a message inside of another one.
+one_line() {
+  awk '{ printf "%s%s", separator, $0; separator = "\\n" }'
+}
+
 module_failed() {
   echo "$1" >> /run/cloud-init/lab-errors
   log "[ERROR]: $1"
+}
+
+# failed_to_run MODULE CODE OUTPUT COMMAND...: the error of a module whose command failed.
+failed_to_run() {
+  local module=$1 code=$2 output=$3 words
+  shift 3
+  words=$(printf "'%s', " "$@")
+  recoverable WARNING "Running module $module (<module 'cloudinit.config.cc_$module'>) failed"
+  module_failed "('$module', ProcessExecutionError(\"$(
+    printf 'Unexpected error while running command.\nCommand: [%s]\nExit code: %s\nReason: -\nStdout: \nStderr: %s' \
+      "${words%, }" "$code" "$output" | one_line
+  )\"))"
 }
 
 # --- network ---
@@ -38,7 +56,7 @@ interface_dhcp() {
   done < /dev/lab/leases
 }
 
-# interface_static NAME ADDRESS/PREFIX [GATEWAY]
+# interface_static NAME ADDRESS/PREFIX [GATEWAY [onlink]]
 interface_static() {
   interface_up "$1"
   set_address "$@"
@@ -105,8 +123,20 @@ create_user() {
     options+=(--gid "$8" --no-user-group)
   fi
   if [ "$5" = 1 ]; then options+=(--no-create-home); else options+=(--create-home); fi
-  useradd "${options[@]}" "$1" || { module_failed "('users_groups', RuntimeError('Failed to create user $1'))"; return; }
-  passwd --quiet --lock "$1"
+  add_user "$1" "${options[@]}" && passwd --quiet --lock "$1"
+}
+
+# The module ends with the first account that cannot be made.
+add_user() {
+  local name=$1 output code
+  shift
+  [ -z "$users_failed" ] || return 1
+  output=$(useradd "$@" "$name" 2>&1) && return 0
+  code=$?
+  users_failed=yes
+  recoverable WARNING "Failed to create user $name"
+  failed_to_run users_groups "$code" "$output" useradd "$name" "$@"
+  return 1
 }
 
 ensure_group() {
@@ -114,11 +144,13 @@ ensure_group() {
 }
 
 add_to_group() {
+  [ -z "$users_failed" ] || return 0
   ensure_group "$2"
   usermod --append --groups "$2" "$1"
 }
 
 allow_sudo() {
+  [ -z "$users_failed" ] || return 0
   local file=/etc/sudoers.d/90-cloud-init-users
   [ -e "$file" ] || echo '# Created by cloud-init' > "$file"
   chmod 0440 "$file"
@@ -187,9 +219,23 @@ package_upgrade() {
     || module_failed "('package_update_upgrade_install', RuntimeError('apt-get upgrade failed'))"
 }
 
+# Packages that apt does not know are left out and are the error; the others are installed.
 package_install() {
-  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold install "$@" \
-    || module_failed "('package_update_upgrade_install', RuntimeError('Failed to install packages: $*'))"
+  local name output code= known=() unknown=
+  apt-cache pkgnames | sort > /run/cloud-init/lab-packages
+  for name; do
+    if grep -qxF "${name%%=*}" /run/cloud-init/lab-packages; then known+=("$name"); else unknown+="'$name', "; fi
+  done
+  if [ ${#known[@]} -gt 0 ]; then
+    output=$(DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold install "${known[@]}" 2>&1) || code=$?
+    echo "$output"
+    [ -z "$code" ] || { failed_to_run package_update_upgrade_install "$code" "$output" apt-get install "${known[@]}"; return; }
+  fi
+  [ -n "$unknown" ] || return 0
+  recoverable WARNING "Failure when attempting to install packages: [$(printf "'%s', " "$@" | sed 's/, $//')]"
+  recoverable WARNING '1 failed with exceptions, re-raising the last one'
+  recoverable WARNING "Running module package_update_upgrade_install (<module 'cloudinit.config.cc_package_update_upgrade_install'>) failed"
+  module_failed "('package_update_upgrade_install', PackageInstallerError(\"Failed to install the following packages: {${unknown%, }}. See associated package manager logs for more details.\"))"
 }
 
 # run_script NAME, text on standard input

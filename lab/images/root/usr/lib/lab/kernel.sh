@@ -22,10 +22,10 @@ interface_up() {
   return 0
 }
 
-# set_address NAME ADDRESS/PREFIX [GATEWAY]
+# set_address NAME ADDRESS/PREFIX [GATEWAY [onlink]]
 set_address() {
   ip addr replace "$2" dev "$1"
-  [ -z "${3:-}" ] || ip route replace default via "$3"
+  [ -z "${3:-}" ] || ip route replace default via "$3" dev "$1" ${4:+"$4"}
 }
 
 # `kill -1` reaches every process there is: only the first process of a namespace may say it. Elsewhere the lab
