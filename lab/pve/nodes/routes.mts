@@ -1,7 +1,7 @@
 /** /nodes: each node with its load and its bridge. */
 
 import { nodeName, optional, text } from '../core/parameters.mts'
-import { allOf, anyone, hasAll } from '../core/permission.mts'
+import { allOf, anyone, type Caller, hasAll, hasAny } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
 import { fileSystemSpace } from '../storage/space.mts'
 import { fingerprintOf } from './certificates.mts'
@@ -22,6 +22,13 @@ const BRIDGE = {
   active: 1,
   autostart: 1,
   priority: 3,
+}
+
+/** A privilege on one VLAN of the bridge is enough to see it (`check_sdn_bridge` in PVE/RPCEnvironment.pm). */
+function mayUseBridge(caller: Caller): boolean {
+  const bridge = '/sdn/zones/localnetwork/vmbr0'
+  const vlans = caller.access.acl.map(({ path }) => path).filter(path => path.startsWith(`${bridge}/`))
+  return [bridge, ...vlans].some(path => hasAny(caller, path, 'SDN.Audit', 'SDN.Use'))
 }
 
 export const nodeRoutes: Route[] = [
@@ -52,7 +59,7 @@ export const nodeRoutes: Route[] = [
     permission: anyone,
     parameters: { node: nodeName, type: optional(text) },
     handle: ({ caller, params }) => {
-      const mayUse = hasAll(caller, '/sdn/zones/localnetwork/vmbr0', 'SDN.Use')
+      const mayUse = mayUseBridge(caller)
       const fits =
         params.type === undefined ||
         ['bridge', 'any_bridge', 'any_local_bridge', 'include_sdn'].includes(params.type)

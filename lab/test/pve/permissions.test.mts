@@ -44,6 +44,13 @@ async function grant(path: string, privileges: string, user = 'ann@pve') {
 
 const config = '/nodes/pve/qemu/100/config'
 
+test('a bridge is listed for who may use one of its VLANs', async () => {
+  const bridges = async () => (await lab.get('/nodes/pve/network?type=any_bridge', ann)).data.length
+  expect(await bridges()).toBe(0)
+  await grant('/sdn/zones/localnetwork/vmbr0/20', 'SDN.Use')
+  expect(await bridges()).toBe(1)
+})
+
 describe('refusals', () => {
   test('name the path and what is missing, in the status line and in the body', async () => {
     expect(await lab.get('/nodes/pve/qemu/100/agent/network-get-interfaces', ann)).toMatchObject({

@@ -27,6 +27,8 @@ export interface AcceptanceTarget {
   node: string
   /** Storage of the clones' disks. */
   storage: string
+  /** Pool of the clones, which is that of the VM template: who builds may have no privilege outside of it. */
+  pool?: string | undefined
   /** Name of the VM template. */
   name: string
   /** Login of the build, which must not exist any more; undefined if unknown. */
@@ -71,6 +73,7 @@ export async function makeClone(
       description: `Acceptance test of ${target.name} by proxmint; can be deleted. Build ${buildId}.`,
       full: 1,
       storage: target.storage,
+      pool: target.pool,
     }),
   )
   const cloned = await getVmConfig(client, reservation)

@@ -1,17 +1,20 @@
 /** `templates test`: the acceptance test of a VM template that exists. */
 
+import { poolOfTemplate } from '../packer/build-target.mts'
 import { loadFamily } from '../packer/family.mts'
 import { resolveValue } from '../packer/resolve-value.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
 import { checkPermissions, requireGranted } from '../permissions/check.mts'
+import type { CardPlace } from '../permissions/needs.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
-import { storagesOfDisks } from '../proxmox/vm-devices.mts'
+import { networksOf, storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
 import { needsOfAcceptance } from '../site/build-needs.mts'
 import { type Connection, cleaningOf, connect } from '../site/connect.mts'
 import { removeLeftovers } from '../site/remove-leftovers.mts'
+import { zoneOfBridge } from '../site/zone-of-bridge.mts'
 import { familyIn } from '../templates/channels.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type AcceptanceReport, acceptTemplate } from './accept-template.mts'
@@ -40,12 +43,16 @@ export async function testTemplate(named: string, signal: AbortSignal): Promise<
   return { os, name, vmid, node, ...(await acceptTemplate(connection, target, signal)) }
 }
 
-async function findTarget(connection: Connection, vmid: number): Promise<AcceptanceTarget> {
+async function findTarget(
+  connection: Connection,
+  vmid: number,
+): Promise<AcceptanceTarget & { card: CardPlace | undefined }> {
   const vm = (await listVms(connection.client)).find(candidate => candidate.vmid === vmid)
   if (vm?.template !== 1) throw noTemplate(connection, vmid, vm)
   const os = await familyOf(vm)
   const [family, template] = await Promise.all([loadFamily(os), loadTemplate(os)])
-  const [storage] = storagesOfDisks(await getVmConfig(connection.client, vm))
+  const config = await getVmConfig(connection.client, vm)
+  const [[storage], [card]] = [storagesOfDisks(config), networksOf(config)]
   return {
     os,
     family,
@@ -53,6 +60,8 @@ async function findTarget(connection: Connection, vmid: number): Promise<Accepta
     node: vm.node,
     storage: storage ?? connection.credentials.storagePool,
     name: vm.name ?? `VM ${vmid}`,
+    pool: poolOfTemplate(template, {}, process.env),
+    card: card && { ...card, zone: await zoneOfBridge(connection.client, card.bridge) },
     buildLogin: buildLoginOf(template, {}),
   }
 }

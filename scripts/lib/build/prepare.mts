@@ -3,11 +3,10 @@ import { buildTarget, type InstallationMedium } from '../packer/build-target.mts
 import { type Family, loadFamily, type Place } from '../packer/family.mts'
 import { inputDigests } from '../packer/input-digest.mts'
 import { checkPermissions, requireGranted } from '../permissions/check.mts'
-import type { Need } from '../permissions/needs.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { findBase, needsOfAcceptance, needsOfBuild } from '../site/build-needs.mts'
+import { cardAndPoolOf, findBase, needsOfAcceptance, needsOfBuild } from '../site/build-needs.mts'
 import { loadCheckedTemplate } from '../site/checked-template.mts'
 import type { Connection } from '../site/connect.mts'
 import { requireBridge } from '../site/require-bridge.mts'
@@ -88,11 +87,9 @@ type Inputs = Pick<Build, 'template' | 'family' | 'variables'>
 /** Checks node, permissions, base VM, bridge and storage of one place. */
 async function requirePlace(run: BuildRun, inputs: Inputs, place: Place): Promise<Origin> {
   const { connection, options } = run
-  const { client, config, version } = connection
+  const { client } = connection
   await requireNode(client, place.node, setBy(inputs.family, 'node'))
-  const tested = { pveMajor: version.major, ...place, vmid: undefined }
-  const further = options.test ? needsOfAcceptance(config, inputs.family, tested) : []
-  const origin = await requireOrigin(connection, inputs, place, further)
+  const origin = await requireOrigin(connection, inputs, place, options.test)
   const disks = { storage: place.storage, contents: ['images'], setBy: setBy(inputs.family, 'storage') }
   await requireStorages(client, place.node, [disks])
   return origin
@@ -110,16 +107,18 @@ type Origin = VmSummary | (InstallationMedium & { name: string })
 /** Checks the permissions first: without them a base VM that is there looks like one that is missing. */
 async function requireOrigin(
   connection: Connection,
-  { template, variables }: Inputs,
+  { template, variables, family }: Inputs,
   { node, storage }: Place,
-  further: Need[],
+  isTested: boolean,
 ): Promise<Origin> {
-  const { client, version } = connection
+  const { client, config, version } = connection
   const environment = { ...process.env, PROXMOX_STORAGE_POOL: storage, PROXMOX_NODE: node }
   const target = buildTarget(template, variables, environment)
   const base = await findBase(client, target.baseName, node)
   const own = await needsOfBuild(client, target, { node, pveMajor: version.major }, base)
-  const needs = [...own, ...further]
+  const tested = { pveMajor: version.major, node, storage, vmid: undefined }
+  const made = await cardAndPoolOf(client, target)
+  const needs = [...own, ...(isTested ? needsOfAcceptance(config, family, { ...tested, ...made }) : [])]
   requireGranted(await checkPermissions(client, version.major, needs), `build ${template.os}`)
   if (base === undefined && target.baseName !== undefined)
     throw await noBase(connection, target.baseName, { node, storage })

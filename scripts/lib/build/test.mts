@@ -1,5 +1,6 @@
 import { type AcceptanceReport, acceptTemplate } from '../acceptance/accept-template.mts'
 import { buildLoginOf } from '../acceptance/test-template.mts'
+import { poolOfTemplate } from '../packer/build-target.mts'
 import { ProxmintError } from '../run/errors.mts'
 import type { TestResult } from '../templates/version.mts'
 import type { Build, BuiltCopy } from './records.mts'
@@ -7,7 +8,8 @@ import type { Build, BuiltCopy } from './records.mts'
 /** @throws ProxmintError with every check that failed, or with the reason why the copy could not be tested. */
 export async function testCopy(build: Build, { copy }: BuiltCopy): Promise<AcceptanceReport> {
   const { connection, os, name, template, family, variables, signal } = build
-  const target = { os, family, name, buildLogin: buildLoginOf(template, variables), ...copy }
+  const pool = poolOfTemplate(template, variables, process.env)
+  const target = { os, family, name, pool, buildLogin: buildLoginOf(template, variables), ...copy }
   const report = await acceptTemplate(connection, target, signal)
   if (!report.passed) throw testFailed(name, copy.vmid, report)
   return report

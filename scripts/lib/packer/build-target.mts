@@ -10,6 +10,7 @@ export interface BuildTarget {
   medium: InstallationMedium | undefined
   diskStorages: string[]
   bridge: string
+  vlanTag: number | undefined
   pool: string | undefined
   usesAgent: boolean
 }
@@ -42,6 +43,7 @@ export function buildTarget(
   }
   const { values } = source
   const installed = source.type === 'proxmox-iso'
+  const [card = {}] = blocksOf(values, 'network_adapters')
   const storages = [
     resolved(values['cloud_init_storage_pool']),
     ...(installed ? ownStorages(values, resolved) : []),
@@ -50,10 +52,26 @@ export function buildTarget(
     baseName: installed ? undefined : requireBaseName(source, resolved),
     medium: installed ? requireMedium(source, resolved) : undefined,
     diskStorages: [...new Set(storages.filter(storage => storage !== undefined))],
-    bridge: resolved(blocksOf(values, 'network_adapters')[0]?.['bridge']) ?? 'vmbr0',
+    bridge: resolved(card['bridge']) ?? 'vmbr0',
+    vlanTag: vlanOf(resolved(card['vlan_tag'])),
     pool: resolved(values['pool']),
     usesAgent: resolved(values['qemu_agent']) !== 'false',
   }
+}
+
+/** Pool that a build makes its VM in. @param variables Values for Packer's `-var`. */
+export function poolOfTemplate(
+  template: Template,
+  variables: Record<string, string>,
+  env: NodeJS.ProcessEnv,
+): string | undefined {
+  const pool = template.sources.map(({ values }) => values['pool']).find(value => value !== undefined)
+  return String(resolveValue(template, pool, variables, env) ?? '') || undefined
+}
+
+/** The plugin passes an empty tag and 0 on as no tag. */
+function vlanOf(tag: string | undefined): number | undefined {
+  return Number(tag ?? 0) || undefined
 }
 
 type Resolve = (value: HclValue | undefined) => string | undefined

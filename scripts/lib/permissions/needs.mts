@@ -26,15 +26,33 @@ export interface NewVmPlace {
   diskStorages: string[]
   bridge: string
   vlanTag?: number | undefined
+  /** SDN zone of the bridge, if it is a vnet. Default: the zone of the bridges of nodes. */
+  zone?: string | undefined
+  /** Pool that the VM is made in. It has the privileges on the pool then, besides those on its own path. */
   pool?: string | undefined
 }
+
+/** Network of a card, as its ACL path needs it. */
+export type CardPlace = Pick<NewVmPlace, 'bridge' | 'vlanTag' | 'zone'>
 
 /**
  * Needs of Packer's proxmox-clone builder.
  * @param source VMID of the base VM; undefined if it is unknown yet.
+ * @param cards Cards of the base VM: Proxmox clones a VM only for who may use its networks.
  */
-export function cloneBuildNeeds(place: NewVmPlace, source: number | undefined, usesAgent: boolean): Need[] {
-  return [...cloneNeeds('base VM', source), ...packerNeeds(place, usesAgent)]
+export function cloneBuildNeeds(
+  place: NewVmPlace,
+  source: number | undefined,
+  usesAgent: boolean,
+  cards: CardPlace[] = [],
+): Need[] {
+  const paths = new Set(cards.map(bridgeAclPath))
+  paths.delete(bridgeAclPath(place))
+  return [
+    ...cloneNeeds('base VM', source),
+    ...[...paths].map(path => need('clone the base VM, which has a card there', path, 'SDN.Use')),
+    ...packerNeeds(place, usesAgent),
+  ]
 }
 
 /**
@@ -47,19 +65,18 @@ export function isoBuildNeeds(place: NewVmPlace, isoStorage: string, usesAgent: 
     need('download and upload installation media', storage, 'Datastore.AllocateTemplate'),
     downloadNeed(place),
     need('delete the medium with the answer file', storage, 'Datastore.Allocate'),
-    need('press a key at the start of the installation', vmAclPath(place.vmid), 'VM.Console'),
+    vmNeed(place, 'press a key at the start of the installation', 'VM.Console'),
     ...packerNeeds(place, usesAgent),
   ]
 }
 
 /** Needs of both builders, from the VM's config to the template. */
 function packerNeeds(place: NewVmPlace, usesAgent: boolean): Need[] {
-  const target = vmAclPath(place.vmid)
   return [
     ...newVmNeeds(place),
-    ...configNeeds(target),
-    need('start and shut down the VM', target, 'VM.PowerMgmt'),
-    ...(usesAgent ? [agentNeed(target, place.pveMajor)] : []),
+    ...configNeeds(place),
+    vmNeed(place, 'start and shut down the VM', 'VM.PowerMgmt'),
+    ...(usesAgent ? [agentNeed(place)] : []),
     {
       ...need('look for HA resources', '/', 'Sys.Audit'),
       without: 'Packer retries for some 6 s',
@@ -69,7 +86,6 @@ function packerNeeds(place: NewVmPlace, usesAgent: boolean): Need[] {
 
 /** Needs of the import of a cloud image: download, VM, first boot, template. */
 export function baseImportNeeds(place: NewVmPlace, imageStorage: string): Need[] {
-  const target = vmAclPath(place.vmid)
   const storage = `/storage/${imageStorage}`
   return [
     need('download the image and upload an ISO', storage, 'Datastore.AllocateTemplate'),
@@ -77,8 +93,8 @@ export function baseImportNeeds(place: NewVmPlace, imageStorage: string): Need[]
     readNeed('read the image', storage),
     deleteIsoNeed('first boot', storage),
     ...newVmNeeds(place),
-    ...configNeeds(target),
-    need('start the VM', target, 'VM.PowerMgmt'),
+    ...configNeeds(place),
+    vmNeed(place, 'start the VM', 'VM.PowerMgmt'),
   ]
 }
 
@@ -92,14 +108,13 @@ export function acceptanceNeeds(
   family: { login: 'ssh' | 'none'; agent: boolean },
   imageStorage: string,
 ): Need[] {
-  const target = vmAclPath(place.vmid)
   return [
-    ...cloneNeeds('VM template', template),
+    ...templateNeeds(place, template),
     ...newVmNeeds(place),
-    ...configNeeds(target, ['Disk', 'Options']),
-    need('start and stop the clones', target, 'VM.PowerMgmt'),
-    ...(family.agent ? [agentNeed(target, place.pveMajor)] : []),
-    ...(family.login === 'ssh' ? seedNeeds(target, `/storage/${imageStorage}`) : []),
+    ...configNeeds(place, ['Disk', 'Options']),
+    vmNeed(place, 'start and stop the clones', 'VM.PowerMgmt'),
+    ...(family.agent ? [agentNeed(place)] : []),
+    ...(family.login === 'ssh' ? seedNeeds(place, `/storage/${imageStorage}`) : []),
   ]
 }
 
@@ -114,13 +129,12 @@ interface Delivery {
  * @param template VMID of the VM template; undefined if it is unknown yet.
  */
 export function vmNeeds(place: NewVmPlace, template: number | undefined, delivery: Delivery): Need[] {
-  const target = vmAclPath(place.vmid)
   return [
     ...cloneNeeds('VM template', template),
     ...newVmNeeds(place),
-    ...configNeeds(target),
-    need('start and shut down the VM', target, 'VM.PowerMgmt'),
-    agentNeed(target, place.pveMajor),
+    ...configNeeds(place),
+    vmNeed(place, 'start and shut down the VM', 'VM.PowerMgmt'),
+    agentNeed(place),
     ...deliveryNeeds(delivery),
   ]
 }
@@ -136,9 +150,9 @@ function deliveryNeeds({ kind, storage }: Delivery): Need[] {
 }
 
 /** Needs for a login on both clones: one has a cloud-init drive, the other an ISO instead. */
-function seedNeeds(vm: string, storage: string): Need[] {
+function seedNeeds(place: NewVmPlace, storage: string): Need[] {
   return [
-    ...configNeeds(vm, ['CDROM', 'Cloudinit', 'Network']),
+    ...configNeeds(place, ['CDROM', 'Cloudinit', 'Network']),
     need('upload an ISO', storage, 'Datastore.AllocateTemplate'),
     readNeed('boot from the ISO', storage),
     deleteIsoNeed('acceptance test', storage),
@@ -176,17 +190,9 @@ function downloadNeed({ node }: NewVmPlace): Need {
 }
 
 function newVmNeeds(place: NewVmPlace): Need[] {
-  const target = vmAclPath(place.vmid)
-  const allocate: Need =
-    place.pool === undefined
-      ? need('make the VM', target, 'VM.Allocate')
-      : {
-          purpose: 'make the VM in its pool',
-          alternatives: [target, `/pool/${place.pool}`].map(path => [{ path, privilege: 'VM.Allocate' }]),
-        }
   return [
-    need('follow the VM', target, 'VM.Audit'),
-    allocate,
+    vmNeed(place, 'follow the VM', 'VM.Audit'),
+    vmNeed(place, `make the VM${place.pool === undefined ? '' : ' in its pool'}`, 'VM.Allocate'),
     ...[...new Set(place.diskStorages)].map(storage =>
       need('make its disks', `/storage/${storage}`, 'Datastore.AllocateSpace'),
     ),
@@ -196,17 +202,32 @@ function newVmNeeds(place: NewVmPlace): Need[] {
 
 const CONFIG_PARTS = ['CPU', 'Cloudinit', 'CDROM', 'Disk', 'HWType', 'Memory', 'Network', 'Options']
 
-function configNeeds(path: string, parts = CONFIG_PARTS): Need[] {
-  return parts.map(part => need('configure the VM', path, `VM.Config.${part}`))
+function configNeeds(place: NewVmPlace, parts = CONFIG_PARTS): Need[] {
+  return parts.map(part => vmNeed(place, 'configure the VM', `VM.Config.${part}`))
+}
+
+/** Needs for a VM template that was built into the pool: before it exists, the pool's path stands for it. */
+function templateNeeds(place: NewVmPlace, template: number | undefined): Need[] {
+  if (template !== undefined) return cloneNeeds('VM template', template)
+  return [
+    vmNeed(place, 'find the VM template', 'VM.Audit'),
+    vmNeed(place, 'clone the VM template', 'VM.Clone'),
+  ]
+}
+
+/** Need on the new VM, by its own path or by its pool. */
+function vmNeed(place: NewVmPlace, purpose: string, ...privileges: string[]): Need {
+  const pool = place.pool === undefined ? [] : [`/pool/${place.pool}`]
+  const paths = [...pool, vmAclPath(place.vmid)]
+  const alternatives = paths.flatMap(path => privileges.map(privilege => [{ path, privilege }]))
+  return { purpose, alternatives }
 }
 
 /** Proxmox VE 9 replaced VM.Monitor by several privileges. */
-function agentNeed(path: string, pveMajor: number): Need {
-  const privileges = pveMajor >= 9 ? ['VM.GuestAgent.Audit', 'VM.GuestAgent.Unrestricted'] : ['VM.Monitor']
-  return {
-    purpose: 'ask the guest agent for the address',
-    alternatives: privileges.map(privilege => [{ path, privilege }]),
-  }
+function agentNeed(place: NewVmPlace): Need {
+  const privileges =
+    place.pveMajor >= 9 ? ['VM.GuestAgent.Audit', 'VM.GuestAgent.Unrestricted'] : ['VM.Monitor']
+  return vmNeed(place, 'ask the guest agent for the address', ...privileges)
 }
 
 function need(purpose: string, path: string, privilege: string): Need {
@@ -217,6 +238,7 @@ function vmAclPath(vmid: number | undefined): string {
   return vmid === undefined ? '/vms' : `/vms/${vmid}`
 }
 
-function bridgeAclPath({ bridge, vlanTag }: NewVmPlace): string {
-  return `/sdn/zones/localnetwork/${bridge}${vlanTag === undefined ? '' : `/${vlanTag}`}`
+/** A card with a VLAN needs the privilege on the VLAN alone (`check_vnet_access` in PVE/GuestHelpers.pm). */
+function bridgeAclPath({ bridge, vlanTag, zone = 'localnetwork' }: CardPlace): string {
+  return `/sdn/zones/${zone}/${bridge}${vlanTag === undefined ? '' : `/${vlanTag}`}`
 }

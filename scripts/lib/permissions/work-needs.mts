@@ -3,14 +3,19 @@ import type { PoolConfig } from '../config/pools.mts'
 import type { VmDefaults } from '../config/vm-defaults.mts'
 import { baseImportNeeds, type Need, vmNeeds } from './needs.mts'
 
+interface WorkPlace {
+  node: string
+  storagePool: string
+  pveMajor: number
+  /** SDN zone of the bridge that the work uses; undefined if it is a bridge of the node. */
+  zone?: string | undefined
+}
+
 /** Needs of `base import`. */
-export function needsOfBaseImport(
-  config: Config,
-  place: { node: string; storagePool: string; pveMajor: number },
-): Need[] {
-  const { node, pveMajor, storagePool } = place
+export function needsOfBaseImport(config: Config, place: WorkPlace): Need[] {
+  const { node, pveMajor, storagePool, zone } = place
   return baseImportNeeds(
-    { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge: config.bridge },
+    { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge: config.bridge, zone },
     config.imageStorage,
   )
 }
@@ -20,7 +25,7 @@ export function needsOfVms(
   config: Config,
   pools: PoolConfig,
   { cloudInit }: VmDefaults,
-  place: { node: string; storagePool: string; pveMajor: number },
+  place: WorkPlace,
 ): Need[] {
   const pool = pools.pools[pools.defaultPool]
   const made = {
@@ -30,6 +35,7 @@ export function needsOfVms(
     diskStorages: [place.storagePool],
     bridge: pool?.bridge ?? config.bridge,
     vlanTag: pool?.vlan,
+    zone: place.zone,
   }
   return vmNeeds(made, undefined, { kind: cloudInit.delivery, storage: cloudInit.storage })
 }

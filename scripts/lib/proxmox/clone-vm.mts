@@ -9,6 +9,7 @@ interface CloneOptions {
   full: 0 | 1
   /** Storage of all its disks; default: those of the source. */
   storage?: string | undefined
+  pool?: string | undefined
 }
 
 /** POST .../clone, on the same node. @returns The UPID. */

@@ -37,6 +37,16 @@ export function macOf(config: VmConfig): string | undefined {
 
 const DRIVE_SLOT = /^(scsi|virtio|sata|ide|efidisk|tpmstate)\d+$/
 
+/** Bridges of the cards, with their VLANs. */
+export function networksOf(config: VmConfig): { bridge: string; vlanTag: number | undefined }[] {
+  const cards = Object.entries(config).filter(([slot]) => /^net\d+$/.test(slot))
+  return cards.flatMap(([, card]) => {
+    const [, bridge] = /(?:^|,)bridge=([^,]+)/.exec(String(card)) ?? []
+    const [, tag] = /(?:^|,)tag=(\d+)/.exec(String(card)) ?? []
+    return bridge === undefined ? [] : [{ bridge, vlanTag: tag === undefined ? undefined : Number(tag) }]
+  })
+}
+
 /** Storages of the disks, without CDs and without the cloud-init drive, which is a CD for Proxmox. */
 export function storagesOfDisks(config: VmConfig): string[] {
   return Object.entries(config)

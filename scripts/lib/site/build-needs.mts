@@ -1,12 +1,19 @@
 import type { Config } from '../config/load.mts'
 import type { BuildTarget } from '../packer/build-target.mts'
 import type { Acceptance } from '../packer/family.mts'
-import { acceptanceNeeds, cloneBuildNeeds, isoBuildNeeds, type Need } from '../permissions/needs.mts'
+import {
+  acceptanceNeeds,
+  type CardPlace,
+  cloneBuildNeeds,
+  isoBuildNeeds,
+  type Need,
+} from '../permissions/needs.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
-import { storagesOfDisks } from '../proxmox/vm-devices.mts'
+import { networksOf, storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { zoneOfBridge } from './zone-of-bridge.mts'
 
 /** Finds the base VM of a build, among the VMs that the identity can see. @param node Default: any node. */
 export async function findBase(
@@ -35,9 +42,23 @@ export async function needsOfBuild(
 ): Promise<Need[]> {
   const config: VmConfig = base === undefined ? {} : await getVmConfig(client, base)
   const diskStorages = [...new Set([...target.diskStorages, ...storagesOfDisks(config)])]
-  const made = { ...place, vmid: undefined, diskStorages, bridge: target.bridge, pool: target.pool }
+  const { bridge, vlanTag, pool } = target
+  const zone = await zoneOfBridge(client, bridge)
+  const made = { ...place, vmid: undefined, diskStorages, bridge, vlanTag, zone, pool }
   if (target.medium !== undefined) return isoBuildNeeds(made, target.medium.storage, target.usesAgent)
-  return cloneBuildNeeds(made, base?.vmid, target.usesAgent)
+  const cards = networksOf(config).map(async card => ({
+    ...card,
+    zone: await zoneOfBridge(client, card.bridge),
+  }))
+  return cloneBuildNeeds(made, base?.vmid, target.usesAgent, await Promise.all(cards))
+}
+
+/** Network and pool of the VM template that a build makes. */
+export async function cardAndPoolOf(
+  client: ProxmoxClient,
+  { bridge, vlanTag, pool }: BuildTarget,
+): Promise<{ card: CardPlace; pool: string | undefined }> {
+  return { card: { bridge, vlanTag, zone: await zoneOfBridge(client, bridge) }, pool }
 }
 
 /** A VM template that the acceptance test clones. */
@@ -48,14 +69,19 @@ interface TestedPlace {
   storage: string
   /** VMID of the VM template; undefined before it is built. */
   vmid: number | undefined
+  /** Network of the VM template, which its clones have. Default: the configured bridge. */
+  card?: CardPlace | undefined
+  /** Pool of the family, which the clones are made in. */
+  pool?: string | undefined
 }
 
 /** Lists the needs of the acceptance test of a VM template. */
 export function needsOfAcceptance(
   config: Config,
   { acceptance }: { acceptance: Acceptance },
-  { pveMajor, node, storage, vmid }: TestedPlace,
+  { pveMajor, node, storage, vmid, pool, card }: TestedPlace,
 ): Need[] {
-  const clones = { pveMajor, node, vmid: undefined, diskStorages: [storage], bridge: config.bridge }
+  const network = card ?? { bridge: config.bridge }
+  const clones = { pveMajor, node, vmid: undefined, diskStorages: [storage], pool, ...network }
   return acceptanceNeeds(clones, vmid, acceptance, config.imageStorage)
 }

@@ -7,8 +7,9 @@ import type { Need } from '../permissions/needs.mts'
 import type { PermissionVerdict } from '../permissions/verdict.mts'
 import { needsOfBaseImport, needsOfVms } from '../permissions/work-needs.mts'
 import type { Tool } from '../tools/tool.mts'
-import { findBase, needsOfAcceptance, needsOfBuild } from './build-needs.mts'
+import { cardAndPoolOf, findBase, needsOfAcceptance, needsOfBuild } from './build-needs.mts'
 import type { Connection, Login } from './connect.mts'
+import { zoneOfBridge } from './zone-of-bridge.mts'
 
 /** One kind of work, such as `build debian`, and the privileges found for it. */
 export interface WorkVerdict {
@@ -29,7 +30,8 @@ export async function checkBuild(connection: Connection, template: Template): Pr
   const target = buildTarget(template, {}, environment)
   const base = await findBase(client, target.baseName, credentials.node)
   const place = { node: credentials.node, pveMajor: version.major }
-  const tested = { ...place, storage: credentials.storagePool, vmid: undefined }
+  const made = await cardAndPoolOf(client, target)
+  const tested = { ...place, ...made, storage: credentials.storagePool, vmid: undefined }
   const needs = [
     ...(await needsOfBuild(client, target, place, base)),
     ...needsOfAcceptance(config, family, tested),
@@ -39,16 +41,19 @@ export async function checkBuild(connection: Connection, template: Template): Pr
 
 /** Checks what `base import` needs. */
 export async function checkBaseImport(connection: Connection): Promise<WorkVerdict> {
-  const { config, credentials, version } = connection
-  const needs = needsOfBaseImport(config, { ...credentials, pveMajor: version.major })
+  const { client, config, credentials, version } = connection
+  const zone = await zoneOfBridge(client, config.bridge)
+  const needs = needsOfBaseImport(config, { ...credentials, pveMajor: version.major, zone })
   return verdictOf(connection, 'base import', needs)
 }
 
 /** Checks what `vm create`, `apply`, `gc` and `vm destroy` need. */
 export async function checkVms(connection: Connection): Promise<WorkVerdict> {
-  const { site, config, credentials, version } = connection
+  const { site, client, config, credentials, version } = connection
   const [pools, defaults] = await Promise.all([site.pools(), site.vmDefaults()])
-  const needs = needsOfVms(config, pools, defaults, { ...credentials, pveMajor: version.major })
+  const bridge = pools.pools[pools.defaultPool]?.bridge ?? config.bridge
+  const zone = await zoneOfBridge(client, bridge)
+  const needs = needsOfVms(config, pools, defaults, { ...credentials, pveMajor: version.major, zone })
   return verdictOf(connection, 'vm create', needs)
 }
 

@@ -65,8 +65,14 @@ describe('a build of a VM template by clone', () => {
     [
       'a pool is as good a place',
       { pool: 'web' },
-      '/vms VM.Allocate | /pool/web VM.Allocate',
+      '/pool/web VM.Allocate | /vms VM.Allocate',
       '/vms VM.Allocate',
+    ],
+    [
+      'a vnet of an SDN zone, with its VLAN',
+      { bridge: 'blue', zone: 'dc1', vlanTag: 20 },
+      '/sdn/zones/dc1/blue/20 SDN.Use',
+      '/sdn/zones/localnetwork/vmbr0 SDN.Use',
     ],
     [
       'a second storage',
@@ -78,6 +84,33 @@ describe('a build of a VM template by clone', () => {
     const needs = told(cloneBuildNeeds({ ...place, ...changes }, 9900, true))
     expect(needs).toContain(present)
     expect(needs).not.toContain(absent)
+  })
+
+  test('with a pool, everything on the new VM can come from the pool', () => {
+    const needs = cloneBuildNeeds({ ...place, pool: 'web' }, 9900, true)
+    const onVm = needs.filter(({ alternatives }) => alternatives.flat().some(({ path }) => path === '/vms'))
+    expect(onVm.length).toBe(12)
+    expect(onVm.filter(({ alternatives }) => alternatives[0]![0]!.path !== '/pool/web')).toEqual([])
+    const acceptance = acceptanceNeeds(
+      { ...place, pool: 'web' },
+      undefined,
+      { login: 'ssh', agent: true },
+      'local',
+    )
+    const [first] = acceptance.map(({ alternatives }) => alternatives)
+    expect(first).toEqual([
+      [{ path: '/pool/web', privilege: 'VM.Audit' }],
+      [{ path: '/vms', privilege: 'VM.Audit' }],
+    ])
+  })
+
+  test('the cards of the base VM count too: Proxmox checks them for the clone', () => {
+    const cards = [{ bridge: 'vmbr0', vlanTag: 20 }, { bridge: 'vmbr1' }]
+    const needs = told(cloneBuildNeeds({ ...place, vlanTag: 20 }, 9900, true, cards))
+    expect(needs.filter(need => need.includes('SDN.Use'))).toEqual([
+      '/sdn/zones/localnetwork/vmbr1 SDN.Use',
+      '/sdn/zones/localnetwork/vmbr0/20 SDN.Use',
+    ])
   })
 
   test('a storage named twice is asked about once', () => {

@@ -15,6 +15,7 @@ import { requireBridge } from '../../site/require-bridge.mts'
 import { requireNode } from '../../site/require-node.mts'
 import { requireStorages } from '../../site/require-storages.mts'
 import { openSite } from '../../site/site.mts'
+import { zoneOfBridge } from '../../site/zone-of-bridge.mts'
 import { baseName, imageOfBase } from './description.mts'
 import { type PlannedImage, planImage, transferImage } from './image.mts'
 import { makeBase } from './vm.mts'
@@ -57,7 +58,8 @@ export async function importBase(named: string, dryRun: boolean, signal: AbortSi
 async function requireMayImport(connection: Connection, image: string): Promise<void> {
   const { config, client, credentials, version } = connection
   await requireNode(client, credentials.node, 'proxmox_node in the credentials')
-  const needs = needsOfBaseImport(config, { ...credentials, pveMajor: version.major })
+  const zone = await zoneOfBridge(client, config.bridge)
+  const needs = needsOfBaseImport(config, { ...credentials, pveMajor: version.major, zone })
   requireGranted(await checkPermissions(client, version.major, needs), `base import ${image}`)
 }
 

@@ -9,6 +9,7 @@ import { storagesOfDrives } from '../../proxmox/vm-devices.mts'
 import type { ClonedDesign, VmDesign } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
+import { zoneOfBridge } from '../../site/zone-of-bridge.mts'
 import { requireWebPackage } from './access.mts'
 import type { WantedVm } from './design.mts'
 
@@ -27,6 +28,7 @@ export async function requirePrivileges(
     diskStorages: [storage],
     bridge,
     vlanTag: vlan ?? undefined,
+    zone: await zoneOfBridge(client, bridge),
   }
   const needs = vmNeeds(place, template.vmid, { kind: cloudInit.delivery, storage: cloudInit.storage })
   requireGranted(await checkPermissions(client, version.major, needs), work)
