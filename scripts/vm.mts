@@ -1,6 +1,7 @@
 import { printAnswer } from './lib/run/answer.mts'
 import type { OptionSpec } from './lib/run/command-spec.mts'
 import { runMain } from './lib/run/main.mts'
+import { allowOption } from './lib/vm/allow.mts'
 import { createFlags } from './lib/vm/flags.mts'
 
 const flags = createFlags()
@@ -68,15 +69,22 @@ await runMain({
       positionals: 1,
     },
     rebuild: {
-      usage: 'NAME [--yes] [--no-login]',
+      usage: 'NAME [--yes] [--allow COST]... [--no-login]',
       summary: 'Makes a VM anew from the current version of its template; its disk is lost.',
-      options: { yes, 'no-login': flags['no-login']! },
+      options: {
+        yes,
+        'no-login': flags['no-login']!,
+        allow: allowOption('agree to lose devices (remove) or disks (data-loss) of others', [
+          'remove',
+          'data-loss',
+        ]),
+      },
       positionals: 1,
     },
     destroy: {
-      usage: 'NAME [--yes]',
+      usage: 'NAME [--yes] [--allow data-loss]',
       summary: 'Destroys a VM; its name, VMID and address are free again.',
-      options: { yes },
+      options: { yes, allow: allowOption('agree to lose disks and snapshots of others', ['data-loss']) },
       positionals: 1,
     },
     adopt: {

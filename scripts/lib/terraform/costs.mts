@@ -34,7 +34,7 @@ export function changesText(changes: readonly Change[]): string {
 }
 
 /** Lists the costs of changes, each once. */
-export function costsOf(changes: readonly Change[]): Cost[] {
+export function costsOf(changes: readonly Pick<Change, 'cost'>[]): Cost[] {
   return COSTS.filter(cost => changes.some(change => change.cost === cost))
 }
 

@@ -3,8 +3,8 @@ import { type Arguments, usageError } from '../run/command-line.mts'
 import type { OptionSpec } from '../run/command-spec.mts'
 import { COSTS, type Cost } from '../terraform/costs.mts'
 
-export function allowOption(help: string): OptionSpec {
-  return { type: 'string', multiple: true, value: 'COST', choices: COSTS, help }
+export function allowOption(help: string, choices: readonly Cost[] = COSTS): OptionSpec {
+  return { type: 'string', multiple: true, value: 'COST', choices, help }
 }
 
 /**

@@ -2,6 +2,7 @@ import type { OpenIssuer } from '../credential/issuer.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { lockLost } from '../run/lock.mts'
 import type { Connection } from '../site/connect.mts'
+import type { Cost } from '../terraform/costs.mts'
 import { fenced, type Lockable } from './fence.mts'
 
 /** Registry, login, chain and signal for work on VMs. */
@@ -13,6 +14,8 @@ export interface VmContext {
   /** Opened only for VMs that have a token, or are to get one. */
   issuer: OpenIssuer
   signal: AbortSignal
+  /** Costs that a person agreed to; left out: none. */
+  allowed?: ReadonlySet<Cost>
 }
 
 /**

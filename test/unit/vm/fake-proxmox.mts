@@ -8,6 +8,8 @@ export interface FakeVm {
   node: string
   status: 'running' | 'stopped'
   config: Record<string, string | number>
+  /** Names of its snapshots. */
+  snapshots?: string[]
   /** The API token lacks VM.Audit on it. */
   hidden?: boolean
 }
@@ -72,6 +74,7 @@ function answer(
   if (method === 'DELETE') vms.delete(Number(id))
   if (method === 'PUT') Object.assign(vm.config, parameters)
   if (rest === 'status/shutdown' || rest === 'status/stop') vm.status = 'stopped'
+  if (rest === 'snapshot') return [...(vm.snapshots ?? []), 'current'].map(name => ({ name }))
   if (rest === 'status/current') return { status: vm.status, name: vm.config['name'] }
   if (method === 'GET') return vm.config
   return method === 'PUT' ? null : `UPID:${node}:0:0:0:work:${id}:proxmint@pve:`

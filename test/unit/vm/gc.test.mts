@@ -56,7 +56,8 @@ beforeEach(async () => {
 afterEach(() => store.close())
 
 function vm(name: string, status: FakeVm['status'] = 'stopped', changes: Partial<FakeVm> = {}): FakeVm {
-  const config = { name, description: descriptionOf(entry(name)), tags: 'proxmint-test;web' }
+  const [description, scsi0] = [descriptionOf(entry(name)), 'tank:vm-disk-0,size=10G']
+  const config = { name, description, tags: 'proxmint-test;web', scsi0 }
   return { node: 'pve', status, config, ...changes }
 }
 
@@ -112,12 +113,56 @@ describe('a VM is looked at once', () => {
 
   test('to destroy it; then Proxmox is asked whether its number is free', async () => {
     await destroyVm('older', context)
-    expect(asked()).toEqual([...look(101), 'GET /cluster/nextid'])
+    expect(asked()).toEqual([...look(101), 'GET /nodes/pve/qemu/101/snapshot', 'GET /cluster/nextid'])
   })
 
   test('to destroy it before it is rebuilt', async () => {
     await removeReplaced((await store.find('older'))!, context)
-    expect(asked()).toEqual([...look(101), 'GET /cluster/nextid'])
+    expect(asked()).toEqual([...look(101), 'GET /nodes/pve/qemu/101/snapshot', 'GET /cluster/nextid'])
+  })
+})
+
+describe('what somebody added to a VM', () => {
+  const scsi1 = 'tank:vm-101-disk-1,size=4G'
+
+  test.each([
+    ['a disk', { config: { scsi1 } }, `disk scsi1 (${scsi1})`],
+    ['a detached disk', { config: { unused0: 'tank:vm-101-disk-2' } }, 'disk unused0 (tank:vm-101-disk-2)'],
+    ['a snapshot', { snapshots: ['before-upgrade'] }, 'snapshot before-upgrade'],
+  ])(
+    '%s is never deleted by gc, and the rest is done',
+    async (_, { config, ...more }: Partial<FakeVm>, name) => {
+      const older = proxmox.vms.get(101)!
+      proxmox.vms.set(101, { ...older, ...more, config: { ...older.config, ...config } })
+      const outcomes = await gc(true)
+      expect(results(outcomes)).toEqual({ old: 'suspend: done', older: 'destroy: failed' })
+      expect(outcomes[1]!.error).toBe(`older is left as it is: somebody added ${name} in Proxmox`)
+      expect(gcExitCode(outcomes, context.signal)).toBe(7)
+      expect(proxmox.changes.filter(change => change.includes('/101'))).toEqual([])
+      expect(await store.find('older')).toMatchObject({ phase: 'suspended' })
+    },
+  )
+
+  test('is deleted by `destroy` only with its word; a card costs none there', async () => {
+    Object.assign(proxmox.vms.get(101)!.config, { scsi1, net1: 'virtio,bridge=vmbr1' })
+    const refused = await failureOf(() => destroyVm('older', context))
+    expect(refused).toMatchObject({
+      message: expect.stringContaining(`somebody added disk scsi1 (${scsi1}) in Proxmox`),
+      hint: expect.stringContaining('zx scripts/vm.mts destroy older --allow data-loss'),
+      exitCode: 3,
+    })
+    expect(proxmox.vms.has(101)).toBe(true)
+    await destroyVm('older', { ...context, allowed: new Set(['data-loss'] as const) })
+    expect(proxmox.vms.has(101)).toBe(false)
+  })
+
+  test('keeps it from being rebuilt, a card too', async () => {
+    Object.assign(proxmox.vms.get(101)!.config, { net1: 'virtio,bridge=vmbr1' })
+    const older = (await store.find('older'))!
+    const refused = await failureOf(() => removeReplaced(older, context))
+    expect(refused.message).toContain('somebody added device net1 (virtio,bridge=vmbr1) in Proxmox')
+    expect(refused.hint).toContain('vm.mts rebuild older --allow remove')
+    expect(proxmox.vms.has(101)).toBe(true)
   })
 })
 

@@ -48,6 +48,15 @@ test('a second card and a second disk of the VM template are ours, if they were 
   expect(later.foreignDisks).toEqual([])
 })
 
+test('the disk that an imported VM boots from is ours, whatever its slot', () => {
+  const imported = {
+    boot: 'order=virtio0;net0',
+    virtio0: 'tank:vm-1-disk-0,size=8G',
+    virtio1: 'tank:vm-1-disk-1,size=1G',
+  }
+  expect(slots(partsOf(imported, undefined).foreignDisks)).toEqual(['virtio1'])
+})
+
 test('the seed is ours in whatever drive, and so is a cloud-init drive that was moved', () => {
   const { ours, foreignDevices } = partsOf(
     {

@@ -90,7 +90,7 @@ async function withNetworkToMake(reserved: Entry, { store, connection }: VmConte
  * @throws ProxmintError, also where the changes cost what nobody agreed to.
  */
 export async function applyVm(name: string, options: ApplyOptions, unlocked: VmContext): Promise<Applied> {
-  return withVmLock(unlocked, name, 'apply', async context => {
+  return withVmLock({ ...unlocked, allowed: options.allowed }, name, 'apply', async context => {
     const entry = await requireEntry(context.store, name)
     if (!options.planOnly && isUnfinished(entry)) return finishVm(name, context, resumable)
     await checkPlace(entry, context.connection.site)

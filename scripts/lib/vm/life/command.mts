@@ -13,9 +13,14 @@ import { counted } from '../../run/counted.mts'
 import { exitCodes, interrupted, ProxmintError } from '../../run/errors.mts'
 import { printableLine } from '../../run/printable.mts'
 import { withRow } from '../../run/progress.mts'
+import type { Connection } from '../../site/connect.mts'
 import { withRegistry } from '../../site/open-registry.mts'
 import { openSite, type Site } from '../../site/site.mts'
+import { agreedTo } from '../allow.mts'
+import type { VmContext } from '../context.mts'
 import { formatVm, formatVms } from '../look/list.mts'
+import { lookAtVm } from '../look/locate.mts'
+import { describeLosses } from '../look/losses.mts'
 import { formatOutdated, outdatedIn } from '../look/outdated.mts'
 import { warnIfEmpty, warnOfUnknown } from '../look/unknown.mts'
 import { factsOf, viewsOf } from '../look/views.mts'
@@ -122,9 +127,10 @@ const onVms: Record<string, Verb> = {
     const vm = wordAfterVerb({ name }, args, 'a name')
     const entry = await requireEntry(store, vm)
     const version = versionFor(entry, await site.families())
-    if (version !== undefined) await confirm(entry, 'rebuild', args, signal)
-    const noLogin = args.flag('no-login')
-    const rebuilt = await rebuildVm(vm, { noLogin }, await openContext(store, site, signal))
+    if (version !== undefined) requireSomebodyToAsk(vm, 'rebuild', args)
+    const context = { ...(await openContext(store, site, signal)), allowed: agreedTo(name, args) }
+    if (version !== undefined) await confirm(entry, 'rebuild', args, context)
+    const rebuilt = await rebuildVm(vm, { noLogin: args.flag('no-login') }, context)
     const { template } = rebuilt.entry
     const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
     const text = `${vm} ${did} from ${template!.version}, the current version`
@@ -132,8 +138,11 @@ const onVms: Record<string, Verb> = {
   },
   async destroy({ store, site, signal }, args) {
     const vm = wordAfterVerb({ name }, args, 'a name')
-    await confirm(await requireLiving(store, vm), 'destroy', args, signal)
-    const entry = await destroyVm(vm, await openContext(store, site, signal))
+    const found = await requireLiving(store, vm)
+    requireSomebodyToAsk(vm, 'destroy', args)
+    const context = { ...(await openContext(store, site, signal)), allowed: agreedTo(name, args) }
+    await confirm(found, 'destroy', args, context)
+    const entry = await destroyVm(vm, context)
     return { document: entry, text: destroyedText(entry) }
   },
 }
@@ -209,21 +218,31 @@ function matching(args: Arguments): (entry: Entry) => boolean {
 
 /** A person types the name; a script says --yes. */
 async function confirm(
-  { name: vm, vmid }: Entry,
+  entry: Entry,
   verb: 'rebuild' | 'destroy',
   args: Arguments,
-  signal: AbortSignal,
+  { connection, signal }: VmContext,
 ): Promise<void> {
   if (args.flag('yes')) return
-  if (!process.stdin.isTTY) throw nobodyToAsk(vm, verb)
-  const question = `VM ${vmid} and its disk will be gone. Type its name to ${verb} it: `
+  const { name: vm, vmid } = entry
+  const lines = (await lossLines(connection, entry)).map(line => `  ${line}\n`)
+  const question = `VM ${vmid} will be gone, with all that is on it.\n${lines.join('')}Type its name to ${verb} it: `
   const answer = await ask(question, signal)
   if (answer === undefined) throw interrupted(`${verb} ${vm}; nothing was touched`)
   if (answer.trim() !== vm) throw new ProxmintError(`${vm} is kept: "${answer}" is not its name`)
 }
 
-function nobodyToAsk(vm: string, verb: string): ProxmintError {
-  return new ProxmintError(`${verb} ${vm} needs --yes where nobody can be asked`, {
+/** What goes with the VM; nothing if there is none, or if it is another VM. */
+async function lossLines(connection: Connection, entry: Entry): Promise<string[]> {
+  const { vm, config, differences } = await lookAtVm(connection, entry)
+  if (vm === undefined || config === undefined || differences.length > 0) return []
+  return describeLosses(connection.client, entry, { vm, config })
+}
+
+/** @throws ProxmintError (usage) without --yes if nobody can answer. */
+function requireSomebodyToAsk(vm: string, verb: string, args: Arguments): void {
+  if (args.flag('yes') || process.stdin.isTTY) return
+  throw new ProxmintError(`${verb} ${vm} needs --yes where nobody can be asked`, {
     hint: `zx scripts/vm.mts ${verb} ${vm} --yes`,
     exitCode: exitCodes.usage,
   })

@@ -10,10 +10,11 @@ import { ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import { type Connection, cleaningOf } from '../../site/connect.mts'
 import { removeVolume } from '../../site/remove-leftovers.mts'
-import { NOTHING_AGREED } from '../../terraform/costs.mts'
+import { type Cost, NOTHING_AGREED } from '../../terraform/costs.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNoBarrier } from '../look/barriers.mts'
-import { type LocatedVm, locateVm, lookAtVm, requireOwnVm } from '../look/locate.mts'
+import { type LocatedVm, locateVm, lookAtVm, requireOwnVm, type VmSight } from '../look/locate.mts'
+import { requireNoLoss } from '../look/losses.mts'
 import { withoutState } from '../stack/broken-state.mts'
 import { userDataFile, writeFolderToDestroy } from '../stack/folder.mts'
 import { entryOfFolder, removeVmFolder } from '../stack/remove-folder.mts'
@@ -54,10 +55,8 @@ async function giveUp(connection: Connection, entry: Entry, signal: AbortSignal)
 /**
  * Destroys a VM whose lock the caller holds. Its folder goes first: once the entry is gone, nobody would look for it.
  */
-export async function removeVm(
-  { store, connection, issuer, signal }: VmContext,
-  entry: Entry,
-): Promise<Entry> {
+export async function removeVm(context: VmContext, entry: Entry): Promise<Entry> {
+  const { store, connection, issuer, signal } = context
   const { name } = entry
   const isOther = await notingFailure(store, entry, 'destroy', async () => {
     const sight = await lookAtVm(connection, entry)
@@ -66,6 +65,7 @@ export async function removeVm(
     if (isOther) await giveUp(connection, entry, signal)
     else {
       requireOwnVm(entry, sight)
+      await requireAgreed('destroy', entry, sight, context)
       await removeFromProxmox(connection, entry, sight.vm, signal)
     }
     checkpoint('vm-destroyed')
@@ -86,13 +86,30 @@ export async function removeVm(
  * that was just reserved only after Proxmox has confirmed that the VM is gone. Until then nobody could tell an old VM
  * from a new one: both have its name, its VMID and its id in their notes.
  */
-export async function removeReplaced(entry: Entry, { store, connection, signal }: VmContext): Promise<Entry> {
-  await notingFailure(store, entry, 'rebuild', async () =>
-    removeFromProxmox(connection, entry, await locateVm(connection, entry), signal),
-  )
+export async function removeReplaced(entry: Entry, context: VmContext): Promise<Entry> {
+  const { store, connection, signal } = context
+  await notingFailure(store, entry, 'rebuild', async () => {
+    const sight = await lookAtVm(connection, entry)
+    requireOwnVm(entry, sight)
+    await requireAgreed('rebuild', entry, sight, context)
+    await removeFromProxmox(connection, entry, sight.vm, signal)
+  })
   const after = await store.change(entry, one => cleared(one, new Date()))
   checkpoint('vm-rebuild-cleared')
   return after
+}
+
+/** @throws ProxmintError (invalid) if something of a person's would go with the VM and nobody agreed to that. */
+async function requireAgreed(
+  verb: 'destroy' | 'rebuild',
+  entry: Entry,
+  { vm, config }: VmSight,
+  { connection, allowed = new Set() }: VmContext,
+): Promise<void> {
+  if (vm === undefined || config === undefined) return
+  const agreement = { allowed, again: `zx scripts/vm.mts ${verb} ${entry.name}` }
+  const costs: Cost[] = verb === 'rebuild' ? ['remove', 'data-loss'] : ['data-loss']
+  await requireNoLoss(connection.client, entry, { vm, config }, agreement, costs)
 }
 
 /**

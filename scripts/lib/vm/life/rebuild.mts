@@ -8,11 +8,13 @@ import type { Families, TemplateVersion } from '../../templates/version.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNoBarrier } from '../look/barriers.mts'
 import { followVm, recordNode } from '../look/locate.mts'
+import { requireNoLoss } from '../look/losses.mts'
 import { requireWebPackage } from '../plan/access.mts'
 import { copyFor, currentVersion } from '../plan/design.mts'
 import { keysOfToday, requireLogin, sayOwnKey, withSshKeys } from '../plan/logins.mts'
 import { diskOfTemplate, requireClonable, requirePrivileges } from '../plan/requirements.mts'
 import { requireDesign } from '../stack/folder.mts'
+import { recordSize } from '../stack/record-size.mts'
 import { type Applied, finishVm } from './apply.mts'
 import { resumable } from './failure.mts'
 
@@ -53,8 +55,13 @@ async function decide(
 ): Promise<void> {
   const { store, connection } = context
   const { name } = found
-  const { vm, entry } = await followVm(connection, found)
+  const { vm, config, entry: located } = await followVm(connection, found)
   requireNoBarrier(name, vm)
+  if (vm !== undefined && config !== undefined) {
+    const agreement = { allowed: context.allowed ?? new Set(), again: `zx scripts/vm.mts rebuild ${name}` }
+    await requireNoLoss(connection.client, found, { vm, config }, agreement, ['remove', 'data-loss'])
+  }
+  const entry = config === undefined ? located : await recordSize(located, config, store)
   const template = copyFor(version, entry.node!)
   const before = requireDesign(entry)
   const cpuType = before.cpuType ?? (await connection.site.vmDefaults()).cpuType

@@ -22,7 +22,7 @@ export interface LocatedVm {
 }
 
 /** The VM that Proxmox has under the VMID of an entry, and how it differs from the entry. */
-interface VmSight {
+export interface VmSight {
   /** Undefined if Proxmox confirms that nobody has the VMID, or that a container has it. */
   vm: LocatedVm | undefined
   /** Why it is not the VM of the entry, a phrase each; empty where it is. */

@@ -1,6 +1,6 @@
 /** Tells what of a VM proxmint made, and what somebody else added in Proxmox. Pure: it reads a config. */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
-import { cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
+import { bootDiskOf, cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
 
 /** A device or a disk of a VM: its slot, and its text in the config. */
 export interface Part {
@@ -36,7 +36,7 @@ export function partsOf(config: VmConfig, made: readonly string[] | undefined): 
   const isOurs = ({ slot, value }: Part): boolean =>
     slot === cloudInitSlotOf(config) ||
     isSeed(value) ||
-    (made === undefined ? ALWAYS_OURS.test(slot) : made.includes(slot))
+    (made === undefined ? ALWAYS_OURS.test(slot) || slot === bootDiskOf(config) : made.includes(slot))
   const foreign = parts.filter(part => !isOurs(part))
   return {
     ours: parts.filter(isOurs),
@@ -54,7 +54,8 @@ export function slotsOf(config: VmConfig): string[] {
     .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
 }
 
-function isDisk({ slot, value }: Part): boolean {
+/** Checks whether a part holds data; a CD-ROM and a cloud-init drive do not. */
+export function isDisk({ slot, value }: Part): boolean {
   return DISK.test(slot) && !value.includes('media=cdrom')
 }
 

@@ -13,12 +13,11 @@ import {
   type Cost,
   changesText,
   costsOf,
-  requireAllowed,
 } from '../../terraform/costs.mts'
 import type { VmContext } from '../context.mts'
 import { requireNoBarrier, requireNoLock } from '../look/barriers.mts'
 import { followVm, type LocatedVm, locateVm, recordNode, requireMade } from '../look/locate.mts'
-import { lossesOf } from '../look/losses.mts'
+import { requireNoLoss } from '../look/losses.mts'
 import { executeArrangement, planArrangement } from './arrange.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
 import { asItIs, asOthersLeftIt, asTemplateHas } from './keep.mts'
@@ -124,7 +123,7 @@ async function run(
   const agreement = agreementFor(entry, goal)
   const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement)
   if (planned.replaces && !isNew && present !== undefined)
-    await requireLosses(entry, present, agreement, connection)
+    await requireNoLoss(connection.client, entry, present, agreement, ['remove', 'data-loss'])
   const arrangement = present === undefined || goal.asItIs ? undefined : arrangementOf(entry, present)
   const changes = [...planned.changes, ...(arrangement?.changes ?? [])]
   const changed = planned.isNeeded || changes.length > 0
@@ -181,16 +180,6 @@ function planText(beside: Change[], plan: string, costs: Cost[]): string {
     plan,
   ].filter(Boolean)
   return lines.length === 0 ? 'nothing differs' : lines.join('\n')
-}
-
-/** A replacement deletes what somebody added, too. */
-async function requireLosses(
-  { name, design }: Entry,
-  { vm, config }: Found,
-  agreement: Agreement,
-  { client }: Connection,
-): Promise<void> {
-  requireAllowed(name, await lossesOf(client, vm, config, design?.made), agreement)
 }
 
 /** Removes a VM that a run left which died between the clone and the state, and writes the folder for a new one. */
