@@ -150,6 +150,12 @@ describe.sequential('a difference in what proxmint manages', () => {
       { what: 'memory', proxmox: '4096', registry: '2048' },
       { what: 'cores', proxmox: '4', registry: '2' },
     ])
+    const found = await vms.run('reconcile', [])
+    expect(found.code).toBe(1)
+    for (const what of ['memory: Proxmox 4096, registry 2048', 'cores: Proxmox 4, registry 2']) {
+      expect(found.stdout).toContain(`web-1: ${what}`)
+    }
+    expect(found.stdout).toContain('web-1: somebody added scsi1')
   })
 
   test('is not put back without a word, for one VM or for all', async () => {

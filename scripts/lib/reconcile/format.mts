@@ -11,7 +11,8 @@ export function formatReconcile(reconciliation: Reconciliation): string {
     ...(error === undefined ? [] : [wrap(`  not fixed: ${error}`, WIDTH, '    ')]),
     fixed ? '  fixed' : wrap(`  fix: ${hint}`, WIDTH, '    '),
   ])
-  return [...lines, wrap(verdict(reconciliation), WIDTH, '')].join('\n')
+  const added = reconciliation.added.map(line => wrap(line, WIDTH, '    '))
+  return [...lines, ...added, wrap(verdict(reconciliation), WIDTH, '')].join('\n')
 }
 
 function verdict({ findings, tokens }: Reconciliation): string {

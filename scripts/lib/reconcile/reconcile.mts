@@ -17,6 +17,8 @@ import { readLocalState, vmFolder } from '../vm/look/local-state.mts'
 import { revokedVersions } from '../vm/look/outdated.mts'
 import { walletTag } from '../vm/plan/design.mts'
 import { entryOfFolder, removeVmFolder } from '../vm/stack/remove-folder.mts'
+import { compareConfigs } from './configs.mts'
+import { stateFindings } from './states.mts'
 import { tokenViews } from './tokens.mts'
 
 export interface ReportedDivergence extends Divergence {
@@ -27,20 +29,25 @@ export interface ReportedDivergence extends Divergence {
 
 export interface Reconciliation {
   findings: ReportedDivergence[]
+  /** What somebody added in Proxmox, a line for each VM that has something; it stays, and is no finding. */
+  added: string[]
   /** Number of tokens of living and destroyed VMs, and of those that the chain could be asked about. */
   tokens: { held: number; asked: number }
 }
 
 /**
- * Compares registry, folders, Proxmox and chain, with one request to Proxmox for all VMs.
+ * Compares registry, folders, Proxmox and chain, with one request to Proxmox for all VMs and one for each.
  * @param fix repairs differences that have only one possible repair.
  */
 export async function reconcile(context: VmContext, fix: boolean): Promise<Reconciliation> {
   const views = await viewsOf(context)
   const isMending = () => fix && !context.signal.aborted
-  const findings = await mendAll(divergencesOf(views), isMending, ({ name, fix: how }) =>
-    mend(name, how, context),
-  )
+  const [configs, states] = await Promise.all([
+    compareConfigs(context.connection.client, views.entries, views.vms),
+    stateFindings(context.connection.site, views.entries),
+  ])
+  const all = [...divergencesOf(views), ...configs.flatMap(({ findings }) => findings), ...states]
+  const findings = await mendAll(all, isMending, ({ name, fix: how }) => mend(name, how, context))
   const tokens = await tokenViews(context, views.entries)
   const silent = tokens.silent.map(silentContract)
   const found = await mendAll(tokenDivergencesOf(tokens), isMending, divergence =>
@@ -49,6 +56,7 @@ export async function reconcile(context: VmContext, fix: boolean): Promise<Recon
   const asked = tokens.entries.filter(entry => tokens.tokens.has(tokenKey(entry))).length
   return {
     findings: [...findings, ...silent, ...found],
+    added: configs.flatMap(({ added }) => added ?? []),
     tokens: { held: tokens.entries.length, asked },
   }
 }

@@ -20,7 +20,9 @@ test.each<[string, { held: number; asked: number }, string]>([
     'registry, folders and Proxmox agree; the chain was not asked: no VM has a token',
   ],
 ])('where all agree it is said what does: %s', (_, tokens, expected) => {
-  expect(formatReconcile({ findings: [], tokens })).toBe(expected)
+  expect(formatReconcile({ added: [], findings: [], tokens })).toBe(expected)
+  const added = ['web-1: somebody added net1 (virtio); it stays']
+  expect(formatReconcile({ added, findings: [], tokens })).toBe(`${added[0]}\n${expected}`)
 })
 
 test('each finding has its fix beneath, and the end says what was compared', () => {
@@ -28,7 +30,7 @@ test('each finding has its fix beneath, and the end says what was compared', () 
     finding(),
     finding({ name: 'old', what: 'the folder vms/old belongs to no VM of the registry', fixed: true }),
   ]
-  expect(formatReconcile({ findings, tokens: { held: 2, asked: 0 } })).toBe(
+  expect(formatReconcile({ added: [], findings, tokens: { held: 2, asked: 0 } })).toBe(
     [
       'web-1: VM 150 is not in Proxmox, or cannot be seen',
       '  fix: zx scripts/vm.mts show web-1',
@@ -37,7 +39,7 @@ test('each finding has its fix beneath, and the end says what was compared', () 
       '2 findings, 1 fixed: compared registry, folders and Proxmox; the chain could not be asked',
     ].join('\n'),
   )
-  expect(formatReconcile({ findings, tokens: { held: 0, asked: 0 } })).toContain(
+  expect(formatReconcile({ added: [], findings, tokens: { held: 0, asked: 0 } })).toContain(
     '\n2 findings, 1 fixed: compared registry, folders and Proxmox; the chain was not asked: no VM has a\ntoken',
   )
 })
@@ -45,7 +47,7 @@ test('each finding has its fix beneath, and the end says what was compared', () 
 test('a fix that failed says why', () => {
   const findings = [finding({ error: 'storage is busy' })]
   expect(
-    formatReconcile({ findings, tokens: { held: 0, asked: 0 } })
+    formatReconcile({ added: [], findings, tokens: { held: 0, asked: 0 } })
       .split('\n')
       .slice(0, 3),
   ).toEqual([
@@ -68,7 +70,7 @@ test('the longest findings fit a terminal of 100 columns, with every word', () =
       hint: 'zx scripts/apply.mts web-1, or give it up: zx scripts/vm.mts destroy web-1, which nobody undoes, ever',
     }),
   ]
-  const text = formatReconcile({ findings, tokens: { held: 1, asked: 1 } })
+  const text = formatReconcile({ added: [], findings, tokens: { held: 1, asked: 1 } })
   expect(text.split('\n').filter(line => line.length > 100)).toEqual([])
   const words = (one: string) => one.split(/\s+/).filter(Boolean)
   for (const { what, hint } of findings) {
