@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest'
+import type { VmSettings } from '../../../scripts/lib/terraform/vm-configuration.mts'
+import { asItIs, asOthersLeftIt, asTemplateHas } from '../../../scripts/lib/vm/stack/keep.mts'
+
+const settings = {
+  name: 'web-1',
+  description: 'shop\nMade by proxmint. Entry 1234.',
+  cores: 2,
+  cpu_type: 'x86-64-v2-AES',
+  memory: 2048,
+  disk: 10,
+  address: '10.0.0.5/24',
+  gateway: '10.0.0.1',
+  dns: ['10.0.0.1'],
+  bridge: 'vmbr0',
+  vlan: 7,
+  tags: ['proxmint-test', 'wallet-new'],
+} as unknown as VmSettings
+const config = {
+  name: 'renamed',
+  description: 'Ask Jane.\n\nshop\nMade by proxmint. Entry 1234.\n\nRack 4\n',
+  cores: 4,
+  cpu: 'host,flags=+aes',
+  memory: '4096',
+  tags: 'proxmint-test;jane;wallet-old',
+  agent: 'enabled=0',
+  net0: 'virtio=BC:24:11:00:00:01,bridge=vmbr1,firewall=1,rate=2.5,trunks=5;6',
+  net2: 'model=e1000,macaddr=BC:24:11:00:00:02,bridge=vmbr0,link_down=1,mtu=1400,queues=4,tag=20',
+  scsi0: 'tank:vm-100-disk-0,discard=on,size=12800M',
+  ide0: 'slow:vm-100-cloudinit,media=cdrom',
+  ipconfig0: 'gw=10.0.0.254,ip=10.0.0.6/24,ip6=auto',
+  ipconfig2: 'ip=dhcp',
+  nameserver: '9.9.9.9 1.1.1.1',
+  cicustom: 'user=local:snippets/other.yaml,network=local:snippets/net.yaml',
+}
+const noAddress = { ip4: null, gw4: null, ip6: null, gw6: null }
+
+describe('what others changed', () => {
+  const kept = asOthersLeftIt(settings, config)
+
+  test('of the notes and the tags stays, beside ours; the tag of a former owner does not', () => {
+    expect(kept.description).toBe('Ask Jane.\n\nshop\nMade by proxmint. Entry 1234.\n\nRack 4')
+    expect(kept.tags).toEqual(['proxmint-test', 'wallet-new', 'jane'])
+  })
+
+  test('of the cards stays with each flag; a free number is a card that is not enabled', () => {
+    expect(kept.cards).toEqual([
+      {
+        ...{ enabled: true, bridge: 'vmbr1', vlan: null, model: 'virtio', mac: 'BC:24:11:00:00:01' },
+        ...{ firewall: true, disconnected: false, rate: 2.5, mtu: 0, queues: 0, trunks: '5;6' },
+      },
+      expect.objectContaining({ enabled: false }),
+      {
+        ...{ enabled: true, bridge: 'vmbr0', vlan: 20, model: 'e1000', mac: 'BC:24:11:00:00:02' },
+        ...{ firewall: false, disconnected: true, rate: 0, mtu: 1400, queues: 4, trunks: '' },
+      },
+    ])
+  })
+
+  test('of addresses stays, a card each', () => {
+    expect(kept.ip_configs).toEqual([
+      { ip4: '10.0.0.6/24', gw4: '10.0.0.254', ip6: 'auto', gw6: null },
+      noAddress,
+      { ...noAddress, ip4: 'dhcp' },
+    ])
+  })
+
+  test('of the disk is its size in whole GiB, and of cloud-init its storage', () => {
+    expect(kept).toMatchObject({ disk: 12, cloud_init_storage: 'slow' })
+  })
+
+  test('of what proxmint manages does not stay', () => {
+    const { name, cores, cpu_type, memory, address, gateway } = settings
+    expect(kept).toMatchObject({ name, cores, cpu_type, memory, address, gateway })
+  })
+})
+
+test('a VM as it is differs in nothing', () => {
+  expect(asItIs(settings, config)).toMatchObject({
+    name: 'renamed',
+    cores: 4,
+    cpu_type: 'host',
+    memory: 4096,
+    agent: false,
+    address: '10.0.0.6/24',
+    gateway: '10.0.0.254',
+    dns: ['9.9.9.9', '1.1.1.1'],
+    tags: ['proxmint-test', 'jane', 'wallet-old'],
+    user_data_id: 'local:snippets/other.yaml',
+  })
+})
+
+describe('the seed ISO', () => {
+  const drive = (changes: object) => asTemplateHas(settings, { scsi0: 'x', ...changes }).seed_interface
+
+  test.each([
+    [{ ide2: 'tank:vm-9000-cloudinit,media=cdrom' }, 'ide2'],
+    [{ ide0: 'tank:vm-9000-cloudinit,media=cdrom' }, 'ide0'],
+    [{ ide2: 'local:iso/x.iso,media=cdrom', sata1: 'tank:vm-9000-cloudinit,media=cdrom' }, 'sata1'],
+    [{}, 'ide2'],
+    [{ ide2: 'local:iso/x.iso,media=cdrom' }, 'ide0'],
+  ])('takes the drive of the cloud-init drive, or else a free one: %j', (changes, seedInterface) => {
+    expect(drive(changes)).toBe(seedInterface)
+  })
+
+  test.each([
+    [{ ide0: 'local:iso/proxmint-web-1-id.iso,media=cdrom', ide2: 'none,media=cdrom' }, 'ide0'],
+    [{ ide1: 'none,media=cdrom' }, 'ide1'],
+    [{ ide2: 'local:iso/debian.iso,media=cdrom' }, 'ide0'],
+  ])('stays where it is in a VM that exists: %j', (changes, seedInterface) => {
+    expect(asOthersLeftIt(settings, changes).seed_interface).toBe(seedInterface)
+  })
+})
+
+test.each([
+  ['untouched notes', 'shop\nMade by proxmint. Entry 1234.', 'shop\nMade by proxmint. Entry 1234.'],
+  [
+    'another purpose before',
+    'store\nMade by proxmint. Entry 1234.\nRack 4',
+    'shop\nMade by proxmint. Entry 1234.\nRack 4',
+  ],
+  ['a mark in a sentence of a person', 'Do not touch: Entry 1234. Jane', 'Do not touch: Entry 1234. Jane'],
+  ['Windows line ends', 'shop\r\nMade by proxmint. Entry 1234.\r\n', 'shop\nMade by proxmint. Entry 1234.'],
+])('notes: %s', (_, description, expected) => {
+  expect(asOthersLeftIt(settings, { description }).description).toBe(expected)
+})
