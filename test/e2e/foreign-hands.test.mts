@@ -188,6 +188,20 @@ describe.sequential('a difference in what proxmint manages', () => {
   })
 })
 
+test('a VM that somebody renamed gets its name and its tag back, and stays where its mark is gone', async () => {
+  const mine = await config()
+  await change({ name: 'renamed', tags: 'jane' })
+  expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'changed' }])
+  expect(await config()).toEqual({ ...mine, tags: 'jane;proxmint-test' })
+  await change({ description: 'mine now', name: 'renamed' })
+  const theirs = await config()
+  const refused = await vms.run('apply', ['web-1'])
+  expect(refused.code).toBe(1)
+  expect(refused.stderr).toContain('VM 100 is not web-1')
+  expect(await config()).toEqual(theirs)
+  await change({ description: String(mine['description']), name: 'web-1' })
+})
+
 test('a VM that Proxmox works on is left alone, in our own words', async () => {
   await rootClient(lab).request('PUT', '/nodes/pve/qemu/100/config', { lock: 'backup' })
   const refused = await vms.run('apply', ['web-1'])

@@ -52,6 +52,11 @@ export function requireOwnVm(entry: Entry, { differences }: VmSight): void {
   if (differences.length > 0) throw foreign(entry, differences)
 }
 
+/** @throws ProxmintError where the VM with the VMID of the entry lacks its mark: it is somebody else's. */
+export function requireMarked(entry: Entry, { isForeign, differences }: VmSight): void {
+  if (isForeign) throw foreign(entry, differences)
+}
+
 /**
  * Checks that the VM that was just made is the entry's: the plan was made before somebody else may have taken the VMID.
  * @throws ProxmintError if it is another VM, or not there.
@@ -67,15 +72,18 @@ export async function requireMade(connection: Connection, entry: Entry): Promise
 
 /**
  * Locates the VM of an entry on whatever node it is: a person may have migrated it, or high availability.
+ * @param check default: name, mark and tag must be the entry's. `requireMarked`: only the mark, since name and tag are put
+ *   back.
  * @returns the VM, its config, and the entry with that node.
  * @throws ProxmintError as `locateVm`.
  */
 export async function followVm(
   connection: Connection,
   entry: Entry,
+  check: (entry: Entry, sight: VmSight) => void = requireOwnVm,
 ): Promise<{ vm: LocatedVm | undefined; entry: Entry; config: VmConfig | undefined }> {
   const sight = await lookAtVm(connection, entry)
-  requireOwnVm(entry, sight)
+  check(entry, sight)
   const { vm, config } = sight
   return { vm, config, entry: vm === undefined ? entry : { ...entry, node: vm.node } }
 }

@@ -1,6 +1,7 @@
 import { type Credential, readCredential } from '../../chain/credential.mts'
 import { openChainView } from '../../credential/chain-view.mts'
 import { mintedToken } from '../../credential/vm-token.mts'
+import { listSnapshots } from '../../proxmox/list-snapshots.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import { messageOf } from '../../run/errors.mts'
@@ -20,6 +21,8 @@ interface ProxmoxView {
   drift: Difference[]
   /** Devices and disks that somebody added in Proxmox. */
   foreign: Part[]
+  /** Names of its snapshots: proxmint takes none. */
+  snapshots: string[]
   protected: boolean
   /** The lock while Proxmox works on it; null if there is none. */
   lock: string | null
@@ -48,7 +51,8 @@ async function orUnknown<T>(view: Promise<T>): Promise<T | { unknown: string }> 
 }
 
 async function proxmoxView(site: Site, entry: Entry): Promise<VmViews['proxmox']> {
-  const { vm, differences, config } = await lookAtVm(await connect('token', site), entry)
+  const connection = await connect('token', site)
+  const { vm, differences, config } = await lookAtVm(connection, entry)
   if (vm === undefined || config === undefined) return { unknown: `nobody has VMID ${entry.vmid}` }
   const isOurs = differences.length === 0
   const { foreignDevices, foreignDisks, isProtected, lock } = partsOf(config, entry.design?.made)
@@ -58,6 +62,7 @@ async function proxmoxView(site: Site, entry: Entry): Promise<VmViews['proxmox']
     differences,
     drift: isOurs ? driftOf(entry, config) : [],
     foreign: isOurs && entry.design !== null ? [...foreignDisks, ...foreignDevices] : [],
+    snapshots: isOurs ? await listSnapshots(connection.client, vm) : [],
     protected: isProtected,
     lock: lock ?? null,
   }
@@ -83,6 +88,7 @@ export function factsOf({ proxmox, state, chain }: VmViews): [string, string | u
     ['Proxmox', 'unknown' in proxmox ? proxmox.unknown : proxmoxText(proxmox)],
     ['differs', 'unknown' in proxmox ? undefined : listOf(proxmox.drift.map(differenceText))],
     ['foreign', 'unknown' in proxmox ? undefined : partNames(proxmox.foreign) || undefined],
+    ['snapshots', 'unknown' in proxmox ? undefined : proxmox.snapshots.join(', ') || undefined],
     ['state', 'unknown' in state ? state.unknown : counted(state.resources, 'resource')],
     ['chain', chain === null ? undefined : 'unknown' in chain ? chain.unknown : chainText(chain)],
   ]

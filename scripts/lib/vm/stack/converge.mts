@@ -16,7 +16,15 @@ import {
 } from '../../terraform/costs.mts'
 import type { VmContext } from '../context.mts'
 import { requireNoBarrier, requireNoLock } from '../look/barriers.mts'
-import { followVm, type LocatedVm, locateVm, recordNode, requireMade } from '../look/locate.mts'
+import {
+  followVm,
+  type LocatedVm,
+  locateVm,
+  recordNode,
+  requireMade,
+  requireMarked,
+  requireOwnVm,
+} from '../look/locate.mts'
 import { requireNoLoss } from '../look/losses.mts'
 import { executeArrangement, planArrangement } from './arrange.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
@@ -64,7 +72,7 @@ interface Found {
  */
 export async function converge(before: Entry, goal: Goal, context: VmContext): Promise<Converged> {
   const { connection, store, signal } = context
-  const { vm, config, entry: located } = await followVm(connection, before)
+  const { vm, config, entry: located } = await followVm(connection, before, checkFor(goal))
   if (vm === undefined && !mayCreate(goal)) throw missing(before)
   const found = vm === undefined || config === undefined ? undefined : { vm, config }
   requireNoLock(before.name, vm)
@@ -81,6 +89,11 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
   )
   if (!goal.planOnly) await recordNode(before, vm, store)
   return { entry, ...done }
+}
+
+/** Name and tag of a VM that ran are put back, unless all of it is to stay. */
+function checkFor({ intent, asItIs }: Goal): typeof requireOwnVm {
+  return intent === 'update' && asItIs !== true ? requireMarked : requireOwnVm
 }
 
 /** Terraform would make a VM that somebody destroyed once more, with an empty disk. */
