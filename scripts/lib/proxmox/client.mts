@@ -33,7 +33,10 @@ export interface ProxmoxClient {
   request<T>(method: Method, path: string, parameters?: Parameters): Promise<T>
   /** Sends a file with a multipart POST. */
   upload<T>(path: string, form: FileForm): Promise<T>
-  /** Clock of the server in seconds, from the header `Date`; undefined if a proxy removed the header. */
+  /**
+   * Clock of the server, from the header `Date` of an answer that is at most a minute old; it has whole seconds.
+   * @returns undefined if a proxy removed the header.
+   */
   time(): Promise<Date | undefined>
 }
 
@@ -43,6 +46,8 @@ type Body = { content: Buffer | Readable; length: number; type: string } | undef
 const DEFAULT_TIMEOUT_MS = 60_000
 /** An idle connection is closed after that, as by the global agent of Node.js. */
 const IDLE_MS = 5000
+/** For this long the clock of the server is known from an answer, and it is not asked again. */
+const FRESH_MS = 60_000
 const RETRY_DELAYS_MS = [500, 2000]
 
 /** Creates a client that sends an API token with each request. */
@@ -101,6 +106,8 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
     // Not the global one, which goes through the proxy of the environment: Packer's plugin asks Proxmox directly too.
     agent: new Agent({ keepAlive: true, timeout: IDLE_MS }),
   }
+  /** Header `Date` of the newest answer, in ms since 1970, and the time of its arrival by a clock that nobody sets. */
+  let newest: { date: number; at: number } | undefined
   const answerTo = async (method: Method, path: string, body: Body): Promise<Answer> => {
     const headers = await authenticate()
     const ask = () => exchange(endpoint, socket, method, path, headers, body)
@@ -112,6 +119,8 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
     const ofProxy = isGatewayStatus(response.status)
     if (succeeded || (response.body !== '' && !ofProxy)) requireDocument(endpoint, response)
     if (!succeeded) throw apiError({ method, path, identity, ...response })
+    const date = Date.parse(response.date ?? '')
+    newest = Number.isNaN(date) ? undefined : { date, at: performance.now() }
     return response
   }
   const call = async <T,>(method: Method, path: string, body: Body): Promise<T> =>
@@ -126,8 +135,9 @@ function client(endpoint: Endpoint, identity: string, authenticate: () => Promis
     },
     upload: (path, form) => call('POST', path, multipart(form)),
     async time() {
-      const time = new Date((await answerTo('GET', '/version', undefined)).date ?? '')
-      return Number.isNaN(time.getTime()) ? undefined : time
+      const isFresh = newest !== undefined && performance.now() - newest.at < FRESH_MS
+      if (!isFresh) await answerTo('GET', '/version', undefined)
+      return newest && new Date(newest.date + performance.now() - newest.at)
     },
   }
 }

@@ -5,17 +5,30 @@ import type { Connection } from './connect.mts'
 /** The clocks of a cluster and its clients differ by seconds; more than this is a clock that is wrong. */
 const TOLERABLE_SKEW_MS = 5 * 60_000
 
+type Asked = Pick<Connection, 'client' | 'credentials'>
+
 /**
  * Opens a clock for what depends on the expiry of VMs: Proxmox's, which goes on although this machine's is set anew.
  * @throws ProxmintError if the two clocks differ by more than 5 minutes, or Proxmox's cannot be read.
  */
-export async function requireClock(
-  connection: Pick<Connection, 'client' | 'credentials'>,
-): Promise<() => Date> {
-  const { client, credentials } = connection
+export async function requireClock(connection: Asked): Promise<() => Date> {
+  const clock = await proxmoxClock(connection)
+  if (clock === undefined) throw hidden(connection.credentials.node)
+  return clock
+}
+
+/**
+ * Opens a clock for the expiry of a new VM: Proxmox's, or this machine's if Proxmox's cannot be read.
+ * @throws ProxmintError if the two clocks differ by more than 5 minutes.
+ */
+export async function clockForNew(connection: Asked): Promise<() => Date> {
+  return (await proxmoxClock(connection)) ?? (() => new Date())
+}
+
+async function proxmoxClock({ client, credentials }: Asked): Promise<(() => Date) | undefined> {
   const skew = (await measureSkew(client)) ?? (await measureSkewOfNode(client, credentials.node))
+  if (skew === undefined) return undefined
   const ours = Date.now()
-  if (skew === undefined) throw hidden(credentials.node)
   if (Math.abs(skew) > TOLERABLE_SKEW_MS) throw differing(ours, skew)
   const since = performance.now()
   return () => new Date(ours + skew + performance.now() - since)

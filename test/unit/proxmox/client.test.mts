@@ -151,6 +151,22 @@ describe('certificates', () => {
   })
 })
 
+describe('the clock of Proxmox VE', () => {
+  test('is known from an answer, and not asked again within a minute', async () => {
+    const { client, received } = await connected(() => answer({ version: '9.1.2' }))
+    await version(client)
+    const time = await client.time()
+    expect(Math.abs(time!.getTime() - Date.now())).toBeLessThan(3000)
+    expect(received).toHaveLength(1)
+  })
+
+  test('is asked where nothing was asked yet', async () => {
+    const { client, received } = await connected(() => answer({ version: '9.1.2' }))
+    expect(Math.abs((await client.time())!.getTime() - Date.now())).toBeLessThan(3000)
+    expect(received).toHaveLength(1)
+  })
+})
+
 describe('something else than Proxmox VE answers', () => {
   const expected = (url: string, start: string) => ({
     message: `${url} did not answer as a Proxmox VE API does`,

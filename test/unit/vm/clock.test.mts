@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { apiError } from '../../../scripts/lib/proxmox/errors.mts'
 import type { Connection } from '../../../scripts/lib/site/connect.mts'
-import { requireClock } from '../../../scripts/lib/site/require-clock.mts'
+import { clockForNew, requireClock } from '../../../scripts/lib/site/require-clock.mts'
 import { failureOf } from '../failure.mts'
 
 const minute = 60_000
@@ -59,4 +59,12 @@ test('behind a proxy that hides the header, the node is asked', async () => {
     message: expect.stringContaining("Proxmox's clock cannot be read"),
     hint: expect.stringContaining('Sys.Audit on /nodes/pve'),
   })
+})
+
+test('a new VM gets its expiry by this machine only if Proxmox cannot be read', async () => {
+  const now = await clockForNew(proxmox(4 * minute))
+  expect(Math.abs(now().getTime() - Date.now() - 4 * minute)).toBeLessThan(2000)
+  const own = await clockForNew(proxmox(undefined))
+  expect(Math.abs(own().getTime() - Date.now())).toBeLessThan(2000)
+  expect(await failureOf(() => clockForNew(proxmox(6 * minute)))).toHaveProperty('facts')
 })

@@ -51,7 +51,7 @@ test('a VM is drafted once, however often its draft is taken', async () => {
   const draft = await drafts.of('web-1')
   expect(await drafts.of('web-1')).toBe(draft)
   expect(rendered).toBe(1)
-  expect(placeVm(draft, 'pve', 'tank')).toMatchObject({
+  expect(placeVm(draft, 'pve', 'tank', new Date())).toMatchObject({
     node: 'pve',
     template: { family: 'debian', version: version(9).name },
     design: { cores: 3, storage: 'tank', template: { vmid: 9009, node: 'pve' } },
@@ -80,7 +80,7 @@ test('a VM that exists is drafted only where it is gone by then', async () => {
 
 test('a VM of a template by its VMID is cloned on the node it is put on', async () => {
   const drafts = await draftVms(new Map([['web-1', wishes('--template-vmid', '9001')]]), site, store)
-  expect(placeVm(await drafts.of('web-1'), 'pve2', 'tank')).toMatchObject({
+  expect(placeVm(await drafts.of('web-1'), 'pve2', 'tank', new Date())).toMatchObject({
     template: null,
     design: { template: { vmid: 9001, node: 'pve2' } },
   })

@@ -69,16 +69,17 @@ export async function draftVm(
   }
 }
 
-/** Puts a draft on a node, with the disk on this storage. */
+/** Puts a draft on a node, with the disk on this storage. @param now begin of its time until the expiry. */
 export function placeVm(
   { source, design, expiryDays, ownKeyFile: _, ...draft }: DraftVm,
   node: string,
   storage: string,
+  now: Date,
 ): WantedVm {
   const isVersion = 'version' in source
   const { vmid, node: on } = isVersion ? copyFor(source.version, node) : { vmid: source.vmid, node }
   const template = isVersion ? { family: source.family, version: source.version.name } : null
-  const expiresAt = expiryAfter(Date.now(), expiryDays)
+  const expiresAt = expiryAfter(now.getTime(), expiryDays)
   return { ...draft, expiresAt, node, template, design: { template: { vmid, node: on }, storage, ...design } }
 }
 

@@ -77,6 +77,6 @@ export async function previewDrafts(
   const { vmidRange } = await site.pools()
   // Only Proxmox knows where most memory is free.
   const nodeOf = ({ node }: DraftVm) => (node === undefined || node === 'auto' ? place.node : node)
-  const placed = drafts.map(draft => placeVm(draft, nodeOf(draft), place.storagePool))
+  const placed = drafts.map(draft => placeVm(draft, nodeOf(draft), place.storagePool, new Date()))
   return store.preview(placed, { vmidRange, takenVmids: new Set<number>(), now: new Date() })
 }

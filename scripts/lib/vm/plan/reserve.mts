@@ -1,6 +1,7 @@
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listVms } from '../../proxmox/list-vms.mts'
 import { type Entry, neverMade, type VmDesign } from '../../registry/entry.mts'
+import { clockForNew } from '../../site/require-clock.mts'
 import { requireNode } from '../../site/require-node.mts'
 import { requireStorages, type WantedStorage } from '../../site/require-storages.mts'
 import type { VmContext } from '../context.mts'
@@ -26,7 +27,8 @@ export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<
   const { store, connection, checks, issuer } = context
   const { site, client } = checks
   const node = await nodeFor(context, draft)
-  const wanted = placeVm(draft, node, checks.credentials.storagePool)
+  const now = await clockForNew(checks)
+  const wanted = placeVm(draft, node, checks.credentials.storagePool, now())
   const { design } = wanted
   requireNodeSsh(checks, design)
   await requirePrivileges(checks, `vm create ${name}`, node, design)
@@ -40,7 +42,7 @@ export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<
   const takenVmids = new Set((await listVms(client)).map(vm => vm.vmid))
   const unknown = await unregisteredVms(context)
   for (;;) {
-    const limits = { vmidRange, takenVmids, unknown, now: new Date() }
+    const limits = { vmidRange, takenVmids, unknown, now: now() }
     const [entry] = await store.reserve([wanted], limits)
     if (await isVmidFree(connection.client, entry!.vmid)) return entry!
     // Somebody took it since the VMs were listed, or the API token may not see the VM that has it.
