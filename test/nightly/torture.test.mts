@@ -1,3 +1,3 @@
 import { testTorture } from '../unit/registry/torture.mts'
 
-testTorture({ processes: 16, operations: 200, trials: 300 })
+testTorture({ processes: 16, operations: 100, trials: 300 })

@@ -49,7 +49,7 @@ async function runWorker(
   const closed = once(child, 'close')
   const end = performance.now() + (killAfterMs ?? Number.POSITIVE_INFINITY)
   while (child.exitCode === null && performance.now() < end) {
-    await Promise.race([closed, sleep(50 + Math.random() * 400)])
+    await Promise.race([closed, sleep(20 + Math.random() * 150)])
     said.trials += await pause(child, takeLocks)
   }
   if (child.exitCode === null && child.kill('SIGKILL')) said.trials++
@@ -72,19 +72,19 @@ async function pause(child: ChildProcess, takeLocks: TakeLocks): Promise<number>
 
 /**
  * Each worker is stopped again and again, killed twice at some moment and started again under another name; the third
- * time it may finish.
+ * time it may finish. That is repeated until there were as many kills and pauses as wanted.
  */
 async function torture(
   kind: string,
   place: string,
-  { processes, operations }: Size,
+  { processes, operations, trials: least }: Size,
   takeLocks: TakeLocks,
 ): Promise<Said> {
   const said: Said = { tried: new Set(), acknowledged: new Set(), trials: 0 }
   await Promise.all(
     Array.from({ length: processes }, async (_, index) => {
-      for (const life of [1, 2, 3]) {
-        const killAfterMs = life < 3 ? 300 + Math.random() * 2000 : undefined
+      for (let life = 1; life <= 3 || said.trials < least; life++) {
+        const killAfterMs = life % 3 > 0 ? 300 + Math.random() * 2000 : undefined
         await runWorker([kind, place, `w${index}-${life}`, String(operations)], killAfterMs, said, takeLocks)
       }
     }),
