@@ -44,7 +44,7 @@ function lookWithin(limits: typeof patience, ...ways: Reading[][]) {
     return { name: `way ${index}`, read: async () => readings[Math.min(next++, readings.length - 1)]! }
   })
   const progress = { update: (detail: string) => void details.push(detail) }
-  const vm = { entry: web, account: 'admin' }
+  const vm = { entry: web, account: 'admin', ranBefore: false }
   return { details, done: lookBy(readers, vm, progress, signal, limits) }
 }
 
@@ -63,6 +63,15 @@ describe('cloud-init', () => {
       exitCode: 1,
     })
     expect(failure.hint).toContain('ssh admin@192.168.122.200 cloud-init status --long')
+  })
+
+  test('that failed in a VM that is in use is a warning', async () => {
+    const way = { name: 'x', read: async () => files(['it broke']) }
+    const vm = { entry: web, account: 'admin', ranBefore: true }
+    expect(await lookBy([way], vm, { update() {} }, signal, patience)).toEqual({
+      unseen: undefined,
+      warnings: ['it broke'],
+    })
   })
 
   test('that made no account fails the step, although it reports no error', async () => {
@@ -89,7 +98,7 @@ test('the account of another token fails the step', async () => {
   const of = (gecos: string) =>
     lookBy(
       [{ name: 'x', read: async () => passwd(gecos) }],
-      { entry: withToken, account: 'admin' },
+      { entry: withToken, account: 'admin', ranBefore: true },
       { update() {} },
       signal,
       patience,
