@@ -19,7 +19,9 @@ const key = `ssh-ed25519 ${Buffer.from('a key').toString('base64')} me@laptop`
 const design = { access: null, cloudInit: { sshAuthorizedKeys: [key] } } as unknown as VmDesign
 const web = entry('web-1', { node: 'pve', vmid: 100, address: '192.168.122.200', design })
 const { signal } = new AbortController()
-const patience = { end: 50, begin: 20, pause: 1 }
+/** For a look that ends by itself, and for one that a bound ends. */
+const patience = { end: 600_000, begin: 600_000, pause: 1 }
+const bounded = { end: 10, begin: 5, pause: 1 }
 
 const files = (errors: string[] | undefined, accounts = 'admin:x:1000:1000::/home/admin:/bin/bash\n') => ({
   files: {
@@ -32,14 +34,18 @@ const nothing: Reading = { files: { status: undefined, result: undefined, accoun
 
 /** Looks by ways that answer one reading after the other, and the last one from then on. */
 function look(...ways: Reading[][]) {
+  return lookWithin(patience, ...ways)
+}
+
+function lookWithin(limits: typeof patience, ...ways: Reading[][]) {
   const details: string[] = []
   const readers = ways.map((readings, index) => {
     let next = 0
     return { name: `way ${index}`, read: async () => readings[Math.min(next++, readings.length - 1)]! }
   })
   const progress = { update: (detail: string) => void details.push(detail) }
-  const vm = { entry: web, account: 'admin' }
-  return { details, done: lookBy(readers, vm, progress, signal, patience) }
+  const vm = { entry: web, account: 'admin', ranBefore: false }
+  return { details, done: lookBy(readers, vm, progress, signal, limits) }
 }
 
 describe('cloud-init', () => {
@@ -59,18 +65,30 @@ describe('cloud-init', () => {
     expect(failure.hint).toContain('ssh admin@192.168.122.200 cloud-init status --long')
   })
 
+  test('that failed in a VM that is in use is a warning', async () => {
+    const way = { name: 'x', read: async () => files(['it broke']) }
+    const vm = { entry: web, account: 'admin', ranBefore: true }
+    expect(await lookBy([way], vm, { update() {} }, signal, patience)).toEqual({
+      unseen: undefined,
+      warnings: ['it broke'],
+    })
+  })
+
   test('that made no account fails the step, although it reports no error', async () => {
     const failure = await failureOf(() => look([files([], 'root:x:0:0::/root:/bin/sh\n')]).done)
     expect(failure.message).toBe('cloud-init of web-1 failed: it made no account admin')
   })
 
   test('that does not end within the bound fails the step', async () => {
-    const failure = await failureOf(() => look([files(undefined)]).done)
+    const failure = await failureOf(() => lookWithin(bounded, [files(undefined)]).done)
     expect(failure.message).toMatch(/^cloud-init of web-1 still runs after /)
   })
 
   test('that is not there is no failure', async () => {
-    expect(await look([nothing]).done).toEqual({ unseen: 'there is no cloud-init in it', warnings: [] })
+    expect(await lookWithin(bounded, [nothing]).done).toEqual({
+      unseen: 'there is no cloud-init in it',
+      warnings: [],
+    })
   })
 })
 
@@ -80,7 +98,7 @@ test('the account of another token fails the step', async () => {
   const of = (gecos: string) =>
     lookBy(
       [{ name: 'x', read: async () => passwd(gecos) }],
-      { entry: withToken, account: 'admin' },
+      { entry: withToken, account: 'admin', ranBefore: true },
       { update() {} },
       signal,
       patience,
@@ -100,13 +118,13 @@ describe('one way after the other is tried', () => {
   test('what may open in a moment is tried again', async () => {
     const closed: Reading = { unseen: 'SSH: refused', later: true }
     expect(await look([closed, closed, files([])]).done).toMatchObject({ unseen: undefined })
-    expect(await look([closed]).done).toMatchObject({ unseen: 'SSH: refused' })
+    expect(await lookWithin(bounded, [closed]).done).toMatchObject({ unseen: 'SSH: refused' })
   })
 
   test('a key that the VM was to accept and refuses is a failure, but not at once', async () => {
     const refused: Reading = { refused: 'Permission denied (publickey).' }
     expect(await look([refused, files([])]).done).toMatchObject({ unseen: undefined })
-    expect((await failureOf(() => look([refused]).done)).message).toBe(
+    expect((await failureOf(() => lookWithin(bounded, [refused]).done)).message).toBe(
       'web-1 refuses the SSH key that admin was to accept',
     )
   })
@@ -133,6 +151,11 @@ describe('by the guest agent', () => {
       {
         unseen: 'guest agent: Agent error: The command guest-file-open has been disabled for this instance',
       },
+    ],
+    [
+      500,
+      "Agent error: failed to open file '/x' (mode: 'r'): Permission denied",
+      { unseen: "guest agent: Agent error: failed to open file '/x' (mode: 'r'): Permission denied" },
     ],
     [500, "Agent error: failed to open file '/x' (mode: 'r'): No such file or directory", nothing],
   ])('%s %s', async (status, reason, expected) => {

@@ -36,7 +36,7 @@ async function startVm(before: Entry, asItIs: boolean, context: VmContext): Prom
   await withProgress(`verify ${entry.name}`, async progress => {
     // A VM that is resumed was looked into at its first boot.
     if (asItIs) await verifyVm(context.connection.client, entry, context.signal)
-    else await verify(entry, context, progress)
+    else await verify(entry, false, context, progress)
   })
   checkpoint('vm-verified')
 }
@@ -47,18 +47,23 @@ export async function rebootGuest(before: Entry, context: VmContext): Promise<vo
   if (vm === undefined) return
   await withProgress(`reboot ${entry.name}`, async progress => {
     await waitForShutdown(context.connection, await rebootVm(context.connection.client, vm, SHUTDOWN_SECONDS))
-    await verify(entry, context, progress)
+    await verify(entry, true, context, progress)
   })
 }
 
 /** Compares the running VM with its entry, and finds out what cloud-init came to. */
-async function verify(entry: Entry, { connection, signal }: VmContext, progress: Progress): Promise<void> {
+async function verify(
+  entry: Entry,
+  ranBefore: boolean,
+  { connection, signal }: VmContext,
+  progress: Progress,
+): Promise<void> {
   const { client, site } = connection
   const { name, design } = entry
   await verifyVm(client, entry, signal)
   if (design === null) return
   const userData = await userDataOf(site, entry, design)
-  const { unseen, warnings } = await lookInside({ client, entry, userData }, progress, signal)
+  const { unseen, warnings } = await lookInside({ client, entry, userData, ranBefore }, progress, signal)
   if (unseen !== undefined) say(`${name}: what cloud-init came to is not known (${unseen})`)
   for (const warning of warnings) say(`warning: cloud-init of ${name}: ${warning}`)
 }

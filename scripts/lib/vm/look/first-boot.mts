@@ -31,21 +31,29 @@ interface Inside {
  * Waits for the end of cloud-init and reads what it came to: by the guest agent, or else by SSH with the keys of whoever
  * runs the command.
  * @param userData as rendered; it names the account that cloud-init makes.
+ * @param ranBefore a failure of cloud-init is a warning then: the VM is in use.
  * @throws ProxmintError with cloud-init's own reason if it failed, or if the account is not there.
  */
 export async function lookInside(
-  { client, entry, userData }: { client: ProxmoxClient; entry: Entry; userData: string },
+  { client, userData, ...vm }: { client: ProxmoxClient; entry: Entry; userData: string; ranBefore: boolean },
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Inside> {
   const { account } = await loginsOf(userData)
-  return lookBy(waysInto(client, entry, account), { entry, account }, progress, signal)
+  return lookBy(waysInto(client, vm.entry, account), { ...vm, account }, progress, signal)
 }
 
 function waysInto(client: ProxmoxClient, entry: Entry, account: string | undefined): Way[] {
   const agent = { name: 'guest agent', read: byAgent(client, entry) }
   const isOpen = account !== undefined && (entry.design?.cloudInit.sshAuthorizedKeys.length ?? 0) > 0
   return isOpen ? [agent, { name: 'SSH', read: bySsh(entry, account) }] : [agent]
+}
+
+/** A VM that is looked into, with the account that its user-data makes. */
+interface LookedAt {
+  entry: Entry
+  account: string | undefined
+  ranBefore: boolean
 }
 
 interface Way {
@@ -56,7 +64,7 @@ interface Way {
 /** Tries one way after the other. */
 export async function lookBy(
   ways: Way[],
-  vm: { entry: Entry; account: string | undefined },
+  vm: LookedAt,
   progress: Progress,
   signal: AbortSignal,
   patience = PATIENCE,
@@ -72,7 +80,7 @@ export async function lookBy(
 
 async function waitForEnd(
   read: ReadInside,
-  { entry, account }: { entry: Entry; account: string | undefined },
+  { entry, account }: LookedAt,
   { progress, signal, patience }: { progress: Progress; signal: AbortSignal; patience: Patience },
 ): Promise<{ files: OutcomeFiles } | { unseen: string }> {
   const start = Date.now()
@@ -94,13 +102,10 @@ async function waitForEnd(
 }
 
 /** @returns warnings. @throws ProxmintError for a failure. */
-function judged(
-  files: OutcomeFiles,
-  { entry, account }: { entry: Entry; account: string | undefined },
-  way: string,
-): string[] {
-  const { errors, warnings } = outcomeOf(files)
-  if (errors.length > 0) throw failedInside(entry, account, [...errors, ...warnings], way)
+function judged(files: OutcomeFiles, { entry, account, ranBefore }: LookedAt, way: string): string[] {
+  const outcome = outcomeOf(files)
+  const warnings = [...outcome.errors, ...outcome.warnings]
+  if (outcome.errors.length > 0 && !ranBefore) throw failedInside(entry, account, warnings, way)
   const { accounts } = files
   if (accounts === undefined || account === undefined) return warnings
   const gecos = gecosOf(accounts, account)
