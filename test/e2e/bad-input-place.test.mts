@@ -109,8 +109,9 @@ describe('a storage', () => {
       told(
         exitCodes.invalid,
         'error: storage tank does not allow the content import and iso',
+        '  type: zfspool',
         '  allows: images,rootdir',
-        'hint: as root on a node: pvesm set tank --content images,rootdir,import,iso',
+        'hint: a storage of type zfspool cannot hold it: name local in image_storage in config/proxmint.yaml',
       ),
     )
   })

@@ -110,7 +110,7 @@ test('many things are wrong: each is told, with its fix', async () => {
   expect(faults.filter(({ fix }) => fix === undefined)).toEqual([])
   const fixes = faults.map(({ fix }) => fix).join('\n')
   expect(fixes).toContain("pveum role modify Proxmint -append 1 -privs 'VM.Clone'")
-  expect(fixes).toContain('pvesm set tank --content images,rootdir,import,iso')
+  expect(fixes).toContain('a storage of type zfspool cannot hold it: name local in')
   expect(fixes).toContain('timedatectl set-ntp true')
   expect(fixes).toContain('without a passphrase')
 })

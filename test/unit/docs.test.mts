@@ -118,6 +118,12 @@ test('lines that add a privilege are those that check-permissions prints', () =>
   }
 })
 
+test("Packer by hand trusts Proxmox's own CA, in every document that shows it", () => {
+  const shown = all.flatMap(({ text }) => text.match(/^.*\bpacker build \..*$/gm) ?? [])
+  expect(shown.length).toBeGreaterThanOrEqual(2)
+  expect(shown.filter(line => !line.includes('SSL_CERT_FILE="$PROXMOX_CA_FILE" packer build .'))).toEqual([])
+})
+
 test('the benchmarks are those of the last run', async () => {
   const { text } = await loadDocument('bench/results.json')
   expect(documentNamed('docs/benchmarks.md')).toBe(benchmarksPage(JSON.parse(text)))

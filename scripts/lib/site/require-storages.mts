@@ -1,5 +1,6 @@
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { listStorages, type StorageSummary } from '../proxmox/list-storages.mts'
+import { canHold } from '../proxmox/storage-types.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 
 /** Storage that the work needs. */
@@ -30,7 +31,9 @@ export function storageFaults(
 ): ProxmintError[] {
   return wanted.flatMap(one => {
     const found = storages.find(({ storage }) => storage === one.storage)
-    return found === undefined ? [noStorage(client, node, one, storages)] : contentFaults(found, one.contents)
+    return found === undefined
+      ? [noStorage(client, node, one, storages)]
+      : contentFaults(found, one, storages)
   })
 }
 
@@ -47,10 +50,37 @@ function noStorage(
   })
 }
 
-function contentFaults({ storage, content }: StorageSummary, contents: string[]): ProxmintError[] {
-  const lacking = contents.filter(wanted => !content.split(',').includes(wanted))
+function contentFaults(
+  found: StorageSummary,
+  { contents, setBy }: WantedStorage,
+  storages: StorageSummary[],
+): ProxmintError[] {
+  const { storage, type, content } = found
+  const lacking = contents.filter(wanted => !allows(found, [wanted]))
   if (lacking.length === 0) return []
   const message = `storage ${storage} does not allow the content ${lacking.join(' and ')}`
-  const hint = `as root on a node: pvesm set ${storage} --content ${[content, ...lacking].join(',')}`
-  return [new ProxmintError(message, { facts: { allows: content }, hint, exitCode: exitCodes.invalid })]
+  const facts = { type, allows: content }
+  const hint = canHold(type, lacking)
+    ? `as root on a node: ${allowLine(found, lacking)}`
+    : `a storage of type ${type} cannot hold it: ${otherStorage(contents, setBy, storages)}`
+  return [new ProxmintError(message, { facts, hint, exitCode: exitCodes.invalid })]
+}
+
+function allows({ content }: StorageSummary, contents: string[]): boolean {
+  return contents.every(wanted => content.split(',').includes(wanted))
+}
+
+function allowLine({ storage, content }: StorageSummary, contents: string[]): string {
+  return `pvesm set ${storage} --content ${[...new Set([...content.split(','), ...contents])].join(',')}`
+}
+
+/** Names a visible storage that holds the content, or can, or says how to add one. */
+function otherStorage(contents: string[], setBy: string, storages: StorageSummary[]): string {
+  const able = storages.filter(({ type }) => canHold(type, contents))
+  const ready = able.find(one => allows(one, contents))
+  if (ready !== undefined) return `name ${ready.storage} in ${setBy}`
+  const [first] = able
+  if (first !== undefined)
+    return `name ${first.storage} in ${setBy}, and as root on a node: ${allowLine(first, contents)}`
+  return `add one that can, as root on a node: pvesm add dir NAME --path /PATH --content ${contents.join(',')}; then name it in ${setBy}`
 }

@@ -209,6 +209,21 @@ describe('what a missing privilege hides is no fault of its own', () => {
   })
 })
 
+test('each use of a storage that cannot hold all of them is judged by itself', () => {
+  const found = [
+    { storage: 'tank', type: 'zfspool', content: 'images', avail: 50 * gib, total: 100 * gib },
+    { storage: 'local', type: 'dir', content: 'iso,import', avail: 50 * gib, total: 100 * gib },
+  ]
+  const wanted = [
+    { storage: 'tank', contents: ['images'], setBy: 'proxmox_storage_pool' },
+    { storage: 'tank', contents: ['iso', 'import'], setBy: 'image_storage' },
+  ]
+  const facts = { identity: login.identity, node: 'pve', wanted, found, permissions: [may] }
+  expect(notOk(seen(storages, { value: facts })).map(({ fix }) => fix)).toEqual([
+    'a storage of type zfspool cannot hold it: name local in image_storage',
+  ])
+})
+
 test('certificates that are not checked are a note', () => {
   expect(notOk(seen(credentials, { value: { node: 'pve', skipTlsVerify: true } }))).toEqual([
     {

@@ -1,6 +1,7 @@
 import type { Config } from '../../config/load.mts'
 import type { VmDefaults } from '../../config/vm-defaults.mts'
 import { listStorages, type StorageSummary } from '../../proxmox/list-storages.mts'
+import { canHold } from '../../proxmox/storage-types.mts'
 import { storageFaults, type WantedStorage } from '../../site/require-storages.mts'
 import type { WorkVerdict } from '../../site/work-permissions.mts'
 import type { DoctorCheck } from '../check.mts'
@@ -34,8 +35,8 @@ export const storages: DoctorCheck<StorageFacts> = {
     const isHidden = ({ storage }: WantedStorage): boolean =>
       !found.some(one => one.storage === storage) &&
       lackedBelow(`/storage/${storage}`, permissions) !== undefined
-    const hidden = wanted.filter(isHidden).map(({ storage }) => storage)
-    const visible = wanted.filter(one => !isHidden(one))
+    const hidden = [...new Set(wanted.filter(isHidden).map(({ storage }) => storage))]
+    const visible = merged(wanted, found).filter(one => !isHidden(one))
     const faults = [
       ...storageFaults({ identity }, node, visible, found).map(error => faultOf('storages', error)),
       ...(hidden.length > 0 ? [unseen('storages', 'a privilege', hidden)] : []),
@@ -62,16 +63,21 @@ function wantedStorages(
     const contents = [delivery === 'snippet' ? 'snippets' : 'iso']
     wanted.push({ storage, contents, setBy: '`storage` of `cloud_init` in config/vm.yaml' })
   }
-  return merged(wanted)
+  return wanted
 }
 
-/** Lists each storage once. A second `pvesm set` of its content types would undo the first. */
-function merged(wanted: WantedStorage[]): WantedStorage[] {
-  return [...Map.groupBy(wanted, ({ storage }) => storage)].map(([storage, uses]) => ({
-    storage,
-    contents: [...new Set(uses.flatMap(({ contents }) => contents))],
-    setBy: uses.map(({ setBy }) => setBy).join(' and '),
-  }))
+/**
+ * Lists each storage once: a second `pvesm set` of its content types would undo the first. If it cannot hold all, its
+ * uses stay apart, since some of them must go to another storage.
+ */
+function merged(wanted: WantedStorage[], found: StorageSummary[]): WantedStorage[] {
+  return [...Map.groupBy(wanted, ({ storage }) => storage)].flatMap(([storage, uses]) => {
+    const contents = [...new Set(uses.flatMap(one => one.contents))]
+    const type = found.find(one => one.storage === storage)?.type
+    return canHold(type, contents)
+      ? [{ storage, contents, setBy: uses.map(({ setBy }) => setBy).join(' and ') }]
+      : uses
+  })
 }
 
 function judgeRoom({ storage, active, avail, total }: StorageSummary): Diagnosis {
