@@ -1,4 +1,5 @@
 import type { BuildOptions } from './lib/build/records.mts'
+import { printAnswer } from './lib/run/answer.mts'
 import { type Arguments, assignments, usageError } from './lib/run/command-line.mts'
 import { durationMs } from './lib/run/duration.mts'
 import { runMain } from './lib/run/main.mts'
@@ -9,7 +10,8 @@ await runMain({
   name,
   summary:
     'Builds VM templates: rules, permissions, packer validate, packer build, acceptance test, promotion.',
-  usage: '[OS]... [--all] [--parallel N] [--if-changed [--max-age D]] [--validate-only | --dry-run]',
+  usage:
+    '[OS]... [--all] [--parallel N] [--if-changed [--max-age D]] [--rules-only | --validate-only | --dry-run]',
   options: {
     all: { type: 'boolean', help: 'build every family of packer/' },
     parallel: { type: 'integer', value: 'N', default: 1, help: 'number of families at the same time' },
@@ -25,6 +27,10 @@ await runMain({
       help: 'set a variable of the Packer template; no secrets',
     },
     'validate-only': { type: 'boolean', help: 'stop after rules, permissions and `packer validate`' },
+    'rules-only': {
+      type: 'boolean',
+      help: 'check the template rules and stop; needs no Proxmox and no credentials',
+    },
     'dry-run': { type: 'boolean', help: 'check, then print the commands instead of running them' },
   },
   positionals: 99,
@@ -38,6 +44,10 @@ await runMain({
   example: 'zx scripts/build.mts debian --var debian_release=12',
   async run(args, signal) {
     const options = optionsOf(args)
+    if (args.flag('rules-only')) {
+      const { checkRulesOnly } = await import('./lib/build/offline.mts')
+      return printAnswer(args, await checkRulesOnly(options))
+    }
     const { build } = await import('./lib/build/build.mts')
     const { reportBuild } = await import('./lib/build/format.mts')
     return reportBuild(await build(options, signal), args.flag('json'))

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ExecResult, Lab } from '../../lab/create.mts'
@@ -168,10 +168,69 @@ describe('a template that breaks a rule', () => {
     expect(await build()).toEqual(
       told(
         exitCodes.invalid,
-        'error: packer/debian declares no variable template_vmid',
-        'hint: proxmint hands over the reserved VMID, the name and the manifest in them; see packer/debian/variables.pkr.hcl',
+        'error: packer/debian: 1 violation of the template rules',
+        'packer/debian/debian.pkr.hcl:1: the template declares no variable template_vmid [handover]',
+        '    why: a build hands over the reserved VMID, the name and the manifest in these variables',
+        '    fix: declare them as packer/debian/variables.pkr.hcl does',
+        'hint: correct each as its `fix` says; nothing was built',
       ),
     )
+  })
+
+  const places = (stderr: string) =>
+    [...stderr.matchAll(/^(\S+: .*\[.*\]|.*line \d+: .*)$/gm)].map(([line]) => line)
+
+  test('every fault comes at once, without a Proxmox and credentials', async () => {
+    await workspace.edit(source, 'qemu_agent ', 'qemu_agnet ')
+    await workspace.edit(source, 'full_clone = true', 'full_clone = false')
+    await workspace.edit('packer/debian/variables.pkr.hcl', 'variable "build_id"', 'variable "id"')
+    await workspace.edit('packer/debian/family.yaml', 'packages: dpkg', 'packages: rpm')
+    const env = { PROXMOX_URL: '', PROXMOX_USERNAME: '', PROXMOX_TOKEN: '' }
+    const { code, stdout, stderr } = await zxOutside(workspace, 'build', ['debian', '--rules-only'], { env })
+    expect(places(stderr).map(line => line.replaceAll(/^.*\[|\].*$/g, '').slice(0, 30))).toEqual([
+      'handover',
+      'full-clone',
+      'known-attribute',
+      expect.stringContaining('line'),
+    ])
+    expect({ code, stdout }).toEqual({ code: exitCodes.invalid, stdout: '' })
+  })
+
+  test('two sources, and a folder whose name a VM cannot have', async () => {
+    await cp(join(workspace.folder, 'packer/debian'), join(workspace.folder, 'packer/my_debian'), {
+      recursive: true,
+    })
+    const copy = 'packer/my_debian/debian.pkr.hcl'
+    await workspace.edit(
+      copy,
+      '["source.proxmox-clone.debian"]',
+      '["proxmox-clone.debian", "proxmox-clone.b"]',
+    )
+    const { code, stderr } = await build('my_debian')
+    expect(stderr).toContain('the folder my_debian has a name that a VM cannot have [family-name]')
+    expect(stderr).toContain('2 sources are built: proxmox-clone.debian, proxmox-clone.b [one-source]')
+    expect(code).toBe(exitCodes.invalid)
+  })
+
+  test('a token of the predecessor in *.auto.pkrvars.hcl, and another node', async () => {
+    const file = 'packer/debian/mine.auto.pkrvars.hcl'
+    await writeFile(join(workspace.folder, file), 'proxmox_node = "pve9"\n')
+    expect((await build()).stderr).toContain(
+      `${file}:1: \`proxmox_node\` is not that of the credentials (pve9) [one-proxmox]`,
+    )
+    await writeFile(join(workspace.folder, file), 'proxmox_token = "PVEAPIToken=a@pve!b=c0ffee"\n')
+    const { code, stderr } = await build()
+    expect(stderr).toContain(`${file}:1: \`proxmox_token\` holds the full token [token-format]`)
+    expect(stderr).not.toContain('c0ffee')
+    expect(code).toBe(exitCodes.invalid)
+  })
+
+  test('a template that keeps every rule', async () => {
+    const env = { PROXMOX_URL: '', PROXMOX_USERNAME: '', PROXMOX_TOKEN: '' }
+    expect(await zxOutside(workspace, 'build', ['--all', '--rules-only'], { env })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('debian: keeps every rule\n'),
+    })
   })
 })
 

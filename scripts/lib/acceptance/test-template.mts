@@ -2,7 +2,7 @@
 
 import { poolOfTemplate } from '../packer/build-target.mts'
 import { loadFamily } from '../packer/family.mts'
-import { resolveValue } from '../packer/resolve-value.mts'
+import { attributeValue, scopeOf } from '../packer/scope.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
 import { checkPermissions, requireGranted } from '../permissions/check.mts'
 import type { CardPlace } from '../permissions/needs.mts'
@@ -60,7 +60,7 @@ async function findTarget(
     node: vm.node,
     storage: storage ?? connection.credentials.storagePool,
     name: vm.name ?? `VM ${vmid}`,
-    pool: poolOfTemplate(template, {}, process.env),
+    pool: poolOfTemplate(template, {}),
     card: card && { ...card, zone: await zoneOfBridge(connection.client, card.bridge) },
     buildLogin: buildLoginOf(template, {}),
   }
@@ -102,11 +102,12 @@ export function buildLoginOf(
   template: Template,
   variables: Record<string, string>,
 ): AcceptanceTarget['buildLogin'] {
-  for (const { values } of template.sources) {
-    const user = resolveValue(template, values['ssh_username'] ?? values['winrm_username'], variables)
-    if (typeof user === 'string' && user !== '') return { user }
-  }
-  return undefined
+  const scope = scopeOf(template, { variables })
+  const users = template.sources.flatMap(({ block }) =>
+    ['ssh_username', 'winrm_username'].map(name => attributeValue(template, block, name, scope)),
+  )
+  const user = users.find(one => typeof one === 'string' && one !== '')
+  return user === undefined ? undefined : { user: String(user) }
 }
 
 /** Text of the report: a line per check. */

@@ -3,11 +3,9 @@ import { mirror } from '../channels/mirror.mts'
 import { DEFAULT_MIN_AGE_MS, formatPrune, pruneTemplates } from '../channels/prune.mts'
 import type { Config } from '../config/load.mts'
 import { copiesOfThisRun, removeStaleCopies } from '../packer/packaged-copy.mts'
-import { listFamilies, loadTemplate } from '../packer/template.mts'
 import { interrupted } from '../run/errors.mts'
 import { say, withRow } from '../run/progress.mts'
 import { createSlots, longestFirst, type Slots } from '../run/slots.mts'
-import { requireFamily } from '../site/checked-template.mts'
 import { type Connection, cleaningOf, connect } from '../site/connect.mts'
 import { removeLeftovers } from '../site/remove-leftovers.mts'
 import { loginOf } from '../site/work-permissions.mts'
@@ -15,8 +13,8 @@ import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { requireTool } from '../tools/find.mts'
 import { warnOfIgnored } from '../tools/passed-variables.mts'
 import { buildFamily } from './family.mts'
+import { checkOffline, familyNames, requireAny } from './offline.mts'
 import type { BuildOptions, BuildOutcome, BuildRun } from './records.mts'
-import { requireVariables } from './variables.mts'
 
 /**
  * Builds families, `parallel` of them at the same time. A family that fails does not stop the others.
@@ -24,8 +22,9 @@ import { requireVariables } from './variables.mts'
  * @throws ProxmintError for a failure that concerns all of them: no Packer, no connection, an interruption.
  */
 export async function build(options: BuildOptions, signal: AbortSignal): Promise<BuildOutcome[]> {
-  const names = await namesOf(options)
-  await requireAnyKnown(names, options)
+  const names = await familyNames(options)
+  const checked = await checkOffline(names, options)
+  requireAny(names, checked)
   warnOfIgnored('packer')
   const packer = await requireTool('packer')
   const connection = await connect(loginOf(packer))
@@ -35,6 +34,7 @@ export async function build(options: BuildOptions, signal: AbortSignal): Promise
   const run: BuildRun = {
     options,
     connection,
+    checked,
     packer: { ...packer, dialect: packer.dialect ?? 'modern' },
     signal,
     atPlace: ({ node, storage }, work) => slots.use([`node ${node}`, `storage ${storage}`], work),
@@ -79,21 +79,6 @@ async function pruneBuilt(
     signal,
   )
   say(formatPrune(report))
-}
-
-/** Checks names and variables before the login. @throws the first fault if no family can be built. */
-async function requireAnyKnown(names: string[], { variables }: BuildOptions): Promise<void> {
-  const faults: unknown[] = []
-  const check = async (os: string): Promise<void> => {
-    await requireFamily(os)
-    if (Object.keys(variables).length > 0) requireVariables(await loadTemplate(os), variables)
-  }
-  for (const os of names) await check(os).catch(error => faults.push(error))
-  if (names.length > 0 && faults.length === names.length) throw faults[0]
-}
-
-async function namesOf({ families }: BuildOptions): Promise<string[]> {
-  return families.length > 0 ? [...new Set(families)] : listFamilies()
 }
 
 /** Limits how many builds use the run, a node or a storage at the same time. */

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { GUEST_SSH_VARIABLE, sshServerOf } from '../acceptance/ssh.mts'
 import { buildPassword } from '../packer/build-password.mts'
 import type { Place } from '../packer/family.mts'
+import type { Handover } from '../packer/handover.mts'
 import { readManifest } from '../packer/manifest.mts'
 import { type BuildCommands, planBuild } from '../packer/plan.mts'
 import { writeFailed } from '../run/atomic-file.mts'
@@ -19,7 +20,7 @@ import { finishTemplate } from './finish-template.mts'
 import { buildWithPacker } from './packer-run.mts'
 import type { Build, BuiltCopy } from './records.mts'
 import { withRetries } from './retry.mts'
-import { type Handover, variablesReadBy } from './variables.mts'
+import { variablesReadBy } from './variables.mts'
 
 const NOTHING_RESERVED = { vmid: 0, buildId: 'none', manifest: 'manifest.json' }
 

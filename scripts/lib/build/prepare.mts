@@ -2,12 +2,14 @@ import { resolve } from 'node:path'
 import { buildTarget, type InstallationMedium } from '../packer/build-target.mts'
 import { type Family, loadFamily, type Place } from '../packer/family.mts'
 import { inputDigests } from '../packer/input-digest.mts'
+import { namedFiles } from '../packer/named-files.mts'
+import { handedLogin } from '../packer/plan.mts'
 import { checkPermissions, requireGranted } from '../permissions/check.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { cardAndPoolOf, findBase, needsOfAcceptance, needsOfBuild } from '../site/build-needs.mts'
-import { loadCheckedTemplate } from '../site/checked-template.mts'
+import { requireRules } from '../site/checked-template.mts'
 import type { Connection } from '../site/connect.mts'
 import { requireBridge } from '../site/require-bridge.mts'
 import { requireNode } from '../site/require-node.mts'
@@ -23,13 +25,7 @@ import {
 } from '../templates/version.mts'
 import { imageOf, imageOfBase } from './base/description.mts'
 import type { Build, BuildRun } from './records.mts'
-import {
-  configuredVariables,
-  environmentVariables,
-  pinnedVmidOf,
-  requireHandover,
-  requireVariables,
-} from './variables.mts'
+import { configuredVariables, environmentVariables, pinnedVmidOf } from './variables.mts'
 
 /**
  * Prepares the build of a family: rules, permissions, base VMs, inputs, name. Proxmox is asked to change nothing.
@@ -37,19 +33,23 @@ import {
  */
 export async function prepareBuild(run: BuildRun, os: string): Promise<Build> {
   const { connection, options } = run
-  const template = await loadCheckedTemplate(os)
-  requireHandover(template)
-  requireVariables(template, options.variables)
+  const checked = run.checked.get(os)!
+  if (checked.status === 'rejected') throw checked.reason
+  const template = checked.value
   const family = await loadFamily(os)
   const { config, credentials } = connection
   const places = family.places ?? [{ node: credentials.node, storage: credentials.storagePool }]
   const pinnedVmid = pinnedVmidOf(template, places)
   const variables = { ...configuredVariables(template, config), ...options.variables }
+  const logins = places.map(({ node }) => handedLogin(run.packer.dialect, { ...credentials, node }))
+  await requireRules(template, { variables, logins })
   const origins: Origin[] = []
   for (const place of places) origins.push(await requirePlace(run, { template, family, variables }, place))
   const image = await imageOfOrigin(connection, origins[0]!)
   const further = furtherInputs(run, image)
-  const digests = await inputDigests(template, { ...environmentVariables(template), ...variables }, further)
+  const named = namedFiles(template, { variables })
+  const inputs = { ...environmentVariables(template), ...variables }
+  const digests = await inputDigests({ ...template, named }, inputs, further)
   const known = (await readLockfile(lockfilePath()))[os] ?? noVersions
   const name = await nameOf(connection, os, digests.digest, known)
   const folder = resolve(template.folder)
@@ -113,7 +113,7 @@ async function requireOrigin(
 ): Promise<Origin> {
   const { client, config, version } = connection
   const environment = { ...process.env, PROXMOX_STORAGE_POOL: storage, PROXMOX_NODE: node }
-  const target = buildTarget(template, variables, environment)
+  const target = buildTarget(template, { variables, env: environment })
   const base = await findBase(client, target.baseName, node)
   const own = await needsOfBuild(client, target, { node, pveMajor: version.major }, base)
   const tested = { pveMajor: version.major, node, storage, vmid: undefined }
@@ -122,7 +122,7 @@ async function requireOrigin(
   requireGranted(await checkPermissions(client, version.major, needs), `build ${template.os}`)
   if (base === undefined && target.baseName !== undefined)
     throw await noBase(connection, target.baseName, { node, storage })
-  await requireBridge(client, node, target.bridge)
+  for (const bridge of [target.bridge, ...target.furtherBridges]) await requireBridge(client, node, bridge)
   return base ?? { name: template.os, ...target.medium! }
 }
 

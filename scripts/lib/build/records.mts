@@ -37,6 +37,8 @@ export interface BuildRun {
   options: BuildOptions
   connection: Connection
   packer: Tool & { dialect: Dialect }
+  /** Templates by family, checked without Proxmox, or the reason why one cannot be built. */
+  checked: ReadonlyMap<string, PromiseSettledResult<Template>>
   /** Interrupts all builds. */
   signal: AbortSignal
   /** Waits until node and storage have room for another build. */

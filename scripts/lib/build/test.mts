@@ -8,7 +8,7 @@ import type { Build, BuiltCopy } from './records.mts'
 /** @throws ProxmintError with every check that failed, or with the reason why the copy could not be tested. */
 export async function testCopy(build: Build, { copy }: BuiltCopy): Promise<AcceptanceReport> {
   const { connection, os, name, template, family, variables, signal } = build
-  const pool = poolOfTemplate(template, variables, process.env)
+  const pool = poolOfTemplate(template, { variables })
   const target = { os, family, name, pool, buildLogin: buildLoginOf(template, variables), ...copy }
   const report = await acceptTemplate(connection, target, signal)
   if (!report.passed) throw testFailed(name, copy.vmid, report)

@@ -1,29 +1,14 @@
 /** Variables of a Packer template: those a build hands over, those a person gives, and those of the environment. */
 import type { Config } from '../config/load.mts'
 import type { Place } from '../packer/family.mts'
-import { resolveValue } from '../packer/resolve-value.mts'
+import { HANDED_OVER } from '../packer/handover.mts'
+import { environmentName, expressionValue, scopeOf } from '../packer/scope.mts'
 import type { Template } from '../packer/template.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 
-/** Variables in which a build hands over its decisions. */
-const HANDED_OVER = ['template_vmid', 'template_name', 'build_id', 'manifest'] as const
-
-/** Values of the variables that a build hands over. */
-export type Handover = Record<(typeof HANDED_OVER)[number], string>
-
 function isHandedOver(name: string): boolean {
   return HANDED_OVER.some(one => one === name)
-}
-
-/** @throws ProxmintError (invalid) if the template lacks a variable of the handover. */
-export function requireHandover({ folder, variables }: Template): void {
-  const missing = HANDED_OVER.filter(name => !variables.some(variable => variable.name === name))
-  if (missing.length === 0) return
-  throw new ProxmintError(`${folder} declares no variable ${missing.join(', ')}`, {
-    hint: 'proxmint hands over the reserved VMID, the name and the manifest in them; see packer/debian/variables.pkr.hcl',
-    exitCode: exitCodes.invalid,
-  })
 }
 
 /** @throws ProxmintError (usage) for a variable of the handover, and for one that the template does not have. */
@@ -57,12 +42,13 @@ export function configuredVariables({ variables }: Template, { bridge }: Config)
  * Lists the values that the environment decides: `PKR_VAR_` variables, and defaults such as
  * `env("PAM_WEB3_PACKAGE_SHA256")`. Secrets and the place of the build are left out.
  */
-export function environmentVariables({ variables }: Template): Record<string, string> {
-  const set = variables
+export function environmentVariables(template: Template): Record<string, string> {
+  const set = template.variables
     .filter(({ name, sensitive }) => !sensitive && !isHandedOver(name))
-    .map(({ name, default: fallback }) => {
-      const [, read] = /^\$\{env\("(?!PROXMOX_)(\w+)"\)\}$/.exec(String(fallback)) ?? []
-      const value = process.env[`PKR_VAR_${name}`] ?? (read === undefined ? undefined : process.env[read])
+    .map(({ name, defaultText }) => {
+      const read = environmentName(template, defaultText)
+      const isOurs = read === undefined || read.startsWith('PROXMOX_')
+      const value = process.env[`PKR_VAR_${name}`] ?? (isOurs ? undefined : process.env[read])
       return [name, value] as const
     })
   return Object.fromEntries(set.filter((entry): entry is [string, string] => entry[1] !== undefined))
@@ -70,8 +56,8 @@ export function environmentVariables({ variables }: Template): Record<string, st
 
 /** Lists the variables of the environment that the template reads with `env("NAME")`. */
 export function variablesReadBy({ variables }: Pick<Template, 'variables'>): string[] {
-  return variables.flatMap(({ default: value }) =>
-    [...String(value).matchAll(/\benv\("(\w+)"\)/g)].map(([, name]) => name!),
+  return variables.flatMap(({ defaultText = '' }) =>
+    [...defaultText.matchAll(/\benv\("(\w+)"\)/g)].map(([, name]) => name!),
   )
 }
 
@@ -80,9 +66,9 @@ export function variablesReadBy({ variables }: Pick<Template, 'variables'>): str
  * @throws ProxmintError (usage) for a value that is not a VMID, and for a family that is built in several places.
  */
 export function pinnedVmidOf(template: Template, places: Place[]): number | undefined {
-  const declared = template.variables.find(({ name }) => name === 'template_vmid')?.default
-  const value = resolveValue(template, declared)
-  if (value === undefined || value === '' || Number(value) === 0) return undefined
+  const declared = template.variables.find(({ name }) => name === 'template_vmid')?.defaultText
+  const value = expressionValue(template, declared, scopeOf(template))
+  if (value === undefined || value === null || value === '' || Number(value) === 0) return undefined
   const vmid = Number(value)
   if (!Number.isInteger(vmid) || vmid < 100 || vmid > 999_999_999) {
     throw new ProxmintError(`TEMPLATE_VMID is ${value}, which is no VMID`, {

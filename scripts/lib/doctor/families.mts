@@ -21,5 +21,5 @@ export async function lookAtFamilies(): Promise<Look<LoadedFamily>[]> {
 async function load(os: string): Promise<LoadedFamily> {
   const template = await loadCheckedTemplate(os)
   const isCloned = template.sources.some(({ type }) => type === 'proxmox-clone')
-  return { os, template, baseName: isCloned ? buildTarget(template, {}, process.env).baseName : undefined }
+  return { os, template, baseName: isCloned ? buildTarget(template, {}).baseName : undefined }
 }

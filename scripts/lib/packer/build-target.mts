@@ -1,6 +1,7 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { resolveValue } from './resolve-value.mts'
-import type { HclValue, SourceBlock, Template } from './template.mts'
+import { attributeOf, type BlockNode, blocksOf } from './hcl-source.mts'
+import { attributeValue, type Given, scopeOf } from './scope.mts'
+import type { SourceBlock, Template } from './template.mts'
 
 /** Facts about the future VM template, read before Packer runs. */
 export interface BuildTarget {
@@ -9,8 +10,11 @@ export interface BuildTarget {
   /** Installation medium; undefined if the build clones a base VM. */
   medium: InstallationMedium | undefined
   diskStorages: string[]
+  /** Bridge of the first network card. */
   bridge: string
   vlanTag: number | undefined
+  /** Bridges of the other network cards. */
+  furtherBridges: string[]
   pool: string | undefined
   usesAgent: boolean
 }
@@ -25,48 +29,40 @@ export interface InstallationMedium {
 
 /**
  * Reads the proxmox source of a template.
- * @param variables Values for Packer's `-var`.
  * @throws ProxmintError (invalid) If there is no such source, or if only Packer can evaluate the base VM or the medium.
  */
-export function buildTarget(
-  template: Template,
-  variables: Record<string, string>,
-  env: NodeJS.ProcessEnv,
-): BuildTarget {
-  const source = template.sources.find(({ type }) => type === 'proxmox-clone' || type === 'proxmox-iso')
+export function buildTarget(template: Template, given: Given): BuildTarget {
+  const source = proxmoxSource(template)
   if (source === undefined) {
     throw new ProxmintError(`${template.folder} has no proxmox-clone source`, { exitCode: exitCodes.invalid })
   }
-  const resolved: Resolve = value => {
-    const known = resolveValue(template, value, variables, env)
-    return known === undefined || known === '' ? undefined : String(known)
+  const scope = scopeOf(template, given)
+  const read = (block: BlockNode | undefined, name: string): string | undefined => {
+    const known = block && attributeValue(template, block, name, scope)
+    return known === undefined || known === null || known === '' ? undefined : String(known)
   }
-  const { values } = source
-  const installed = source.type === 'proxmox-iso'
-  const [card = {}] = blocksOf(values, 'network_adapters')
-  const storages = [
-    resolved(values['cloud_init_storage_pool']),
-    ...(installed ? ownStorages(values, resolved) : []),
-  ]
+  const { block } = source
+  const isInstalled = source.type === 'proxmox-iso'
+  const storages = [read(block, 'cloud_init_storage_pool'), ...(isInstalled ? ownStorages(block, read) : [])]
+  const cards = blocksOf(block, 'network_adapters')
+  const bridges = cards.map(card => read(card, 'bridge'))
   return {
-    baseName: installed ? undefined : requireBaseName(source, resolved),
-    medium: installed ? requireMedium(source, resolved) : undefined,
+    baseName: isInstalled ? undefined : requireBaseName(source, read),
+    medium: isInstalled ? requireMedium(source, read) : undefined,
     diskStorages: [...new Set(storages.filter(storage => storage !== undefined))],
-    bridge: resolved(card['bridge']) ?? 'vmbr0',
-    vlanTag: vlanOf(resolved(card['vlan_tag'])),
-    pool: resolved(values['pool']),
-    usesAgent: resolved(values['qemu_agent']) !== 'false',
+    bridge: bridges[0] ?? 'vmbr0',
+    vlanTag: vlanOf(read(cards[0], 'vlan_tag')),
+    furtherBridges: [...new Set(bridges.slice(1).filter(bridge => bridge !== undefined))],
+    pool: read(block, 'pool'),
+    usesAgent: read(block, 'qemu_agent') !== 'false',
   }
 }
 
-/** Pool that a build makes its VM in. @param variables Values for Packer's `-var`. */
-export function poolOfTemplate(
-  template: Template,
-  variables: Record<string, string>,
-  env: NodeJS.ProcessEnv,
-): string | undefined {
-  const pool = template.sources.map(({ values }) => values['pool']).find(value => value !== undefined)
-  return String(resolveValue(template, pool, variables, env) ?? '') || undefined
+/** Pool that a build makes its VM in. */
+export function poolOfTemplate(template: Template, given: Given): string | undefined {
+  const source = proxmoxSource(template)
+  const pool = source && attributeValue(template, source.block, 'pool', scopeOf(template, given))
+  return String(pool ?? '') || undefined
 }
 
 /** The plugin passes an empty tag and 0 on as no tag. */
@@ -74,40 +70,43 @@ function vlanOf(tag: string | undefined): number | undefined {
   return Number(tag ?? 0) || undefined
 }
 
-type Resolve = (value: HclValue | undefined) => string | undefined
-
-function blocksOf(values: SourceBlock['values'], type: string): Record<string, HclValue>[] {
-  const blocks = values[type]
-  return Array.isArray(blocks) ? (blocks as Record<string, HclValue>[]) : []
+/** Finds the source that the builds use; without a build, the first one of Proxmox. */
+export function proxmoxSource({ sources, used }: Template): SourceBlock | undefined {
+  const proxmox = sources.filter(({ type }) => type === 'proxmox-clone' || type === 'proxmox-iso')
+  const names = used.map(({ source }) => source)
+  return proxmox.find(({ type, name }) => names.includes(`${type}.${name}`)) ?? proxmox[0]
 }
 
+type Read = (block: BlockNode | undefined, name: string) => string | undefined
+
 /** Storages of the disks that a proxmox-iso source creates. */
-function ownStorages(values: SourceBlock['values'], resolved: Resolve): (string | undefined)[] {
+function ownStorages(block: BlockNode, read: Read): (string | undefined)[] {
   return [
-    ...blocksOf(values, 'disks').map(disk => resolved(disk['storage_pool'])),
-    ...blocksOf(values, 'efi_config').map(disk => resolved(disk['efi_storage_pool'])),
-    ...blocksOf(values, 'tpm_config').map(disk => resolved(disk['tpm_storage_pool'])),
+    ...blocksOf(block, 'disks').map(disk => read(disk, 'storage_pool')),
+    ...blocksOf(block, 'efi_config').map(disk => read(disk, 'efi_storage_pool')),
+    ...blocksOf(block, 'tpm_config').map(disk => read(disk, 'tpm_storage_pool')),
   ]
 }
 
-function requireBaseName({ values, file, block }: SourceBlock, resolved: Resolve): string {
-  const name = resolved(values['clone_vm'])
+function requireBaseName({ file, block }: SourceBlock, read: Read): string {
+  const name = read(block, 'clone_vm')
   if (name !== undefined) return name
-  throw unknownValue(`${file}:${block.line}: the name in \`clone_vm\``)
+  const line = attributeOf(block, 'clone_vm')?.line ?? block.line
+  throw unknownValue(`${file}:${line}: the name in \`clone_vm\``)
 }
 
-function requireMedium({ values, file, block }: SourceBlock, resolved: Resolve): InstallationMedium {
-  const [iso = {}] = blocksOf(values, 'boot_iso')
-  const url = resolved(iso['iso_url'])
-  const checksum = resolved(iso['iso_checksum'])
-  const storage = resolved(iso['iso_storage_pool'])
+function requireMedium({ file, block }: SourceBlock, read: Read): InstallationMedium {
+  const [iso] = blocksOf(block, 'boot_iso')
+  const url = read(iso, 'iso_url')
+  const checksum = read(iso, 'iso_checksum')
+  const storage = read(iso, 'iso_storage_pool')
   if (url !== undefined && checksum !== undefined && storage !== undefined) return { url, checksum, storage }
   throw unknownValue(`${file}:${block.line}: iso_url, iso_checksum or iso_storage_pool of \`boot_iso\``)
 }
 
 function unknownValue(what: string): ProxmintError {
   return new ProxmintError(`${what} is not known before the build`, {
-    hint: 'use only text and variables with a default',
+    hint: 'use only text, and variables and locals whose values are known before the build',
     exitCode: exitCodes.invalid,
   })
 }

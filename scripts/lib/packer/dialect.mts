@@ -1,6 +1,6 @@
 /** Translation of templates for Packer 1.6.x, the version that Debian and Ubuntu package. */
 
-import { type AttributeNode, type BlockNode, type HclNode, locateNodes } from './hcl-source.mts'
+import { type AttributeNode, attributesWithin, type HclNode, locateNodes } from './hcl-source.mts'
 
 /**
  * Attributes that Packer 1.6.x does not know and does not need, with the reason. Other unknown attributes stay in the
@@ -49,12 +49,46 @@ interface Edit {
 
 /**
  * Translates one template file: removes `required_plugins` and the attributes above. All other text stays unchanged.
- * @throws ProxmintError (invalid) If the text is not HCL.
+ * @throws ProxmintError (invalid) If the text is not HCL, or JSON in a `*.pkr.json`.
  */
 export function translateForPackaged(text: string, file: string): TranslatedText {
+  if (file.endsWith('.json')) return translateJson(text)
   const edits = locateNodes(text, file).flatMap(editsOf)
   const changes = [...new Set(edits.map(edit => edit.change))]
   return { text: edits.toReversed().reduce(cut, text), changes }
+}
+
+const PLUGINS_DROPPED = 'dropped required_plugins (its builder is built in)'
+
+/** Translates a template in JSON. Its values are those of HCL, as texts. */
+function translateJson(text: string): TranslatedText {
+  const changes = new Set<string>()
+  const drop = (value: unknown, reasons: Record<string, string>): unknown => {
+    if (Array.isArray(value)) return value.map(item => drop(item, reasons))
+    if (typeof value !== 'object' || value === null) return value
+    const kept = Object.entries(value).filter(([name, inner]) => {
+      const isDropped = name in reasons && mayDrop({ name, value: JSON.stringify(inner) })
+      if (isDropped) changes.add(`dropped ${name} (${reasons[name]})`)
+      return !isDropped
+    })
+    return Object.fromEntries(kept.map(([name, inner]) => [name, drop(inner, reasons)]))
+  }
+  const { packer, source, ...rest } = JSON.parse(text) as Record<string, Record<string, unknown> | undefined>
+  const plugins = packer?.['required_plugins']
+  if (plugins !== undefined) changes.add(PLUGINS_DROPPED)
+  const sources = Object.entries(source ?? {}).map(([type, value]) => [type, drop(value, reasonsOf(type))])
+  const translated = {
+    ...(packer && { packer: { ...packer, required_plugins: undefined } }),
+    ...(source && { source: Object.fromEntries(sources) as unknown }),
+    ...rest,
+  }
+  return { text: `${JSON.stringify(translated, null, 2)}\n`, changes: [...changes] }
+}
+
+/** Attributes to drop from a source of a type, with the reasons. */
+function reasonsOf(type: string): Record<string, string> {
+  if (!type.startsWith('proxmox-')) return {}
+  return type === 'proxmox-clone' ? { ...DROPPED_ATTRIBUTES, ...DROPPED_FROM_CLONES } : DROPPED_ATTRIBUTES
 }
 
 function editsOf(node: HclNode): Edit[] {
@@ -64,24 +98,17 @@ function editsOf(node: HclNode): Edit[] {
     return plugins.map(({ start, end }) => ({
       start,
       end,
-      change: 'dropped required_plugins (its builder is built in)',
+      change: PLUGINS_DROPPED,
     }))
   }
-  if (node.type !== 'source' || !node.labels[0]?.startsWith('proxmox-')) return []
-  const reasons =
-    node.labels[0] === 'proxmox-clone'
-      ? { ...DROPPED_ATTRIBUTES, ...DROPPED_FROM_CLONES }
-      : DROPPED_ATTRIBUTES
+  if (node.type !== 'source') return []
+  const reasons = reasonsOf(node.labels[0] ?? '')
   return attributesWithin(node)
     .filter(attribute => attribute.name in reasons && mayDrop(attribute))
     .map(({ name, start, end }) => ({ start, end, change: `dropped ${name} (${reasons[name]})` }))
 }
 
-function attributesWithin(block: BlockNode): AttributeNode[] {
-  return block.body.flatMap(node => (node.kind === 'attribute' ? [node] : attributesWithin(node)))
-}
-
-function mayDrop({ name, value }: AttributeNode): boolean {
+function mayDrop({ name, value }: Pick<AttributeNode, 'name' | 'value'>): boolean {
   return DROPPABLE_VALUES[name]?.test(value) ?? true
 }
 

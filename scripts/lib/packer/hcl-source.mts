@@ -28,6 +28,21 @@ export interface BlockNode {
 
 export type HclNode = AttributeNode | BlockNode
 
+/** Attribute of a block itself, not of a block within it. */
+export function attributeOf(block: BlockNode, name: string): AttributeNode | undefined {
+  return block.body.find((node): node is AttributeNode => node.kind === 'attribute' && node.name === name)
+}
+
+/** Blocks of a type that stand in a block itself. */
+export function blocksOf({ body }: { body: HclNode[] }, type: string): BlockNode[] {
+  return body.filter((node): node is BlockNode => node.kind === 'block' && node.type === type)
+}
+
+/** Attributes of a block and of the blocks within it. */
+export function attributesWithin({ body }: { body: HclNode[] }): AttributeNode[] {
+  return body.flatMap(node => (node.kind === 'attribute' ? [node] : attributesWithin(node)))
+}
+
 /**
  * Finds blocks and attributes. It checks only the structure; hcl2json and Packer check the meaning.
  * @throws ProxmintError (invalid) With the line of the fault.

@@ -3,9 +3,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readFile, realpath } from 'node:fs/promises'
-import { basename, dirname, join, posix } from 'node:path'
+import { basename, dirname, join, posix, resolve } from 'node:path'
 import { inputFilesBelow } from './family-files.mts'
-import { brokenLink } from './links.mts'
+import { brokenLink, kindOf, realPathOf } from './links.mts'
 import type { Template } from './template.mts'
 
 /** Path after `../` in HCL: `common/clean-up.sh`. */
@@ -19,6 +19,11 @@ export interface InputDigests {
    * `variable bridge`.
    */
   inputs: Record<string, string>
+}
+
+interface DigestedFolder extends Pick<Template, 'folder'> {
+  /** Files and folders that the template names: paths from the folder, or absolute ones. */
+  named?: string[]
 }
 
 /** A file that is an input. */
@@ -35,12 +40,13 @@ interface InputFile {
  * @param further Name -> content: `image debian-12`, `packer`.
  */
 export async function inputDigests(
-  { folder }: Pick<Template, 'folder'>,
+  { folder, named = [] }: DigestedFolder,
   variables: Record<string, string>,
   further: Record<string, string> = {},
 ): Promise<InputDigests> {
   const own = (await inputFilesBelow(folder)).map(name => ({ name, path: join(folder, name) }))
-  const used = await filesUsedOutside(folder, own)
+  const beside = await filesUsedOutside(folder, own)
+  const used = [...beside, ...(await filesElsewhere(folder, named, [...own, ...beside]))]
   const files = await Promise.all(
     [...own, ...used].map(async ({ name, path }) => [`file ${name}`, await sha256OfFile(path)] as const),
   )
@@ -79,6 +85,27 @@ async function filesUsedOutside(folder: string, own: InputFile[]): Promise<Input
   return outside
     .filter(path => named.some(name => canMean(name, path)))
     .map(path => ({ name: `../${path}`, path: join(families, path) }))
+}
+
+/** Finds the named files, and the files of named folders, that are not inputs yet. Packer reports a missing one. */
+async function filesElsewhere(folder: string, named: string[], known: InputFile[]): Promise<InputFile[]> {
+  const found = await Promise.all(
+    named.map(async (name): Promise<InputFile[]> => {
+      const path = resolve(await realpath(folder), name)
+      const kind = await kindOf(path)
+      if (kind === 'file') return [{ name, path }]
+      if (kind !== 'folder') return []
+      return (await inputFilesBelow(path)).map(below => ({
+        name: join(name, below),
+        path: join(path, below),
+      }))
+    }),
+  )
+  const paths = new Set(await Promise.all(known.map(({ path }) => realPathOf(path))))
+  const real = await Promise.all(
+    found.flat().map(async file => ({ ...file, path: await realPathOf(file.path) })),
+  )
+  return [...new Map(real.filter(({ path }) => !paths.has(path)).map(file => [file.path, file])).values()]
 }
 
 /** True if `name`, as written in HCL, can mean the file `path`. Both are relative to the folder of the families. */

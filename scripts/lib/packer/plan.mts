@@ -3,6 +3,7 @@ import { certificateVariables } from '../credentials/export.mts'
 import type { CommandPlan } from '../run/exec.mts'
 import { PACKER_VARIABLES } from '../tools/passed-variables.mts'
 import type { Dialect, Tool } from '../tools/tool.mts'
+import type { HandedLogin } from './place-rules.mts'
 
 export interface PackerRun {
   packer: Pick<Tool, 'file' | 'env'>
@@ -58,6 +59,17 @@ function environment({
     PROXMOX_SKIP_TLS_VERIFY: String(c.skipTlsVerify),
     ...Object.fromEntries(Object.entries(secrets).map(([name, value]) => [`PKR_VAR_${name}`, value])),
     ...login(dialect, c),
+  }
+}
+
+/** Url, node and login that Packer gets for a place. */
+export function handedLogin(dialect: Dialect, c: Credentials): HandedLogin {
+  const isModern = dialect === 'modern'
+  return {
+    url: c.url,
+    node: c.node,
+    username: isModern ? `${c.user}!${c.tokenId}` : c.user,
+    token: isModern ? c.tokenSecret : undefined,
   }
 }
 

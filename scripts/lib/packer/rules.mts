@@ -1,19 +1,37 @@
 /** Rules for templates, one for each documented mistake. */
 
 import { nearest } from '../run/nearest.mts'
-import { holdsCredential, literalDefault, literalSecrets, sensitive } from './credential-rules.mts'
+import { holdsCredential, literalSecrets, sensitive } from './credential-rules.mts'
 import type { Family } from './family.mts'
-import type { AttributeNode } from './hcl-source.mts'
+import { attributeOf } from './hcl-source.mts'
 import { unknownAttributes } from './known-attributes.mts'
-import { attributeOf, type HclValue, type SourceBlock, type Template } from './template.mts'
+import { type HandedLogin, onOneProxmox, overridingTokens } from './place-rules.mts'
+import { environmentName, type Given } from './scope.mts'
+import {
+  baseByName,
+  familyName,
+  fullClone,
+  isClone,
+  isProxmox,
+  nothingCloned,
+  oneSource,
+} from './source-rules.mts'
+import type { SourceBlock, Template } from './template.mts'
 import { type Found, type Violation, violation } from './violation.mts'
+import { waitsForCloudInit } from './wait-rules.mts'
+
+/** What is known about a build when its template is checked. */
+export interface RuleContext extends Given {
+  /** Logins that the build hands to Packer, one per place; empty: the credentials are not known. */
+  logins?: HandedLogin[]
+}
 
 interface Rule {
   name: string
   /** Summary and reason, for the table in docs/templates.md. */
   summary: string
   why: string
-  check(template: Template): Found
+  check(template: Template, context: RuleContext): Found | Promise<Found>
 }
 
 type Exemptions = Pick<Family, 'file' | 'exemptions' | 'exemptionLines'>
@@ -23,21 +41,53 @@ export const rules: Rule[] = [
   {
     name: 'token-format',
     summary:
-      '`username` is `var.proxmox_username`, `token` is `var.proxmox_token`; they read `PROXMOX_USERNAME` and `PROXMOX_TOKEN`',
+      '`username` is `var.proxmox_username`, `token` is `var.proxmox_token`; they read `PROXMOX_USERNAME` and `PROXMOX_TOKEN`, and nothing overrides them with a full token',
     why: 'Packer wants `user@realm!tokenid` and the bare secret; the full `PVEAPIToken=...` is refused with a 401',
-    check: template => template.sources.filter(isProxmox).flatMap(source => tokenFormat(template, source)),
+    check: (template, context) => [
+      ...template.sources.filter(isProxmox).flatMap(source => tokenFormat(template, source)),
+      ...overridingTokens(template, context),
+    ],
+  },
+  {
+    name: 'one-proxmox',
+    summary: 'the source has the URL, the node and the login of the credentials',
+    why: 'otherwise the checks ask one Proxmox, and Packer builds on another',
+    check: (template, { logins = [], ...given }) =>
+      logins.flatMap(login => onOneProxmox(template, given, login)),
+  },
+  {
+    name: 'family-name',
+    summary: 'the name of the folder can be the name of a VM',
+    why: 'the VM templates are named after it',
+    check: familyName,
+  },
+  {
+    name: 'one-source',
+    summary: 'one source is built',
+    why: 'one VMID is reserved for a build',
+    check: oneSource,
   },
   {
     name: 'full-clone',
-    summary: 'the source is `proxmox-clone`, and sets `full_clone = true`',
+    summary: 'the source is `proxmox-clone`, and its clone is a full one',
     why: 'a linked clone can stop at boot: `PARTUUID ... does not exist`',
-    check: template => [...nothingCloned(template), ...template.sources.filter(isClone).flatMap(fullClone)],
+    check: (template, given) => [
+      ...nothingCloned(template),
+      ...template.sources.filter(isClone).flatMap(source => fullClone(template, source, given)),
+    ],
+  },
+  {
+    name: 'base-by-name',
+    summary: '`clone_vm` names the base VM, with values that are known before the build',
+    why: 'the checks look for the base VM by its name',
+    check: (template, given) =>
+      template.sources.filter(isClone).flatMap(source => baseByName(template, source, given)),
   },
   {
     name: 'valid-exit-codes',
     summary: 'a provisioner runs `cloud-init status --wait`, and accepts 0 and 2',
     why: 'cloud-init 23.4 and newer end with 2 for a deprecation',
-    check: template => [...nobodyWaits(template), ...template.provisioners.flatMap(validExitCodes)],
+    check: waitsForCloudInit,
   },
   {
     name: 'sensitive',
@@ -47,12 +97,9 @@ export const rules: Rule[] = [
   },
   {
     name: 'no-literal-secret',
-    summary: 'no credential stands in a template',
+    summary: 'no credential stands in a template, and no credential of Proxmox in `*.auto.pkrvars.*`',
     why: 'whoever cloned the repository knows it',
-    check: template => [
-      ...template.sources.flatMap(literalSecrets),
-      ...template.variables.flatMap(literalDefault),
-    ],
+    check: literalSecrets,
   },
   {
     name: 'known-attribute',
@@ -67,10 +114,18 @@ export const rules: Rule[] = [
  * itself: it would hide a later mistake.
  * @returns Violations by file and line.
  */
-export function checkRules(template: Template, family: Exemptions): Violation[] {
-  const found = rules.flatMap(rule =>
-    rule.check(template).map(violation => ({ rule: rule.name, ...violation })),
+export async function checkRules(
+  template: Template,
+  family: Exemptions,
+  context: RuleContext = {},
+): Promise<Violation[]> {
+  const checked = await Promise.all(
+    rules.map(async rule => {
+      const found = await rule.check(template, context)
+      return found.map(violation => ({ rule: rule.name, ...violation }))
+    }),
   )
+  const found = [...new Map(checked.flat().map(one => [formatViolation(one), one])).values()]
   const stale = staleExemptions(family, new Set(found.map(({ rule }) => rule)))
   return [...found.filter(({ rule }) => family.exemptions[rule] === undefined), ...stale].sort(
     (a, b) => a.file.localeCompare(b.file) || a.line - b.line,
@@ -102,14 +157,6 @@ export function formatViolation({ rule, file, line, what, why, fix }: Violation)
   return `${file}:${line}: ${what} [${rule}]\n    why: ${why}\n    fix: ${fix}`
 }
 
-function isProxmox(source: SourceBlock): boolean {
-  return source.type.startsWith('proxmox-')
-}
-
-function isClone(source: SourceBlock): boolean {
-  return source.type === 'proxmox-clone'
-}
-
 function tokenFormat(template: Template, source: SourceBlock): Found {
   return [
     ...fromVariable(template, source, 'username', 'proxmox_username', 'PROXMOX_USERNAME'),
@@ -134,66 +181,11 @@ function fromVariable(
   if (attribute === undefined) return found(`source ${source.name} sets no \`${name}\``)
   if (attribute.value.includes('PVEAPIToken='))
     return found(`\`${name}\` holds the full token (PVEAPIToken=...)`)
-  if (attribute.value !== `var.${variable}`) return found(`\`${name}\` is not var.${variable}`)
+  const expression = template.expressions.get(attribute.value)
+  const isVariable = expression?.kind === 'reference' && expression.path.join('.') === `var.${variable}`
+  if (!isVariable) return found(`\`${name}\` is not var.${variable}`)
   const declared = template.variables.find(candidate => candidate.name === variable)
   if (declared === undefined) return found(`variable ${variable} is not declared`)
-  if (declared.default === `\${env("${environment}")}`) return []
+  if (environmentName(template, declared.defaultText) === environment) return []
   return found(`variable ${variable} does not read ${environment}`, declared)
-}
-
-/** Reports sources without a base VM to clone. Their family must have an exemption. */
-function nothingCloned({ sources }: Template): Found {
-  const why =
-    'an installation takes long and ends differently each time; a full clone of a verified image does not'
-  const fix = 'clone an imported image with full_clone = true, or state the exemption in family.yaml'
-  return sources
-    .filter(source => isProxmox(source) && !isClone(source))
-    .flatMap(({ file, block: { line }, name, type }) =>
-      violation({ file, line }, `source ${name} is ${type}, not proxmox-clone`, why, fix),
-    )
-}
-
-function fullClone({ block, file, name }: SourceBlock): Found {
-  const attribute = attributeOf(block, 'full_clone')
-  if (attribute?.value === 'true') return []
-  return violation(
-    { file, line: attribute?.line ?? block.line },
-    attribute === undefined ? `source ${name} does not set \`full_clone\`` : '`full_clone` is not true',
-    'a linked clone shares its base disk: it can stop at boot with "PARTUUID does not exist. Dropping to a shell!", and ties the template to the base VM for ever',
-    'full_clone = true',
-  )
-}
-
-type Provisioner = Template['provisioners'][number]
-
-/** Attribute with the command that waits for cloud-init. */
-function waitingCommand({ block }: Provisioner): AttributeNode | undefined {
-  const commands = attributeOf(block, 'inline')
-  const waits = /cloud-init\s+status\b[^"]*(?:--wait|\s-w)\b/.test(commands?.value ?? '')
-  return waits ? commands : undefined
-}
-
-function nobodyWaits({ sources, provisioners }: Template): Found {
-  const source = sources.find(isProxmox)
-  if (source === undefined || provisioners.some(waitingCommand)) return []
-  return violation(
-    { file: source.file, line: source.block.line },
-    'no provisioner waits for cloud-init',
-    'otherwise the build runs at the same time as cloud-init, and does not notice its failures',
-    'a first shell provisioner with inline = ["cloud-init status --wait"] and valid_exit_codes = [0, 2], or an exemption in family.yaml',
-  )
-}
-
-function validExitCodes(provisioner: Provisioner): Found {
-  const { file, block, values } = provisioner
-  const commands = waitingCommand(provisioner)
-  if (commands === undefined) return []
-  const accepted: HclValue = values['valid_exit_codes'] ?? []
-  if (Array.isArray(accepted) && [0, 2].every(code => accepted.includes(code))) return []
-  return violation(
-    { file, line: attributeOf(block, 'valid_exit_codes')?.line ?? commands.line },
-    '`cloud-init status --wait` without the exit codes 0 and 2',
-    'cloud-init 23.4 and newer end with 2 (degraded done) for a mere deprecation, and Proxmox writes a deprecated `user:` into its cloud-init drive',
-    'valid_exit_codes = [0, 2]',
-  )
 }

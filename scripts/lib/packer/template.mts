@@ -1,10 +1,20 @@
-/** Reads template folders: hcl2json gives the values, hcl-source.mts the positions. */
+/** Reads template folders: all files of a folder together, as Packer does. */
 
 import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
-import { type AttributeNode, type BlockNode, type HclNode, locateNodes } from './hcl-source.mts'
+import type { Expression } from './expression.mts'
+import {
+  attributeOf,
+  attributesWithin,
+  type BlockNode,
+  blocksOf,
+  type HclNode,
+  locateNodes,
+} from './hcl-source.mts'
+import { locateJsonNodes } from './json-source.mts'
 import { brokenLink, kindOf, realPathOf } from './links.mts'
+import { parseExpressions } from './parse-expressions.mts'
 
 /** File of a template folder. */
 interface TemplateFile {
@@ -14,16 +24,15 @@ interface TemplateFile {
   nodes: HclNode[]
 }
 
-/** Value of hcl2json. An expression is a string such as `${var.x}`. */
-export type HclValue = string | number | boolean | null | HclValue[] | { [key: string]: HclValue }
-
 export interface Variable {
   name: string
   file: string
   line: number
   sensitive: boolean
-  /** Undefined if the variable must be set. */
-  default: HclValue | undefined
+  /** Declared type as written; undefined if none is declared. */
+  type: string | undefined
+  /** Expression as written; undefined if the variable must be set. */
+  defaultText: string | undefined
 }
 
 export interface SourceBlock {
@@ -32,22 +41,49 @@ export interface SourceBlock {
   name: string
   file: string
   block: BlockNode
-  /** Content of the block, by hcl2json. */
-  values: Record<string, HclValue>
 }
 
-/** Template folder as Packer reads it: all its `*.pkr.hcl` together. */
+export interface Provisioner {
+  /** `shell`. */
+  type: string
+  file: string
+  block: BlockNode
+}
+
+/** Expression that has a name: a local, or the value of a variable in `*.auto.pkrvars.*`. */
+export interface Assignment {
+  name: string
+  /** Expression as written. */
+  text: string
+  file: string
+  line: number
+}
+
+/** Source that a build uses. */
+interface UsedSource {
+  /** `proxmox-clone.debian`. */
+  source: string
+  file: string
+  line: number
+}
+
+/** Template folder as Packer reads it: all its `*.pkr.hcl` and `*.pkr.json` together. */
 export interface Template {
   /** Name of the folder. */
   os: string
   folder: string
   files: TemplateFile[]
   variables: Variable[]
-  /** Variables of `*.auto.pkrvars.hcl`. */
-  overrides: Record<string, HclValue>
+  locals: ReadonlyMap<string, Assignment>
+  /** Values of `*.auto.pkrvars.hcl` and `*.auto.pkrvars.json`. Later ones win, as in Packer. */
+  assignments: Assignment[]
   sources: SourceBlock[]
+  /** Sources of every build, in order. */
+  used: UsedSource[]
   /** Every `provisioner` block of every build. */
-  provisioners: { file: string; block: BlockNode; values: Record<string, HclValue> }[]
+  provisioners: Provisioner[]
+  /** Every expression of the folder, by its text. */
+  expressions: ReadonlyMap<string, Expression>
 }
 
 /** Folder of `packer/` with the scripts that families share; not a family. */
@@ -99,17 +135,21 @@ async function refuseSharedFamily(folder: string): Promise<void> {
 export async function loadTemplate(os: string, root = 'packer'): Promise<Template> {
   const folder = join(root, os)
   const files = await readFiles(folder)
-  const documents = await Promise.all(files.map(async file => ({ file, json: await toJson(file) })))
-  const sources = documents.flatMap(({ file, json }) => sourcesOf(file, json))
+  const values = await readEnding(folder, '.auto.pkrvars')
+  const sources = files.flatMap(sourcesOf)
   requireOneOfEach(folder, sources)
+  const texts = [...files, ...values].flatMap(({ nodes }) => attributesWithin({ body: nodes }))
   return {
     os,
     folder,
     files,
-    overrides: await readOverrides(folder),
-    variables: documents.flatMap(({ file, json }) => variablesOf(file, json)),
+    variables: files.flatMap(variablesOf),
+    locals: new Map(files.flatMap(localsOf).map(local => [local.name, local])),
+    assignments: values.flatMap(assignmentsOf),
     sources,
-    provisioners: documents.flatMap(({ file, json }) => provisionersOf(file, json)),
+    used: files.flatMap(usedOf),
+    provisioners: files.flatMap(provisionersOf),
+    expressions: await parseExpressions(texts.map(({ value }) => value)),
   }
 }
 
@@ -127,37 +167,36 @@ function requireOneOfEach(folder: string, sources: SourceBlock[]): void {
 }
 
 async function readFiles(folder: string): Promise<TemplateFile[]> {
-  const files = await readEnding(folder, '.pkr.hcl')
+  const files = await readEnding(folder, '.pkr')
   if (files.length > 0) return files
-  throw new ProxmintError(`${folder} holds no *.pkr.hcl file`, { exitCode: exitCodes.invalid })
+  throw new ProxmintError(`${folder} holds no *.pkr.hcl and no *.pkr.json file`, {
+    hint: 'a template family is a folder of packer/ with a template',
+    exitCode: exitCodes.invalid,
+  })
 }
 
+/** Reads the files with an ending, those in HCL before those in JSON, as Packer does. */
 async function readEnding(folder: string, ending: string): Promise<TemplateFile[]> {
-  const names = (await readdir(folder)).filter(name => name.endsWith(ending)).sort()
-  return Promise.all(
-    names.map(async name => {
-      const path = join(folder, name)
-      const text = await readFile(path, 'utf8').catch(async cause => {
-        throw await brokenLink(path, cause)
-      })
-      return { path, text, nodes: locateNodes(text, path) }
-    }),
-  )
+  const names = (await readdir(folder)).sort()
+  const wanted = ['.hcl', '.json'].flatMap(kind => names.filter(name => name.endsWith(`${ending}${kind}`)))
+  return Promise.all(wanted.map(name => readTemplateFile(join(folder, name))))
 }
 
-/** Reads the overrides. Later files win, as in Packer. */
-async function readOverrides(folder: string): Promise<Record<string, HclValue>> {
-  const documents = await Promise.all((await readEnding(folder, '.auto.pkrvars.hcl')).map(toJson))
-  return Object.assign({}, ...documents) as Record<string, HclValue>
+async function readTemplateFile(path: string): Promise<TemplateFile> {
+  const text = await readFile(path, 'utf8').catch(async cause => {
+    throw await brokenLink(path, cause)
+  })
+  if (path.endsWith('.json')) return { path, text, nodes: await locateJsonNodes(text, path) }
+  const nodes = locateNodes(text, path)
+  await requireSyntax(path, text)
+  return { path, text, nodes }
 }
 
-type Json = Record<string, HclValue>
-
-async function toJson(file: TemplateFile): Promise<Json> {
+async function requireSyntax(path: string, text: string): Promise<void> {
   // hcl2json takes 90 ms to load and 230 ms for the first file: it is loaded only if needed.
   const { parse } = await import('@cdktf/hcl2json')
   try {
-    return (await parse(file.path, file.text)) as Json
+    await parse(path, text)
   } catch (cause) {
     throw new ProxmintError(`syntax error: ${diagnosis(cause)}`, {
       hint: 'correct the line named above; `packer fmt` shows the structure',
@@ -173,64 +212,57 @@ function diagnosis(cause: unknown): string {
   return words.replaceAll(/:(\d+,\d+)-\d+(?:,\d+)?:/g, ':$1:')
 }
 
-function blocks(file: TemplateFile, type: string): BlockNode[] {
-  return file.nodes.filter((node): node is BlockNode => node.kind === 'block' && node.type === type)
+function variablesOf({ path, nodes }: TemplateFile): Variable[] {
+  return blocksOf({ body: nodes }, 'variable').map(block => ({
+    name: block.labels[0] ?? '',
+    file: path,
+    line: block.line,
+    sensitive: attributeOf(block, 'sensitive')?.value === 'true',
+    type: attributeOf(block, 'type')?.value.replaceAll('"', ''),
+    defaultText: attributeOf(block, 'default')?.value,
+  }))
 }
 
-/** Values of the n-th block of a type: hcl2json keeps the order of the text. */
-function valuesOf(json: HclValue | undefined, index: number): Record<string, HclValue> {
-  const value = Array.isArray(json) ? json[index] : json
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
+function assignmentsOf({ path, nodes }: TemplateFile): Assignment[] {
+  return nodes
+    .filter(node => node.kind === 'attribute')
+    .map(({ name, value, line }) => ({ name, text: value, file: path, line }))
 }
 
-function child(json: HclValue | undefined, key: string): HclValue | undefined {
-  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json[key] : undefined
+function localsOf(file: TemplateFile): Assignment[] {
+  const groups = blocksOf({ body: file.nodes }, 'locals').flatMap(({ body }) =>
+    assignmentsOf({ ...file, nodes: body }),
+  )
+  const single = blocksOf({ body: file.nodes }, 'local').map(block => ({
+    name: block.labels[0] ?? '',
+    text: attributeOf(block, 'expression')?.value ?? '',
+    file: file.path,
+    line: block.line,
+  }))
+  return [...groups, ...single]
 }
 
-function variablesOf(file: TemplateFile, json: Json): Variable[] {
-  return blocks(file, 'variable').map(block => {
-    const name = block.labels[0] ?? ''
-    const values = valuesOf(child(json['variable'], name), 0)
-    return {
-      name,
-      file: file.path,
-      line: block.line,
-      sensitive: values['sensitive'] === true,
-      default: values['default'],
-    }
-  })
-}
-
-function sourcesOf(file: TemplateFile, json: Json): SourceBlock[] {
-  return blocks(file, 'source').map(block => {
+function sourcesOf({ path, nodes }: TemplateFile): SourceBlock[] {
+  return blocksOf({ body: nodes }, 'source').map(block => {
     const [type = '', name = ''] = block.labels
-    return {
-      type,
-      name,
-      file: file.path,
-      block,
-      values: valuesOf(child(child(json['source'], type), name), 0),
-    }
+    return { type, name, file: path, block }
   })
 }
 
-function provisionersOf(file: TemplateFile, json: Json): Template['provisioners'] {
-  return blocks(file, 'build').flatMap((build, buildIndex) => {
-    const values = valuesOf(json['build'], buildIndex)
-    const seen: Record<string, number> = {}
-    const found = build.body.filter(
-      (node): node is BlockNode => node.kind === 'block' && node.type === 'provisioner',
-    )
-    return found.map(block => {
-      const type = block.labels[0] ?? ''
-      const index = seen[type] ?? 0
-      seen[type] = index + 1
-      return { file: file.path, block, values: valuesOf(child(values['provisioner'], type), index) }
-    })
+/** Sources that the builds of a file name, in `sources` or in blocks of their own. */
+function usedOf({ path, nodes }: TemplateFile): UsedSource[] {
+  return blocksOf({ body: nodes }, 'build').flatMap(build => {
+    const listed = attributeOf(build, 'sources')
+    const names = listed?.value.match(/(?<=["\s[,]|^)(?:source\.)?[\w-]+\.[\w-]+(?=["\s\],]|$)/g) ?? []
+    return [
+      ...names.map(source => ({ source, file: path, line: listed!.line })),
+      ...blocksOf(build, 'source').map(({ labels, line }) => ({ source: labels[0] ?? '', file: path, line })),
+    ].map(used => ({ ...used, source: used.source.replace(/^source\./, '') }))
   })
 }
 
-/** Attribute of a block itself, not of a block within it. */
-export function attributeOf(block: BlockNode, name: string): AttributeNode | undefined {
-  return block.body.find((node): node is AttributeNode => node.kind === 'attribute' && node.name === name)
+function provisionersOf({ path, nodes }: TemplateFile): Provisioner[] {
+  return blocksOf({ body: nodes }, 'build').flatMap(build =>
+    blocksOf(build, 'provisioner').map(block => ({ type: block.labels[0] ?? '', file: path, block })),
+  )
 }

@@ -1,26 +1,54 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { loadFamily } from '../packer/family.mts'
-import { checkRules, formatViolation } from '../packer/rules.mts'
+import { missingHandover } from '../packer/handover.mts'
+import { checkRules, formatViolation, type RuleContext, rules } from '../packer/rules.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
+import type { Violation } from '../packer/violation.mts'
 import { counted } from '../run/counted.mts'
-import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import type { Families } from '../templates/version.mts'
 
 /**
- * Loads a template family and checks it by the rules.
- * @throws ProxmintError (usage) For an unknown name, (invalid) with every violation.
+ * Loads a template family and checks it by the rules, without Proxmox.
+ * @throws ProxmintError (usage) For an unknown name, (invalid) with every fault of `family.yaml` and every violation.
  */
-export async function loadCheckedTemplate(os: string): Promise<Template> {
+export async function loadCheckedTemplate(os: string, context: RuleContext = {}): Promise<Template> {
   await requireFamily(os)
   const template = await loadTemplate(os)
-  const violations = checkRules(template, await loadFamily(os))
-  if (violations.length === 0) return template
+  await requireRules(template, context)
+  return template
+}
+
+/** Checks a template by the rules. @throws ProxmintError (invalid) With every fault. */
+export async function requireRules(template: Template, context: RuleContext): Promise<void> {
+  const [family] = await Promise.allSettled([loadFamily(template.os)])
+  const exemptions = family.status === 'fulfilled' ? family.value : await likelyExemptions(template)
+  const violations = [...missingHandover(template), ...(await checkRules(template, exemptions, context))]
+  const fault: unknown = family.status === 'rejected' ? family.reason : undefined
+  if (violations.length === 0) {
+    if (fault !== undefined) throw fault
+    return
+  }
+  throw broken(template, violations, fault)
+}
+
+function broken({ folder }: Template, violations: Violation[], fault: unknown): ProxmintError {
   const count = counted(violations.length, 'violation')
-  throw new ProxmintError(
-    `${template.folder}: ${count} of the template rules\n${violations.map(formatViolation).join('\n')}`,
-    { hint: 'correct each as its `fix` says; nothing was built', exitCode: exitCodes.invalid },
-  )
+  const lines = [`${folder}: ${count} of the template rules`, ...violations.map(formatViolation)]
+  return new ProxmintError([...lines, ...(fault === undefined ? [] : [messageOf(fault)])].join('\n'), {
+    hint: 'correct each as its `fix` says; nothing was built',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** Reads which rules a faulty `family.yaml` names, so that what it excuses is not reported. */
+async function likelyExemptions({ folder }: Template): Promise<Parameters<typeof checkRules>[1]> {
+  const file = join(folder, 'family.yaml')
+  const text = await readFile(file, 'utf8').catch(() => '')
+  const named = rules.map(({ name }) => name).filter(name => text.includes(`${name}:`))
+  return { file, exemptions: Object.fromEntries(named.map(name => [name, 'named'])), exemptionLines: {} }
 }
 
 /**

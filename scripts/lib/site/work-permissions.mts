@@ -27,7 +27,7 @@ export async function checkBuild(connection: Connection, template: Template): Pr
   const { client, config, credentials, version } = connection
   const family = await loadFamily(template.os)
   const environment = { ...process.env, PROXMOX_STORAGE_POOL: credentials.storagePool }
-  const target = buildTarget(template, {}, environment)
+  const target = buildTarget(template, { env: environment })
   const base = await findBase(client, target.baseName, credentials.node)
   const place = { node: credentials.node, pveMajor: version.major }
   const made = await cardAndPoolOf(client, target)

@@ -107,6 +107,8 @@ export const scenes: Scene[] = [
   {
     title: 'versions of VM templates',
     steps: [
+      run('zx scripts/build.mts debian --rules-only', 'debian: keeps every rule'),
+      run('zx scripts/build.mts --all --rules-only', 'debian: keeps every rule'),
       run('zx scripts/build.mts debian --validate-only', 'packer validate passed'),
       run('zx scripts/templates.mts list windows', 'no versions yet'),
       run('zx scripts/build.mts debian --dry-run', 'packer'),

@@ -12,7 +12,7 @@ const env = { PROXMOX_STORAGE_POOL: 'tank' }
 const families = await listFamilies()
 
 const targetOf = async (os: string, variables: Record<string, string> = {}): Promise<BuildTarget> =>
-  buildTarget(await loadTemplate(os), variables, env)
+  buildTarget(await loadTemplate(os), { variables, env })
 
 describe('the base VM', () => {
   test.each<[string, Record<string, string>, string | undefined]>([
@@ -67,12 +67,12 @@ test('a medium that only Packer can tell', async () => {
   await mkdir(join(root, 'x'))
   await writeFile(
     join(root, 'x', 'x.pkr.hcl'),
-    'source "proxmox-iso" "x" {\n  boot_iso {\n    iso_url = local.url\n  }\n}\n',
+    'source "proxmox-iso" "x" {\n  boot_iso {\n    iso_url = data.url\n  }\n}\n',
   )
   const template = await loadTemplate('x', root)
-  expect(await failureOf(async () => buildTarget(template, {}, env))).toEqual({
+  expect(await failureOf(async () => buildTarget(template, { env }))).toEqual({
     message: `${root}/x/x.pkr.hcl:1: iso_url, iso_checksum or iso_storage_pool of \`boot_iso\` is not known before the build`,
-    hint: 'use only text and variables with a default',
+    hint: 'use only text, and variables and locals whose values are known before the build',
     exitCode: 3,
     facts: {},
   })

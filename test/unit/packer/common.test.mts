@@ -148,7 +148,7 @@ describe('a family of a fork with scripts of its own, from before packer/common'
   test('is a family, and keeps the rules', async () => {
     const root = await fork()
     expect(await listFamilies(root)).toEqual([...families, 'mine'].sort())
-    expect(checkRules(await loadTemplate('mine', root), await loadFamily('mine', root))).toEqual([])
+    expect(await checkRules(await loadTemplate('mine', root), await loadFamily('mine', root))).toEqual([])
   })
 
   test('is built from its own scripts, also by the packaged Packer', async () => {

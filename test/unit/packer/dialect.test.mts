@@ -112,6 +112,40 @@ describe('only the attribute goes where something else stands on its line', () =
   })
 })
 
+test('a template in JSON', () => {
+  const json = {
+    packer: { required_version: '>= 1.6.6', required_plugins: { proxmox: {} } },
+    source: {
+      'proxmox-clone': {
+        x: {
+          token: '${var.t}',
+          cloud_init: true,
+          cloud_init_disk_type: 'scsi',
+          cores: 2,
+          disks: [{ asyncio: 'io_uring' }],
+        },
+      },
+      docker: { x: { token: 'kept' } },
+    },
+    build: { sources: ['source.proxmox-clone.x'] },
+  }
+  const { text, changes } = translateForPackaged(JSON.stringify(json), 'x.pkr.json')
+  expect(JSON.parse(text)).toEqual({
+    packer: { required_version: '>= 1.6.6' },
+    source: {
+      'proxmox-clone': { x: { cloud_init_disk_type: 'scsi', cores: 2, disks: [{}] } },
+      docker: { x: { token: 'kept' } },
+    },
+    build: json.build,
+  })
+  expect(changes.map(change => change.split(' ')[1])).toEqual([
+    'required_plugins',
+    'token',
+    'cloud_init',
+    'asyncio',
+  ])
+})
+
 test('a text without structure is refused with its line', async () => {
   expect((await failureOf(() => translate('packer {\n  a = "x\n}\n'))).message).toBe(
     'packer/x/x.pkr.hcl:2: the string of line 2 is not closed',

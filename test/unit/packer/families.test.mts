@@ -109,19 +109,19 @@ describe('exemptions', () => {
     exemptionLines: Object.fromEntries(names.map((name, index) => [name, index + 2])),
   })
   const invalid = 'test/fixtures/invalid/packer'
-  const linked = () => changedMinimal('  full_clone = true\n', '')
+  const linked = () => changedMinimal('full_clone = true', 'full_clone = false')
   const found = async (os: string, root: string, names: string[]) => {
     const template = await loadTemplate(os, root)
-    return checkRules(template, without(names)).map(({ rule, file, line, what, fix }) =>
+    return (await checkRules(template, without(names))).map(({ rule, file, line, what, fix }) =>
       [rule, `${file.split('/').at(-1)}:${line}`, what, fix].join(' | '),
     )
   }
 
   test('excuse every violation of their rule and no other', async () => {
     expect(await found('x', await linked(), ['full-clone'])).toEqual([])
-    expect(
-      (await found('earlier-state', invalid, ['token-format', 'full-clone'])).map(one => one.split(' ')[0]),
-    ).toEqual(['valid-exit-codes'])
+    expect((await found('earlier-state', invalid, ['token-format'])).map(one => one.split(' ')[0])).toEqual([
+      'valid-exit-codes',
+    ])
   })
 
   test('from a rule that is kept', async () => {
@@ -247,5 +247,5 @@ describe('what several families have', () => {
 })
 
 test.each(families)('%s keeps every rule but those it says', async os => {
-  expect(checkRules(await loadTemplate(os), await loadFamily(os))).toEqual([])
+  expect(await checkRules(await loadTemplate(os), await loadFamily(os))).toEqual([])
 })

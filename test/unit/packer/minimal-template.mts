@@ -5,14 +5,14 @@ import { temporaryFolder } from '../temporary.mts'
 
 const minimal = 'test/fixtures/valid/packer/minimal/minimal.pkr.hcl'
 
-/** The minimal template with one place changed, as the family `x`; gives the folder the family is in. */
-export async function changedMinimal(from: string, to: string): Promise<string> {
+/** The minimal template with one place changed, as the family `os`; gives the folder the family is in. */
+export async function changedMinimal(from: string, to: string, os = 'x'): Promise<string> {
   const root = await temporaryFolder()
   const text = await readFile(minimal, 'utf8')
   expect(text).toContain(from)
-  await mkdir(join(root, 'x'))
+  await mkdir(join(root, os))
   await writeFile(
-    join(root, 'x', 'x.pkr.hcl'),
+    join(root, os, 'x.pkr.hcl'),
     text.replace(from, () => to),
   )
   return root

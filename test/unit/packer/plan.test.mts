@@ -101,7 +101,14 @@ describe('the plan of a build', () => {
 })
 
 describe("the build's password", () => {
-  const variable = { name: 'build_password', file: 'x', line: 1, sensitive: true, default: undefined }
+  const variable = {
+    name: 'build_password',
+    file: 'x',
+    line: 1,
+    sensitive: true,
+    type: 'string',
+    defaultText: undefined,
+  }
 
   test('another for each build, and unprintable', () => {
     const [first, second] = [1, 2].map(() => buildPassword({ variables: [variable] })['build_password']!)

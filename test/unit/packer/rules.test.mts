@@ -2,9 +2,10 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { checkRules, formatViolation, rules } from '../../../scripts/lib/packer/rules.mts'
+import { checkRules, formatViolation, type RuleContext, rules } from '../../../scripts/lib/packer/rules.mts'
 import { loadTemplate } from '../../../scripts/lib/packer/template.mts'
 import type { Violation } from '../../../scripts/lib/packer/violation.mts'
+import { redact } from '../../../scripts/lib/run/redact.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { changedMinimal } from './minimal-template.mts'
 
@@ -13,8 +14,14 @@ const invalid = 'test/fixtures/invalid/packer'
 const why = {
   'token-format':
     'with an API token Packer wants `username` as user@realm!tokenid and `token` as the bare secret; the full PVEAPIToken=... string is refused with a 401',
+  'one-proxmox': 'the checks ask the Proxmox of the credentials, and Packer would build with this value',
+  'family-name':
+    'the VM templates are named after the folder; Proxmox takes letters, digits, hyphens and dots, and no hyphen at an end',
+  'one-source': 'a build reserves one VMID, and each source makes a VM of its own',
   'full-clone':
     'a linked clone shares its base disk: it can stop at boot with "PARTUUID does not exist. Dropping to a shell!", and ties the template to the base VM for ever',
+  'base-by-name':
+    'permissions, base VM and image are looked for by name before Packer runs; a VMID is another VM elsewhere',
   'valid-exit-codes':
     'cloud-init 23.4 and newer end with 2 (degraded done) for a mere deprecation, and Proxmox writes a deprecated `user:` into its cloud-init drive',
   sensitive: 'Packer prints the value of an ordinary variable in its log',
@@ -25,7 +32,7 @@ const why = {
 /** By rule: the place of the minimal template that breaks it, and what is told of that. */
 const told: Record<
   keyof typeof why,
-  { edit: [from: string, to: string]; line: number; what: string; fix: string }
+  { edit: [from: string, to: string, os?: string]; line: number; what: string; fix: string }
 > = {
   'token-format': {
     edit: ['= var.proxmox_token\n', '= "PVEAPIToken=${var.proxmox_username}=${var.proxmox_token}"\n'],
@@ -33,11 +40,35 @@ const told: Record<
     what: '`token` holds the full token (PVEAPIToken=...)',
     fix: 'token = var.proxmox_token, with `default = env("PROXMOX_TOKEN")` in variables.pkr.hcl',
   },
+  'one-proxmox': {
+    edit: ['  full_clone = true\n', '  full_clone = true\n  node = "pve9"\n'],
+    line: 19,
+    what: '`node` is not that of the credentials (pve9)',
+    fix: 'node = var.proxmox_node',
+  },
+  'family-name': {
+    edit: ['  full_clone = true\n', '  full_clone = true\n', 'ubuntu_2204'],
+    line: 1,
+    what: 'the folder ubuntu_2204 has a name that a VM cannot have',
+    fix: 'name the folder ubuntu-2204',
+  },
+  'one-source': {
+    edit: ['["source.proxmox-clone.minimal"]', '["source.proxmox-clone.minimal", "source.proxmox-clone.b"]'],
+    line: 27,
+    what: '2 sources are built: proxmox-clone.minimal, proxmox-clone.b',
+    fix: 'a folder of packer/ for each source; keep one here',
+  },
   'full-clone': {
-    edit: ['  full_clone = true\n', ''],
-    line: 14,
-    what: 'source minimal does not set `full_clone`',
+    edit: ['full_clone = true', 'full_clone = false'],
+    line: 18,
+    what: '`full_clone` is not true',
     fix: 'full_clone = true',
+  },
+  'base-by-name': {
+    edit: ['clone_vm   = "base"', 'clone_vm_id = 9000'],
+    line: 17,
+    what: 'source minimal names its base VM by `clone_vm_id`',
+    fix: 'clone_vm = "NAME OF THE BASE VM", as text or by variables and locals with known values',
   },
   'valid-exit-codes': {
     edit: ['valid_exit_codes = [0, 2]', 'valid_exit_codes = [0]'],
@@ -65,9 +96,16 @@ const told: Record<
   },
 }
 
-async function violationsOf(os: string, root: string): Promise<Violation[]> {
+const login = {
+  url: 'https://pve.example.net:8006/api2/json',
+  node: 'pve1',
+  username: 'packer@pve!build',
+  token: 'c0ffee00-1111-4222-8333-444455556666',
+}
+
+async function violationsOf(os: string, root: string, context: RuleContext = {}): Promise<Violation[]> {
   const noExemptions = { file: 'family.yaml', exemptions: {}, exemptionLines: {} }
-  return checkRules(await loadTemplate(os, root), noExemptions)
+  return checkRules(await loadTemplate(os, root), noExemptions, { env: {}, ...context })
 }
 
 describe('templates without a fault', () => {
@@ -75,7 +113,7 @@ describe('templates without a fault', () => {
     ['minimal', 'test/fixtures/valid/packer'],
     ['debian', 'packer'],
   ])('%s', async (os, root) => {
-    expect(await violationsOf(os, root)).toEqual([])
+    expect(await violationsOf(os, root, { logins: [login] })).toEqual([])
   })
 })
 
@@ -83,8 +121,11 @@ describe('one invalid template per rule', () => {
   test.each(rules.map(rule => rule.name as keyof typeof why))('%s', async rule => {
     const { edit, ...violation } = told[rule]
     const root = await changedMinimal(...edit)
-    const file = join(root, 'x/x.pkr.hcl')
-    expect(await violationsOf('x', root)).toEqual([{ rule, file, ...violation, why: why[rule] }])
+    const os = edit[2] ?? 'x'
+    const file = join(root, os, 'x.pkr.hcl')
+    expect(await violationsOf(os, root, { logins: [login] })).toEqual([
+      { rule, file, ...violation, why: why[rule] },
+    ])
   })
 
   test('no rule is left out', () => {
@@ -97,7 +138,6 @@ test('the templates as they were before the documented fixes', async () => {
     [rule, `${file.split('/').at(-1)}:${line}`, what].join(' | '),
   )
   expect(found).toEqual([
-    'full-clone | debian.pkr.hcl:1 | source debian does not set `full_clone`',
     'token-format | debian.pkr.hcl:3 | `username` is not var.proxmox_username',
     'token-format | debian.pkr.hcl:4 | `token` holds the full token (PVEAPIToken=...)',
     'valid-exit-codes | debian.pkr.hcl:17 | `cloud-init status --wait` without the exit codes 0 and 2',
@@ -180,13 +220,29 @@ describe('token-format', () => {
 describe('full-clone', () => {
   test.each<[string, string, string[]]>([
     ['false', 'full_clone = false', ['18: `full_clone` is not true']],
-    ['a variable', 'full_clone = var.full', ['18: `full_clone` is not true']],
-    ['commented out', '# full_clone = true', ['14: source minimal does not set `full_clone`']],
+    [
+      'a variable that is not known',
+      'full_clone = var.full',
+      ['18: `full_clone` is not known before the build'],
+    ],
+    ['commented out: the default of the plugin', '# full_clone = false', []],
+    ['the default of the plugin', 'full_clone = null', []],
+    ['a text', 'full_clone = "false"', ['18: `full_clone` is not true']],
+    ['a condition', 'full_clone = var.proxmox_token == "" ? true : true', []],
     ['with a comment behind it', 'full_clone = true # not linked', []],
     ['with another comment behind it', 'full_clone = true /* not linked */', []],
   ])('%s', async (_, to, expected) => {
     expect(await changed('full_clone = true', to)).toEqual(expected.map(line => `full-clone ${line}`))
   })
+})
+
+test.each<[string, string[]]>([
+  ['true', []],
+  ['false', ['full-clone x.pkr.hcl:18: `full_clone` is not true']],
+])('full-clone: a variable whose default is %s', async (value, expected) => {
+  const variable = `variable "full" {\n  type    = bool\n  default = ${value}\n}\n`
+  const edit: [string, string] = ['full_clone = true', 'full_clone = var.full']
+  expect(await withFiles(edit, { 'full.pkr.hcl': variable })).toEqual(expected)
 })
 
 test('full-clone: a source that clones nothing', async () => {
@@ -241,6 +297,61 @@ describe('valid-exit-codes', () => {
     expect(await changed(from, to)).toEqual(expected.map(line => `valid-exit-codes ${line}`))
   })
 
+  const wait = `["cloud-init status --wait"]\n${codes}`
+
+  test.each<[string, string, string[]]>([
+    ['texts', wait.replace('0, 2', '"0", "2"'), []],
+    ['a variable', wait.replace('[0, 2]', 'var.codes'), []],
+    ['a variable with one of them', wait.replace('[0, 2]', 'var.one'), [`31: ${what}`]],
+    ['a variable that is not known', wait.replace('[0, 2]', 'var.unknown'), []],
+    ['the command itself accepts 2', '["cloud-init status --wait || [ $? -eq 2 ]"]\n', []],
+    ['the command itself accepts all', '["sudo cloud-init status --wait || true"]\n', []],
+    ['the command itself ends', '["cloud-init status --wait || exit 1"]\n', [`30: ${what}`]],
+    ['a condition', '["if cloud-init status --wait; then true; fi"]\n', []],
+    ['a list of a local', 'local.commands\n', [`30: ${what}`]],
+    ['with a part that is not known', '["cloud-init status --wait ${var.unknown}"]\n', [`30: ${what}`]],
+    [
+      'a loop for the file at the end',
+      '["while [ ! -f /var/lib/cloud/instance/boot-finished ]; do echo waiting; sleep 1; done"]\n',
+      [],
+    ],
+    ['a comment', '["# cloud-init status --wait", "true"]\n', [nobody]],
+    ['a comment behind a command', '["true # then cloud-init status --wait"]\n', [nobody]],
+    ['an echo', '["echo cloud-init status --wait"]\n', [nobody]],
+    ['an echo of a text', '["echo \'first; cloud-init status --wait\'"]\n', [nobody]],
+    ['behind an echo', '["echo wait; cloud-init status --wait"]\n', [`30: ${what}`]],
+    ['a file that is only named', '["ls /var/lib/cloud/instance/boot-finished"]\n', [nobody]],
+    ['for another source', `${wait}    only = ["proxmox-iso.other"]\n`, [nobody]],
+    ['for this source', `${wait}    only = ["proxmox-clone.minimal"]\n`, []],
+    ['for all but this source', `${wait}    except = ["proxmox-clone.minimal"]\n`, [nobody]],
+  ])('%s', async (_, to, expected) => {
+    const found = await withFiles([wait, to], {
+      'more.pkr.hcl':
+        'variable "codes" {\n  default = [0, 2]\n}\nvariable "one" {\n  default = [0]\n}\nvariable "unknown" {}\nlocals {\n  commands = ["cloud-init status --wait"]\n}\n',
+    })
+    expect(found).toEqual(expected.map(line => `valid-exit-codes x.pkr.hcl:${line}`))
+  })
+
+  test.each<[string, string, string, string[]]>([
+    ['that waits', 'cloud-init status --wait\n', '', [`30: ${what}`]],
+    ['that waits, with the codes', 'cloud-init status --wait\n', 'valid_exit_codes = [0, 2]', []],
+    ['that goes on after a failure', 'cloud-init status --wait\ntrue\n', '', []],
+    ['that ends at a failure', 'set -eu\ncloud-init status --wait\ntrue\n', '', [`30: ${what}`]],
+    [
+      'that is called to end at a failure',
+      'cloud-init status --wait\ntrue\n',
+      'execute_command = "sudo sh -e {{ .Path }}"',
+      [`30: ${what}`],
+    ],
+    ['that accepts 2', '#!/bin/sh -e\ncloud-init status --wait || [ $? -eq 2 ]\n', '', []],
+    ['that loops', 'until [ -e /var/lib/cloud/instance/boot-finished ]; do sleep 1; done\n', '', []],
+    ['that only speaks of it', '# cloud-init status --wait\necho "cloud-init status --wait"\n', '', [nobody]],
+  ])('a script %s', async (_, text, more, expected) => {
+    const to = `script = "\${path.root}/wait.sh"\n    ${more}\n`
+    const found = await withFiles([`inline           = ${wait}`, to], { 'wait.sh': text })
+    expect(found).toEqual(expected.map(line => `valid-exit-codes x.pkr.hcl:${line}`))
+  })
+
   test('the second provisioner of its kind', async () => {
     const second = '\n  provisioner "shell" {\n    inline = ["cloud-init status --wait"]\n  }\n'
     expect(await changed(`${codes}  }\n`, `${codes}  }\n${second}`)).toEqual([`valid-exit-codes 35: ${what}`])
@@ -263,6 +374,21 @@ describe('sensitive and no-literal-secret', () => {
       ['sensitive 14: variable ssh_password is not sensitive'],
     ],
     ['other variables', 'variable "secret_santa" {\n  default = "x"\n}', []],
+    ['a boolean', 'variable "lock_root_password" {\n  type = bool\n}', []],
+    ['a boolean by its default', 'variable "lock_root_password" {\n  default = true\n}', []],
+    ['password', 'variable "password" {}', ['sensitive 14: variable password is not sensitive']],
+    ['any ..._token', 'variable "k3s_token" {}', ['sensitive 14: variable k3s_token is not sensitive']],
+    [
+      'a literal behind coalesce',
+      'variable "api_token" {\n  sensitive = true\n  default   = coalesce(env("T"), "hunter2")\n}',
+      ['no-literal-secret 14: variable api_token has a literal default'],
+    ],
+    [
+      'a local',
+      'locals {\n  db_password = "hunter2"\n}',
+      ['no-literal-secret 15: local db_password holds a literal value'],
+    ],
+    ['a local of a variable', 'locals {\n  db_password = var.db\n}', []],
     [
       'a literal default',
       'variable "ssh_password" {\n  sensitive = true\n  default   = "packer"\n}',
@@ -294,11 +420,212 @@ describe('sensitive and no-literal-secret', () => {
     expect(found).toEqual(expected.map(what => `no-literal-secret 18: ${what}`))
   })
 
+  test.each<[string, string, string[]]>([
+    ['a local', 'local.pw', ['more.pkr.hcl:2: pw holds a literal value for `ssh_password`']],
+    ['a variable', 'var.pw', ['more.pkr.hcl:4: pw holds a literal value for `ssh_password`']],
+    ['a variable of the environment', 'var.good', []],
+  ])('a literal behind another name: %s', async (_, value, expected) => {
+    const found = await withFiles(['clone_vm   = "base"', `clone_vm = "base"\n  ssh_password = ${value}`], {
+      'more.pkr.hcl':
+        'locals {\n  pw = "hunter2"\n}\nvariable "pw" {\n  default = "hunter2"\n}\nvariable "good" {\n  default = env("PW")\n}\n',
+    })
+    expect(found).toEqual(expected.map(what => `no-literal-secret ${what}`))
+  })
+
+  test.each<[string, string, string[]]>([
+    [
+      'a literal',
+      'environment_vars = ["DB_PASSWORD=hunter2"]',
+      ['`environment_vars` holds a literal value for DB_PASSWORD'],
+    ],
+    ['a literal in a map', 'env = { API_TOKEN = "hunter2" }', ['`env` holds a literal value for API_TOKEN']],
+    ['a variable', 'environment_vars = ["DB_PASSWORD=${var.x}"]', []],
+    ['another name', 'environment_vars = ["DB_USER=me"]', []],
+    ['nothing', 'environment_vars = ["DB_PASSWORD="]', []],
+  ])('the environment of a provisioner: %s', async (_, line, expected) => {
+    const found = await changed(
+      '    valid_exit_codes = [0, 2]\n',
+      `    valid_exit_codes = [0, 2]\n    ${line}\n`,
+    )
+    expect(found).toEqual(expected.map(what => `no-literal-secret 32: ${what}`))
+  })
+
   test('a literal token breaks both rules it breaks', async () => {
     expect(await changed('= var.proxmox_token\n', '= "c0ffee00-1111-4222-8333-444455556666"\n')).toEqual([
       'token-format 16: `token` is not var.proxmox_token',
       'no-literal-secret 16: `token` holds a literal value',
     ])
+  })
+})
+
+/** Violations of the minimal template with one place changed and further files beside it. */
+async function withFiles(
+  [from, to]: [string, string],
+  files: Record<string, string>,
+  context: RuleContext = {},
+): Promise<string[]> {
+  const root = await changedMinimal(from, to)
+  for (const [name, text] of Object.entries(files)) await writeFile(join(root, 'x', name), text)
+  return (await violationsOf('x', root, context)).map(
+    ({ rule, file, line, what }) => `${rule} ${file.split('/').at(-1)}:${line}: ${what}`,
+  )
+}
+
+const NOTHING: [string, string] = ['', '']
+
+describe('what overrides the credentials', () => {
+  const wholeToken = 'PVEAPIToken=packer@pve!build=c0ffee00-1111-4222-8333-444455556666'
+  const inTheClear = 'proxmox_token stands here in the clear, and overrides the credentials'
+
+  test.each<[string, string, string]>([
+    ['HCL', 'x.auto.pkrvars.hcl', `# mine\nproxmox_token = "${wholeToken}"\n`],
+    ['JSON', 'x.auto.pkrvars.json', `{\n  "proxmox_token": "${wholeToken}"\n}\n`],
+  ])('a full token in a file: %s', async (_, name, text) => {
+    const found = await withFiles(NOTHING, { [name]: text })
+    expect(found.toSorted()).toEqual([
+      `no-literal-secret ${name}:2: ${inTheClear}`,
+      `token-format ${name}:2: \`proxmox_token\` holds the full token`,
+    ])
+    expect(found.join()).not.toContain('c0ffee00')
+    expect(redact(wholeToken)).toBe('***')
+  })
+
+  test.each(['packer@pve!build=uuid', 'packer@pve!build', wholeToken])(
+    'a full token in the environment: %s',
+    async value => {
+      expect(await withFiles(NOTHING, {}, { env: { PKR_VAR_proxmox_token: value } })).toEqual([
+        'token-format x.pkr.hcl:8: PKR_VAR_proxmox_token of the environment holds the full token',
+      ])
+    },
+  )
+
+  test('a full token as the default of the variable', async () => {
+    const edit: [string, string] = ['default   = env("PROXMOX_TOKEN")', `default   = "${wholeToken}"`]
+    expect(await withFiles(edit, {})).toEqual([
+      'token-format x.pkr.hcl:8: variable proxmox_token does not read PROXMOX_TOKEN',
+      'no-literal-secret x.pkr.hcl:8: variable proxmox_token has a literal default',
+    ])
+  })
+
+  const place =
+    'variable "proxmox_url" {\n  default = env("PROXMOX_URL")\n}\nvariable "proxmox_node" {\n  default = env("PROXMOX_NODE")\n}\n'
+  const withPlace: [string, string] = [
+    '  full_clone = true\n',
+    '  full_clone = true\n  proxmox_url = var.proxmox_url\n  node = var.proxmox_node\n',
+  ]
+
+  test.each<[string, Record<string, string>, NodeJS.ProcessEnv, string[]]>([
+    ['nothing', {}, {}, []],
+    [
+      'the same in other words',
+      {
+        'x.auto.pkrvars.hcl':
+          'proxmox_url = "https://pve.example.net:8006/api2/json/"\nproxmox_node = "pve1"\n',
+      },
+      {},
+      [],
+    ],
+    [
+      'another Proxmox and node in a file',
+      { 'x.auto.pkrvars.hcl': 'proxmox_url = "https://me:pw@other:8006/api2/json"\nproxmox_node = "pve2"\n' },
+      {},
+      [
+        'one-proxmox x.auto.pkrvars.hcl:1: `proxmox_url` is not that of the credentials (other:8006)',
+        'one-proxmox x.auto.pkrvars.hcl:2: `proxmox_node` is not that of the credentials (pve2)',
+      ],
+    ],
+    [
+      'another node in the environment',
+      {},
+      { PKR_VAR_proxmox_node: 'pve2' },
+      [
+        'one-proxmox place.pkr.hcl:4: PKR_VAR_proxmox_node of the environment is not that of the credentials (pve2)',
+      ],
+    ],
+    [
+      'another login in the environment',
+      {},
+      {
+        PKR_VAR_proxmox_token: 'c0ffee00-1111-4222-8333-000000000000',
+        PKR_VAR_proxmox_username: 'root@pam!x',
+      },
+      [
+        'one-proxmox x.pkr.hcl:2: PKR_VAR_proxmox_username of the environment is not that of the credentials',
+        'one-proxmox x.pkr.hcl:8: PKR_VAR_proxmox_token of the environment is not that of the credentials',
+      ],
+    ],
+  ])('%s', async (_, files, env, expected) => {
+    const found = await withFiles(withPlace, { 'place.pkr.hcl': place, ...files }, { env, logins: [login] })
+    expect(found).toEqual(expected)
+    expect(found.join()).not.toContain('pw')
+  })
+
+  test('a node of its own in the template, for the second of two places', async () => {
+    const edit: [string, string] = ['  full_clone = true\n', '  full_clone = true\n  node = "pve1"\n']
+    const logins = [login, { ...login, node: 'pve2' }]
+    expect(await withFiles(edit, {}, { logins })).toEqual([
+      'one-proxmox x.pkr.hcl:19: `node` is not that of the credentials (pve1)',
+    ])
+  })
+})
+
+describe('one-source', () => {
+  const second =
+    'source "proxmox-clone" "b" {\n  username = var.proxmox_username\n  token = var.proxmox_token\n  clone_vm = "b"\n}\n'
+
+  test.each<[string, [string, string], string[]]>([
+    ['one that no build uses', NOTHING, []],
+    [
+      'both by the build',
+      [
+        '["source.proxmox-clone.minimal"]',
+        '[\n    "proxmox-clone.minimal",\n    "source.proxmox-clone.b",\n  ]',
+      ],
+      ['one-source x.pkr.hcl:27: 2 sources are built: proxmox-clone.minimal, proxmox-clone.b'],
+    ],
+    [
+      'one in a block of the build',
+      [
+        '  provisioner "shell"',
+        '  source "source.proxmox-clone.b" {\n    name = "b"\n  }\n\n  provisioner "shell"',
+      ],
+      ['one-source x.pkr.hcl:29: 2 sources are built: proxmox-clone.minimal, proxmox-clone.b'],
+    ],
+  ])('two sources, %s', async (_, edit, expected) => {
+    expect(await withFiles(edit, { 'b.pkr.hcl': second })).toEqual(expected)
+  })
+})
+
+test.each<[string, boolean]>([
+  ['ubuntu-2204', true],
+  ['Ubuntu-22.04', true],
+  ['u', true],
+  ['ubuntu_2204', false],
+  ['-ubuntu', false],
+  ['ubuntu-', false],
+  ['ubuntu..22', false],
+  ['übuntu', false],
+  ['ubuntu 22', false],
+])('family-name: %s', async (os, isKept) => {
+  const found = await violationsOf(os, await changedMinimal('', '', os))
+  expect(found.map(({ rule }) => rule)).toEqual(isKept ? [] : ['family-name'])
+})
+
+describe('base-by-name', () => {
+  test.each<[string, string, string[]]>([
+    ['a local', 'clone_vm = local.base', []],
+    [
+      'a variable without a default',
+      'clone_vm = var.base',
+      ['17: `clone_vm = var.base` is not known before the build'],
+    ],
+    ['nothing', '', ['14: source minimal sets no `clone_vm`']],
+  ])('%s', async (_, to, expected) => {
+    const found = await withFiles(['clone_vm   = "base"', to], {
+      'more.pkr.hcl':
+        'locals {\n  base = "base-${var.release}"\n}\nvariable "release" {\n  default = "12"\n}\nvariable "base" {}\n',
+    })
+    expect(found).toEqual(expected.map(line => `base-by-name x.pkr.hcl:${line}`))
   })
 })
 

@@ -143,7 +143,7 @@ function describePlan(
 
 async function imageOf(named: string, images: Record<string, ImageConfig>): Promise<string> {
   if (images[named] !== undefined || !(await listFamilies()).includes(named)) return named
-  const { baseName: wanted } = buildTarget(await loadTemplate(named), {}, process.env)
+  const { baseName: wanted } = buildTarget(await loadTemplate(named), {})
   if (wanted !== undefined) return imageOfBase(wanted)
   throw new ProxmintError(`${named} is installed from a medium: it has no base VM`, {
     hint: `zx scripts/build.mts ${named}`,
