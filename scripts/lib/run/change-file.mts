@@ -64,7 +64,7 @@ async function openFirst(path: string, temporary: string): Promise<FileHandle> {
   const isTemporary = (name: string): boolean =>
     name.startsWith(`.${basename(path)}.`) && name.endsWith('.tmp')
   try {
-    await mkdir(folder, { recursive: true })
+    await mkdir(folder, { recursive: true, mode: 0o700 })
     const file = await open(temporary, 'wx', 0o644)
     for (const name of await readdir(folder)) {
       if (name !== mine && isTemporary(name)) await rm(join(folder, name), { force: true })
@@ -78,6 +78,7 @@ async function openFirst(path: string, temporary: string): Promise<FileHandle> {
 /** @returns false if another run has removed the temporary file. */
 async function replace(path: string, temporary: string, file: FileHandle, text: string): Promise<boolean> {
   try {
+    await file.chmod(0o644)
     await file.writeFile(text)
     await file.sync()
     checkpoint('file-written')
