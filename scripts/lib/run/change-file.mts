@@ -11,7 +11,7 @@ import { ifThere } from './if-there.mts'
 import { type LockInfo, withLock } from './lock.mts'
 
 /** A run without its lock can end the try of another. With the lock, the first try is enough. */
-const MAX_TRIES = 20
+const MAX_TRIES = 100
 /** Whatever the umask; what is private is in a private folder. */
 const MODE = 0o644
 
@@ -40,7 +40,7 @@ export function changeFile<T>(lock: LockInfo, change: Change<T>): Promise<T> {
       const done = await tryChange(lock.path, change)
       if (done !== undefined) return done.result
       // Runs that begin again at the same moment would disturb each other again.
-      await sleep(Math.random() * 10 * tries)
+      await sleep(Math.random() * 10)
     }
     throw new ProxmintError(`other runs changed ${lock.path} ${MAX_TRIES} times at the same time`, {
       hint: 'nothing was changed; run the command again',
