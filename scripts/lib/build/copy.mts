@@ -1,15 +1,15 @@
 /** One copy of a version: a VM template at one place. */
-import { mkdir, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { GUEST_SSH_VARIABLE, sshServerOf } from '../acceptance/ssh.mts'
 import { buildPassword } from '../packer/build-password.mts'
 import type { Place } from '../packer/family.mts'
 import type { Handover } from '../packer/handover.mts'
 import { readManifest } from '../packer/manifest.mts'
 import { type BuildCommands, planBuild } from '../packer/plan.mts'
-import { writeFailed } from '../run/atomic-file.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { ProxmintError } from '../run/errors.mts'
+import { privateFolder } from '../run/private-folder.mts'
 import { say } from '../run/progress.mts'
 import { type Connection, cleaningOf } from '../site/connect.mts'
 import { tryRemoveReserved } from '../site/remove-leftovers.mts'
@@ -81,7 +81,7 @@ export async function buildCopy(build: Build, place: Place): Promise<BuiltCopy> 
 async function buildReserved(build: Build, place: Place, reservation: Reservation): Promise<BuiltCopy> {
   const { connection, signal } = build
   const { vmid, buildId, node, purpose } = reservation
-  const manifest = await manifestPath(connection.config.stateDir, build.name, vmid)
+  const manifest = manifestPath(connection.config.stateDir, build.name, vmid)
   try {
     const log = await runBuild(build, place, reservation, manifest)
     checkpoint('packer-ended')
@@ -121,12 +121,8 @@ async function runBuild(
 }
 
 /** Names the file of one build's manifest and makes its folder. */
-async function manifestPath(stateDir: string, name: string, vmid: number): Promise<string> {
-  const path = join(stateDir, 'manifests', `${name}-${vmid}.json`)
-  await mkdir(dirname(path), { recursive: true }).catch(cause => {
-    throw writeFailed(path, cause)
-  })
-  return path
+function manifestPath(stateDir: string, name: string, vmid: number): string {
+  return join(privateFolder(stateDir, 'manifests'), `${name}-${vmid}.json`)
 }
 
 async function noteChild(stateDir: string, reservation: Reservation, pid: number): Promise<void> {

@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { ifThere } from '../run/if-there.mts'
 import { withLock } from '../run/lock.mts'
+import { privateFolder } from '../run/private-folder.mts'
 import { chainKey, type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
 import type { Rpc } from './rpc.mts'
 
@@ -12,7 +13,9 @@ import type { Rpc } from './rpc.mts'
  * @param stateDir folder of proxmint's state; the journal is below it, in `transactions/CHAIN/`.
  */
 export async function openFileJournal(stateDir: string, rpc: Rpc): Promise<Journal> {
-  return journalIn(join(stateDir, 'transactions', await chainKey(rpc)))
+  const folder = privateFolder(stateDir, 'transactions', await chainKey(rpc))
+  for (const kind of ['pending', 'settled', 'dropped']) privateFolder(folder, kind)
+  return journalIn(folder)
 }
 
 function journalIn(folder: string): Journal {
@@ -53,7 +56,6 @@ function journalIn(folder: string): Journal {
 }
 
 async function readFolder(folder: string): Promise<StoredTransaction[]> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
   const names = (await readdir(folder)).filter(name => name.endsWith('.json') && !name.startsWith('.'))
   const all = await Promise.all(names.map(name => read(join(folder, name))))
   return all.filter(transaction => transaction !== undefined).sort((a, b) => a.nonce - b.nonce)

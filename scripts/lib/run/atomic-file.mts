@@ -1,17 +1,23 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf, ProxmintError } from './errors.mts'
 
 /**
  * Replaces a file atomically: a reader sees the old or the new content, also after a crash. Steps: temporary file in
- * the same folder, fsync, rename, fsync of the folder.
+ * the same folder, fsync, rename, fsync of the folder. A link at `path` is replaced; what it points to stays.
+ * @param mode Mode of the file, whatever the umask. A folder that is made for a private file is private as well.
  * @throws ProxmintError If the disk is full or the folder is not writable.
  */
-export async function writeFileAtomic(path: string, content: string, mode = 0o644): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o644,
+): Promise<void> {
   const folder = dirname(path)
-  const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`)
+  const temporary = join(folder, `.${basename(path)}.${randomUUID()}.tmp`)
   try {
-    await mkdir(folder, { recursive: true })
+    await mkdir(folder, { recursive: true, mode: (mode & 0o077) === 0 ? 0o700 : 0o755 })
     await writeSynced(temporary, content, mode)
     await rename(temporary, path)
     await syncFolder(folder)
@@ -21,8 +27,10 @@ export async function writeFileAtomic(path: string, content: string, mode = 0o64
   }
 }
 
-async function writeSynced(path: string, content: string, mode: number): Promise<void> {
-  await using file = await open(path, 'w', mode)
+/** `wx` follows no link. */
+async function writeSynced(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  await using file = await open(path, 'wx', mode)
+  await file.chmod(mode)
   await file.writeFile(content)
   await file.sync()
 }

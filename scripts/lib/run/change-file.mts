@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { syncFolder, writeFailed } from './atomic-file.mts'
 import { checkpoint } from './checkpoint.mts'
 import { codeOf, exitCodes, ProxmintError } from './errors.mts'
@@ -10,7 +11,9 @@ import { ifThere } from './if-there.mts'
 import { type LockInfo, withLock } from './lock.mts'
 
 /** A run without its lock can end the try of another. With the lock, the first try is enough. */
-const MAX_TRIES = 20
+const MAX_TRIES = 100
+/** Whatever the umask; what is private is in a private folder. */
+const MODE = 0o644
 
 /** @param text content of the file; undefined: there is no file. */
 type Change<T> = (text: string | undefined) => Promise<{ text: string | undefined; result: T }>
@@ -36,6 +39,8 @@ export function changeFile<T>(lock: LockInfo, change: Change<T>): Promise<T> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const done = await tryChange(lock.path, change)
       if (done !== undefined) return done.result
+      // Runs that begin again at the same moment would disturb each other again.
+      await sleep(Math.random() * 10)
     }
     throw new ProxmintError(`other runs changed ${lock.path} ${MAX_TRIES} times at the same time`, {
       hint: 'nothing was changed; run the command again',
@@ -64,8 +69,8 @@ async function openFirst(path: string, temporary: string): Promise<FileHandle> {
   const isTemporary = (name: string): boolean =>
     name.startsWith(`.${basename(path)}.`) && name.endsWith('.tmp')
   try {
-    await mkdir(folder, { recursive: true })
-    const file = await open(temporary, 'wx', 0o644)
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    const file = await open(temporary, 'wx', MODE)
     for (const name of await readdir(folder)) {
       if (name !== mine && isTemporary(name)) await rm(join(folder, name), { force: true })
     }
@@ -78,6 +83,8 @@ async function openFirst(path: string, temporary: string): Promise<FileHandle> {
 /** @returns false if another run has removed the temporary file. */
 async function replace(path: string, temporary: string, file: FileHandle, text: string): Promise<boolean> {
   try {
+    // Each further step gives other runs more time to come in between.
+    if ((process.umask() & MODE) !== 0) await file.chmod(MODE)
     await file.writeFile(text)
     await file.sync()
     checkpoint('file-written')

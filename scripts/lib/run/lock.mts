@@ -1,5 +1,6 @@
 /** Locks between runs, also of different machines on one shared folder. */
 
+import { constants } from 'node:fs'
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
@@ -17,6 +18,9 @@ export interface LockInfo {
   /** Approximate time between two attempts. Default 200. */
   retryMs?: number
 }
+
+/** Writes a file anew, but through no link. */
+const NO_LINK = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
 
 /** A lock whose holder has not renewed it for this long is free. */
 const STALE_MS = 15_000
@@ -42,7 +46,9 @@ export async function withLock<T>(info: LockInfo, work: LockedWork<T>): Promise<
   const holder = `${info.path}.holder`
   try {
     // The file only informs other runs. A full disk must not stop work such as `vm destroy`.
-    await writeFile(holder, describeHolder(info.purpose)).catch(() => undefined)
+    await writeFile(holder, describeHolder(info.purpose), { flag: NO_LINK, mode: 0o600 }).catch(
+      () => undefined,
+    )
     return await work(lost.signal, isHeld)
   } finally {
     if (await isHeld()) {
@@ -97,7 +103,7 @@ export function lockLost(work: string, lost: AbortSignal, cause?: unknown): Prox
 
 async function acquire(info: LockInfo, lost: AbortController): Promise<() => Promise<void>> {
   const { lock } = await import('proper-lockfile')
-  await mkdir(dirname(info.path), { recursive: true }).catch(cause => {
+  await mkdir(dirname(info.path), { recursive: true, mode: 0o700 }).catch(cause => {
     throw writeFailed(info.path, cause)
   })
   const { waitMs = 0, retryMs = 200 } = info

@@ -1,8 +1,11 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, constants, fchmodSync, openSync, writeSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { writeFailed } from './atomic-file.mts'
-import type { ProxmintError } from './errors.mts'
+import { ProxmintError } from './errors.mts'
 import { printable } from './printable.mts'
+import { privateFolder } from './private-folder.mts'
+
+const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants
 
 /** File that receives a command's output line by line, so that it is readable after a crash. */
 interface LogFile extends Disposable {
@@ -14,7 +17,7 @@ interface LogFile extends Disposable {
   write(line: string): void
 }
 
-/** Creates or empties the file. @throws ProxmintError If that fails. */
+/** Creates or empties the file, in a folder of the state folder. @throws ProxmintError If that fails, or if one is a link. */
 export function openLog(path: string): LogFile {
   let file: number | undefined = create(path)
   return {
@@ -41,9 +44,12 @@ export function openLog(path: string): LogFile {
 
 function create(path: string): number {
   try {
-    mkdirSync(dirname(path), { recursive: true })
-    return openSync(path, 'w', 0o600)
+    const folder = dirname(path)
+    privateFolder(dirname(folder), basename(folder))
+    const file = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
+    fchmodSync(file, 0o600)
+    return file
   } catch (cause) {
-    throw writeFailed(path, cause)
+    throw cause instanceof ProxmintError ? cause : writeFailed(path, cause)
   }
 }

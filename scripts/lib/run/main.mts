@@ -30,6 +30,8 @@ export async function runMain<V extends string>(
     collected.push(command as Command)
     return
   }
+  // Nothing that this run or a program of it makes may be written by other users.
+  process.umask(process.umask() | 0o022)
   const interruption = abortOnSignals()
   try {
     if (argv.includes('--help') && !beforeSeparator(argv, '--help')) {

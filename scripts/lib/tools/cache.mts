@@ -91,7 +91,7 @@ async function newPartialFolder(folder: string): Promise<string> {
   const parent = dirname(folder)
   const prefix = `.${basename(folder)}.partial-`
   try {
-    await mkdir(parent, { recursive: true })
+    await mkdir(parent, { recursive: true, mode: 0o700 })
     for (const name of await readdir(parent)) {
       if (name.startsWith(prefix)) await rm(join(parent, name), { recursive: true, force: true })
     }

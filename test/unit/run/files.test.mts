@@ -128,6 +128,6 @@ describe('a log file', () => {
     await writeFile(join(folder, 'logs'), 'a file where the folder should be')
     await chmod(join(folder, 'logs'), 0o444)
     const { message } = await failureOf(() => openLog(join(folder, 'logs', 'build.log')))
-    expect(message).toContain(`cannot write ${folder}/logs/build.log: `)
+    expect(message).toContain(`${folder}/logs is a file: `)
   })
 })

@@ -1,4 +1,4 @@
-import { fstatSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
+import { constants, fstatSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { syncFolder, writeFailed, writeFileAtomic } from '../../run/atomic-file.mts'
@@ -20,6 +20,8 @@ import {
   type RegistryState,
   TORN_END,
 } from './state.mts'
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants
 
 /**
  * A snapshot and the journal after it. `snapshot-N.json` is the state after commit N; `journal-N.jsonl` holds the later
@@ -271,8 +273,8 @@ function isAt(path: string, file: number): boolean {
 }
 
 async function openForAppending(folder: string, path: string): Promise<FileHandle> {
-  await makeRegistryFolder(folder)
-  const handle = await open(path, 'a+', 0o600)
+  makeRegistryFolder(folder)
+  const handle = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
   await syncFolder(folder)
   return handle
 }

@@ -1,16 +1,10 @@
-import { mkdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { writeFailed } from '../../run/atomic-file.mts'
+import { basename, dirname, join } from 'node:path'
 import { type LockedWork, withLock } from '../../run/lock.mts'
+import { privateFolder } from '../../run/private-folder.mts'
 
-/** Makes the registry's folder if necessary, readable by its owner only. */
-export async function makeRegistryFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(dirname(folder), { recursive: true })
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    throw writeFailed(folder, cause)
-  }
+/** Makes the registry's folder if necessary, readable by its owner only. @throws ProxmintError Also if it is a link. */
+export function makeRegistryFolder(folder: string): void {
+  privateFolder(dirname(folder), basename(folder))
 }
 
 /**
@@ -25,7 +19,7 @@ export async function withRegistryLock<T>(
   purpose: string,
   work: LockedWork<T>,
 ): Promise<T> {
-  await makeRegistryFolder(folder)
+  makeRegistryFolder(folder)
   const patience = name === 'registry' ? { waitMs: 30_000, retryMs: 20 } : {}
   return withLock({ path: join(folder, name), purpose, ...patience }, work)
 }

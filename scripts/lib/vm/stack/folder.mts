@@ -1,11 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { seedIso } from '../../cloud-init/seed.mts'
 import { backendOf } from '../../config/terraform.mts'
 import { cpuTypeOf, type Entry, type VmDesign } from '../../registry/entry.mts'
 import { descriptionOf } from '../../registry/identity.mts'
 import { writeFileAtomic } from '../../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { privateFolder } from '../../run/private-folder.mts'
 import type { Site } from '../../site/site.mts'
 import { type VmSettings, vmConfiguration } from '../../terraform/vm-configuration.mts'
 import { vmFolder } from '../look/local-state.mts'
@@ -65,8 +65,8 @@ export async function writeVmFolder(
 ): Promise<string> {
   const folder = vmFolder(entry.name)
   const { configuration, seed } = await renderVm(site, entry, started, keep)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  if (seed !== undefined) await writeFile(join(folder, SEED_FILE), seed, { mode: 0o600 })
+  privateFolder(dirname(folder), basename(folder))
+  if (seed !== undefined) await writeFileAtomic(join(folder, SEED_FILE), seed, 0o600)
   await writeConfiguration(folder, configuration)
   return folder
 }
@@ -78,7 +78,7 @@ export async function writeVmFolder(
 export async function writeFolderToDestroy(site: Site, entry: Entry): Promise<string> {
   const folder = vmFolder(entry.name)
   const settings = { ...settingsOf(entry, requireDesign(entry), false, null), seed_iso: null }
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  privateFolder(dirname(folder), basename(folder))
   await writeConfiguration(folder, vmConfiguration(settings, backendOf(await site.backend(), entry.name)))
   return folder
 }
