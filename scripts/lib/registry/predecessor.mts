@@ -2,31 +2,35 @@ import { randomUUID } from 'node:crypto'
 import { formatAddress, parseAddress } from '../config/addresses.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { type Entry, isVmName, type Phase, type TokenRecord } from './entry.mts'
+import { type TokenMaps, type TokenOfVm, tokenOf, tokensWithoutVm } from './predecessor-tokens.mts'
 
-/** Import of VMs from the predecessor's `vms.json`. */
+/** Import of VMs from a `vms.json` of the predecessor or of its successor. */
 
-/** The part of `vms.json` that is read. */
-interface PredecessorFile {
-  vms?: Record<string, PredecessorVm>
-  nft_tokens?: Record<string, { status?: string; vm_name?: string }>
+/** The part of `vms.json` that is read. Values are whatever JSON has: each is checked where it is read. */
+interface PredecessorFile extends TokenMaps {
+  vms: Record<string, unknown>
 }
 
-interface PredecessorVm {
-  vm_name?: string
-  vmid?: number
-  ip_address?: string
-  expires_at?: string
-  owner?: string
-  status?: string
-  created_at?: string
-  purpose?: string
+interface PredecessorVm extends TokenOfVm {
+  vm_name?: unknown
+  vmid?: unknown
+  ip_address?: unknown
+  ipv6_address?: unknown
+  expires_at?: unknown
+  owner?: unknown
+  wallet_address?: unknown
+  status?: unknown
+  created_at?: unknown
+  purpose?: unknown
 }
 
 interface Imported {
   entries: Entry[]
-  /** A sentence for each contradiction in the file, and for each value that cannot be read. */
+  /** A sentence for each contradiction in the file, and for each value that cannot be read or kept. */
   conflicts: string[]
 }
+
+type PoolOf = (address: string) => string | undefined
 
 const PHASES: Record<string, Phase> = {
   active: 'active',
@@ -35,105 +39,144 @@ const PHASES: Record<string, Phase> = {
   pending: 'reserved',
 }
 
+const WALLET = /^0x[0-9a-f]{40}$/i
+
 /**
  * Reads a `vms.json`, without its destroyed VMs: only their names are in the file.
  * @param poolOf gives the name of the pool that an address belongs to.
  * @throws ProxmintError (invalid) if the text is not such a file.
  */
-export function readPredecessor(
-  text: string,
-  poolOf: (address: string) => string | undefined,
-  now: Date,
-): Imported {
+export function readPredecessor(text: string, poolOf: PoolOf, now: Date): Imported {
   const file = parse(text)
-  const living = Object.entries(file.vms ?? {}).filter(([, vm]) => vm.status !== 'destroyed')
-  const read = living.map(([name, vm]) => readVm(name, vm, tokenOf(file, name), poolOf, now))
+  const living = Object.entries(file.vms).filter(([, vm]) => !isObject(vm) || vm['status'] !== 'destroyed')
+  const read = living.map(([name, vm]) =>
+    isObject(vm)
+      ? readVm(name, vm, file, poolOf, now)
+      : { conflicts: [`${name}: it is ${show(vm)}, not a VM`] },
+  )
   return {
-    entries: read.flatMap(({ entry }) => (entry === undefined ? [] : [entry])),
-    conflicts: [...read.flatMap(({ conflicts }) => conflicts), ...tokenConflicts(file)],
+    entries: read.flatMap(one => ('entry' in one ? [one.entry] : [])),
+    conflicts: [
+      ...read.flatMap(one => ('conflicts' in one ? one.conflicts : [])),
+      ...tokensWithoutVm(file, new Set(Object.keys(file.vms))),
+    ],
   }
 }
 
 function parse(text: string): PredecessorFile {
   try {
-    const file = JSON.parse(text) as PredecessorFile | null
-    if (typeof file?.vms === 'object') return file
+    const file = JSON.parse(text) as Partial<PredecessorFile> | null
+    if (isObject(file?.vms)) return file as PredecessorFile
   } catch {}
   throw new ProxmintError('the file is not a vms.json of the predecessor: it has no object `vms`', {
     exitCode: exitCodes.invalid,
   })
 }
 
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A value as a message shows it. */
+function show(value: unknown): string {
+  return typeof value === 'string' ? value : String(JSON.stringify(value))
+}
+
 function readVm(
   name: string,
   vm: PredecessorVm,
-  token: TokenRecord | null,
-  poolOf: (address: string) => string | undefined,
+  file: PredecessorFile,
+  poolOf: PoolOf,
   now: Date,
-): { entry: Entry | undefined; conflicts: string[] } {
-  const parsed = parseAddress(vm.ip_address ?? '')
-  const address = parsed === undefined ? undefined : formatAddress(parsed)
-  const pool = address === undefined ? undefined : poolOf(address)
-  const phase = PHASES[vm.status ?? '']
+): { entry: Entry } | { conflicts: string[] } {
+  const { address, pool, also, faults } = addressesOf(vm, poolOf)
+  const token = tokenOf(file, name, vm)
+  const phase = Object.hasOwn(PHASES, show(vm.status)) ? PHASES[show(vm.status)] : undefined
   const expiresAt = isoOf(vm.expires_at)
   const conflicts = [
-    ...(isVmName(name) ? [] : [`"${name}" is not a VM name`]),
-    ...(vm.vm_name === undefined || vm.vm_name === name ? [] : [`${name}: its vm_name is ${vm.vm_name}`]),
-    ...(Number.isInteger(vm.vmid) ? [] : [`${name}: its vmid is ${vm.vmid}`]),
-    ...(address === undefined ? [`${name}: its ip_address is ${vm.ip_address}`] : []),
-    ...(address !== undefined && pool === undefined
-      ? [`${name}: its address ${address} is in no pool of config/db.yaml`]
-      : []),
-    ...(phase === undefined ? [`${name}: its status is ${vm.status}`] : []),
-    ...(expiresAt === undefined ? [`${name}: its expires_at is ${vm.expires_at}`] : []),
-  ]
-  if (conflicts.length > 0) return { entry: undefined, conflicts }
-  const about = { name, phase: phase!, vmid: vm.vmid!, address: address!, pool: pool!, expiresAt: expiresAt! }
-  return { entry: { ...about, ...restOf(vm, token, now) }, conflicts: [] }
+    isVmName(name) ? '' : `"${name}" is not a VM name`,
+    vm.vm_name === undefined || vm.vm_name === name ? '' : `${name}: its vm_name is ${show(vm.vm_name)}`,
+    Number.isInteger(vm.vmid) ? '' : `${name}: its vmid is ${show(vm.vmid)}`,
+    ...faults.map(fault => `${name}: ${fault}`),
+    phase === undefined ? `${name}: its status is ${show(vm.status)}` : '',
+    expiresAt === undefined ? `${name}: its expires_at is ${show(vm.expires_at)}` : '',
+    vm.wallet_address == null || WALLET.test(show(vm.wallet_address))
+      ? ''
+      : `${name}: its wallet_address is ${show(vm.wallet_address)}`,
+    'conflict' in token ? `${name}: ${token.conflict}` : '',
+  ].filter(Boolean)
+  if (conflicts.length > 0 || 'conflict' in token) return { conflicts }
+  const about = {
+    name,
+    phase: phase!,
+    vmid: Number(vm.vmid),
+    address: address!,
+    pool: pool!,
+    expiresAt: expiresAt!,
+  }
+  return { entry: { ...about, ...restOf(vm, token.token, also, now) } }
+}
+
+/**
+ * Addresses of a VM. An entry has one: the IPv6 address beside an IPv4 address is kept in the history, unless a pool could
+ * give it out again.
+ */
+function addressesOf(
+  { ip_address: ip, ipv6_address: ipv6 }: PredecessorVm,
+  poolOf: PoolOf,
+): { address?: string; pool?: string; also: string[]; faults: string[] } {
+  const given = [['ip_address', ip] as const, ['ipv6_address', ipv6] as const].filter(
+    ([, text]) => text != null,
+  )
+  if (given.length === 0) return { also: [], faults: [`its ip_address is ${show(ip)}`] }
+  const [first, second] = given.map(([key, text]) => {
+    const parsed = typeof text === 'string' ? parseAddress(text.split('/')[0]!) : undefined
+    return { key, text, address: parsed === undefined ? undefined : formatAddress(parsed) }
+  })
+  const unreadable = [first, second].find(one => one !== undefined && one.address === undefined)
+  if (unreadable !== undefined)
+    return { also: [], faults: [`its ${unreadable.key} is ${show(unreadable.text)}`] }
+  const address = first!.address!
+  const pool = poolOf(address)
+  if (pool === undefined)
+    return { also: [], faults: [`its address ${address} is in no pool of config/db.yaml`] }
+  if (second === undefined) return { address, pool, also: [], faults: [] }
+  const other = poolOf(second.address!)
+  if (other === undefined)
+    return { address, pool, also: [`its ipv6_address was ${second.address}`], faults: [] }
+  const fault = `its ${second.key} ${second.address} cannot be kept beside ${address}, and the pool ${other} could give it out`
+  return { also: [], faults: [fault] }
 }
 
 type Checked = 'name' | 'phase' | 'vmid' | 'address' | 'pool' | 'expiresAt'
 
-function restOf(vm: PredecessorVm, token: TokenRecord | null, now: Date): Omit<Entry, Checked> {
+function restOf(
+  vm: PredecessorVm,
+  token: TokenRecord | null,
+  also: string[],
+  now: Date,
+): Omit<Entry, Checked> {
+  const { wallet_address: wallet, owner, purpose } = vm
+  const isWallet = (value: unknown): value is string => WALLET.test(show(value))
+  const person = isWallet(owner) || owner == null ? [] : [`its owner was ${show(owner)}`]
+  const what = ['imported from a vms.json', ...also, ...person]
   return {
     id: randomUUID(),
     node: null,
-    owner: vm.owner ?? null,
+    owner: [wallet, owner].find(isWallet) ?? null,
     template: null,
     token,
     design: null,
-    purpose: vm.purpose ?? '',
+    purpose: typeof purpose === 'string' ? purpose : '',
     failure: null,
     createdAt: isoOf(vm.created_at) ?? now.toISOString(),
-    history: [{ at: now.toISOString(), what: 'imported from a vms.json' }],
+    history: what.map(text => ({ at: now.toISOString(), what: text })),
   }
 }
 
 /** Converts a time in UTC from Python's `isoformat()`, which writes no zone. */
-function isoOf(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
+function isoOf(text: unknown): string | undefined {
+  if (typeof text !== 'string') return undefined
   const date = new Date(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`)
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
-}
-
-/**
- * Token of a VM. The predecessor guessed the token id before the mint, so no transaction proves it.
- */
-function tokenOf(file: PredecessorFile, name: string): TokenRecord | null {
-  const found = Object.entries(file.nft_tokens ?? {}).find(([, token]) => token.vm_name === name)
-  if (found === undefined) return null
-  const [id, { status }] = found
-  if (status === 'minted') return { status: 'minted', id, transaction: null }
-  return { status: status === 'failed' ? 'failed' : 'reserved', id: null, transaction: null }
-}
-
-function tokenConflicts({ vms = {}, nft_tokens: tokens = {} }: PredecessorFile): string[] {
-  const owners = new Map<string, string[]>()
-  for (const [id, { vm_name: name }] of Object.entries(tokens)) {
-    if (name !== undefined) owners.set(name, [...(owners.get(name) ?? []), id])
-  }
-  return [...owners].flatMap(([name, ids]) => [
-    ...(vms[name] === undefined ? [`token ${ids.join(', ')}: its VM ${name} is not in the file`] : []),
-    ...(ids.length > 1 ? [`${name}: it has the tokens ${ids.join(' and ')}`] : []),
-  ])
 }

@@ -84,7 +84,80 @@ test('reports tokens without a VM, and several for one', () => {
   expect(conflicts).toEqual(['web-1: it has the tokens 1 and 2', 'token 3: its VM gone is not in the file'])
 })
 
-test.each(['', '[]', '{}', 'null', '{"vms":3}'])('refuses %s', async text => {
+const wallet = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8'
+
+test("keeps tokens and wallets of the successor's file", () => {
+  const { entries, conflicts } = read({
+    vms: {
+      'web-1': vm({ owner: 'admin', wallet_address: wallet }),
+      'web-2': vm({
+        vm_name: 'web-2',
+        vmid: 102,
+        ip_address: '192.168.122.202',
+        nft_token_id: 9,
+        nft_minted: true,
+      }),
+    },
+    reserved_nft_tokens: {
+      '6': { status: 'failed', vm_name: 'web-1' },
+      '7': { status: 'minted', vm_name: 'web-1', owner_wallet: wallet },
+    },
+  })
+  expect(conflicts).toEqual([])
+  expect(entries).toMatchObject([
+    { name: 'web-1', owner: wallet, token: { status: 'minted', id: '7' } },
+    { name: 'web-2', token: { status: 'minted', id: '9' } },
+  ])
+  expect(entries[0]!.history.map(({ what }) => what)).toContain('its owner was admin')
+})
+
+test('two minted tokens of one VM are a conflict, wherever they stand', () => {
+  const file = { vms: { 'web-1': vm({ nft_token_id: 8, nft_minted: true }) } }
+  const tokens = { reserved_nft_tokens: { '7': { status: 'minted', vm_name: 'web-1' } } }
+  expect(read({ ...file, ...tokens })).toEqual({
+    entries: [],
+    conflicts: ['web-1: it has the tokens 7 and 8'],
+  })
+})
+
+test('an IPv6 address beside an IPv4 address is in the history, and refused if a pool could give it out', () => {
+  const file = { vms: { 'web-1': vm({ ipv6_address: 'fd00::0005/128' }) } }
+  const { entries, conflicts } = read(file)
+  expect(conflicts).toEqual([])
+  expect(entries[0]).toMatchObject({ address: '192.168.122.201' })
+  expect(entries[0]!.history.at(-1)?.what).toBe('its ipv6_address was fd00::5')
+  expect(readPredecessor(JSON.stringify(file), () => 'six', now).conflicts).toEqual([
+    'web-1: its ipv6_address fd00::5 cannot be kept beside 192.168.122.201, and the pool six could give it out',
+  ])
+  const alone = { vms: { 'web-1': vm({ ip_address: null, ipv6_address: 'fd00::5' }) } }
+  expect(readPredecessor(JSON.stringify(alone), () => 'six', now).entries).toMatchObject([
+    { address: 'fd00::5', pool: 'six' },
+  ])
+})
+
+test.each<[unknown, string]>([
+  [null, 'a: it is null, not a VM'],
+  [3, 'a: it is 3, not a VM'],
+  [[], 'a: it is [], not a VM'],
+  ['x', 'a: it is x, not a VM'],
+  [{}, 'a: its vmid is undefined'],
+  [vm({ vm_name: 'a', ip_address: 7 }), 'a: its ip_address is 7'],
+  [vm({ vm_name: 'a', ip_address: null }), 'a: its ip_address is null'],
+  [vm({ vm_name: 'a', ipv6_address: 'x' }), 'a: its ipv6_address is x'],
+  [vm({ vm_name: 'a', expires_at: 5 }), 'a: its expires_at is 5'],
+  [vm({ vm_name: 'a', status: 'constructor' }), 'a: its status is constructor'],
+  [vm({ vm_name: 'a', wallet_address: 'alice' }), 'a: its wallet_address is alice'],
+  [vm({ vm_name: 'a', nft_token_id: 'x', nft_minted: true }), 'a: its token id is x'],
+])('names what is wrong with %j', (value, conflict) => {
+  const { entries, conflicts } = read({
+    vms: { a: value, b: vm({ vm_name: 'b' }) },
+    nft_tokens: { '1': null },
+  })
+  expect(conflicts).toContain(conflict)
+  expect(entries.map(({ name }) => name)).toEqual(['b'])
+})
+
+test.each(['', '[]', '{}', 'null', '{"vms":3}', '{"vms":[]}', '{"vms":null}'])('refuses %s', async text => {
   expect(await failureOf(async () => readPredecessor(text, () => 'default', now))).toMatchObject({
     message: 'the file is not a vms.json of the predecessor: it has no object `vms`',
     exitCode: 3,

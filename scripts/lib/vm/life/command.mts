@@ -1,17 +1,12 @@
-import { readFile } from 'node:fs/promises'
-import { contains, parseAddress } from '../../config/addresses.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { issuers } from '../../credential/issuer.mts'
 import { type Entry, isGivenUp } from '../../registry/entry.mts'
-import { readPredecessor } from '../../registry/predecessor.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import type { Answer } from '../../run/answer.mts'
 import { ask } from '../../run/ask.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
-import { counted } from '../../run/counted.mts'
 import { exitCodes, interrupted, ProxmintError } from '../../run/errors.mts'
-import { printableLine } from '../../run/printable.mts'
 import { withRow } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import { withRegistry } from '../../site/open-registry.mts'
@@ -35,6 +30,7 @@ import { answerFor, inParallel } from './apply-many.mts'
 import { provisionVm } from './create.mts'
 import { destroyVm } from './destroy.mts'
 import { extendVm, resumeVm } from './expiry.mts'
+import { importVms } from './import.mts'
 import { loginLines, withLogins } from './logins.mts'
 import { rebuildVm, versionFor } from './rebuild.mts'
 
@@ -81,13 +77,7 @@ const byVerb: Record<string, Verb> = {
     return { document: entry, text: `${entry.name} ${expiryText(entry)}${stillOff(entry)}` }
   },
   async import({ store, site }, args) {
-    const { entries, conflicts } = await importPredecessor(store, site, args)
-    const lines = conflicts.map(conflict => `  - ${printableLine(conflict)}`)
-    const text = [
-      `${counted(entries.length, 'VM')} imported, ${counted(conflicts.length, 'conflict')}`,
-      ...lines,
-    ].join('\n')
-    return { document: { imported: entries, conflicts }, text }
+    return importVms(wordAfterVerb({ name }, args, 'a file'), store, site)
   },
 }
 
@@ -246,21 +236,4 @@ function requireSomebodyToAsk(vm: string, verb: string, args: Arguments): void {
     hint: `zx scripts/vm.mts ${verb} ${vm} --yes`,
     exitCode: exitCodes.usage,
   })
-}
-
-async function importPredecessor(
-  store: RegistryStore,
-  site: Site,
-  args: Arguments,
-): Promise<{ entries: Entry[]; conflicts: string[] }> {
-  const file = wordAfterVerb({ name }, args, 'a file')
-  const text = await readFile(file, 'utf8').catch(cause => {
-    throw new ProxmintError(`cannot read ${file}`, { cause, exitCode: exitCodes.usage })
-  })
-  const { pools } = await site.pools()
-  const poolOf = (address: string): string | undefined =>
-    Object.values(pools).find(pool => contains(pool.range, parseAddress(address)!))?.name
-  const read = readPredecessor(text, poolOf, new Date())
-  await store.add(read.entries, [])
-  return read
 }
