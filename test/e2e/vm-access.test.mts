@@ -212,6 +212,10 @@ describe.sequential('two owners', () => {
     expect(found.stdout).toContain(`token ${token!.id} is held by ${alice!.address}`)
     expect(await vms.json('reconcile', '--fix')).toMatchObject([{ name: 'web-2', fixed: true }])
     expect(await vms.registry.find('web-2')).toMatchObject({ owner: alice!.address })
+    // The tag of the owner is in Proxmox only after the next apply.
+    const left = await vms.run('reconcile', [])
+    expect(left).toMatchObject({ code: 1, stdout: expect.stringContaining('web-2: tags: Proxmox ') })
+    expect(await vms.json('apply', 'web-2')).toMatchObject([{ did: 'changed', changes: [{ what: 'tags' }] }])
     expect(await vms.json('reconcile')).toEqual([])
     const events = await vms.json('events', '--from-block', '0')
     expect(events.at(-1)).toMatchObject({
