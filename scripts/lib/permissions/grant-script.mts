@@ -14,6 +14,16 @@ export function roleLine(privileges: string[]): string {
   return `pveum role add ${OWN_ROLE} -privs ${privs} 2>/dev/null || pveum role modify ${OWN_ROLE} -append 1 -privs ${privs}`
 }
 
+/** Quotes a word for a shell. A user's name in Proxmox may hold a quote itself. */
+export function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+/** Quotes a path only if a shell would read more than a word in it. */
+export function plain(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : quoted(path)
+}
+
 /**
  * Plans a script for root's shell on a node. An ACL entry on a path replaces what is inherited there, and an entry of a
  * user replaces those of its groups. Only root can always see the entries, so the script looks at them there. It gives
@@ -22,7 +32,9 @@ export function roleLine(privileges: string[]): string {
  */
 export function grantScript({ holders, grants }: GrantPlan): string[] {
   const calls = holders.flatMap(holder =>
-    [...grants].map(([path, privileges]) => `grant '${holder}' ${path} '${privileges.join(' ')}'`),
+    [...grants].map(([path, privileges]) =>
+      ['grant', quoted(holder), plain(path), quoted(privileges.join(' '))].join(' '),
+    ),
   )
   // In a subshell, so that root's shell keeps no function of it.
   return ['(', ...FUNCTIONS, ...calls, ')']

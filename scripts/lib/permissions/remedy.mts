@@ -1,6 +1,6 @@
 import { byPath, type PermissionReport } from './compare.mts'
 import { type AclEntry, decidingRoles, deniesPools, entriesOn } from './deciding-roles.mts'
-import { grantScript, OWN_ROLE, roleLine } from './grant-script.mts'
+import { grantScript, OWN_ROLE, plain, quoted, roleLine } from './grant-script.mts'
 import type { Holders, Standing } from './holders.mts'
 import type { Grant } from './needs.mts'
 
@@ -66,7 +66,7 @@ function entryLines(missing: Grant[], { user, token, userLacks, standing }: Hold
   if (kept.includes(undefined) || deniesPools(holder, groups, standing.acl)) return undefined
   return paths.map((path, index) => {
     const roles = [...kept[index]!, OWN_ROLE].join(',')
-    return `pveum acl modify ${path} -${isToken ? 'token' : 'user'} '${holder}' -role ${roles}`
+    return `pveum acl modify ${plain(path)} -${isToken ? 'token' : 'user'} ${quoted(holder)} -role ${roles}`
   })
 }
 
@@ -112,6 +112,6 @@ function separationLines({ token, hasNothing }: Holders): string[] {
   return [
     '# The token has no privilege anywhere. Either it has privilege separation: the next line ends that, and is enough',
     '# if its user has the role. Or its user has no role: the lines after it give it one.',
-    `pveum user token modify '${user}' '${tokenId}' -privsep 0`,
+    `pveum user token modify ${quoted(user!)} ${quoted(tokenId!)} -privsep 0`,
   ]
 }

@@ -203,6 +203,11 @@ describe('what cannot be seen from here, or is denied, is decided by a script on
   })
 })
 
+test('a name that holds a quote stays one word', () => {
+  const lines = pveumLines([lacking(...agent)], unknownHolders("o'hara@ad!tok"))
+  expect(lines).toContain("grant 'o'\\''hara@ad!tok' /vms 'VM.GuestAgent.Audit'")
+})
+
 test('nothing is missing: no line', () => {
   expect(pveumLines([lacking()], unknownHolders(token))).toEqual([])
 })
