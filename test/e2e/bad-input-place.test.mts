@@ -51,6 +51,59 @@ async function makeVm(vmid: number, name: string, template: 0 | 1): Promise<void
   onTestFinished(async () => finish(await root.request('DELETE', `/nodes/pve/qemu/${vmid}`)))
 }
 
+describe('a place in the template that is not there', () => {
+  const source = 'packer/debian/debian.pkr.hcl'
+
+  test('the bridge of the second network card', async () => {
+    await makeVm(100, 'proxmint-base-debian-12', 1)
+    const second = '  network_adapters {\n    bridge = "vmbr9"\n  }\n\n  # The template'
+    await workspace.edit(source, '  # The template', second)
+    const { code, stderr } = await build()
+    expect(stderr).toContain('error: node pve has no bridge vmbr9\n')
+    expect(code).toBe(exitCodes.invalid)
+  })
+
+  test('a pool: its name, and those that are there', async () => {
+    await makeVm(100, 'proxmint-base-debian-12', 1)
+    await root.request('POST', '/pools', { poolid: 'templates' })
+    const role = '/access/roles/Proxmint'
+    await root.request('PUT', role, { privs: 'Pool.Audit', append: 1 })
+    onTestFinished(async () => {
+      await root.request('DELETE', '/pools/templates')
+    })
+    await workspace.edit(
+      source,
+      '  os              =',
+      '  pool            = "tempaltes"\n  os              =',
+    )
+    expect(await build()).toEqual(
+      told(
+        exitCodes.invalid,
+        'error: there is no pool tempaltes; did you mean templates?',
+        '  pools: templates',
+        'hint: correct `pool` in packer/debian, or make the pool: pvesh create /pools --poolid tempaltes',
+      ),
+    )
+  })
+
+  test('a node of another name', async () => {
+    await workspace.edit(source, 'var.proxmox_node', '"pve9"')
+    const { code, stderr } = await build()
+    expect(stderr).toContain('`node` is not that of the credentials (pve9) [one-proxmox]')
+    expect(stderr).toContain('fix: node = var.proxmox_node')
+    expect(code).toBe(exitCodes.invalid)
+  })
+
+  test('a Packer of another version', async () => {
+    await makeVm(100, 'proxmint-base-debian-12', 1)
+    await workspace.edit(source, '">= 1.6.6"', '"< 1.6.6"')
+    const { code, stderr } = await zxOutside(workspace, 'build', ['debian', '--validate-only'])
+    expect(stderr).toContain('why: `required_version` of the template does not allow this Packer')
+    expect(stderr).toContain('hint: install a Packer that it allows (`make setup`)')
+    expect(code).toBe(exitCodes.invalid)
+  })
+})
+
 describe('the base VM', () => {
   test('is not there: the command that makes it', async () => {
     expect(await build()).toEqual(

@@ -131,12 +131,15 @@ describe.sequential('versions of debian', () => {
     expect(await templates('promote', 'debian')).toMatchObject({ code: exitCodes.failed })
   })
 
-  test('one that was not tested is not promoted unless a person says so', async () => {
+  test('one that was not tested is promoted after its test', async () => {
     await build('--no-test')
     expect(await channels()).toEqual({ current: 1, previous: 0, candidate: 2 })
     const refused = await templates('promote', 'debian')
     expect(refused.stderr).toContain(`error: ${names[2]} was never tested`)
-    expect(await templates('promote', 'debian', '--untested')).toMatchObject({ code: 0 })
+    expect((await templates('test', 'debian')).stdout).toMatch(
+      new RegExp(`\nrecorded in config/templates.lock.json: ${names[2]} passed its acceptance test\n$`),
+    )
+    expect(await templates('promote', 'debian')).toMatchObject({ code: 0 })
     expect(await channels()).toEqual({ current: 2, previous: 1, retired: 0 })
   })
 

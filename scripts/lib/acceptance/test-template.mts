@@ -19,28 +19,47 @@ import { familyIn } from '../templates/channels.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { type AcceptanceReport, acceptTemplate } from './accept-template.mts'
 import type { AcceptanceTarget } from './clone.mts'
+import { joinReports, recordTested, type TestedCopy } from './record-test.mts'
 
 interface TestedTemplate extends AcceptanceReport {
   os: string
   name: string
   vmid: number
   node: string
+  /** What the lockfile says of the test from now on; undefined if it stays as it is. */
+  recorded: string | undefined
 }
 
 /**
- * Runs the acceptance test. No channel changes.
+ * Runs the acceptance test of a VM template, or of each copy of a version, and records the result of a version. No
+ * channel changes.
  * @param named VMID, or a family: its candidate, otherwise its current version.
  */
 export async function testTemplate(named: string, signal: AbortSignal): Promise<TestedTemplate> {
-  const wanted = /^\d+$/.test(named) ? Number(named) : await vmidOf(named)
+  const wanted = /^\d+$/.test(named) ? [Number(named)] : await vmidsOf(named)
   const connection = await connect()
-  const target = await findTarget(connection, wanted)
-  const { os, name, vmid, node } = target
-  const place = { ...target, pveMajor: connection.version.major }
-  const needs = needsOfAcceptance(connection.config, target.family, place)
-  requireGranted(await checkPermissions(connection.client, connection.version.major, needs), `test ${os}`)
+  const targets: AcceptanceTarget[] = []
+  for (const vmid of wanted) targets.push(await findTarget(connection, vmid))
+  await requireTestable(connection, targets)
   for (const line of await removeLeftovers(cleaningOf(connection))) say(line)
-  return { os, name, vmid, node, ...(await acceptTemplate(connection, target, signal)) }
+  const tested: TestedCopy[] = []
+  for (const target of targets)
+    tested.push({ ...target, report: await acceptTemplate(connection, target, signal) })
+  const [{ os, name, vmid, node }] = targets as [AcceptanceTarget]
+  const [{ report: first }] = tested as [TestedCopy]
+  const seconds = tested.reduce((sum, { report }) => sum + report.seconds, 0)
+  const recorded = await recordTested(connection, tested)
+  return { os, name, vmid, node, ...first, ...joinReports(tested), seconds, recorded }
+}
+
+async function requireTestable(
+  { client, config, version }: Connection,
+  targets: AcceptanceTarget[],
+): Promise<void> {
+  const needs = targets.flatMap(target =>
+    needsOfAcceptance(config, target.family, { ...target, pveMajor: version.major }),
+  )
+  requireGranted(await checkPermissions(client, version.major, needs), `test ${targets[0]!.os}`)
 }
 
 async function findTarget(
@@ -66,10 +85,11 @@ async function findTarget(
   }
 }
 
-async function vmidOf(os: string): Promise<number> {
+async function vmidsOf(os: string): Promise<number[]> {
   const { candidate, current } = familyIn(await readLockfile(lockfilePath()), os)
   const version = candidate ?? current
-  if (version?.copies[0] !== undefined) return version.copies[0].vmid
+  if (version !== undefined && version !== null && version.copies.length > 0)
+    return version.copies.map(({ vmid }) => vmid)
   throw new ProxmintError(`${os} has no candidate and no current version`, {
     hint: `zx scripts/build.mts ${os}; or give the VMID of a VM template`,
     exitCode: exitCodes.usage,
@@ -111,12 +131,13 @@ export function buildLoginOf(
 }
 
 /** Text of the report: a line per check. */
-export function formatAcceptance({ name, vmid, passed, seconds, checks }: TestedTemplate): string {
+export function formatAcceptance({ name, vmid, passed, seconds, checks, recorded }: TestedTemplate): string {
   const width = Math.max(...checks.map(check => check.name.length))
   const lines = checks.map(
     check => `${check.passed ? 'ok    ' : 'FAILED'}  ${check.name.padEnd(width)}  ${check.detail}`,
   )
   const failed = checks.filter(check => !check.passed).length
   const verdict = passed ? 'passed' : `failed ${failed} of ${checks.length} checks`
-  return [...lines, `${name} (VM ${vmid}) ${verdict}, in ${seconds.toFixed(1)} s`].join('\n')
+  const summary = `${name} (VM ${vmid}) ${verdict}, in ${seconds.toFixed(1)} s`
+  return [...lines, summary, ...(recorded === undefined ? [] : [recorded])].join('\n')
 }

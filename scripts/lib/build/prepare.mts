@@ -13,6 +13,7 @@ import { requireRules } from '../site/checked-template.mts'
 import type { Connection } from '../site/connect.mts'
 import { requireBridge } from '../site/require-bridge.mts'
 import { requireNode } from '../site/require-node.mts'
+import { requirePool } from '../site/require-pool.mts'
 import { requireStorages } from '../site/require-storages.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
 import { listReservations } from '../templates/reservations.mts'
@@ -122,7 +123,8 @@ async function requireOrigin(
   requireGranted(await checkPermissions(client, version.major, needs), `build ${template.os}`)
   if (base === undefined && target.baseName !== undefined)
     throw await noBase(connection, target.baseName, { node, storage })
-  for (const bridge of [target.bridge, ...target.furtherBridges]) await requireBridge(client, node, bridge)
+  if (target.pool !== undefined) await requirePool(client, target.pool, `\`pool\` in ${template.folder}`)
+  for (const { bridge } of [target, ...target.furtherCards]) await requireBridge(client, node, bridge)
   return base ?? { name: template.os, ...target.medium! }
 }
 

@@ -2,7 +2,6 @@ import { type AcceptanceReport, acceptTemplate } from '../acceptance/accept-temp
 import { buildLoginOf } from '../acceptance/test-template.mts'
 import { poolOfTemplate } from '../packer/build-target.mts'
 import { ProxmintError } from '../run/errors.mts'
-import type { TestResult } from '../templates/version.mts'
 import type { Build, BuiltCopy } from './records.mts'
 
 /** @throws ProxmintError with every check that failed, or with the reason why the copy could not be tested. */
@@ -22,19 +21,4 @@ function testFailed(name: string, vmid: number, { checks }: AcceptanceReport): P
     `${name} (VM ${vmid}) failed ${failed.length} of ${checks.length} checks of its acceptance test:\n${lines.join('\n')}`,
     { hint: 'correct the template; the VM template is removed and no channel changed' },
   )
-}
-
-/** Joins the reports of all copies to one result; null without a test. Of several copies each check names its node. */
-export function joinReports(copies: BuiltCopy[]): TestResult | null {
-  const tested = copies.flatMap(({ copy, report }) => (report === undefined ? [] : [{ copy, report }]))
-  const [first] = tested
-  if (first === undefined) return null
-  const checks = tested.flatMap(({ copy, report }) =>
-    report.checks.map(({ name, passed, detail }) => ({
-      name: tested.length === 1 ? name : `${name} on ${copy.node}`,
-      passed,
-      detail,
-    })),
-  )
-  return { passed: tested.every(({ report }) => report.passed), at: first.report.at, checks }
 }

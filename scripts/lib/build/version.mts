@@ -1,3 +1,4 @@
+import { joinReports } from '../acceptance/record-test.mts'
 import { mirror } from '../channels/mirror.mts'
 import { recordVersion } from '../channels/promote.mts'
 import type { Place } from '../packer/family.mts'
@@ -9,7 +10,7 @@ import type { TemplateVersion } from '../templates/version.mts'
 import { buildCopy, releaseCopies, removeCopies } from './copy.mts'
 import type { Build, BuildOptions, BuiltCopy, BuiltVersion } from './records.mts'
 import { withRetries } from './retry.mts'
-import { joinReports, testCopy } from './test.mts'
+import { testCopy } from './test.mts'
 
 /**
  * Builds a copy per place, tests each, and records the version. Until then its copies are leftovers: a failure
@@ -86,6 +87,8 @@ async function versionOf(build: Build, built: BuiltCopy[], buildSeconds: number)
     tools: { packer: packer.version, plugin: packer.plugin ?? null },
     builtAt: new Date().toISOString(),
     buildSeconds,
-    test: joinReports(built),
+    test: joinReports(
+      built.flatMap(({ copy, report }) => (report === undefined ? [] : [{ node: copy.node, report }])),
+    ),
   }
 }

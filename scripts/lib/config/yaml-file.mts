@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Document, LineCounter, Node } from 'yaml'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 import { type SchemaFault, schemaFaults } from './schema-faults.mts'
+import { yamlFaults } from './yaml-faults.mts'
 
 interface YamlFile<T> {
   path: string
@@ -25,12 +26,7 @@ export async function readYamlFile<T extends object>({
   const [{ LineCounter, parseDocument }, text] = await Promise.all([import('yaml'), readText(path)])
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const [syntaxError] = document.errors
-  if (syntaxError !== undefined) {
-    throw invalidFile(path, sample, [
-      `line ${lines.linePos(syntaxError.pos[0]).line}: ${syntaxError.message}`,
-    ])
-  }
+  if (document.errors.length > 0) throw invalidFile(path, sample, await yamlFaults(document, lines))
   const value: unknown = document.toJS() ?? {}
   const broken = await schemaFaults(schema, value)
   const faults = broken.length > 0 ? broken : moreFaults(value as T)

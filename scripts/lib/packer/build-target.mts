@@ -13,8 +13,8 @@ export interface BuildTarget {
   /** Bridge of the first network card. */
   bridge: string
   vlanTag: number | undefined
-  /** Bridges of the other network cards. */
-  furtherBridges: string[]
+  /** The other network cards that name a bridge. */
+  furtherCards: { bridge: string; vlanTag: number | undefined }[]
   pool: string | undefined
   usesAgent: boolean
 }
@@ -45,14 +45,19 @@ export function buildTarget(template: Template, given: Given): BuildTarget {
   const isInstalled = source.type === 'proxmox-iso'
   const storages = [read(block, 'cloud_init_storage_pool'), ...(isInstalled ? ownStorages(block, read) : [])]
   const cards = blocksOf(block, 'network_adapters')
-  const bridges = cards.map(card => read(card, 'bridge'))
+  const [first, ...further] = cards.map(card => ({
+    bridge: read(card, 'bridge'),
+    vlanTag: vlanOf(read(card, 'vlan_tag')),
+  }))
   return {
     baseName: isInstalled ? undefined : requireBaseName(source, read),
     medium: isInstalled ? requireMedium(source, read) : undefined,
     diskStorages: [...new Set(storages.filter(storage => storage !== undefined))],
-    bridge: bridges[0] ?? 'vmbr0',
-    vlanTag: vlanOf(read(cards[0], 'vlan_tag')),
-    furtherBridges: [...new Set(bridges.slice(1).filter(bridge => bridge !== undefined))],
+    bridge: first?.bridge ?? 'vmbr0',
+    vlanTag: first?.vlanTag,
+    furtherCards: further.flatMap(({ bridge, vlanTag }) =>
+      bridge === undefined ? [] : [{ bridge, vlanTag }],
+    ),
     pool: read(block, 'pool'),
     usesAgent: read(block, 'qemu_agent') !== 'false',
   }

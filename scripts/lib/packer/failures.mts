@@ -38,8 +38,14 @@ export const knownFailures: readonly KnownFailure[] = [
     // A status is followed by a message of Proxmox, unlike a VMID or a size.
     /(?:^|[:>] )401 [A-Za-z]|authentication failure|Authentication failed/,
     'Proxmox refused the login',
-    'zx scripts/credentials.mts check; Packer 1.6.x logs in with proxmox_password',
+    'zx scripts/credentials.mts check; Packer 1.6.x logs in with proxmox_password; a value in *.auto.pkrvars.* or PKR_VAR_ that sets proxmox_username or proxmox_token overrides the credentials',
     exitCodes.denied,
+  ),
+  known(
+    /Unsupported Packer Core version|does not support Packer version/,
+    '`required_version` of the template does not allow this Packer',
+    'install a Packer that it allows (`make setup`), or widen `required_version`; Debian and Ubuntu package 1.6.6',
+    exitCodes.invalid,
   ),
   known(
     /certificate signed by unknown authority|x509: /,
@@ -66,6 +72,11 @@ export const knownFailures: readonly KnownFailure[] = [
     /no such storage|storage '.*' does not exist/,
     'the storage does not exist',
     'correct proxmox_storage_pool',
+  ),
+  known(
+    /pool '[^']*' does not exist/,
+    'the pool does not exist, or Pool.Audit on it is missing',
+    'correct `pool` in the template, or make the pool: pvesh create /pools --poolid NAME',
   ),
   known(
     /bridge '?\S+'? does not exist|no physical interface on bridge/,

@@ -43,14 +43,19 @@ export async function needsOfBuild(
   const config: VmConfig = base === undefined ? {} : await getVmConfig(client, base)
   const diskStorages = [...new Set([...target.diskStorages, ...storagesOfDisks(config)])]
   const { bridge, vlanTag, pool } = target
-  const zone = await zoneOfBridge(client, bridge)
-  const made = { ...place, vmid: undefined, diskStorages, bridge, vlanTag, zone, pool }
-  if (target.medium !== undefined) return isoBuildNeeds(made, target.medium.storage, target.usesAgent)
-  const cards = networksOf(config).map(async card => ({
+  const withZone = async <T extends { bridge: string }>(card: T) => ({
     ...card,
     zone: await zoneOfBridge(client, card.bridge),
-  }))
-  return cloneBuildNeeds(made, base?.vmid, target.usesAgent, await Promise.all(cards))
+  })
+  const cards = await Promise.all(networksOf(config).map(withZone))
+  const made = await Promise.all([{ bridge, vlanTag }, ...target.furtherCards].map(withZone))
+  // The needs of several network cards differ in the bridge alone.
+  const needs = made.flatMap(card => {
+    const at = { ...place, ...card, vmid: undefined, diskStorages, pool }
+    if (target.medium !== undefined) return isoBuildNeeds(at, target.medium.storage, target.usesAgent)
+    return cloneBuildNeeds(at, base?.vmid, target.usesAgent, cards)
+  })
+  return [...new Map(needs.map(need => [JSON.stringify(need), need])).values()]
 }
 
 /** Network and pool of the VM template that a build makes. */

@@ -6,6 +6,7 @@ import {
   type FamilyVersions,
   noVersions,
   type TemplateVersion,
+  type TestResult,
   versionsOf,
 } from './version.mts'
 
@@ -113,6 +114,12 @@ function familyOfVersion(families: Families, name: string): string {
     hint: 'zx scripts/templates.mts list',
     exitCode: exitCodes.usage,
   })
+}
+
+/** Sets the result of the acceptance test of a version. */
+export function recordTest(families: Families, name: string, test: TestResult): Families {
+  const os = familyOfVersion(families, name)
+  return changeVersions(families, os, version => (version.name === name ? { ...version, test } : version))
 }
 
 /** Removes a retired version from the lockfile, after its VM templates were deleted. */

@@ -1,8 +1,9 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../../scripts/lib/config/load.mts'
 import { failureOf } from '../failure.mts'
+import { temporaryFolder } from '../temporary.mts'
 
 const invalid = 'test/fixtures/invalid/config'
 const valid = 'test/fixtures/valid/config'
@@ -142,7 +143,7 @@ const faults: Record<string, string> = {
   'no-mapping': 'line 1: the file must be object',
   'syntax-error': 'line 4: Missing closing "quote',
   'nested-mapping': 'line 2: Nested mappings are not allowed in compact mappings',
-  'key-twice': 'line 2: Map keys must be unique',
+  'key-twice': 'line 2: the key site is there twice; the first one is in line 1',
 }
 
 const hint = 'config/proxmint.yaml in the repository explains every key and its default'
@@ -166,6 +167,22 @@ describe('what is refused', () => {
         '  - line 1: sight is not a known key',
         '  - line 2: task_timeout_seconds must be >= 10, not 1',
         '  - line 5: images.debian-12.URL is not a known key; did you mean url?',
+      ].join('\n'),
+    )
+  })
+
+  test('keys that are there twice, in a list and in JSON style', async () => {
+    const file = join(await temporaryFolder(), 'proxmint.yaml')
+    await writeFile(
+      file,
+      'site: home\nimages:\n  debian-12:\n    url: a\n    file: b\n    "url": c\n  x: { file: a,\n    file: b }\nsite: x\n',
+    )
+    expect((await failureOf(() => load(file))).message).toBe(
+      [
+        `${file} is invalid:`,
+        '  - line 6: the key url is there twice; the first one is in line 4',
+        '  - line 8: the key file is there twice; the first one is in line 7',
+        '  - line 9: the key site is there twice; the first one is in line 1',
       ].join('\n'),
     )
   })

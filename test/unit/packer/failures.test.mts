@@ -14,20 +14,31 @@ const causes: [line: string, why: string, hint: string, exitCode?: number][] = [
   [
     'error creating Proxmox client: 401 authentication failure',
     'Proxmox refused the login',
-    'zx scripts/credentials.mts check; Packer 1.6.x logs in with proxmox_password',
+    'zx scripts/credentials.mts check; Packer 1.6.x logs in with proxmox_password; a value in *.auto.pkrvars.* or PKR_VAR_ that sets proxmox_username or proxmox_token overrides the credentials',
     4,
   ],
   [
     'Error cloning VM: 401 Unauthorized',
     'Proxmox refused the login',
-    'zx scripts/credentials.mts check; Packer 1.6.x logs in with proxmox_password',
+    'zx scripts/credentials.mts check; Packer 1.6.x logs in with proxmox_password; a value in *.auto.pkrvars.* or PKR_VAR_ that sets proxmox_username or proxmox_token overrides the credentials',
     4,
   ],
   [
     'Error: 401 No ticket',
     'Proxmox refused the login',
-    'zx scripts/credentials.mts check; Packer 1.6.x logs in with proxmox_password',
+    'zx scripts/credentials.mts check; Packer 1.6.x logs in with proxmox_password; a value in *.auto.pkrvars.* or PKR_VAR_ that sets proxmox_username or proxmox_token overrides the credentials',
     4,
+  ],
+  [
+    'Error: Unsupported Packer Core version',
+    '`required_version` of the template does not allow this Packer',
+    'install a Packer that it allows (`make setup`), or widen `required_version`; Debian and Ubuntu package 1.6.6',
+    3,
+  ],
+  [
+    "Error cloning VM: 500 pool 'nowhere' does not exist",
+    'the pool does not exist, or Pool.Audit on it is missing',
+    'correct `pool` in the template, or make the pool: pvesh create /pools --poolid NAME',
   ],
   [
     'Get "https://pve:8006/api2/json/version": tls: failed to verify certificate: x509: certificate signed by unknown authority',

@@ -287,7 +287,7 @@ test('a template in JSON is read as one in HCL', async () => {
   expect(buildTarget(template, { env: {} })).toMatchObject({
     baseName: 'base-12',
     bridge: 'vmbr0',
-    furtherBridges: ['vmbr1'],
+    furtherCards: [{ bridge: 'vmbr1', vlanTag: undefined }],
   })
   expect(template.used.map(({ source: name }) => name)).toEqual(['proxmox-clone.x'])
   expect(template.provisioners.map(({ type }) => type)).toEqual(['shell', 'file'])

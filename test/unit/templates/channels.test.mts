@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { addCandidate, forget, promote, revoke, rollback } from '../../../scripts/lib/templates/channels.mts'
+import {
+  addCandidate,
+  forget,
+  promote,
+  recordTest,
+  revoke,
+  rollback,
+} from '../../../scripts/lib/templates/channels.mts'
 import type { Families, FamilyVersions, TemplateVersion } from '../../../scripts/lib/templates/version.mts'
 import { failureOf } from '../failure.mts'
 import { failed, version } from './sample.mts'
@@ -41,6 +48,23 @@ describe('a version that was built', () => {
     expect(await failureOf(async () => addCandidate(before, 'debian', version(1)))).toMatchObject({
       message: `${version(1).name} exists already: two runs built it at the same time`,
     })
+  })
+})
+
+test('a test that was run later: its version can be promoted, or not any more', async () => {
+  const built = debian({ candidate: { ...version(1), test: null }, current: version(2) })
+  const { name } = version(1)
+  const good = recordTest(built, name, { passed: true, at: '2026-11-20T00:00:00.000Z', checks: [] })
+  expect(shape(promote(good, 'debian', tested))).toEqual({
+    current: 1,
+    previous: 2,
+    candidate: null,
+    retired: [],
+  })
+  expect(good['debian']!.current).toEqual(version(2))
+  const bad = recordTest(built, name, failed)
+  expect(await failureOf(async () => promote(bad, 'debian', tested))).toMatchObject({
+    message: `${name} failed its acceptance test`,
   })
 })
 
