@@ -45,6 +45,8 @@ describe.sequential('a clone of the repository without the registry', () => {
     configs = await configsNow()
     await rm(join(vms.workspace.folder, 'vms'), { recursive: true })
     await rm(join(vms.workspace.stateDir, 'registry'), { recursive: true })
+    // On another machine nothing knows that there was a registry.
+    await rm(join(vms.workspace.stateDir, 'registry.last'))
   })
 
   test('list, reconcile and create say first what they see', async () => {

@@ -1,7 +1,7 @@
 import { DAY_MS } from '../run/duration.mts'
 import { displaced, type Places } from './check.mts'
 import { type Entry, wasActive } from './entry.mts'
-import { type SeenVm, tagsOf, takeUpHint, unknownVms } from './unknown-vms.mts'
+import { type SeenVm, tagsOf, takeUpHint, vmsWithoutEntry } from './unknown-vms.mts'
 
 /** Contradictions between registry, folders and Proxmox, found by `reconcile`. */
 
@@ -39,7 +39,7 @@ export function divergencesOf(views: Views): Divergence[] {
       ...onRevoked(entry, views),
       ...unopened(entry),
     ]),
-    ...unknownVms(views).map(unknown),
+    ...vmsWithoutEntry(views).map(unknown),
     ...orphanFolders(views),
   ]
 }

@@ -30,7 +30,7 @@ export function takeUpHint(them: string): string {
 }
 
 /** Lists VMs with the tag of the site and no entry. VM templates, and VMs beyond `vmid_range`, are not among them. */
-export function unknownVms({ entries, vms, siteTag, vmidRange: [first, last] }: SiteViews): SeenVm[] {
+export function vmsWithoutEntry({ entries, vms, siteTag, vmidRange: [first, last] }: SiteViews): SeenVm[] {
   const known = new Set(entries.map(({ vmid }) => vmid))
   return vms.filter(vm => {
     const isVm = vm.template !== 1 && vm.vmid >= first && vm.vmid <= last
@@ -40,7 +40,7 @@ export function unknownVms({ entries, vms, siteTag, vmidRange: [first, last] }: 
 
 /** Says how many VMs are unknown, and what to do; undefined if there are none. */
 export function unknownText(views: SiteViews): string | undefined {
-  const unknown = unknownVms(views)
+  const unknown = vmsWithoutEntry(views)
   if (unknown.length === 0) return undefined
   const [carry, them] = unknown.length === 1 ? ['carries', 'it'] : ['carry', 'them']
   const has = views.entries.length === 0 ? 'has no VM' : `does not have ${them}`

@@ -30,8 +30,11 @@ export async function expire({ folder }: Site): Promise<void> {
   await store.close()
 }
 
-export const forgetRegistry = ({ folder }: Site): Promise<void> =>
-  rm(join(folder, '.proxmint/registry'), { recursive: true })
+/** The state folder is as that of another machine. */
+export async function forgetRegistry({ folder }: Site): Promise<void> {
+  await rm(join(folder, '.proxmint/registry'), { recursive: true })
+  await rm(join(folder, '.proxmint/registry.last'), { force: true })
+}
 
 export async function prepare(site: Site, lines: string): Promise<void> {
   const { code, stderr } = await site.shell(lines)

@@ -147,6 +147,11 @@ describe('a VM with the tag of a wallet', () => {
     })
   })
 
+  test('never expires where its token does not', () => {
+    const endless = { ...token, expiresAt: null }
+    expect(planAdoption(owned, adopting({ token: endless })).entry).toMatchObject({ expiresAt: null })
+  })
+
   test('is not given to another wallet', () => {
     const other = { ...token, owner: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' }
     expect(planAdoption(owned, adopting({ token: other })).faults).toEqual([

@@ -34,7 +34,10 @@ export function exchanged(path: string, marker: string, serial: number): Proxmin
 }
 
 function hintBy(marker: string): string {
-  return `nothing was changed; ${RESTORE}; if this is the registry that you want: rm ${marker}`
+  return (
+    `nothing was changed; ${RESTORE}; if this is the registry that you want: rm ${marker}; without a backup: remove that ` +
+    'file, then zx scripts/vm.mts adopt --site'
+  )
 }
 
 /** @throws ProxmintError if a newer proxmint wrote the file. */

@@ -6,7 +6,7 @@ import { getVmConfig } from '../../proxmox/get-vm-config.mts'
 import { listVms } from '../../proxmox/list-vms.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
-import { type SeenVm, unknownVms } from '../../registry/unknown-vms.mts'
+import { type SeenVm, vmsWithoutEntry } from '../../registry/unknown-vms.mts'
 import { messageOf } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
@@ -83,7 +83,7 @@ async function chosen(
   const { site, client, config } = checks
   const { vmidRange } = await site.pools()
   const siteTag = `proxmint-${config.site}`
-  const unknown = unknownVms({ vms: await listVms(client), entries, vmidRange, siteTag })
+  const unknown = vmsWithoutEntry({ vms: await listVms(client), entries, vmidRange, siteTag })
   if (names.length === 0) return { vms: unknown, known: [] }
   const vms = unknown.filter(({ name }) => names.includes(name ?? ''))
   const others = names.filter(name => !vms.some(vm => vm.name === name))
@@ -108,7 +108,7 @@ async function tokenOf(
   const { userEncrypted, decryptMessage } = await readAccessData(rpc, target.contract, tokenId)
   return {
     ...{ id: tokenId, owner },
-    expiresAt: expiresAt === 0 ? undefined : new Date(expiresAt * 1000).toISOString(),
+    expiresAt: expiresAt === 0 ? null : new Date(expiresAt * 1000).toISOString(),
     access: { ...access!, userEncrypted, decryptMessage },
   }
 }

@@ -7,7 +7,6 @@ import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
 import { expiryAfter, expiryDay } from '../../registry/due.mts'
 import type { AccessDesign, Entry, VmDesign } from '../../registry/entry.mts'
 import { idInMark, purposeIn } from '../../registry/identity.mts'
-import { daysOf, NEVER } from '../../run/duration.mts'
 import { decidedAttributes, type VmWishes, walletTag } from './design.mts'
 
 /** A VM in Proxmox with the tag of the site. */
@@ -24,8 +23,8 @@ export interface SiteVm {
 export interface ReadToken {
   id: string
   owner: string
-  /** ISO 8601; undefined: it never expires. */
-  expiresAt: string | undefined
+  /** ISO 8601; null: it never expires. */
+  expiresAt: string | null
   access: AccessDesign
 }
 
@@ -78,14 +77,13 @@ function entryOf(vm: SiteVm, { pool, ...identity }: Identity, adopting: Adopting
   const { vmid, node, status, config } = vm
   const { wishes, token, pools, now } = adopting
   const at = now.toISOString()
-  // A token without an end is the one of a VM without an end.
-  const days = wishes.expiryDays ?? (token === undefined ? pools.expiryDays : daysOf(NEVER))
+  const days = wishes.expiryDays ?? pools.expiryDays
   const phase = status === 'running' ? 'active' : 'suspended'
   return {
     ...identity,
     ...{ vmid, node, phase, pool: pool.name },
     owner: token?.owner ?? null,
-    expiresAt: token?.expiresAt ?? expiryAfter(now.getTime(), days),
+    expiresAt: token === undefined ? expiryAfter(now.getTime(), days) : token.expiresAt,
     template: wishes.template === undefined ? null : { family: wishes.template, version: 'unknown' },
     token: token === undefined ? null : { status: 'minted', id: token.id, transaction: null },
     design: needsToken(config) && token === undefined ? null : designOf(vm, pool, adopting),
