@@ -127,6 +127,11 @@ describe('one way after the other is tried', () => {
     expect((await failureOf(() => lookWithin(bounded, [refused]).done)).message).toBe(
       'web-1 refuses the SSH key that admin was to accept',
     )
+    const way = { name: 'x', read: async () => refused }
+    const inUse = { entry: web, account: 'admin', ranBefore: true }
+    expect(await lookBy([way], inUse, { update() {} }, signal, bounded)).toMatchObject({
+      unseen: 'SSH: Permission denied (publickey).',
+    })
   })
 })
 

@@ -80,7 +80,7 @@ export async function lookBy(
 
 async function waitForEnd(
   read: ReadInside,
-  { entry, account }: LookedAt,
+  { entry, account, ranBefore }: LookedAt,
   { progress, signal, patience }: { progress: Progress; signal: AbortSignal; patience: Patience },
 ): Promise<{ files: OutcomeFiles } | { unseen: string }> {
   const start = Date.now()
@@ -88,7 +88,11 @@ async function waitForEnd(
     const reading = await read(signal)
     if (signal.aborted) throw interrupted(`verify ${entry.name}`)
     const waited = Date.now() - start
-    if ('refused' in reading && waited > patience.begin) throw refusedLogin(entry, account!, reading.refused)
+    if ('refused' in reading && waited > patience.begin) {
+      // Its owner may have taken the key out.
+      if (ranBefore) return { unseen: `SSH: ${reading.refused}` }
+      throw refusedLogin(entry, account!, reading.refused)
+    }
     if ('unseen' in reading && !(reading.later && waited <= patience.begin)) return reading
     if ('files' in reading) {
       const { state, stage } = outcomeOf(reading.files)
