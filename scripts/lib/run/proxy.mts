@@ -7,7 +7,7 @@ let isSet = false
 
 /** Sends an HTTP request through the proxy of HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY names the host. */
 export function fetchThroughProxy(url: string, options: RequestInit): Promise<Response> {
-  if (!isSet) setGlobalProxyFromEnv?.()
+  if (!isSet && hasProxy(process.env, ['HTTP_PROXY', 'HTTPS_PROXY'])) setGlobalProxyFromEnv?.()
   isSet = true
   return fetch(url, options)
 }
@@ -17,9 +17,13 @@ export function fetchThroughProxy(url: string, options: RequestInit): Promise<Re
  * is set. Programs read NO_PROXY in either case.
  */
 export function directVariables(host: string, env: NodeJS.ProcessEnv = process.env): Record<string, string> {
-  const hasProxy = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'].some(name => env[name])
-  if (!hasProxy) return {}
+  if (!hasProxy(env, ['HTTPS_PROXY', 'ALL_PROXY'])) return {}
   const others = env['NO_PROXY'] || env['no_proxy']
   const list = [...(others ? [others] : []), host].join(',')
   return { NO_PROXY: list, no_proxy: list }
+}
+
+/** Programs take the names in either case. */
+function hasProxy(env: NodeJS.ProcessEnv, names: string[]): boolean {
+  return names.some(name => env[name] || env[name.toLowerCase()])
 }
