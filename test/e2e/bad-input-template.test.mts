@@ -154,7 +154,7 @@ describe('a template that breaks a rule', () => {
       told(
         exitCodes.invalid,
         'error: packer/debian: 1 violation of the template rules',
-        `${source}:${await lineOf(line)}: ${what}`,
+        `  ${source}:${await lineOf(line)}: ${what}`,
         `    why: ${why}`,
         `    fix: ${fix}`,
         'hint: correct each as its `fix` says; nothing was built',
@@ -169,7 +169,7 @@ describe('a template that breaks a rule', () => {
       told(
         exitCodes.invalid,
         'error: packer/debian: 1 violation of the template rules',
-        'packer/debian/debian.pkr.hcl:1: the template declares no variable template_vmid [handover]',
+        '  packer/debian/debian.pkr.hcl:1: the template declares no variable template_vmid [handover]',
         '    why: a build hands over the reserved VMID, the name and the manifest in these variables',
         '    fix: declare them as packer/debian/variables.pkr.hcl does',
         'hint: correct each as its `fix` says; nothing was built',
@@ -178,7 +178,7 @@ describe('a template that breaks a rule', () => {
   })
 
   const places = (stderr: string) =>
-    [...stderr.matchAll(/^(\S+: .*\[.*\]|.*line \d+: .*)$/gm)].map(([line]) => line)
+    [...stderr.matchAll(/^ *(\S+: .*\[.*\]|.*line \d+: .*)$/gm)].map(([line]) => line)
 
   test('every fault comes at once, without a Proxmox and credentials', async () => {
     await workspace.edit(source, 'qemu_agent ', 'qemu_agnet ')
