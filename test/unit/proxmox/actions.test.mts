@@ -106,7 +106,8 @@ describe('what each action asks of Proxmox', () => {
     ],
     ['isVmidFree', client => isVmidFree(client, 100), 'GET /cluster/nextid {"vmid":100}'],
   ])('%s', async (_, act, expected) => {
-    const { client, asked } = recording(() => [])
+    const isObject = /\/config|\/current|\/permissions/.test(expected)
+    const { client, asked } = recording(() => (isObject ? { status: 'stopped' } : []))
     await act(client)
     expect(asked).toEqual([expected])
   })
