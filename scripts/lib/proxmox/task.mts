@@ -63,6 +63,7 @@ async function checkExit(client: ProxmoxClient, upid: string, exit: string): Pro
   const log = await getTaskLog(client, upid)
   throw new ProxmintError(`${taskType(upid)} failed: ${exit}`, {
     facts: { log: log.slice(-5).join(' | '), upid },
+    hint: `look at the whole log in Proxmox under Tasks of the node ${upid.split(':')[1]}, then run the command again`,
   })
 }
 
