@@ -199,7 +199,7 @@ describe('waiting for a task', () => {
     const { client } = task(2, exit)
     expect(await failureOf(() => waitForTask(client, upid, { timeoutMs: 5000 }))).toEqual({
       message: `task qmclone of 9000 failed: ${exit}`,
-      hint: undefined,
+      hint: expect.stringContaining('under Tasks of the node pve'),
       exitCode: 1,
       facts: { log: 'line 1 | line 2', upid },
     })
