@@ -100,7 +100,8 @@ function upOptions(command: string, args: LabArguments): UpOptions {
     userCfgFile: args.string('user-cfg'),
     clusterFile: args.string('cluster'),
     faultFile: args.string('fault'),
-    rootPassword: args.string('root-password'),
+    // Not an option: every user of the machine can read the arguments of a process.
+    rootPassword: process.env['PVE_LAB_ROOT_PASSWORD'] || undefined,
     chain: args.flag('chain'),
     onProgress: line => process.stderr.write(`${line}\n`),
     onReady: record => print(args, record, record => describe(command, record)),

@@ -40,7 +40,6 @@ export const LAB_OPTIONS: Record<string, LabOption> = {
     value: 'FILE',
     help: 'nodes and storages: see docs/lab.md (default one node)',
   },
-  'root-password': { type: 'string', value: 'TEXT', help: 'password of root@pam (default: a random one)' },
   'pve-version': {
     type: 'string',
     value: '8|9',

@@ -6,7 +6,7 @@ await runMain({
   name: 'lab',
   summary: LAB_SUMMARY,
   verbs: LAB_VERBS,
-  uses: [],
+  uses: ['lab'],
   writes: ['.proxmint/lab/'],
   example: 'zx scripts/lab.mts exec -- zx scripts/build.mts debian',
   async run(args, signal) {

@@ -86,6 +86,10 @@ const uses: Record<string, UseSpec> = {
     variables: { PROXMINT_GUEST_SSH: "HOST:PORT of a loopback lab's guests" },
     exitCodes: [],
   },
+  lab: {
+    variables: { PVE_LAB_ROOT_PASSWORD: 'password of root@pam in a new lab, instead of a random one' },
+    exitCodes: [],
+  },
   /** It changes files that other runs change too. */
   locks: { variables: {}, exitCodes: [locked] },
   /** It does several pieces of work, of which some may fail. */

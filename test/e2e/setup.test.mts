@@ -88,7 +88,7 @@ describe('a machine with nothing on it', () => {
     const { code, stdout, stderr } = await setup(['--only', 'sops'], await bareEnv())
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toContain('error: the set-up is incomplete: sops missing')
-    expect(stderr).toContain('its release cannot be downloaded: npx (of npm) is not on PATH')
+    expect(stderr).toContain('its release cannot be downloaded: npm is not on PATH')
     expect(stderr).toContain('Go is not installed; with Go 1.26.0 or newer (go.dev/dl) on PATH')
     expect(stderr).toMatch(/^hint: open one of the ways above/m)
   })

@@ -19,7 +19,10 @@ export async function createSshKey(): Promise<SshKey> {
   try {
     const generate = command`ssh-keygen -q -t ed25519 -N ${''} -C proxmint-test -f ${file}`
     const { code, stderr } = await runCommand(generate)
-    if (code !== 0) throw new ProxmintError(`ssh-keygen cannot make a key: ${stderr}`)
+    if (code !== 0)
+      throw new ProxmintError(`ssh-keygen cannot make a key: ${stderr}`, {
+        hint: 'is there space in the folder for temporary files (TMPDIR)? OpenSSH is needed: apt-get install openssh-client',
+      })
     return { file, publicKey: (await readFile(`${file}.pub`, 'utf8')).trim(), [Symbol.asyncDispose]: remove }
   } catch (error) {
     await remove()
@@ -45,7 +48,10 @@ export function sshServerOf(vmid: number, address: string, env: NodeJS.ProcessEn
   if (forwarded === undefined || forwarded === '') return { host: address.split('/')[0]!, port: 22 }
   const [, host, port] = /^(.+):(\d+)$/.exec(forwarded) ?? []
   if (host === undefined) {
-    throw new ProxmintError(`${GUEST_SSH_VARIABLE} is not HOST:PORT: ${forwarded}`, { exitCode: 2 })
+    throw new ProxmintError(`${GUEST_SSH_VARIABLE} is not HOST:PORT: ${forwarded}`, {
+      hint: 'unset it, or set it as the lab prints it: 127.0.0.1:PORT',
+      exitCode: 2,
+    })
   }
   return { host, port: Number(port) + (vmid % 1000) }
 }

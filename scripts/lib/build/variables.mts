@@ -17,6 +17,7 @@ export function requireVariables({ folder, variables }: Template, given: Record<
   const set = HANDED_OVER.find(name => names.includes(name))
   if (set !== undefined) {
     throw new ProxmintError(`${set} cannot be given: proxmint chooses it and writes it down`, {
+      hint: `leave --var ${set} out`,
       exitCode: exitCodes.usage,
     })
   }

@@ -94,7 +94,10 @@ function requireDistinct(requests: MintRequest[]): void {
   const ids = requests.map(({ machineId, entryId }) => (entryId === undefined ? machineId : `@${entryId}`))
   const twice = ids.find((id, index) => ids.indexOf(id) !== index)
   if (twice === undefined) return
-  throw new ProxmintError(`two tokens are requested for ${twice}`, { exitCode: exitCodes.usage })
+  throw new ProxmintError(`two tokens are requested for ${twice}`, {
+    hint: 'name each machine once',
+    exitCode: exitCodes.usage,
+  })
 }
 
 function mintIntent(target: MintTarget, request: MintRequest): WantedTransaction {

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import type { Document, LineCounter, Node } from 'yaml'
-import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
+import { codeOf, exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { type SchemaFault, schemaFaults } from './schema-faults.mts'
 import { yamlFaults } from './yaml-faults.mts'
 
@@ -12,6 +12,10 @@ interface YamlFile<T> {
   /** Faults that a JSON schema cannot express. Called only for a value that follows the schema. */
   moreFaults(value: T): SchemaFault[]
 }
+
+/** Bytes. Nothing else happens in the process while a file is read: it does not even end on SIGTERM. */
+const LARGEST_FILE = 1024 * 1024
+const MOST_FAULTS = 50
 
 /**
  * Reads a YAML file that people edit. An empty file has no keys.
@@ -27,16 +31,24 @@ export async function readYamlFile<T extends object>({
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   if (document.errors.length > 0) throw invalidFile(path, sample, await yamlFaults(document, lines))
-  const value: unknown = document.toJS() ?? {}
+  const value = plainValue(document, path, sample)
   const broken = await schemaFaults(schema, value)
   const faults = broken.length > 0 ? broken : moreFaults(value as T)
   if (faults.length === 0) return value as T
   const lineOf = await lineFinder(document, lines)
-  throw invalidFile(
-    path,
-    sample,
-    faults.map(fault => `line ${lineOf(fault.path)}: ${fault.sentence}`),
-  )
+  throw invalidFile(path, sample, [
+    ...faults.slice(0, MOST_FAULTS).map(fault => `line ${lineOf(fault.path)}: ${fault.sentence}`),
+    ...(faults.length > MOST_FAULTS ? [`and ${faults.length - MOST_FAULTS} more`] : []),
+  ])
+}
+
+/** @throws ProxmintError (invalid) If aliases (`*name`) would blow the file up. */
+function plainValue(document: Document, path: string, sample: string): unknown {
+  try {
+    return document.toJS() ?? {}
+  } catch (cause) {
+    throw invalidFile(path, sample, [messageOf(cause)])
+  }
 }
 
 /**
@@ -71,14 +83,24 @@ async function lineFinder(document: Document, lines: LineCounter): Promise<(path
 
 async function readText(path: string): Promise<string> {
   try {
+    const { size } = await stat(path)
+    if (size > LARGEST_FILE) throw tooLarge(path, size)
     return await readFile(path, 'utf8')
   } catch (cause) {
+    if (cause instanceof ProxmintError) throw cause
     throw new ProxmintError(`cannot read the config ${path}: ${codeOf(cause) ?? String(cause)}`, {
       hint: "run from the project's root, or name the file in PROXMINT_CONFIG",
       cause,
       exitCode: exitCodes.invalid,
     })
   }
+}
+
+function tooLarge(path: string, bytes: number): ProxmintError {
+  return new ProxmintError(`${path} has ${bytes} bytes; the limit is ${LARGEST_FILE}`, {
+    hint: 'split it into several files, or check that it is the right one',
+    exitCode: exitCodes.invalid,
+  })
 }
 
 function invalidFile(path: string, sample: string, faults: string[]): ProxmintError {

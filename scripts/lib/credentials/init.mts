@@ -76,7 +76,10 @@ async function ensureIdentity({ ageKeygen }: InitTools, path: string): Promise<b
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const { code, stderr } = await runCommand({ file: ageKeygen, args: ['-o', path] })
   if (code !== 0)
-    throw new ProxmintError(`cannot make an age identity at ${path}`, { facts: { 'age-keygen': stderr } })
+    throw new ProxmintError(`cannot make an age identity at ${path}`, {
+      facts: { 'age-keygen': stderr },
+      hint: `make ${dirname(path)} writable for this user, or name another file in SOPS_AGE_KEY_FILE`,
+    })
   await chmod(path, 0o600)
   return true
 }
@@ -90,7 +93,10 @@ async function recipientOf({ ageKeygen }: InitTools, identity: string): Promise<
   const { code, stdout, stderr } = await runCommand(plan)
   const recipient = stdout.trim().split('\n')[0] ?? ''
   if (code === 0 && recipient.startsWith('age1')) return recipient
-  throw new ProxmintError(`${identity} holds no age identity`, { facts: { 'age-keygen': stderr.trim() } })
+  throw new ProxmintError(`${identity} holds no age identity`, {
+    facts: { 'age-keygen': stderr.trim() },
+    hint: 'an identity is a line AGE-SECRET-KEY-1...: move the file away and run this again, or correct SOPS_AGE_KEY',
+  })
 }
 
 /** Creates .sops.yaml if it is missing. */

@@ -57,6 +57,7 @@ function cannotDecrypt(path: string, { stderr, stdout }: CommandResult): Proxmin
   }
   return new ProxmintError(`cannot decrypt ${path}`, {
     facts: { sops: output.trim().split('\n').filter(Boolean).slice(-3).join(' | ') },
+    hint: `try it by hand: \`sops decrypt ${path}\`; a damaged file comes back with \`git checkout ${path}\``,
     exitCode: exitCodes.denied,
   })
 }

@@ -101,7 +101,10 @@ async function verifyLogins(demo: Demo): Promise<void> {
   const stdio: StdioOptions = ['pipe', output, 'pipe']
   const { exitCode, stderr, cause } = await inLab(demo, [process.execPath, verifier], { stdio, input })
   if (cause) throw cause
-  if (exitCode !== 0) throw new ProxmintError(`the logins were not as they must be: ${stderr}`)
+  if (exitCode !== 0)
+    throw new ProxmintError(`the logins were not as they must be: ${stderr}`, {
+      hint: 'this is a defect of proxmint; please report it with the lines above',
+    })
 }
 
 /** The account's GECOS field, by the guest agent, as an administrator can. */

@@ -34,7 +34,10 @@ export interface InstallationMedium {
 export function buildTarget(template: Template, given: Given): BuildTarget {
   const source = proxmoxSource(template)
   if (source === undefined) {
-    throw new ProxmintError(`${template.folder} has no proxmox-clone source`, { exitCode: exitCodes.invalid })
+    throw new ProxmintError(`${template.folder} has no proxmox-clone source`, {
+      hint: 'packer/debian shows one; Packer clones the base VM by it',
+      exitCode: exitCodes.invalid,
+    })
   }
   const scope = scopeOf(template, given)
   const read = (block: BlockNode | undefined, name: string): string | undefined => {

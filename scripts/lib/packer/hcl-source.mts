@@ -81,6 +81,7 @@ class Scanner {
 
   fault(what: string): ProxmintError {
     return new ProxmintError(`${this.file}:${this.lineAt(this.position)}: ${what}`, {
+      hint: 'correct that line; `packer fmt` shows the structure',
       exitCode: exitCodes.invalid,
     })
   }

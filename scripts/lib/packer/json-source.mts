@@ -51,7 +51,10 @@ export async function locateJsonNodes(text: string, file: string): Promise<HclNo
   const [error] = document.errors
   if (error !== undefined || !isMap(document.contents)) {
     const fault = error === undefined ? '1: expected an object' : `${lineOf(error.pos[0])}: ${error.message}`
-    throw new ProxmintError(`${file}:${fault}`, { exitCode: exitCodes.invalid })
+    throw new ProxmintError(`${file}:${fault}`, {
+      hint: 'correct that line; `packer fmt` shows the structure',
+      exitCode: exitCodes.invalid,
+    })
   }
   return nodesOf(document.contents as JsonNode, TEMPLATE, { text, lineOf })
 }

@@ -35,6 +35,7 @@ export async function readManifest(path: string): Promise<BuiltTemplate> {
   if (build === undefined || !Number.isInteger(vmid) || vmid <= 0) {
     throw new ProxmintError(`the manifest ${path} names no VM template`, {
       facts: { artifact: build?.artifact_id },
+      hint: 'the template needs the post-processor `manifest` of packer/debian, with `output = var.manifest`',
     })
   }
   return { vmid, builder: build.builder_type, builtAt: build.build_time, customData: build.custom_data ?? {} }

@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.mts'
 import type { PoolConfig } from '../config/pools.mts'
 import type { VmDefaults } from '../config/vm-defaults.mts'
+import { ownValue } from '../run/own-value.mts'
 import { baseImportNeeds, type Need, vmNeeds } from './needs.mts'
 
 interface WorkPlace {
@@ -27,7 +28,7 @@ export function needsOfVms(
   { cloudInit }: VmDefaults,
   place: WorkPlace,
 ): Need[] {
-  const pool = pools.pools[pools.defaultPool]
+  const pool = ownValue(pools.pools, pools.defaultPool)
   const made = {
     pveMajor: place.pveMajor,
     node: place.node,

@@ -20,8 +20,10 @@ export interface Endpoint {
   skipTlsVerify?: boolean | undefined
   /** Milliseconds before each further attempt of a GET that ended with a gateway error (`isGatewayStatus`). */
   retryDelays?: number[] | undefined
-  /** Time limit of one request. Default 60 s. */
+  /** Time limit of one request without any sign of the server. Default 60 s. */
   timeoutMs?: number | undefined
+  /** Time limit of one answer as a whole. Default 5 min. */
+  answerMs?: number | undefined
 }
 
 /** Connection of one identity to one Proxmox VE. Each operation takes it as its first parameter. */
@@ -48,6 +50,9 @@ const DEFAULT_TIMEOUT_MS = 60_000
 const IDLE_MS = 5000
 /** For this long the clock of the server is known from an answer, and it is not asked again. */
 const FRESH_MS = 60_000
+const DEFAULT_ANSWER_MS = 5 * 60_000
+/** Bytes of an answer. A cluster of 10,000 VMs answers with 5 MB. */
+const LONGEST_ANSWER = 32 * 1024 * 1024
 const RETRY_DELAYS_MS = [500, 2000]
 
 /** Creates a client that sends an API token with each request. */
@@ -216,8 +221,11 @@ function exchange(
       ...(method !== 'GET' && { agent: false }),
     }
     const request = httpsRequest(`${endpoint.url}${path}`, options, response => {
+      limitAnswer(request, endpoint)
       read(response).then(resolve, fail)
     })
+    // The time of an upload is that of its file.
+    if (!(body?.content instanceof Readable)) limitAnswer(request, endpoint)
     request.on('timeout', () => request.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })))
     request.on('error', (error: NodeJS.ErrnoException) => {
       if (!request.reusedSocket || error.code !== 'ECONNRESET') return fail(error)
@@ -227,6 +235,14 @@ function exchange(
   })
 }
 
+/** Ends the request if its answer is not whole in time, such as one that comes byte by byte. */
+function limitAnswer(request: ClientRequest, { answerMs = DEFAULT_ANSWER_MS }: Endpoint): void {
+  const end = (): void =>
+    void request.destroy(Object.assign(new Error('no whole answer'), { code: 'ETIMEDOUT' }))
+  const timer = setTimeout(end, answerMs)
+  request.once('close', () => clearTimeout(timer))
+}
+
 function send(content: Buffer | Readable | undefined, request: ClientRequest): void {
   if (!(content instanceof Readable)) request.end(content)
   else content.on('error', error => request.destroy(error)).pipe(request)
@@ -234,7 +250,12 @@ function send(content: Buffer | Readable | undefined, request: ClientRequest): v
 
 async function read(response: IncomingMessage): Promise<Answer> {
   const chunks: Buffer[] = []
-  for await (const chunk of response) chunks.push(chunk as Buffer)
+  let length = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > LONGEST_ANSWER) throw Object.assign(new Error('long answer'), { code: 'ANSWER_TOO_LONG' })
+    chunks.push(chunk)
+  }
   return {
     status: response.statusCode ?? 0,
     reason: response.statusMessage ?? '',

@@ -137,6 +137,11 @@ const CONNECTION_FAILURES: Record<string, ConnectionFailure> = {
   ENOTFOUND: { why: 'no such host', hint: 'check the host name in proxmox_url' },
   EAI_AGAIN: { why: 'the name server did not answer', hint: 'check the network of this machine' },
   ETIMEDOUT: { why: 'no answer in time', hint: 'check host, port and the firewalls between' },
+  ANSWER_TOO_LONG: {
+    why: 'its answer is longer than 32 MiB',
+    hint: 'check proxmox_url: it is the API of a node, https://HOST:8006/api2/json',
+    exitCode: exitCodes.invalid,
+  },
   EHOSTUNREACH: { why: 'no route to the host', hint: NO_ROUTE_HINT },
   ENETUNREACH: { why: 'no route to the network', hint: NO_ROUTE_HINT },
   ECONNRESET: {

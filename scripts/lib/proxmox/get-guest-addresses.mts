@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { ProxmoxClient } from './client.mts'
 import { unlessStatus } from './errors.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
@@ -5,8 +6,16 @@ import { type VmRef, vmPath } from './vm-ref.mts'
 interface AgentInterface {
   name: string
   'hardware-address'?: string
-  'ip-addresses'?: { 'ip-address': string; prefix: number }[]
+  'ip-addresses'?: AgentAddress[]
 }
+
+interface AgentAddress {
+  'ip-address': string
+  prefix: number
+}
+
+/** Interfaces of a guest, and addresses of an interface. */
+const MOST = 64
 
 export interface GuestInterface {
   name: string
@@ -26,9 +35,22 @@ export async function getGuestAddresses(
 ): Promise<GuestInterface[] | undefined> {
   const path = `${vmPath(vm)}/agent/network-get-interfaces`
   const answer = await unlessStatus(500, client.request<{ result: AgentInterface[] }>('GET', path), undefined)
-  return answer?.result.map(({ name, 'hardware-address': mac, 'ip-addresses': addresses = [] }) => ({
-    name,
-    mac: mac?.toLowerCase(),
-    addresses: addresses.map(one => `${one['ip-address']}/${one.prefix}`),
+  if (answer === undefined) return undefined
+  const interfaces: unknown = answer?.result
+  return list<AgentInterface>(interfaces).map(one => ({
+    name: text(one?.name),
+    mac: text(one?.['hardware-address']).toLowerCase() || undefined,
+    addresses: list<AgentAddress>(one?.['ip-addresses'])
+      .filter(address => isIP(text(address?.['ip-address'])) !== 0)
+      .map(address => `${address['ip-address']}/${Number(address.prefix)}`),
   }))
+}
+
+/** Beginning of a list. The agent is a program of the VM's owner, who may answer anything. */
+function list<T>(value: unknown): T[] {
+  return Array.isArray(value) ? (value as T[]).slice(0, MOST) : []
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, 100) : ''
 }

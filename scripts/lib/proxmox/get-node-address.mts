@@ -1,4 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
+import { listOf } from './shape.mts'
 
 interface Interface {
   address?: string
@@ -14,7 +15,7 @@ interface Interface {
  */
 export async function getNodeAddress(client: ProxmoxClient, node: string): Promise<string | undefined> {
   const path = `/nodes/${encodeURIComponent(node)}/network`
-  const all = await client.request<Interface[]>('GET', path)
+  const all = await listOf(`GET ${path}`, client.request<Interface[]>('GET', path))
   return (
     all.find(({ address, gateway }) => address !== undefined && gateway !== undefined)?.address ??
     all.find(({ address6, gateway6 }) => address6 !== undefined && gateway6 !== undefined)?.address6 ??

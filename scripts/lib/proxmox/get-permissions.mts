@@ -1,4 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
+import { objectOf } from './shape.mts'
 
 /** `{path: {privilege: propagate}}`; propagate 1: the privilege also holds below the path. */
 export type PermissionTree = Record<string, Record<string, 0 | 1>>
@@ -13,5 +14,8 @@ export function getPermissions(
   client: ProxmoxClient,
   filter: { path?: string | undefined; userid?: string | undefined } = {},
 ): Promise<PermissionTree> {
-  return client.request('GET', '/access/permissions', filter)
+  return objectOf(
+    'GET /access/permissions',
+    client.request<PermissionTree>('GET', '/access/permissions', filter),
+  )
 }

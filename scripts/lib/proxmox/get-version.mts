@@ -1,4 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
+import { objectOf } from './shape.mts'
 
 export interface ProxmoxVersion {
   /** `9.1.2`. */
@@ -9,7 +10,8 @@ export interface ProxmoxVersion {
 
 /** GET /version; needs no privilege. */
 export async function getVersion(client: ProxmoxClient): Promise<ProxmoxVersion> {
-  const { version } = await client.request<{ version: string }>('GET', '/version')
+  const asked = client.request<{ version: string }>('GET', '/version')
+  const { version } = await objectOf('GET /version', asked, { version: 'string' })
   const [major = 0, minor = 0] = version.split('.').map(Number)
   return { version, major, minor }
 }

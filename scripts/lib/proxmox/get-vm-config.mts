@@ -1,4 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
+import { objectOf } from './shape.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
 /** Config of a VM as Proxmox returns it: integers are numbers, property strings are strings. */
@@ -6,5 +7,6 @@ export type VmConfig = Record<string, string | number>
 
 /** GET .../config; needs VM.Audit. */
 export function getVmConfig(client: ProxmoxClient, vm: VmRef): Promise<VmConfig> {
-  return client.request('GET', `${vmPath(vm)}/config`)
+  const path = `${vmPath(vm)}/config`
+  return objectOf(`GET ${path}`, client.request<VmConfig>('GET', path))
 }

@@ -1,5 +1,6 @@
 import type { ProxmoxClient } from './client.mts'
 import { unlessStatus } from './errors.mts'
+import { objectOf } from './shape.mts'
 import { type VmRef, vmPath } from './vm-ref.mts'
 
 export interface VmStatus {
@@ -10,7 +11,8 @@ export interface VmStatus {
 
 /** GET .../status/current; needs VM.Audit. */
 export function getVmStatus(client: ProxmoxClient, vm: VmRef): Promise<VmStatus> {
-  return client.request('GET', `${vmPath(vm)}/status/current`)
+  const path = `${vmPath(vm)}/status/current`
+  return objectOf(`GET ${path}`, client.request<VmStatus>('GET', path), { status: 'string' })
 }
 
 /** GET .../status/current; undefined if the VM does not exist. @throws ProxmoxApiError Also for a missing privilege. */

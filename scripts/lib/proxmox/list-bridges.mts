@@ -1,4 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
+import { listOf } from './shape.mts'
 
 export interface Bridge {
   /** Name: `vmbr0`. */
@@ -11,5 +12,6 @@ export interface Bridge {
 /** GET /nodes/{node}/network. @returns The bridges and vnets that the identity may use for a VM. */
 export function listBridges(client: ProxmoxClient, node: string): Promise<Bridge[]> {
   const path = `/nodes/${encodeURIComponent(node)}/network`
-  return client.request('GET', path, { type: 'any_bridge' })
+  const asked = client.request<Bridge[]>('GET', path, { type: 'any_bridge' })
+  return listOf(`GET ${path}`, asked, { iface: 'string' })
 }

@@ -1,4 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
+import { listOf } from './shape.mts'
 
 interface FailedTask {
   upid: string
@@ -17,10 +18,11 @@ export function listFailedTasks(
   node: string,
   { type, since }: { type: string; since: number },
 ): Promise<FailedTask[]> {
-  return client.request('GET', `/nodes/${node}/tasks`, {
+  const asked = client.request<FailedTask[]>('GET', `/nodes/${node}/tasks`, {
     typefilter: type,
     since: Math.floor(since / 1000),
     errors: 1,
     limit: 50,
   })
+  return listOf(`GET /nodes/${node}/tasks`, asked, { upid: 'string' })
 }

@@ -1,4 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
+import { listOf } from './shape.mts'
 
 export interface NodeSummary {
   node: string
@@ -10,7 +11,8 @@ export interface NodeSummary {
 
 /** GET /cluster/resources: every node of the cluster. */
 export function listNodes(client: ProxmoxClient): Promise<NodeSummary[]> {
-  return client.request('GET', '/cluster/resources', { type: 'node' })
+  const asked = client.request<NodeSummary[]>('GET', '/cluster/resources', { type: 'node' })
+  return listOf('GET /cluster/resources', asked, { node: 'string' })
 }
 
 export interface NodeStorage {
@@ -22,5 +24,6 @@ export interface NodeStorage {
 
 /** GET /cluster/resources: the storages of every node that the identity may see. */
 export function listNodeStorages(client: ProxmoxClient): Promise<NodeStorage[]> {
-  return client.request('GET', '/cluster/resources', { type: 'storage' })
+  const asked = client.request<NodeStorage[]>('GET', '/cluster/resources', { type: 'storage' })
+  return listOf('GET /cluster/resources', asked, { storage: 'string', node: 'string' })
 }

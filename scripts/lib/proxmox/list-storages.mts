@@ -1,4 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
+import { listOf } from './shape.mts'
 
 export interface StorageSummary {
   storage: string
@@ -16,5 +17,6 @@ export interface StorageSummary {
 
 /** GET /nodes/{node}/storage: the storages that the identity may see (Datastore.Audit or Datastore.AllocateSpace). */
 export function listStorages(client: ProxmoxClient, node: string): Promise<StorageSummary[]> {
-  return client.request('GET', `/nodes/${encodeURIComponent(node)}/storage`)
+  const path = `/nodes/${encodeURIComponent(node)}/storage`
+  return listOf(`GET ${path}`, client.request<StorageSummary[]>('GET', path), { storage: 'string' })
 }

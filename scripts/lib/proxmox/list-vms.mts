@@ -1,4 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
+import { listOf } from './shape.mts'
 
 export interface VmSummary {
   vmid: number
@@ -22,5 +23,6 @@ export async function isContainer(client: ProxmoxClient, vmid: number): Promise<
 }
 
 function listGuests(client: ProxmoxClient): Promise<(VmSummary & { type: string })[]> {
-  return client.request('GET', '/cluster/resources', { type: 'vm' })
+  const asked = client.request<(VmSummary & { type: string })[]>('GET', '/cluster/resources', { type: 'vm' })
+  return listOf('GET /cluster/resources', asked, { type: 'string', vmid: 'number', node: 'string' })
 }

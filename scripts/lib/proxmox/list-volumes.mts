@@ -1,4 +1,5 @@
 import type { ProxmoxClient } from './client.mts'
+import { listOf } from './shape.mts'
 import { type StorageRef, storagePath } from './storage-ref.mts'
 
 export interface Volume {
@@ -10,5 +11,6 @@ export interface Volume {
 
 /** GET .../content of one content type (`iso`, `import`, `images`). */
 export function listVolumes(client: ProxmoxClient, storage: StorageRef, content: string): Promise<Volume[]> {
-  return client.request('GET', `${storagePath(storage)}/content`, { content })
+  const path = `${storagePath(storage)}/content`
+  return listOf(`GET ${path}`, client.request<Volume[]>('GET', path, { content }), { volid: 'string' })
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interrupted, ProxmintError } from '../run/errors.mts'
 import type { ProxmoxClient } from './client.mts'
+import { listOf, objectOf, textOf } from './shape.mts'
 
 interface WaitOptions {
   signal?: AbortSignal | undefined
@@ -25,6 +26,7 @@ interface LogLine {
  * @throws ProxmintError If the task failed, with the end of its log; if the time is over; if the signal aborted.
  */
 export async function waitForTask(client: ProxmoxClient, upid: string, options: WaitOptions): Promise<void> {
+  await textOf('the id of a task', Promise.resolve(upid))
   const deadline = performance.now() + options.timeoutMs
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 1.5, 2000)) {
     const task = await getTaskStatus(client, upid)
@@ -46,11 +48,13 @@ function taskType(upid: string): string {
 }
 
 function getTaskStatus(client: ProxmoxClient, upid: string): Promise<TaskStatus> {
-  return client.request('GET', `${tasksPath(upid)}/status`)
+  const asked = client.request<TaskStatus>('GET', `${tasksPath(upid)}/status`)
+  return objectOf('GET the status of a task', asked, { status: 'string' })
 }
 
 async function getTaskLog(client: ProxmoxClient, upid: string): Promise<string[]> {
-  const lines = await client.request<LogLine[]>('GET', `${tasksPath(upid)}/log`, { limit: 500 })
+  const asked = client.request<LogLine[]>('GET', `${tasksPath(upid)}/log`, { limit: 500 })
+  const lines = await listOf('GET the log of a task', asked, { t: 'string' })
   return lines.map(line => line.t).filter(line => line !== '')
 }
 
@@ -59,6 +63,7 @@ async function checkExit(client: ProxmoxClient, upid: string, exit: string): Pro
   const log = await getTaskLog(client, upid)
   throw new ProxmintError(`${taskType(upid)} failed: ${exit}`, {
     facts: { log: log.slice(-5).join(' | '), upid },
+    hint: `look at the whole log in Proxmox under Tasks of the node ${upid.split(':')[1]}, then run the command again`,
   })
 }
 

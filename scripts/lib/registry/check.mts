@@ -1,6 +1,8 @@
 /** Checks of entries: conflicts between them, values outside of the configured ranges, and tokens. */
+
 import { contains, parseAddress } from '../config/addresses.mts'
 import type { PoolConfig } from '../config/pools.mts'
+import { ownValue } from '../run/own-value.mts'
 import { expiryMs } from './due.mts'
 import { type Entry, isVmName, phases, tokenKey } from './entry.mts'
 
@@ -53,7 +55,7 @@ export function conflictsOf(living: Entry[], added: Entry[]): string[] {
 /** Lists whether VMID and address of an entry are outside of the configured ranges, one sentence each. */
 export function displaced(entry: Entry, { pools, vmidRange: [first, last] }: Places): string[] {
   const { vmid, address } = entry
-  const pool = pools[entry.pool]
+  const pool = ownValue(pools, entry.pool)
   const parsed = parseAddress(address)
   return [
     ...(vmid < first || vmid > last ? [`VMID ${vmid} is not in vmid_range, ${first} to ${last}`] : []),

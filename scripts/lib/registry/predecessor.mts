@@ -69,6 +69,7 @@ function parse(text: string): PredecessorFile {
     if (isObject(file?.vms)) return file as PredecessorFile
   } catch {}
   throw new ProxmintError('the file is not a vms.json of the predecessor: it has no object `vms`', {
+    hint: 'give the file vms.json of the predecessor; a backup of proxmint goes to `zx scripts/registry.mts restore`',
     exitCode: exitCodes.invalid,
   })
 }

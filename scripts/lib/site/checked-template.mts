@@ -8,6 +8,7 @@ import type { Violation } from '../packer/violation.mts'
 import { counted } from '../run/counted.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
+import { ownValue } from '../run/own-value.mts'
 import type { Families } from '../templates/version.mts'
 
 /**
@@ -56,7 +57,7 @@ async function likelyExemptions({ folder }: Template): Promise<Parameters<typeof
  * @throws ProxmintError (usage) For an unknown name, (invalid) for a folder of packer/ without a template.
  */
 export async function requireFamily(family: string, families: Families = {}): Promise<void> {
-  if (families[family] !== undefined) return
+  if (ownValue(families, family) !== undefined) return
   const known = [...new Set([...(await listFamilies()), ...Object.keys(families)])].sort()
   if (known.includes(family)) return
   if ((await readdir('packer')).includes(family)) throw noTemplate(family)

@@ -69,12 +69,14 @@ async function checkGiven(content: string): Promise<void> {
     values = parse(content)
   } catch (cause) {
     throw new ProxmintError(`standard input is not YAML: ${messageOf(cause).split('\n')[0]}`, {
+      hint: 'secrets/TEMPLATE-proxmox-creds.yaml shows what it must look like',
       cause,
       exitCode: exitCodes.invalid,
     })
   }
   if (typeof values !== 'object' || values === null || Array.isArray(values)) {
     throw new ProxmintError('standard input is not a YAML mapping of keys to values', {
+      hint: 'secrets/TEMPLATE-proxmox-creds.yaml shows what it must look like',
       exitCode: exitCodes.invalid,
     })
   }

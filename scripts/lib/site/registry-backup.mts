@@ -51,6 +51,7 @@ export async function readBackup(file: string): Promise<Contents> {
 async function textOf(file: string): Promise<string> {
   return readFile(file, 'utf8').catch(cause => {
     throw new ProxmintError(`cannot read the backup ${file}: ${codeOf(cause)}`, {
+      hint: 'give the file that `zx scripts/registry.mts backup FILE` wrote',
       cause,
       exitCode: exitCodes.usage,
     })

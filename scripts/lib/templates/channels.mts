@@ -1,6 +1,8 @@
 /** Changes of the lockfile, pure: each function takes all families and returns the changed ones. */
+
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean, nearest } from '../run/nearest.mts'
+import { ownValue } from '../run/own-value.mts'
 import {
   type Families,
   type FamilyVersions,
@@ -12,7 +14,7 @@ import {
 
 /** Finds the versions of a family. @throws ProxmintError (usage) if it has none. */
 export function familyIn(families: Families, os: string): FamilyVersions {
-  const family = families[os]
+  const family = ownValue(families, os)
   if (family !== undefined) return family
   const close = nearest(os, Object.keys(families))
   throw new ProxmintError(
@@ -27,7 +29,7 @@ export function familyIn(families: Families, os: string): FamilyVersions {
 
 /** Adds a new candidate and retires the old one. @throws ProxmintError if a version of that name exists. */
 export function addCandidate(families: Families, os: string, version: TemplateVersion): Families {
-  const family = families[os] ?? noVersions
+  const family = ownValue(families, os) ?? noVersions
   if (versionsOf(family).some(known => known.name === version.name)) {
     throw new ProxmintError(`${version.name} exists already: two runs built it at the same time`, {
       hint: 'run the build again: it gets another name',

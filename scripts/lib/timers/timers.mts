@@ -1,14 +1,14 @@
 /** Timers of systemd for the regular work: `schedule install`, `remove` and `show`. */
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
-import { delimiter, join } from 'node:path'
-import { projectRoot } from '../config/load.mts'
+import { basename, delimiter, dirname, join } from 'node:path'
+import { loadConfig, projectRoot } from '../config/load.mts'
 import { listFamilies } from '../packer/template.mts'
 import type { Answer } from '../run/answer.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { usageError } from '../run/command-line.mts'
 import { counted } from '../run/counted.mts'
-import { ProxmintError } from '../run/errors.mts'
+import { messageOf, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, describeCommand, runCommand } from '../run/exec.mts'
 import { didYouMean } from '../run/nearest.mts'
 
@@ -26,6 +26,8 @@ interface UnitSettings {
   user: string
   /** Template families to build. */
   families: string[]
+  /** Absolute paths that the services write to besides `folder`, such as a state folder on another disk. */
+  writable: string[]
 }
 
 interface UnitFile {
@@ -59,7 +61,7 @@ function unitFolder(manager: Manager): string {
 }
 
 /** Fills in a unit. systemd reads a percent sign as a specifier, so it is doubled; in quotes, backslash and quote are escaped. */
-function fillIn(text: string, { manager, folder, user, families }: UnitSettings): string {
+function fillIn(text: string, { manager, folder, user, families, writable }: UnitSettings): string {
   const plain = (value: string): string => value.replaceAll('%', '%%')
   const quoted = (value: string): string => plain(value).replaceAll(/["\\]/g, sign => `\\${sign}`)
   const values: Record<string, string> = {
@@ -67,14 +69,24 @@ function fillIn(text: string, { manager, folder, user, families }: UnitSettings)
     FOLDER: plain(folder),
     PATH: quoted([join(folder, 'node_modules/.bin'), SYSTEM_PATH].join(delimiter)),
     FAMILIES: families.join(' '),
+    // The dash: a path that is not there is left out.
+    WRITABLE: [folder, ...writable].map(path => `"-${quoted(path)}"`).join(' '),
+    JOURNAL: manager === 'user' ? '--user ' : '',
   }
-  // The systemd of a user cannot change the user, and it does not know when the machine is online.
-  const ours = manager === 'system' ? text : text.replaceAll(/^(User|Wants|After)=.*\n/gm, '')
+  const ours = manager === 'system' ? text : forUser(text)
   return ours.replaceAll(/@([A-Z]+)@/g, (_, name: string) => {
     const value = values[name]
     if (value === undefined) throw new Error(`systemd/: nothing fills @${name}@`)
     return value
   })
+}
+
+/**
+ * Leaves out what the systemd of a user cannot do: change the user, know when the machine is online, and, on machines
+ * without user namespaces, give a service another view of the files.
+ */
+function forUser(text: string): string {
+  return text.replaceAll(/^(User|Wants|After)=.*\n/gm, '').replace(/^# From here on [\s\S]*/m, '')
 }
 
 /** Plans the files and commands of a verb; pure. */
@@ -102,7 +114,8 @@ export async function timersCommand(verb: TimerVerb, options: TimerOptions): Pro
   // `remove` must also work for a family that was deleted.
   if (verb !== 'remove') await requireFamilies(families)
   const user = process.env['SUDO_USER'] ?? userInfo().username
-  const units = await renderUnits({ manager, folder: projectRoot(), user, families })
+  const writable = await writablePaths()
+  const units = await renderUnits({ manager, folder: projectRoot(), user, families, writable })
   const paths = units.map(({ path }) => path)
   if (verb === 'show') return { document: units, text: units.map(formatUnit).join('\n') }
   const plan = planTimers(verb, manager, units)
@@ -113,9 +126,10 @@ export async function timersCommand(verb: TimerVerb, options: TimerOptions): Pro
     const text = [`would ${action}:`, ...indented(paths), 'and run:', ...indented(commands)].join('\n')
     return { document: { plan: { [action]: paths, run: commands } }, text }
   }
-  await (verb === 'install' ? install(plan) : remove(plan))
+  const warning = verb === 'install' ? await install(plan) : await remove(plan)
   const count = counted(paths.length, 'unit')
-  if (verb === 'remove') return { document: { removed: paths }, text: `removed ${count}` }
+  if (verb === 'remove')
+    return { document: { removed: paths }, text: [`removed ${count}`, ...warning].join('\n') }
   const list = `systemctl ${manager === 'user' ? '--user ' : ''}list-timers`
   return { document: { installed: paths }, text: `installed ${count}\nto list the timers: ${list}` }
 }
@@ -131,18 +145,60 @@ async function requireFamilies(families: string[]): Promise<void> {
   throw usageError({ name: 'schedule' }, `unknown OS ${unknown}${didYouMean(unknown, known)}`)
 }
 
-async function install({ files, commands }: TimerPlan): Promise<void> {
-  for (const { path, text } of files) await writeFileAtomic(path, text)
-  for (const command of commands) await systemctl(command)
-}
-
-/** Stops the timers before it removes their files: without its file, systemd forgets a unit but not its timer. */
-async function remove({ files, commands: [stop, reload] }: TimerPlan): Promise<void> {
-  await systemctl(stop!)
-  for (const { path } of files) await rm(path, { force: true })
+/** Asks systemd first: where it does not answer, nothing is left behind. */
+async function install({ files, commands: [reload, enable] }: TimerPlan): Promise<string[]> {
   await systemctl(reload!)
+  try {
+    for (const { path, text } of files) await writeFileAtomic(path, text)
+    await systemctl(reload!)
+    await systemctl(enable!)
+  } catch (error) {
+    await removeFiles(files)
+    await runCommand(reload!).catch(() => undefined)
+    throw error
+  }
+  return []
 }
 
+/**
+ * Stops the timers before it removes their files: without its file, systemd forgets a unit but not its timer.
+ * @returns A warning where systemd did not answer. The files are removed then as well.
+ */
+async function remove({ files, commands: [stop, reload] }: TimerPlan): Promise<string[]> {
+  const failure = await systemctl(stop!).then(() => undefined, messageOf)
+  await removeFiles(files)
+  if (failure === undefined) {
+    await systemctl(reload!)
+    return []
+  }
+  return [
+    `warning: ${failure}`,
+    'if systemd runs their timers at this moment, it does so until it starts again',
+  ]
+}
+
+/** Removes units, and the links by which systemd had enabled their timers. */
+async function removeFiles(files: UnitFile[]): Promise<void> {
+  for (const { path } of files) {
+    await rm(join(dirname(path), 'timers.target.wants', basename(path)), { force: true })
+    await rm(path, { force: true })
+  }
+}
+
+/** State folder, where it is not in the project, and the folders where tools keep what they downloaded. */
+async function writablePaths(): Promise<string[]> {
+  const state = await loadConfig().then(
+    ({ stateDir }) => realpath(stateDir).catch(() => stateDir),
+    () => undefined,
+  )
+  const caches = [
+    process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'),
+    join(homedir(), '.config/packer'),
+  ]
+  return [...(state === undefined || state.startsWith(`${projectRoot()}/`) ? [] : [state]), ...caches]
+}
+
+/** @throws ProxmintError Also if there is no systemctl. */
 async function systemctl(command: CommandPlan): Promise<void> {
   const { code, stderr } = await runCommand(command)
   if (code === 0) return

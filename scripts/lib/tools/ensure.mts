@@ -14,6 +14,8 @@ export interface EnsureOptions {
   signal: AbortSignal
   /** Receives one sentence for each unusable program and each method that failed. */
   onNote: (sentence: string) => void
+  /** File of recorded hashes. Default: tools/checksums.json. */
+  checksums?: string
 }
 
 type Methods = Record<InstallMethod, Installer>
@@ -26,7 +28,11 @@ export interface Obtained {
 
 /** Finds or installs each tool. tools/pins.json has the order of the methods. */
 export async function obtainTools(names: ToolName[], options: EnsureOptions): Promise<Obtained> {
-  const methods = { release: officialReleases(), go: buildWithGo, system: installFromDistribution }
+  const methods = {
+    release: officialReleases(options.checksums),
+    go: buildWithGo,
+    system: installFromDistribution,
+  }
   const obtained: Obtained = { tools: [], failures: {} }
   for (const name of names) {
     const outcome = await ensureTool(name, methods, options)

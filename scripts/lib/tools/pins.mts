@@ -26,8 +26,6 @@ interface PluginPin {
 }
 
 interface Pins {
-  /** npm package of mise, which downloads and verifies releases. */
-  mise: { package: string; version: string }
   tools: Record<ToolName, Pin> & { packer: { plugin: PluginPin } }
 }
 

@@ -5,8 +5,9 @@ import { messageOf, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, type CommandResult, command, runCommand } from '../run/exec.mts'
 import { withProgress } from '../run/progress.mts'
 import { installEntry, type NewEntry } from './cache.mts'
+import { CHECKSUMS, requireKnownChecksums } from './checksums.mts'
 import { findTool } from './find.mts'
-import { type Pin, pins, type ToolName } from './pins.mts'
+import { type Pin, pins, TOOLS_FOLDER, type ToolName } from './pins.mts'
 import { lastLine } from './probe.mts'
 import { mirrorRelease } from './provider.mts'
 import type { Installer } from './tool.mts'
@@ -17,14 +18,14 @@ const DOWNLOAD_LIMIT_MS = 300_000
 /**
  * Installer that installs official releases by pinned version. mise downloads programs; it checks the checksums that the
  * project published, and signatures and attestations if there are any. Packer downloads its plugin and checks its
- * checksum. After a network failure the method tries no other release.
+ * checksum. What came is compared with the hashes in tools/checksums.json. After a network failure the method tries no other release.
  */
-export function officialReleases(): Installer {
+export function officialReleases(checksums: URL | string = CHECKSUMS): Installer {
   let reachable = true
   return async (name, signal) => {
     if (!reachable) throw new ProxmintError('its release was not tried: none could be reached just now')
     try {
-      await installRelease(name, signal)
+      await installRelease(name, checksums, signal)
     } catch (error) {
       reachable = !isNetworkFault(messageOf(error))
       throw error
@@ -32,7 +33,7 @@ export function officialReleases(): Installer {
   }
 }
 
-async function installRelease(name: ToolName, signal: AbortSignal): Promise<void> {
+async function installRelease(name: ToolName, checksums: URL | string, signal: AbortSignal): Promise<void> {
   const pin: Pin = pins.tools[name]
   const label = `download ${name} ${pin.version}`
   const fill: NewEntry['fill'] = async (folder, fillSignal) => {
@@ -40,6 +41,7 @@ async function installRelease(name: ToolName, signal: AbortSignal): Promise<void
       if (name === 'proxmox-provider') await downloadProvider(folder, fillSignal)
       else await downloadPrograms(name, pin, folder, fillSignal)
       if (name === 'packer') await downloadPackerPlugin(folder, fillSignal)
+      await requireKnownChecksums(checksums, `${name} ${pin.version}`, folder)
     })
   }
   await installEntry({ tool: name, version: pin.version, origin: 'release', fill }, signal)
@@ -57,12 +59,10 @@ async function downloadPrograms(
   folder: string,
   signal: AbortSignal,
 ): Promise<void> {
-  if ((await which('npx', { nothrow: true })) === null) {
-    throw new ProxmintError('its release cannot be downloaded: npx (of npm) is not on PATH')
-  }
+  await installMise(folder, signal)
   const installed = `${name}@${pin.version}`
-  await mise(['install', installed], folder, signal)
-  const folders = (await mise(['bin-paths', installed], folder, signal)).stdout.split('\n')
+  await download(misePlan(['install', installed], folder), signal)
+  const folders = (await download(misePlan(['bin-paths', installed], folder), signal)).stdout.split('\n')
   await mkdir(join(folder, 'bin'))
   for (const program of pin.programs) {
     const found = await which(program, { path: folders.join(':'), nothrow: true })
@@ -74,8 +74,29 @@ async function downloadPrograms(
 
 const MISE_FOLDER = 'mise'
 
-async function mise(args: string[], folder: string, signal: AbortSignal): Promise<CommandResult> {
-  const plan = misePlan(args, folder)
+/** Environment of npm: by default it waits up to a minute between its attempts. */
+const NPM_ENV = {
+  npm_config_fetch_retries: '1',
+  npm_config_fetch_retry_mintimeout: '1000',
+  npm_config_fetch_retry_maxtimeout: '2000',
+}
+
+/**
+ * Installs mise below `folder`. npm checks it against the hash in tools/mise/package-lock.json, and runs no script of
+ * it.
+ */
+async function installMise(folder: string, signal: AbortSignal): Promise<void> {
+  if ((await which('npm', { nothrow: true })) === null)
+    throw new ProxmintError('its release cannot be downloaded: npm is not on PATH')
+  const own = join(folder, MISE_FOLDER)
+  await mkdir(own)
+  for (const file of ['package.json', 'package-lock.json'])
+    await copyFile(new URL(`mise/${file}`, TOOLS_FOLDER), join(own, file))
+  const plan = { ...command`npm ci --ignore-scripts --no-audit --no-fund`, cwd: own, env: NPM_ENV }
+  await download(plan, signal)
+}
+
+async function download(plan: CommandPlan, signal: AbortSignal): Promise<CommandResult> {
   const result = await runCommand(plan, { signal, timeoutMs: DOWNLOAD_LIMIT_MS, graceMs: 5000 })
   if (result.code === 0) return result
   throw new ProxmintError(`its release cannot be downloaded (${complaint(result)})`)
@@ -85,7 +106,8 @@ async function mise(args: string[], folder: string, signal: AbortSignal): Promis
 export function misePlan(args: string[], folder: string): CommandPlan {
   const own = join(folder, MISE_FOLDER)
   return {
-    ...command`npx --yes --package=${pins.mise.package}@${pins.mise.version} -- mise ${args}`,
+    file: join(own, 'node_modules/.bin/mise'),
+    args,
     cwd: folder,
     env: {
       MISE_DATA_DIR: join(own, 'data'),
@@ -103,10 +125,6 @@ export function misePlan(args: string[], folder: string): CommandPlan {
       MISE_FETCH_REMOTE_VERSIONS_TIMEOUT: '3s',
       MISE_PREFER_OFFLINE: '1',
       MISE_USE_VERSIONS_HOST: '0',
-      // npm, which downloads mise, waits up to a minute between its attempts by default.
-      npm_config_fetch_retries: '1',
-      npm_config_fetch_retry_mintimeout: '1000',
-      npm_config_fetch_retry_maxtimeout: '2000',
     },
   }
 }

@@ -118,7 +118,7 @@ describe('a structure that breaks, with its line', () => {
   ])('%s', async (_, text, fault) => {
     expect(await failureOf(() => locateNodes(text, 'packer/x/x.pkr.hcl'))).toEqual({
       message: `packer/x/x.pkr.hcl:${fault}`,
-      hint: undefined,
+      hint: 'correct that line; `packer fmt` shows the structure',
       exitCode: 3,
       facts: {},
     })

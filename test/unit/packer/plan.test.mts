@@ -176,7 +176,7 @@ describe('the manifest', () => {
     const file = await write(content)
     expect(await failureOf(() => readManifest(file))).toEqual({
       message: `the manifest ${file} names no VM template`,
-      hint: undefined,
+      hint: expect.stringContaining('manifest'),
       exitCode: 1,
       facts: { artifact },
     })

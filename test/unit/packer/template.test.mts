@@ -140,7 +140,7 @@ describe('what cannot be read', () => {
   test('a broken structure', async () => {
     expect(await failureOf(() => loadTemplate('broken-structure', invalid))).toEqual({
       message: `${invalid}/broken-structure/x.pkr.hcl:2: the string of line 2 is not closed`,
-      hint: undefined,
+      hint: 'correct that line; `packer fmt` shows the structure',
       exitCode: 3,
       facts: {},
     })

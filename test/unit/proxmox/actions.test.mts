@@ -106,7 +106,8 @@ describe('what each action asks of Proxmox', () => {
     ],
     ['isVmidFree', client => isVmidFree(client, 100), 'GET /cluster/nextid {"vmid":100}'],
   ])('%s', async (_, act, expected) => {
-    const { client, asked } = recording(() => [])
+    const isObject = /\/config|\/current|\/permissions/.test(expected)
+    const { client, asked } = recording(() => (isObject ? { status: 'stopped' } : []))
     await act(client)
     expect(asked).toEqual([expected])
   })
@@ -198,7 +199,7 @@ describe('waiting for a task', () => {
     const { client } = task(2, exit)
     expect(await failureOf(() => waitForTask(client, upid, { timeoutMs: 5000 }))).toEqual({
       message: `task qmclone of 9000 failed: ${exit}`,
-      hint: undefined,
+      hint: expect.stringContaining('under Tasks of the node pve'),
       exitCode: 1,
       facts: { log: 'line 1 | line 2', upid },
     })

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { type EnsureOptions, type Obtained, obtainTools } from '../../../scripts/lib/tools/ensure.mts'
 import type { ToolName } from '../../../scripts/lib/tools/pins.mts'
 import { misePlan } from '../../../scripts/lib/tools/release.mts'
-import { bareMachine, goBody, npxWithoutNetwork, packerBody, packerPlugin } from './fakes.mts'
+import { bareMachine, goBody, npmWithMise, npmWithoutNetwork, packerBody, packerPlugin } from './fakes.mts'
 
 const unreachable = 'its release cannot be downloaded (error sending request: dns error)'
 
@@ -13,35 +13,28 @@ async function obtain(
   signal = new AbortController().signal,
 ): Promise<Obtained & { notes: string[] }> {
   const notes: string[] = []
-  const options: EnsureOptions = { signal, onNote: sentence => notes.push(sentence) }
+  const checksums = join(process.env['XDG_CACHE_HOME']!, 'checksums.json')
+  const options: EnsureOptions = { signal, onNote: sentence => notes.push(sentence), checksums }
   return { ...(await obtainTools(names, options)), notes }
 }
 
 describe('releases', () => {
   test('come by the pinned mise, which keeps everything in the folder it is given', () => {
     const plan = misePlan(['install', 'sops@3.13.3'], '/cache/partial')
-    expect(plan.args.join(' ')).toMatch(
-      /^--yes --package=@jdxcode\/mise@\d+\.\d+\.\d+ -- mise install sops@3\.13\.3$/,
-    )
+    expect(plan.file).toBe('/cache/partial/mise/node_modules/.bin/mise')
+    expect(plan.args).toEqual(['install', 'sops@3.13.3'])
     expect(plan.env).toMatchObject({ MISE_DATA_DIR: '/cache/partial/mise/data', MISE_NO_CONFIG: '1' })
-  })
-
-  test('npm is given both bounds of its pauses: its own shortest is longer than our longest, and it refuses that', () => {
-    const { env } = misePlan(['install', 'sops@3.13.3'], '/cache/partial')
-    const { npm_config_fetch_retry_mintimeout: shortest, npm_config_fetch_retry_maxtimeout: longest } = env!
-    expect(Number(shortest)).toBeGreaterThan(0)
-    expect(Number(longest)).toBeGreaterThanOrEqual(Number(shortest))
   })
 
   test('what mise installed is copied into the cache, and nothing else of it', async () => {
     const machine = await bareMachine()
     await machine.program(
-      'npx',
-      `bin="$MISE_DATA_DIR/installs/sops/bin"
+      'npm',
+      npmWithMise(`bin="$MISE_DATA_DIR/installs/sops/bin"
 case "$*" in
-*'mise install sops@3.13.3') /bin/mkdir -p "$bin"; printf '#!/bin/sh\\necho sops 3.13.3\\n' > "$bin/sops"; /bin/chmod +x "$bin/sops" ;;
-*'mise bin-paths sops@3.13.3') echo "$bin" ;;
-esac`,
+*'install sops@3.13.3') /bin/mkdir -p "$bin"; printf '#!/bin/sh\\necho sops 3.13.3\\n' > "$bin/sops"; /bin/chmod +x "$bin/sops" ;;
+*'bin-paths sops@3.13.3') echo "$bin" ;;
+esac`),
     )
     const { tools } = await obtain(['sops'])
     const file = join(machine.cache, 'sops', '3.13.3', 'bin', 'sops')
@@ -51,7 +44,7 @@ esac`,
 
   test('unreachable ones are tried once, then the next way is taken, and the reason is told', async () => {
     const machine = await bareMachine()
-    await machine.program('npx', `echo tried >> "$XDG_CACHE_HOME/npx-runs"; ${npxWithoutNetwork}`)
+    await machine.program('npm', `echo tried >> "$XDG_CACHE_HOME/npm-runs"; ${npmWithoutNetwork}`)
     await machine.program('go', goBody(['sops', 'tofu'], 'v3.13.3'))
     const { tools, notes } = await obtain(['sops', 'opentofu'])
     expect(tools.map(({ name, origin }) => [name, origin])).toEqual([
@@ -62,12 +55,12 @@ esac`,
       `sops: ${unreachable}`,
       'opentofu: its release was not tried: none could be reached just now',
     ])
-    expect(await readFile(join(machine.cache, '..', '..', 'npx-runs'), 'utf8')).toBe('tried\n')
+    expect(await readFile(join(machine.cache, '..', '..', 'npm-runs'), 'utf8')).toBe('tried\n')
   })
 
   test('a wrong checksum concerns one tool only', async () => {
     const machine = await bareMachine()
-    await machine.program('npx', `echo 'mise ERROR Checksum mismatch for file sops.tar.gz' >&2; exit 1`)
+    await machine.program('npm', `echo 'mise ERROR Checksum mismatch for file sops.tar.gz' >&2; exit 1`)
     await machine.program('go', goBody(['sops', 'tofu'], 'v3.13.3'))
     const { notes } = await obtain(['sops', 'opentofu'])
     const mismatch = 'its release cannot be downloaded (Checksum mismatch for file sops.tar.gz)'
@@ -78,7 +71,7 @@ esac`,
 describe('the Go module proxy', () => {
   test('Go missing: says which one to install', async () => {
     const machine = await bareMachine()
-    await machine.program('npx', npxWithoutNetwork)
+    await machine.program('npm', npmWithoutNetwork)
     const { failures } = await obtain(['sops'])
     expect(failures).toEqual({
       sops: `${unreachable}; Go is not installed; with Go 1.26.0 or newer (go.dev/dl) on PATH it is built from source`,
@@ -87,7 +80,7 @@ describe('the Go module proxy', () => {
 
   test('Go too old', async () => {
     const machine = await bareMachine()
-    await machine.program('npx', npxWithoutNetwork)
+    await machine.program('npm', npmWithoutNetwork)
     const go = await machine.program('go', 'echo go version go1.19.8 linux/amd64')
     const { failures } = await obtain(['sops'])
     expect(failures.sops).toContain(`Go 1.19.8 (${go}) is too old; install Go 1.26.0 or newer (go.dev/dl)`)
@@ -95,7 +88,7 @@ describe('the Go module proxy', () => {
 
   test('a build that fails tells what Go said, and leaves nothing', async () => {
     const machine = await bareMachine()
-    await machine.program('npx', npxWithoutNetwork)
+    await machine.program('npm', npmWithoutNetwork)
     await machine.program(
       'go',
       `[ "$1" = version ] && { echo go1.26.6; exit; }
@@ -121,7 +114,7 @@ echo 'go: downloading example.org/a v1.0.0' >&2; echo 'missing go.sum entry' >&2
 
   test('an interrupted build ends with 130 and leaves nothing', async () => {
     const machine = await bareMachine()
-    await machine.program('npx', npxWithoutNetwork)
+    await machine.program('npm', npmWithoutNetwork)
     await machine.program('go', '[ "$1" = version ] && { echo go1.26.6; exit; }; exec /bin/sleep 30')
     const controller = new AbortController()
     setTimeout(() => controller.abort(), 500)
@@ -136,7 +129,7 @@ echo 'go: downloading example.org/a v1.0.0' >&2; echo 'missing go.sum entry' >&2
 describe('what is already there', () => {
   test('an entry that no longer runs is removed and built anew', async () => {
     const machine = await bareMachine()
-    await machine.program('npx', npxWithoutNetwork)
+    await machine.program('npm', npmWithoutNetwork)
     await machine.program('go', goBody(['sops'], 'v3.13.3'))
     const { tools } = await obtain(['sops'])
     const intact = await readFile(tools[0]!.file, 'utf8')
@@ -148,7 +141,7 @@ describe('what is already there', () => {
 
   test('a packaged Packer is used when no release can be had, which is not tried again for a day', async () => {
     const machine = await bareMachine()
-    await machine.program('npx', npxWithoutNetwork)
+    await machine.program('npm', npmWithoutNetwork)
     await machine.program('packer', packerBody('1.6.6'))
     const first = await obtain(['packer'])
     expect(first.tools[0]?.dialect).toBe('packaged')
@@ -161,11 +154,11 @@ describe('what is already there', () => {
     const onPath = await machine.program('packer', packerBody('1.12.0'))
     const plugin = await packerPlugin(machine, '{"version":"1.2.4","builders":["clone"]}')
     await machine.program(
-      'npx',
-      `case "$*" in
-*'mise install packer@1.15.0') /bin/mkdir -p "$MISE_DATA_DIR/bin"; /bin/cp '${onPath}-release' "$MISE_DATA_DIR/bin/packer" ;;
-*'mise bin-paths packer@1.15.0') echo "$MISE_DATA_DIR/bin" ;;
-esac`,
+      'npm',
+      npmWithMise(`case "$*" in
+*'install packer@1.15.0') /bin/mkdir -p "$MISE_DATA_DIR/bin"; /bin/cp '${onPath}-release' "$MISE_DATA_DIR/bin/packer" ;;
+*'bin-paths packer@1.15.0') echo "$MISE_DATA_DIR/bin" ;;
+esac`),
     )
     await machine.program(
       'packer-release',

@@ -56,8 +56,18 @@ export async function packerPlugin(machine: Fakes, answer: string): Promise<stri
   return await script(join(folder, 'packer-plugin-proxmox'), `echo '${answer}'`)
 }
 
-/** An npx whose mise finds no network. */
-export const npxWithoutNetwork = `echo 'mise ERROR Failed to install: error sending request: dns error' >&2; exit 1`
+/** An npm that installs a mise of this body. */
+export function npmWithMise(body: string): string {
+  return `/bin/mkdir -p node_modules/.bin
+/bin/cat > node_modules/.bin/mise <<'END'
+#!/bin/sh
+${body}
+END
+/bin/chmod +x node_modules/.bin/mise`
+}
+
+/** An npm that finds no network. */
+export const npmWithoutNetwork = `echo 'npm error error sending request: dns error' >&2; exit 1`
 
 /** A Go that "builds" by writing a program which prints `output` to each name in `programs`. */
 export function goBody(programs: string[], output: string): string {

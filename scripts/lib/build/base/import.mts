@@ -7,6 +7,7 @@ import { needsOfBaseImport } from '../../permissions/work-needs.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { withLock } from '../../run/lock.mts'
 import { didYouMean } from '../../run/nearest.mts'
+import { ownValue } from '../../run/own-value.mts'
 import { say, withProgress } from '../../run/progress.mts'
 import { findBase } from '../../site/build-needs.mts'
 import { type Connection, cleaningOf, connect } from '../../site/connect.mts'
@@ -142,7 +143,7 @@ function describePlan(
 }
 
 async function imageOf(named: string, images: Record<string, ImageConfig>): Promise<string> {
-  if (images[named] !== undefined || !(await listFamilies()).includes(named)) return named
+  if (ownValue(images, named) !== undefined || !(await listFamilies()).includes(named)) return named
   const { baseName: wanted } = buildTarget(await loadTemplate(named), {})
   if (wanted !== undefined) return imageOfBase(wanted)
   throw new ProxmintError(`${named} is installed from a medium: it has no base VM`, {
@@ -152,7 +153,7 @@ async function imageOf(named: string, images: Record<string, ImageConfig>): Prom
 }
 
 function knownImage(images: Record<string, ImageConfig>, image: string, families: string[]): ImageConfig {
-  const source = images[image]
+  const source = ownValue(images, image)
   if (source !== undefined) return source
   const names = Object.keys(images)
   throw new ProxmintError(`unknown image ${image}${didYouMean(image, [...names, ...families])}`, {

@@ -1,5 +1,6 @@
 import type { VmSummary } from '../../proxmox/list-vms.mts'
 import { counted } from '../../run/counted.mts'
+import { ownValue } from '../../run/own-value.mts'
 import type { WorkVerdict } from '../../site/work-permissions.mts'
 import {
   channelOf,
@@ -85,7 +86,7 @@ function revoked(os: string, version: TemplateVersion): Diagnosis[] {
 }
 
 function notBuilt(families: Families, os: string | undefined): Diagnosis[] {
-  if (os === undefined || (families[os]?.current ?? null) !== null) return []
+  if (os === undefined || (ownValue(families, os)?.current ?? null) !== null) return []
   const what = `${os}, which config/vm.yaml makes VMs from, has no current version yet`
   return [{ area: 'templates', level: 'note', what, fix: `zx scripts/build.mts ${os}` }]
 }

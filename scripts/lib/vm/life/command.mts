@@ -219,7 +219,10 @@ async function confirm(
   const question = `VM ${vmid} will be gone, with all that is on it.\n${lines.join('')}Type its name to ${verb} it: `
   const answer = await ask(question, signal)
   if (answer === undefined) throw interrupted(`${verb} ${vm}; nothing was touched`)
-  if (answer.trim() !== vm) throw new ProxmintError(`${vm} is kept: "${answer}" is not its name`)
+  if (answer.trim() !== vm)
+    throw new ProxmintError(`${vm} is kept: "${answer}" is not its name`, {
+      hint: `run the command again and answer ${vm}, or give --yes`,
+    })
 }
 
 /** What goes with the VM; nothing if there is none, or if it is another VM. */

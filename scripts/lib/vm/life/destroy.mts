@@ -135,7 +135,9 @@ async function removeFromProxmox(
   if (left === undefined) return
   await destroyByApi(connection, left)
   if (await isGone()) return
-  throw new ProxmintError(`VM ${entry.vmid} of ${entry.name} is still there after it was deleted`)
+  throw new ProxmintError(`VM ${entry.vmid} of ${entry.name} is still there after it was deleted`, {
+    hint: 'look at it under Tasks in Proxmox, then run the command again',
+  })
 }
 
 async function destroyByTerraform(connection: Connection, entry: Entry, signal: AbortSignal): Promise<void> {

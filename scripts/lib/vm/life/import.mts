@@ -16,7 +16,11 @@ import type { Site } from '../../site/site.mts'
  */
 export async function importVms(file: string, store: RegistryStore, site: Site): Promise<Answer> {
   const text = await readFile(file, 'utf8').catch(cause => {
-    throw new ProxmintError(`cannot read ${file}`, { cause, exitCode: exitCodes.usage })
+    throw new ProxmintError(`cannot read ${file}`, {
+      hint: 'check the path, and that this user may read the file',
+      cause,
+      exitCode: exitCodes.usage,
+    })
   })
   const { pools } = await site.pools()
   const poolOf = (address: string): string | undefined =>

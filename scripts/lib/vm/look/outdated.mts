@@ -1,5 +1,6 @@
 import type { Entry } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { ownValue } from '../../run/own-value.mts'
 import { formatTable } from '../../run/table.mts'
 import { type Families, versionsOf } from '../../templates/version.mts'
 
@@ -25,7 +26,7 @@ export function outdatedIn(families: Families, entries: Entry[]): OutdatedVm[] {
 }
 
 function outdatedBy(families: Families, { template }: Entry): OutdatedVm['outdated'] | undefined {
-  const family = families[template?.family ?? '']
+  const family = ownValue(families, template?.family ?? '')
   if (template === null || family === undefined) return undefined
   const own = versionsOf(family).find(({ name }) => name === template.version)
   const current = family.current?.revoked === undefined ? (family.current?.name ?? null) : null

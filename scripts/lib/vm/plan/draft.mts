@@ -1,10 +1,12 @@
 /** Drafts of VMs: all that is decided before anybody logs in to Proxmox. */
+
 import type { Pool, PoolConfig } from '../../config/pools.mts'
 import { requireSeparateRanges } from '../../config/vmid-ranges.mts'
 import { expiryAfter } from '../../registry/due.mts'
 import type { VmDesign } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { didYouMean } from '../../run/nearest.mts'
+import { ownValue } from '../../run/own-value.mts'
 import { requireFamily } from '../../site/checked-template.mts'
 import type { Site } from '../../site/site.mts'
 import type { TemplateVersion } from '../../templates/version.mts'
@@ -85,7 +87,7 @@ export function placeVm(
 
 /** @throws ProxmintError (usage) for a pool that config/db.yaml does not have. */
 export function poolNamed({ pools }: PoolConfig, name: string): Pool {
-  const pool = pools[name]
+  const pool = ownValue(pools, name)
   if (pool !== undefined) return pool
   throw new ProxmintError(`unknown pool ${name}${didYouMean(name, Object.keys(pools))}`, {
     facts: { known: Object.keys(pools).join(', ') },
@@ -103,7 +105,7 @@ export async function findTemplate(
   if (templateVmid !== undefined) return { vmid: templateVmid }
   const families = await site.families()
   await requireFamily(family, families)
-  if (families[family] === undefined) throw noVersionYet(family)
+  if (ownValue(families, family) === undefined) throw noVersionYet(family)
   return { family, version: currentVersion(families, family) }
 }
 

@@ -3,6 +3,7 @@ import type { Entry } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import type { Answer } from '../../run/answer.mts'
 import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
+import { ownValue } from '../../run/own-value.mts'
 import { requireFamily } from '../../site/checked-template.mts'
 import type { Site } from '../../site/site.mts'
 import { formatVm, formatVms } from '../look/list.mts'
@@ -72,7 +73,8 @@ function templateIfAny(unknown: Set<string>): FindTemplate {
   return async (site, family, wishes) => {
     const families = await site.families()
     if (wishes.templateVmid === undefined) await requireFamily(family, families)
-    const isThere = wishes.templateVmid !== undefined || (families[family]?.current ?? null) !== null
+    const isThere =
+      wishes.templateVmid !== undefined || (ownValue(families, family)?.current ?? null) !== null
     if (isThere) return findTemplate(site, family, wishes)
     unknown.add(`the VM template, where VMID 0 stands: ${family} has no current version yet`)
     return { vmid: 0 }

@@ -60,7 +60,10 @@ export async function diskOfTemplate(
     throw isMissing(error) ? noTemplate(template, error) : error
   })
   if (config['template'] !== 1) {
-    throw new ProxmintError(`VM ${template.vmid} is no VM template`, { exitCode: exitCodes.usage })
+    throw new ProxmintError(`VM ${template.vmid} is no VM template`, {
+      hint: 'name a VM template: zx scripts/templates.mts list',
+      exitCode: exitCodes.usage,
+    })
   }
   const [, size, unit] = /(?:^|,)size=(\d+)([MGT])/.exec(String(config['scsi0'])) ?? []
   if (size === undefined) return undefined
