@@ -269,7 +269,7 @@ describe('bad input', () => {
     [['prune', 'arch'], 2, 'error: there is no version of arch'],
     [['prune', '--min-age', 'week'], 2, 'error: option `--min-age` takes a duration'],
     [['prune', '--keep', '0'], 2, 'error: option `--keep` takes a whole number from 1'],
-    [['delete'], 2, 'error: say one of list, promote, '],
+    [['delete'], 2, 'error: say one of list, test, promote, '],
   ])('templates %s', async (args, code, message) => {
     const result = await templates(...args)
     expect(result.stderr).toContain(message)
