@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { planArrangement } from '../../../scripts/lib/vm/stack/arrange.mts'
+import type { ProxmoxClient } from '../../../scripts/lib/proxmox/client.mts'
+import { executeArrangement, planArrangement } from '../../../scripts/lib/vm/stack/arrange.mts'
 
 const network = { prefix: 24, gateway: null, dns: [], bridge: 'vmbr0', vlan: null as number | null }
 const net0 = 'virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,rate=10'
@@ -35,4 +36,20 @@ test('a disk grows, and never shrinks', () => {
     changes: [{ what: 'disk in GiB', from: '3.5', to: '10', cost: null }],
   })
   expect(plan({ scsi0: 'tank:vm-100-disk-0,size=20G' }).size).toBeUndefined()
+})
+
+test.each<[string, string | undefined, (string | undefined)[]]>([
+  ['a disk alone', undefined, ['d1']],
+  // The change of the card is refused if the digest differs, and makes a new one.
+  ['a card, then a disk', net0, ['d1', undefined]],
+])('%s: changed only if the config is the one that was read', async (_, card, digests) => {
+  const sent: unknown[] = []
+  const request: ProxmoxClient['request'] = async (_method, _path, parameters) => {
+    sent.push(parameters?.['digest'])
+    return null as never
+  }
+  const vm = { node: 'pve', vmid: 100 }
+  const arrangement = { card, size: 20, changes: [] }
+  await executeArrangement({ request } as ProxmoxClient, vm, arrangement, { digest: 'd1', timeoutMs: 1 })
+  expect(sent).toEqual(digests)
 })

@@ -4,6 +4,7 @@ import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import { type VmContext, withVmLock } from '../context.mts'
+import { requireNobodyUses } from '../look/unused.mts'
 import type { VmWishes } from '../plan/design.mts'
 import type { DraftVm } from '../plan/draft.mts'
 import { requireGiven } from '../plan/given.mts'
@@ -83,6 +84,7 @@ async function giveUp(entry: Entry, error: unknown, context: VmContext, rollback
   if (!rollback || hasBooted || !(error instanceof ProxmintError)) return resumable(entry, error)
   // Ctrl-C ended the step, not what takes it back.
   const signal = new AbortController().signal
+  await requireNobodyUses(entry, context.connection)
   const removed = await removeVm({ ...context, signal }, entry)
   return new ProxmintError(error.message, {
     facts: {

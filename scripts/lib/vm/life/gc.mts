@@ -7,6 +7,7 @@ import { withRow } from '../../run/progress.mts'
 import { formatTable } from '../../run/table.mts'
 import { requireClock } from '../../site/require-clock.mts'
 import { type VmContext, withVmLock } from '../context.mts'
+import { requireNobodyUses } from '../look/unused.mts'
 import { removeVm } from './destroy.mts'
 import { suspendVm } from './expiry.mts'
 import { powerOff } from './power.mts'
@@ -114,7 +115,12 @@ async function collect(candidate: GcOutcome, options: GcOptions, unlocked: VmCon
 const workFor: Record<Due, (entry: Entry, context: VmContext) => Promise<unknown>> = {
   suspend: suspendVm,
   'power off': powerOff,
-  destroy: (entry, context) => removeVm(context, entry),
+  destroy: removeExpired,
+}
+
+async function removeExpired(entry: Entry, context: VmContext): Promise<Entry> {
+  if (entry.phase === 'reserved') await requireNobodyUses(entry, context.connection)
+  return removeVm(context, entry)
 }
 
 /** What becomes due for one VM within the next days, if nobody extends it. */

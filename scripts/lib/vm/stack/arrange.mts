@@ -63,6 +63,7 @@ export async function executeArrangement(
   if (card !== undefined)
     await updateVmConfig(client, vm, { net0: card, ...(digest !== undefined && { digest }) })
   if (size === undefined) return
-  const upid = await resizeDisk(client, vm, ROOT_DISK, `${size}G`)
+  // A card that was just changed has changed the digest.
+  const upid = await resizeDisk(client, vm, ROOT_DISK, `${size}G`, card === undefined ? digest : undefined)
   if (upid !== null) await waitForTask(client, upid, { timeoutMs })
 }

@@ -26,6 +26,7 @@ import {
   requireOwnVm,
 } from '../look/locate.mts'
 import { requireNoLoss } from '../look/losses.mts'
+import { requireUnused } from '../look/unused.mts'
 import { executeArrangement, planArrangement } from './arrange.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
 import { asItIs, asOthersLeftIt, asTemplateHas } from './keep.mts'
@@ -76,6 +77,7 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
   if (vm === undefined && !mayCreate(goal)) throw missing(before)
   const found = vm === undefined || config === undefined ? undefined : { vm, config }
   requireNoLock(before.name, vm)
+  requireUnused(before, vm)
   const isToWrite = !goal.planOnly && goal.intent === 'update'
   const entry = isToWrite && found !== undefined ? await recordSize(located, found.config, store) : located
   const folder = await writeVmFolder(
@@ -201,6 +203,7 @@ async function removeHalfMade(entry: Entry, goal: Goal, connection: Connection):
   // Looked at again: Terraform took its time to begin, and the VMID may be another VM's by now.
   const vm = await locateVm(connection, entry)
   requireNoBarrier(entry.name, vm)
+  requireUnused(entry, vm)
   if (vm !== undefined) {
     const upid = await deleteUnfinished(client, vm)
     await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
