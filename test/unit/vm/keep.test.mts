@@ -15,6 +15,7 @@ const settings = {
   bridge: 'vmbr0',
   vlan: 7,
   tags: ['proxmint-test', 'wallet-new'],
+  seed_iso: null,
 } as unknown as VmSettings
 const config = {
   name: 'renamed',
@@ -88,6 +89,14 @@ test('a VM as it is differs in nothing', () => {
     tags: ['proxmint-test', 'jane', 'wallet-old'],
     user_data_id: 'local:snippets/other.yaml',
   })
+})
+
+test.each<[string, Record<string, string>]>([
+  ['the VM template had DHCP', { ipconfig0: 'ip=dhcp' }],
+  ['Proxmox has none', {}],
+])('a VM with a seed ISO keeps the network of its entry if %s', (_, found) => {
+  const { address, gateway, dns } = settings
+  expect(asItIs({ ...settings, seed_iso: './seed.iso' }, found)).toMatchObject({ address, gateway, dns })
 })
 
 describe('the seed ISO', () => {

@@ -55,8 +55,6 @@ export function asOthersLeftIt(settings: VmSettings, config: VmConfig): VmSettin
  * @param config of the VM.
  */
 export function asItIs(settings: VmSettings, config: VmConfig): VmSettings {
-  const [first = NO_ADDRESS] = ipConfigsOf(config)
-  const isIpv6 = settings.address.includes(':')
   const user = propertiesOf(textOf(config, 'cicustom'), 'user').get('user')
   return {
     ...asOthersLeftIt(settings, config),
@@ -67,10 +65,20 @@ export function asItIs(settings: VmSettings, config: VmConfig): VmSettings {
     cpu_type: cpuTypeIn(config) ?? settings.cpu_type,
     memory: Number(propertiesOf(textOf(config, 'memory') || '512', 'current').get('current')),
     agent: propertiesOf(textOf(config, 'agent'), 'enabled').get('enabled') === '1',
+    // A seed ISO has the network itself: what Proxmox has of it, the VM never reads.
+    ...(settings.seed_iso === null && networkIn(settings, config)),
+    user_data_id: user ?? null,
+  }
+}
+
+/** The network that Proxmox's cloud-init gives a VM. */
+function networkIn(settings: VmSettings, config: VmConfig): Pick<VmSettings, 'address' | 'gateway' | 'dns'> {
+  const [first = NO_ADDRESS] = ipConfigsOf(config)
+  const isIpv6 = settings.address.includes(':')
+  return {
     address: (isIpv6 ? first.ip6 : first.ip4) ?? settings.address,
     gateway: isIpv6 ? first.gw6 : first.gw4,
     dns: textOf(config, 'nameserver').split(' ').filter(Boolean),
-    user_data_id: user ?? null,
   }
 }
 
