@@ -96,7 +96,7 @@ test.each([
   [
     /nodes: \[pve\]/,
     'nodes: [pev2]',
-    'storages[1].nodes[0] `pev2` is not a node of this cluster | known: pve, pve2',
+    'storages[1].nodes[0] `pev2` is not a node of this cluster | did you mean `pve2`? Known: pve, pve2',
   ],
   [
     /nodes: \[pve\]/,
@@ -135,11 +135,9 @@ describe('a file', () => {
 
 test('a typo is told from another word', () => {
   const known = ['name', 'cores', 'memory', 'online']
-  expect(['core', 'memroy', 'onlin', 'size', 'x'].map(word => nearest(word, known))).toEqual([
-    'cores',
-    'memory',
-    'online',
-    undefined,
-    undefined,
+  const words = ['core', 'memroy', 'onlin', 'Name', 'offline', 'size', 'x']
+  expect(words.map(word => nearest(word, known))).toEqual([
+    ...['cores', 'memory', 'online', 'name'],
+    ...[undefined, undefined, undefined],
   ])
 })
