@@ -99,10 +99,10 @@ async function viewsOf({ store, connection }: VmContext): Promise<Views> {
   ])
   const folders = await orphanFolders(connection.site, new Set(entries.map(({ name }) => name)))
   const revoked = revokedVersions(families)
-  const siteTag = `proxmint-${connection.config.site}`
-  const text = unknownText({ entries, vms, siteTag, vmidRange: places.vmidRange })
+  const { config } = connection
+  const text = unknownText({ entries, vms, config })
   if (text !== undefined) say(`warning: ${text}`)
-  return { ...places, entries, vms, folders, revoked, siteTag, now: new Date() }
+  return { ...places, entries, vms, folders, revoked, config, now: new Date() }
 }
 
 /** Reads the states of folders without an entry. Those of other folders are not read: there may be thousands. */

@@ -1,7 +1,14 @@
 import { DAY_MS } from '../run/duration.mts'
 import { displaced, type Places } from './check.mts'
 import { type Entry, wasActive } from './entry.mts'
-import { type SeenVm, tagsOf, takeUpHint, vmsWithoutEntry } from './unknown-vms.mts'
+import {
+  type SeenVm,
+  type SiteConfig,
+  siteTagOf,
+  tagsOf,
+  takeUpHint,
+  vmsWithoutEntry,
+} from './unknown-vms.mts'
 
 /** Contradictions between registry, folders and Proxmox, found by `reconcile`. */
 
@@ -13,7 +20,7 @@ export interface Views extends Places {
   folders: Map<string, { holdsState: boolean | undefined }>
   /** Reasons by name of the version, for revoked versions of VM templates. */
   revoked: Map<string, string>
-  siteTag: string
+  config: SiteConfig
   now: Date
 }
 
@@ -44,7 +51,8 @@ export function divergencesOf(views: Views): Divergence[] {
   ]
 }
 
-function divergenceOf(entry: Entry, vm: SeenVm | undefined, { siteTag, now }: Views): Divergence[] {
+function divergenceOf(entry: Entry, vm: SeenVm | undefined, { config, now }: Views): Divergence[] {
+  const siteTag = siteTagOf(config)
   const { name, vmid, phase, address, createdAt } = entry
   const show = `zx scripts/vm.mts show ${name}`
   if (phase === 'reserved' && wasActive(entry)) {

@@ -1,5 +1,5 @@
 /** VMs of this site in Proxmox that the registry does not have: it is lost, or it is another clone's. */
-import type { PoolConfig } from '../config/pools.mts'
+import type { Config } from '../config/load.mts'
 import { counted } from '../run/counted.mts'
 import type { Entry } from './entry.mts'
 
@@ -14,11 +14,18 @@ export interface SeenVm {
 }
 
 /** What is compared to find them. */
-interface SiteViews extends Pick<PoolConfig, 'vmidRange'> {
+interface SiteViews {
   entries: Pick<Entry, 'vmid'>[]
   vms: SeenVm[]
-  /** `proxmint-SITE`. */
-  siteTag: string
+  config: SiteConfig
+}
+
+/** What of the config tells VMs of this site from all others. */
+export type SiteConfig = Pick<Config, 'site' | 'templateVmidRange' | 'baseVmidRange'>
+
+/** Tag of all that this site has in Proxmox. */
+export function siteTagOf({ site }: Pick<Config, 'site'>): string {
+  return `proxmint-${site}`
 }
 
 /** Hint for VMs that are unknown. @param them `it` or `them`. */
@@ -29,13 +36,24 @@ export function takeUpHint(them: string): string {
   )
 }
 
-/** Lists VMs with the tag of the site and no entry. VM templates, and VMs beyond `vmid_range`, are not among them. */
-export function vmsWithoutEntry({ entries, vms, siteTag, vmidRange: [first, last] }: SiteViews): SeenVm[] {
+/**
+ * Lists VMs with the tag of the site and no entry, whatever `vmid_range` is by now. VM templates, and VMs from which they
+ * are made, are not among them.
+ */
+export function vmsWithoutEntry({ entries, vms, config }: SiteViews): SeenVm[] {
   const known = new Set(entries.map(({ vmid }) => vmid))
-  return vms.filter(vm => {
-    const isVm = vm.template !== 1 && vm.vmid >= first && vm.vmid <= last
-    return isVm && tagsOf(vm).includes(siteTag) && !known.has(vm.vmid)
-  })
+  const siteTag = siteTagOf(config)
+  return vms.filter(vm => !isForTemplates(vm, config) && tagsOf(vm).includes(siteTag) && !known.has(vm.vmid))
+}
+
+function isForTemplates(
+  { template, vmid }: SeenVm,
+  { templateVmidRange, baseVmidRange }: SiteConfig,
+): boolean {
+  return (
+    template === 1 ||
+    [templateVmidRange, baseVmidRange].some(([first, last]) => vmid >= first && vmid <= last)
+  )
 }
 
 /** Says how many VMs are unknown, and what to do; undefined if there are none. */
@@ -45,7 +63,7 @@ export function unknownText(views: SiteViews): string | undefined {
   const [carry, them] = unknown.length === 1 ? ['carries', 'it'] : ['carry', 'them']
   const has = views.entries.length === 0 ? 'has no VM' : `does not have ${them}`
   const names = unknown.map(({ name, vmid }) => `${name ?? '(no name)'} (${vmid})`).join(', ')
-  const what = `${counted(unknown.length, 'VM')} in Proxmox ${carry} the tag ${views.siteTag}, and the registry here ${has}`
+  const what = `${counted(unknown.length, 'VM')} in Proxmox ${carry} the tag ${siteTagOf(views.config)}, and the registry here ${has}`
   return `${what}: ${names}. To ${takeUpHint(them!)}`
 }
 

@@ -18,7 +18,7 @@ const views = (changes: Partial<Views> = {}): Views => ({
   vms: [vm()],
   folders: new Map([['web-1', { holdsState: true }]]),
   revoked: new Map([['debian-20251201-00c0ffee', 'CVE-2026-1234']]),
-  siteTag: 'proxmint-test',
+  config: { site: 'test', templateVmidRange: [9000, 9899], baseVmidRange: [9900, 9999] },
   vmidRange: [100, 999],
   pools: { default: pool() },
   now,
@@ -90,12 +90,15 @@ test.each<[string, Partial<Views>, string[]]>([
     ['web-1: its pool default is not in config/db.yaml any more'],
   ],
   [
-    'an orphan',
-    { vms: [vm(), vm({ vmid: 151, name: 'lost' })] },
-    ['lost: VM 151 on pve has the tag of this site, but is not in the registry'],
+    'orphans, also one beyond vmid_range, which may have been another before',
+    { vms: [vm(), vm({ vmid: 151, name: 'lost' }), vm({ vmid: 1234, name: 'older' })] },
+    [
+      'lost: VM 151 on pve has the tag of this site, but is not in the registry',
+      'older: VM 1234 on pve has the tag of this site, but is not in the registry',
+    ],
   ],
   [
-    'templates, other sites and other numbers are no orphans',
+    'VM templates, VMs that become one, and other sites are no orphans',
     {
       vms: [
         vm(),

@@ -48,7 +48,8 @@ export function fakeProxmox(vms: Record<number, FakeVm>): FakeProxmox {
     upload: () => Promise.reject(new Error('nothing is uploaded here')),
     time: async () => new Date(),
   }
-  const config = { site: 'test', taskTimeoutSeconds: 5, stateDir: '/nonexistent' }
+  const ranges = { templateVmidRange: [9000, 9899], baseVmidRange: [9900, 9999] }
+  const config = { ...ranges, site: 'test', taskTimeoutSeconds: 5, stateDir: '/nonexistent' }
   return Object.assign(fake, { connection: { site: openSite(), client, config } as unknown as Connection })
 }
 

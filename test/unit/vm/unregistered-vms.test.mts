@@ -17,7 +17,6 @@ async function contextOf(vms: Record<number, FakeVm>) {
   onTestFinished(() => store.close())
   await store.add([entry('web-1', { vmid: 150 })], [])
   const { connection, questions } = fakeProxmox(vms)
-  Object.assign(connection.config, { templateVmidRange: [9000, 9899], baseVmidRange: [9900, 9999] })
   return { context: { store, connection, checks: connection } as unknown as VmContext, questions }
 }
 

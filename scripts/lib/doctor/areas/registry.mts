@@ -27,10 +27,9 @@ export const registry: DoctorCheck<RegistryFacts> = {
 }
 
 /** Undefined also if Proxmox could not be asked: other areas say so. */
-async function unknownIn({ site, vms, config, pools }: SharedLooks): Promise<string | undefined> {
-  const found = [valueIn(await vms), valueIn(await config), valueIn(await pools)] as const
-  const [seen, { site: name } = {}, { vmidRange } = {}] = found
-  if (seen === undefined || name === undefined || vmidRange === undefined) return undefined
+async function unknownIn({ site, vms, config }: SharedLooks): Promise<string | undefined> {
+  const [seen, found] = [valueIn(await vms), valueIn(await config)] as const
+  if (seen === undefined || found === undefined) return undefined
   const entries = await withRegistry(site, 'doctor', store => store.list())
-  return unknownText({ vms: seen, entries, vmidRange, siteTag: `proxmint-${name}` })
+  return unknownText({ vms: seen, entries, config: found })
 }

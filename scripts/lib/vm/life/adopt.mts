@@ -80,10 +80,8 @@ async function chosen(
   entries: Entry[],
   { store, checks }: VmContext,
 ): Promise<{ vms: SeenVm[]; known: Entry[] }> {
-  const { site, client, config } = checks
-  const { vmidRange } = await site.pools()
-  const siteTag = `proxmint-${config.site}`
-  const unknown = vmsWithoutEntry({ vms: await listVms(client), entries, vmidRange, siteTag })
+  const { client, config } = checks
+  const unknown = vmsWithoutEntry({ vms: await listVms(client), entries, config })
   if (names.length === 0) return { vms: unknown, known: [] }
   const vms = unknown.filter(({ name }) => names.includes(name ?? ''))
   const others = names.filter(name => !vms.some(vm => vm.name === name))

@@ -13,17 +13,17 @@ const PATIENCE = { timeoutMs: 5000, retryDelays: [] }
 
 /** Prints a warning if Proxmox has VMs with the tag of this site that no entry has. */
 export async function warnOfUnknown(
-  site: Pick<Site, 'config' | 'pools'>,
+  site: Pick<Site, 'config'>,
   client: ProxmoxClient,
   entries: Entry[],
 ): Promise<void> {
-  const [vms, config, { vmidRange }] = await Promise.all([listVms(client), site.config(), site.pools()])
-  const text = unknownText({ vms, entries, vmidRange, siteTag: `proxmint-${config.site}` })
+  const [vms, config] = await Promise.all([listVms(client), site.config()])
+  const text = unknownText({ vms, entries, config })
   if (text !== undefined) say(`warning: ${text}`)
 }
 
 /** Prints the same warning for a registry without VMs, if Proxmox can be asked. */
-export async function warnIfEmpty(site: Pick<Site, 'config' | 'pools'>, entries: Entry[]): Promise<void> {
+export async function warnIfEmpty(site: Pick<Site, 'config'>, entries: Entry[]): Promise<void> {
   if (entries.length > 0) return
   try {
     await warnOfUnknown(site, clientFor(await loadCredentials(), 'token', PATIENCE), entries)

@@ -2,8 +2,9 @@
 import { formatAddress, parseAddress } from '../../config/addresses.mts'
 import type { ProxmoxClient } from '../../proxmox/client.mts'
 import { getVmConfig } from '../../proxmox/get-vm-config.mts'
-import { listVms, type VmSummary } from '../../proxmox/list-vms.mts'
+import { listVms } from '../../proxmox/list-vms.mts'
 import type { UnknownVm } from '../../registry/store.mts'
+import { type SeenVm, vmsWithoutEntry } from '../../registry/unknown-vms.mts'
 import { say } from '../../run/progress.mts'
 import type { VmContext } from '../context.mts'
 
@@ -12,11 +13,10 @@ import type { VmContext } from '../context.mts'
  * otherwise one, and one for the config of each.
  */
 export async function unregisteredVms({ store, connection, checks }: VmContext): Promise<UnknownVm[]> {
-  const find = async (client: ProxmoxClient): Promise<VmSummary[]> => {
+  const find = async (client: ProxmoxClient): Promise<SeenVm[]> => {
     const vms = await listVms(client)
     // The registry is read later: a VM is in it before Proxmox has it.
-    const known = new Set((await store.list()).map(({ vmid }) => vmid))
-    return vms.filter(vm => isOfSite(vm, checks.config) && !known.has(vm.vmid))
+    return vmsWithoutEntry({ vms, entries: await store.list(), config: checks.config })
   }
   if ((await find(checks.client)).length === 0) return []
   // That answer is as old as this run: a VM may have been destroyed since.
@@ -24,14 +24,7 @@ export async function unregisteredVms({ store, connection, checks }: VmContext):
   return Promise.all(unknown.map(vm => withAddresses(vm, checks.client)))
 }
 
-/** Whether it is a VM of this site, and not one from which VM templates are made. */
-function isOfSite({ vmid, tags = '', template }: VmSummary, config: VmContext['checks']['config']): boolean {
-  const made = [config.templateVmidRange, config.baseVmidRange]
-  const isForTemplates = template === 1 || made.some(range => range && vmid >= range[0] && vmid <= range[1])
-  return !isForTemplates && tags.split(/[;, ]/).includes(`proxmint-${config.site}`)
-}
-
-async function withAddresses({ vmid, name, node }: VmSummary, client: ProxmoxClient): Promise<UnknownVm> {
+async function withAddresses({ vmid, name, node }: SeenVm, client: ProxmoxClient): Promise<UnknownVm> {
   // A VM whose config cannot be read is known by its name alone.
   const config = await getVmConfig(client, { node, vmid }).catch(() => ({}))
   const addresses = addressesIn(config)
