@@ -45,6 +45,7 @@ const adopting = (changes: object = {}): Adopting =>
       pools: { default: { ...pool(), gateway: '192.168.122.1', dns: ['192.168.122.1'] } },
     },
     defaults: filledDefaults({}),
+    ownSshKey: undefined,
     now,
     ...changes,
   }) as Adopting
@@ -129,6 +130,23 @@ test.each<[string, SiteVm['config'], string]>([
   expect(faults.join()).toContain(why)
 })
 
+describe('the SSH key of the person', () => {
+  const ownSshKey = { publicKey: 'ssh-ed25519 AAAA me@laptop', file: '~/.ssh/id_ed25519.pub' }
+  const keysOf = (changes: object) => {
+    const { entry, assumed } = planAdoption(vm(), adopting({ ownSshKey, ...changes }))
+    return [entry!.design!.cloudInit.sshAuthorizedKeys, assumed.join().includes(ownSshKey.file)]
+  }
+
+  test('is taken as for a new VM', () => {
+    expect(keysOf({})).toEqual([[ownSshKey.publicKey], true])
+  })
+
+  test('is not taken if config/vm.yaml has keys', () => {
+    const defaults = filledDefaults({ cloud_init: { ssh_authorized_keys: ['ssh-rsa AAAA team'] } })
+    expect(keysOf({ defaults })).toEqual([['ssh-rsa AAAA team'], false])
+  })
+})
+
 describe('a VM with the tag of a wallet', () => {
   const owned = vm({}, { tags: `proxmint-test;${walletTag(wallet)}` })
   const access = { chainId: 1, decryptMessage: 'm' }
@@ -141,9 +159,10 @@ describe('a VM with the tag of a wallet', () => {
   })
 
   test('has owner, token and expiry of the chain', () => {
-    expect(planAdoption(owned, adopting({ token })).entry).toMatchObject({
+    const ownSshKey = { publicKey: 'ssh-ed25519 AAAA me@laptop', file: '~/.ssh/id_ed25519.pub' }
+    expect(planAdoption(owned, adopting({ token, ownSshKey })).entry).toMatchObject({
       ...{ owner: wallet, expiresAt: token.expiresAt, token: { status: 'minted', id: '7' } },
-      design: { access },
+      design: { access, cloudInit: { sshAuthorizedKeys: [] } },
     })
   })
 

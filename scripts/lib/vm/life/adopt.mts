@@ -89,9 +89,9 @@ async function chosen(
 }
 
 async function adoptingOf(request: AdoptRequest, { site }: Connection): Promise<Adopting> {
-  const [pools, defaults] = await Promise.all([site.pools(), site.vmDefaults()])
+  const [pools, defaults, ownSshKey] = await Promise.all([site.pools(), site.vmDefaults(), site.ownSshKey()])
   const token = await tokenOf(request, site)
-  return { wishes: request.wishes, token, pools, defaults, now: new Date() }
+  return { wishes: request.wishes, token, pools, defaults, ownSshKey, now: new Date() }
 }
 
 /** Reads the token that a person named. @throws ProxmintError if the contract does not have it, or another owner does. */

@@ -1,5 +1,6 @@
 /** Plans of entries for VMs that this site has in Proxmox and no registry knows. Pure. */
 import { contains, formatAddress, parseAddress } from '../../config/addresses.mts'
+import type { OwnSshKey } from '../../config/own-ssh-key.mts'
 import type { Pool, PoolConfig } from '../../config/pools.mts'
 import type { VmDefaults } from '../../config/vm-defaults.mts'
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
@@ -35,6 +36,8 @@ export interface Adopting {
   token: ReadToken | undefined
   pools: PoolConfig
   defaults: VmDefaults
+  /** Key of the person who adopts; undefined if there is none. */
+  ownSshKey: OwnSshKey | undefined
   now: Date
 }
 
@@ -99,7 +102,9 @@ function entryOf(vm: SiteVm, { pool, ...identity }: Identity, adopting: Adopting
 }
 
 /** Design of a VM as its config has it. What a config does not tell has the default of config/vm.yaml. */
-function designOf({ config }: SiteVm, pool: Pool, { wishes, token, defaults }: Adopting): VmDesign {
+function designOf({ config }: SiteVm, pool: Pool, adopting: Adopting): VmDesign {
+  const { wishes, token, defaults } = adopting
+  const key = ownKeyFor(adopting)
   const attributes = decidedAttributes(wishes, defaults)
   const text = (key: string): string => String(config[key] ?? '')
   const card = propertiesOf(text('net0'), 'model')
@@ -118,9 +123,19 @@ function designOf({ config }: SiteVm, pool: Pool, { wishes, token, defaults }: A
       bridge: card.get('bridge') ?? '',
       vlan: vlan === undefined ? null : Number(vlan),
     },
-    cloudInit: { ...attributes.cloudInit, ...userDataOf(config) },
+    cloudInit: {
+      ...attributes.cloudInit,
+      ...userDataOf(config),
+      ...(key && { sshAuthorizedKeys: [key.publicKey] }),
+    },
     access: token?.access ?? null,
   }
+}
+
+/** The key that `vm create` takes for a VM that no wallet opens, if config/vm.yaml has none. */
+function ownKeyFor({ token, defaults, ownSshKey }: Adopting): OwnSshKey | undefined {
+  const isNeeded = token === undefined && defaults.cloudInit.sshAuthorizedKeys.length === 0
+  return isNeeded ? ownSshKey : undefined
 }
 
 /** Address by Proxmox's cloud-init, or else the one of the guest agent that is in a pool. */
@@ -196,7 +211,9 @@ function ownerFault(config: VmConfig, token: ReadToken | undefined): string | un
     : `its tags are not those of the wallet ${token.owner}`
 }
 
-function assumedOf(entry: Entry, { wishes, token }: Adopting): string[] {
+function assumedOf(entry: Entry, adopting: Adopting): string[] {
+  const { wishes, token } = adopting
+  const key = ownKeyFor(adopting)
   const { design } = entry
   const expiry = `its expiry (${expiryDay(entry)} is taken; --expiry-days, or later \`vm extend\`)`
   if (design === null) {
@@ -209,6 +226,7 @@ function assumedOf(entry: Entry, { wishes, token }: Adopting): string[] {
     wishes.template === undefined
       ? 'its template family (--template; without it `vm rebuild` refuses it)'
       : '',
+    key === undefined ? '' : `its SSH key (${key.file} is taken; ssh_authorized_keys in config/vm.yaml)`,
     wishes.cloudInitTemplate === undefined
       ? `its cloud-init template (${template} is taken; --cloud-init)`
       : '',
