@@ -16,6 +16,45 @@ interface Known {
   cost: Cost | null | ((planned: VmPlan) => Cost | null)
 }
 
+const CARD_ATTRIBUTES = [
+  ...[
+    'bridge',
+    'disconnected',
+    'enabled',
+    'firewall',
+    'mac_address',
+    'model',
+    'mtu',
+    'queues',
+    'rate_limit',
+    'trunks',
+  ],
+  'vlan_id',
+]
+const DISK_ATTRIBUTES = [
+  ...[
+    'aio',
+    'backup',
+    'cache',
+    'datastore_id',
+    'discard',
+    'file_format',
+    'interface',
+    'iothread',
+    'path_in_datastore',
+  ],
+  ...['queues', 'replicate', 'serial', 'speed', 'ssd'],
+]
+/** The provider reports the last three; the configuration never has them. */
+const CLOUD_INIT_ATTRIBUTES = [
+  ...['file_format', 'interface', 'type', 'upgrade', 'user_account'],
+  ...['vendor_data_file_id', 'network_data_file_id', 'meta_data_file_id'],
+]
+
+function each(block: string, attributes: string[], known: Known): Record<string, Known> {
+  return Object.fromEntries(attributes.map(attribute => [`${block}.${attribute}`, known]))
+}
+
 /**
  * Costs by the path of the attribute. It says which changes the provider (bpg 0.111) answers with a reboot: those with
  * `rebootRequired = true` in `vmUpdate`. A path ends at the longest prefix that stands here.
@@ -29,13 +68,16 @@ const KNOWN: Record<string, Known> = {
   'cpu.cores': { what: 'cores', cost: 'reboot' },
   'cpu.type': { what: 'CPU type', cost: 'reboot' },
   'memory.dedicated': { what: 'memory', cost: memoryCost },
-  agent: { what: 'guest agent', cost: 'reboot' },
-  disk: { what: 'disk', cost: 'reboot' },
+  ...each('agent', ['enabled', 'timeout', 'trim', 'type', 'wait_for_ip'], {
+    what: 'guest agent',
+    cost: 'reboot',
+  }),
+  ...each('disk', DISK_ATTRIBUTES, { what: 'disk', cost: 'reboot' }),
   'disk.size': { what: 'disk in GiB', cost: null },
-  network_device: { what: 'network card', cost: null },
-  cdrom: { what: 'seed ISO', cost: null },
+  ...each('network_device', CARD_ATTRIBUTES, { what: 'network card', cost: null }),
+  ...each('cdrom', ['enabled', 'file_id'], { what: 'seed ISO', cost: null }),
   'cdrom.interface': { what: 'drive of the seed ISO', cost: 'remove' },
-  initialization: { what: 'cloud-init', cost: 'reboot' },
+  ...each('initialization', CLOUD_INIT_ATTRIBUTES, { what: 'cloud-init', cost: 'reboot' }),
   'initialization.ip_config': { what: 'address', cost: 'reboot' },
   'initialization.dns': { what: 'name servers', cost: 'reboot' },
   'initialization.datastore_id': { what: 'storage of the cloud-init drive', cost: 'reboot' },

@@ -110,6 +110,17 @@ test.each([
   ['bios', { bios: 'ovmf' }, 'bios: none -> ovmf'],
   ['hostpci', { hostpci: [{ device: 'hostpci0', id: '0000:01:00.0' }] }, 'hostpci.device: none -> hostpci0'],
   ['memory.floating', { memory: [{ dedicated: 2048, floating: 512 }] }, 'memory.floating: 0 -> 512'],
+  [
+    'one of a card',
+    { network_device: [{ ...vm.network_device[0], host_managed: true }] },
+    'network_device.host_managed: none -> true',
+  ],
+  ['one of a disk', { disk: [{ ...vm.disk[0], import_from: 'a' }] }, 'disk.import_from: none -> a'],
+  [
+    'one of cloud-init',
+    { initialization: [{ ...vm.initialization[0], swap: '1G' }] },
+    'initialization.swap: none -> 1G',
+  ],
   ['node_name', { node_name: 'pve2' }, 'node_name: none -> pve2'],
 ])('an attribute that is not known is refused by name: %s', async (_, changes, words) => {
   const failure = await failureOf(async () => changesOf('web-1', to(changes)))
