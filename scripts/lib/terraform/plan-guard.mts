@@ -70,6 +70,7 @@ export function guardPlan(
   if (strange !== undefined) throw unexpected(name, strange)
   const vm = changes.find(({ address }) => address === vmAddress)
   for (const change of [vm, ...(plan.resource_drift ?? [])]) requireOwn(guarded, change)
+  requireOwnPlan(guarded, vm?.change.after)
   const action = actionOf(vm)
   if (action === 'replace' && !agreement.allowed.has('data-loss')) throw replaced(name, vm!, agreement)
   if (action === 'delete' && intent !== 'destroy') throw deleted(name)
@@ -110,9 +111,8 @@ function requireOwnVm(
   { name, vmid, mark }: GuardedVm,
   found: Record<string, unknown> | null | undefined,
 ): void {
-  if (found == null) return
+  if (found == null || isOwn({ vmid, mark }, found)) return
   const isMarked = String(found['description'] ?? '').includes(mark)
-  if (found['vm_id'] === vmid && isMarked) return
   throw new ProxmintError(`the state of ${name} has another VM, not ${name} with the VMID ${vmid}`, {
     facts: {
       'in the state': `VM ${found['vm_id']} (${found['name']})`,
@@ -121,6 +121,26 @@ function requireOwnVm(
     hint:
       'nothing was applied: another registry with the same state has that VM. Set `backend` in config/terraform.yaml so ' +
       'that every clone of the project has its own state, or let all clones use one registry; then run this again',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+function isOwn({ vmid, mark }: Pick<GuardedVm, 'vmid' | 'mark'>, vm: Record<string, unknown>): boolean {
+  return vm['vm_id'] === vmid && String(vm['description'] ?? '').includes(mark)
+}
+
+/**
+ * Checks that the VM will be this one after the plan: a run that lost its lock may have written the folder last.
+ * @throws ProxmintError (invalid) if it will be another VM.
+ */
+function requireOwnPlan(guarded: GuardedVm, after: Record<string, unknown> | null | undefined): void {
+  if (after == null || isOwn(guarded, after)) return
+  const { name, vmid } = guarded
+  throw new ProxmintError(`the plan for ${name} is not for ${name} with the VMID ${vmid}`, {
+    facts: { 'in the plan': `VM ${after['vm_id']} (${after['name']})` },
+    hint:
+      `nothing was applied: another run wrote the folder vms/${name} at the same time; run this again, and it is written ` +
+      'anew',
     exitCode: exitCodes.invalid,
   })
 }

@@ -85,6 +85,21 @@ test.each([
   expect(guardPlan(web, replacement, 'update', allAgreed)).toMatchObject({ isNeeded: true, replaces: true })
 })
 
+test.each([
+  ['another VMID', { vm_id: 101 }],
+  ['the id of another entry', { description: 'Made by proxmint. Entry 5678.' }],
+])('a folder that another run wrote, with %s, makes no VM', async (_, changes) => {
+  const after = { ...own, ...changes }
+  for (const [intent, actions, before] of [
+    ['create', ['create'], null],
+    ['update', ['update'], own],
+  ] as const) {
+    const change = { address: vmAddress, mode: 'managed', change: { actions: [...actions], before, after } }
+    const guard = async () => guardPlan(web, { resource_changes: [change] }, intent, allAgreed)
+    expect((await failureOf(guard)).message).toBe('the plan for web-1 is not for web-1 with the VMID 100')
+  }
+})
+
 describe('a state that another registry uses too', () => {
   const theirs = [
     ['of another VMID', { ...own, vm_id: 101 }],

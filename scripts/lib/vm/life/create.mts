@@ -55,7 +55,7 @@ export async function provisionVm(
       giveUp(entry, error, context, rollback && !lost.aborted)
     if (apply) return finishVm(found.name, context, onFailure)
     const entry = (await store.find(name)) ?? found
-    if (entry.phase === 'reserved') await writeVmFolder(context.connection.site, entry, false)
+    if (entry.phase === 'reserved') await writeVmFolder(context.connection, entry, false)
     return { entry, did: entry.phase === 'reserved' ? 'reserved' : 'nothing' }
   })
 }

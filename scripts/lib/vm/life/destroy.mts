@@ -45,7 +45,7 @@ async function giveUp(connection: Connection, entry: Entry, signal: AbortSignal)
   const hasState = (await connection.site.backend()).type !== 'local'
   // A run that died after it took another VMID left the folder of the entry before.
   if (!hasState && [undefined, entry.id].includes(await entryOfFolder(name))) return
-  const folder = await writeFolderToDestroy(connection.site, entry)
+  const folder = await writeFolderToDestroy(connection, entry)
   if (!hasState) return
   await withTerraform(connection, { entry, folder }, signal, async terraform => {
     if (await terraform.knowsAnything()) await terraform.forget()
@@ -141,7 +141,7 @@ async function removeFromProxmox(
 }
 
 async function destroyByTerraform(connection: Connection, entry: Entry, signal: AbortSignal): Promise<void> {
-  const folder = await writeFolderToDestroy(connection.site, entry)
+  const folder = await writeFolderToDestroy(connection, entry)
   await withTerraform(connection, { entry, folder }, signal, async terraform => {
     if (!(await terraform.knowsAnything())) return
     const lost = await nodesThatLeft(connection, await terraform.nodes())

@@ -81,7 +81,7 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
   const isToWrite = !goal.planOnly && goal.intent === 'update'
   const entry = isToWrite && found !== undefined ? await recordSize(located, found.config, store) : located
   const folder = await writeVmFolder(
-    connection.site,
+    connection,
     entry,
     goal.started,
     await keepFor(entry, found, goal, connection),
@@ -199,7 +199,7 @@ function planText(beside: Change[], plan: string, costs: Cost[]): string {
 
 /** Removes a VM that a run left which died between the clone and the state, and writes the folder for a new one. */
 async function removeHalfMade(entry: Entry, goal: Goal, connection: Connection): Promise<void> {
-  const { client, config, site } = connection
+  const { client, config } = connection
   // Looked at again: Terraform took its time to begin, and the VMID may be another VM's by now.
   const vm = await locateVm(connection, entry)
   requireNoBarrier(entry.name, vm)
@@ -208,7 +208,7 @@ async function removeHalfMade(entry: Entry, goal: Goal, connection: Connection):
     const upid = await deleteUnfinished(client, vm)
     await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
   }
-  await writeVmFolder(site, entry, goal.started, await keepFor(entry, undefined, goal, connection))
+  await writeVmFolder(connection, entry, goal.started, await keepFor(entry, undefined, goal, connection))
 }
 
 function missing({ name, vmid }: Entry): ProxmintError {

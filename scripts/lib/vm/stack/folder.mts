@@ -6,6 +6,7 @@ import { descriptionOf } from '../../registry/identity.mts'
 import { writeFileAtomic } from '../../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { privateFolder } from '../../run/private-folder.mts'
+import type { Connection } from '../../site/connect.mts'
 import type { Site } from '../../site/site.mts'
 import { type VmSettings, vmConfiguration } from '../../terraform/vm-configuration.mts'
 import { vmFolder } from '../look/local-state.mts'
@@ -56,15 +57,17 @@ function instanceOf({ id, design, token }: Entry): string {
  * Writes the configuration of a VM; all of it follows from the entry and from the VM in Proxmox.
  * @param started whether the VM is to run.
  * @returns the folder.
+ * @throws ProxmintError (locked) if the lock was lost; nothing is written then.
  */
 export async function writeVmFolder(
-  site: Site,
+  { site, requireHeld }: Pick<Connection, 'site' | 'requireHeld'>,
   entry: Entry,
   started: boolean,
   keep?: Keep,
 ): Promise<string> {
   const folder = vmFolder(entry.name)
   const { configuration, seed } = await renderVm(site, entry, started, keep)
+  await requireHeld?.()
   privateFolder(dirname(folder), basename(folder))
   if (seed !== undefined) await writeFileAtomic(join(folder, SEED_FILE), seed, 0o600)
   await writeConfiguration(folder, configuration)
@@ -74,12 +77,18 @@ export async function writeVmFolder(
 /**
  * Writes a configuration that is enough to destroy a VM: without user-data, whose template can be gone by now.
  * @returns the folder.
+ * @throws ProxmintError as `writeVmFolder`.
  */
-export async function writeFolderToDestroy(site: Site, entry: Entry): Promise<string> {
+export async function writeFolderToDestroy(
+  { site, requireHeld }: Pick<Connection, 'site' | 'requireHeld'>,
+  entry: Entry,
+): Promise<string> {
   const folder = vmFolder(entry.name)
   const settings = { ...settingsOf(entry, requireDesign(entry), false, null), seed_iso: null }
+  const configuration = vmConfiguration(settings, backendOf(await site.backend(), entry.name))
+  await requireHeld?.()
   privateFolder(dirname(folder), basename(folder))
-  await writeConfiguration(folder, vmConfiguration(settings, backendOf(await site.backend(), entry.name)))
+  await writeConfiguration(folder, configuration)
   return folder
 }
 

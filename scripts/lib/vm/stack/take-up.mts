@@ -22,7 +22,7 @@ export async function takeUpState(name: string, unlocked: VmContext): Promise<st
   return withVmLock(unlocked, name, 'vm adopt', async ({ connection, store, signal }) => {
     const { entry, config } = await followVm(connection, await requireEntry(store, name))
     const keep = config === undefined ? undefined : (settings: VmSettings) => asOthersLeftIt(settings, config)
-    const folder = await writeVmFolder(connection.site, entry, entry.phase === 'active', keep)
+    const folder = await writeVmFolder(connection, entry, entry.phase === 'active', keep)
     return withTerraform(connection, { entry, folder }, signal, async terraform => {
       if (await terraform.knowsVm()) return planOf(terraform, name)
       try {
