@@ -27,7 +27,7 @@ export async function requireKnownRegistry(path: string, { database, id }: Known
       facts: { 'known by': path },
       hint:
         `bring the database back; or, if you want this one: rm ${path}, and restore a backup: ` +
-        'zx scripts/registry.mts restore FILE',
+        'zx scripts/registry.mts restore FILE; without a backup: zx scripts/vm.mts adopt --site',
     })
   }
 }
