@@ -12,7 +12,8 @@ const firstBase = 9900
 
 /**
  * Everything that is there because of a command run in this workspace, in words: VMs of its VMID range and
- * half-made base VMs, reservations, files of the state folder (logs too), ISO files on the node.
+ * half-made base VMs, reservations, files of the state folder (logs too), ISO files on the node. The file of reservations
+ * stays when its list is empty, so only what it lists counts.
  */
 export async function leftovers(root: ProxmoxClient, workspace: Workspace): Promise<string[]> {
   const [vms, isos, reservations, files] = await Promise.all([
@@ -29,7 +30,7 @@ export async function leftovers(root: ProxmoxClient, workspace: Workspace): Prom
     ...own.map(({ vmid, name }) => `VM ${vmid} ${name}`),
     ...reservations.map(({ vmid }) => `reservation of ${vmid}`),
     ...isos.map(({ volid }) => volid),
-    ...files,
+    ...files.filter(file => file !== 'reservations.json'),
   ]
 }
 

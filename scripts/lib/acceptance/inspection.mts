@@ -76,25 +76,31 @@ function parseCloudInit(text: string, exitCode: number): CloudInitStatus {
   const answer = parseJson(text)
   return {
     exitCode,
-    status: answer.extended_status ?? answer.status ?? 'no answer',
-    errors: answer.errors ?? [],
-    recoverable: answer.recoverable_errors ?? {},
+    status: String(answer['extended_status'] ?? answer['status'] ?? 'no answer'),
+    errors: textsOf(answer['errors']),
+    recoverable: Object.fromEntries(
+      Object.entries(tableOf(answer['recoverable_errors'])).map(([level, found]) => [level, textsOf(found)]),
+    ),
   }
 }
 
-interface StatusAnswer {
-  status?: string
-  extended_status?: string
-  errors?: string[]
-  recoverable_errors?: Record<string, string[]>
-}
-
-function parseJson(text: string): StatusAnswer {
+function parseJson(text: string): Record<string, unknown> {
   try {
-    return (JSON.parse(text) ?? {}) as StatusAnswer
+    return tableOf(JSON.parse(text))
   } catch {
     return {}
   }
+}
+
+/** Takes a value of a guest for a table; one of another shape counts as empty. */
+function tableOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {}
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : []
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The result of `templates test` in the lockfile, so that a version which was built untested can be promoted. */
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { printableLine } from '../run/printable.mts'
 import type { Connection } from '../site/connect.mts'
 import { recordTest } from '../templates/channels.mts'
 import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfile.mts'
@@ -22,7 +23,8 @@ export function joinReports(tested: Omit<TestedCopy, 'vmid'>[]): TestResult | nu
     report.checks.map(({ name, passed, detail }) => ({
       name: tested.length === 1 ? name : `${name} on ${node}`,
       passed,
-      detail,
+      // From the guest, and on its way into a file that Git keeps.
+      detail: printableLine(detail),
     })),
   )
   return { passed: tested.every(({ report }) => report.passed), at: first.report.at, checks }

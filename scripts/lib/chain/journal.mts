@@ -1,4 +1,5 @@
 /** Signed transactions of a chain, stored before they are sent. */
+import type { LockedWork } from '../run/lock.mts'
 import type { Receipt } from './receipt.mts'
 import type { Rpc } from './rpc.mts'
 
@@ -51,11 +52,11 @@ export interface Journal {
    */
   drop(transaction: StoredTransaction): Promise<void>
   /**
-   * Runs `work` under the lock of a signer, which all runs with this journal share. The signal aborts when the lock is
-   * lost.
+   * Runs `work` under the lock of a signer, which all runs with this journal share. `work` looks at the lock before it
+   * stores what it signed: another run may have taken the lock over, and signed for the same key.
    * @throws ProxmintError (locked) if another run holds the lock for longer than `SIGNING_WAIT_MS`.
    */
-  whileSigning<T>(address: string, work: (signal: AbortSignal) => Promise<T>): Promise<T>
+  whileSigning<T>(address: string, work: LockedWork<T>): Promise<T>
 }
 
 /** Longer than a lock takes to become stale after its run was killed. Other runs sign for moments only. */

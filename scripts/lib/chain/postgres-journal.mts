@@ -2,6 +2,7 @@ import type { Client } from 'pg'
 import { registryDatabase } from '../config/registry.mts'
 import { type Database, openDatabase } from '../database/postgres.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import type { LockedWork } from '../run/lock.mts'
 import { chainKey, type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
 import type { Rpc } from './rpc.mts'
 
@@ -87,14 +88,15 @@ function journalOn(database: Database, chain: string): Journal {
 }
 
 /** Runs `work` under an advisory lock, which ends with its connection: a run that dies frees it at once. */
-async function whileSigning<T>(
-  database: Database,
-  subject: string,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+async function whileSigning<T>(database: Database, subject: string, work: LockedWork<T>): Promise<T> {
   return database.withConnection(async (client, lost) => {
     await lock(database, client, subject)
-    return work(lost)
+    const isHeld = (): Promise<boolean> =>
+      client.query('SELECT 1').then(
+        () => !lost.aborted,
+        () => false,
+      )
+    return work(lost, isHeld)
   })
 }
 

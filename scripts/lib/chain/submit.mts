@@ -32,13 +32,13 @@ export interface WantedTransaction extends Pick<StoredTransaction, 'key' | 'what
  *   pay.
  */
 export async function submit(sending: Sending, intents: WantedTransaction[]): Promise<StoredTransaction[]> {
-  return sending.journal.whileSigning(sending.signer.address, async signal => {
+  return sending.journal.whileSigning(sending.signer.address, async (_lost, isHeld) => {
     const known = await Promise.all(intents.map(({ key }) => sending.journal.get(key)))
     const fresh = intents.filter((_, index) => known[index] === undefined)
     for (const [index, intent] of intents.entries()) if (known[index]) requireSameTerms(known[index], intent)
     const nonce = await nextNonce(sending)
     const signed = await signAll(sending, fresh, nonce)
-    requireLock(signal)
+    await requireLock(isHeld)
     await Promise.all(signed.map(transaction => sending.journal.put(transaction)))
     checkpoint('mint-stored')
     for (const transaction of signed) await broadcast(sending.rpc, transaction)
@@ -49,7 +49,7 @@ export async function submit(sending: Sending, intents: WantedTransaction[]): Pr
 
 /** Signs a stuck transaction again with higher fees and the same nonce. @returns the transaction as stored now. */
 export async function bump(sending: Sending, stuck: StoredTransaction): Promise<StoredTransaction> {
-  return sending.journal.whileSigning(sending.signer.address, async signal => {
+  return sending.journal.whileSigning(sending.signer.address, async (_lost, isHeld) => {
     const stored = await sending.journal.get(stuck.key)
     // Another run may have bumped it, or dropped it and signed a new one.
     if (stored?.nonce !== stuck.nonce) return stored ?? stuck
@@ -58,18 +58,20 @@ export async function bump(sending: Sending, stuck: StoredTransaction): Promise<
     // After a reorganisation the transaction is not settled any more.
     const { receipt: _, settled: __, ...sent } = stored
     const bumped = { ...sent, attempts: [...sent.attempts, await attempt(sending, sent, fees)] }
-    requireLock(signal)
+    await requireLock(isHeld)
     await sending.journal.put(bumped)
     await broadcast(sending.rpc, bumped)
     return bumped
   })
 }
 
-function requireLock(signal: AbortSignal): void {
-  if (signal.aborted)
-    throw new ProxmintError('the lock of the signer was lost; nothing was signed', {
-      hint: 'run the command again',
-    })
+/** @throws ProxmintError (locked) if another run took the lock over: what it signed must not be replaced. */
+async function requireLock(isHeld: () => Promise<boolean>): Promise<void> {
+  if (await isHeld()) return
+  throw new ProxmintError('the lock of the signer was lost; nothing was stored or sent', {
+    hint: 'wait for the other run to end, then run the command again',
+    exitCode: exitCodes.locked,
+  })
 }
 
 /**

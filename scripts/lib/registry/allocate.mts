@@ -65,8 +65,8 @@ function entryOf({ pool, ...about }: WantedEntry, vmid: number, address: string,
 }
 
 /**
- * Entry for a VM whose reserved VMID another VM in Proxmox has: with another VMID and a new id. Name, address and expiry
- * stay. Changes the cursors in place.
+ * Entry for a VM whose reserved VMID another VM in Proxmox has: with another VMID and a new id. Name, address,
+ * expiry and date of the reservation stay. Changes the cursors in place.
  * @throws ProxmintError if every VMID is taken.
  */
 export async function renumbered(
@@ -78,7 +78,7 @@ export async function renumbered(
   const { now } = limits
   const takenVmids = new Set([...limits.takenVmids, entry.vmid])
   const vmid = await vmidFor({ vmid: undefined }, { ...limits, takenVmids }, held, cursors)
-  const begun = { ...entry, id: randomUUID(), vmid, failure: null, createdAt: now.toISOString() }
+  const begun = { ...entry, id: randomUUID(), vmid, failure: null }
   return withEvent(begun, `VMID ${entry.vmid} is taken in Proxmox by another VM: reserved ${vmid}`, now)
 }
 

@@ -59,7 +59,7 @@ export interface RegistryStore {
   change(read: Entry, revise: (entry: Entry) => Entry): Promise<Entry>
   /**
    * Replaces a reserved entry by a new one with another VMID, in one commit: another VM in Proxmox has its VMID. Name,
-   * address and expiry stay; the old entry goes to the archive.
+   * address, expiry and date of the reservation stay; the old entry goes to the archive.
    * @returns the new entry.
    * @throws ProxmintError (locked) as `change`, (failed) if every VMID is taken.
    */

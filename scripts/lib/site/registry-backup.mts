@@ -116,12 +116,15 @@ function faultsOfPhase({ phase }: Entry, isDestroyed: boolean): string[] {
   return [isDestroyed ? `it is among the destroyed, and its phase is ${phase}` : 'its phase is destroyed']
 }
 
-/** A VM that expired before it was made, unless it was imported, would be suspended by the next `gc`. */
+/**
+ * A VM that expired before it was made would be suspended by the next `gc`. One that was imported or adopted may have
+ * expired before.
+ */
 function faultsOfDates({ createdAt, expiresAt, history }: Entry): string[] {
   const dates = [createdAt, expiresAt ?? createdAt, ...history.map(({ at }) => at)]
   const wrong = dates.filter(date => Number.isNaN(Date.parse(date))).map(date => `${date} is not a date`)
-  const isImported = history.some(({ what }) => what.startsWith('imported'))
-  if (wrong.length > 0 || isImported || expiryMs({ expiresAt }) >= Date.parse(createdAt)) return wrong
+  const isFromElsewhere = history.some(({ what }) => /^(imported|adopted)/.test(what))
+  if (wrong.length > 0 || isFromElsewhere || expiryMs({ expiresAt }) >= Date.parse(createdAt)) return wrong
   return [`it expires on ${expiresAt}, before it was reserved on ${createdAt}`]
 }
 

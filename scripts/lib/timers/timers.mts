@@ -114,7 +114,7 @@ export async function timersCommand(verb: TimerVerb, options: TimerOptions): Pro
   // `remove` must also work for a family that was deleted.
   if (verb !== 'remove') await requireFamilies(families)
   const user = process.env['SUDO_USER'] ?? userInfo().username
-  const writable = await writablePaths()
+  const writable = await writablePaths(user)
   const units = await renderUnits({ manager, folder: projectRoot(), user, families, writable })
   const paths = units.map(({ path }) => path)
   if (verb === 'show') return { document: units, text: units.map(formatUnit).join('\n') }
@@ -186,16 +186,21 @@ async function removeFiles(files: UnitFile[]): Promise<void> {
 }
 
 /** State folder, where it is not in the project, and the folders where tools keep what they downloaded. */
-async function writablePaths(): Promise<string[]> {
+async function writablePaths(user: string): Promise<string[]> {
   const state = await loadConfig().then(
     ({ stateDir }) => realpath(stateDir).catch(() => stateDir),
     () => undefined,
   )
-  const caches = [
-    process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'),
-    join(homedir(), '.config/packer'),
-  ]
+  const home = await homeOf(user)
+  const caches = [process.env['XDG_CACHE_HOME'] || join(home, '.cache'), join(home, '.config/packer')]
   return [...(state === undefined || state.startsWith(`${projectRoot()}/`) ? [] : [state]), ...caches]
+}
+
+/** Home folder of the user that runs the services. Under sudo, that of this process is root's. */
+async function homeOf(user: string): Promise<string> {
+  if (user === userInfo().username) return homedir()
+  const { stdout } = await runCommand({ file: 'getent', args: ['passwd', user] })
+  return stdout.split(':')[5] ?? homedir()
 }
 
 /** @throws ProxmintError Also if there is no systemctl. */

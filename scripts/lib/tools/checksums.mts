@@ -5,12 +5,13 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { arch, platform } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { changeFile } from '../run/change-file.mts'
 import { exitCodes, messageOf, ProxmintError } from '../run/errors.mts'
+import { ifThere } from '../run/if-there.mts'
 import { say } from '../run/progress.mts'
 import { TOOLS_FOLDER } from './pins.mts'
 
@@ -32,12 +33,12 @@ export async function requireKnownChecksums(
   const key = `${release} ${platform()}-${arch()}`
   const found = await checksumsOf(folder)
   const path = typeof file === 'string' ? file : fileURLToPath(file)
+  // Compared without the lock, so that a checkout that cannot be written does not keep anybody from it.
+  if (isKnown(await ifThere(readFile(path, 'utf8')), key, found, path)) return
   try {
     const isNew = await changeFile({ path, purpose: 'record a checksum', waitMs: 20_000 }, async text => {
-      const known = parse(text ?? '{}', path)
-      if (Object.hasOwn(known, key)) requireEqual(key, known[key]!, found, path)
-      else return { text: format({ ...known, [key]: found }), result: true }
-      return { text, result: false }
+      if (isKnown(text, key, found, path)) return { text, result: false }
+      return { text: format({ ...parse(text, path), [key]: found }), result: true }
     })
     if (isNew) say(`the hash of ${key} is recorded in tools/checksums.json: commit it`)
   } catch (error) {
@@ -46,9 +47,22 @@ export async function requireKnownChecksums(
   }
 }
 
-function parse(text: string, path: string): Checksums {
+/** Checks whether hashes of the release are recorded. @throws ProxmintError (invalid) If they differ from those found. */
+function isKnown(
+  text: string | undefined,
+  key: string,
+  found: Record<string, string>,
+  path: string,
+): boolean {
+  const known = parse(text, path)
+  if (!Object.hasOwn(known, key)) return false
+  requireEqual(key, known[key]!, found, path)
+  return true
+}
+
+function parse(text: string | undefined, path: string): Checksums {
   try {
-    return JSON.parse(text) as Checksums
+    return JSON.parse(text ?? '{}') as Checksums
   } catch (cause) {
     throw new ProxmintError(`its release is refused: ${path} is not JSON`, {
       hint: 'restore it: git checkout tools/checksums.json',

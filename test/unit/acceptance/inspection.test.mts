@@ -59,6 +59,8 @@ describe('what inspect.sh prints', () => {
   test.each([
     ['a guest without cloud-init', '', 'no answer'],
     ['one that prints an error instead', 'usage: cloud-init status [-h]', 'no answer'],
+    ['one that prints another shape', '{"errors":"none","recoverable_errors":[1],"status":"done"}', 'done'],
+    ['one that prints no table', '[{}]', 'no answer'],
     ['one before 23.4', '{"status": "done", "errors": []}', 'done'],
     ['null', 'null', 'no answer'],
   ])('of %s', (_, status, told) => {

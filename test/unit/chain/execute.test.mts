@@ -1,4 +1,6 @@
 /** What becomes of a transaction, on a chain of memory that can forget and be overtaken. */
+import { globSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { Transaction, Wallet } from 'ethers'
 import { beforeEach, expect, test } from 'vitest'
 import { credentialInterface } from '../../../scripts/lib/chain/contract.mts'
@@ -213,4 +215,24 @@ test('a tip that no chain wants is refused before anything is signed', async () 
   expect(await settling.journal.get(key)).toBeUndefined()
   chain.methods['eth_maxPriorityFeePerGas'] = () => '0x174876e800'
   expect((await mint()).tokenId).toBe('0')
+})
+
+test('a run whose lock another run took while it signed stores and sends nothing', async () => {
+  const other = { ...settling, journal: await openFileJournal(folder, settling.rpc) }
+  const { address, sign } = settling.signer
+  let theirs: string | undefined
+  const signLate = async (fields: Parameters<typeof sign>[0]): Promise<string> => {
+    const [lock] = globSync(`${folder}/transactions/*/signer-*.lock`)
+    await rm(lock!, { recursive: true })
+    theirs = (await mintCredentials(other, target, [request]))[0]!.transactionHash
+    return sign(fields)
+  }
+  settling = { ...settling, signer: { address, sign: signLate } }
+  expect(await failureOf(mint)).toMatchObject({
+    message: 'the lock of the signer was lost; nothing was stored or sent',
+    exitCode: 5,
+  })
+  expect(chain.sent).toBe(1)
+  const stored = await other.journal.get(key)
+  expect(stored).toMatchObject({ settled: true, attempts: [{ hash: theirs }] })
 })

@@ -165,6 +165,17 @@ test.each<[string, Record<string, unknown>, string]>([
   expect(await withRegistry(openSite(), 'test', store => store.find('db-1'))).toBeDefined()
 })
 
+test.each(['imported from a vms.json', 'adopted'])(
+  'a VM that had expired when it was %s comes back by a restore',
+  async what => {
+    const history = [{ at: entry('web-1').createdAt, what }]
+    await add(['web-1', { expiresAt: '2016-01-01T00:00:00.000Z', history }])
+    const file = join(folder, 'backup.json')
+    await backUpRegistry(file)
+    expect(await restoreRegistry(file, true)).toMatchObject({ entries: 1 })
+  },
+)
+
 test('a destroyed entry with a wrong phase is refused', async () => {
   const file = join(folder, 'backup.json')
   await writeOld(file, [], [entry('old')])

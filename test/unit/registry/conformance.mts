@@ -335,9 +335,10 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
     test('gives a reserved VM another VMID in one commit, under a new id', async () => {
       const old = await reserve('web-1')
       await reserve('web-2')
-      const changed = await store.renumber(old, limits({ takenVmids: new Set([102]) }))
-      const { name, address, expiresAt, phase, token } = old
-      expect(changed).toMatchObject({ name, address, expiresAt, phase, token, vmid: 103 })
+      const later = new Date(now.getTime() + 3_600_000)
+      const changed = await store.renumber(old, limits({ takenVmids: new Set([102]), now: later }))
+      const { name, address, expiresAt, createdAt, phase, token } = old
+      expect(changed).toMatchObject({ name, address, expiresAt, createdAt, phase, token, vmid: 103 })
       expect(changed.id).not.toBe(old.id)
       await using other = await place.open().then(one => disposable(one))
       expect(await other.store.find('web-1')).toEqual(changed)

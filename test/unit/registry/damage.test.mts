@@ -1,5 +1,5 @@
 /** A registry in files that was damaged, emptied, removed or exchanged is not taken for a new one. */
-import { appendFile, cp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, cp, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
@@ -135,7 +135,20 @@ test('a registry of an older proxmint is read, and gets its marker by the first 
   expect(await readFile(marker, 'utf8')).toMatch(/"serial":2,/)
 })
 
-test('a marker that cannot be read still tells that there was a registry', async () => {
+test.each([
+  ['the marker', () => marker],
+  ['the journal', () => journal],
+])('%s that cannot be read is no defect of proxmint', async (_, path) => {
+  await reserve('web-1')
+  await rm(path())
+  // Root reads every file, but no folder as one.
+  await mkdir(path())
+  const failure = await failureOf(names)
+  expect(failure.message).toMatch(/the registry cannot be read: EISDIR/)
+  expect(failure.hint).toContain('ls -ld ')
+})
+
+test('a marker with damaged content still tells that there was a registry', async () => {
   await reserve('web-1')
   await writeFile(marker, 'garbage')
   expect(await names()).toEqual(['web-1'])

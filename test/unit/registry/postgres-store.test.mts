@@ -116,6 +116,12 @@ describe('a registry that is gone is not an empty one', () => {
     expect(await readFile(known, 'utf8')).toMatch(/"id":"[0-9a-f-]{36}"/)
   })
 
+  test('a state folder that cannot be written keeps nobody from the registry', async () => {
+    const url = await database.url('unwritable')
+    await using store = disposable(await openPostgresStore(url, '/proc/registry.database'))
+    expect(await store.list()).toEqual([])
+  })
+
   test('another database is another registry', async () => {
     const known = join(await temporaryFolder(), 'registry.database')
     for (const name of ['here', 'there']) {

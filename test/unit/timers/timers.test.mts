@@ -105,6 +105,23 @@ test('install and remove, by the command, in a folder with a space', { timeout: 
   )
 })
 
+test('under sudo the services may write to the caches of the user who runs them', async () => {
+  const project = await temporaryFolder()
+  await mkdir(join(project, 'packer/debian'), { recursive: true })
+  await writeFile(join(project, 'packer/debian/debian.pkr.hcl'), '')
+  const { XDG_CACHE_HOME: _, ...others } = process.env
+  const env = { ...others, SUDO_USER: 'daemon', PROXMINT_CONFIG: join(project, 'config/proxmint.yaml') }
+  const zx = join(repository, 'node_modules/zx/build/cli.js')
+  const { stdout } = await run(
+    process.execPath,
+    [zx, join(repository, 'scripts/schedule.mts'), 'show', '--system'],
+    { env },
+  )
+  const home = (await run('getent', ['passwd', 'daemon'])).stdout.split(':')[5]
+  expect(stdout).toContain('User=daemon')
+  expect(stdout).toMatch(new RegExp(`^ReadWritePaths=.* "-${home}/.cache" "-${home}/.config/packer"$`, 'm'))
+})
+
 /** Files of the units in a folder, with an ordinary project. */
 async function writtenUnits(manager: 'user' | 'system'): Promise<{ path: string; text: string }[]> {
   const place = await temporaryFolder()
@@ -130,6 +147,12 @@ test('each service has a time limit, and its failure is reported', async () => {
     if (!path.includes('failed@')) expect(text).toContain('OnFailure=proxmint-failed@%n.service')
     else expect(text).toContain('journalctl --user -u %i')
   }
+})
+
+test('a rebuild sees the builds of other users: `ps` shows their processes', async () => {
+  const units = await writtenUnits('system')
+  const { text } = units.find(({ path }) => path.endsWith('rebuild.service'))!
+  expect(text).not.toMatch(/^ProtectProc=(invisible|noaccess|ptraceable)/m)
 })
 
 test('exposure under 3 (systemd-analyze security)', async context => {

@@ -1,6 +1,6 @@
 /** Downloads from a server of this test, whose hashes are recorded the first time and compared from then on. */
 import { once } from 'node:events'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
@@ -44,7 +44,7 @@ esac`),
     checksums,
     async install() {
       await rm(machine.cache, { recursive: true, force: true })
-      await officialReleases(checksums)('sops', signal)
+      await officialReleases(one.checksums)('sops', signal)
     },
     installed: async () => (await ifThere(readdir(join(machine.cache, 'sops')))) ?? [],
   }
@@ -78,6 +78,18 @@ test('a changed one is refused, and nothing of it stays', async () => {
   })
   expect(await one.installed()).not.toContain('3.13.3')
   expect(await readFile(one.checksums, 'utf8')).toBe(recorded)
+})
+
+test('a changed one is refused also where nothing can be written', async () => {
+  const one = await publisher('#!/bin/sh\necho sops 3.13.3\n')
+  await one.install()
+  // No file system takes the name of its lock. Root can write in every folder.
+  const unlockable = join(one.checksums, '..', 'x'.repeat(252))
+  await rename(one.checksums, unlockable)
+  one.checksums = unlockable
+  await one.install()
+  one.content = '#!/bin/sh\necho sops 3.13.3 # exchanged\n'
+  expect((await failureOf(one.install)).message).toContain('its release is refused: bin/sops')
 })
 
 test('an unreachable one is a failure of the network, and nothing is recorded', async () => {

@@ -9,9 +9,10 @@ export function corrupt(path: string, why: string): ProxmintError {
   })
 }
 
-export function unreadable(folder: string, cause: unknown): ProxmintError {
-  return new ProxmintError(`the registry in ${folder} cannot be read: ${messageOf(cause)}`, {
-    hint: 'nothing was changed; look at the folder and its permissions',
+/** @param path of the registry's folder or marker. */
+export function unreadable(path: string, cause: unknown): ProxmintError {
+  return new ProxmintError(`the registry cannot be read: ${messageOf(cause)}`, {
+    hint: `nothing was changed; look at its owner and permissions: ls -ld ${path}`,
     cause,
   })
 }

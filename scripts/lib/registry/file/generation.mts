@@ -65,10 +65,14 @@ const LIST_TRIES = 3
 
 /** Reads the newest snapshot and its journal. @throws ProxmintError if one of them is damaged, or not there any more. */
 export async function openGeneration(folder: string): Promise<Generation> {
-  for (;;) {
-    const generation = await openNewest(folder)
-    if (generation !== undefined) return generation
-    // Another run has just written a newer snapshot and removed this one.
+  try {
+    for (;;) {
+      const generation = await openNewest(folder)
+      if (generation !== undefined) return generation
+      // Another run has just written a newer snapshot and removed this one.
+    }
+  } catch (cause) {
+    throw cause instanceof ProxmintError || codeOf(cause) === undefined ? cause : unreadable(folder, cause)
   }
 }
 

@@ -5,6 +5,7 @@
 import { closeSync, constants, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { codeOf } from '../../run/errors.mts'
+import { unreadable } from './damage.mts'
 import { decodeLine, encodeLine } from './state.mts'
 
 /** Commit that the registry had at least. */
@@ -25,7 +26,8 @@ export function markerPath(folder: string): string {
 
 /**
  * Reads the marker. Read it before the journal: a commit is in the journal before it is in the marker.
- * @returns undefined if there is none; serial 1 if there is one that cannot be read: there was a registry.
+ * @returns undefined if there is none; serial 1 if its content is damaged: there was a registry.
+ * @throws ProxmintError if the file cannot be read.
  */
 export function readMarker(folder: string): Marker | undefined {
   for (let tries = 0; tries < TRIES; tries++) {
@@ -43,7 +45,7 @@ function readIfThere(path: string): string | undefined {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
-    throw error
+    throw unreadable(path, error)
   }
 }
 

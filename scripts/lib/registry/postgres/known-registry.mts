@@ -20,13 +20,14 @@ interface Known {
 export async function requireKnownRegistry(path: string, { database, id }: Known): Promise<void> {
   const known = parsed(await ifThere(readFile(path, 'utf8')))
   if (known?.database !== database) {
-    await writeFileAtomic(path, `${JSON.stringify({ database, id })}\n`, 0o600)
+    // On a file system that is read-only, everything works but this comparison.
+    await writeFileAtomic(path, `${JSON.stringify({ database, id })}\n`, 0o600).catch(() => undefined)
   } else if (known.id !== id) {
     throw new ProxmintError(`the registry in PostgreSQL is gone: ${database} has another one now`, {
       facts: { 'known by': path },
       hint:
         `bring the database back; or, if you want this one: rm ${path}, and restore a backup: ` +
-        'zx scripts/registry.mts restore FILE',
+        'zx scripts/registry.mts restore FILE; without a backup: zx scripts/vm.mts adopt --site',
     })
   }
 }

@@ -2,6 +2,7 @@
 import { type Entry, failed } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
+import { printable } from '../../run/printable.mts'
 import { say } from '../../run/progress.mts'
 
 type Change = Pick<RegistryStore, 'change'>
@@ -45,7 +46,9 @@ function clearFailure(store: Change, entry: Entry): Promise<Entry> {
  * @returns the entry with the failure.
  */
 export async function noteFailure(store: Change, entry: Entry, step: string, error: unknown): Promise<Entry> {
-  const note = (one: Entry): Entry => failed(one, step, messageOf(error), new Date())
+  // A later run that shows it may not know the secrets of this one.
+  const why = printable(messageOf(error))
+  const note = (one: Entry): Entry => failed(one, step, why, new Date())
   return store.change(entry, note).catch(cause => {
     if (isLockLost(error)) return note(entry)
     say(`warning: that ${step} of ${entry.name} failed is not in the registry: ${messageOf(cause)}`)
