@@ -108,9 +108,9 @@ describe.sequential('before anything is made', () => {
     await packagesAre(['libc6 2.36', 'libpam-web3 0.4.0'])
   })
 
-  test('a wallet that takes no tokens', async () => {
+  test('a wallet that is a contract', async () => {
     const refused = await vms.run('vm', ['create', 'web-1', '--owner-wallet', lab.chain!.contract])
-    expect(refused.stderr).toContain('ERC721InvalidReceiver')
+    expect(refused.stderr).toContain('is a contract on chain 31337, so nobody can log in with it')
     expect(await vms.registry.list()).toEqual([])
     expect(await vms.left()).toEqual([])
   })
