@@ -112,7 +112,7 @@ describe('a template with a syntax error is told by file and line', () => {
     const { code, stdout, stderr } = await build()
     expect(stderr).toMatch(
       new RegExp(
-        `^error: ${source}:\\d+: block \`build\` of line ${await lineOf('build {')} is not closed\n$`,
+        `^error: ${source}:\\d+: block \`build\` of line ${await lineOf('build {')} is not closed\n`,
       ),
     )
     expect({ code, stdout }).toEqual({ code: exitCodes.invalid, stdout: '' })
