@@ -10,6 +10,7 @@ import { usageError } from '../run/command-line.mts'
 import { counted } from '../run/counted.mts'
 import { messageOf, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, describeCommand, runCommand } from '../run/exec.mts'
+import { ifThere } from '../run/if-there.mts'
 import { didYouMean } from '../run/nearest.mts'
 
 type TimerVerb = 'install' | 'remove' | 'show'
@@ -145,19 +146,27 @@ async function requireFamilies(families: string[]): Promise<void> {
   throw usageError({ name: 'schedule' }, `unknown OS ${unknown}${didYouMean(unknown, known)}`)
 }
 
-/** Asks systemd first: where it does not answer, nothing is left behind. */
+/** Asks systemd first. If it does not answer or refuses the units, those of an earlier installation stay, and no others. */
 async function install({ files, commands: [reload, enable] }: TimerPlan): Promise<string[]> {
   await systemctl(reload!)
+  const former = await installedAmong(files)
   try {
     for (const { path, text } of files) await writeFileAtomic(path, text)
     await systemctl(reload!)
     await systemctl(enable!)
   } catch (error) {
-    await removeFiles(files)
+    await removeFiles(files.filter(({ path }) => !former.some(one => one.path === path)))
+    for (const { path, text } of former) await writeFileAtomic(path, text)
     await runCommand(reload!).catch(() => undefined)
     throw error
   }
   return []
+}
+
+/** Reads the units that are installed already. */
+async function installedAmong(files: UnitFile[]): Promise<UnitFile[]> {
+  const found = files.map(async ({ path }) => ({ path, text: await ifThere(readFile(path, 'utf8')) }))
+  return (await Promise.all(found)).flatMap(({ path, text }) => (text === undefined ? [] : [{ path, text }]))
 }
 
 /**

@@ -197,3 +197,34 @@ test('without a systemd that answers, install leaves nothing behind and remove w
   expect((await schedule('remove')).stdout).toContain('removed 7 units\nwarning: ')
   expect(await readdir(units, { recursive: true })).toEqual(['timers.target.wants'])
 })
+
+test('an installation that systemd refuses leaves the units of an earlier one as they were', {
+  timeout: 120_000,
+}, async () => {
+  const home = await temporaryFolder()
+  const project = join(home, 'project')
+  const units = join(home, 'config/systemd/user')
+  for (const folder of [join(project, 'packer/debian'), join(home, 'bin'), units])
+    await mkdir(folder, { recursive: true })
+  await writeFile(join(project, 'packer/debian/debian.pkr.hcl'), '')
+  await writeFile(
+    join(home, 'bin/systemctl'),
+    '#!/bin/sh\ncase "$*" in *enable*) echo "Unit is masked" >&2; exit 1 ;; esac\n',
+  )
+  await chmod(join(home, 'bin/systemctl'), 0o755)
+  await writeFile(join(units, 'proxmint-gc.timer'), 'of before\n')
+  const env = {
+    ...process.env,
+    PATH: `${join(home, 'bin')}:${process.env['PATH']}`,
+    XDG_CONFIG_HOME: join(home, 'config'),
+    PROXMINT_CONFIG: join(project, 'config/proxmint.yaml'),
+  }
+  const zx = join(repository, 'node_modules/zx/build/cli.js')
+  const install = run(process.execPath, [zx, join(repository, 'scripts/schedule.mts'), 'install'], {
+    cwd: project,
+    env,
+  })
+  await expect(install).rejects.toMatchObject({ stderr: expect.stringContaining('Unit is masked') })
+  expect(await readdir(units)).toEqual(['proxmint-gc.timer'])
+  expect(await readFile(join(units, 'proxmint-gc.timer'), 'utf8')).toBe('of before\n')
+})
