@@ -82,6 +82,9 @@ test.skipIf(process.stdin.isTTY)(
       hint: 'zx scripts/vm.mts destroy web-1 --yes',
       exitCode: 2,
     })
+    expect(await failureOf(async () => run('vm destroy web-1 --allow data-loss'))).toMatchObject({
+      hint: 'zx scripts/vm.mts destroy web-1 --yes --allow data-loss',
+    })
   },
 )
 
