@@ -10,7 +10,7 @@ await runMain({
   usage: '[NAME]... [--plan-only] [--allow COST]...',
   options: {
     'plan-only': { type: 'boolean', help: 'print the plan, apply nothing' },
-    allow: allowOption('agree to this cost for each NAME'),
+    allow: allowOption('agree to a cost: reboot, remove (a device), data-loss (a disk; give each NAME)'),
     'allow-replace': {
       type: 'string',
       multiple: true,

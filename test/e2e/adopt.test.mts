@@ -1,5 +1,5 @@
 /** VMs whose registry and states are lost are taken up again, with the real OpenTofu and its provider. */
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
@@ -25,6 +25,7 @@ afterAll(async () => {
   await lab?.close()
 })
 
+const backup = () => join(vms.workspace.folder, 'backup.json')
 const VMIDS = [100, 101]
 const configsNow = () => Promise.all(VMIDS.map(vmid => getVmConfig(rootClient(lab), { node: 'pve', vmid })))
 
@@ -41,6 +42,7 @@ describe.sequential('a clone of the repository without the registry', () => {
     const other = await vms.run('vm', ['create', 'web-2', '--apply', '--no-web3'])
     expect(other.code, other.stderr).toBe(0)
     for (const entry of await vms.registry.list()) before.set(entry.name, entry)
+    expect((await vms.run('registry', ['backup', backup()])).code).toBe(0)
     expect([...before.keys()]).toEqual(['web-1', 'web-2'])
     configs = await configsNow()
     await rm(join(vms.workspace.folder, 'vms'), { recursive: true })
@@ -68,7 +70,9 @@ describe.sequential('a clone of the repository without the registry', () => {
     expect(stdout).toMatch(/web-1 +100 +active +192\.168\.122\.200 +\S+ +would be adopted/)
     expect(stdout).toMatch(/web-2 +101 +active +192\.168\.122\.201 +\S+ +would be adopted/)
     expect(stdout).toContain('web-1: not known is its expiry (')
-    expect(stdout).toContain('Nothing was written. To adopt them: the same with --apply.')
+    expect(stdout).toContain(
+      'To adopt them: the same with --apply. Give the options for what is not known now',
+    )
     expect((await vms.run('vm', ['list'])).stdout).toContain('no VM fits')
   })
 
@@ -111,6 +115,31 @@ describe.sequential('a clone of the repository without the registry', () => {
     expect(lost.stderr).toContain('zx scripts/vm.mts adopt web-1 --apply')
     expect(await vms.json('vm', 'adopt', 'web-1', '--apply')).toMatchObject([{ did: 'adopted' }])
     expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
+    expect(await configsNow()).toEqual(configs)
+  })
+
+  test('so is one that is damaged, which is kept', async () => {
+    const state = join(vms.workspace.folder, 'vms/web-1/terraform.tfstate')
+    await writeFile(state, (await readFile(state, 'utf8')).slice(0, 300))
+    expect(await vms.json('vm', 'adopt', 'web-1', '--apply')).toMatchObject([{ did: 'adopted' }])
+    expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
+    const kept = join(vms.workspace.stateDir, 'broken-states', `web-1-${before.get('web-1')!.id}.tfstate`)
+    expect(await readFile(kept, 'utf8')).toHaveLength(300)
+    expect(await configsNow()).toEqual(configs)
+  })
+
+  test('a backup that is found later has another VM template than the states', async () => {
+    expect((await vms.run('registry', ['restore', backup(), '--replace'])).code).toBe(0)
+    const refused = await vms.run('apply', ['web-1'])
+    expect(refused.code).toBe(3)
+    expect(refused.stderr).toContain(
+      'to keep it, read its state from Proxmox again: zx scripts/vm.mts adopt web-1 --apply',
+    )
+    expect(await vms.json('vm', 'adopt', 'web-1', 'web-2', '--apply')).toMatchObject([
+      { did: 'adopted' },
+      { did: 'adopted' },
+    ])
+    expect(await vms.json('apply')).toMatchObject([{ did: 'nothing' }, { did: 'nothing' }])
     expect(await configsNow()).toEqual(configs)
   })
 

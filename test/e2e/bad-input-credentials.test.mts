@@ -266,7 +266,10 @@ describe('rules of .sops.yaml as GitOps users have them', () => {
       const { code, stderr } = await initCredentials(other, labCredentials(lab))
       expect(code).toBe(exitCodes.denied)
       expect(stderr).toContain(`  rule: ${rule} (.sops.yaml, line 3)\n`)
-      expect(stderr).toContain('; the file was not written\n')
+      const recipient = await recipientOf(other.folder)
+      expect(stderr).toContain(
+        `run this again; the file was not written:\n  - path_regex: secrets/.*\\.enc\\.yaml$\n    age: ${recipient}\n`,
+      )
       expect(await filesBelow(other.folder)).toEqual(before)
     },
   )

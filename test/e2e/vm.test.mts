@@ -206,7 +206,7 @@ describe.sequential('the life of a VM', () => {
     const { code, stderr } = await vms.run('apply', ['web-1'])
     expect(code).toBe(3)
     expect(stderr).toContain('the plan would destroy web-1 and create a new VM in its place')
-    expect(stderr).toContain('cause: another version of the VM template')
+    expect(stderr).toContain('cause: the state has another VM template than the registry')
     const [planned] = await vms.json('apply', 'web-1', '--plan-only', '--allow-replace', 'web-1')
     expect(planned.plan).toContain('must be replaced')
     await changeEntry(vms.registry, 'web-1', entry => ({ ...entry, design }))

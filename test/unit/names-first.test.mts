@@ -60,6 +60,11 @@ test.each([
   ['vm destroy wbe-1', 'there is no VM wbe-1 in the registry; did you mean web-1?'],
   ['vm create web-2 --parallel 0', 'option `--parallel` takes a whole number'],
   ['apply wbe-1', 'there is no VM wbe-1 in the registry; did you mean web-1?'],
+  ['vm create web-2 --pool constructor --no-login', 'unknown pool constructor'],
+  ['vm create web-2 --pool __proto__ --no-login', 'unknown pool __proto__'],
+  ['vm create web-2 --template constructor --no-login', 'unknown OS constructor'],
+  ['build constructor', 'unknown OS constructor'],
+  ['templates promote constructor', 'there is no version of constructor'],
   ['mint --vm wbe-1', 'there is no VM wbe-1 in the registry; did you mean web-1?'],
   ['mint --update wbe-1 --user-signature x', 'there is no VM wbe-1 in the registry; did you mean web-1?'],
   ['setup --for dmeo', 'option `--for` takes demo, test, qemu, all, not `dmeo`; did you mean demo?'],
@@ -81,6 +86,9 @@ test.skipIf(process.stdin.isTTY)(
       message: 'destroy web-1 needs --yes where nobody can be asked',
       hint: 'zx scripts/vm.mts destroy web-1 --yes',
       exitCode: 2,
+    })
+    expect(await failureOf(async () => run('vm destroy web-1 --allow data-loss'))).toMatchObject({
+      hint: 'zx scripts/vm.mts destroy web-1 --yes --allow data-loss',
     })
   },
 )

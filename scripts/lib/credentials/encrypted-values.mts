@@ -15,24 +15,22 @@ interface EncryptedFile {
   /** What is on the disk, or is about to be. */
   text: string
   secrets: readonly string[]
+  /** Recipient of the identity, of a file that is not written yet: nobody else can have its values. */
+  recipient?: string
 }
 
 /**
  * Checks that no secret value stands in the clear.
- * @param isNew whether the file is not written yet, so that nobody else can have it.
  * @throws ProxmintError (denied) With the keys, the rule and what to do. No value is shown.
  */
-export async function requireEncrypted(file: EncryptedFile, isNew: boolean): Promise<void> {
+export async function requireEncrypted(file: EncryptedFile): Promise<void> {
   const values = mappingOf(file.text)
   const clear = file.secrets.filter(key => isClear(values[key]))
   if (clear.length === 0) return
   const rule = ruleOf(values['sops'])
-  const renewed = `make new ones for what it was: ${clear.join(', ')}; whoever has a copy of the file, or of the repository, can read them`
   throw new ProxmintError(`SOPS leaves ${clear.join(' and ')} in the clear in ${file.path}`, {
     facts: { rule: rule && (await placeOf(rule)) },
-    hint: isNew
-      ? `${ruleFix(file.path)}; the file was not written`
-      : `${ruleFix(file.path)}; then: sops decrypt --in-place ${file.path} && sops encrypt --in-place ${file.path}; if the file was ever pushed, ${renewed}`,
+    hint: file.recipient === undefined ? fixOfWritten(file.path, clear) : fixOfNew(file.path, file.recipient),
     exitCode: exitCodes.denied,
   })
 }
@@ -63,8 +61,15 @@ async function placeOf(rule: string): Promise<string> {
   return line === 0 ? rule : `${rule} (.sops.yaml, line ${line})`
 }
 
-function ruleFix(path: string): string {
-  return `make this the first of \`creation_rules\` in .sops.yaml, with your recipients:\n${creationRule(path, 'AGE-RECIPIENTS').join('\n')}\n`
+function fixOfNew(path: string, recipient: string): string {
+  const rule = creationRule(path, recipient).join('\n')
+  return `make this the first of \`creation_rules\` in .sops.yaml, and run this again; the file was not written:\n${rule}`
+}
+
+function fixOfWritten(path: string, clear: string[]): string {
+  const rule = creationRule(path, 'AGE-RECIPIENTS').join('\n')
+  const renewed = `make new ones for what it was: ${clear.join(', ')}; whoever has a copy of the file, or of the repository, can read them`
+  return `make this the first of \`creation_rules\` in .sops.yaml, with your recipients:\n${rule}\n; then: sops decrypt --in-place ${path} && sops encrypt --in-place ${path}; if the file was ever pushed, ${renewed}`
 }
 
 /** Lines of a rule of .sops.yaml that encrypts every value of the file, and of others like it beside it. */

@@ -43,7 +43,7 @@ export async function initCredentials(tools: InitTools, file: string, content: s
   const sopsConfigCreated = await ensureSopsConfig(file, recipient)
   const encrypted = await encrypt(tools, file, content, recipient)
   requireRecipient(encrypted, recipient)
-  await requireEncrypted({ path: file, text: encrypted, secrets: SECRET_KEYS }, true)
+  await requireEncrypted({ path: file, text: encrypted, secrets: SECRET_KEYS, recipient })
   await writeFileAtomic(file, encrypted)
   return { identity, identityCreated, recipient, sopsConfigCreated, file }
 }

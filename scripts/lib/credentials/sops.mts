@@ -25,7 +25,7 @@ export async function decryptFile(
     env: { SOPS_AGE_KEY: process.env['SOPS_AGE_KEY'] },
   })
   if (result.code !== 0) throw cannotDecrypt(path, result)
-  await requireEncrypted({ path, text: await readFile(path, 'utf8'), secrets }, false)
+  await requireEncrypted({ path, text: await readFile(path, 'utf8'), secrets })
   return JSON.parse(result.stdout) as Record<string, unknown>
 }
 

@@ -16,8 +16,8 @@ const KNOWN: [pattern: RegExp, hint: string][] = [
   [
     UNREADABLE_STATE,
     'the state of the VM is damaged: vms/NAME/terraform.tfstate, or its copy in the backend. The VM itself is unchanged. ' +
-      'Put back a backup of the state (`terraform.tfstate.backup` beside it is the one before the last change), and run ' +
-      'this again. `vm destroy` works without it',
+      'Put back a backup of the state (`terraform.tfstate.backup` beside it is the one before the last change), or read a ' +
+      'state in the folder from Proxmox again with `zx scripts/vm.mts adopt NAME --apply`. `vm destroy` works without it',
   ],
   [
     /VM is locked \(\S+\)/,

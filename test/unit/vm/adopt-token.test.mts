@@ -14,6 +14,7 @@ import { createFlags } from '../../../scripts/lib/vm/flags.mts'
 import { adoptVms } from '../../../scripts/lib/vm/life/adopt.mts'
 import { walletTag } from '../../../scripts/lib/vm/plan/design.mts'
 import { wishesOf } from '../../../scripts/lib/vm/plan/wishes.mts'
+import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { fakeProxmox } from './fake-proxmox.mts'
 
@@ -68,13 +69,17 @@ beforeEach(async () => {
   context = { store, connection, checks: connection } as unknown as VmContext
 })
 
+const spec = {
+  ...{ name: 'vm', summary: '', usage: '', positionals: 0, uses: [], writes: [], example: '' },
+  options: createFlags(),
+}
+const request = (options: string[]) => ({
+  ...{ names: ['web-1'], wishes: wishesOf(parseArguments(spec, options)) },
+  ...{ tokenId: undefined as string | undefined, apply: false },
+})
+
 function adopting(owner: string) {
-  const spec = {
-    ...{ name: 'vm', summary: '', usage: '', positionals: 0, uses: [], writes: [], example: '' },
-    options: createFlags(),
-  }
-  const wishes = wishesOf(parseArguments(spec, ['--owner-wallet', owner]))
-  return adoptVms({ names: ['web-1'], wishes, tokenId: '7', apply: false }, context)
+  return adoptVms({ ...request(['--owner-wallet', owner]), tokenId: '7' }, context)
 }
 
 test('owner, expiry and the text to sign are those of the chain', async () => {
@@ -96,4 +101,15 @@ test('a token of another wallet is not taken for the one of the VM', async () =>
   expect(await adopting(wallet)).toMatchObject([
     { did: 'refused', faults: [`its tags are not those of the wallet ${other}`] },
   ])
+})
+
+test('options for a VM that the registry has already are refused, each by its name', async () => {
+  await context.store.add([entry('web-1', { vmid: 100, template: null })], [])
+  const given = ['--template', 'debian', '--cloud-init', 'minimal', '--expiry-days', '90']
+  await expect(adoptVms({ ...request(given), tokenId: '7' }, context)).rejects.toMatchObject({
+    message:
+      'web-1 is in the registry already, without this: --template, --cloud-init, --expiry-days, --token-id',
+    exitCode: 2,
+  })
+  expect(await adoptVms(request([]), context)).toMatchObject([{ name: 'web-1', did: 'planned' }])
 })

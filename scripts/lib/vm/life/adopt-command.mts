@@ -47,8 +47,15 @@ function formatAdopted(adopted: Adopted[], applied: boolean): string {
   const notes = adopted.flatMap(notesOf)
   const next = applied
     ? 'Nothing in Proxmox was changed.'
-    : 'Nothing was written. To adopt them: the same with --apply.'
+    : `Nothing was written. To adopt them: the same with --apply.${isKnown(adopted) ? '' : LAST_CHANCE}`
   return [table, ...(notes.length > 0 ? [notes.join('\n')] : []), next].join('\n\n')
+}
+
+/** Options of `adopt` make entries, and nothing changes them later. */
+const LAST_CHANCE = ' Give the options for what is not known now: no command takes them later.'
+
+function isKnown(adopted: Adopted[]): boolean {
+  return adopted.every(({ assumed }) => assumed.length === 0)
 }
 
 function cellsOf({ entry, did, stateFault }: Adopted): string[] {
@@ -64,9 +71,15 @@ function notesOf({ name, faults, assumed, stateFault, plan }: Adopted): string[]
     ...(assumed.length > 0 ? [`${name}: not known is ${assumed.join('; ')}`] : []),
     ...(stateFault === undefined
       ? []
-      : [`${name}: its state could not be read: ${stateFault.split('\n')[0]}; \`apply\` refuses it`]),
+      : [`${name}: its state could not be read: ${firstWords(stateFault)}; \`apply\` refuses it`]),
     ...(plan === undefined
       ? []
       : [`${name}: \`apply\` would change it: zx scripts/apply.mts ${name} --plan-only`]),
   ]
+}
+
+/** First line of a message, or two if the first one ends with a colon. */
+function firstWords(message: string): string {
+  const [first = '', second = ''] = message.split('\n')
+  return first.endsWith(':') ? `${first} ${second.trim()}` : first
 }

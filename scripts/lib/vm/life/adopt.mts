@@ -7,13 +7,14 @@ import { listVms } from '../../proxmox/list-vms.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { type SeenVm, vmsWithoutEntry } from '../../registry/unknown-vms.mts'
-import { messageOf } from '../../run/errors.mts'
+import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
 import { accessDesign } from '../plan/access.mts'
 import { type Adopting, type Adoption, planAdoption, type ReadToken, type SiteVm } from '../plan/adopt.mts'
 import type { VmWishes } from '../plan/design.mts'
+import { givenDifferences } from '../plan/given.mts'
 import { takeUpState } from '../stack/take-up.mts'
 
 export interface AdoptRequest {
@@ -38,12 +39,14 @@ export interface Adopted extends Adoption {
 /**
  * Adopts VMs: entries in one commit, all or none, then the state of each by import. A VM that the registry has already gets
  * its state only. No VM in Proxmox is changed.
- * @throws ProxmintError (usage) for an unknown name, and if entries conflict with each other or with the registry.
+ * @throws ProxmintError (usage) for an unknown name, for an option that the entry of a VM in the registry does not have, and
+ *   if entries conflict with each other or with the registry.
  */
 export async function adoptVms(request: AdoptRequest, context: VmContext): Promise<Adopted[]> {
   const { store, connection } = context
   const entries = await store.list()
   const { vms, known } = await chosen(request.names, entries, context)
+  for (const entry of known) requireNothingGiven(entry, request)
   const adopting = await adoptingOf(request, connection)
   const seen = await Promise.all(vms.map(vm => lookAt(vm, connection)))
   const planned = withoutCopies(
@@ -86,6 +89,20 @@ async function chosen(
   const vms = unknown.filter(({ name }) => names.includes(name ?? ''))
   const others = names.filter(name => !vms.some(vm => vm.name === name))
   return { vms, known: await Promise.all(others.map(name => requireEntry(store, name))) }
+}
+
+/** Options make an entry: one that is there keeps what it has. @throws ProxmintError (usage) that names each option. */
+function requireNothingGiven(entry: Entry, { wishes, tokenId }: AdoptRequest): void {
+  const flags = givenDifferences(entry, wishes).map(({ flag }) => flag)
+  if (tokenId !== undefined && entry.token?.id !== tokenId) flags.push('token-id')
+  if (flags.length === 0) return
+  throw new ProxmintError(
+    `${entry.name} is in the registry already, without this: ${flags.map(flag => `--${flag}`).join(', ')}`,
+    {
+      hint: `nothing was changed; to read its state alone: zx scripts/vm.mts adopt ${entry.name} --apply; \`vm extend\` moves its expiry`,
+      exitCode: exitCodes.usage,
+    },
+  )
 }
 
 async function adoptingOf(request: AdoptRequest, { site }: Connection): Promise<Adopting> {

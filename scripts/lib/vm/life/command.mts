@@ -236,7 +236,13 @@ async function lossLines(connection: Connection, entry: Entry): Promise<string[]
 function requireSomebodyToAsk(vm: string, verb: string, args: Arguments): void {
   if (args.flag('yes') || process.stdin.isTTY) return
   throw new ProxmintError(`${verb} ${vm} needs --yes where nobody can be asked`, {
-    hint: `zx scripts/vm.mts ${verb} ${vm} --yes`,
+    hint: [
+      'zx scripts/vm.mts',
+      verb,
+      vm,
+      '--yes',
+      ...args.strings('allow').map(cost => `--allow ${cost}`),
+    ].join(' '),
     exitCode: exitCodes.usage,
   })
 }

@@ -7,13 +7,14 @@ import { COSTS } from '../../terraform/costs.mts'
 import { type VmSettings, vmAddress } from '../../terraform/vm-configuration.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { followVm } from '../look/locate.mts'
+import { setBrokenStateAside } from './broken-state.mts'
 import { requireDesign, userDataFile, writeVmFolder } from './folder.mts'
 import { asOthersLeftIt } from './keep.mts'
 import { type VmTerraform, withTerraform } from './terraform-run.mts'
 
 /**
- * Writes the folder of a VM, and reads the VM and its user-data into the state, if the state does not have the VM. Nothing
- * in Proxmox changes.
+ * Writes the folder of a VM, and reads the VM and its user-data into the state, if the state does not have the VM, or if
+ * the VM could only be replaced by it. Nothing in Proxmox changes.
  * @returns the plan for a person; undefined if nothing differs.
  * @throws ProxmintError if the VM is missing or somebody else's, or if a later `apply` would do it harm; the state is
  *   empty then.
@@ -21,10 +22,16 @@ import { type VmTerraform, withTerraform } from './terraform-run.mts'
 export async function takeUpState(name: string, unlocked: VmContext): Promise<string | undefined> {
   return withVmLock(unlocked, name, 'vm adopt', async ({ connection, store, signal }) => {
     const { entry, config } = await followVm(connection, await requireEntry(store, name))
+    await setBrokenStateAside(entry, connection)
     const keep = config === undefined ? undefined : (settings: VmSettings) => asOthersLeftIt(settings, config)
     const folder = await writeVmFolder(connection, entry, entry.phase === 'active', keep)
     return withTerraform(connection, { entry, folder }, signal, async terraform => {
-      if (await terraform.knowsVm()) return planOf(terraform, name)
+      if (await terraform.knowsVm()) {
+        const planned = await terraform.plan('update', { allowed: new Set(COSTS), again: againFor(name) })
+        if (!planned.replaces) return planned.isNeeded ? terraform.planText() : undefined
+        // The state says that the VM is a clone of another VM template: it was read for another registry.
+        await terraform.forget()
+      }
       try {
         await terraform.importAll(await importsOf(connection, entry))
         return await planOf(terraform, name)
@@ -39,8 +46,12 @@ export async function takeUpState(name: string, unlocked: VmContext): Promise<st
 /** A plan that would replace the VM is refused; the rest is shown, whatever it costs. */
 async function planOf(terraform: VmTerraform, name: string): Promise<string | undefined> {
   const allowed = new Set(COSTS.filter(cost => cost !== 'data-loss'))
-  const { isNeeded } = await terraform.plan('update', { allowed, again: `zx scripts/apply.mts ${name}` })
+  const { isNeeded } = await terraform.plan('update', { allowed, again: againFor(name) })
   return isNeeded ? terraform.planText() : undefined
+}
+
+function againFor(name: string): string {
+  return `zx scripts/apply.mts ${name}`
 }
 
 /** Resources of a VM in Proxmox, by address in its configuration. */
