@@ -67,7 +67,7 @@ export async function requireEntry(
 
 function noSuchEntry(name: string, known: Iterable<string>): ProxmintError {
   return new ProxmintError(`there is no VM ${name} in the registry${didYouMean(name, known)}`, {
-    hint: 'zx scripts/vm.mts list',
+    hint: `zx scripts/vm.mts list prints those that are; if Proxmox has it: zx scripts/vm.mts adopt ${name}`,
     exitCode: exitCodes.usage,
   })
 }

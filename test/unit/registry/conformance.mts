@@ -237,6 +237,7 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
     test('says that there is no such VM', async () => {
       expect(await failureOf(() => destroy('ghost'))).toMatchObject({
         message: 'there is no VM ghost in the registry',
+        hint: expect.stringContaining('zx scripts/vm.mts adopt ghost'),
         exitCode: 2,
       })
     })

@@ -92,7 +92,9 @@ async function decide(
 
 function familyUnknown({ name }: Entry): ProxmintError {
   return new ProxmintError(`nobody knows of which template family ${name} is`, {
-    hint: 'it was made with --template-vmid; destroy it, and create it again with --template',
+    hint:
+      'it was made with --template-vmid, or adopted without --template. Its disk can stay as it is; a VM of a family is made ' +
+      'by `zx scripts/vm.mts create NAME --template FAMILY`',
     exitCode: exitCodes.usage,
   })
 }
