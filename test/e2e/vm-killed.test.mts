@@ -185,7 +185,7 @@ describe.sequential('a rebuild converges after kill -9 at', () => {
     await expectOne('web-1', 'active')
     expect((await config())['smbios1']).not.toBe(between)
     const { stdout } = await vms.run('vm', ['rebuild', 'web-1'])
-    expect(stdout).toBe('web-1 is already made from debian-20991231-00c0ffee, the current version\n')
+    expect(stdout).toContain('web-1 is already made from debian-20991231-00c0ffee, the current version\n')
   })
 })
 

@@ -154,6 +154,8 @@ const WRITES: Step[] = [
   step(`PUT /${vm}/cloudinit`, {}, { at: { vmid: '200' } }),
   step(`PUT /${vm}/resize`, { disk: 'scsi0', size: '+1G' }, { at: { vmid: '200' } }),
   step(`POST /${vm}/move_disk`, { disk: 'scsi0', storage: 'spare', delete: 1 }, { at: { vmid: '200' } }),
+  step(`POST /${vm}/snapshot`, { snapname: 'before' }, { at: { vmid: '200' } }),
+  step(`DELETE /${vm}/snapshot/{snapname}`, {}, { at: { vmid: '200', snapname: 'before' } }),
   step(`POST /${vm}/status/start`, {}, { at: { vmid: '200' } }),
   ...['ping', 'fstrim', 'shutdown'].map(name => step(`POST /${vm}/agent/${name}`)),
   step(`POST /${vm}/agent/exec`, { command: 'true' }),
