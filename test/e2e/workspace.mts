@@ -28,7 +28,7 @@ export interface Workspace extends AsyncDisposable {
 export interface Started {
   ended: Promise<ExecResult>
   /** Signals the command itself, as a terminal or an administrator does. */
-  signal(name: 'SIGINT' | 'SIGKILL' | 'SIGCONT'): void
+  signal(name: 'SIGINT' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void
   /** Waits until the process is stopped, as by PROXMINT_TEST_STOP_AT. Fails if it ends before. */
   untilStopped(): Promise<void>
 }

@@ -1,0 +1,83 @@
+/** Commands that are killed, paused and overtaken at random moments, on both stores. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+import { expect, test } from 'vitest'
+import { openPostgresStore } from '../../scripts/lib/registry/postgres/postgres-store.mts'
+import { startLabWith, takeTemplate } from '../e2e/golden.mts'
+import { copyVmFolders, createVmWorkspace, homeIn } from '../e2e/vm-workspace.mts'
+import { createWorkspace, type Workspace } from '../e2e/workspace.mts'
+import { startPostgres } from '../unit/registry/postgres.mts'
+import { interrupt, judge, type Tally } from './trials.mts'
+
+const interruptions = Number(process.env['PROXMINT_TEST_TRIALS'] ?? 40)
+const seed = Number(process.env['PROXMINT_TEST_SEED'] ?? Date.now() % 1_000_000)
+/** Some seconds each, as commands take them, and what it takes to begin and to judge. */
+const timeout = 600_000 + interruptions * 30_000
+
+function report(store: string, tally: Tally): void {
+  process.stderr.write(`trials on ${store}, seed ${seed}: ${JSON.stringify(tally)}\n`)
+  expect(tally.killed + tally.paused + tally.cut).toBeGreaterThanOrEqual(interruptions)
+}
+
+test('nothing is lost with a registry in files', { timeout }, async () => {
+  await using stack = new AsyncDisposableStack()
+  const lab = await startLabWith('template')
+  stack.defer(() => lab.close())
+  const vms = stack.use(await createVmWorkspace(lab))
+  const { registry, start } = vms
+  const arena = {
+    lab,
+    registry,
+    machines: 1,
+    start: (_: number, name: string, args: string[]) => start(name, args),
+  }
+  const trials = await interrupt(arena, interruptions, seed)
+  await judge(trials)
+  const { strangers } = trials
+  expect(await vms.left()).toEqual([...strangers.keys()].map(vmid => `VM ${vmid} stranger-${vmid}`).sort())
+  report('files', trials.tally)
+})
+
+test('nothing is lost with a registry in PostgreSQL, and two machines', { timeout }, async () => {
+  await using stack = new AsyncDisposableStack()
+  const [lab, database] = await Promise.all([startLabWith('template'), startPostgres()])
+  stack.defer(() => Promise.all([lab.close(), database.stop()]).then(() => undefined))
+  const url = await database.url('proxmint')
+  const machines = [stack.use(await createMachine(url)), stack.use(await createMachine(url))]
+  async function createMachine(database: string): Promise<Workspace> {
+    const workspace = await createWorkspace(lab)
+    await Promise.all([copyVmFolders(workspace), takeTemplate(workspace)])
+    await writeFile(join(workspace.folder, 'config/registry.yaml'), `url: ${database}\n`)
+    const connection = `host=${new URL(database).searchParams.get('host')} user=proxmint dbname=proxmint sslmode=disable`
+    const backend = `backend:\n  pg:\n    conn_str: ${connection}\n    schema_name: vm_{name}\n`
+    await writeFile(join(workspace.folder, 'config/terraform.yaml'), backend)
+    return workspace
+  }
+  // Its own connections are not among those that are ended.
+  const registry = await openPostgresStore(`${url}&application_name=test`)
+  stack.defer(() => registry.close())
+  const arena = {
+    lab,
+    registry,
+    machines: machines.length,
+    start: (machine: number, name: string, args: string[]) =>
+      machines[machine]!.start(name, args, homeIn(machines[machine]!)),
+    cut: () => endConnection(url),
+  }
+  const trials = await interrupt(arena, interruptions, seed)
+  await judge(trials)
+  report('PostgreSQL', trials.tally)
+})
+
+/** Ends one connection of a run, as a restart of the database does to all of them. */
+async function endConnection(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE pid <> pg_backend_pid() AND application_name <> 'test' AND datname = current_database()
+     ORDER BY random() LIMIT 1`,
+  )
+  await client.end()
+}
