@@ -98,7 +98,7 @@ async function runOne(trials: Trials, machine: number): Promise<void> {
 
 async function choose(trials: Trials, name: string): Promise<[string, string[]]> {
   const dice = trials.random()
-  if (dice < 0.4) return ['vm', ['create', name, '--apply', '--no-web3']]
+  if (dice < 0.4) return ['vm', ['create', name, '--apply', '--no-web3', '--no-login']]
   if (dice < 0.5) return ['apply', [name]]
   if (dice < 0.6) return ['vm', ['extend', name, '--days', '1']]
   if (dice < 0.85) return ['vm', ['destroy', name, '--yes']]
