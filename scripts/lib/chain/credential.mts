@@ -21,8 +21,14 @@ const NONEXISTENT = credentialInterface.getError('ERC721NonexistentToken')!.sele
 
 /** Reads a token. @throws ProxmintError if the contract has no such token. */
 export async function readCredential(rpc: Rpc, contract: string, tokenId: string): Promise<Credential> {
-  const credential = await credentialIfAny(rpc, contract, tokenId)
-  if (credential !== undefined) return credential
+  const owner = await readOwner(rpc, contract, tokenId)
+  return withExpiry(rpc, contract, { tokenId, owner })
+}
+
+/** Reads the owner of a token, EIP-55. @throws ProxmintError if the contract has no such token. */
+export async function readOwner(rpc: Rpc, contract: string, tokenId: string): Promise<string> {
+  const owner = await ownerIfAny(rpc, contract, tokenId)
+  if (owner !== undefined) return owner
   throw new ProxmintError(`token ${tokenId} does not exist on chain ${rpc.chainId}`, {
     facts: { contract },
     hint: 'check that it is the chain of the mint; a test chain that was started again has no old tokens',
@@ -70,15 +76,27 @@ function groupsOf<T>(size: number, items: T[]): T[][] {
 }
 
 async function credentialIfAny(rpc: Rpc, contract: string, tokenId: string): Promise<Credential | undefined> {
+  const owner = await ownerIfAny(rpc, contract, tokenId)
+  return owner === undefined ? undefined : withExpiry(rpc, contract, { tokenId, owner })
+}
+
+async function withExpiry(
+  rpc: Rpc,
+  contract: string,
+  token: Omit<Credential, 'expiresAt'>,
+): Promise<Credential> {
+  const { expiresAt } = await readAccessData(rpc, contract, token.tokenId)
+  return { ...token, expiresAt }
+}
+
+async function ownerIfAny(rpc: Rpc, contract: string, tokenId: string): Promise<string | undefined> {
   const data = credentialInterface.encodeFunctionData('ownerOf', [tokenId])
   const answer = await rpc.ask<string>('eth_call', [{ to: contract, data }, 'latest'])
   if ('fault' in answer) {
     if (await isUnknown(rpc, contract, tokenId, answer.fault)) return undefined
     throw refused('eth_call', answer.fault)
   }
-  const [owner] = credentialInterface.decodeFunctionResult('ownerOf', answer.result)
-  const { expiresAt } = await readAccessData(rpc, contract, tokenId)
-  return { tokenId, owner, expiresAt }
+  return credentialInterface.decodeFunctionResult('ownerOf', answer.result)[0]
 }
 
 /**

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interrupted, messageOf, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
-import { readAccessData, readCredential } from './credential.mts'
+import { readAccessData, readOwner } from './credential.mts'
 import type { Rpc } from './rpc.mts'
 import type { Settling } from './settle.mts'
 
@@ -58,7 +58,7 @@ async function confirm(settling: Settling, rpc: Rpc, claimed: ClaimedToken): Pro
 }
 
 async function compare(rpc: Rpc, { contract, tokenId, wallet, decryptMessage }: ClaimedToken): Promise<void> {
-  const { owner } = await readCredential(rpc, contract, tokenId)
+  const owner = await readOwner(rpc, contract, tokenId)
   const { decryptMessage: found } = await readAccessData(rpc, contract, tokenId)
   if (found !== decryptMessage) throw new Contradiction(`a token of ${owner} with another text`)
   if (owner !== wallet)
