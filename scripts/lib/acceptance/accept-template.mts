@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { siteTagOf } from '../config/site-tag.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { disksOf } from '../proxmox/vm-devices.mts'
 import { checkpoint } from '../run/checkpoint.mts'
@@ -131,7 +132,7 @@ async function reserveClones(
       range: config.templateVmidRange,
       node,
       name: `proxmint-test-${os}-${role === 'grown' ? 1 : 2}`,
-      tags: [`proxmint-${config.site}`, 'acceptance-test'],
+      tags: [siteTagOf(config), 'acceptance-test'],
       purpose: `test ${os}`,
     })
     made.push(reservation)

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GUEST_SSH_VARIABLE, sshServerOf } from '../acceptance/ssh.mts'
+import { siteTagOf } from '../config/site-tag.mts'
 import { buildPassword } from '../packer/build-password.mts'
 import type { Place } from '../packer/family.mts'
 import type { Handover } from '../packer/handover.mts'
@@ -66,7 +67,7 @@ export async function buildCopy(build: Build, place: Place): Promise<BuiltCopy> 
     pinned: build.pinnedVmid,
     node: place.node,
     name,
-    tags: [`proxmint-${config.site}`, os, digests.digest.slice(0, 8)],
+    tags: [siteTagOf(config), os, digests.digest.slice(0, 8)],
     purpose: `build ${os}`,
   })
   checkpoint('reserved')

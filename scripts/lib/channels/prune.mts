@@ -1,3 +1,4 @@
+import { siteTagOf } from '../config/site-tag.mts'
 import { deleteVm } from '../proxmox/delete-vm.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { findVmStatus } from '../proxmox/get-vm-status.mts'
@@ -129,11 +130,11 @@ async function lookAt(
     return { kind: 'foreign', fault }
   }
   const tags = String(found['tags'] ?? '').split(';')
-  const hasTags = tags.includes(`proxmint-${config.site}`) && tags.includes(os)
+  const hasTags = tags.includes(siteTagOf(config)) && tags.includes(os)
   const faults = [
     found['name'] === name ? '' : `is named ${found['name']}`,
     found['template'] === 1 ? '' : 'is not a VM template',
-    hasTags ? '' : `lacks the tags proxmint-${config.site} and ${os}`,
+    hasTags ? '' : `lacks the tags ${siteTagOf(config)} and ${os}`,
   ].filter(fault => fault !== '')
   if (faults.length === 0) return { kind: 'ours' }
   return {

@@ -1,5 +1,5 @@
 /** Logins that user-data gives. */
-
+import { itemsOf, tableOf } from './parsed.mts'
 import { cloudInitYaml } from './yaml.mts'
 
 interface UserDataLogins {
@@ -20,7 +20,7 @@ export async function loginsOf(userData: string): Promise<UserDataLogins> {
   const { parse } = await import('yaml')
   const document = tableOf(parse(userData, cloudInitYaml.read))
   const accounts = accountsOf(document)
-  const files = listOf(document['write_files']).map(file => String(tableOf(file)['path']))
+  const files = itemsOf(document['write_files']).map(file => String(tableOf(file)['path']))
   return {
     any: [document, ...accounts].some(opens) || files.some(path => path.includes('authorized_keys')),
     account: accounts.map(({ name }) => name).find(name => typeof name === 'string'),
@@ -41,12 +41,4 @@ function opens(table: Record<string, unknown>): boolean {
 function isEmpty(value: unknown): boolean {
   if (value === null || value === undefined || value === '' || value === false) return true
   return typeof value === 'object' && Object.keys(value).length === 0
-}
-
-function tableOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-}
-
-function listOf(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : []
 }

@@ -1,4 +1,5 @@
 /** Reads what cloud-init came to from the files that it leaves in a guest. */
+import { itemsOf, tableOf } from './parsed.mts'
 
 /** Files of one boot. `result.json` is there as soon as cloud-init has ended. */
 export const OUTCOME_FILES = {
@@ -28,7 +29,7 @@ const MAX_CHARACTERS = 300
 export function outcomeOf({ status, result }: OutcomeFiles): CloudInitOutcome {
   const [stages, end] = [firstVersion(status), firstVersion(result)]
   const tables = Object.values(stages ?? {}).map(tableOf)
-  const errors = [...listOf(end?.['errors']), ...tables.flatMap(stage => listOf(stage['errors']))]
+  const errors = [...itemsOf(end?.['errors']), ...tables.flatMap(stage => itemsOf(stage['errors']))]
   const warnings = tables.flatMap(stage => warningsOf(tableOf(stage['recoverable_errors'])))
   const stage = stages?.['stage']
   return {
@@ -57,7 +58,7 @@ function firstVersion(text: string | undefined): Record<string, unknown> | undef
 
 function warningsOf(byLevel: Record<string, unknown>): unknown[] {
   return Object.entries(byLevel).flatMap(([level, messages]) =>
-    level === 'DEPRECATED' ? [] : listOf(messages),
+    level === 'DEPRECATED' ? [] : itemsOf(messages),
   )
 }
 
@@ -74,12 +75,4 @@ function oneLine(text: string): string {
     .replaceAll(/ {2,}/g, ' ')
     .trim()
   return line.length <= MAX_CHARACTERS ? line : `${line.slice(0, MAX_CHARACTERS)}...`
-}
-
-function tableOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-}
-
-function listOf(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : []
 }

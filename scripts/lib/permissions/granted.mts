@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { getPermissions, type PermissionTree } from '../proxmox/get-permissions.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { isObject } from '../run/is-object.mts'
 import type { Grant, Need } from './needs.mts'
 
 /** Privileges by path, only for the paths that were asked for. */
@@ -60,10 +61,6 @@ export async function loadPermissionTree(file: string): Promise<PermissionTree> 
 function isTree(value: unknown): value is PermissionTree {
   if (!isObject(value)) return false
   return Object.entries(value).every(([path, grants]) => path.startsWith('/') && isObject(grants))
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function notATree(file: string, cause: unknown): ProxmintError {

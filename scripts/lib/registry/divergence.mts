@@ -1,14 +1,9 @@
+import { siteTagOf } from '../config/site-tag.mts'
+import { tagsIn } from '../proxmox/tags.mts'
 import { DAY_MS } from '../run/duration.mts'
 import { displaced, type Places } from './check.mts'
 import { type Entry, wasActive } from './entry.mts'
-import {
-  type SeenVm,
-  type SiteConfig,
-  siteTagOf,
-  tagsOf,
-  takeUpHint,
-  vmsWithoutEntry,
-} from './unknown-vms.mts'
+import { type SeenVm, type SiteConfig, takeUpHint, vmsWithoutEntry } from './unknown-vms.mts'
 
 /** Contradictions between registry, folders and Proxmox, found by `reconcile`. */
 
@@ -66,7 +61,7 @@ function divergenceOf(entry: Entry, vm: SeenVm | undefined, { config, now }: Vie
   }
   const differs = [
     vm.name === name ? '' : `is named ${vm.name ?? '(no name)'}`,
-    phase === 'reserved' || tagsOf(vm).includes(siteTag) ? '' : `lacks the tag ${siteTag}`,
+    phase === 'reserved' || tagsIn(vm.tags ?? '').includes(siteTag) ? '' : `lacks the tag ${siteTag}`,
   ].filter(Boolean)
   if (differs.length > 0) return [told(name, `VM ${vmid} on ${vm.node} ${differs.join(' and ')}`, show)]
   if (phase === 'active' && vm.status !== 'running') {

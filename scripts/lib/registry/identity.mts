@@ -1,3 +1,4 @@
+import { tagsIn } from '../proxmox/tags.mts'
 import type { Entry } from './entry.mts'
 
 /** Description (notes) of the VM in Proxmox. */
@@ -60,7 +61,7 @@ export function differencesFrom(
   siteTag: string | undefined,
 ): string[] {
   const { name, id } = entry
-  const tags = String(config['tags'] ?? '').split(/[;, ]/)
+  const tags = tagsIn(String(config['tags'] ?? ''))
   return [
     config['name'] === name ? '' : `its name is ${config['name'] ?? 'not set'}`,
     isMarked(entry, config) ? '' : `its notes lack "${entryMark(id)}"`,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { formatAddress, parseAddress } from '../config/addresses.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { isObject } from '../run/is-object.mts'
 import { type Entry, isVmName, type Phase, type TokenRecord } from './entry.mts'
 import { type TokenMaps, type TokenOfVm, tokenOf, tokensWithoutVm } from './predecessor-tokens.mts'
 
@@ -72,10 +73,6 @@ function parse(text: string): PredecessorFile {
     hint: 'give the file vms.json of the predecessor; a backup of proxmint goes to `zx scripts/registry.mts restore`',
     exitCode: exitCodes.invalid,
   })
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** A value as a message shows it. */

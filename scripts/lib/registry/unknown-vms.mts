@@ -1,5 +1,7 @@
 /** VMs of this site in Proxmox that the registry does not have: it is lost, or it is another clone's. */
 import type { Config } from '../config/load.mts'
+import { siteTagOf } from '../config/site-tag.mts'
+import { tagsIn } from '../proxmox/tags.mts'
 import { counted } from '../run/counted.mts'
 import type { Entry } from './entry.mts'
 
@@ -23,11 +25,6 @@ interface SiteViews {
 /** What of the config tells VMs of this site from all others. */
 export type SiteConfig = Pick<Config, 'site' | 'templateVmidRange' | 'baseVmidRange'>
 
-/** Tag of all that this site has in Proxmox. */
-export function siteTagOf({ site }: Pick<Config, 'site'>): string {
-  return `proxmint-${site}`
-}
-
 /** Hint for VMs that are unknown. @param them `it` or `them`. */
 export function takeUpHint(them: string): string {
   return (
@@ -43,7 +40,9 @@ export function takeUpHint(them: string): string {
 export function vmsWithoutEntry({ entries, vms, config }: SiteViews): SeenVm[] {
   const known = new Set(entries.map(({ vmid }) => vmid))
   const siteTag = siteTagOf(config)
-  return vms.filter(vm => !isForTemplates(vm, config) && tagsOf(vm).includes(siteTag) && !known.has(vm.vmid))
+  return vms.filter(
+    vm => !isForTemplates(vm, config) && tagsIn(vm.tags ?? '').includes(siteTag) && !known.has(vm.vmid),
+  )
 }
 
 function isForTemplates(
@@ -65,8 +64,4 @@ export function unknownText(views: SiteViews): string | undefined {
   const names = unknown.map(({ name, vmid }) => `${name ?? '(no name)'} (${vmid})`).join(', ')
   const what = `${counted(unknown.length, 'VM')} in Proxmox ${carry} the tag ${siteTagOf(views.config)}, and the registry here ${has}`
   return `${what}: ${names}. To ${takeUpHint(them!)}`
-}
-
-export function tagsOf({ tags = '' }: SeenVm): string[] {
-  return tags.split(/[;, ]/)
 }

@@ -1,5 +1,6 @@
 /** What a plan changes about a VM, and what each change costs. Pure: it reads a plan. */
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { isObject } from '../run/is-object.mts'
 import type { Change, Cost } from './costs.mts'
 
 type Values = Record<string, unknown>
@@ -153,10 +154,6 @@ function withoutGaps(key: string, after: unknown, before: unknown): unknown {
 
 function at(value: unknown, key: string | number): unknown {
   return typeof value === 'object' && value !== null ? (value as Values)[key] : undefined
-}
-
-function isObject(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Proxmox and the provider leave out what is empty, and write it, by turns. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { baseBootIso } from '../../cloud-init/base-boot.mts'
 import type { FirstBoot } from '../../config/load.mts'
+import { siteTagOf } from '../../config/site-tag.mts'
 import { convertToTemplate } from '../../proxmox/convert-to-template.mts'
 import { createVm } from '../../proxmox/create-vm.mts'
 import { getVmStatus } from '../../proxmox/get-vm-status.mts'
@@ -37,7 +38,7 @@ export async function makeBase(connection: Connection, base: BaseVm, signal: Abo
     range: config.baseVmidRange,
     node: credentials.node,
     name: base.name,
-    tags: [`proxmint-${config.site}`, 'proxmint-base'],
+    tags: [siteTagOf(config), 'proxmint-base'],
     purpose: `base import ${base.planned.image}`,
   })
   // Another checkout may import the same image at this moment.

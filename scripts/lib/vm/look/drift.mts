@@ -1,6 +1,7 @@
 /** Differences between a VM in Proxmox and its entry, in what proxmint manages. Pure: it reads a config. */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
+import { tagsIn } from '../../proxmox/tags.mts'
 import { cpuTypeOf, type Entry, type VmDesign } from '../../registry/entry.mts'
 
 /** A value that differs; `none` stands for one that is not set. */
@@ -54,7 +55,7 @@ function proxmoxValues(config: VmConfig): Record<string, string | undefined> {
   const card = propertiesOf(text('net0'), 'model')
   const gib = gibOf(text(ROOT_DISK))
   return {
-    memory: propertiesOf(text('memory') || '512', 'current').get('current'),
+    memory: memoryIn(config),
     cores: text('cores') || '1',
     'CPU type': cpuTypeIn(config) ?? 'qemu64',
     disk: gib === undefined ? undefined : `${Number(gib.toFixed(2))} GiB`,
@@ -66,6 +67,11 @@ function proxmoxValues(config: VmConfig): Record<string, string | undefined> {
   }
 }
 
+/** The memory of a VM in MiB. Proxmox leaves its default of 512 out. */
+export function memoryIn(config: VmConfig): string | undefined {
+  return propertiesOf(String(config['memory'] ?? '') || '512', 'current').get('current')
+}
+
 /** The CPU model of a VM; undefined if its config has none. */
 export function cpuTypeIn(config: VmConfig): string | undefined {
   return propertiesOf(String(config['cpu'] ?? ''), 'cputype').get('cputype')
@@ -73,10 +79,6 @@ export function cpuTypeIn(config: VmConfig): string | undefined {
 
 function isOn(value: string | undefined): string {
   return value === '1' ? 'on' : 'off'
-}
-
-export function tagsIn(text: string): string[] {
-  return text.split(/[;, ]/).filter(tag => tag !== '')
 }
 
 /** Tags of a former owner. Other tags that the registry does not have are somebody else's, and stay. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { siteTagOf } from '../../config/site-tag.mts'
 import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { findVmStatus, type VmStatus } from '../../proxmox/get-vm-status.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
@@ -113,7 +114,7 @@ export async function lookAtVm(connection: Connection, entry: Entry): Promise<Vm
   const status = await statusAfterClone(connection, vm)
   if (status === undefined) return NO_VM
   // Terraform sets the tags only after the clone.
-  const site = entry.phase === 'reserved' ? undefined : `proxmint-${config.site}`
+  const site = entry.phase === 'reserved' ? undefined : siteTagOf(config)
   const found = await getVmConfig(client, vm)
   return {
     vm: { ...vm, status: status.status, ...barriersOf(found) },

@@ -5,9 +5,11 @@ import type { Pool, PoolConfig } from '../../config/pools.mts'
 import type { VmDefaults } from '../../config/vm-defaults.mts'
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
+import { tagsIn } from '../../proxmox/tags.mts'
 import { expiryAfter, expiryDay } from '../../registry/due.mts'
 import type { AccessDesign, Entry, VmDesign } from '../../registry/entry.mts'
 import { idInMark, purposeIn } from '../../registry/identity.mts'
+import { cpuTypeIn, memoryIn } from '../look/drift.mts'
 import { decidedAttributes, type VmWishes, walletTag } from './design.mts'
 
 /** A VM in Proxmox with the tag of the site. */
@@ -114,10 +116,10 @@ function designOf({ config }: SiteVm, pool: Pool, adopting: Adopting): VmDesign 
     template: null,
     storage: text('scsi0').split(':')[0]!,
     cores: Number(config['cores'] ?? 1),
-    memory: Number(propertiesOf(text('memory') || '512', 'current').get('current')),
+    memory: Number(memoryIn(config)),
     disk: Math.ceil(gibOf(text('scsi0')) ?? attributes.disk),
-    cpuType: propertiesOf(text('cpu'), 'cputype').get('cputype') ?? 'qemu64',
-    tags: text('tags').split(/[;, ]/).filter(Boolean),
+    cpuType: cpuTypeIn(config) ?? 'qemu64',
+    tags: tagsIn(text('tags')),
     network: {
       ...networkOf(config, pool),
       bridge: card.get('bridge') ?? '',
@@ -205,7 +207,7 @@ function needsToken(config: VmConfig): boolean {
 /** The tag of a VM is a hash of its owner's wallet. */
 function ownerFault(config: VmConfig, token: ReadToken | undefined): string | undefined {
   if (token === undefined) return undefined
-  const tags = String(config['tags'] ?? '').split(/[;, ]/)
+  const tags = tagsIn(String(config['tags'] ?? ''))
   return tags.includes(walletTag(token.owner))
     ? undefined
     : `its tags are not those of the wallet ${token.owner}`

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Config } from '../../config/load.mts'
 import { nested, valueAt } from '../../config/paths.mts'
 import type { Pool } from '../../config/pools.mts'
+import { siteTagOf } from '../../config/site-tag.mts'
 import type { VmDefaults } from '../../config/vm-defaults.mts'
 import type { VmOptionTable } from '../../config/vm-option.mts'
 import type { OptionsWith, OptionValue } from '../../config/vm-option-types.mts'
@@ -61,7 +62,7 @@ export function designVm(
   return {
     ...attributes,
     network: networkOfPool(pool, config),
-    tags: [...new Set([`proxmint-${config.site}`, ...ownerTags(wishes), ...attributes.tags])],
+    tags: [...new Set([siteTagOf(config), ...ownerTags(wishes), ...attributes.tags])],
     cloudInit: { ...attributes.cloudInit, ...(noLogin && { sshAuthorizedKeys: [] }), ownFile: true },
     ...(noLogin && { noLogin }),
     access,

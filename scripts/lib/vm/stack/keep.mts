@@ -1,10 +1,11 @@
 /** Settings by which a plan leaves alone what somebody changed in Proxmox. Pure: it reads configs. */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
+import { tagsIn } from '../../proxmox/tags.mts'
 import { cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
 import { withNotesOfOthers } from '../../registry/identity.mts'
 import type { Card, IpConfig, VmSettings } from '../../terraform/vm-configuration.mts'
-import { cpuTypeIn, ROOT_DISK, tagsGivenUp, tagsIn } from '../look/drift.mts'
+import { cpuTypeIn, memoryIn, ROOT_DISK, tagsGivenUp } from '../look/drift.mts'
 
 const NO_ADDRESS: IpConfig = { ip4: null, gw4: null, ip6: null, gw6: null }
 const DEFAULT_SEED_DRIVE = 'ide2'
@@ -63,7 +64,7 @@ export function asItIs(settings: VmSettings, config: VmConfig): VmSettings {
     tags: tagsIn(textOf(config, 'tags')),
     cores: Number(config['cores'] ?? 1),
     cpu_type: cpuTypeIn(config) ?? settings.cpu_type,
-    memory: Number(propertiesOf(textOf(config, 'memory') || '512', 'current').get('current')),
+    memory: Number(memoryIn(config)),
     agent: propertiesOf(textOf(config, 'agent'), 'enabled').get('enabled') === '1',
     // A seed ISO has the network itself: what Proxmox has of it, the VM never reads.
     ...(settings.seed_iso === null && networkIn(settings, config)),
