@@ -16,7 +16,7 @@ export interface LabArguments {
   flag(name: string): boolean
 }
 
-const SUBCOMMANDS = ['up', 'down', 'status', 'exec', 'fault'] as const
+const SUBCOMMANDS = ['up', 'down', 'status', 'exec', 'fault', 'record'] as const
 
 type Subcommand = (typeof SUBCOMMANDS)[number]
 
@@ -34,6 +34,7 @@ export async function runLabCommand(
 ): Promise<number> {
   const subcommand = subcommandOf(args)
   const words = args.positionals.slice(1)
+  if (subcommand === 'record') return record(args, words, signal)
   const state = args.string('state')!
   if (subcommand === 'exec') {
     if (words.length === 0) throw usageError('exec needs a command: lab exec -- COMMAND')
@@ -46,7 +47,7 @@ export async function runLabCommand(
 }
 
 const runOne: Record<
-  Exclude<Subcommand, 'exec' | 'fault'>,
+  Exclude<Subcommand, 'exec' | 'fault' | 'record'>,
   (command: string, args: LabArguments, signal: AbortSignal) => Promise<void>
 > = {
   up: (command, args, signal) => labUp(upOptions(command, args), signal),
@@ -54,6 +55,18 @@ const runOne: Record<
     print(args, await labDown(args.string('state')!), ({ url }) => `The lab at ${url} is down.`),
   status: async (command, args) =>
     print(args, await requireLab(args.string('state')!), record => describe(command, record)),
+}
+
+async function record(args: LabArguments, [file, ...more]: string[], signal: AbortSignal): Promise<number> {
+  if (more.length > 0) throw usageError(`unexpected argument \`${more[0]}\``)
+  const { runRecord } = await import('./answers/command.mts')
+  const words = {
+    ...{ file, url: args.string('url'), node: args.string('node'), storages: args.strings('storage') },
+    ...{ block: args.string('block'), out: args.string('out') },
+    ...{ clean: args.flag('clean'), dryRun: args.flag('dry-run') },
+  }
+  process.stderr.write(`${await runRecord(words, process.env, signal)}\n`)
+  return 0
 }
 
 function usageError(message: string): LabUsageError {

@@ -78,6 +78,30 @@ export const LAB_OPTIONS: Record<string, LabOption> = {
   },
 }
 
+const RECORD_OPTIONS: Record<string, LabOption> = {
+  url: {
+    type: 'string',
+    value: 'URL',
+    help: 'the Proxmox: https://HOST:8006/api2/json (default PROXMOX_URL)',
+  },
+  node: { type: 'string', value: 'NAME', help: 'node for the VMs (default the one that answers)' },
+  storage: {
+    type: 'string',
+    multiple: true,
+    value: 'NAME=STORAGE',
+    help: 'storage that takes the place of one of the sequence, such as tank=local-lvm',
+  },
+  block: {
+    type: 'string',
+    value: 'N',
+    default: 990_100,
+    help: 'takes the VMIDs from N000 to N999',
+  },
+  out: { type: 'string', value: 'FILE', help: 'where the answers go (default standard output)' },
+  'dry-run': { type: 'boolean', help: 'tell how many steps would be sent, and send none' },
+  clean: { type: 'boolean', help: 'remove the VMs of a recording that was interrupted' },
+}
+
 interface LabVerb {
   /** Words and options behind the verb. */
   usage: string
@@ -109,4 +133,13 @@ export const LAB_VERBS: Record<string, LabVerb> = {
     options: STATE,
     positionals: 2,
   },
+  record: {
+    usage: 'FILE --url URL [--storage NAME=STORAGE ...]',
+    summary: 'Sends a recorded sequence to a Proxmox, on VMs of its own, and writes its answers.',
+    options: RECORD_OPTIONS,
+    positionals: 1,
+  },
 }
+
+/** Options of all subcommands, each name once. */
+export const ALL_LAB_OPTIONS: Record<string, LabOption> = { ...LAB_OPTIONS, ...RECORD_OPTIONS }

@@ -4,12 +4,12 @@
 import { parseArgs } from 'node:util'
 import type { LabArguments } from './command.mts'
 import { LabError, LabUsageError } from './core/lab-error.mts'
-import { LAB_OPTIONS, LAB_SUMMARY, LAB_VERBS } from './options.mts'
+import { ALL_LAB_OPTIONS, LAB_OPTIONS, LAB_SUMMARY, LAB_VERBS } from './options.mts'
 
 const COMMAND = 'pve-lab'
 
-const OPTIONS: typeof LAB_OPTIONS = {
-  ...LAB_OPTIONS,
+const OPTIONS: typeof ALL_LAB_OPTIONS = {
+  ...ALL_LAB_OPTIONS,
   json: { type: 'boolean', help: 'print one JSON document on standard output, and nothing else there' },
   help: { type: 'boolean', help: 'print this text' },
 }
@@ -35,8 +35,8 @@ async function main(argv: string[]): Promise<number> {
 /** @throws {LabUsageError} for an option that is unknown or lacks its value. */
 function parseWords(argv: string[]): LabArguments {
   const { values, positionals } = parse(argv)
-  const own = LAB_VERBS[positionals[0] ?? '']?.options ?? OPTIONS
-  const other = Object.keys(values).find(name => !(name in own) && name in LAB_OPTIONS)
+  const own = LAB_VERBS[positionals[0] ?? '']?.options ?? LAB_OPTIONS
+  const other = Object.keys(values).find(name => !(name in own) && name in ALL_LAB_OPTIONS)
   if (other !== undefined) throw new LabUsageError(`${positionals[0]} has no --${other}`, `${COMMAND} --help`)
   return {
     positionals,

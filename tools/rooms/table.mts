@@ -53,7 +53,7 @@ export const LIBRARY_ROOMS: RoomTable = {
 export const LAB_ROOMS: RoomTable = {
   levels: [
     ['core'],
-    ['images'],
+    ['answers', 'images'],
     ['network'],
     ['chain', 'guests', 'node-ssh'],
     ['guests/qemu', 'guests/sim', 'pve/core'],
