@@ -15,16 +15,8 @@ import {
   type NewVolume,
   volumeOf,
 } from '../storage/volumes.mts'
-import {
-  type Drive,
-  drivesOf,
-  formatDrive,
-  formatSize,
-  isCdrom,
-  isCloudInit,
-  isDriveSlot,
-  parseDrive,
-} from './drive.mts'
+import { type Drive, drivesOf, formatDrive, formatSize, isCdrom, isCloudInit, parseDrive } from './drive.mts'
+import { isDriveSlot } from './drive-formats.mts'
 
 const GIB = 1024 ** 3
 /** Text for a new disk: `tank:32` means 32 GiB; `tank:0` with `import-from` means the size of the image. */
