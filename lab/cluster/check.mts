@@ -100,20 +100,25 @@ function checkList(path: string, value: unknown): void {
   if (!Array.isArray(value) || value.length === 0) throw notAccepted(path, value, 'a list of at least one')
 }
 
-function holdsFiles(type: unknown): type is 'dir' | 'nfs' {
-  return type === 'dir' || type === 'nfs'
+/** Types that keep files in folders, with whether all nodes always see one set of them. */
+const FILE_TYPES: Partial<Record<string, 'shared' | 'own'>> = {
+  dir: 'own',
+  btrfs: 'own',
+  nfs: 'shared',
+  cifs: 'shared',
 }
 
 function checkStorage(where: string, storage: StorageDescription, nodes: string[]): void {
   checkKeys(where, storage, STORAGE_KEYS)
   const { type, content, shared } = storage
-  const kinds = holdsFiles(type) ? CONTENT_TYPES : ['images', 'rootdir']
+  const files = FILE_TYPES[type]
+  const kinds = files !== undefined ? CONTENT_TYPES : ['images', 'rootdir']
   checkWords(`${where}.content`, content, kinds, `content of a ${type} storage`)
   if (storage.nodes !== undefined) checkWords(`${where}.nodes`, storage.nodes, nodes, 'node of this cluster')
-  if (shared === true && !holdsFiles(type))
+  if (shared === true && files === undefined)
     throw notAccepted(`${where}.shared`, true, `false for ${type}: each node has a pool of its own`)
-  if (shared === false && type === 'nfs')
-    throw notAccepted(`${where}.shared`, false, 'true for nfs: that is what it is for')
+  if (shared === false && files === 'shared')
+    throw notAccepted(`${where}.shared`, false, `true for ${type}: that is what it is for`)
 }
 
 function checkNodes(nodes: NodeDescription[]): void {
@@ -142,7 +147,7 @@ function storageFrom({ id, type, content, nodes, shared, size }: StorageDescript
     type,
     content,
     nodes,
-    shared: shared ?? type === 'nfs',
+    shared: shared ?? FILE_TYPES[type] === 'shared',
     size: size === undefined ? undefined : Math.round(size * GIB),
   }
 }

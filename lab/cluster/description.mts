@@ -10,7 +10,7 @@ export interface NodeDescription {
   online?: boolean
 }
 
-export const STORAGE_TYPES = ['dir', 'nfs', 'zfspool', 'lvmthin'] as const
+export const STORAGE_TYPES = ['dir', 'nfs', 'cifs', 'btrfs', 'zfspool', 'lvmthin', 'lvm'] as const
 type StorageType = (typeof STORAGE_TYPES)[number]
 
 export const CONTENT_TYPES = ['images', 'rootdir', 'iso', 'vztmpl', 'snippets', 'import', 'backup'] as const
@@ -22,7 +22,7 @@ export interface StorageDescription {
   content: ContentType[]
   /** Names of the nodes that have it. Default: all nodes. */
   nodes?: string[]
-  /** All nodes see one set of volumes. Default: true for nfs, false for other types. */
+  /** All nodes see one set of volumes. Default: true for nfs and cifs, false for other types. */
   shared?: boolean
   /** GiB. Default: the size of the file system below it. */
   size?: number

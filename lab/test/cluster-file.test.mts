@@ -77,7 +77,11 @@ test.each([
   ],
   [/name: pve2\n {4}/, '', 'nodes[1].name is missing | add name there'],
   [/id: nas/, 'id: local', 'storages[1].id `local` is there twice | give each its own id'],
-  [/type: nfs/, 'type: ceph', 'storages[1].type is "ceph" | it takes dir, nfs, zfspool, lvmthin'],
+  [
+    /type: nfs/,
+    'type: ceph',
+    'storages[1].type is "ceph" | it takes dir, nfs, cifs, btrfs, zfspool, lvmthin, lvm',
+  ],
   [
     /\[iso, snippets\]/,
     '[iso, snippet]',

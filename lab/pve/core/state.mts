@@ -38,8 +38,10 @@ export interface NodeConfig {
   memory?: number | undefined
 }
 
+export type StorageType = 'dir' | 'nfs' | 'cifs' | 'cephfs' | 'btrfs' | 'zfspool' | 'lvmthin' | 'lvm' | 'pbs'
+
 export interface StorageConfig {
-  type: 'dir' | 'nfs' | 'zfspool' | 'lvmthin'
+  type: StorageType
   /** Content types: `images`, `rootdir`, `iso`, `vztmpl`, `snippets`, `import`, `backup`. */
   content: string[]
   /** Absolute path of its folder on the first node, and on all nodes if it is shared. See `storageOn`. */
@@ -50,6 +52,8 @@ export interface StorageConfig {
   nodes?: string[] | undefined
   /** Bytes. Undefined: the size of the file system below it. */
   size?: number | undefined
+  /** Other options of storage.cfg with their texts, such as `prune-backups`. */
+  properties?: Record<string, string> | undefined
 }
 
 /** A VM's volume. The state has no files such as ISOs: the server looks for them on disk. */
@@ -58,7 +62,7 @@ export interface Volume {
   /** Node that has it; undefined on a shared storage. VMIDs are unique in the cluster, so volume ids are, too. */
   node: string | undefined
   vmid: number
-  format: 'raw' | 'qcow2'
+  format: 'raw' | 'qcow2' | 'vmdk'
   /** Bytes. */
   size: number
   /** Bytes that were written. A thin storage holds only these; a blank disk has none. */

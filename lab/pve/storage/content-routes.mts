@@ -6,10 +6,12 @@ import { integer, nodeName, optional, storageId, text, vmid } from '../core/para
 import { anyOf, anyone, type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
-import type { Vm, Volume } from '../core/state.mts'
+import type { StorageConfig, Volume } from '../core/state.mts'
 import { requireVolumeAccess } from './access.mts'
 import { findFile, listFiles, requireFile, type StoredFile } from './files.mts'
+import { parseVolumeName } from './names.mts'
 import { findVolume, storageOf, volumesOn } from './storages.mts'
+import { isFileBased } from './types.mts'
 import { freeVolume } from './volumes.mts'
 
 /** Entry of a storage's content. */
@@ -21,16 +23,21 @@ function fileEntry({ volid, content, format, size, ctime }: StoredFile): Entry {
   return { volid, content, format, size, ctime }
 }
 
-function volumeEntry([volid, volume]: [string, Volume]): Entry {
-  return {
-    volid,
-    content: 'images',
-    format: volume.format,
-    size: volume.size,
-    ctime: volume.ctime,
-    vmid: volume.vmid,
-    ...(volume.parent !== undefined && { parent: volume.parent.split(':')[1] }),
-  }
+/** Describes a disk as its storage lists it. Only files and ZFS know the base of a linked clone. */
+function volumeEntry(storage: StorageConfig, [volid, volume]: [string, Volume]): Entry {
+  const { format, size, vmid, ctime, written } = volume
+  const { name, base } = parseVolumeName(storage, volid.slice(volid.indexOf(':') + 1))
+  const entry = { volid, content: 'images', format, size, vmid }
+  if (storage.type === 'zfspool')
+    return { ...entry, name, parent: base === undefined ? null : `${base}@__base__` }
+  if (!isFileBased(storage)) return { ...entry, ctime }
+  return { ...entry, ctime, used: written, parent: backingFile(volid, base) }
+}
+
+/** Returns the relative path of a linked clone's base, as its qcow2 file names it. */
+function backingFile(volid: string, base: string | undefined): string | null {
+  const folder = /^[^:]*:(\d+)\//.exec(volid)?.[1]
+  return base === undefined ? null : `../${folder}/${base}`
 }
 
 /** Checks whether the caller may read a volume. Lists omit all others. */
@@ -44,8 +51,9 @@ function isReadable(pve: Pve, caller: Caller, volid: string): boolean {
 }
 
 async function listContent(pve: Pve, caller: Caller, storage: string): Promise<Entry[]> {
-  storageOf(pve, storage)
-  const all = [...(await listFiles(pve, storage)).map(fileEntry), ...volumesOn(pve, storage).map(volumeEntry)]
+  const config = storageOf(pve, storage)
+  const volumes = volumesOn(pve, storage).map(volume => volumeEntry(config, volume))
+  const all = [...(await listFiles(pve, storage)).map(fileEntry), ...volumes]
   return all.filter(entry => isReadable(pve, caller, entry.volid))
 }
 
@@ -66,16 +74,7 @@ async function describe(pve: Pve, volid: string): Promise<ApiObject> {
   return { path, format, size, used: size }
 }
 
-/** Finds a VM whose config names the volume. */
-function userOf(pve: Pve, volid: string): Vm | undefined {
-  return Object.values(pve.store.state.vms).find(vm =>
-    Object.values(vm.config).some(value => value.split(',')[0] === volid),
-  )
-}
-
 async function removeVolume(pve: Pve, volid: string): Promise<void> {
-  const user = pve.store.state.volumes[volid] && userOf(pve, volid)
-  if (user) throw failure(`Cannot remove image, a guest with VMID '${user.vmid}' exists!`)
   if (pve.store.state.volumes[volid]) return freeVolume(pve, volid)
   const file = await findFile(pve, volid)
   if (file) await rm(file.path)

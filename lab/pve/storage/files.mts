@@ -5,7 +5,8 @@ import { dirname, join, relative } from 'node:path'
 import { failure, parameterError } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig } from '../core/state.mts'
-import { isFileBased, parseVolumeId, storageOf } from './storages.mts'
+import { parseVolumeId, storageOf } from './storages.mts'
+import { isFileBased } from './types.mts'
 
 type FileContent = 'iso' | 'vztmpl' | 'snippets' | 'import' | 'backup'
 

@@ -13,12 +13,25 @@ import { storageOf } from './storages.mts'
 
 /** Returns the keys that say where a storage of each type lies. */
 function placeOf(id: string, { type, path }: StorageConfig): ApiObject {
-  return {
-    dir: { path },
-    nfs: { path, server: '127.0.0.1', export: path },
-    zfspool: { pool: id },
-    lvmthin: { vgname: id, thinpool: 'data' },
-  }[type]
+  switch (type) {
+    case 'dir':
+    case 'btrfs':
+      return { path }
+    case 'nfs':
+      return { path, server: '127.0.0.1', export: path }
+    case 'cifs':
+      return { path, server: '127.0.0.1', share: id }
+    case 'cephfs':
+      return { path }
+    case 'zfspool':
+      return { pool: id }
+    case 'lvmthin':
+      return { vgname: id, thinpool: 'data' }
+    case 'lvm':
+      return { vgname: id }
+    case 'pbs':
+      return { server: '127.0.0.1', datastore: id }
+  }
 }
 
 function configOf(pve: Pve, id: string): ApiObject {

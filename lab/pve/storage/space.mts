@@ -14,6 +14,9 @@ interface Space {
   avail: number
 }
 
+/** Bytes of an extent of LVM. */
+const EXTENT = 4 * 1024 ** 2
+
 export async function fileSystemSpace(path: string): Promise<Space> {
   const { bsize, blocks, bavail } = await statfs(path)
   const total = bsize * blocks
@@ -21,9 +24,10 @@ export async function fileSystemSpace(path: string): Promise<Space> {
   return { total, avail, used: total - avail }
 }
 
-/** Returns the bytes a volume takes. ZFS reserves whole disks, except of linked clones. Others hold written bytes. */
+/** Returns the bytes a volume takes. LVM and ZFS reserve whole disks, except linked clones. Others hold written bytes. */
 function held({ type }: StorageConfig, volume: Volume): number {
-  return type !== 'zfspool' ? volume.written : volume.parent === undefined ? volume.size : 0
+  if (type !== 'zfspool' && type !== 'lvm') return volume.written
+  return volume.parent === undefined ? volume.size : 0
 }
 
 function sum(numbers: number[]): number {
@@ -62,6 +66,10 @@ function thinPoolFull(volid: string, volume: Volume): string {
   return `lvcreate '${nameOf(volid, volume)}' error:   Cannot create new thin volume, free space in thin pool ${volume.storage}/data reached threshold.`
 }
 
+function groupFull(volid: string, volume: Volume): string {
+  return `lvcreate '${nameOf(volid, volume)}' error:   Volume group "${volume.storage}" has insufficient free space: ${Math.ceil(volume.size / EXTENT)} extents required.`
+}
+
 /** Checks for a full thin pool, which refuses even a blank disk that needs no space. */
 async function isThinPoolFull(pve: Pve, id: string, source: string | undefined): Promise<boolean> {
   const isBlankOnThin = storageOf(pve, id).type === 'lvmthin' && source === undefined
@@ -76,6 +84,7 @@ function outOfSpace(
   source: string | undefined,
 ): ApiError {
   if (type === 'zfspool') return failure(`zfs error: cannot create '${nameOf(volid, volume)}': out of space`)
+  if (type === 'lvm') return failure(groupFull(volid, volume))
   // Only copies and cloud-init drives write to a new volume.
   return failure(copyFailed(volume, source ?? 'cloud-init'))
 }
@@ -128,8 +137,11 @@ export async function hasRoomForFile(
   return size! - freed! <= (await spaceOf(pve, id)).avail
 }
 
-/** Checks the space for a volume that has grown. Only ZFS reserves unwritten bytes. @throws {ApiError} */
+/** Checks the space for a volume that has grown. Only LVM and ZFS reserve unwritten bytes. @throws {ApiError} */
 export async function requireRoomToGrow(pve: Pve, volume: Volume, volid: string): Promise<void> {
-  if (await isOverfull(pve, volume.storage))
-    throw failure(`zfs error: cannot set property for '${nameOf(volid, volume)}': out of space`)
+  if (!(await isOverfull(pve, volume.storage))) return
+  const name = nameOf(volid, volume)
+  if (storageOf(pve, volume.storage).type === 'lvm')
+    throw failure(`error resizing volume '/dev/${name}':   Insufficient free space`)
+  throw failure(`zfs error: cannot set property for '${name}': out of space`)
 }

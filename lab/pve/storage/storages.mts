@@ -33,11 +33,6 @@ export function requireForImages(pve: Pve, id: string): void {
     throw parameterError({ storage: `storage '${id}' does not support vm images` })
 }
 
-/** Checks whether a storage keeps volumes as files in folders. Others are pools of block devices. */
-export function isFileBased({ type }: StorageConfig): boolean {
-  return type === 'dir' || type === 'nfs'
-}
-
 function isHere(pve: Pve, { node }: Volume): boolean {
   return node === undefined || node === pve.node
 }

@@ -15,7 +15,8 @@ import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { failIfFull } from '../faults/disk-faults.mts'
 import { cleanFilename, requireFolder } from './files.mts'
 import { hasRoomForFile } from './space.mts'
-import { isFileBased, storageOf } from './storages.mts'
+import { storageOf } from './storages.mts'
+import { isFileBased } from './types.mts'
 
 type TransferContent = 'iso' | 'vztmpl' | 'import'
 

@@ -5,8 +5,18 @@ import { dirname, join } from 'node:path'
 import { failure } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig, Volume } from '../core/state.mts'
+import { volumeName } from './names.mts'
 import { requireRoom, requireRoomToGrow } from './space.mts'
-import { findVolume, isFileBased, storageOf } from './storages.mts'
+import { findVolume, storageOf } from './storages.mts'
+import {
+  type Aspect,
+  type Feature,
+  formatOn,
+  isFileBased,
+  resolveFormat,
+  roundedSize,
+  traitsOf,
+} from './types.mts'
 
 export interface NewVolume {
   volid: string
@@ -28,20 +38,8 @@ function freeIndex(pve: Pve, storageId: string, vmid: number): number {
   return index
 }
 
-/** Returns a volume's name. A file-based storage has a folder per VM and an extension, a pool has neither. */
-function volumeName(storage: StorageConfig, vmid: number, name: string, format: Volume['format']): string {
-  return isFileBased(storage) ? `${vmid}/${name}.${format}` : name
-}
-
 function volumePath(storage: StorageConfig, name: string): string {
   return isFileBased(storage) ? join(storage.path, 'images', name) : join(storage.path, name)
-}
-
-/** Returns the format of a new volume. Pools of block devices hold only raw disks. */
-function formatOn(storage: StorageConfig, wanted: string | undefined): Volume['format'] {
-  const format = wanted ?? (isFileBased(storage) ? 'qcow2' : 'raw')
-  if (format === 'raw' || (format === 'qcow2' && isFileBased(storage))) return format
-  throw failure(`unsupported format '${format}'`)
 }
 
 /** Returns a volume's own name, without the base of a linked clone. */
@@ -58,14 +56,13 @@ interface Placement {
   name: string
   /** Volume id of a linked clone's base. */
   parent?: string | undefined
-  format?: string | undefined
+  format: Volume['format']
 }
 
 /** Enters a volume into the state before the driver makes it, so that two workers never choose one name. */
-function reserve(pve: Pve, { storage: storageId, vmid, name, parent, format: wanted }: Placement): NewVolume {
+function reserve(pve: Pve, { storage: storageId, vmid, name, parent, format }: Placement): NewVolume {
   const storage = storageOf(pve, storageId)
   if (!storage.content.includes('images')) throw failure(`storage '${storageId}' does not support vm images`)
-  const format = formatOn(storage, wanted)
   const own = volumeName(storage, vmid, name, format)
   const volid = `${storageId}:${parent === undefined ? own : `${ownName(storage, parent)}/${own}`}`
   const path = volumePath(storage, own)
@@ -90,7 +87,10 @@ async function fillVolume(
   try {
     await mkdir(dirname(created.volume.path), { recursive: true })
     const { size, written, source } = await fill(created.volume.path)
-    Object.assign(created.volume, { size, written })
+    Object.assign(created.volume, {
+      size: roundedSize(storageOf(pve, created.volume.storage), size),
+      written,
+    })
     await requireRoom(pve, created.volid, created.volume, source)
     return created
   } catch (error) {
@@ -112,9 +112,20 @@ function diskName(pve: Pve, storageId: string, vmid: number): string {
   return `vm-${vmid}-disk-${freeIndex(pve, storageId, vmid)}`
 }
 
-/** Makes an empty disk. @param size bytes. */
-export function createVolume(pve: Pve, storageId: string, vmid: number, size: number): Promise<NewVolume> {
-  const created = reserve(pve, { storage: storageId, vmid, name: diskName(pve, storageId, vmid) })
+/**
+ * Makes an empty disk.
+ * @param size bytes; the storage may round it up.
+ * @param wanted format. Default: that of the storage. @throws {ApiError} if the storage does not know it.
+ */
+export async function createVolume(
+  pve: Pve,
+  storage: string,
+  vmid: number,
+  size: number,
+  wanted?: string,
+): Promise<NewVolume> {
+  const format = formatOn(storageOf(pve, storage), wanted)
+  const created = reserve(pve, { storage, vmid, name: diskName(pve, storage, vmid), format })
   return fillVolume(pve, created, async path => {
     await pve.driver.createDisk(path, size)
     return { size, written: 0 }
@@ -125,17 +136,36 @@ export function createVolume(pve: Pve, storageId: string, vmid: number, size: nu
 const CLOUD_INIT_SIZE = 4 * 1024 ** 2
 
 /** Makes the volume of a cloud-init drive. Each start generates its content again. */
-export async function createCloudInitVolume(pve: Pve, storageId: string, vmid: number): Promise<NewVolume> {
-  const created = reserve(pve, { storage: storageId, vmid, name: `vm-${vmid}-cloudinit` })
+export async function createCloudInitVolume(
+  pve: Pve,
+  storageId: string,
+  vmid: number,
+  wanted?: string,
+): Promise<NewVolume> {
+  const storage = storageOf(pve, storageId)
+  const format = formatOn(storage, wanted ?? (isFileBased(storage) ? 'qcow2' : 'raw'))
+  const created = reserve(pve, { storage: storageId, vmid, name: `vm-${vmid}-cloudinit`, format })
   return fillVolume(pve, created, async path => {
     await pve.driver.createDisk(path, CLOUD_INIT_SIZE)
     return { size: CLOUD_INIT_SIZE, written: CLOUD_INIT_SIZE }
   })
 }
 
+/** Place for a copy. `format` is a hint: a storage that does not know it takes its default. */
+interface CopyTarget {
+  storage: string
+  vmid: number
+  format?: string | undefined
+}
+
 /** Makes a disk from an image file. @param image absolute path. */
-export function importVolume(pve: Pve, storageId: string, vmid: number, image: string): Promise<NewVolume> {
-  const created = reserve(pve, { storage: storageId, vmid, name: diskName(pve, storageId, vmid) })
+export function importVolume(
+  pve: Pve,
+  { storage, vmid, format: hint }: CopyTarget,
+  image: string,
+): Promise<NewVolume> {
+  const format = resolveFormat(storageOf(pve, storage), hint)
+  const created = reserve(pve, { storage, vmid, name: diskName(pve, storage, vmid), format })
   return fillVolume(pve, created, async path => {
     const size = await pve.driver.importDisk(image, path)
     return { size, written: Math.min(size, (await stat(image)).size), source: image }
@@ -154,33 +184,40 @@ function writtenIn(pve: Pve, volid: string): number {
   return written + (parent === undefined ? 0 : writtenIn(pve, parent))
 }
 
-/** Checks for thin pools: a linked clone there shares blocks but does not need its base. */
+/** Checks for storages that share blocks below the volumes: a linked clone there does not name its base. */
 function isIndependent({ type }: StorageConfig): boolean {
-  return type === 'lvmthin'
+  return type === 'lvmthin' || type === 'btrfs'
 }
 
-/** Copies a volume for another VM, or to another storage. A linked copy must be on the storage of its base. */
-export function cloneVolume(
-  pve: Pve,
-  source: string,
-  target: { storage: string; vmid: number; format?: string | undefined },
-  mode: 'full' | 'linked',
-): Promise<NewVolume> {
-  const { path: from, size } = volumeOf(pve, source)
-  const written = mode === 'full' ? writtenIn(pve, source) : 0
-  const needsBase = mode === 'linked' && !isIndependent(storageOf(pve, target.storage))
+/** Copies a volume for another VM, or to another storage. The copy has the source's format if the storage knows it. */
+export function cloneVolume(pve: Pve, source: string, target: CopyTarget): Promise<NewVolume> {
+  const { path: from, size, format: own } = volumeOf(pve, source)
+  const format = resolveFormat(storageOf(pve, target.storage), target.format ?? own)
   const name = diskName(pve, target.storage, target.vmid)
-  const created = reserve(pve, { ...target, name, parent: needsBase ? source : undefined })
-  return fillVolume(pve, created, async path => {
-    await pve.driver.cloneDisk(from, path, needsBase ? 'linked' : 'full')
-    return { size, written, source: from }
+  return fillVolume(pve, reserve(pve, { ...target, name, format }), async path => {
+    await pve.driver.cloneDisk(from, path, 'full')
+    return { size, written: writtenIn(pve, source), source: from }
   })
 }
 
-/** Grows a disk to `size` bytes. @throws {ApiError} if its storage has no room. */
-export async function growVolume(pve: Pve, volid: string, size: number): Promise<void> {
+/** Makes a linked clone of a base on its own storage. A file-based storage makes it in format qcow2. */
+export function linkVolume(pve: Pve, base: string, vmid: number): Promise<NewVolume> {
+  const { path: from, size, storage } = volumeOf(pve, base)
+  const independent = isIndependent(storageOf(pve, storage))
+  const format = resolveFormat(storageOf(pve, storage), 'qcow2')
+  const parent = independent ? undefined : base
+  const name = diskName(pve, storage, vmid)
+  return fillVolume(pve, reserve(pve, { storage, vmid, name, format, parent }), async path => {
+    await pve.driver.cloneDisk(from, path, independent ? 'full' : 'linked')
+    return { size, written: 0, source: from }
+  })
+}
+
+/** Grows a disk to `wanted` bytes or the next size that its storage can give. @throws {ApiError} if its storage has no room. */
+export async function growVolume(pve: Pve, volid: string, wanted: number): Promise<void> {
   const volume = volumeOf(pve, volid)
   const before = volume.size
+  const size = roundedSize(storageOf(pve, volume.storage), Math.ceil(wanted / 1024) * 1024)
   volume.size = size
   try {
     await requireRoomToGrow(pve, volume, volid)
@@ -197,13 +234,23 @@ function isBase(volid: string): boolean {
 
 /** Makes a full copy for the same VM on another node's storage. */
 export function copyOf(here: Pve, there: Pve, volid: string, storage: string): Promise<NewVolume> {
-  const { path: from, size, vmid } = volumeOf(here, volid)
+  const { path: from, size, vmid, format: own } = volumeOf(here, volid)
+  const format = resolveFormat(storageOf(there, storage), own)
   const free = diskName(there, storage, vmid)
   const name = /vm-\d+-cloudinit/.exec(volid)?.[0] ?? (isBase(volid) ? free.replace('vm', 'base') : free)
-  return fillVolume(there, reserve(there, { storage, vmid, name }), async path => {
+  return fillVolume(there, reserve(there, { storage, vmid, name, format }), async path => {
     await here.driver.cloneDisk(from, path, 'full')
     return { size, written: writtenIn(here, volid), source: from }
   })
+}
+
+/** Checks whether a volume's storage and format allow something (`volume_has_feature` in PVE/Storage.pm). */
+export function hasFeature(pve: Pve, feature: Feature, volid: string, aspect?: Aspect): boolean {
+  const volume = findVolume(pve, volid)
+  if (!volume) return false
+  const { features } = traitsOf(storageOf(pve, volume.storage))
+  const allowed = features[feature]?.[aspect ?? (isBase(volid) ? 'base' : 'current')]
+  return allowed?.includes(volume.format) === true
 }
 
 export function isBaseInUse(pve: Pve, volid: string): boolean {
@@ -213,7 +260,8 @@ export function isBaseInUse(pve: Pve, volid: string): boolean {
 /** Deletes a volume. @throws {ApiError} for a base that linked clones need. */
 export async function freeVolume(pve: Pve, volid: string): Promise<void> {
   const volume = volumeOf(pve, volid)
-  if (isBaseInUse(pve, volid)) throw failure(`base volume '${volid}' is still in use by linked cloned`)
+  if (isBaseInUse(pve, volid))
+    throw failure(`base volume '${volid.slice(volid.indexOf(':') + 1)}' is still in use by linked clones`)
   await pve.driver.deleteDisk(volume.path)
   delete pve.store.state.volumes[volid]
 }

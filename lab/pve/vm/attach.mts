@@ -15,16 +15,8 @@ import {
   type NewVolume,
   volumeOf,
 } from '../storage/volumes.mts'
-import {
-  type Drive,
-  drivesOf,
-  formatDrive,
-  formatSize,
-  isCdrom,
-  isCloudInit,
-  isDriveSlot,
-  parseDrive,
-} from './drive.mts'
+import { type Drive, drivesOf, formatDrive, formatSize, isCdrom, isCloudInit, parseDrive } from './drive.mts'
+import { isDriveSlot } from './drive-formats.mts'
 
 const GIB = 1024 ** 3
 /** Text for a new disk: `tank:32` means 32 GiB; `tank:0` with `import-from` means the size of the image. */
@@ -59,24 +51,30 @@ export function requireSaneDrive(slot: string, drive: Drive): void {
     throw parameterError({ [slot]: "explicit 'media=cdrom' is required for iso images" })
 }
 
-async function importImage(pve: Pve, vmid: number, storage: string, source: string): Promise<NewVolume> {
+/** Makes a disk from an image. A volume gives its own format, a path does not. */
+async function importImage(
+  pve: Pve,
+  target: { storage: string; vmid: number; format: string | undefined },
+  source: string,
+): Promise<NewVolume> {
   const id = parseVolumeId(source)
-  if (!id) return importVolume(pve, storage, vmid, source)
-  if (findVolume(pve, source)) return cloneVolume(pve, source, { storage, vmid }, 'full')
-  const file = await requireFile(pve, source)
-  return importVolume(pve, storage, vmid, file.path)
+  if (!id) return importVolume(pve, target, source)
+  if (findVolume(pve, source)) return cloneVolume(pve, source, target)
+  const { path, format } = await requireFile(pve, source)
+  return importVolume(pve, { ...target, format: target.format ?? format }, path)
 }
 
 async function attachNewDisk(pve: Pve, vmid: number, drive: Drive, task: TaskContext): Promise<NewVolume> {
   const { storage, bytes } = newDiskOf(drive)!
-  const { 'import-from': source, ...options } = drive.options
+  const { 'import-from': source, format, ...options } = drive.options
   const created =
     source === undefined
-      ? await createVolume(pve, storage, vmid, bytes)
-      : await importImage(pve, vmid, storage, source)
-  task.log(`successfully created disk '${created.volid},size=${formatSize(created.volume.size)}'`)
+      ? await createVolume(pve, storage, vmid, bytes, format)
+      : await importImage(pve, { storage, vmid, format }, source)
+  const size = formatSize(source === undefined ? bytes : created.volume.size)
+  task.log(`successfully created disk '${created.volid},size=${size}'`)
   drive.file = created.volid
-  drive.options = { ...options, size: formatSize(created.volume.size) }
+  drive.options = { ...options, size }
   return created
 }
 
@@ -89,9 +87,10 @@ async function attachCloudInit(
 ): Promise<NewVolume> {
   const other = drivesOf(config).find(([key, each]) => key !== slot && isCloudInit(each))
   if (other) throw failure(`${slot} - cloud-init drive is already attached at '${other[0]}'`)
-  const created = await createCloudInitVolume(pve, newCloudInitOf(drive)!, vmid)
+  const { format, ...options } = drive.options
+  const created = await createCloudInitVolume(pve, newCloudInitOf(drive)!, vmid, format)
   drive.file = created.volid
-  drive.options = { ...drive.options, media: 'cdrom', size: formatSize(created.volume.size) }
+  drive.options = { ...options, media: 'cdrom', size: formatSize(created.volume.size) }
   return created
 }
 

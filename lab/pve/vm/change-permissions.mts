@@ -7,7 +7,8 @@ import type { VmConfig } from '../core/state.mts'
 import { requireSpace, requireVolumeAccess } from '../storage/access.mts'
 import { parseVolumeId } from '../storage/storages.mts'
 import { newCloudInitOf, newDiskOf } from './attach.mts'
-import { type Drive, drivesOf, isCdrom, isCloudInit, isDriveSlot, parseDrive } from './drive.mts'
+import { type Drive, drivesOf, isCdrom, isCloudInit, parseDrive } from './drive.mts'
+import { isDriveSlot } from './drive-formats.mts'
 import { nicsOf } from './identity.mts'
 import { privilegesToChange } from './options.mts'
 
@@ -63,10 +64,10 @@ function requireNewDisk(pve: Pve, caller: Caller, vmid: number, drive: Drive & {
 
 /** Checks SDN.Use on each network card's bridge, or on the VLAN of the bridge if the card has a tag. */
 export function requireBridges(caller: Caller, config: VmConfig): void {
-  for (const [, { options }] of nicsOf(config)) {
-    if (options['bridge'] === undefined) continue
-    const bridge = `/sdn/zones/localnetwork/${options['bridge']}`
-    const path = options['tag'] === undefined ? bridge : `${bridge}/${options['tag']}`
+  for (const [, nic] of nicsOf(config)) {
+    if (nic['bridge'] === undefined) continue
+    const bridge = `/sdn/zones/localnetwork/${nic['bridge']}`
+    const path = nic['tag'] === undefined ? bridge : `${bridge}/${nic['tag']}`
     requireAll(caller, path, 'SDN.Use')
   }
 }

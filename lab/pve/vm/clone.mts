@@ -8,7 +8,13 @@ import type { Vm, VmConfig } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { requireSpace } from '../storage/access.mts'
 import { parseVolumeId, requireForImages, storageOf } from '../storage/storages.mts'
-import { cloneVolume, createCloudInitVolume, dropVolumes, type NewVolume } from '../storage/volumes.mts'
+import {
+  cloneVolume,
+  createCloudInitVolume,
+  dropVolumes,
+  linkVolume,
+  type NewVolume,
+} from '../storage/volumes.mts'
 import { requireBridges } from './change-permissions.mts'
 import { claimVmid, joinPool, releaseVmid } from './create.mts'
 import { type Drive, drivesOf, formatDrive, isCdrom, isCloudInit } from './drive.mts'
@@ -99,9 +105,12 @@ async function copyDrive(copy: Copy, slot: string, drive: Drive): Promise<string
   const target = { storage, vmid: cloning.newid, format: cloning.format }
   const volume = isCloudInit(drive)
     ? await createCloudInitVolume(pve, storage, cloning.newid)
-    : await cloneVolume(pve, drive.file, target, full ? 'full' : 'linked')
+    : full
+      ? await cloneVolume(pve, drive.file, target)
+      : await linkVolume(pve, drive.file, cloning.newid)
   created.push(volume)
-  return formatDrive({ ...drive, file: volume.volid })
+  const { format: _, ...options } = drive.options
+  return formatDrive({ file: volume.volid, options })
 }
 
 async function copyConfig(copy: Copy, source: VmConfig): Promise<VmConfig> {

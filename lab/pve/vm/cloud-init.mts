@@ -5,11 +5,14 @@ import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
 import type { CloudInitDrive } from '../../guests/driver.mts'
 import { splitList } from '../core/parameters.mts'
+import { parsePropertyString } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
 import type { VmConfig } from '../core/state.mts'
 import { requireFile } from '../storage/files.mts'
-import { drivesOf, isCloudInit, parseProperties } from './drive.mts'
+import { ipConfigFormat } from './device-formats.mts'
+import { drivesOf, isCloudInit } from './drive.mts'
 import { nicsOf } from './identity.mts'
+import { ciCustomFormat } from './option-formats.mts'
 import { isCloudInitOption } from './options.mts'
 
 /** Returns host name and FQDN. A name with dots is an FQDN. Others get the first search domain. */
@@ -72,9 +75,9 @@ function networkConfig(config: VmConfig): string {
     const index = key.slice('net'.length)
     const ip = config[`ipconfig${index}`]
     if (ip === undefined) return []
-    const parts = parseProperties(ip, 'ip')
+    const parts = parsePropertyString(ipConfigFormat, ip)
     const subnets = [...subnets4(parts), ...subnets6(parts)]
-    return [{ type: 'physical', name: `eth${index}`, mac_address: nic.mac?.toLowerCase(), subnets }]
+    return [{ type: 'physical', name: `eth${index}`, mac_address: nic['macaddr']?.toLowerCase(), subnets }]
   })
   const address = splitList(config['nameserver'])
   const search = splitList(config['searchdomain'])
@@ -102,7 +105,7 @@ export function hasCloudInitDrive(config: VmConfig): boolean {
 
 /** Generates the drive's files. `cicustom` replaces single files by snippets. */
 export async function generateCloudInit(pve: Pve, vmid: number, config: VmConfig): Promise<CloudInitDrive> {
-  const custom = parseProperties(config['cicustom'] ?? '', '')
+  const custom = parsePropertyString(ciCustomFormat, config['cicustom'] ?? '')
   const pick = async (name: string, generate: () => string): Promise<string> =>
     custom[name] === undefined ? generate() : readSnippet(pve, custom[name])
   const user = await pick('user', () => userData(config, vmid))

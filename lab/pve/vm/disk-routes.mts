@@ -5,15 +5,12 @@ import { allOf } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
 import { requireSpace } from '../storage/access.mts'
 import { convertToTemplate, moveDisk, requireConvertible, requireMovable, resizeDisk } from './disks.mts'
-import { isDriveSlot } from './drive.mts'
+import { DRIVE_SLOTS } from './drive-formats.mts'
 import { findVm, requireDigest } from './vm.mts'
 
 const path = '/nodes/{node}/qemu/{vmid}'
 const vm = { node: nodeName, vmid }
-const disk = {
-  type: 'string',
-  check: (value: string) => (isDriveSlot(value) ? undefined : `value '${value}' is no disk of a VM`),
-} as const
+const disk = { type: 'string', enum: DRIVE_SLOTS } as const
 
 export const qemuDiskRoutes: Route[] = [
   route({

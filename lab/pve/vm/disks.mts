@@ -58,7 +58,7 @@ export async function resizeDisk(
     const size = newSize(volume.size, options.size)
     if (size === volume.size) return
     await growVolume(pve, drive.file, size)
-    drive.options['size'] = formatSize(size)
+    drive.options['size'] = formatSize(volume.size)
     vm.config[options.disk] = formatDrive(drive)
   })
 }
@@ -84,8 +84,9 @@ export async function moveDisk(
     const vm = findVm(pve, vmid)
     const drive = requireDisk(vm.config, disk)
     await pve.pause(DURATIONS.moveDisk)
-    const copy = await cloneVolume(pve, drive.file, { storage, vmid, format }, 'full')
-    vm.config[disk] = formatDrive({ ...drive, file: copy.volid })
+    const copy = await cloneVolume(pve, drive.file, { storage, vmid, format })
+    const { format: _, ...kept } = drive.options
+    vm.config[disk] = formatDrive({ file: copy.volid, options: kept })
     if (options.remove) await freeVolume(pve, drive.file)
     else keepUnused(vm.config, drive.file)
   })

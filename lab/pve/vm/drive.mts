@@ -1,5 +1,7 @@
 /** Drives, and other texts of the form `a,key=value` in a VM's config. */
 
+import { isDriveSlot } from './drive-formats.mts'
+
 /** A drive. Its text begins with the file, which may have no key. The options keep their order. */
 export interface Drive {
   /** `tank:vm-100-disk-0`, `none`, `tank:cloudinit`, `tank:32`, ... */
@@ -7,17 +9,11 @@ export interface Drive {
   options: Record<string, string>
 }
 
-const SLOTS = /^(ide[0-3]|sata[0-5]|scsi([0-9]|[12][0-9]|30)|virtio([0-9]|1[0-5])|efidisk0|tpmstate0)$/
-
-export function isDriveSlot(key: string): boolean {
-  return SLOTS.test(key)
-}
-
 /**
  * Parses `virtio=AA:BB,bridge=vmbr0`. Skips empty parts, as Proxmox does: some clients send `file=tank:cloudinit,`.
  * @param first key for a part without `=`.
  */
-export function parseProperties(value: string, first: string): Record<string, string> {
+function parseProperties(value: string, first: string): Record<string, string> {
   const parts = value.split(',').filter(part => part.trim() !== '')
   const entries = parts.map(part => {
     const at = part.indexOf('=')

@@ -1,9 +1,10 @@
 /** The identity of a VM: MAC addresses, SMBIOS UUID and generation id. */
 
 import { randomBytes, randomUUID } from 'node:crypto'
+import { parsePropertyString, printPropertyString } from '../core/property-string.mts'
 import type { VmConfig } from '../core/state.mts'
-import { formatDrive, parseProperties } from './drive.mts'
-import { isNicModel } from './options.mts'
+import { nicFormat } from './device-formats.mts'
+import { smbiosFormat } from './option-formats.mts'
 
 /** Prefix of Proxmox Server Solutions. */
 const MAC_PREFIX = 'BC:24:11'
@@ -14,36 +15,22 @@ function randomMac(): string {
     .toUpperCase()
 }
 
-interface Nic {
-  model: string
-  /** Upper case with colons; undefined if the client gave none. */
-  mac: string | undefined
-  options: Record<string, string>
-}
-
-/** Parses a network card in both forms: `virtio=MAC,bridge=vmbr0` and `model=virtio,macaddr=MAC,...`. */
-function parseNic(value: string): Nic {
-  const { model: named, macaddr, ...rest } = parseProperties(value, 'model')
-  const short = Object.keys(rest).find(isNicModel)
-  if (short === undefined) return { model: named ?? 'virtio', mac: macaddr?.toUpperCase(), options: rest }
-  const { [short]: mac, ...options } = rest
-  return { model: short, mac: mac?.toUpperCase(), options }
-}
-
-function formatNic(nic: Nic): string {
-  return formatDrive({ file: `${nic.model}=${nic.mac}`, options: nic.options })
-}
+/** A network card: the parts of its text by key, such as `model`, `macaddr` and `bridge`. */
+type Nic = Record<string, string>
 
 function isNic(key: string): boolean {
   return /^net\d+$/.test(key)
 }
 
-function mapNics(config: VmConfig, change: (nic: Nic) => Nic): VmConfig {
+/** Writes a network card with `macaddr`, or with a new MAC address if it has none. */
+function withMac(value: string, macaddr?: string): string {
+  const nic = parsePropertyString(nicFormat, value)
+  return printPropertyString(nicFormat, { ...nic, macaddr: macaddr ?? nic['macaddr'] ?? randomMac() })
+}
+
+function mapNics(config: VmConfig, change: (value: string) => string): VmConfig {
   return Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [
-      key,
-      isNic(key) ? formatNic(change(parseNic(value))) : value,
-    ]),
+    Object.entries(config).map(([key, value]) => [key, isNic(key) ? change(value) : value]),
   )
 }
 
@@ -51,12 +38,12 @@ function mapNics(config: VmConfig, change: (nic: Nic) => Nic): VmConfig {
 export function nicsOf(config: VmConfig): [key: string, nic: Nic][] {
   return Object.entries(config)
     .filter(([key]) => isNic(key))
-    .map(([key, value]) => [key, parseNic(value)])
+    .map(([key, value]) => [key, parsePropertyString(nicFormat, value)])
 }
 
-/** Gives a MAC address to each network card that has none. */
+/** Writes each network card as Proxmox does, with a MAC address for those that have none. */
 export function addMacs(config: VmConfig): VmConfig {
-  return mapNics(config, nic => ({ ...nic, mac: nic.mac ?? randomMac() }))
+  return mapNics(config, value => withMac(value))
 }
 
 /** Returns the options that Proxmox adds to every new VM. */
@@ -69,13 +56,10 @@ export function newIdentity(): VmConfig {
 
 /** Returns the config of a clone, with new MAC addresses, UUID and generation id. */
 export function withNewIdentity(config: VmConfig): VmConfig {
-  const { uuid: _, ...smbios } = parseProperties(config['smbios1'] ?? 'uuid=', 'uuid')
-  const smbiosTexts = Object.entries({ uuid: randomUUID(), ...smbios }).map(
-    ([key, value]) => `${key}=${value}`,
-  )
+  const smbios = parsePropertyString(smbiosFormat, config['smbios1'] ?? '')
   return {
-    ...mapNics(config, nic => ({ ...nic, mac: randomMac() })),
-    smbios1: smbiosTexts.join(','),
+    ...mapNics(config, value => withMac(value, randomMac())),
+    smbios1: printPropertyString(smbiosFormat, { ...smbios, uuid: randomUUID() }),
     ...(config['vmgenid'] === undefined ? {} : { vmgenid: randomUUID() }),
   }
 }

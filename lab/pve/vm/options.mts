@@ -1,9 +1,50 @@
 /** Options of a VM's config: types, and the privilege for changing each one (PVE/QemuServer.pm, PVE/API2/Qemu.pm). */
 
-import { dnsName, flag, integer, optional, type Parameters, text } from '../core/parameters.mts'
-import { isDriveSlot, parseDrive, parseProperties } from './drive.mts'
+import { address, dnsNameFormat, startupOrder, tag, urlEncoded } from '../core/formats.mts'
+import {
+  family,
+  flag,
+  integer,
+  listOf,
+  optional,
+  type Parameters,
+  storageId,
+  text,
+} from '../core/parameters.mts'
+import { findProperty, type Property, type PropertyFormat, type Verifier } from '../core/property-string.mts'
+import {
+  cpuFormat,
+  cpuSet,
+  machineFormat,
+  memoryFormat,
+  numaFormat,
+  sevFormat,
+  tdxFormat,
+} from './cpu-formats.mts'
+import {
+  audioFormat,
+  hostPciFormat,
+  ipConfigFormat,
+  ivshmemFormat,
+  nicFormat,
+  rngFormat,
+  spiceFormat,
+  usbFormat,
+  vgaFormat,
+  virtiofsFormat,
+  watchdogFormat,
+} from './device-formats.mts'
+import { cdromOption, driveOptions, volumeId } from './drive-formats.mts'
+import {
+  agentFormat,
+  bootDisk,
+  bootFormat,
+  ciCustomFormat,
+  hotplug,
+  smbiosFormat,
+} from './option-formats.mts'
 
-function oneOf(...values: string[]): Parameters[string] {
+function oneOf(...values: string[]): Property {
   return optional({ type: 'string', enum: values })
 }
 
@@ -11,45 +52,17 @@ function flags(...names: string[]): Parameters {
   return Object.fromEntries(names.map(name => [name, optional(flag)]))
 }
 
-function texts(...names: string[]): Parameters {
-  return Object.fromEntries(names.map(name => [name, optional(text)]))
+function formatted(format: Verifier | PropertyFormat): Property {
+  return optional({ type: 'string', format })
 }
 
-/** Declares an option of `key=value` parts. @param first key for a part without `=`. */
-function properties(first: string, isValid: (parts: Record<string, string>) => boolean): Parameters[string] {
-  return optional({
-    type: 'string',
-    check: (value: string) =>
-      isValid(parseProperties(value, first)) ? undefined : `invalid format - format error\n`,
-  })
+function matching(pattern: RegExp): Property {
+  return optional({ type: 'string', pattern })
 }
 
-const drive = optional({
-  type: 'string',
-  check: (value: string) =>
-    parseDrive(value) ? undefined : 'invalid format - format error\nfile: missing\n',
-})
-
-const NIC_MODELS = [
-  ...['virtio', 'e1000', 'e1000e', 'rtl8139', 'vmxnet3', 'i82551', 'i82557b', 'i82559er', 'ne2k_pci'],
-  'pcnet',
-]
-
-export function isNicModel(name: string): boolean {
-  return NIC_MODELS.includes(name)
+function atLeast(minimum: number, maximum?: number): Property {
+  return optional({ ...integer, minimum, ...(maximum !== undefined && { maximum }) })
 }
-
-const nic = properties(
-  'model',
-  parts => Object.keys(parts).some(isNicModel) || isNicModel(parts['model'] ?? ''),
-)
-
-/** Public SSH keys. Clients percent-encode them twice; the config keeps them encoded once. */
-const sshKeys = optional({
-  type: 'string',
-  check: (value: string) =>
-    /^[-%a-zA-Z0-9_.!~*'()]*$/.test(value) ? undefined : 'invalid format - invalid urlencoded string\n',
-})
 
 const LOCKS = [
   ...['backup', 'clone', 'create', 'migrate', 'rollback', 'snapshot', 'snapshot-delete', 'suspending'],
@@ -63,48 +76,76 @@ const OS_TYPES = [
 
 const SCSI_CONTROLLERS = ['lsi', 'lsi53c810', 'virtio-scsi-pci', 'virtio-scsi-single', 'megasas', 'pvscsi']
 
+const KEYBOARDS = [
+  ...['de', 'de-ch', 'da', 'en-gb', 'en-us', 'es', 'fi', 'fr', 'fr-be', 'fr-ca', 'fr-ch', 'hu', 'is', 'it'],
+  ...['ja', 'lt', 'mk', 'nl', 'no', 'pl', 'pt', 'pt-br', 'sv', 'sl', 'tr'],
+]
+
 /** Parameters of `POST .../qemu` and the config operations, except node and VMID. */
 export const vmOptions: Parameters = {
   ...flags('acpi', 'allow-ksm', 'autostart', 'ciupgrade', 'freeze', 'keephugepages', 'kvm', 'localtime'),
   ...flags('numa', 'onboot', 'protection', 'reboot', 'tablet', 'tdf', 'template'),
-  ...texts('affinity', 'amd-sev', 'args', 'audio0', 'boot', 'bootdisk', 'cdrom', 'cicustom', 'cipassword'),
-  ...texts('ciuser', 'cpu', 'description', 'hookscript', 'hotplug', 'hostpci[n]', 'intel-tdx'),
-  ...texts('ipconfig[n]', 'ivshmem'),
-  ...texts('keyboard', 'machine', 'nameserver', 'numa[n]', 'parallel[n]', 'rng0', 'searchdomain', 'smbios1'),
-  ...texts('spice_enhancements', 'startdate', 'startup', 'tags', 'unused[n]', 'usb[n]', 'vga', 'virtiofs[n]'),
-  ...texts('vmgenid', 'vmstatestorage', 'watchdog'),
-  agent: properties('enabled', parts => /^(0|1|on|off|yes|no|true|false)$/i.test(parts['enabled'] ?? '')),
+  ...driveOptions,
+  affinity: formatted(cpuSet),
+  agent: formatted(agentFormat),
+  'amd-sev': formatted(sevFormat),
   arch: oneOf('x86_64', 'aarch64'),
-  balloon: optional({ ...integer, minimum: 0 }),
+  args: optional(text),
+  audio0: formatted(audioFormat),
+  balloon: atLeast(0),
   bios: oneOf('seabios', 'ovmf'),
+  boot: formatted(bootFormat),
+  bootdisk: { ...formatted(bootDisk), pattern: /^(ide|sata|scsi|virtio)\d+$/ },
+  cdrom: cdromOption,
+  cicustom: formatted(ciCustomFormat),
+  cipassword: optional(text),
   citype: oneOf('configdrive2', 'nocloud', 'opennebula'),
-  cores: optional({ ...integer, minimum: 1 }),
+  ciuser: optional(text),
+  cores: atLeast(1),
+  cpu: formatted(cpuFormat),
   cpulimit: optional({ type: 'number', minimum: 0, maximum: 128 }),
-  cpuunits: optional({ ...integer, minimum: 1, maximum: 262_144 }),
-  efidisk0: drive,
+  cpuunits: atLeast(1, 262_144),
+  description: optional({ ...text, maxLength: 8192 }),
+  hookscript: formatted(volumeId),
+  'hostpci[n]': family(16, formatted(hostPciFormat)),
+  hotplug: formatted(hotplug),
   hugepages: oneOf('any', '2', '1024'),
-  'ide[n]': drive,
+  'intel-tdx': formatted(tdxFormat),
+  'ipconfig[n]': family(32, formatted(ipConfigFormat)),
+  ivshmem: formatted(ivshmemFormat),
+  keyboard: oneOf(...KEYBOARDS),
   lock: oneOf(...LOCKS),
-  memory: properties(
-    'current',
-    parts => /^\d+$/.test(parts['current'] ?? '') && Number(parts['current']) >= 16,
-  ),
+  machine: formatted(machineFormat),
+  memory: formatted(memoryFormat),
   migrate_downtime: optional({ type: 'number', minimum: 0 }),
-  migrate_speed: optional({ ...integer, minimum: 0 }),
-  name: optional(dnsName),
-  'net[n]': nic,
+  migrate_speed: atLeast(0),
+  name: formatted(dnsNameFormat),
+  nameserver: formatted(listOf(address)),
+  'net[n]': family(32, formatted(nicFormat)),
+  'numa[n]': family(8, formatted(numaFormat)),
   ostype: oneOf(...OS_TYPES),
-  'sata[n]': drive,
-  'scsi[n]': drive,
+  'parallel[n]': family(3, matching(/^\/dev\/parport\d+|\/dev\/usb\/lp\d+$/)),
+  rng0: formatted(rngFormat),
   scsihw: oneOf(...SCSI_CONTROLLERS),
-  'serial[n]': optional({ type: 'string', pattern: /^(\/dev\/.+|socket)$/ }),
-  shares: optional({ ...integer, minimum: 0, maximum: 50_000 }),
-  smp: optional({ ...integer, minimum: 1 }),
-  sockets: optional({ ...integer, minimum: 1 }),
-  sshkeys: sshKeys,
-  tpmstate0: drive,
-  vcpus: optional({ ...integer, minimum: 1 }),
-  'virtio[n]': drive,
+  searchdomain: optional(text),
+  'serial[n]': family(4, matching(/^(\/dev\/[^,]+|socket)$/)),
+  shares: atLeast(0, 50_000),
+  smbios1: { ...formatted(smbiosFormat), maxLength: 512 },
+  smp: atLeast(1),
+  sockets: atLeast(1),
+  spice_enhancements: formatted(spiceFormat),
+  // Clients percent-encode keys twice. The config keeps them encoded once.
+  sshkeys: formatted(urlEncoded),
+  startdate: matching(/^(now|\d{4}-\d{1,2}-\d{1,2}(T\d{1,2}:\d{1,2}:\d{1,2})?)$/),
+  startup: formatted(startupOrder),
+  tags: formatted(listOf(tag)),
+  'usb[n]': family(14, formatted(usbFormat)),
+  vcpus: atLeast(1),
+  vga: formatted(vgaFormat),
+  'virtiofs[n]': family(10, formatted(virtiofsFormat)),
+  vmgenid: matching(/^(?:[a-fA-F0-9]{8}(?:-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}|[01])$/),
+  vmstatestorage: optional(storageId),
+  watchdog: formatted(watchdogFormat),
 }
 
 /** Options that a running guest does not see before its next start. */
@@ -157,13 +198,8 @@ export function privilegesToChange(key: string, value: string | undefined): stri
   return found && [found[0]]
 }
 
-/** Options whose values Proxmox sends as JSON numbers. */
-const NUMERIC = new Set(
-  Object.entries(vmOptions)
-    .filter(([key, parameter]) => ['integer', 'boolean'].includes(parameter.type) && !isDriveSlot(key))
-    .map(([key]) => key),
-)
-
+/** Checks for an option whose value Proxmox sends as a JSON number. */
 export function isNumericOption(key: string): boolean {
-  return NUMERIC.has(key)
+  const type = findProperty(vmOptions, key)?.type
+  return type === 'integer' || type === 'boolean'
 }

@@ -66,9 +66,9 @@ async function describeGuest(pve: Pve, vm: Vm): Promise<GuestStart> {
     cdroms: await cdromsOf(pve, config),
     nics: nicsOf(config).map(([slot, nic]) => ({
       slot,
-      mac: nic.mac!,
-      bridge: nic.options['bridge'] ?? '',
-      model: nic.model,
+      mac: nic['macaddr']!,
+      bridge: nic['bridge'] ?? '',
+      model: nic['model']!,
     })),
     cloudInit,
     agentChannel: hasAgentChannel(config),

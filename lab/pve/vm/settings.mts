@@ -2,20 +2,17 @@
 
 import { randomBytes } from 'node:crypto'
 import { encrypt } from 'unixcrypt'
-import { findParameter, isTrue, type RawParameters } from '../core/parameters.mts'
+import type { RawParameters } from '../core/parameters.mts'
+import { findProperty } from '../core/property-string.mts'
 import type { VmConfig } from '../core/state.mts'
 import { isNumericOption, vmOptions } from './options.mts'
-
-function normalize(key: string, value: string): string {
-  return vmOptions[key]?.type === 'boolean' ? (isTrue(value) ? '1' : '0') : value
-}
 
 /** Selects the config options from a request's parameters, with the texts for the config. */
 export function settingsFrom(raw: RawParameters): VmConfig {
   return Object.fromEntries(
     Object.entries(raw)
-      .filter(([key]) => findParameter(vmOptions, key) !== undefined)
-      .map(([key, value]) => [key, normalize(key, String(value))]),
+      .filter(([key]) => findProperty(vmOptions, key) !== undefined)
+      .map(([key, value]) => [key, String(value)]),
   )
 }
 

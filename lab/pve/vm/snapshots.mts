@@ -4,6 +4,7 @@ import { failure } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { ApiObject } from '../core/route.mts'
 import type { Vm } from '../core/state.mts'
+import { hasFeature } from '../storage/volumes.mts'
 import { digestOfVm } from './conf-file.mts'
 import { drivesOf, isCdrom } from './drive.mts'
 import { findVm, isRunning, requireUnlocked } from './vm.mts'
@@ -36,14 +37,8 @@ export function requireSnapshotable(pve: Pve, vm: Vm, name: string): void {
   if (name === 'current' || vm.snapshots?.[name] !== undefined)
     throw failure(`snapshot name '${name}' already used`)
   const disks = drivesOf(vm.config).filter(([, drive]) => !isCdrom(drive))
-  if (!disks.every(([, drive]) => hasSnapshots(pve, drive.file)))
+  if (!disks.every(([, drive]) => hasFeature(pve, 'snapshot', drive.file)))
     throw failure('snapshot feature is not available')
-}
-
-function hasSnapshots(pve: Pve, volid: string): boolean {
-  const volume = pve.store.state.volumes[volid]
-  const type = pve.store.state.storages[volid.split(':')[0]!]?.type
-  return volume !== undefined && (volume.format === 'qcow2' || type === 'zfspool' || type === 'lvmthin')
 }
 
 export async function takeSnapshot(

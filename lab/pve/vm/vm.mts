@@ -1,11 +1,12 @@
 /** Finds VMs, and checks that most operations on a VM begin with. */
 
 import { type ApiError, failure } from '../core/errors.mts'
-import { isTrue } from '../core/parameters.mts'
+import { parsePropertyString } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
 import { digestOfVm } from './conf-file.mts'
-import { parseProperties } from './drive.mts'
+import { memoryFormat } from './cpu-formats.mts'
+import { agentFormat } from './option-formats.mts'
 
 /** Makes Proxmox's error for a missing config file. Clients match its text. */
 function missingConfig(node: string, vmid: number): ApiError {
@@ -45,12 +46,12 @@ export function requireUnprotected(vm: Vm, what: string): void {
 
 /** Checks whether the `agent` option gives the guest a channel for the agent. */
 export function hasAgentChannel(config: VmConfig): boolean {
-  return isTrue(parseProperties(config['agent'] ?? '', 'enabled')['enabled'] ?? '')
+  return parsePropertyString(agentFormat, config['agent'] ?? '0')['enabled'] === '1'
 }
 
 /** Returns the memory in MiB. */
 export function memoryOf(config: VmConfig): number {
-  return Number(parseProperties(config['memory'] ?? '512', 'current')['current'])
+  return Number(parsePropertyString(memoryFormat, config['memory'] ?? '512')['current'])
 }
 
 export function coresOf(config: VmConfig): number {

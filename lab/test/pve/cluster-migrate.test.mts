@@ -71,7 +71,7 @@ describe('migration', () => {
     expect((await ask({})).reason).toBe("storage 'here' is not available on node 'pve2'")
     expect(await migrate({ targetstorage: 'here:nas,tank:tank' })).toBe('OK')
     expect(await config('pve2')).toMatchObject({
-      scsi0: 'nas:100/vm-100-disk-0.qcow2,size=1G',
+      scsi0: 'nas:100/vm-100-disk-0.raw,size=1G',
       scsi1: 'tank:vm-100-disk-0,size=1G',
     })
     expect(await volids('pve', 'here')).toEqual([])

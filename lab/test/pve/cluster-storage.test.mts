@@ -105,7 +105,7 @@ describe('storages of a node', () => {
       ['tank:vm-101-disk-0'],
     ])
     for (const node of ['pve', 'pve2'])
-      expect(await volids(node, 'nas')).toEqual(['nas:101/vm-101-disk-0.qcow2', 'nas:iso/all.iso'])
+      expect(await volids(node, 'nas')).toEqual(['nas:101/vm-101-disk-0.raw', 'nas:iso/all.iso'])
     expect([await volids('pve', 'local'), await volids('pve2', 'local')]).toEqual([['local:iso/one.iso'], []])
     expect((await lab.get('/nodes/pve/storage/tank/content/tank:vm-101-disk-0')).reason).toBe(
       "volume 'tank:vm-101-disk-0' does not exist",
@@ -121,13 +121,13 @@ describe('clone to another node', () => {
     expect(upid).toMatch(/^UPID:pve:/)
     await lab.server.admin.settled()
     expect((await lab.get('/nodes/pve2/qemu/101/config')).data).toMatchObject({
-      scsi0: 'nas:100/base-100-disk-0.qcow2/101/vm-101-disk-0.qcow2,size=1G',
+      scsi0: 'nas:100/base-100-disk-0.raw/101/vm-101-disk-0.qcow2,size=1G',
       ide2: 'nas:101/vm-101-cloudinit.qcow2,media=cdrom,size=4M',
     })
     expect((await lab.get('/nodes/pve/qemu/101/config')).status).toBe(500)
     expect(await lab.task('POST', '/nodes/pve2/qemu/101/status/start')).toBe('OK')
     expect(await clone('pve', 100, { newid: 102, full: 1, storage: 'nas', target: 'pve2' })).toBe('OK')
-    expect(config(102)).toMatchObject({ scsi0: 'nas:102/vm-102-disk-0.qcow2,size=1G' })
+    expect(config(102)).toMatchObject({ scsi0: 'nas:102/vm-102-disk-0.raw,size=1G' })
   })
 
   test.each([
@@ -155,7 +155,7 @@ describe('clone to another node', () => {
       "close (rename) atomic file '/etc/pve/nodes/pve/qemu-server/101.conf' failed: File exists",
     )
     expect((await lab.get('/nodes/pve2/qemu/101/config')).data.name).toBe('vm101')
-    expect(await volids('pve', 'nas')).toEqual(['nas:100/vm-100-disk-0.qcow2'])
+    expect(await volids('pve', 'nas')).toEqual(['nas:100/vm-100-disk-0.raw'])
   })
 
   test('needs Datastore.AllocateSpace where the disks go, none for the cloud-init drive', async () => {

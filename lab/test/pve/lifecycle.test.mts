@@ -134,7 +134,7 @@ describe('at once', () => {
 
   test.each([
     ['tank', 'tank:base-100-disk-0/vm-101-disk-0'],
-    ['files', 'files:100/base-100-disk-0.qcow2/101/vm-101-disk-0.qcow2'],
+    ['files', 'files:100/base-100-disk-0.raw/101/vm-101-disk-0.qcow2'],
   ])('a linked clone on %s names its base, which stays while it is needed', async (storage, volid) => {
     await create({ scsi0: `${storage}:1` })
     await act('template')

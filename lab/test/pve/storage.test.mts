@@ -199,13 +199,11 @@ describe('content', () => {
     expect(await contentOf(ann as never)).toEqual([])
   })
 
-  test('a disk in use stays, a file goes', async () => {
+  test('a disk and a file go, even if a VM names the disk', async () => {
     await lab.task('POST', '/nodes/pve/qemu', { vmid: 100, scsi0: 'tank:1' })
     const remove = (storage: string, volid: string) =>
       lab.task('DELETE', `/nodes/pve/storage/${storage}/content/${encodeURIComponent(volid)}`)
-    expect(await remove('tank', 'tank:vm-100-disk-0')).toBe(
-      "Cannot remove image, a guest with VMID '100' exists!",
-    )
+    expect(await remove('tank', 'tank:vm-100-disk-0')).toBe('OK')
     await writeFile(join(lab.dataDir, 'storage/local/template/iso/x.iso'), 'x')
     expect(await remove('local', 'local:iso/x.iso')).toBe('OK')
     expect(await contentOf()).toEqual([])
@@ -237,7 +235,7 @@ test('a disk moves to another storage, and the original stays until it is remove
       two.task('POST', '/nodes/pve/qemu/100/move_disk', { disk, storage, ...more })
     expect(await move('scsi0', 'two')).toBe('OK')
     expect(two.server.admin.vmConfig(100)).toMatchObject({
-      scsi0: 'two:100/vm-100-disk-0.qcow2,size=1G',
+      scsi0: 'two:100/vm-100-disk-0.raw,size=1G',
       unused0: 'one:vm-100-disk-0',
     })
     expect(await move('scsi0', 'one', { delete: 1 })).toBe('OK')
