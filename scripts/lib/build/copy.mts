@@ -21,7 +21,7 @@ import { finishTemplate } from './finish-template.mts'
 import { buildWithPacker } from './packer-run.mts'
 import type { Build, BuiltCopy } from './records.mts'
 import { withRetries } from './retry.mts'
-import { variablesReadBy } from './variables.mts'
+import { timeoutVariables, variablesReadBy } from './variables.mts'
 
 const NOTHING_RESERVED = { vmid: 0, buildId: 'none', manifest: 'manifest.json' }
 
@@ -39,7 +39,12 @@ export function packerCommands(
     template_vmid: String(vmid),
     build_id: buildId,
   }
-  const variables = { ...guestSsh(build, vmid), ...build.variables, ...handed }
+  const variables = {
+    ...timeoutVariables(template, build.connection.config),
+    ...guestSsh(build, vmid),
+    ...build.variables,
+    ...handed,
+  }
   const secrets = buildPassword(template)
   const reads = variablesReadBy(template)
   return planBuild({ packer, dialect: packer.dialect, credentials, folder, variables, secrets, reads })

@@ -39,6 +39,20 @@ export function configuredVariables({ variables }: Template, { bridge }: Config)
   return variables.some(({ name }) => name === 'bridge') ? { bridge } : {}
 }
 
+/** Variables of a template that bound the wait for the guest's login. */
+const LOGIN_TIMEOUTS = ['ssh_timeout', 'winrm_timeout']
+
+/** Lists the time-outs that the config decides. They are no input of a version: what is built does not depend on them. */
+export function timeoutVariables(
+  { variables }: Pick<Template, 'variables'>,
+  { buildBootTimeoutSeconds: seconds }: Pick<Config, 'buildBootTimeoutSeconds'>,
+): Record<string, string> {
+  if (seconds === undefined) return {}
+  const declared = LOGIN_TIMEOUTS.filter(timeout => variables.some(({ name }) => name === timeout))
+  const ours = declared.filter(name => process.env[`PKR_VAR_${name}`] === undefined)
+  return Object.fromEntries(ours.map(name => [name, `${seconds}s`]))
+}
+
 /**
  * Lists the values that the environment decides: `PKR_VAR_` variables, and defaults such as
  * `env("PAM_WEB3_PACKAGE_SHA256")`. Secrets and the place of the build are left out.

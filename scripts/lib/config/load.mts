@@ -35,8 +35,14 @@ export interface Config {
   /** Most builds at the same time on one node, and with disks on one storage. */
   buildsPerNode: number
   buildsPerStorage: number
+  /** Longest wait for the one boot of a base VM, and for the end of cloud-init in a VM's first boot. */
+  firstBootTimeoutSeconds: number
+  /** Longest wait of a build for the login to its guest. Undefined: the template's own. */
+  buildBootTimeoutSeconds: number | undefined
   /** Longest wait of the acceptance test, from the start of a clone until it can be checked. */
   testBootTimeoutSeconds: number
+  /** Longest wait for the address of a running VM, which its guest agent reports. */
+  agentTimeoutSeconds: number
   /** Static address of one clone in the acceptance test: `192.168.1.250/24,gw=192.168.1.1`. */
   testAddress: string | undefined
   /** Folder for state that lasts longer than a run: reservations, manifests, logs; an absolute path. */
@@ -54,7 +60,10 @@ interface ConfigFile {
   task_timeout_seconds?: number
   builds_per_node?: number
   builds_per_storage?: number
+  first_boot_timeout_seconds?: number
+  build_boot_timeout_seconds?: number
   test_boot_timeout_seconds?: number
+  agent_timeout_seconds?: number
   test_address?: string
   state_dir?: string
   images?: Record<string, ImageEntry>
@@ -100,7 +109,10 @@ export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<
     taskTimeoutSeconds: file.task_timeout_seconds ?? 600,
     buildsPerNode: file.builds_per_node ?? 4,
     buildsPerStorage: file.builds_per_storage ?? 4,
+    firstBootTimeoutSeconds: file.first_boot_timeout_seconds ?? 900,
+    buildBootTimeoutSeconds: file.build_boot_timeout_seconds,
     testBootTimeoutSeconds: file.test_boot_timeout_seconds ?? 300,
+    agentTimeoutSeconds: file.agent_timeout_seconds ?? 300,
     testAddress: file.test_address,
     stateDir: resolve(env['PROXMINT_STATE_DIR'] ?? join(dirname(path), '..', file.state_dir ?? '.proxmint')),
     images: Object.fromEntries(

@@ -103,7 +103,7 @@ export const knownFailures: readonly KnownFailure[] = [
   known(
     /Timeout waiting for SSH|timeout waiting for SSH/i,
     'the guest did not answer on SSH in time: it did not boot, its agent is not installed, or its address cannot be reached from here',
-    'look at its console in Proxmox during the next build; a base VM made by `base import` has the agent; the bridge needs DHCP and a route from here',
+    'look at its console in Proxmox during the next build; a base VM made by `base import` has the agent; the bridge needs DHCP and a route from here. A node without KVM needs more time: build_boot_timeout_seconds in config/proxmint.yaml',
   ),
   known(/connection refused|no such host/, 'something could not be reached', 'see the line above'),
 ]

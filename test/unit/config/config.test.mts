@@ -19,7 +19,9 @@ const defaults = {
   taskTimeoutSeconds: 600,
   buildsPerNode: 4,
   buildsPerStorage: 4,
+  firstBootTimeoutSeconds: 900,
   testBootTimeoutSeconds: 300,
+  agentTimeoutSeconds: 300,
   images: {},
 }
 
@@ -55,7 +57,10 @@ describe('what is accepted', () => {
       taskTimeoutSeconds: 86400,
       buildsPerNode: 100,
       buildsPerStorage: 1,
+      firstBootTimeoutSeconds: 86400,
+      buildBootTimeoutSeconds: 86400,
       testBootTimeoutSeconds: 3600,
+      agentTimeoutSeconds: 3600,
       testAddress: '192.168.1.250/24,gw=192.168.1.1',
       stateDir: resolve('test/fixtures/state'),
       images: {
@@ -121,6 +126,11 @@ const faults: Record<string, string> = {
   'test-boot-timeout-type': 'line 1: test_boot_timeout_seconds must be integer, not "5m"',
   'test-boot-timeout-low': 'line 1: test_boot_timeout_seconds must be >= 5, not 4',
   'test-boot-timeout-high': 'line 1: test_boot_timeout_seconds must be <= 3600, not 3601',
+  'first-boot-timeout-type': 'line 2: first_boot_timeout_seconds must be integer, not "15m"',
+  'first-boot-timeout-low': 'line 1: first_boot_timeout_seconds must be >= 5, not 0',
+  'build-boot-timeout-high': 'line 1: build_boot_timeout_seconds must be <= 86400, not 86401',
+  'agent-timeout-key': 'line 1: agent_timeout_second is not a known key; did you mean agent_timeout_seconds?',
+  'agent-timeout-high': 'line 1: agent_timeout_seconds must be <= 3600, not 3601',
   'test-address-pattern':
     'line 1: test_address must match pattern "^\\d+(\\.\\d+){3}/\\d+(,gw=\\d+(\\.\\d+){3})?$", not "192.168.1.250"',
   'state-dir-type': 'line 1: state_dir must be string, not null',

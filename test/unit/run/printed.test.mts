@@ -196,7 +196,9 @@ test('the answer of a guest agent: what root in a VM chose', async () => {
         : { result: Array.from({ length: 100 }, () => card) }
     },
   } as unknown as ProxmoxClient
-  const text = await failure(() => verifyVm(client, { ...one, node: 'pve' }, new AbortController().signal))
+  const text = await failure(() =>
+    verifyVm(client, { ...one, node: 'pve' }, 300_000, new AbortController().signal),
+  )
   expectPrintable(text)
   expect(text.length).toBeLessThan(3000)
 })

@@ -26,8 +26,6 @@ interface BaseVm {
   firstBoot: FirstBoot
 }
 
-const FIRST_BOOT_TIMEOUT_MS = 15 * 60_000
-
 /**
  * Creates the VM from the image, boots it once and converts it. Removes it if anything fails.
  * @returns its VMID.
@@ -97,23 +95,23 @@ async function create(making: Making, { name, planned, firstBoot }: BaseVm): Pro
 
 /** Boots the VM and waits. The guest powers itself off when it has the agent, and only then. */
 async function firstBoot(making: Making): Promise<void> {
-  const { client, reservation, signal } = making
+  const { client, config, reservation, signal } = making
+  const seconds = config.firstBootTimeoutSeconds
   await finished(making, await startVm(client, reservation))
-  const deadline = Date.now() + FIRST_BOOT_TIMEOUT_MS
+  const deadline = Date.now() + seconds * 1000
   while ((await getVmStatus(client, reservation)).status === 'running') {
     if (signal.aborted) throw interrupted(reservation.purpose)
-    if (Date.now() > deadline) throw agentNotInstalled(reservation)
+    if (Date.now() > deadline) throw agentNotInstalled(reservation, seconds)
     await sleep(1000)
   }
 }
 
-function agentNotInstalled({ name }: Reservation): ProxmintError {
-  return new ProxmintError(
-    `${name} did not power itself off within ${FIRST_BOOT_TIMEOUT_MS / 60_000} min of its first boot`,
-    {
-      hint: 'it could not install qemu-guest-agent: the bridge needs DHCP and a way to the package mirror of the image',
-    },
-  )
+function agentNotInstalled({ name }: Reservation, seconds: number): ProxmintError {
+  return new ProxmintError(`${name} did not power itself off within ${seconds} s of its first boot`, {
+    hint:
+      'it could not install qemu-guest-agent: the bridge needs DHCP and a way to the package mirror of the image. ' +
+      'A node without KVM needs more time: first_boot_timeout_seconds in config/proxmint.yaml',
+  })
 }
 
 async function finish(making: Making): Promise<void> {

@@ -35,7 +35,7 @@ async function startVm(before: Entry, asItIs: boolean, context: VmContext): Prom
   const { entry } = await converge(before, { started: true, intent: 'update', asItIs, step: 'boot' }, context)
   await withProgress(`verify ${entry.name}`, async progress => {
     // A VM that is resumed was looked into at its first boot.
-    if (asItIs) await verifyVm(context.connection.client, entry, context.signal)
+    if (asItIs) await verifyAddress(entry, context)
     else await verify(entry, false, context, progress)
   })
   checkpoint('vm-verified')
@@ -51,19 +51,25 @@ export async function rebootGuest(before: Entry, context: VmContext): Promise<vo
   })
 }
 
+function verifyAddress(entry: Entry, { connection: { client, config }, signal }: VmContext): Promise<void> {
+  return verifyVm(client, entry, config.agentTimeoutSeconds * 1000, signal)
+}
+
 /** Compares the running VM with its entry, and finds out what cloud-init came to. */
 async function verify(
   entry: Entry,
   ranBefore: boolean,
-  { connection, signal }: VmContext,
+  context: VmContext,
   progress: Progress,
 ): Promise<void> {
-  const { client, site } = connection
+  const { client, site, config } = context.connection
   const { name, design } = entry
-  await verifyVm(client, entry, signal)
+  await verifyAddress(entry, context)
   if (design === null) return
   const userData = await userDataOf(site, entry, design)
-  const { unseen, warnings } = await lookInside({ client, entry, userData, ranBefore }, progress, signal)
+  const endMs = config.firstBootTimeoutSeconds * 1000
+  const looked = { client, entry, userData, ranBefore, endMs }
+  const { unseen, warnings } = await lookInside(looked, progress, context.signal)
   if (unseen !== undefined) say(`${name}: what cloud-init came to is not known (${unseen})`)
   for (const warning of warnings) say(`warning: cloud-init of ${name}: ${warning}`)
 }

@@ -17,7 +17,7 @@ interface Patience {
   pause: number
 }
 
-const PATIENCE: Patience = { end: 10 * 60_000, begin: 20_000, pause: 1000 }
+const PATIENCE = { begin: 20_000, pause: 1000 }
 
 /** Result of a look into a VM. */
 interface Inside {
@@ -31,16 +31,26 @@ interface Inside {
  * Waits for the end of cloud-init and reads what it came to: by the guest agent, or else by SSH with the keys of whoever
  * runs the command.
  * @param userData as rendered; it names the account that cloud-init makes.
+ * @param endMs longest wait for the end of cloud-init.
  * @param ranBefore a failure of cloud-init is a warning then: the VM is in use.
  * @throws ProxmintError with cloud-init's own reason if it failed, or if the account is not there.
  */
 export async function lookInside(
-  { client, userData, ...vm }: { client: ProxmoxClient; entry: Entry; userData: string; ranBefore: boolean },
+  { client, userData, endMs, ...vm }: LookInside,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Inside> {
   const { account } = await loginsOf(userData)
-  return lookBy(waysInto(client, vm.entry, account), { ...vm, account }, progress, signal)
+  return lookBy(waysInto(client, vm.entry, account), { ...vm, account }, progress, signal, {
+    ...PATIENCE,
+    end: endMs,
+  })
+}
+
+interface LookInside extends Omit<LookedAt, 'account'> {
+  client: ProxmoxClient
+  userData: string
+  endMs: number
 }
 
 function waysInto(client: ProxmoxClient, entry: Entry, account: string | undefined): Way[] {
@@ -67,7 +77,7 @@ export async function lookBy(
   vm: LookedAt,
   progress: Progress,
   signal: AbortSignal,
-  patience = PATIENCE,
+  patience: Patience,
 ): Promise<Inside> {
   const reasons: string[] = []
   for (const { name, read } of ways) {
@@ -145,9 +155,8 @@ function refusedLogin(entry: Entry, account: string, said: string): ProxmintErro
 }
 
 function stillRuns(entry: Entry, account: string | undefined, waitedMs: number): ProxmintError {
-  const minutes = waitedMs / 60_000
-  return new ProxmintError(`cloud-init of ${entry.name} still runs after ${minutes} minutes`, {
-    hint: howToMend(entry, account),
+  return new ProxmintError(`cloud-init of ${entry.name} still runs after ${waitedMs / 1000} s`, {
+    hint: `if it only is slow: first_boot_timeout_seconds in config/proxmint.yaml. ${howToMend(entry, account)}`,
   })
 }
 

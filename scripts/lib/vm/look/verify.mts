@@ -6,14 +6,18 @@ import type { Entry } from '../../registry/entry.mts'
 import { isVmOf } from '../../registry/identity.mts'
 import { interrupted, ProxmintError } from '../../run/errors.mts'
 
-const TIMEOUT_MS = 5 * 60_000
-
 /**
  * Compares a running VM with its entry: its name, the entry id in its notes, and the address that its guest agent
  * reports.
+ * @param timeoutMs longest wait for the address.
  * @throws ProxmintError with the value that was found.
  */
-export async function verifyVm(client: ProxmoxClient, entry: Entry, signal: AbortSignal): Promise<void> {
+export async function verifyVm(
+  client: ProxmoxClient,
+  entry: Entry,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
   const vm = { node: entry.node!, vmid: entry.vmid }
   const config = await getVmConfig(client, vm)
   if (!isVmOf(entry, config)) {
@@ -22,11 +26,11 @@ export async function verifyVm(client: ProxmoxClient, entry: Entry, signal: Abor
       hint: 'somebody changed its name or its notes in Proxmox, or replaced it; compare with `zx scripts/vm.mts show`',
     })
   }
-  const found = await waitForAddress(client, vm, entry.address, signal)
+  const found = await waitForAddress(client, vm, { address: entry.address, timeoutMs, signal })
   if (found === undefined) return
   throw new ProxmintError(`${entry.name} does not have the address ${entry.address}`, {
     facts: { 'the guest agent tells': found },
-    hint: 'see its console in Proxmox; does its cloud-init take the network from Proxmox?',
+    hint: 'see its console in Proxmox; does its cloud-init take the network from Proxmox? If it only boots slowly: agent_timeout_seconds in config/proxmint.yaml',
   })
 }
 
@@ -34,10 +38,9 @@ export async function verifyVm(client: ProxmoxClient, entry: Entry, signal: Abor
 async function waitForAddress(
   client: ProxmoxClient,
   vm: { node: string; vmid: number },
-  address: string,
-  signal: AbortSignal,
+  { address, timeoutMs, signal }: { address: string; timeoutMs: number; signal: AbortSignal },
 ): Promise<string | undefined> {
-  const deadline = Date.now() + TIMEOUT_MS
+  const deadline = Date.now() + timeoutMs
   for (;;) {
     const interfaces = await getGuestAddresses(client, vm)
     const addresses = (interfaces ?? []).flatMap(one => one.addresses.map(text => text.split('/')[0]!))
