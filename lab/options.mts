@@ -84,7 +84,7 @@ const RECORD_OPTIONS: Record<string, LabOption> = {
     value: 'URL',
     help: 'the Proxmox: https://HOST:8006/api2/json (default PROXMOX_URL)',
   },
-  node: { type: 'string', value: 'NAME', help: 'node for the VMs (default the one that answers)' },
+  node: { type: 'string', value: 'NAME', help: 'node for the VMs (default the only one)' },
   storage: {
     type: 'string',
     multiple: true,

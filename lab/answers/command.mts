@@ -5,7 +5,7 @@ import { LabError, LabUsageError } from '../core/lab-error.mts'
 import { isOwn } from './own.mts'
 import { cleanRecording, type Recording, recordSequence } from './record.mts'
 import { readSequence, type Step, writeSequence } from './sequence.mts'
-import { logIn, newSession, type Session, tokenHeaders } from './session.mts'
+import { logIn, newSession, type Session, useToken } from './session.mts'
 
 /** Words of `pve-lab record`. */
 interface RecordWords {
@@ -68,16 +68,21 @@ async function sessionOf(url: string | undefined, environment: Environment): Pro
   const ca = PROXMOX_CA_FILE === undefined ? undefined : await readFile(PROXMOX_CA_FILE, 'utf8')
   const target = { url: where.replace(/\/+$/, ''), ca }
   const token = PROXMOX_API_TOKEN?.replace(/^PVEAPIToken=/, '')
-  if (token !== undefined) return newSession(target, { 'root@pam': tokenHeaders(token) })
-  const session = newSession(target)
-  const user = PROXMOX_USERNAME ?? 'root@pam'
-  if (PROXMOX_PASSWORD === undefined || !(await logIn(session, user, PROXMOX_PASSWORD)))
+  const login = token?.split('=')[0] ?? PROXMOX_USERNAME ?? 'root@pam'
+  const session = newSession(target, login)
+  if (token !== undefined) useToken(session, token, 'root@pam')
+  else await logInAs(session, PROXMOX_PASSWORD)
+  return session
+}
+
+async function logInAs(session: Session, password: string | undefined): Promise<void> {
+  const { login, logins } = session
+  if (password === undefined || !(await logIn(session, login, password)))
     throw new LabError(
-      `${user} cannot log in`,
+      `${login} cannot log in`,
       'set PROXMOX_USERNAME and PROXMOX_PASSWORD, or PROXMOX_API_TOKEN',
     )
-  session.logins.set('root@pam', session.logins.get(user)!)
-  return session
+  logins.set('root@pam', logins.get(login)!)
 }
 
 /** What would be sent, without sending it. */

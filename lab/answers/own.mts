@@ -13,6 +13,8 @@ export interface Names {
   /** Storages that take the place of the sequence's. */
   storages: Record<string, string>
   pool: string
+  /** User or token that sends the requests. */
+  login: string
 }
 
 /** Parameters whose value is a VMID. */
@@ -60,23 +62,25 @@ function ownValue(names: Names, key: string, value: unknown): unknown {
   return typeof value === 'string' ? ownText(names, value) : value
 }
 
-/** A request that makes a VM, and so takes the pool. */
-function madeVmid({ method, path, params }: Step): number | undefined {
+/** Returns the VMID of a request that makes a VM. */
+export function madeVmid({ method, path, params }: Step): number | undefined {
   const { vmid, newid } = (params ?? {}) as Record<string, unknown>
   if (method !== 'POST') return undefined
   if (/\/nodes\/[^/]+\/qemu$/.test(path)) return Number(vmid)
-  return path.endsWith('/clone') ? Number(newid) : undefined
+  return path.endsWith('/clone') && newid !== undefined ? Number(newid) : undefined
 }
 
 /** Returns the step as it is sent: with VMIDs, node and storages of this Proxmox, and with the pool. */
 export function ownStep(names: Names, step: Step): Step {
   const entries = Object.entries(step.params ?? {}).map(([key, value]) => [key, ownValue(names, key, value)])
   const pooled = madeVmid(step) === undefined ? {} : { pool: names.pool }
-  return { ...step, path: ownText(names, step.path), params: { ...pooled, ...Object.fromEntries(entries) } }
+  return { ...step, path: ownText(names, step.path), params: { ...Object.fromEntries(entries), ...pooled } }
 }
 
-function sequenceText({ block, node, storages, pool }: Names, text: string): string {
-  const numbered = text.replaceAll(new RegExp(`\\b${block}(\\d{3})\\b`, 'g'), '$1')
+function sequenceText({ block, node, storages, pool, login }: Names, text: string): string {
+  const numbered = text
+    .replaceAll(login, 'root@pam')
+    .replaceAll(new RegExp(`\\b${block}(\\d{3})\\b`, 'g'), '$1')
   const stored = Object.entries(storages).reduce((sum, [to, from]) => sum.replace(word(from), to), numbered)
   return stored.replace(word(node), 'pve').replace(word(pool), 'POOL')
 }

@@ -3,7 +3,7 @@
 import { LabError, LabUsageError } from '../core/lab-error.mts'
 import { compareAnswers } from './compare.mts'
 import { normalAnswer } from './normal.mts'
-import { inWordsOfSequence, isOwn, type Names, ownStep } from './own.mts'
+import { inWordsOfSequence, isOwn, madeVmid, type Names, ownStep } from './own.mts'
 import { act, answerOf, ask } from './replay.mts'
 import type { Step } from './sequence.mts'
 import type { Session } from './session.mts'
@@ -14,7 +14,7 @@ const POOL = 'pve-lab-record'
 interface RecordOptions {
   /** VMID n of the sequence becomes `block * 1000 + n`. */
   block: number
-  /** Default: the node that answers. */
+  /** Default: the only node. */
   node: string | undefined
   storages: Record<string, string>
   onProgress(line: string): void
@@ -36,40 +36,44 @@ interface Vm {
 }
 
 async function namesOf(session: Session, { block, node, storages }: RecordOptions): Promise<Names> {
-  const nodes = (await ask(session, '/cluster/status')) as { type: string; name: string; local: number }[]
-  const here = node ?? nodes.find(({ type, local }) => type === 'node' && local === 1)?.name
-  if (here === undefined)
-    throw new LabUsageError('the node that answers is not known', 'give its name: --node NAME')
-  return { block, node: here, storages, pool: POOL }
-}
-
-async function vmsOf(session: Session): Promise<Vm[]> {
-  return (await ask(session, '/cluster/resources?type=vm')) as Vm[]
-}
-
-async function hasPool(session: Session): Promise<boolean> {
-  const pools = (await ask(session, '/pools')) as { poolid: string }[]
-  return pools.some(({ poolid }) => poolid === POOL)
-}
-
-function inBlock({ block }: Names, vmid: number): boolean {
-  return Math.floor(vmid / 1000) === block
-}
-
-/** @throws {LabError} if somebody has VMs in the block, or if an earlier recording left its pool. */
-async function requireRoom(session: Session, names: Names): Promise<void> {
-  const taken = (await vmsOf(session)).filter(({ vmid }) => inBlock(names, vmid))
-  const left = await hasPool(session)
-  if (left)
-    throw new LabError(
-      `the pool ${POOL} is there: an earlier recording did not end`,
-      'pve-lab record --clean removes it and its VMs',
-    )
-  if (taken.length > 0)
+  const nodes = (await ask(session, '/nodes')) as { node: string }[]
+  const here = node ?? nodes[0]?.node
+  if (here === undefined || (node === undefined && nodes.length > 1))
     throw new LabUsageError(
-      `${taken.length} VMIDs from ${names.block}000 to ${names.block}999 are taken, such as ${taken[0]!.vmid}`,
-      'give another block: --block N takes the VMIDs from N000 to N999',
+      `this Proxmox has ${nodes.length} nodes`,
+      `give the one for the VMs: --node ${here ?? 'NAME'}`,
     )
+  return { block, node: here, storages, pool: POOL, login: session.login }
+}
+
+/** @throws {LabUsageError} for a VMID of the sequence that somebody has, also one that the login cannot see. */
+async function requireFree(session: Session, names: Names, steps: readonly Step[]): Promise<void> {
+  const wanted = new Set(steps.map(step => madeVmid(ownStep(names, step))).filter(each => each !== undefined))
+  for (const vmid of wanted)
+    await ask(session, `/cluster/nextid?vmid=${vmid}`).catch(({ message }) => {
+      throw new LabUsageError(
+        `VMID ${vmid} cannot be used: ${message}`,
+        'give another block: --block N takes the VMIDs from N000 to N999',
+      )
+    })
+}
+
+/** Makes the pool. @throws {LabError} if it is there, or if the login could not find its VMs again. */
+async function makePool(session: Session): Promise<void> {
+  const comment = 'pve-lab record: is removed at its end'
+  await act(session, 'POST', '/pools', { poolid: POOL, comment }).catch(({ message }) => {
+    throw new LabError(
+      `the pool ${POOL} cannot be made: ${message}`,
+      'if an earlier recording left it, `pve-lab record --clean` removes it and its VMs; else the login needs Pool.Allocate on /pool',
+    )
+  })
+  await pooledVms(session).catch(async ({ message }) => {
+    await act(session, 'DELETE', `/pools/${POOL}`)
+    throw new LabError(
+      `the pool ${POOL} cannot be read: ${message}`,
+      `the login needs Pool.Audit on /pool/${POOL}`,
+    )
+  })
 }
 
 async function removeVm(session: Session, { node, vmid }: Vm): Promise<void> {
@@ -88,13 +92,18 @@ async function pooledVms(session: Session): Promise<Vm[]> {
   return members.filter(({ type }) => type === 'qemu').sort((a, b) => b.vmid - a.vmid)
 }
 
+function ifNoPool(error: Error): undefined {
+  if (!error.message.includes('does not exist')) throw error
+}
+
 /**
  * Removes the VMs of the recordings' pool, and the pool. A VM that somebody else put there stays.
  * @returns the removed VMIDs. @throws {LabError} that names what is left.
  */
 export async function cleanRecording(session: Session, block: number): Promise<number[]> {
-  if (!(await hasPool(session))) return []
-  const own = (await pooledVms(session)).filter(({ vmid }) => Math.floor(vmid / 1000) === block)
+  const pooled = await pooledVms(session).catch(ifNoPool)
+  if (pooled === undefined) return []
+  const own = pooled.filter(({ vmid }) => Math.floor(vmid / 1000) === block)
   const failures: string[] = []
   for (const vm of own) await removeVm(session, vm).catch(({ message }) => failures.push(message))
   await act(session, 'DELETE', `/pools/${POOL}`).catch(({ message }) => failures.push(message))
@@ -136,12 +145,12 @@ export async function recordSequence(
   signal: AbortSignal,
 ): Promise<Recording> {
   const names = await namesOf(session, options)
-  await requireRoom(session, names)
   const own = steps.filter(isOwn)
   const about = await aboutThis(session, names)
-  await act(session, 'POST', '/pools', { poolid: POOL, comment: 'pve-lab record: is removed at its end' })
+  await makePool(session)
   const recorded: Step[] = []
   try {
+    await requireFree(session, names, own)
     for (const step of own) {
       if (signal.aborted) break
       recorded.push(await recordStep(session, names, step))

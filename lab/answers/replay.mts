@@ -1,9 +1,10 @@
 /** Sends the steps of a sequence in order and returns the answers. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LabError } from '../core/lab-error.mts'
 import { bodyOf, queryOf } from './content.mts'
 import type { Parameters, Step, StepAnswer } from './sequence.mts'
-import { fillIn, logIn, loginHeaders, type Session, tokenHeaders } from './session.mts'
+import { fillIn, logIn, loginHeaders, type Session, useToken } from './session.mts'
 import { sendOnce, type WireAnswer } from './wire.mts'
 
 /** Values for the words of the format in a request: any will do, if its form is right. */
@@ -51,8 +52,7 @@ async function sendStep(session: Session, step: Step): Promise<WireAnswer> {
 async function remember(session: Session, { method, path, params }: Step, body: unknown): Promise<void> {
   const { data } = (body ?? {}) as { data?: Parameters }
   const { 'full-tokenid': token, value } = data ?? {}
-  if (typeof token === 'string' && typeof value === 'string')
-    session.logins.set(token, tokenHeaders(`${token}=${value}`))
+  if (typeof token === 'string' && typeof value === 'string') useToken(session, `${token}=${value}`, token)
   const { userid, password } = (params ?? {}) as Record<string, string>
   if (method === 'POST' && path === '/access/users' && userid && password)
     await logIn(session, userid, password)
@@ -60,10 +60,15 @@ async function remember(session: Session, { method, path, params }: Step, body: 
 
 const POLL_MS = 20
 
-/** Asks as root@pam. @returns `data`. @throws {Error} with the answer's text for another status than 200. */
+function refusal(method: string, path: string, status: number, reason: string): LabError {
+  const hint = status === 403 ? 'the login needs this privilege' : 'look at it on the Proxmox, then try again'
+  return new LabError(`${method} ${path}: ${status} ${reason}`, hint)
+}
+
+/** Asks as root@pam. @returns `data`. @throws {LabError} with the answer's text for another status than 200. */
 export async function ask(session: Session, path: string): Promise<unknown> {
   const { status, reason, body } = await answerOf(session, question('GET', path))
-  if (status !== 200) throw new Error(`GET ${path}: ${status} ${reason}`)
+  if (status !== 200) throw refusal('GET', path, status, reason)
   return (body as { data: unknown }).data
 }
 
@@ -71,7 +76,7 @@ function question(method: string, path: string, params: Parameters | null = null
   return { section: '', as: 'root@pam', method, path, params }
 }
 
-/** Sends a request as root@pam and waits for its task. @throws {Error} if it fails. */
+/** Sends a request as root@pam and waits for its task. @throws {LabError} if it fails. */
 export async function act(
   session: Session,
   method: string,
@@ -79,8 +84,8 @@ export async function act(
   params?: Parameters,
 ): Promise<void> {
   const { status, reason, task = 'OK' } = await answerOf(session, question(method, path, params))
-  if (status !== 200) throw new Error(`${method} ${path}: ${status} ${reason}`)
-  if (!/^(OK|WARNINGS)/.test(task)) throw new Error(`${method} ${path}: ${task}`)
+  if (status !== 200) throw refusal(method, path, status, reason)
+  if (!/^(OK|WARNINGS)/.test(task)) throw refusal(method, path, status, task)
 }
 
 /** Waits for a task's end. @returns its exit status and its log. */

@@ -8,6 +8,8 @@ type Headers = Record<string, string>
 /** What earlier steps of a replay gave for later ones. */
 export interface Session {
   target: Target
+  /** User or token that takes the place of root@pam. */
+  login: string
   /** Headers of each login, by user or token. */
   logins: Map<string, Headers>
   /** Words that steps can use: `ticket:USER`, `csrf:USER`, `upid`. */
@@ -16,14 +18,14 @@ export interface Session {
   passwords: Map<string, string>
 }
 
-/** @param logins headers that the caller has already: those of an API token. */
-export function newSession(target: Target, logins: Record<string, Headers> = {}): Session {
-  return { target, logins: new Map(Object.entries(logins)), words: new Map(), passwords: new Map() }
+/** @param login user or token that takes the place of root@pam. */
+export function newSession(target: Target, login: string): Session {
+  return { target, login, logins: new Map(), words: new Map(), passwords: new Map() }
 }
 
-/** Headers of an API token. @param token `user@realm!id=secret`. */
-export function tokenHeaders(token: string): Headers {
-  return { Authorization: `PVEAPIToken=${token}` }
+/** Remembers an API token. @param token `user@realm!id=secret`. @param as the steps that use it. */
+export function useToken(session: Session, token: string, as: string): void {
+  session.logins.set(as, { Authorization: `PVEAPIToken=${token}` })
 }
 
 /** Logs a user in and remembers the ticket, or the password for another try if the login is refused. */

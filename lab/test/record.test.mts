@@ -58,9 +58,14 @@ interface Run {
 }
 
 async function record(...args: string[]): Promise<Run> {
+  return recordAs({ PROXMOX_PASSWORD: ROOT_PASSWORD }, ...args)
+}
+
+async function recordAs(login: Record<string, string>, ...args: string[]): Promise<Run> {
   const env = {
     ...process.env,
-    ...{ PROXMOX_URL: lab.server.url, PROXMOX_CA_FILE: lab.server.caFile, PROXMOX_PASSWORD: ROOT_PASSWORD },
+    ...{ PROXMOX_URL: lab.server.url, PROXMOX_CA_FILE: lab.server.caFile },
+    ...login,
   }
   return promisify(execFile)(process.execPath, [COMMAND, 'record', ...args], { env }).then(
     done => ({ code: 0, ...done }),
@@ -93,10 +98,10 @@ test('it changes nothing but VMs that it makes, removes them, and writes the ans
 })
 
 test('VMIDs that somebody has are left alone', async () => {
-  await lab.task('POST', '/nodes/pve/qemu', { vmid: 990100500 })
+  await lab.task('POST', '/nodes/pve/qemu', { vmid: 990100102 })
   const { code, stderr } = await record(await sequence())
   expect(code).toBe(2)
-  expect(stderr).toContain('990100500')
+  expect(stderr).toContain('990100102')
   expect((await lab.get('/pools')).data).toEqual([])
 })
 
@@ -111,6 +116,32 @@ test('what an interrupted recording left is removed by --clean, and nothing else
   expect(code).toBe(0)
   expect((await lab.get('/nodes/pve/qemu')).data.map(({ vmid }: { vmid: number }) => vmid)).toEqual([101])
   expect((await record('--clean')).stderr).toContain('No recording left a VM.')
+})
+
+test('a login that could not find its VMs again makes none; a token is no name in the answers', async () => {
+  const privs =
+    'VM.Allocate,VM.Audit,VM.Clone,VM.Config.Options,VM.Config.Memory,VM.Config.Disk,Datastore.AllocateSpace'
+  await lab.call('POST', '/access/roles', { roleid: 'R', privs: `${privs},Pool.Allocate` })
+  await lab.call('POST', '/access/users', { userid: 'jane@pve' })
+  const root = await lab.rootTicket()
+  const { data } = await lab.call('POST', '/access/users/jane@pve/token/lab', { privsep: 0 }, root)
+  await lab.call('PUT', '/access/acl', { path: '/', roles: 'R', users: 'jane@pve' })
+  const login = { PROXMOX_API_TOKEN: `jane@pve!lab=${data.value}` }
+  const blind = await recordAs(login, await sequence(), '--storage', 'disks=tank', '--node', 'pve')
+  expect([blind.code, blind.stderr]).toEqual([1, expect.stringContaining('Pool.Audit')])
+  expect((await lab.get('/pools')).data).toEqual([])
+  await lab.call('PUT', '/access/roles/R', { privs: 'Pool.Audit,Datastore.Audit', append: 1 })
+  const { stderr, stdout } = await recordAs(
+    login,
+    await sequence(),
+    '--storage',
+    'disks=tank',
+    '--node',
+    'pve',
+  )
+  expect(stderr).toContain('6 answers recorded')
+  expect(stdout).not.toContain('jane')
+  expect((await lab.get('/nodes/pve/qemu')).data).toHaveLength(1)
 })
 
 test('--dry-run sends nothing', async () => {

@@ -37,7 +37,7 @@ export interface Deviation {
   differences: Difference[]
 }
 
-export interface Conformity {
+interface Replayed {
   steps: number
   deviations: Deviation[]
 }
@@ -48,7 +48,7 @@ function inWordsOf(renamed: Renamed, step: Step): Step {
 }
 
 /** Replays a file of JSON Lines on a lab of its own. */
-export async function conformityOf(path: string): Promise<Conformity> {
+export async function conformityOf(path: string): Promise<Replayed> {
   const steps = readSequence(await readFile(path, 'utf8'))
   const dataDir = await mkdtemp(join(tmpdir(), 'pve-conformance-'))
   const files = await serveFiles()
@@ -59,7 +59,7 @@ export async function conformityOf(path: string): Promise<Conformity> {
   })
   try {
     const folders = Object.entries(FOLDERS).map(([id, to]) => [join(dataDir, 'storage', id), to] as const)
-    const session = newSession({ url: server.url, ca: readFileSync(server.caFile, 'utf8') })
+    const session = newSession({ url: server.url, ca: readFileSync(server.caFile, 'utf8') }, 'root@pam')
     await logIn(session, 'root@pam', PASSWORD)
     const deviations: Deviation[] = []
     for (const [index, step] of steps.entries()) {
