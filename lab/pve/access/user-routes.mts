@@ -21,7 +21,7 @@ export function requireUser(pve: Pve, userid: string): User {
   return user
 }
 
-export function groupsOf(caller: Caller, userid: string): string[] {
+function groupsOf(caller: Caller, userid: string): string[] {
   return Object.keys(caller.access.groups).filter(id => caller.access.groups[id]!.users.includes(userid))
 }
 
