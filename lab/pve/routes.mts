@@ -1,8 +1,10 @@
 /** All operations of the server. Any other request gets 501, as an unknown operation does from Proxmox. */
 
 import { accessAclRoutes } from './access/acl-routes.mts'
+import { accessRealmRoutes } from './access/realm-routes.mts'
 import { accessRoleRoutes } from './access/role-routes.mts'
 import { accessRoutes } from './access/routes.mts'
+import { accessTfaRoutes } from './access/tfa-routes.mts'
 import { accessTokenRoutes } from './access/token-routes.mts'
 import { accessUserRoutes } from './access/user-routes.mts'
 import { clusterRoutes } from './cluster/routes.mts'
@@ -23,6 +25,8 @@ import { qemuStatusRoutes } from './vm/status-routes.mts'
 
 export const routes: readonly Route[] = [
   ...accessRoutes,
+  ...accessRealmRoutes,
+  ...accessTfaRoutes,
   ...accessUserRoutes,
   ...accessTokenRoutes,
   ...accessRoleRoutes,

@@ -1,12 +1,13 @@
 /** /access/acl: roles of users, groups and tokens on paths. */
 
 import { permissionsOn } from '../core/acl.mts'
-import { ApiError, failure, parameterError } from '../core/errors.mts'
+import { failure, parameterError } from '../core/errors.mts'
 import { flag, optional, splitList, text } from '../core/parameters.mts'
-import { anyone, type Caller, hasAll, requireModify } from '../core/permission.mts'
+import { anyone, type Caller, hasAll, mayModify } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
 import { type AclEntry, normalizePath, ownerOf, type SubjectKind } from '../core/user-cfg.mts'
+import { groupList, roleList, tokenList, userList } from './formats.mts'
 import { requireRole } from './role-routes.mts'
 import { changeAccess } from './transaction.mts'
 
@@ -18,7 +19,8 @@ const PATHS = [
   /^\/pool(\/[\w.-]+){1,3}$/,
   /^\/vms\/[1-9]\d{2,}$/,
   /^\/mapping\/[\w.-]+\/[\w.-]+$/,
-  /^\/sdn\/(controllers|dns|fabrics|ipams)(\/[\w-]+)?$/,
+  /^\/sdn\/controllers(\/[\w-]+)?$/,
+  /^\/sdn\/(dns|fabrics|ipams|prefix-lists|route-maps)(\/[A-Za-z0-9]+)?$/,
   /^\/sdn(\/zones(\/[\w.-]+(\/[\w.-]+(\/[1-9]\d{0,3})?)?)?)$/,
 ]
 
@@ -42,12 +44,13 @@ function subjectsOf(params: Subjects): Subject[] {
   const named = (kind: SubjectKind, names: string | undefined): Subject[] =>
     splitList(names).map(subject => ({ kind, subject }))
   const subjects = [
-    ...named('user', params.users),
     ...named('group', params.groups),
+    ...named('user', params.users),
     ...named('token', params.tokens),
   ]
   const needed = "either 'users', 'groups' or 'tokens' is required."
-  if (subjects.length === 0) throw parameterError({ users: needed, groups: needed, tokens: needed })
+  if (!params.users && !params.groups && !params.tokens)
+    throw parameterError({ users: needed, groups: needed, tokens: needed })
   return subjects
 }
 
@@ -83,16 +86,6 @@ interface Handing {
   verb: 'add' | 'remove'
 }
 
-function mayModify(caller: Caller, path: string): boolean {
-  try {
-    requireModify(caller, path)
-    return true
-  } catch (error) {
-    if (error instanceof ApiError) return false
-    throw error
-  }
-}
-
 function isSame(a: Omit<AclEntry, 'propagate'>, b: Omit<AclEntry, 'propagate'>): boolean {
   return a.path === b.path && a.kind === b.kind && a.subject === b.subject && a.role === b.role
 }
@@ -120,10 +113,10 @@ export const accessAclRoutes: Route[] = [
     permission: { kind: 'modify-permissions', path: '{path}' },
     parameters: {
       path: text,
-      roles: text,
-      users: optional(text),
-      groups: optional(text),
-      tokens: optional(text),
+      roles: roleList,
+      users: optional(userList),
+      groups: optional(groupList),
+      tokens: optional(tokenList),
       propagate: optional(flag),
       delete: optional(flag),
     },
@@ -139,7 +132,9 @@ export const accessAclRoutes: Route[] = [
           for (const subject of subjects) requireSubject(pve, subject)
           const entries = subjects.map(subject => ({ path, ...subject, role }))
           access.acl = access.acl.filter(entry => !entries.some(each => isSame(each, entry)))
-          if (!remove) access.acl.push(...entries.map(entry => ({ ...entry, propagate })))
+          // root@pam has all privileges anyway: Proxmox does not write its entries.
+          const written = entries.filter(({ subject }) => subject !== 'root@pam')
+          if (!remove) access.acl.push(...written.map(entry => ({ ...entry, propagate })))
         }
       })
     },

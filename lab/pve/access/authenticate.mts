@@ -2,9 +2,10 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { Unauthorized } from '../core/errors.mts'
+import { decodePercent } from '../core/percent.mts'
 import type { Pve } from '../core/pve.mts'
 import { ownerOf } from '../core/user-cfg.mts'
-import { passwordMatches, sameSecret } from './secrets.mts'
+import { sameSecret } from './secrets.mts'
 import { verifyCsrfToken, verifyTicket } from './ticket.mts'
 
 /** Parts of the server that logins depend on. */
@@ -28,38 +29,29 @@ function isExpired(expire: number, door: Door): boolean {
 }
 
 /** Checks that a user is enabled and not expired. */
-function isUsable(door: Door, userid: string): boolean {
+export function isUsable(door: Door, userid: string): boolean {
   const user = door.store.state.access.users[userid]
   return user?.enable === true && !isExpired(user.expire, door)
 }
 
-/** Accepts `user@realm!tokenid=secret`, and `user@realm!tokenid:secret` of older clients. */
+/** Accepts `user@realm!tokenid=secret`. */
 function byToken(door: Door, value: string): string {
   const { access, tokenSecrets } = door.store.state
-  const [, id, secret] = /^([^=:]+![^=:]+)[=:](.+)$/.exec(value) ?? []
+  const [, id, secret] = /^(.*)=(.*)$/.exec(value) ?? []
   const token = id === undefined ? undefined : access.tokens[id]
   const good = token && !isExpired(token.expire, door) && isUsable(door, ownerOf(id!))
   if (!good || !sameSecret(secret!, tokenSecrets[id!])) throw new Unauthorized('Authentication failed!')
   return id!
 }
 
-/** Decodes a value, because browsers encode it. Returns an empty text for a broken one. */
-function decode(value: string): string {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return ''
-  }
-}
-
 /** Finds `KEY=VALUE` or `KEY VALUE` anywhere in a header. The value ends at a semicolon. */
 function valueIn(header: string | undefined, key: 'PVEAuthCookie' | 'PVEAPIToken'): string | undefined {
   const value = new RegExp(`(?:^|\\s)${key}[= ]([^;]*)`).exec(header ?? '')?.[1]
-  return value === undefined ? undefined : decode(value)
+  return value === undefined ? undefined : decodePercent(value)
 }
 
 /** Returns the user of a valid ticket; undefined if it is invalid or a fault makes it expire. */
-function ticketUser(door: Door, ticket: string): string | undefined {
+export function ticketUser(door: Door, ticket: string): string | undefined {
   return door.faults.due('expired-ticket')
     ? undefined
     : verifyTicket(door.store.state.signingKey, ticket, secondsNow(door))
@@ -67,8 +59,7 @@ function ticketUser(door: Door, ticket: string): string | undefined {
 
 function byTicket(door: Door, ticket: string, { method, headers, isUpload }: Credentials): string {
   const userid = ticketUser(door, ticket)
-  if (userid === undefined || !isUsable(door, userid))
-    throw new Unauthorized('permission denied - invalid PVE ticket')
+  if (userid === undefined || !isUsable(door, userid)) throw new Unauthorized('Authentication failed!')
   if (method === 'GET' || isUpload) return userid
   const csrf = String(headers['csrfpreventiontoken'] ?? '')
   if (!verifyCsrfToken(door.store.state.signingKey, userid, csrf, secondsNow(door)))
@@ -84,15 +75,4 @@ export function authenticate(door: Door, credentials: Credentials): string {
   const token = valueIn(authorization, 'PVEAPIToken')
   if (!token) throw new Unauthorized('No ticket')
   return byToken(door, token)
-}
-
-/**
- * Checks the password of a login. A ticket of the same user is also accepted: so clients renew tickets. A ticket of
- * root@pam is accepted for every user.
- */
-export function passwordOrTicketMatches(door: Door, userid: string, password: string): boolean {
-  if (!isUsable(door, userid)) return false
-  const holder = password.startsWith('PVE:') ? ticketUser(door, password) : undefined
-  const renews = holder !== undefined && (holder === userid || holder === 'root@pam')
-  return renews || passwordMatches(password, door.store.state.passwords[userid])
 }

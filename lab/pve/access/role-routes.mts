@@ -6,6 +6,8 @@ import { allOf, anyOf, anyone, hasAny } from '../core/permission.mts'
 import { builtInRoles, unknownPrivilege } from '../core/privileges.mts'
 import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
+import { keptText } from '../core/user-cfg.mts'
+import { groupId, privilegeList, roleId } from './formats.mts'
 import { changeAccess } from './transaction.mts'
 
 const mayChangeRoles = allOf('/access', 'Sys.Modify')
@@ -13,7 +15,8 @@ const mayChangeGroups = allOf('/access/groups', 'Group.Allocate')
 
 function requirePrivileges(pve: Pve, privileges: string[]): void {
   const unknown = unknownPrivilege(pve.version, privileges)
-  if (unknown !== undefined) throw parameterError({ privs: `invalid privilege '${unknown}'` })
+  if (unknown !== undefined)
+    throw parameterError({ privs: `invalid format - invalid privilege '${unknown}'\n` })
 }
 
 /** Refuses changes of built-in roles. */
@@ -55,7 +58,7 @@ const roleRoutes: Route[] = [
       const builtIn = builtInRoles(pve.version)
       return Object.entries(rolesOf(pve)).map(([roleid, privileges]) => ({
         roleid,
-        privs: privileges.join(','),
+        privs: privileges.toSorted().join(','),
         special: builtIn[roleid] ? 1 : 0,
       }))
     },
@@ -64,7 +67,7 @@ const roleRoutes: Route[] = [
     method: 'GET',
     path: '/access/roles/{roleid}',
     permission: anyone,
-    parameters: { roleid: text },
+    parameters: { roleid: roleId },
     handle: ({ pve, params }) =>
       Object.fromEntries(requireRole(pve, params.roleid).map(privilege => [privilege, 1])),
   }),
@@ -72,18 +75,18 @@ const roleRoutes: Route[] = [
     method: 'POST',
     path: '/access/roles',
     permission: mayChangeRoles,
-    parameters: { roleid: { type: 'string', pattern: /^[A-Za-z0-9.\-_]+$/ }, privs: optional(text) },
+    parameters: { roleid: roleId, privs: optional(privilegeList) },
     handle({ pve, params }) {
       const { roleid } = params
+      const privileges = splitList(params.privs)
+      requirePrivileges(pve, privileges)
       if (/^PVE/i.test(roleid))
         throw parameterError({
           roleid: "cannot use role ID starting with the (case-insensitive) 'PVE' namespace",
         })
-      const privileges = splitList(params.privs)
-      requirePrivileges(pve, privileges)
       changeAccess(pve, 'create role', () => {
         if (rolesOf(pve)[roleid]) throw failure(`role '${roleid}' already exists`)
-        pve.store.state.access.roles[roleid] = privileges
+        pve.store.state.access.roles[roleid] = [...new Set(privileges)]
       })
     },
   }),
@@ -91,12 +94,16 @@ const roleRoutes: Route[] = [
     method: 'PUT',
     path: '/access/roles/{roleid}',
     permission: mayChangeRoles,
-    parameters: { roleid: text, privs: optional(text), append: optional(flag) },
+    parameters: {
+      roleid: roleId,
+      privs: optional(privilegeList),
+      append: optional({ ...flag, requires: 'privs' }),
+    },
     handle({ pve, params }) {
       const { roleid, append } = params
-      refuseBuiltIn(pve, roleid, 'modified')
       const privileges = splitList(params.privs)
       requirePrivileges(pve, privileges)
+      refuseBuiltIn(pve, roleid, 'modified')
       changeAccess(pve, 'update role', () => {
         const present = requireOwnRole(pve, roleid)
         pve.store.state.access.roles[roleid] = [...new Set([...(append ? present : []), ...privileges])]
@@ -107,7 +114,7 @@ const roleRoutes: Route[] = [
     method: 'DELETE',
     path: '/access/roles/{roleid}',
     permission: mayChangeRoles,
-    parameters: { roleid: text },
+    parameters: { roleid: roleId },
     handle({ pve, params }) {
       const { roleid } = params
       refuseBuiltIn(pve, roleid, 'deleted')
@@ -135,7 +142,7 @@ const groupRoutes: Route[] = [
         )
         .map(([groupid, group]) => ({
           groupid,
-          users: group.users.join(','),
+          users: group.users.toSorted().join(','),
           ...(group.comment !== '' && { comment: group.comment }),
         })),
   }),
@@ -143,7 +150,7 @@ const groupRoutes: Route[] = [
     method: 'GET',
     path: '/access/groups/{groupid}',
     permission: anyOf('/access/groups', 'Sys.Audit', 'Group.Allocate'),
-    parameters: { groupid: text },
+    parameters: { groupid: groupId },
     handle({ pve, params }) {
       const { users, comment } = requireGroup(pve, params.groupid)
       return { members: users, ...(comment !== '' && { comment }) }
@@ -153,13 +160,13 @@ const groupRoutes: Route[] = [
     method: 'POST',
     path: '/access/groups',
     permission: mayChangeGroups,
-    parameters: { groupid: { type: 'string', pattern: /^[A-Za-z0-9.\-_]+$/ }, comment: optional(text) },
+    parameters: { groupid: groupId, comment: optional(text) },
     handle({ pve, params }) {
       const { groupid, comment = '' } = params
       const { groups } = pve.store.state.access
       changeAccess(pve, 'create group', () => {
         if (groups[groupid]) throw failure(`group '${groupid}' already exists`)
-        groups[groupid] = { users: [], comment }
+        groups[groupid] = { users: [], comment: keptText(comment) }
       })
     },
   }),
@@ -167,11 +174,11 @@ const groupRoutes: Route[] = [
     method: 'PUT',
     path: '/access/groups/{groupid}',
     permission: mayChangeGroups,
-    parameters: { groupid: text, comment: optional(text) },
+    parameters: { groupid: groupId, comment: optional(text) },
     handle({ pve, params }) {
       changeAccess(pve, 'update group', () => {
         const group = requireGroup(pve, params.groupid)
-        group.comment = params.comment ?? group.comment
+        group.comment = keptText(params.comment ?? group.comment)
       })
     },
   }),
@@ -179,7 +186,7 @@ const groupRoutes: Route[] = [
     method: 'DELETE',
     path: '/access/groups/{groupid}',
     permission: mayChangeGroups,
-    parameters: { groupid: text },
+    parameters: { groupid: groupId },
     handle({ pve, params }) {
       const { groupid } = params
       changeAccess(pve, 'delete group', () => {

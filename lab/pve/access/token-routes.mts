@@ -2,11 +2,22 @@
 
 import { randomUUID } from 'node:crypto'
 import { failure, parameterError } from '../core/errors.mts'
-import { flag, integer, optional, text, userId } from '../core/parameters.mts'
+import { configId } from '../core/formats.mts'
+import {
+  flag,
+  integer,
+  listOf,
+  optional,
+  type RawParameters,
+  splitList,
+  text,
+  userId,
+} from '../core/parameters.mts'
 import { or } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import { type Route, route } from '../core/route.mts'
-import type { ApiToken } from '../core/user-cfg.mts'
+import { type ApiObject, type Route, route } from '../core/route.mts'
+import { type ApiToken, keptText } from '../core/user-cfg.mts'
+import { changeAccess } from './transaction.mts'
 import { infoOf, requireUser, tokensOf } from './user-routes.mts'
 
 const path = '/access/users/{userid}/token'
@@ -31,7 +42,22 @@ function requireToken(pve: Pve, userid: string, tokenid: string): ApiToken {
   return token
 }
 
-export const accessTokenRoutes: Route[] = [
+/** Shows what was sent: Proxmox answers with the texts of the request, before they are in user.cfg. */
+function sentInfo(raw: RawParameters): ApiObject {
+  const { expire, privsep, comment } = raw
+  return {
+    ...(expire !== undefined && { expire }),
+    ...(privsep !== undefined && { privsep }),
+    ...(comment !== undefined && comment !== '' && { comment }),
+  }
+}
+
+function requireDeletable(keys: string | undefined): void {
+  const unknown = splitList(keys).find(key => key !== 'comment')
+  if (unknown !== undefined) throw parameterError({ delete: `unknown option '${unknown}'` })
+}
+
+const tokens: Route[] = [
   route({
     method: 'GET',
     path,
@@ -49,37 +75,49 @@ export const accessTokenRoutes: Route[] = [
     parameters: tokenParameters,
     handle: ({ pve, params }) => infoOf(requireToken(pve, params.userid, params.tokenid)),
   }),
+]
+
+const changes: Route[] = [
   route({
     method: 'POST',
     path: `${path}/{tokenid}`,
     permission: mayManage,
     parameters: { ...tokenParameters, ...changeable },
-    handle({ pve, params }) {
-      const user = requireUser(pve, params.userid)
+    handle({ pve, params, raw }) {
+      requireUser(pve, params.userid)
       const { access, tokenSecrets } = pve.store.state
       const id = `${params.userid}!${params.tokenid}`
       if (access.tokens[id]) throw parameterError({ tokenid: 'Token already exists.' })
-      const token: ApiToken = {
-        expire: params.expire ?? user.expire,
-        privsep: params.privsep ?? true,
-        comment: params.comment ?? '',
-      }
-      access.tokens[id] = token
+      const { expire = 0, privsep = true, comment = '' } = params
+      access.tokens[id] = { expire, privsep, comment: keptText(comment) }
       tokenSecrets[id] = randomUUID()
-      return { 'full-tokenid': id, value: tokenSecrets[id], info: infoOf(token) }
+      return { 'full-tokenid': id, value: tokenSecrets[id], info: { privsep: 1, ...sentInfo(raw) } }
     },
   }),
   route({
     method: 'PUT',
     path: `${path}/{tokenid}`,
     permission: mayManage,
-    parameters: { ...tokenParameters, ...changeable },
-    handle({ pve, params }) {
+    parameters: {
+      ...tokenParameters,
+      ...changeable,
+      regenerate: optional(flag),
+      delete: optional({ type: 'string', format: listOf(configId) }),
+    },
+    handle({ pve, params, raw }) {
       const token = requireToken(pve, params.userid, params.tokenid)
+      const id = `${params.userid}!${params.tokenid}`
+      changeAccess(pve, 'updating token info', () => requireDeletable(params.delete))
       token.expire = params.expire ?? token.expire
       token.privsep = params.privsep ?? token.privsep
-      token.comment = params.comment ?? token.comment
-      return infoOf(token)
+      const isGone = splitList(params.delete).includes('comment')
+      token.comment = isGone ? '' : keptText(params.comment ?? token.comment)
+      const { comment, ...info } = { ...infoOf(token), ...sentInfo(raw) }
+      const answer = isGone ? info : { ...info, ...(comment !== undefined && { comment }) }
+      if (!params.regenerate) return answer
+      const value = randomUUID()
+      pve.store.state.tokenSecrets[id] = value
+      return { ...answer, value, 'full-tokenid': id }
     },
   }),
   route({
@@ -97,3 +135,5 @@ export const accessTokenRoutes: Route[] = [
     },
   }),
 ]
+
+export const accessTokenRoutes: Route[] = [...tokens, ...changes]

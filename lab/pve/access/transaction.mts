@@ -16,8 +16,21 @@ export function changeAccess(pve: Pve, action: string, change: () => void): void
     change()
   } catch (error) {
     Object.assign(pve.store.state.access, before)
-    throw error instanceof ApiError ? failure(`${action} failed: ${textOf(error)}`) : error
+    throw withAction(action, error)
   }
+}
+
+/** Runs a change of realms, which is none if it throws. @throws {ApiError} 500 with the action in front. */
+export async function failedBecause(action: string, change: () => void | Promise<void>): Promise<void> {
+  try {
+    await change()
+  } catch (error) {
+    throw withAction(action, error)
+  }
+}
+
+function withAction(action: string, error: unknown): unknown {
+  return error instanceof ApiError ? failure(`${action} failed: ${textOf(error)}`) : error
 }
 
 function textOf({ status, message, errors }: ApiError): string {

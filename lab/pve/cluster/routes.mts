@@ -1,6 +1,6 @@
 /** /cluster: resources of all kinds, free VMIDs, tasks and status. High availability is not configured. */
 
-import { isAvailableOn, onNode } from '../core/cluster.mts'
+import { CLUSTER_NAME, isAvailableOn, onNode } from '../core/cluster.mts'
 import { failure, parameterError } from '../core/errors.mts'
 import { optional, text, vmid } from '../core/parameters.mts'
 import { allOf, anyone, type Caller, hasAll, hasAny } from '../core/permission.mts'
@@ -113,7 +113,14 @@ function clusterStatus(pve: Pve): ApiObject[] {
     ip: '127.0.0.1',
     level: '',
   }))
-  const cluster = { type: 'cluster', id: 'cluster', name: 'lab', nodes: nodes.length, quorate: 1, version: 1 }
+  const cluster = {
+    type: 'cluster',
+    id: 'cluster',
+    name: CLUSTER_NAME,
+    nodes: nodes.length,
+    quorate: 1,
+    version: 1,
+  }
   return isCluster ? [cluster, ...entries] : entries
 }
 

@@ -1,17 +1,33 @@
 /** Computes roles and privileges on a path by Proxmox's rules of inheritance (PVE/AccessControl.pm). */
 
 import { builtInRoles, type MajorVersion, privilegesOf } from './privileges.mts'
-import { type AccessConfig, type AclEntry, isTokenId, normalizePath, ownerOf } from './user-cfg.mts'
+import { type AccessConfig, type AclEntry, isTokenId, ownerOf } from './user-cfg.mts'
 
 /** Names of roles or privileges. The value is true if the grant also holds below the path. */
 export type Grants = Map<string, boolean>
 
 const NO_ACCESS = 'NoAccess'
 
-/** Splits `/vms/100` into `/`, `/vms`, `/vms/100`. The deepest level with an entry wins. */
+/**
+ * Splits `/vms/100` into `/`, `/vms`, `/vms/100`. The deepest level with an entry wins. A path without a slash in front
+ * does not begin at the root: so Proxmox answers a question about `vms`.
+ */
 function levels(path: string): string[] {
-  const parts = path.split('/').filter(Boolean)
-  return ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)]
+  if (path === '/') return ['/']
+  const steps = path.replace(/\/+$/, '').split('/')
+  if (steps.join('') === '') return []
+  return steps.map(
+    (_, index) =>
+      `/${steps
+        .slice(0, index + 1)
+        .filter(Boolean)
+        .join('/')}`,
+  )
+}
+
+/** Lists the paths of all entries and all paths above them. */
+export function aclPaths({ acl }: AccessConfig): string[] {
+  return [...new Set(acl.flatMap(entry => levels(entry.path)))]
 }
 
 /** Reads the roles of one level. Own entries of a user or token win over entries of groups. */
@@ -26,22 +42,18 @@ function grantsAt(config: AccessConfig, authid: string, level: string, isFinal: 
 
 /** Returns the roles on a path without those from pools. A token without privilege separation has its owner's. */
 export function rolesOn(config: AccessConfig, authid: string, path: string): Grants {
-  const normal = normalizePath(path)
-  if (normal === undefined) return new Map()
   const token = config.tokens[authid]
   if (isTokenId(authid) && !token) return new Map()
-  if (token && !token.privsep) return rolesOn(config, ownerOf(authid), normal)
-  const steps = levels(normal)
+  if (token && !token.privsep) return rolesOn(config, ownerOf(authid), path)
+  const steps = levels(path)
   let roles: Grants = new Map()
   for (const [index, level] of steps.entries())
     roles = grantsAt(config, authid, level, index === steps.length - 1) ?? roles
   return roles.has(NO_ACCESS) ? new Map([[NO_ACCESS, roles.get(NO_ACCESS)!]]) : roles
 }
 
-function isMember(pool: AccessConfig['pools'][string], path: string): boolean {
-  const [, kind, id] = path.split('/')
-  if (path.split('/').length !== 3) return false
-  return kind === 'vms' ? pool.vms.includes(Number(id)) : kind === 'storage' && pool.storages.includes(id!)
+function isMember({ vms, storages }: AccessConfig['pools'][string], path: string): boolean {
+  return vms.some(vmid => path === `/vms/${vmid}`) || storages.some(id => path === `/storage/${id}`)
 }
 
 /** Returns the roles that a VM or storage gets from its pools. They never propagate. */

@@ -6,6 +6,9 @@ import { failure } from './errors.mts'
 import type { Pve } from './pve.mts'
 import type { NodeConfig, State, StorageConfig } from './state.mts'
 
+/** Name of a cluster of several nodes. */
+export const CLUSTER_NAME = 'lab'
+
 export interface StorageSpec extends Omit<StorageConfig, 'path'> {
   id: string
 }

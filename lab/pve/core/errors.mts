@@ -30,11 +30,25 @@ export function failure(message: string): ApiError {
   return new ApiError(500, message)
 }
 
-/** Error for a 401 before any handler runs. The answer has this reason phrase and no body. */
-export class Unauthorized extends Error {}
+/** Error before any handler runs, for lack of a login. The answer has this reason phrase and no body. */
+export class Unauthorized extends Error {
+  readonly status: number
 
-/** Error for a 595: Proxmox cannot connect to the node. The answer has this reason phrase and no body. */
-export class NodeUnreachable extends Error {}
+  constructor(message: string, status = 401) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** Error for a 595 or 596: Proxmox cannot connect to the node. The answer has this reason phrase and no body. */
+export class NodeUnreachable extends Error {
+  readonly status: 595 | 596
+
+  constructor(status: 595 | 596, message: string) {
+    super(message)
+    this.status = status
+  }
+}
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -3,7 +3,7 @@
 import type { Verifier } from './property-string.mts'
 
 /** Makes a check by a pattern for the whole value. */
-function matching(pattern: RegExp, fault: string | ((value: string) => string)): Verifier {
+export function matching(pattern: RegExp, fault: string | ((value: string) => string)): Verifier {
   return value => (pattern.test(value) ? undefined : typeof fault === 'string' ? fault : fault(value))
 }
 
@@ -75,10 +75,23 @@ export const nodeFormat = matching(
 export const tag = matching(/^[a-z0-9_][a-z0-9_\-+.]*$/i, 'invalid characters in tag')
 export const vmidFormat = matching(/^[1-9][0-9]{2,8}$/, 'value does not look like a valid VM ID')
 export const urlEncoded = matching(/^[-%a-zA-Z0-9_.!~*'()]*$/, value => `invalid urlencoded string: ${value}`)
-export const userIdFormat = matching(
-  /^[^\s:/]+@[A-Za-z][A-Za-z0-9._-]+$/,
-  value => `value '${value}' does not look like a valid user name`,
+export const userIdFormat: Verifier = value => {
+  if (value.length < 3) return `user name '${value}' is too short`
+  if (value.length > 64) return `user name '${value}' is too long (${value.length} > 64)`
+  if (!/^[^\s:/]+@[A-Za-z][A-Za-z0-9._-]+$/.test(value))
+    return `value '${value}' does not look like a valid user name`
+  return undefined
+}
+
+export const email = matching(
+  /^[\w+~-]+(\.[\w+~-]+)*@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*$/,
+  'value does not look like a valid email address',
 )
+
+/** Makes a check that allows an empty text. */
+export function orEmpty(verify: Verifier): Verifier {
+  return value => (value === '' || value === '0' ? undefined : verify(value))
+}
 
 /** Makes the check of an id of at least two characters. @param kind word in the fault, such as `storage`. */
 export function idOf(kind: string): Verifier {

@@ -47,10 +47,11 @@ export function splitList(value: string | undefined): string[] {
 
 /** Makes the check of a list in one text. */
 export function listOf(verify: Verifier): Verifier {
-  return value =>
+  const verifyAll = (value: string): string | undefined =>
     splitList(value)
       .map(verify)
       .find(fault => fault !== undefined)
+  return Object.assign(verifyAll, { isList: true as const })
 }
 
 /** Declares a family of keys: `net[n]` with a count of 32 is `net0` to `net31`. */

@@ -1,8 +1,9 @@
 /** Permission rules as data, in the shapes of Proxmox's API schema, and their checks (PVE/RPCEnvironment.pm). */
 
 import { type Grants, permissionsOn } from './acl.mts'
-import { ApiError, parameterError, permissionDenied } from './errors.mts'
-import type { RawParameters } from './parameters.mts'
+import { failure, parameterError, permissionDenied } from './errors.mts'
+import { userIdFormat } from './formats.mts'
+import { splitList } from './parameters.mts'
 import type { MajorVersion } from './privileges.mts'
 import { type AccessConfig, normalizePath } from './user-cfg.mts'
 
@@ -27,8 +28,11 @@ export type Permission =
   | { kind: 'self' }
   /** The caller has Realm.AllocateUser on the realm of `userid`. */
   | { kind: 'realm-of-user' }
-  /** The caller has one of the privileges on a group of `userid`, or on /access/groups. */
-  | { kind: 'group-of-user'; privileges: string[] }
+  /**
+   * The caller has one of the privileges on /access/groups, or on a group of `userid`. `change`: and also on all groups
+   * that the parameter `groups` names, of which there must be one. A user that is made is in no group yet.
+   */
+  | { kind: 'group-of-user'; privileges: string[]; change?: 'create' | 'update' }
   /** The caller may change the ACL of `{path}`. */
   | { kind: 'modify-permissions'; path: string }
 
@@ -91,90 +95,125 @@ export function requireMaySkipLock(caller: Caller, skiplock: boolean | undefined
 
 /** Lists the privileges that allow changes of a path's ACL. One is enough. */
 function modifyPrivileges(path: string): string[] {
-  const [, top, , third] = path.split('/')
+  const [, top] = /^\/(storage|vms|pool)\/./.exec(path) ?? []
   const allocate: Record<string, string> = {
     storage: 'Datastore.Allocate',
     vms: 'VM.Allocate',
     pool: 'Pool.Allocate',
   }
-  const own = third === undefined ? allocate[top ?? ''] : undefined
-  return own === undefined ? ['Permissions.Modify'] : ['Permissions.Modify', own]
+  return ['Permissions.Modify', ...(top === undefined ? [] : [allocate[top]!])]
+}
+
+export function mayModify(caller: Caller, path: string): boolean {
+  return hasAny(caller, path, ...modifyPrivileges(path))
 }
 
 export function requireModify(caller: Caller, path: string): void {
-  const normal = normalizePath(path)
-  if (normal === undefined) throw permissionDenied()
-  requireAny(caller, normal, ...modifyPrivileges(normal))
+  requireAny(caller, path, ...modifyPrivileges(path))
 }
 
-function sentValue(raw: RawParameters, key: string): string {
-  return String(raw[key] ?? '')
+/** Parameters before validation. */
+type Sent = Readonly<Record<string, unknown>>
+
+function sentText(sent: Sent, key: string): string {
+  return String(sent[key] ?? '')
 }
 
-function fill(template: string, raw: RawParameters): string {
-  return normalizePath(template.replace(/\{([^}]+)\}/g, (_, key: string) => sentValue(raw, key))) ?? ''
+/** Fills in parameters. A missing one becomes `-`. Returns an empty text if that is not an ACL path. */
+function fill(template: string, sent: Sent): string {
+  const path = template.replace(/\{([^}]+)\}/g, (_, key: string) => sentText(sent, key) || '-')
+  return normalizePath(path) ?? ''
 }
 
-function requireGroupOfUser(caller: Caller, raw: RawParameters, privileges: string[]): void {
-  const userid = sentValue(raw, 'userid')
-  const groups = Object.entries(caller.access.groups).filter(([, group]) => group.users.includes(userid))
-  if (groups.some(([id]) => hasAny(caller, `/access/groups/${id}`, ...privileges))) return
-  requireAny(caller, '/access/groups', ...privileges)
+/** @throws {ApiError} 500 for a text that cannot be a user id, because Proxmox checks permissions before parameters. */
+function userOf(sent: Sent): string {
+  const userid = sentText(sent, 'userid')
+  const fault = userIdFormat(userid)
+  if (fault !== undefined) throw failure(fault)
+  return userid
 }
 
-function requireOneOf(caller: Caller, raw: RawParameters, rules: Permission[]): void {
-  for (const rule of rules) {
-    try {
-      requirePermission(caller, raw, rule)
-      return
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error
-    }
-  }
-  throw permissionDenied()
+/** Unless `quiet`: @throws {ApiError} 500 for an unknown user. */
+function isKnownUser(caller: Caller, userid: string, quiet: boolean): boolean {
+  if (Object.hasOwn(caller.access.users, userid)) return true
+  if (quiet) return false
+  throw failure(`no such user ('${userid}')`)
 }
 
-function requireSelf(caller: Caller, raw: RawParameters): void {
-  if (caller.authid !== sentValue(raw, 'userid')) throw permissionDenied()
+function denied(quiet: boolean, detail?: string): false {
+  if (quiet) return false
+  throw permissionDenied(detail)
 }
 
-function requireRealmOfUser(caller: Caller, raw: RawParameters): void {
-  requireAll(caller, `/access/realm/${sentValue(raw, 'userid').split('@')[1]}`, 'Realm.AllocateUser')
+type Rule<K extends Permission['kind']> = Extract<Permission, { kind: K }>
+
+function requireNamedGroups(sent: Sent, { privileges }: Rule<'group-of-user'>, mine: string[]): void {
+  const named = splitList(sentText(sent, 'groups'))
+  const refused = named.find(id => !mine.includes(id))
+  const wanted = privileges.join('|')
+  if (named.length === 0) throw permissionDenied(`/access/groups, ${wanted}`)
+  if (refused !== undefined) throw permissionDenied(`/access/groups/${refused}, ${wanted}`)
 }
 
-function requirePrivileges(
-  caller: Caller,
-  raw: RawParameters,
-  rule: PathRule & { kind: 'all-of' | 'any-of' },
-): void {
-  if (rule.onlyWith !== undefined && raw[rule.onlyWith] === undefined) throw permissionDenied()
-  const check = rule.kind === 'all-of' ? requireAll : requireAny
-  check(caller, fill(rule.path, raw), ...rule.privileges)
+function isGroupOfUserMet(caller: Caller, sent: Sent, rule: Rule<'group-of-user'>, quiet: boolean): boolean {
+  const userid = sentText(sent, 'userid')
+  const exists = rule.change !== 'create'
+  if (exists && !isKnownUser(caller, userid, quiet)) return false
+  if (hasAny(caller, '/access/groups', ...rule.privileges)) return true
+  const { groups } = caller.access
+  const mine = Object.keys(groups).filter(id => hasAny(caller, `/access/groups/${id}`, ...rule.privileges))
+  if (rule.change !== undefined) requireNamedGroups(sent, rule, mine)
+  return !exists || mine.some(id => groups[id]!.users.includes(userid)) || denied(quiet)
+}
+
+function isPathRuleMet(caller: Caller, sent: Sent, rule: Rule<'all-of' | 'any-of'>, quiet: boolean): boolean {
+  if (rule.onlyWith !== undefined && sent[rule.onlyWith] === undefined) return denied(quiet)
+  const path = fill(rule.path, sent)
+  const has = rule.kind === 'all-of' ? hasAll : hasAny
+  if (quiet) return has(caller, path, ...rule.privileges)
+  const require = rule.kind === 'all-of' ? requireAll : requireAny
+  require(caller, path, ...rule.privileges)
+  return true
 }
 
 type Check<K extends Permission['kind']> = (
   caller: Caller,
-  raw: RawParameters,
-  rule: Extract<Permission, { kind: K }>,
-) => void
+  sent: Sent,
+  rule: Rule<K>,
+  quiet: boolean,
+) => boolean
 
 const CHECKS: { [K in Permission['kind']]: Check<K> } = {
-  world: () => {},
-  all: () => {},
-  and: (caller, raw, { rules }) => {
-    for (const rule of rules) requirePermission(caller, raw, rule)
+  world: (caller, _sent, _rule, quiet) => caller.authid === '' || denied(quiet),
+  all: () => true,
+  // Proxmox says what is missing of such a rule even where another rule could still be met.
+  and: (caller, sent, { rules }) => rules.every(rule => isMet(caller, sent, rule, false)),
+  or: (caller, sent, { rules }, quiet) =>
+    rules.some(rule => isMet(caller, sent, rule, true)) || denied(quiet),
+  self: (caller, sent, _rule, quiet) =>
+    isKnownUser(caller, userOf(sent), quiet) && (caller.authid === sent['userid'] || denied(quiet)),
+  'realm-of-user'(caller, sent, _rule, quiet) {
+    const path = `/access/realm/${userOf(sent).split('@').at(-1)}`
+    return hasAll(caller, path, 'Realm.AllocateUser') || denied(quiet, `${path}, Realm.AllocateUser`)
   },
-  or: (caller, raw, { rules }) => requireOneOf(caller, raw, rules),
-  self: requireSelf,
-  'realm-of-user': requireRealmOfUser,
-  'group-of-user': (caller, raw, { privileges }) => requireGroupOfUser(caller, raw, privileges),
-  'modify-permissions': (caller, raw, { path }) => requireModify(caller, fill(path, raw)),
-  'all-of': requirePrivileges,
-  'any-of': requirePrivileges,
+  'group-of-user': isGroupOfUserMet,
+  'modify-permissions'(caller, sent, { path: template }) {
+    const path = normalizePath(sentText(sent, template.slice(1, -1)))
+    // The handler refuses what is not a path.
+    if (path !== undefined) requireModify(caller, path)
+    return true
+  },
+  'all-of': isPathRuleMet,
+  'any-of': isPathRuleMet,
 }
 
-/** @param raw parameters before validation. @throws {ApiError} 403 unless the caller meets the rule. */
-export function requirePermission(caller: Caller, raw: RawParameters, rule: Permission): void {
+/** @param quiet true: returns false instead of an error, as far as Proxmox does. */
+function isMet(caller: Caller, sent: Sent, rule: Permission, quiet: boolean): boolean {
   const check = CHECKS[rule.kind] as Check<typeof rule.kind>
-  check(caller, raw, rule as never)
+  return check(caller, sent, rule as never, quiet)
+}
+
+/** @param sent parameters before validation. @throws {ApiError} 403 unless the caller meets the rule. */
+export function requirePermission(caller: Caller, sent: Sent, rule: Permission): void {
+  if (caller.authid !== 'root@pam') isMet(caller, sent, rule, false)
 }

@@ -7,8 +7,13 @@ import { ApiError, failure } from './errors.mts'
 
 type PropertyType = 'string' | 'integer' | 'number' | 'boolean' | 'array'
 
-/** Returns the fault of a wrong value without a line break, undefined for a right one. */
-export type Verifier = (value: string) => string | undefined
+/** Checks a text. */
+export interface Verifier {
+  /** Returns the fault of a wrong value without a line break, undefined for a right one. */
+  (value: string): string | undefined
+  /** The text is a list. Of such a one, a client may send the elements as an array. */
+  readonly isList?: true
+}
 
 /** Describes a text of `key=value` parts. */
 export interface PropertyFormat {

@@ -91,10 +91,18 @@ export interface TaskRecord {
   exitstatus: string | undefined
 }
 
+/** Options of a realm, as in domains.cfg. Flags and numbers are numbers. */
+export interface RealmConfig {
+  type: 'ad' | 'ldap' | 'openid' | 'pam' | 'pve'
+  [option: string]: string | number
+}
+
 export interface State {
   /** Key that signs tickets, in hex. */
   signingKey: string
   access: AccessConfig
+  /** Options of realms by id; undefined in states of older versions. */
+  realms?: Record<string, RealmConfig> | undefined
   /** Salted hashes by user id. */
   passwords: Record<string, string>
   /** Secrets of API tokens by full token id. */

@@ -61,6 +61,12 @@ export function emptyUser(): User {
   }
 }
 
+/** Lists the pools above a pool: `a` and `a/b` for `a/b/c`. */
+function parentsOf(poolid: string): string[] {
+  const parts = poolid.split('/')
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'))
+}
+
 /** Returns the owner of a token: `joe@pve` of `joe@pve!ci`. A user is its own owner. */
 export function ownerOf(authid: string): string {
   return authid.split('!')[0] ?? authid
@@ -77,14 +83,20 @@ export function normalizePath(path: string): string | undefined {
 }
 
 function decode(text: string | undefined): string {
-  return decodeURIComponent(text ?? '')
+  return decodeURIComponent((text ?? '').trim())
 }
 
+/** Encodes what separates fields, control characters, and all beyond ASCII (`encode_text` in PVE/ParseUtils.pm). */
 function encode(text: string): string {
-  return text.replace(
-    /[%:\n\r]/g,
-    char => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  const encoded = (byte: number): string => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+  return text.replace(/[^\x20-\x24\x26-\x39\x3b-\x7e]/gu, char =>
+    [...Buffer.from(char)].map(encoded).join(''),
   )
+}
+
+/** Returns a text as user.cfg gives it back: without spaces around it, and without `0`, which Perl takes for nothing. */
+export function keptText(text: string): string {
+  return text === '0' ? '' : text.replace(/^ +| +$/g, '')
 }
 
 function flag(value: boolean): '0' | '1' {
@@ -128,6 +140,7 @@ const LINES: Record<string, LineReader> = {
     config.roles[id!] = splitList(privileges)
   },
   pool: (config, [id, comment, vms, storages]) => {
+    for (const parent of parentsOf(id!)) config.pools[parent] ??= { comment: '', vms: [], storages: [] }
     config.pools[id!] = {
       comment: decode(comment),
       vms: splitList(vms).map(Number),

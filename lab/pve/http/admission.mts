@@ -3,13 +3,16 @@
 import type { IncomingMessage } from 'node:http'
 import { ConnectionReset } from '../faults/request-faults.mts'
 
-/** Refusal by the web server itself. Reason phrase and body are one plain text. */
+/** Refusal by the web server itself. The answer has a reason phrase, a plain text as body, and no content type. */
 export class Refused extends Error {
   readonly status: number
+  readonly body: string
 
-  constructor(status: number, message: string) {
+  /** @param body default: the message. */
+  constructor(status: number, message: string, body: string = message) {
     super(message)
     this.status = status
+    this.body = body
   }
 }
 
@@ -29,7 +32,7 @@ function isTooLarge({ rawHeaders }: IncomingMessage): boolean {
 export function requireAdmissible(request: IncomingMessage): void {
   if (isTooLarge(request)) throw new ConnectionReset()
   const { method = '', headers } = request
-  if (!METHODS.has(method)) throw new Refused(501, `method '${method}' not available`)
+  if (!METHODS.has(method)) throw new Refused(501, `method '${method}' not available`, '')
   const coding = headers['transfer-encoding']?.toLowerCase()
   if (coding === 'chunked') throw new Refused(501, 'chunked transfer encoding not supported')
   if (coding !== undefined) throw new Refused(501, `Unknown transfer encoding '${coding}'`)

@@ -8,13 +8,13 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy } from '@fastify/busboy'
-import { failure, parameterError } from '../core/errors.mts'
-import type { RawParameters } from '../core/parameters.mts'
 import type { Upload } from '../core/route.mts'
 import { contentType } from './admission.mts'
+import { parseJson } from './json.mts'
+import { parseForm, type Sent } from './uri.mts'
 
 export interface Body {
-  parameters: RawParameters
+  parameters: Sent
   upload: Upload | undefined
 }
 
@@ -22,51 +22,6 @@ async function readBytes(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
   return Buffer.concat(chunks)
-}
-
-/** Parses a query string or a form. A key that occurs twice becomes a list. */
-export function parseForm(form: string): RawParameters {
-  const parameters: RawParameters = Object.create(null)
-  for (const [key, value] of new URLSearchParams(form)) {
-    const before = parameters[key]
-    parameters[key] = before === undefined ? value : [before, value].flat()
-  }
-  return parameters
-}
-
-/** Converts a value of JSON to that of a form: true and false become 1 and 0. */
-function scalarText(key: string, value: unknown): string {
-  if (typeof value === 'boolean') return value ? '1' : '0'
-  if (typeof value === 'number' || typeof value === 'string') return String(value)
-  const kind = Array.isArray(value) ? 'ARRAY' : 'HASH'
-  throw parameterError({ [key]: `type check ('string') failed - got ${kind}` })
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
-/** @throws {ApiError} 500 for invalid JSON, because Proxmox does not catch the error of its parser. */
-function parseJsonText(body: Buffer): unknown {
-  let text: string
-  try {
-    text = utf8.decode(body)
-  } catch {
-    throw failure('malformed UTF-8 character in JSON string')
-  }
-  try {
-    return JSON.parse(text === '' ? '{}' : text)
-  } catch (error) {
-    throw failure(`malformed JSON string: ${(error as Error).message}`)
-  }
-}
-
-function parseJson(body: Buffer): RawParameters {
-  const parsed = parseJsonText(body)
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    throw failure('Not a HASH reference')
-  const entries = Object.entries(parsed).filter(([, value]) => value !== null)
-  const toRaw = (key: string, value: unknown): string | string[] =>
-    Array.isArray(value) ? value.map(item => scalarText(key, item)) : scalarText(key, value)
-  return Object.fromEntries(entries.map(([key, value]) => [key, toRaw(key, value)]))
 }
 
 async function receive(stream: Readable, folder: string): Promise<string> {
@@ -128,6 +83,7 @@ export async function readBody(request: IncomingMessage, uploadDir: string): Pro
   const type = contentType(request)
   if (type === 'multipart/form-data') return readMultipart(request, uploadDir)
   const body = await readBytes(request)
-  const parameters = type === 'application/json' ? parseJson(body) : parseForm(body.toString('utf8'))
+  if (request.method !== 'POST' && request.method !== 'PUT') return { parameters: {}, upload: undefined }
+  const parameters = type === 'application/json' ? parseJson(body) : parseForm(body.toString('latin1'))
   return { parameters, upload: undefined }
 }

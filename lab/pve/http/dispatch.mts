@@ -14,7 +14,8 @@ import {
   permissionDenied,
   Unauthorized,
 } from '../core/errors.mts'
-import { type RawParameters, validate } from '../core/parameters.mts'
+import { validate } from '../core/parameters.mts'
+import { decodePercent } from '../core/percent.mts'
 import { type Caller, requirePermission } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { Answer, permissionOf, type Route } from '../core/route.mts'
@@ -22,38 +23,41 @@ import { isTokenId } from '../core/user-cfg.mts'
 import { noteVmids, requestOperation, runAs } from '../faults/operation.mts'
 import { ConnectionReset, withRequestFaults } from '../faults/request-faults.mts'
 import { Refused, requireAdmissible, requireAdmissibleBody } from './admission.mts'
-import { type Body, parseForm, readBody } from './body.mts'
+import { type Body, readBody } from './body.mts'
 import { reset } from './connections.mts'
-import { sendData, sendError, sendRefusal, sendUnauthorized, sendUnreachable } from './respond.mts'
+import { sendData, sendError, sendPlain } from './respond.mts'
 import { createRouter, type Match } from './router.mts'
+import { toRaw } from './sent.mts'
+import { parseForm, type Sent } from './uri.mts'
 
 const PREFIX = '/api2/json'
 /** Seconds before the answer to a caller without valid credentials, as on Proxmox. */
 const UNAUTHORIZED_DELAY = 3
 
-function mergeParameters(path: Record<string, string>, sent: RawParameters): RawParameters {
-  const conflicts = Object.keys(path).filter(key => sent[key] !== undefined && sent[key] !== path[key])
-  if (conflicts.length > 0)
-    throw parameterError(
-      Object.fromEntries(conflicts.map(key => [key, 'duplicate parameter (already defined in URI)'])),
-    )
+/** Adds the values of the path. @throws {ApiError} 400 for the first key that was sent with another value. */
+function mergeParameters(path: Record<string, string>, sent: Sent): Sent {
+  const conflict = Object.keys(sent)
+    .sort()
+    .find(key => Object.hasOwn(path, key) && sent[key] !== path[key])
+  if (conflict !== undefined)
+    throw parameterError({
+      [conflict]: 'duplicate parameter (already defined in URI) with conflicting values!',
+    })
   return { ...sent, ...path }
 }
 
-/** Joins lists that some clients write as `key[]` or `key[0]`. Only array parameters have such names. */
-function joinLists(route: Route, raw: RawParameters): RawParameters {
-  const joined: RawParameters = Object.create(null)
-  for (const [key, value] of Object.entries(raw)) {
-    const name = key.replace(/\[\d*\]$/, '')
-    const isList = name !== key && route.parameters[name]?.type === 'array'
-    joined[isList ? name : key] = isList ? [joined[name] ?? [], value].flat() : value
-  }
-  return joined
+function requireTicket({ route, resource }: Match & { resource: string }, caller: Caller): void {
+  if (route.allowToken === false && isTokenId(caller.authid))
+    throw permissionDenied(`URI '${resource}' not available with API token, need proper ticket.\n`)
 }
 
-function requireTicket(route: Route, caller: Caller): void {
-  if (route.allowToken === false && isTokenId(caller.authid))
-    throw permissionDenied(`URI '${route.path}' not available with API token, need proper ticket.`)
+/** The name finds a host in other case, too. Then there is no certificate of that name to trust. */
+function unknownNode(pve: Pve, name: string): Error {
+  return pve.store.state.nodes.some(node => node.name.toLowerCase() === name.toLowerCase())
+    ? new NodeUnreachable(596, 'error:0A000086:SSL routines::certificate verify failed')
+    : failure(
+        `hostname lookup '${name}' failed - failed to get address info for: ${name}: Name or service not known`,
+      )
 }
 
 /**
@@ -63,21 +67,24 @@ function requireTicket(route: Route, caller: Caller): void {
 function forwardedTo(pve: Pve, name: string | undefined): Pve {
   if (name === undefined || name === 'localhost') return pve
   const node = findNode(pve.store.state, name)
-  if (!node)
-    throw failure(
-      `hostname lookup '${name}' failed - failed to get address info: ${name}: Name or service not known`,
-    )
-  if (!node.online) throw new NodeUnreachable('No route to host')
+  if (node?.online === false) throw new NodeUnreachable(595, 'No route to host')
+  if (!node) throw unknownNode(pve, name)
   return onNode(pve, name)
 }
 
-async function handle(pve: Pve, caller: Caller, match: Match, body: Body): Promise<Answer> {
+async function handle(
+  pve: Pve,
+  caller: Caller,
+  match: Match & { resource: string },
+  body: Body,
+): Promise<Answer> {
   const { route, pathParameters } = match
-  const raw = mergeParameters(pathParameters, joinLists(route, body.parameters))
-  noteVmids(raw['vmid'], raw['newid'])
-  requireTicket(route, caller)
-  requirePermission(caller, raw, permissionOf(route, pve.version))
+  const sent = mergeParameters(pathParameters, body.parameters)
+  noteVmids(...[sent['vmid'], sent['newid']].map(String))
+  requireTicket(match, caller)
+  requirePermission(caller, sent, permissionOf(route, pve.version))
   const here = forwardedTo(pve, pathParameters['node'])
+  const raw = toRaw(route.parameters, sent)
   const params = validate(route.parameters, raw)
   const call = { pve: here, caller, params: params as never, upload: body.upload, raw }
   const result = await route.handle(call)
@@ -88,16 +95,38 @@ function isUploadTo(match: Match | undefined): boolean {
   return match?.route.path.endsWith('/upload') === true
 }
 
-function identify(pve: Pve, request: IncomingMessage, match: Match | undefined): Caller {
-  const needsLogin = match === undefined || permissionOf(match.route, pve.version).kind !== 'world'
+/** A login is needed unless the path is literally that of an operation for everybody. */
+function needsLogin(pve: Pve, { match, resource }: Target): boolean {
+  return match?.route.path !== resource || permissionOf(match.route, pve.version).kind !== 'world'
+}
+
+/** @throws {ApiError} 403 for an upload without its privilege, which is checked before the body is read. */
+function identify(pve: Pve, request: IncomingMessage, target: Target): Caller {
   const { method = '', headers } = request
+  const { match } = target
   const isUpload = isUploadTo(match)
-  const authid = needsLogin ? authenticate(pve, { method, headers, isUpload }) : ''
-  return { authid, access: pve.store.state.access, version: pve.version }
+  const authid = needsLogin(pve, target) ? authenticate(pve, { method, headers, isUpload }) : ''
+  const caller = { authid, access: pve.store.state.access, version: pve.version }
+  if (match && isUpload) requireMayUpload(pve, caller, match)
+  return caller
+}
+
+/** @throws {Unauthorized} with status 403: the answer is that of a login that failed. */
+function requireMayUpload(pve: Pve, caller: Caller, { route, pathParameters }: Match): void {
+  try {
+    requirePermission(caller, pathParameters, permissionOf(route, pve.version))
+  } catch (error) {
+    throw error instanceof ApiError ? new Unauthorized(error.message, error.status) : error
+  }
 }
 
 function toApiError(error: unknown): ApiError {
   return error instanceof ApiError ? error : failure(messageOf(error))
+}
+
+function splitUrl(url: string): { pathname: string; query: string } {
+  const at = url.indexOf('?')
+  return at < 0 ? { pathname: url, query: '' } : { pathname: url.slice(0, at), query: url.slice(at + 1) }
 }
 
 async function answer(
@@ -105,11 +134,15 @@ async function answer(
   find: ReturnType<typeof createRouter>,
   request: IncomingMessage,
 ): Promise<Answer> {
-  const [path = '', query = ''] = (request.url ?? '').split('?', 2)
+  const { pathname, query } = splitUrl(request.url ?? '')
   const method = request.method ?? 'GET'
-  const resource = path.startsWith(PREFIX) ? path.slice(PREFIX.length) : undefined
+  const path = decodePercent(pathname)
+  const resource = path.startsWith(PREFIX) ? path.slice(PREFIX.length) || '/' : undefined
   const match = resource === undefined ? undefined : find(method, resource)
-  const doing = requestOperation(method, resource ?? path)
+  const doing = requestOperation(
+    method,
+    pathname.startsWith(PREFIX) ? pathname.slice(PREFIX.length) : pathname,
+  )
   return runAs(doing, () => {
     noteVmids(match?.pathParameters['vmid'])
     return withRequestFaults(pve.faults, () =>
@@ -130,15 +163,16 @@ async function serve(
   { match, resource, query }: Target,
 ): Promise<Answer> {
   const method = request.method ?? 'GET'
-  const caller = identify(pve, request, match)
+  const caller = identify(pve, request, { match, resource, query })
   if (!match) throw new ApiError(501, `Method '${method} ${resource}' not implemented`)
   requireAdmissibleBody(request, isUploadTo(match))
   const body = await readBody(request, join(pve.dataDir, 'uploads'))
   try {
     // No time limit from here on: the handler may take long.
     request.socket.setTimeout(0)
-    const parameters = { ...body.parameters, ...parseForm(query) }
-    const result = await handle(pve, caller, match, { ...body, parameters })
+    // `_dc` keeps browsers from answering out of their cache.
+    const { _dc, ...parameters } = { ...body.parameters, ...parseForm(query) }
+    const result = await handle(pve, caller, { ...match, resource }, { ...body, parameters })
     // A client that reads "task done" relies on it, so the state must be on disk first.
     if (method === 'GET' && match.route.path.includes('/tasks')) await pve.store.durable()
     return result
@@ -164,11 +198,11 @@ export function createDispatcher(
     } catch (error) {
       if (error instanceof ConnectionReset) return reset(request.socket)
       request.resume()
-      if (error instanceof Refused) return sendRefusal(response, error.status, error.message)
-      if (error instanceof NodeUnreachable) return sendUnreachable(response, error.message)
+      if (error instanceof Refused) return sendPlain(response, error.status, error.message, error.body)
+      if (error instanceof NodeUnreachable) return sendPlain(response, error.status, error.message)
       if (!(error instanceof Unauthorized)) return sendError(response, toApiError(error))
       await pve.pause(UNAUTHORIZED_DELAY)
-      sendUnauthorized(response, error.message)
+      sendPlain(response, error.status, error.message)
     }
   }
 }

@@ -1,51 +1,65 @@
 /** Sends answers. Clients read errors in the status line, so Proxmox puts the first line of an error there. */
 
-import type { ServerResponse } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { ApiError } from '../core/errors.mts'
 
-/** Returns the first line of a message, with `?` for characters outside of Latin-1. */
-function reasonPhrase(message: string): string {
-  return (message.split('\n')[0] ?? '').replace(/[^\t\x20-\x7e\xa0-\xff]/g, '?')
+const JSON_TYPE = 'application/json;charset=UTF-8'
+
+interface Response {
+  status: number
+  /** Its first line is the reason phrase. */
+  message: string
+  body: string
+  /** Undefined: the answer has none. */
+  contentType?: string
 }
 
-function send(response: ServerResponse, status: number, reason: string, body: string): void {
-  response.writeHead(status, reason, {
-    'Content-Type': 'application/json;charset=UTF-8',
+function firstLine(message: string): string {
+  return message.split('\n')[0] ?? ''
+}
+
+/** Replaces characters outside of Latin-1, which a status line cannot hold. */
+function reasonPhrase(line: string): string {
+  return line.replace(/[^\t\x20-\x7e\xa0-\xff]/g, '?')
+}
+
+/** Refuses a carriage return in the status line: Proxmox takes it for an attack. */
+function withoutReturn(response: Response): Response {
+  return firstLine(response.message).includes('\r')
+    ? { ...response, status: 400, message: STATUS_CODES[400]!, body: '' }
+    : response
+}
+
+function send(to: ServerResponse, response: Response): void {
+  const { status, message, body, contentType } = withoutReturn(response)
+  // Proxmox ends a connection after each error.
+  if (status >= 400) to.shouldKeepAlive = false
+  to.writeHead(status, reasonPhrase(firstLine(message)), {
+    ...(contentType !== undefined && { 'Content-Type': contentType }),
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'max-age=0',
+    Pragma: 'no-cache',
     Server: 'pve-api-daemon/3.0',
   })
-  response.end(body)
+  to.end(body)
 }
 
 /** @param extra keys beside `data`. */
-export function sendData(response: ServerResponse, data: unknown, extra: Record<string, unknown> = {}): void {
-  send(response, 200, 'OK', JSON.stringify({ ...extra, data: data ?? null }))
+export function sendData(to: ServerResponse, data: unknown, extra: Record<string, unknown> = {}): void {
+  // A total of nothing is left out.
+  const counts = Object.fromEntries(Object.entries(extra).filter(([, value]) => value !== 0))
+  const body = JSON.stringify({ ...counts, data: data ?? null })
+  send(to, { status: 200, message: 'OK', body, contentType: JSON_TYPE })
 }
 
-export function sendError(response: ServerResponse, error: ApiError): void {
-  const errors = error.errors && { errors: error.errors }
-  send(
-    response,
-    error.status,
-    reasonPhrase(error.message),
-    JSON.stringify({ data: null, ...errors, message: `${error.message.trimEnd()}\n` }),
-  )
+/** Sends an error of the API. Its message ends with a line break, except for an unknown operation. */
+export function sendError(to: ServerResponse, { status, message, errors }: ApiError): void {
+  const text = status === 501 ? message : `${message.replace(/\n$/, '')}\n`
+  const body = JSON.stringify({ data: null, ...(errors && { errors }), message: text })
+  send(to, { status, message, body, contentType: JSON_TYPE })
 }
 
-/** Sends 595, Proxmox's answer for a node that it cannot reach: a reason phrase and nothing else. */
-export function sendUnreachable(response: ServerResponse, reason: string): void {
-  send(response, 595, reasonPhrase(reason), '')
-}
-
-/** Sends a refusal of the web server: the reason phrase is also the body. Then the connection closes. */
-export function sendRefusal(response: ServerResponse, status: number, reason: string): void {
-  response.shouldKeepAlive = false
-  response.writeHead(status, reasonPhrase(reason), { 'Content-Length': Buffer.byteLength(reason) })
-  response.end(reason)
-}
-
-/** Sends 401 with its reason phrase and nothing else. */
-export function sendUnauthorized(response: ServerResponse, reason: string): void {
-  send(response, 401, reasonPhrase(reason), '')
+/** Sends a reason phrase and a plain text, as Proxmox does for errors outside of the API. */
+export function sendPlain(to: ServerResponse, status: number, message: string, body = ''): void {
+  send(to, { status, message, body })
 }

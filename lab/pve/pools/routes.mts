@@ -3,15 +3,26 @@
 import { changeAccess } from '../access/transaction.mts'
 import { storagesOn } from '../core/cluster.mts'
 import { failure } from '../core/errors.mts'
-import { flag, optional, splitList, text } from '../core/parameters.mts'
+import { vmidFormat } from '../core/formats.mts'
+import { flag, listOf, optional, splitList, storageId, text } from '../core/parameters.mts'
 import { allOf, anyone, type Caller, hasAll, requireAll, requireModify } from '../core/permission.mts'
+import type { Verifier } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Call, type Route, route } from '../core/route.mts'
-import type { Pool } from '../core/user-cfg.mts'
+import { keptText, type Pool } from '../core/user-cfg.mts'
 import { resourceOf } from '../vm/status.mts'
 import { poolOf } from '../vm/vm.mts'
 
-const poolId = { type: 'string', pattern: /^[A-Za-z0-9.\-_]+$/ } as const
+/** Pools nest three levels deep. */
+const poolFormat: Verifier = value => {
+  if (value.replace(/\/+$/, '').split('/').length > 3)
+    return `pool name '${value}' nested too deeply (max levels = 3)`
+  if (!/^[A-Za-z0-9.\-_]+(?:\/[A-Za-z0-9.\-_]+){0,2}$/.test(value))
+    return `pool name '${value}' contains invalid characters`
+  return undefined
+}
+
+const poolId = { type: 'string', format: poolFormat } as const
 const memberType = optional({ type: 'string', enum: ['qemu', 'lxc', 'storage'] })
 
 function requirePool(pve: Pve, poolid: string): Pool {
@@ -44,6 +55,7 @@ function commentOf(pve: Pve, poolid: string): { comment?: string } {
 
 function describe(pve: Pve, poolid: string, type: string | undefined): ApiObject {
   return {
+    poolid,
     ...commentOf(pve, poolid),
     members: membersOf(pve, poolid, type),
   }
@@ -95,7 +107,7 @@ function changeMembers(
   { poolid, delete: remove = false, ...params }: PoolChange,
 ): void {
   const pool = requirePool(pve, poolid)
-  pool.comment = params.comment ?? pool.comment
+  pool.comment = keptText(params.comment ?? pool.comment)
   for (const vmid of splitList(params.vms).map(Number)) {
     requireModify(caller, `/vms/${vmid}`)
     if (remove) removeVm(pve, poolid, vmid)
@@ -107,23 +119,44 @@ function changeMembers(
   }
 }
 
+/** Lists the pools directly in a pool. */
+function poolsIn(pve: Pve, poolid: string): string[] {
+  return Object.keys(pve.store.state.access.pools)
+    .filter(id => id.startsWith(`${poolid}/`) && !id.slice(poolid.length + 1).includes('/'))
+    .toSorted()
+}
+
 /** Deletes an empty pool. Members that no longer exist do not count. */
 function deletePool(pve: Pve, poolid: string): void {
   const { vms, storages } = requirePool(pve, poolid)
   const { access, vms: guests, storages: configured } = pve.store.state
+  const [nested] = poolsIn(pve, poolid)
+  if (nested !== undefined) throw failure(`pool '${poolid}' is not empty (contains pool '${nested}')`)
   const vmid = vms.find(id => guests[id])
   if (vmid !== undefined) throw failure(`pool '${poolid}' is not empty (contains VM ${vmid})`)
   const storage = storages.find(id => configured[id])
   if (storage !== undefined) throw failure(`pool '${poolid}' is not empty (contains storage '${storage}')`)
   delete access.pools[poolid]
-  access.acl = access.acl.filter(entry => entry.path !== `/pool/${poolid}`)
+  // Proxmox forgets to remove the entries of a nested pool.
+  if (!poolid.includes('/'))
+    access.acl = access.acl.filter(({ path }) => !`${path}/`.startsWith(`/pool/${poolid}/`))
+}
+
+function createPool(pve: Pve, poolid: string, comment: string): void {
+  const { pools } = pve.store.state.access
+  const [, parent, leaf = poolid] = /^(.*)\/([^/]+)$/.exec(poolid) ?? []
+  if (pools[poolid]) throw failure(`pool '${poolid}' already exists`)
+  if (parent !== undefined && !pools[parent])
+    throw failure(`parent '${parent}' of pool '${poolid}' does not exist`)
+  if (!/^[A-Za-z]/.test(leaf)) throw failure('pool name must start with a letter')
+  pools[poolid] = { comment: keptText(comment), vms: [], storages: [] }
 }
 
 const changeParameters = {
   poolid: poolId,
   comment: optional(text),
-  vms: optional(text),
-  storage: optional(text),
+  vms: optional({ type: 'string', format: listOf(vmidFormat) }),
+  storage: optional({ type: 'string', format: listOf(storageId.format) }),
   delete: optional(flag),
   'allow-move': optional(flag),
 } as const
@@ -135,13 +168,11 @@ export const poolRoutes: Route[] = [
     method: 'GET',
     path: '/pools',
     permission: anyone,
-    parameters: { poolid: optional(poolId), type: memberType },
+    parameters: { poolid: optional(poolId), type: { ...memberType, requires: 'poolid' } },
     handle({ pve, caller, params }) {
       const { poolid, type } = params
-      if (poolid !== undefined) {
-        requireAll(caller, `/pool/${poolid}`, 'Pool.Audit')
-        return [{ poolid, ...describe(pve, poolid, type) }]
-      }
+      // Proxmox shows one pool to everybody.
+      if (poolid) return [describe(pve, poolid, type)]
       return Object.keys(caller.access.pools)
         .filter(id => hasAll(caller, `/pool/${id}`, 'Pool.Audit'))
         .map(id => ({ poolid: id, ...commentOf(pve, id) }))
@@ -159,15 +190,8 @@ export const poolRoutes: Route[] = [
     path: '/pools',
     permission: mayAllocate,
     parameters: { poolid: poolId, comment: optional(text) },
-    handle({ pve, params }) {
-      const { poolid, comment = '' } = params
-      const { pools } = pve.store.state.access
-      changeAccess(pve, 'create pool', () => {
-        if (pools[poolid]) throw failure(`pool '${poolid}' already exists`)
-        if (!/^[A-Za-z]/.test(poolid)) throw failure('pool name must start with a letter')
-        pools[poolid] = { comment, vms: [], storages: [] }
-      })
-    },
+    handle: ({ pve, params: { poolid, comment = '' } }) =>
+      changeAccess(pve, 'create pool', () => createPool(pve, poolid, comment)),
   }),
   ...['/pools', '/pools/{poolid}'].flatMap(path => [
     route({ method: 'PUT', path, permission: mayAllocate, parameters: changeParameters, handle: changePool }),

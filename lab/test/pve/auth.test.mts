@@ -70,7 +70,7 @@ describe('tickets', () => {
     ])
       expect(await lab.get('/version', { authorization: `PVEAuthCookie=${ticket}` })).toMatchObject({
         status: 401,
-        reason: 'permission denied - invalid PVE ticket',
+        reason: 'Authentication failed!',
         body: '',
       })
   })
@@ -114,16 +114,16 @@ describe('API tokens', () => {
   test('a password is changed with a ticket only', async () => {
     const body = { userid: 'ann@pve', password: 'x' }
     expect((await lab.call('PUT', '/access/password', body)).reason).toBe(
-      "Permission check failed (URI '/access/password' not available with API token, need proper ticket.)",
+      "Permission check failed (URI '/access/password' not available with API token, need proper ticket.",
     )
   })
 
   test('one that was made, changed and removed', async () => {
     const path = '/access/users/ann@pve/token/fresh'
     const { data } = await lab.call('POST', path, { privsep: 0, comment: 'x' })
-    expect(data).toMatchObject({ 'full-tokenid': 'ann@pve!fresh', info: { privsep: 0, comment: 'x' } })
+    expect(data).toMatchObject({ 'full-tokenid': 'ann@pve!fresh', info: { privsep: '0', comment: 'x' } })
     expect((await whoami('ann@pve!fresh', data.value)).status).toBe(200)
-    expect((await lab.call('PUT', path, { expire: 1000000000 })).data.expire).toBe(1000000000)
+    expect((await lab.call('PUT', path, { expire: 1000000000 })).data.expire).toBe('1000000000')
     expect((await whoami('ann@pve!fresh', data.value)).status).toBe(401)
     expect((await lab.call('POST', path, {})).errors).toEqual({ tokenid: 'Token already exists.' })
     await lab.call('DELETE', path)
@@ -155,11 +155,11 @@ test('a user changes its own password by giving the old one', async () => {
     lab.call(
       'PUT',
       '/access/password',
-      { userid: 'ann@pve', password: 'changed', 'confirmation-password': confirmation },
+      { userid: 'ann@pve', password: 'changed-8', 'confirmation-password': confirmation },
       headers,
     )
-  expect((await change('wrong')).status).toBe(401)
+  expect((await change('wrong')).reason).toBe('invalid credentials')
   expect((await change('secret')).status).toBe(200)
   expect((await login('ann@pve', 'secret')).status).toBe(401)
-  expect((await login('ann@pve', 'changed')).status).toBe(200)
+  expect((await login('ann@pve', 'changed-8')).status).toBe(200)
 })

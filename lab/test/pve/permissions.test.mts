@@ -231,7 +231,7 @@ describe('PVE 8', () => {
     expect((await eight.call('POST', '/access/roles', role)).status).toBe(200)
     expect(await lab.call('POST', '/access/roles', role)).toMatchObject({
       status: 400,
-      errors: { privs: "invalid privilege 'VM.Monitor'" },
+      errors: { privs: "invalid format - invalid privilege 'VM.Monitor'\n" },
     })
   })
 

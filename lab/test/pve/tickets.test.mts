@@ -34,7 +34,7 @@ const read = (held: Login) => lab.get('/version', cookie(held))
 const write = (held: Login, csrf = held.CSRFPreventionToken): Promise<Reply> =>
   lab.call('POST', '/pools', { poolid: 'p' }, { ...cookie(held), CSRFPreventionToken: csrf })
 
-const REFUSED = { status: 401, reason: 'permission denied - invalid PVE ticket', body: '' }
+const REFUSED = { status: 401, reason: 'Authentication failed!', body: '' }
 const NO_CSRF = { status: 401, reason: 'Permission denied - invalid csrf token', body: '' }
 /** Ann may not make pools: a 403 says that her login was good. */
 const LET_IN = { status: 403 }
@@ -147,8 +147,8 @@ describe('users that are locked out', () => {
   })
 
   test('one that was removed', async () => {
-    await lab.call('POST', '/access/users', { userid: 'gone@pve', password: 'secret' })
-    const gone = await login('gone@pve')
+    await lab.call('POST', '/access/users', { userid: 'gone@pve', password: 'secret-8' })
+    const gone = await login('gone@pve', 'secret-8')
     await lab.call('DELETE', '/access/users/gone@pve')
     expect(await read(gone)).toMatchObject(REFUSED)
   })

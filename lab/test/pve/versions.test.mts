@@ -90,13 +90,17 @@ describe('privileges', () => {
 
   test('a role takes its own version only, when it is made and when it is changed', async () => {
     for (const privilege of (await all(9)).filter(each => /GuestAgent|Replicate/.test(each)))
-      expect(await refused(8, privilege)).toEqual({ privs: `invalid privilege '${privilege}'` })
-    expect(await refused(9, 'VM.Monitor')).toEqual({ privs: "invalid privilege 'VM.Monitor'" })
+      expect(await refused(8, privilege)).toEqual({
+        privs: `invalid format - invalid privilege '${privilege}'\n`,
+      })
+    expect(await refused(9, 'VM.Monitor')).toEqual({
+      privs: "invalid format - invalid privilege 'VM.Monitor'\n",
+    })
     await grant(labs[9], 'VM.Audit')
     const change = { privs: 'VM.Monitor', append: 1 }
     expect(await labs[9].call('PUT', '/access/roles/Tried', change)).toMatchObject({
       status: 400,
-      errors: { privs: "invalid privilege 'VM.Monitor'" },
+      errors: { privs: "invalid format - invalid privilege 'VM.Monitor'\n" },
     })
     expect((await labs[9].get('/access/roles/Tried')).data).toEqual({ 'VM.Audit': 1 })
   })
