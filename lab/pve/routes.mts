@@ -18,6 +18,7 @@ import { storageTransferRoutes } from './storage/transfer-routes.mts'
 import { nodeTaskRoutes } from './tasks/routes.mts'
 import { qemuAgentRoutes } from './vm/agent-routes.mts'
 import { qemuConfigRoutes } from './vm/config-routes.mts'
+import { qemuCreateRoutes } from './vm/create-routes.mts'
 import { qemuDiskRoutes } from './vm/disk-routes.mts'
 import { qemuRoutes } from './vm/routes.mts'
 import { qemuSnapshotRoutes } from './vm/snapshot-routes.mts'
@@ -39,6 +40,7 @@ export const routes: readonly Route[] = [
   ...storageRoutes,
   ...storageContentRoutes,
   ...storageTransferRoutes,
+  ...qemuCreateRoutes,
   ...qemuRoutes,
   ...qemuConfigRoutes,
   ...qemuStatusRoutes,

@@ -14,6 +14,8 @@ export interface Vm {
   pending: VmConfig
   /** Options that the next start removes. */
   pendingDelete: string[]
+  /** Those of them whose volumes are deleted, too. */
+  forcedDelete?: string[] | undefined
   /** Cloud-init options of the current drive; undefined if no drive was generated yet. */
   cloudInitApplied: VmConfig | undefined
   /** Snapshots by name. The one that the VM stands on is `parent` of its config. */

@@ -3,7 +3,8 @@
 import { failure } from '../core/errors.mts'
 import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import { parseVolumeId, requireForImages } from './storages.mts'
+import { parseVolumeName } from './names.mts'
+import { parseVolumeId, requireForImages, storageOf } from './storages.mts'
 
 /** Checks whether a storage is in the caller's lists. */
 export function mayAuditStorage(caller: Caller, storageId: string): boolean {
@@ -28,10 +29,13 @@ function requireForeignDisk(caller: Caller, storage: string, vmid: number): void
  */
 export function requireVolumeAccess(pve: Pve, caller: Caller, volid: string, vmid: number | undefined): void {
   const id = parseVolumeId(volid)
-  if (!id) throw failure(`Only root can pass arbitrary filesystem paths.`)
+  if (!id) {
+    if (caller.authid === 'root@pam') return
+    throw failure('Only root can pass arbitrary filesystem paths.')
+  }
+  const { type, vmid: owner } = parseVolumeName(storageOf(pve, id.storage), id.name)
   if (hasAll(caller, `/storage/${id.storage}`, 'Datastore.Allocate')) return
-  const owner = pve.store.state.volumes[volid]?.vmid
-  if (/^(iso|vztmpl|import)\//.test(id.name))
+  if (['iso', 'vztmpl', 'import'].includes(type))
     requireAny(caller, `/storage/${id.storage}`, 'Datastore.AllocateSpace', 'Datastore.Audit')
   else if (owner === undefined) throw failure(`missing privileges to access ${volid}`)
   else if (owner !== vmid) requireForeignDisk(caller, id.storage, owner)

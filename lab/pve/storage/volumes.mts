@@ -167,7 +167,8 @@ export function importVolume(
   const format = resolveFormat(storageOf(pve, storage), hint)
   const created = reserve(pve, { storage, vmid, name: diskName(pve, storage, vmid), format })
   return fillVolume(pve, created, async path => {
-    const size = await pve.driver.importDisk(image, path)
+    // A disk is a whole number of blocks of 512 bytes.
+    const size = Math.ceil((await pve.driver.importDisk(image, path)) / 512) * 512
     return { size, written: Math.min(size, (await stat(image)).size), source: image }
   })
 }

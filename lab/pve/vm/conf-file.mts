@@ -23,7 +23,8 @@ function section(config: VmConfig): string {
 
 /** Writes the file's text: sorted options, then waiting changes in their own section. */
 function writeConf(vm: Vm): string {
-  const removed = vm.pendingDelete.length > 0 ? `delete: ${vm.pendingDelete.join(',')}\n` : ''
+  const keys = vm.pendingDelete.map(key => (vm.forcedDelete?.includes(key) ? `!${key}` : key))
+  const removed = keys.length > 0 ? `delete: ${keys.join(',')}\n` : ''
   const waiting = removed + section(vm.pending)
   return `${comment(vm.config['description'])}${section(vm.config)}${waiting && `\n[PENDING]\n${waiting}`}`
 }

@@ -1,30 +1,46 @@
 /** /nodes/{node}/qemu/{vmid}/config, pending and cloudinit: a VM's options, present and waiting. */
 import { failure, parameterError } from '../core/errors.mts'
-import { flag, integer, nodeName, optional, splitList, text, vmid } from '../core/parameters.mts'
+import { configId } from '../core/formats.mts'
+import {
+  flag,
+  integer,
+  listOf,
+  nodeName,
+  optional,
+  type RawParameters,
+  splitList,
+  storageId,
+  text,
+  vmid,
+} from '../core/parameters.mts'
 import { allOf, anyOf, requireMaySkipLock } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Call, type Route, route } from '../core/route.mts'
 import type { Vm } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
-import { requireSaneDrive, resolveCdromAlias } from './attach.mts'
-import { cloudInitOptionsOf, generateCloudInit, hasCloudInitDrive } from './cloud-init.mts'
+import { checkDrives, resolveCdromAlias } from './attach.mts'
+import { requireBridges, requireOptionChanges, requireStorageAccess } from './change-permissions.mts'
+import { cloudInitOptionsOf, dumpCloudInit, generateCloudInit, hasCloudInitDrive } from './cloud-init.mts'
 import { digestOfVm } from './conf-file.mts'
-import { drivesOf } from './drive.mts'
-import { vmOptions } from './options.mts'
-import { HIDDEN_PASSWORD, settingsFrom, visibleConfig, visibleValue } from './settings.mts'
-import { type Change, requireChange, updateVm } from './update.mts'
-import { findVm, withPending } from './vm.mts'
+import { requireHookScript } from './hook-script.mts'
+import { addMacs, newIdentity } from './identity.mts'
+import { isConfigOption, vmOptions } from './options.mts'
+import { settingsFrom, visibleConfig, visibleValue } from './settings.mts'
+import { requireSshKeys } from './ssh-keys.mts'
+import { type Change, loadForChange, updateVm } from './update.mts'
+import { findVm, isRunning, requireUnlocked, withPending } from './vm.mts'
 
 const path = '/nodes/{node}/qemu/{vmid}'
 const vm = { node: nodeName, vmid }
+const options = { type: 'string', format: listOf(configId) } as const
 
 const changeParameters = {
   ...vmOptions,
   ...vm,
-  delete: optional(text),
-  digest: optional(text),
-  force: optional(flag),
-  revert: optional(text),
+  delete: optional(options),
+  digest: optional({ ...text, maxLength: 40 }),
+  force: { ...optional(flag), requires: 'delete' },
+  revert: optional(options),
   skiplock: optional(flag),
 }
 
@@ -35,10 +51,6 @@ const mayConfigure = anyOf(
   ),
 )
 
-function isKnown(key: string): boolean {
-  return Object.keys(settingsFrom({ [key]: '' })).length > 0
-}
-
 interface ChangeParameters {
   vmid: number
   delete?: string
@@ -48,67 +60,135 @@ interface ChangeParameters {
   skiplock?: boolean
 }
 
-function knownOptions(parameter: 'delete' | 'revert', value: string | undefined): string[] {
-  const keys = splitList(value)
-  const unknown = keys.find(key => !isKnown(key))
+function requireKnown(parameter: 'delete' | 'revert', keys: string[]): string[] {
+  const unknown = keys.find(key => !isConfigOption(key))
   if (unknown !== undefined) throw parameterError({ [parameter]: `unknown option '${unknown}'` })
   return keys
 }
 
-function changeFrom({ pve, caller, params, raw }: Call<ChangeParameters>): Change {
+/** Refuses to do two things with one option. @throws {ApiError} 400 with Proxmox's quotes. */
+function requireNoConflict({ set, remove, revert }: Pick<Change, 'set' | 'remove' | 'revert'>): void {
+  const fault = (key: string, word: string): string =>
+    `you can't use '-${key}' and -${word} ${key}' at the same time`
+  const reset = revert.find(key => set[key] !== undefined)
+  if (reset !== undefined) throw parameterError({ delete: fault(reset, 'revert') })
+  const both = remove.find(key => set[key] !== undefined)
+  if (both !== undefined) throw parameterError({ delete: fault(both, 'delete') })
+  const kept = remove.find(key => revert.includes(key))
+  if (kept !== undefined)
+    throw parameterError({ revert: `you can't use '-delete ${kept}' and -revert ${kept}' at the same time` })
+}
+
+/** Parameters that belong to the request and not to the change. */
+const UNLOGGED = ['node', 'vmid', 'digest', 'background_delay', 'import-working-storage']
+
+/** Writes the parameters as the task's log shows them. */
+function shownParameters(raw: RawParameters): string {
+  return Object.keys(raw)
+    .filter(key => !UNLOGGED.includes(key))
+    .sort()
+    .map(key => `-${key} ${key === 'cipassword' ? '<hidden>' : raw[key]}`)
+    .join(' ')
+}
+
+async function changeFrom({ pve, caller, params, raw }: Call<ChangeParameters>): Promise<Change> {
   requireMaySkipLock(caller, params.skiplock)
-  const change = {
+  const sent = settingsFrom(raw)
+  requireSshKeys(sent['sshkeys'])
+  if (!params.delete && !params.revert && Object.keys(sent).length === 0)
+    throw failure('no options specified')
+  const set = resolveCdromAlias(sent)
+  const revert = requireKnown('revert', splitList(params.revert))
+  const remove = splitList(params.delete).map(key => (key === 'cdrom' ? 'ide2' : key))
+  requireNoConflict({ set, remove, revert })
+  requireKnown('delete', remove)
+  const checked = addMacs(checkDrives(pve, set))
+  if (checked['vmgenid'] === '1') checked['vmgenid'] = newIdentity()['vmgenid']!
+  await requireHookScript(pve, checked['hookscript'])
+  requireOptionChanges(caller, { vmid: params.vmid, pool: undefined }, [...remove, ...Object.keys(checked)])
+  requireStorageAccess(pve, caller, params.vmid, checked)
+  requireBridges(caller, checked)
+  const change: Change = {
     vmid: params.vmid,
-    set: settingsFrom(raw),
-    remove: knownOptions('delete', params.delete),
-    revert: knownOptions('revert', params.revert),
+    set: checked,
+    remove,
+    revert,
     digest: params.digest,
     force: params.force ?? false,
     skiplock: params.skiplock ?? false,
+    shown: shownParameters(raw),
   }
-  for (const [slot, drive] of drivesOf(resolveCdromAlias(change.set))) requireSaneDrive(slot, drive)
-  requireChange(pve, caller, change)
-  findVm(pve, params.vmid)
+  loadForChange(pve, change)
   return change
 }
 
 /** Context without a log, for a change in the request itself. */
 const silent: TaskContext = { log: () => {}, warn: () => {}, signal: new AbortController().signal }
 
+/** Waits for a task for up to `seconds`. @returns its UPID if it still runs. @throws {ApiError} if it failed. */
+async function waitFor(pve: Pve, id: number, upid: string, seconds: number): Promise<string | undefined> {
+  const end = Date.now() + seconds * 1000
+  while (Date.now() < end) {
+    const status = pve.tasks.find(upid)?.exitstatus
+    if (status !== undefined && !/^(OK|WARNINGS: \d+)$/.test(status))
+      throw failure(`failed to update VM ${id}: ${status}`)
+    if (status !== undefined) return undefined
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  return upid
+}
+
 /** Lists each option with its present and its waiting value. */
 function pendingOf(vmRecord: Vm): ApiObject[] {
-  const keys = new Set([...Object.keys(vmRecord.config), ...Object.keys(vmRecord.pending)])
+  const config: Record<string, string> = { ...vmRecord.config, digest: digestOfVm(vmRecord) }
+  const keys = new Set([...Object.keys(config), ...Object.keys(vmRecord.pending), ...vmRecord.pendingDelete])
   return [...keys].sort().map(key => {
-    const [value, pending] = [vmRecord.config[key], vmRecord.pending[key]]
+    const [value, pending] = [config[key], vmRecord.pending[key]]
     return {
       key,
       ...(value !== undefined && { value: visibleValue(key, value) }),
       ...(pending !== undefined && { pending: visibleValue(key, pending) }),
-      ...(vmRecord.pendingDelete.includes(key) && { delete: 1 }),
+      ...(vmRecord.pendingDelete.includes(key) && { delete: vmRecord.forcedDelete?.includes(key) ? 2 : 1 }),
     }
   })
 }
 
-/** Lists each cloud-init option with its value on the present drive and its value in the config. */
-function cloudInitChanges(vmRecord: Vm): ApiObject[] {
+const SHOWN_CLOUD_INIT = [
+  ...['cicustom', 'cipassword', 'citype', 'ciuser', 'ciupgrade', 'nameserver', 'searchdomain', 'sshkeys'],
+]
+
+/** Lists cloud-init options with their values on the running guest's drive and in the config. */
+function cloudInitChanges(pve: Pve, vmRecord: Vm): ApiObject[] {
   const now = cloudInitOptionsOf(vmRecord.config)
-  const then = vmRecord.cloudInitApplied ?? now
-  const keys = new Set([...Object.keys(now), ...Object.keys(then)])
-  return [...keys].sort().map(key => ({
-    key,
-    ...(then[key] !== undefined && { value: visibleValue(key, then[key]) }),
-    ...(now[key] !== undefined && now[key] !== then[key] && { pending: visibleValue(key, now[key]) }),
-    ...(now[key] === undefined && { delete: 1 }),
-  }))
+  const then = (isRunning(pve, vmRecord.vmid) ? vmRecord.cloudInitApplied : undefined) ?? now
+  const shown = (key: string, text: string): unknown => visibleValue(key, text)
+  const added = Object.keys(now).filter(key => then[key] === undefined)
+  const kept = SHOWN_CLOUD_INIT.filter(
+    key => now[key] !== undefined && now[key] !== '0' && !added.includes(key),
+  )
+  const gone = Object.keys(then).filter(key => now[key] === undefined)
+  return [
+    ...added.map(key => ({ key, pending: shown(key, now[key]!) })),
+    ...kept.map(key =>
+      then[key] === now[key]
+        ? { key, value: shown(key, now[key]!) }
+        : { key, value: shown(key, then[key]!), pending: shown(key, now[key]!) },
+    ),
+    ...gone.map(key => ({ key, delete: 1 })),
+  ]
 }
 
-const DUMPS = { user: 'userData', network: 'networkConfig', meta: 'metaData' } as const
-
-async function dumpCloudInit(pve: Pve, id: number, type: keyof typeof DUMPS): Promise<string> {
-  const { config } = findVm(pve, id)
-  const shown = config['cipassword'] === undefined ? config : { ...config, cipassword: HIDDEN_PASSWORD }
-  const drive = await generateCloudInit(pve, id, shown)
-  return drive[DUMPS[type]]
+/** Returns the config that a snapshot keeps. */
+function snapshotConfig(found: Vm, name: string): ApiObject {
+  const snapshot = found.snapshots?.[name]
+  if (!snapshot) throw failure(`snapshot '${name}' does not exist`)
+  const { config, parent, description, snaptime } = snapshot
+  return {
+    ...visibleConfig(config),
+    ...(parent !== undefined && { parent }),
+    ...(description !== undefined && { description }),
+    snaptime,
+  }
 }
 
 export const qemuConfigRoutes: Route[] = [
@@ -116,12 +196,18 @@ export const qemuConfigRoutes: Route[] = [
     method: 'GET',
     path: `${path}/config`,
     permission: allOf('/vms/{vmid}', 'VM.Audit'),
-    parameters: { ...vm, current: optional(flag), snapshot: optional(text) },
-    handle({ pve, params }) {
-      const found = findVm(pve, params.vmid)
-      if (params.snapshot !== undefined) throw failure(`snapshot '${params.snapshot}' does not exist`)
+    parameters: {
+      ...vm,
+      current: optional(flag),
+      snapshot: optional({ type: 'string', format: configId, maxLength: 40 }),
+    },
+    handle({ pve, params: { vmid: id, snapshot, current } }) {
+      const conflict = "cannot use 'snapshot' parameter with 'current'"
+      if (snapshot && current) throw parameterError({ snapshot: conflict, current: conflict })
+      const found = findVm(pve, id)
+      const config = visibleConfig(current ? found.config : withPending(found))
       return {
-        ...visibleConfig(params.current ? found.config : withPending(found)),
+        ...(snapshot ? snapshotConfig(found, snapshot) : config),
         digest: digestOfVm(found),
       }
     },
@@ -132,25 +218,32 @@ export const qemuConfigRoutes: Route[] = [
     permission: mayConfigure,
     parameters: changeParameters,
     async handle(call) {
-      await updateVm(call.pve, changeFrom(call as never), silent)
+      await updateVm(call.pve, call.caller, await changeFrom(call as never), silent)
     },
   }),
   route({
     method: 'POST',
     path: `${path}/config`,
     permission: mayConfigure,
-    parameters: { ...changeParameters, background_delay: optional({ ...integer, minimum: 1, maximum: 30 }) },
-    handle(call) {
-      const change = changeFrom(call as never)
-      return call.pve.tasks.start({
+    parameters: {
+      ...changeParameters,
+      background_delay: optional({ ...integer, minimum: 1, maximum: 30 }),
+      'import-working-storage': optional(storageId),
+    },
+    async handle(call) {
+      const { pve, caller, params } = call
+      const change = await changeFrom(call as never)
+      const upid = await pve.tasks.start({
         type: 'qmconfig',
         id: String(change.vmid),
-        authid: call.caller.authid,
+        authid: caller.authid,
         async work(task) {
-          await call.pve.pause(DURATIONS.config)
-          await updateVm(call.pve, change, task)
+          await pve.pause(DURATIONS.config)
+          await updateVm(pve, caller, change, task)
         },
       })
+      const delay = params.background_delay
+      return delay === undefined ? upid : waitFor(pve, change.vmid, upid, delay)
     },
   }),
   route({
@@ -165,7 +258,7 @@ export const qemuConfigRoutes: Route[] = [
     path: `${path}/cloudinit`,
     permission: allOf('/vms/{vmid}', 'VM.Audit'),
     parameters: vm,
-    handle: ({ pve, params }) => cloudInitChanges(findVm(pve, params.vmid)),
+    handle: ({ pve, params }) => cloudInitChanges(pve, findVm(pve, params.vmid)),
   }),
   route({
     method: 'PUT',
@@ -174,7 +267,8 @@ export const qemuConfigRoutes: Route[] = [
     parameters: vm,
     async handle({ pve, params }) {
       const found = findVm(pve, params.vmid)
-      if (!hasCloudInitDrive(found.config)) throw failure('no cloud-init drive found')
+      requireUnlocked(found)
+      if (!hasCloudInitDrive(found.config)) return
       await generateCloudInit(pve, params.vmid, found.config)
       found.cloudInitApplied = cloudInitOptionsOf(found.config)
     },
@@ -184,6 +278,6 @@ export const qemuConfigRoutes: Route[] = [
     path: `${path}/cloudinit/dump`,
     permission: allOf('/vms/{vmid}', 'VM.Audit'),
     parameters: { ...vm, type: { type: 'string', enum: ['user', 'network', 'meta'] } },
-    handle: ({ pve, params }) => dumpCloudInit(pve, params.vmid, params.type as keyof typeof DUMPS),
+    handle: ({ pve, params }) => dumpCloudInit(findVm(pve, params.vmid).config, params.vmid, params.type),
   }),
 ]

@@ -1,19 +1,20 @@
 /** Creates VMs. The request claims the VMID, a worker makes the disks. */
-import { failure } from '../core/errors.mts'
+
+import { failure, messageOf, permissionDenied } from '../core/errors.mts'
 import type { Caller } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { attachDrives } from './attach.mts'
+import { requireTagPrivileges } from './change-permissions.mts'
 import { drivesOf, isCdrom } from './drive.mts'
-import { addMacs, newIdentity } from './identity.mts'
+import { newIdentity } from './identity.mts'
+import { machineOf, QEMU_VERSION, requireClipboard } from './machine.mts'
 import { startVm } from './power.mts'
-import { withHashedPassword } from './settings.mts'
+import { storedConfig, uniqueTags, withHashedPassword } from './settings.mts'
 import { leavePools } from './vm.mts'
 
 const LOCK_SECONDS = 5
-/** Version of QEMU in `meta`. Clients only show it. */
-const QEMU_VERSION = { 8: '9.2.0', 9: '10.1.2' } as const
 
 interface Creation {
   vmid: number
@@ -22,13 +23,14 @@ interface Creation {
   start: boolean
 }
 
-/** Returns the default boot order: first disk, first CD, first network card. */
+/** Returns the default boot order: first disk, first CD, first network card. Empty without any. */
 function defaultBootOrder(config: VmConfig): string {
-  const drives = drivesOf(config)
-  const disk = drives.find(([slot, drive]) => !isCdrom(drive) && !/^(efidisk|tpmstate)/.test(slot))?.[0]
+  const drives = drivesOf(config).filter(([slot]) => !/^(efidisk|tpmstate)/.test(slot))
+  const disk = drives.find(([, drive]) => !isCdrom(drive))?.[0]
   const cd = drives.find(([, drive]) => isCdrom(drive))?.[0]
-  const nic = Object.keys(config).find(key => /^net\d+$/.test(key))
-  return `order=${[disk, cd, nic].filter(Boolean).join(';')}`
+  const nic = Array.from({ length: 32 }, (_, index) => `net${index}`).find(key => config[key] !== undefined)
+  const devices = [disk, cd, nic].filter(device => device !== undefined)
+  return devices.length === 0 ? '' : `order=${devices.join(';')}`
 }
 
 function metaOf(pve: Pve): string {
@@ -41,9 +43,10 @@ export function joinPool(pve: Pve, vmid: number, poolid: string): void {
   pve.store.state.access.pools[poolid]!.vms.push(vmid)
 }
 
+/** @throws {ApiError} 403 for a pool that is missing, as Proxmox answers. */
 export function requirePool(pve: Pve, pool: string | undefined): void {
   if (pool !== undefined && !pve.store.state.access.pools[pool])
-    throw failure(`pool '${pool}' does not exist`)
+    throw permissionDenied(`pool '${pool}' does not exist`)
 }
 
 /** Makes a locked VM that holds the VMID for a worker. */
@@ -60,37 +63,87 @@ export function releaseVmid(pve: Pve, vmid: number): void {
   leavePools(pve, vmid)
 }
 
-async function fillVm(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext): Promise<void> {
-  await pve.pause(DURATIONS.create)
-  const wanted = addMacs(withHashedPassword(settings))
-  const attached = await attachDrives(pve, vm.vmid, wanted, wanted, task)
-  const config: VmConfig = { ...newIdentity(), meta: metaOf(pve), ...attached }
-  vm.config = { boot: defaultBootOrder(config), ...config }
+/** Returns the options that Proxmox adds to a new VM. Processors of ARM have no generation id. */
+function generated(pve: Pve, config: VmConfig): VmConfig {
+  const { smbios1, vmgenid } = newIdentity()
+  const isNewId = (config['vmgenid'] ?? '1') === '1' && config['arch'] !== 'aarch64'
+  const machine = machineOf(pve, config)
+  return {
+    ...(!config['boot'] && { boot: defaultBootOrder(config) }),
+    ...(!config['smbios1'] && { smbios1: smbios1! }),
+    ...(isNewId && { vmgenid: vmgenid! }),
+    ...(machine !== undefined && { machine }),
+    meta: metaOf(pve),
+  }
 }
 
-async function createLocked(pve: Pve, vm: Vm, settings: VmConfig, task: TaskContext): Promise<void> {
+/** Replaces `smp`, the number of processors of old versions, by sockets. */
+function withoutSmp(config: VmConfig): VmConfig {
+  const { smp, ...rest } = config
+  if (smp === undefined || rest['sockets'] !== undefined) return rest
+  const { cores: _, ...others } = rest
+  return { ...others, sockets: smp }
+}
+
+async function fillVm(
+  pve: Pve,
+  caller: Caller,
+  vm: Vm,
+  settings: VmConfig,
+  task: TaskContext,
+): Promise<void> {
+  await pve.pause(DURATIONS.create)
+  const { tags, ...wanted } = withHashedPassword(settings)
+  requireClipboard(wanted['vga'])
+  if (tags !== undefined) requireTagPrivileges(caller, vm.vmid)
+  const whole = {
+    ...wanted,
+    ...generated(pve, wanted),
+    ...(tags !== undefined && { tags: uniqueTags(tags) }),
+  }
+  const config = storedConfig(withoutSmp(whole))
+  vm.config = await attachDrives(pve, vm.vmid, config, config, task)
+}
+
+async function createLocked(
+  pve: Pve,
+  caller: Caller,
+  vm: Vm,
+  { settings, pool }: Creation,
+  task: TaskContext,
+): Promise<void> {
   try {
-    await fillVm(pve, vm, settings, task)
+    await fillVm(pve, caller, vm, settings, task)
   } catch (error) {
     releaseVmid(pve, vm.vmid)
-    throw failure(`unable to create VM ${vm.vmid} - ${(error as Error).message}`)
+    throw failure(`unable to create VM ${vm.vmid} - ${messageOf(error)}`)
   }
+  if (pool !== undefined) joinPool(pve, vm.vmid, pool)
+}
+
+async function autostart(pve: Pve, caller: Caller, vmid: number, task: TaskContext): Promise<void> {
+  task.log('Execute autostart')
+  await pve.tasks.start({
+    type: 'qmstart',
+    id: String(vmid),
+    authid: caller.authid,
+    work: start => startVm(pve, vmid, start),
+  })
 }
 
 /** Starts the worker and returns its UPID. @throws {ApiError} if the VMID exists. */
 export function createVm(pve: Pve, caller: Caller, creation: Creation): Promise<string> {
-  const { vmid, settings, pool } = creation
+  const { vmid } = creation
   const other = pve.store.state.vms[vmid]
   if (other) throw failure(`unable to create VM ${vmid} - VM ${vmid} already exists on node '${other.node}'`)
   const vm = claimVmid(pve, vmid, 'create')
-  if (pool !== undefined) joinPool(pve, vmid, pool)
   return pve.tasks.start({
     type: 'qmcreate',
     id: String(vmid),
     authid: caller.authid,
     work: async task => {
-      await pve.locks.exclusive(vmid, LOCK_SECONDS, () => createLocked(pve, vm, settings, task))
-      if (creation.start) await startVm(pve, vmid, task)
+      await pve.locks.exclusive(vmid, LOCK_SECONDS, () => createLocked(pve, caller, vm, creation, task))
+      if (creation.start) await autostart(pve, caller, vmid, task)
     },
   })
 }

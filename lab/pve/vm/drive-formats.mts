@@ -2,7 +2,13 @@
 
 import { diskSize, urlEncoded } from '../core/formats.mts'
 import { family, flag, integer, optional } from '../core/parameters.mts'
-import type { Properties, Property, PropertyFormat, Verifier } from '../core/property-string.mts'
+import {
+  findProperty,
+  type Properties,
+  type Property,
+  type PropertyFormat,
+  type Verifier,
+} from '../core/property-string.mts'
 
 /** Number of slots of each bus. The order decides which disk a VM without a boot order starts from. */
 const BUSES = { ide: 4, scsi: 31, virtio: 16, sata: 6 } as const
@@ -16,10 +22,15 @@ export const DRIVE_SLOTS: readonly string[] = [
   'tpmstate0',
 ]
 
-const slots = new Set(DRIVE_SLOTS)
+const ranks = new Map(DRIVE_SLOTS.map((slot, rank) => [slot, rank]))
 
 export function isDriveSlot(key: string): boolean {
-  return slots.has(key)
+  return ranks.has(key)
+}
+
+/** Compares slots by the default boot order. */
+export function bySlot(a: string, b: string): number {
+  return ranks.get(a)! - ranks.get(b)!
 }
 
 /** Checks for `tank:name`. It need not exist. */
@@ -149,3 +160,8 @@ export const driveOptions = {
     }),
   ),
 } satisfies Properties
+
+/** Returns the format of a slot's drive. */
+export function driveFormatOf(slot: string): PropertyFormat {
+  return findProperty(driveOptions, slot)!.format as PropertyFormat
+}

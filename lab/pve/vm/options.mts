@@ -148,17 +148,6 @@ export const vmOptions: Parameters = {
   watchdog: formatted(watchdogFormat),
 }
 
-/** Options that a running guest does not see before its next start. */
-const APPLIED_AT_ONCE = new Set([
-  ...['autostart', 'description', 'hookscript', 'lock', 'name', 'onboot', 'protection', 'shares', 'startup'],
-  ...['tags', 'vmstatestorage'],
-])
-
-/** Checks whether a change applies to a running VM at once. Others wait for its next start. */
-export function isAppliedAtOnce(key: string): boolean {
-  return APPLIED_AT_ONCE.has(key) || /^(net|scsi|virtio|unused|usb)\d+$/.test(key)
-}
-
 const CLOUD_INIT = [
   ...['cicustom', 'cipassword', 'citype', 'ciuser', 'ciupgrade', 'nameserver', 'searchdomain', 'sshkeys'],
 ]
@@ -169,33 +158,47 @@ export function isCloudInitOption(key: string): boolean {
 }
 
 const PRIVILEGES: [privilege: string, keys: string[], pattern?: RegExp][] = [
-  ['VM.Config.CPU', ['cores', 'cpu', 'cpulimit', 'cpuunits', 'numa', 'smp', 'sockets', 'vcpus'], /^numa\d+$/],
-  ['VM.Config.Memory', ['memory', 'balloon', 'shares']],
+  [
+    'VM.Config.CPU',
+    ['cores', 'cpu', 'cpulimit', 'cpuunits', 'numa', 'runningcpu', 'smp', 'sockets', 'vcpus'],
+    /^numa\d+$/,
+  ],
+  ['VM.Config.Memory', ['memory', 'balloon', 'shares', 'allow-ksm']],
   [
     'VM.Config.HWType',
-    ['acpi', 'hotplug', 'kvm', 'machine', 'scsihw', 'smbios1', 'tablet', 'vga', 'watchdog', 'audio0', 'rng0'],
+    [
+      ...['acpi', 'audio0', 'hotplug', 'kvm', 'machine', 'rng0', 'runningmachine', 'scsihw', 'smbios1'],
+      ...['tablet', 'vga', 'watchdog'],
+    ],
   ],
   [
     'VM.Config.Options',
     [
-      ...['agent', 'allow-ksm', 'autostart', 'bios', 'description', 'keyboard', 'localtime'],
-      ...['migrate_downtime', 'migrate_speed', 'name', 'onboot', 'ostype', 'protection', 'reboot'],
-      ...['startdate', 'startup', 'tdf', 'template', 'tags'],
+      ...['agent', 'autostart', 'bios', 'description', 'keyboard', 'localtime', 'migrate_downtime'],
+      ...['migrate_speed', 'name', 'onboot', 'ostype', 'protection', 'reboot', 'startdate', 'startup', 'tdf'],
+      'template',
     ],
   ],
   ['VM.PowerMgmt', ['freeze']],
-  ['VM.Config.Disk', ['boot', 'bootdisk', 'vmstatestorage'], /^unused\d+$/],
+  ['VM.Config.Disk', ['boot', 'bootdisk', 'vmstatestorage']],
   ['VM.Config.Network', [], /^net\d+$/],
 ]
 
-/** Returns the privileges of which one is enough to change an option. Undefined: only root may. Not for drives. */
-export function privilegesToChange(key: string, value: string | undefined): string[] | undefined {
+/** Returns the privileges of which one is enough to change an option. Undefined: only root may. Not for devices. */
+export function privilegesToChange(key: string): string[] | undefined {
   if (isCloudInitOption(key)) return ['VM.Config.Cloudinit', 'VM.Config.Network']
-  // Only root may connect a serial port to a device of the host. A socket is harmless.
-  if (/^serial\d+$/.test(key))
-    return value === undefined || value === 'socket' ? ['VM.Config.HWType'] : undefined
   const found = PRIVILEGES.find(([, keys, pattern]) => keys.includes(key) || pattern?.test(key))
   return found && [found[0]]
+}
+
+/** Options that a config can have and no request can set. */
+const INTERNAL = [
+  ...['meta', 'parent', 'running-nets-host-mtu', 'runningcpu', 'runningmachine', 'snaptime', 'vmstate'],
+]
+
+/** Checks whether a config can have an option. */
+export function isConfigOption(key: string): boolean {
+  return INTERNAL.includes(key) || findProperty(vmOptions, key) !== undefined
 }
 
 /** Checks for an option whose value Proxmox sends as a JSON number. */

@@ -12,7 +12,7 @@ import { volumeOf } from '../storage/volumes.mts'
 import { cloudInitOptionsOf, generateCloudInit, hasCloudInitDrive } from './cloud-init.mts'
 import { drivesOf, isCdrom, isCloudInit } from './drive.mts'
 import { nicsOf } from './identity.mts'
-import { applyPending } from './update.mts'
+import { applyPending } from './pending.mts'
 import {
   coresOf,
   findVm,

@@ -1,27 +1,13 @@
-/** /nodes/{node}/qemu: lists, creates, clones, migrates and deletes VMs. */
+/** /nodes/{node}/qemu: lists, clones, migrates and deletes VMs. */
 
 import { parameterError } from '../core/errors.mts'
 import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
-import {
-  allOf,
-  and,
-  anyone,
-  hasAll,
-  or,
-  type Permission,
-  requireAll,
-  requireMaySkipLock,
-} from '../core/permission.mts'
+import { allOf, and, anyone, hasAll, or, type Permission, requireMaySkipLock } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
-import { requireSaneDrive, resolveCdromAlias } from './attach.mts'
-import { requireSettings } from './change-permissions.mts'
 import { type Cloning, cloneVm, requireCloneable } from './clone.mts'
-import { createVm, requirePool } from './create.mts'
+import { requirePool } from './create.mts'
 import { destroyVm, requireDestroyable } from './disks.mts'
-import { drivesOf } from './drive.mts'
 import { migrateVm, requireMigratable } from './migrate.mts'
-import { vmOptions } from './options.mts'
-import { settingsFrom } from './settings.mts'
 import { listEntryOf } from './status.mts'
 
 const path = '/nodes/{node}/qemu'
@@ -50,27 +36,6 @@ export const qemuRoutes: Route[] = [
       Object.values(pve.store.state.vms)
         .filter(each => each.node === pve.node && hasAll(caller, `/vms/${each.vmid}`, 'VM.Audit'))
         .map(each => listEntryOf(pve, each)),
-  }),
-  route({
-    method: 'POST',
-    path,
-    permission: mayAllocate('vmid'),
-    parameters: {
-      ...vmOptions,
-      ...vm,
-      pool: optional(text),
-      start: optional(flag),
-      bwlimit: optional({ ...integer, minimum: 0 }),
-    },
-    handle({ pve, caller, params, raw }) {
-      const { pool } = params
-      const settings = resolveCdromAlias(settingsFrom(raw))
-      for (const [slot, drive] of drivesOf(settings)) requireSaneDrive(slot, drive)
-      requirePool(pve, pool)
-      if (pool !== undefined) requireAll(caller, `/pool/${pool}`, 'VM.Allocate')
-      requireSettings(pve, caller, { vmid: params.vmid, pool }, settings)
-      return createVm(pve, caller, { vmid: params.vmid, settings, pool, start: params.start ?? false })
-    },
   }),
   route({
     method: 'POST',

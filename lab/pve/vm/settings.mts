@@ -2,7 +2,8 @@
 
 import { randomBytes } from 'node:crypto'
 import { encrypt } from 'unixcrypt'
-import type { RawParameters } from '../core/parameters.mts'
+import { failure } from '../core/errors.mts'
+import { type RawParameters, splitList } from '../core/parameters.mts'
 import { findProperty } from '../core/property-string.mts'
 import type { VmConfig } from '../core/state.mts'
 import { isNumericOption, vmOptions } from './options.mts'
@@ -26,6 +27,47 @@ function hash(password: string): string {
 /** Replaces `cipassword` by its SHA-256 crypt hash: a config never contains a password in the clear. */
 export function withHashedPassword(settings: VmConfig): VmConfig {
   return settings['cipassword'] ? { ...settings, cipassword: hash(settings['cipassword']) } : settings
+}
+
+/** Sorts tags, in lower case and each of them once (`get_unique_tags` in PVE/GuestHelpers.pm). */
+export function uniqueTags(tags: string): string {
+  return [...new Set(splitList(tags.toLowerCase()))].sort().join(';')
+}
+
+const STORABLE: Record<string, RegExp> = {
+  integer: /^\d+$/,
+  number: /^\d+(\.\d+)?$/,
+}
+
+function requireStorable(key: string, value: string): void {
+  const { type } = findProperty(vmOptions, key) ?? { type: 'string' }
+  const fault = /[\n\r]/.test(value)
+    ? 'property contains a line feed'
+    : STORABLE[type]?.test(value) === false && `type check ('${type}') failed - got '${value}'`
+  if (fault) throw failure(`unable to parse value of '${key}' - ${fault}`)
+}
+
+function storedText(key: string, value: string): string {
+  requireStorable(key, value)
+  const property = findProperty(vmOptions, key)
+  if (property?.type === 'integer') return String(Number(value))
+  const text = property?.format === undefined ? value.replace(/^"(.*)"$/, '$1') : value
+  // A line needs a value: an empty one reads as a blank.
+  return text.trim() || ' '
+}
+
+/**
+ * Returns options as Proxmox reads them again from its file: without white space around them, an empty one as a blank,
+ * an empty description not at all.
+ * @throws {ApiError} 500 for a value that the file cannot hold.
+ */
+export function storedConfig(config: VmConfig): VmConfig {
+  const { description, ...others } = config
+  const stored = Object.fromEntries(
+    Object.entries(others).map(([key, value]) => [key, storedText(key, value)]),
+  )
+  const text = description?.trimEnd()
+  return text ? { ...stored, description: text } : stored
 }
 
 export const HIDDEN_PASSWORD = '**********'

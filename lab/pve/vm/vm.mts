@@ -78,6 +78,7 @@ export function leavePools(pve: Pve, vmid: number): void {
 
 /** Enters a detached disk into the config as `unusedN`. */
 export function keepUnused(config: VmConfig, volid: string): void {
+  if (Object.keys(config).some(key => /^unused\d+$/.test(key) && config[key] === volid)) return
   let index = 0
   while (config[`unused${index}`] !== undefined) index += 1
   config[`unused${index}`] = volid

@@ -20,6 +20,7 @@ describe('user-data', () => {
     expect(parse(userData)).toEqual({
       hostname: 'VM100',
       manage_etc_hosts: true,
+      fqdn: 'VM100',
       chpasswd: { expire: false },
       users: ['default'],
       package_upgrade: true,
@@ -28,7 +29,7 @@ describe('user-data', () => {
 
   test('with a user, keys and no upgrade', async () => {
     const sshkeys = encodeURIComponent('ssh-ed25519 AAAA ann@a\n\nssh-rsa BBBB ann@b\n')
-    const config = { name: 'web', searchdomain: 'example.com other.org', ciuser: 'ann', cipassword: '$5$x$y' }
+    const config = { name: 'web', searchdomain: 'example.com', ciuser: 'ann', cipassword: '$5$x$y' }
     expect(parse((await generate({ ...config, sshkeys, ciupgrade: '0' })).userData)).toEqual({
       hostname: 'web',
       fqdn: 'web.example.com',
