@@ -1,13 +1,14 @@
 /** /pools: groups of VMs and storages, which inherit the roles on their pool. */
 
 import { changeAccess } from '../access/transaction.mts'
-import { storagesOn } from '../core/cluster.mts'
+import { isAvailableOn } from '../core/cluster.mts'
 import { failure } from '../core/errors.mts'
 import { flag, optional, splitList, text } from '../core/parameters.mts'
 import { allOf, anyone, type Caller, hasAll, requireAll, requireModify } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Call, type Route, route } from '../core/route.mts'
 import type { Pool } from '../core/user-cfg.mts'
+import { storageResource } from '../storage/resource.mts'
 import { resourceOf } from '../vm/status.mts'
 import { poolOf } from '../vm/vm.mts'
 
@@ -20,21 +21,21 @@ function requirePool(pve: Pve, poolid: string): Pool {
   return pool
 }
 
-function membersOf(pve: Pve, poolid: string, type: string | undefined): ApiObject[] {
+async function membersOf(pve: Pve, poolid: string, type: string | undefined): Promise<ApiObject[]> {
   const pool = requirePool(pve, poolid)
-  const vms = pool.vms.flatMap(id => pve.store.state.vms[id] ?? []).map(vm => resourceOf(pve, vm))
-  const storages = pve.store.state.nodes.flatMap(({ name, online }) =>
-    storagesOn(pve.store.state, name)
-      .filter(([storage]) => pool.storages.includes(storage))
-      .map(([storage]) => ({
-        id: `storage/${name}/${storage}`,
-        type: 'storage',
-        node: name,
-        storage,
-        status: online ? 'available' : 'unknown',
-      })),
-  )
-  return [...vms, ...storages].filter(member => (type ?? member.type) === member.type)
+  const { vms, storages, nodes } = pve.store.state
+  const statistics = await pve.statistics(pve.worker)
+  const members = [
+    ...pool.vms.flatMap(id => vms[id] ?? []).map(vm => resourceOf(vm, statistics)),
+    ...Object.entries(storages)
+      .filter(([id]) => pool.storages.includes(id))
+      .map(entry => {
+        // The node that answers, if it has the storage.
+        const node = [pve.node, ...nodes.map(({ name }) => name)].find(name => isAvailableOn(entry[1], name))
+        return storageResource(node ?? pve.node, entry, statistics)
+      }),
+  ]
+  return members.filter(member => (type ?? member['type']) === member['type'])
 }
 
 function commentOf(pve: Pve, poolid: string): { comment?: string } {
@@ -42,11 +43,8 @@ function commentOf(pve: Pve, poolid: string): { comment?: string } {
   return comment === '' ? {} : { comment }
 }
 
-function describe(pve: Pve, poolid: string, type: string | undefined): ApiObject {
-  return {
-    ...commentOf(pve, poolid),
-    members: membersOf(pve, poolid, type),
-  }
+async function describe(pve: Pve, poolid: string, type: string | undefined): Promise<ApiObject> {
+  return { ...commentOf(pve, poolid), members: await membersOf(pve, poolid, type) }
 }
 
 interface PoolChange {
@@ -136,11 +134,11 @@ export const poolRoutes: Route[] = [
     path: '/pools',
     permission: anyone,
     parameters: { poolid: optional(poolId), type: memberType },
-    handle({ pve, caller, params }) {
+    async handle({ pve, caller, params }) {
       const { poolid, type } = params
       if (poolid !== undefined) {
         requireAll(caller, `/pool/${poolid}`, 'Pool.Audit')
-        return [{ poolid, ...describe(pve, poolid, type) }]
+        return [{ poolid, ...(await describe(pve, poolid, type)) }]
       }
       return Object.keys(caller.access.pools)
         .filter(id => hasAll(caller, `/pool/${id}`, 'Pool.Audit'))
