@@ -70,21 +70,27 @@ function onlineNodes(pve: Pve): string[] {
   return pve.store.state.nodes.filter(({ online }) => online).map(({ name }) => name)
 }
 
+type Sent = [key: string, entry: ApiObject]
+
 /** Lists what a node sends, by the keys of `Statistics`. */
-async function collect(pve: Pve, node: string): Promise<[key: string, entry: ApiObject][]> {
+async function collect(pve: Pve, node: string): Promise<Sent[]> {
   const here = onNode(pve, node)
   const { vms } = pve.store.state
-  const storages = storagesOn(pve.store.state, node).map(async ([id]): Promise<[string, ApiObject]> => {
-    const { total, used } = await spaceOf(here, id)
-    return [`storage/${node}/${id}`, { disk: used, maxdisk: total }]
-  })
+  const storages = storagesOn(pve.store.state, node).map(([id]) => storageSent(here, id))
+  const [own, ...spaces] = await Promise.all([nodeStatistics(here), ...storages])
   return [
-    [`node/${node}`, await nodeStatistics(here)],
-    ...(await Promise.all(storages)),
+    [`node/${node}`, own],
+    ...spaces.flat(),
     ...Object.values(vms)
       .filter(vm => vm.node === node)
-      .map((vm): [string, ApiObject] => [`vm/${vm.vmid}`, vmStatistics(here, vm)]),
+      .map((vm): Sent => [`vm/${vm.vmid}`, vmStatistics(here, vm)]),
   ]
+}
+
+/** Of a storage that is not active, such as one whose folder is gone, nothing is sent. */
+async function storageSent(pve: Pve, id: string): Promise<Sent[]> {
+  const space = await spaceOf(pve, id).catch(() => undefined)
+  return space ? [[`storage/${pve.node}/${id}`, { disk: space.used, maxdisk: space.total }]] : []
 }
 
 /** Keeps a value until it is `ms` old. */

@@ -10,7 +10,7 @@ import { withProgress } from '../run/progress.mts'
 const ASKED_AT_ONCE = 6
 /** Rounds of requests that must agree in a row, once one did not. A worker keeps its list for up to 4 s. */
 const AGREEING_ROUNDS = 3
-const PAUSE_MS = 1000
+const PAUSE_MS = 500
 const LIMIT_MS = 30_000
 
 interface Waiting {
