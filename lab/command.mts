@@ -107,6 +107,7 @@ function upOptions(command: string, args: LabArguments): UpOptions {
       pveVersion: args.string('pve-version'),
       images: args.strings('image'),
       timeScale: args.string('time-scale'),
+      staleSeconds: args.string('stale-seconds'),
       isolation: args.string('isolation'),
     }),
     stateFolder: args.string('state')!,

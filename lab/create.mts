@@ -51,6 +51,11 @@ export interface LabOptions {
   isolation?: IsolationMode
   /** Factor for the duration of tasks. 1: as on a small machine; 0: every task ends at once. Default 1. */
   timeScale?: number
+  /**
+   * Age that names and status in `/cluster/resources`, `/nodes` and pools can have, in seconds: time between two broadcasts
+   * of a node. 0: they are always the present ones. Default: 10, as on Proxmox, times `timeScale`.
+   */
+  staleSeconds?: number
   /** Adds a chain with the contract of access credentials; it makes a block per second. Default false. */
   chain?: boolean
   /** Faults from the start on; see docs/lab-faults.md. */
@@ -130,6 +135,7 @@ function settingsOf(options: LabOptions, place: Place, images: Image[], secrets:
     guests: options.guests ?? 'sim',
     userCfg: labUserCfg(version, options.userCfg),
     timeScale: options.timeScale ?? 1,
+    staleSeconds: options.staleSeconds,
     cluster: options.cluster && checkCluster(options.cluster),
     faults: checkFaults(options.faults ?? []),
     ownerPid: process.pid,

@@ -40,6 +40,7 @@ export interface InsideSettings {
   userCfg: string
   secrets: Secrets
   timeScale: number
+  staleSeconds: number | undefined
   cluster: ClusterSpec | undefined
   faults: Fault[]
   /** Outer process: the one that a person has to end. */
@@ -117,6 +118,7 @@ function serveApi(settings: InsideSettings, driver: GuestDriver): Promise<PveSer
     passwords: { [LAB_USER]: secrets.userPassword },
     tokenSecrets: { [LAB_TOKEN]: secrets.tokenSecret },
     timeScale: settings.timeScale,
+    staleSeconds: settings.staleSeconds,
     cluster: settings.cluster,
     faults: settings.faults,
     holderPid: settings.ownerPid,

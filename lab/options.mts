@@ -76,6 +76,11 @@ export const LAB_OPTIONS: Record<string, LabOption> = {
     default: 1,
     help: 'factor for the duration of tasks; 0: no waiting',
   },
+  'stale-seconds': {
+    type: 'string',
+    value: 'N',
+    help: 'age of names and status in /cluster/resources (default 10 times the time scale)',
+  },
 }
 
 const RECORD_OPTIONS: Record<string, LabOption> = {

@@ -14,19 +14,21 @@ interface Words {
   pveVersion: string | undefined
   images: string[]
   timeScale: string | undefined
+  staleSeconds: string | undefined
   isolation: string | undefined
 }
 
 /** @throws {LabUsageError} that names the first wrong word and the accepted values. */
 export function parseUpOptions(words: Words): LabOptions {
-  const { listen, guests, pveVersion, images, timeScale, isolation } = words
+  const { listen, guests, pveVersion, images, timeScale, staleSeconds, isolation } = words
   return {
     ...(listen !== undefined && { listen: parseListen(listen, words.public) }),
     public: words.public,
     ...(guests !== undefined && { guests: parseGuests(guests) }),
     ...(pveVersion !== undefined && { pveVersion: parseVersion(pveVersion) }),
     ...(images.length > 0 && { images: images.map(parseImage) }),
-    ...(timeScale !== undefined && { timeScale: parseTimeScale(timeScale) }),
+    ...(timeScale !== undefined && { timeScale: fromZero('time-scale', timeScale) }),
+    ...(staleSeconds !== undefined && { staleSeconds: fromZero('stale-seconds', staleSeconds) }),
     ...(isolation !== undefined && { isolation: parseIsolation(isolation) }),
   }
 }
@@ -57,11 +59,11 @@ function parseImage(text: string): ImageName {
   return name
 }
 
-function parseTimeScale(text: string): number {
-  const scale = Number(text)
-  if (text.trim() === '' || !Number.isFinite(scale) || scale < 0)
-    throw refusal('time-scale', text, 'a number from 0')
-  return scale
+function fromZero(option: string, text: string): number {
+  const number = Number(text)
+  if (text.trim() === '' || !Number.isFinite(number) || number < 0)
+    throw refusal(option, text, 'a number from 0')
+  return number
 }
 
 function parseIsolation(text: string): IsolationMode {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Address } from '../core/listen.mts'
 import type { GuestDriver } from '../guests/driver.mts'
 import { hashPassword, passwordMatches } from './access/secrets.mts'
+import { BROADCAST_SECONDS, type Broadcast, createBroadcast } from './cluster/broadcast.mts'
 import {
   adoptCluster,
   type Cluster,
@@ -53,6 +54,11 @@ export interface PveServerOptions {
   passwords?: Record<string, string>
   /** Factor for the duration of simulated work. 1: as on a small machine; 0: it ends at once. Default 1. */
   timeScale?: number
+  /**
+   * Seconds between two broadcasts of a node's statistics, from which `/cluster/resources`, `/nodes` and pools have names
+   * and status. 0: they are always the present ones. Default: 10, as on Proxmox, times `timeScale`.
+   */
+  staleSeconds?: number | undefined
   /** Length of a second of waiting for a VM's lock, in milliseconds. Default 1000, as Proxmox waits. */
   lockSecondMs?: number | undefined
   /** Faults from the start on, and again after a reset. */
@@ -140,7 +146,7 @@ async function recover(state: State, { dataDir, now = Date.now }: PveServerOptio
   )
 }
 
-async function createPve(options: PveServerOptions): Promise<Pve> {
+async function createPve(options: PveServerOptions): Promise<{ pve: Pve; broadcast: Broadcast }> {
   const store = await openStore(options.dataDir, () => firstState(options, clusterFrom(options)))
   if (options.cluster) adoptCluster(store.state, clusterFrom(options), options.dataDir)
   await recover(store.state, options)
@@ -151,7 +157,7 @@ async function createPve(options: PveServerOptions): Promise<Pve> {
   const clock = options.now ?? Date.now
   const now = (): number => clock() + faults.skew() * 1000
   const startedAt = clock()
-  return {
+  const pve: Pve = {
     node,
     version: options.version ?? 9,
     dataDir: options.dataDir,
@@ -163,11 +169,16 @@ async function createPve(options: PveServerOptions): Promise<Pve> {
     startedAt,
     faults,
     now,
+    worker: 0,
+    statistics: worker => broadcast.seenBy(worker),
     async pause(seconds) {
       await midway()
       await new Promise(resolve => setTimeout(resolve, seconds * timeScale * 1000))
     },
   }
+  const broadcast = createBroadcast(pve, options.staleSeconds ?? BROADCAST_SECONDS * timeScale)
+  await broadcast.restart()
+  return { pve, broadcast }
 }
 
 async function stopGuests(pve: Pve): Promise<void> {
@@ -216,7 +227,7 @@ export async function createPveServer(options: PveServerOptions): Promise<PveSer
 }
 
 async function startServer(options: PveServerOptions, lock: StateLock): Promise<PveServer> {
-  const pve = await createPve(options)
+  const { pve, broadcast } = await createPve(options)
   const { key, cert, caFile } = await ensureCertificate(options.dataDir, pve.node)
   const { listen, socketPath, idleSeconds = IDLE_SECONDS } = options
   const where = { key, cert, listen, socketPath, idleSeconds }
@@ -228,9 +239,10 @@ async function startServer(options: PveServerOptions, lock: StateLock): Promise<
     caFile,
     home: homeOf(pve.store.state),
     admin: adminOf(pve),
-    reset: () => resetPve(pve, options),
+    reset: () => resetPve(pve, options).then(broadcast.restart),
     async close() {
       await listening.close()
+      broadcast.end()
       pve.faults.end()
       await pve.tasks.settled()
       await stopGuests(pve)

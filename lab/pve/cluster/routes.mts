@@ -1,73 +1,65 @@
 /** /cluster: resources of all kinds, free VMIDs, tasks and status. High availability is not configured. */
 
-import { CLUSTER_NAME, isAvailableOn, onNode } from '../core/cluster.mts'
+import { CLUSTER_NAME, isAvailableOn } from '../core/cluster.mts'
 import { failure, parameterError } from '../core/errors.mts'
 import { optional, text, vmid } from '../core/parameters.mts'
-import { allOf, anyone, type Caller, hasAll, hasAny } from '../core/permission.mts'
-import type { Pve } from '../core/pve.mts'
+import { allOf, anyone, type Caller, hasAll } from '../core/permission.mts'
+import type { Pve, Statistics } from '../core/pve.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
-import type { NodeConfig, StorageConfig } from '../core/state.mts'
+import type { Vm } from '../core/state.mts'
 import { nodeEntry } from '../nodes/node.mts'
 import { mayAuditStorage } from '../storage/access.mts'
-import { spaceOf } from '../storage/space.mts'
+import { storageResource } from '../storage/resource.mts'
 import { mayAudit, taskEntry } from '../tasks/routes.mts'
 import { resourceOf } from '../vm/status.mts'
+import { poolOf } from '../vm/vm.mts'
 
-function vmResources(pve: Pve, caller: Caller): ApiObject[] {
+function vmResources(pve: Pve, caller: Caller, statistics: Statistics): ApiObject[] {
   return Object.values(pve.store.state.vms)
     .filter(vm => hasAll(caller, `/vms/${vm.vmid}`, 'VM.Audit'))
-    .map(vm => resourceOf(pve, vm))
+    .map(vm => ({ ...resourceOf(vm, statistics), ...visiblePool(pve, caller, vm) }))
 }
 
-async function storageResource(
-  pve: Pve,
-  node: NodeConfig,
-  id: string,
-  storage: StorageConfig,
-): Promise<ApiObject> {
-  const entry = {
-    id: `storage/${node.name}/${id}`,
-    type: 'storage',
-    node: node.name,
-    storage: id,
-    status: node.online ? 'available' : 'unknown',
-    plugintype: storage.type,
-    content: storage.content.join(','),
-    shared: storage.shared ? 1 : 0,
-  }
-  if (!node.online) return entry
-  const { total, used } = await spaceOf(onNode(pve, node.name), id)
-  return { ...entry, disk: used, maxdisk: total }
+function visiblePool(pve: Pve, caller: Caller, { vmid }: Vm): { pool?: string } {
+  const pool = poolOf(pve, vmid)
+  return pool !== undefined && hasAll(caller, `/pool/${pool}`, 'Pool.Audit') ? { pool } : {}
 }
 
 /** Lists each storage once per node that has it, even a shared one. */
-function storageResources(pve: Pve, caller: Caller): Promise<ApiObject[]> {
+function storageResources(pve: Pve, caller: Caller, statistics: Statistics): ApiObject[] {
   const { nodes, storages } = pve.store.state
   const visible = Object.entries(storages).filter(([id]) => mayAuditStorage(caller, id))
-  return Promise.all(
-    visible.flatMap(([id, storage]) =>
-      nodes
-        .filter(node => isAvailableOn(storage, node.name))
-        .map(node => storageResource(pve, node, id, storage)),
-    ),
+  return visible.flatMap(entry =>
+    nodes
+      .filter(node => isAvailableOn(entry[1], node.name))
+      .map(node => storageResource(node.name, entry, statistics)),
   )
 }
 
-function nodeResources(pve: Pve, caller: Caller): ApiObject[] {
-  return pve.store.state.nodes.map(node =>
-    nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')),
-  )
-}
-
-function sdnResources(pve: Pve, caller: Caller): ApiObject[] {
-  if (!hasAny(caller, '/sdn/zones/localnetwork', 'SDN.Audit', 'SDN.Use', 'SDN.Allocate')) return []
-  return pve.store.state.nodes.map(({ name, online }) => ({
-    id: `sdn/${name}/localnetwork`,
-    type: 'sdn',
-    node: name,
-    sdn: 'localnetwork',
-    status: online ? 'ok' : 'unknown',
+function nodeResources(pve: Pve, caller: Caller, statistics: Statistics): ApiObject[] {
+  return pve.store.state.nodes.map(node => ({
+    ...nodeEntry(node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit'), statistics),
+    // The node sends it once, when it boots.
+    ...(node.online && { 'cgroup-mode': 1 }),
   }))
+}
+
+/** Lists the zone of the bridges on each node. Version 9 calls it a network, version 8 a part of the SDN. */
+function zoneResources(pve: Pve, caller: Caller): ApiObject[] {
+  const zone = 'localnetwork'
+  if (!hasAll(caller, `/sdn/zones/${zone}`, 'SDN.Audit')) return []
+  return pve.store.state.nodes.map(({ name: node }) =>
+    pve.version >= 9
+      ? {
+          id: `network/${node}/zone/${zone}`,
+          type: 'network',
+          'network-type': 'zone',
+          network: zone,
+          node,
+          status: 'ok',
+        }
+      : { id: `sdn/${node}/${zone}`, type: 'sdn', sdn: zone, node, status: 'ok' },
+  )
 }
 
 function poolResources(caller: Caller): ApiObject[] {
@@ -77,16 +69,17 @@ function poolResources(caller: Caller): ApiObject[] {
 }
 
 async function resources(pve: Pve, caller: Caller, type: string | undefined): Promise<ApiObject[]> {
+  const statistics = await pve.statistics(pve.worker)
   const all = [
-    ...vmResources(pve, caller),
-    ...nodeResources(pve, caller),
-    ...(await storageResources(pve, caller)),
-    ...sdnResources(pve, caller),
+    ...vmResources(pve, caller, statistics),
+    ...nodeResources(pve, caller, statistics),
+    ...storageResources(pve, caller, statistics),
+    ...zoneResources(pve, caller),
     ...poolResources(caller),
   ]
   return type === undefined
     ? all
-    : all.filter(entry => (type === 'vm' ? entry.type === 'qemu' : entry.type === type))
+    : all.filter(entry => (type === 'vm' ? entry['type'] === 'qemu' : entry['type'] === type))
 }
 
 /** Finds a free VMID. It reserves nothing: two callers can get the same one. */

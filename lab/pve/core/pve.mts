@@ -15,6 +15,15 @@ export interface LiveGuest {
   pid: number
 }
 
+/** Number of API workers of a node (`max_workers` in PVE/Service/pveproxy.pm). A connection stays with one of them. */
+export const API_WORKERS = 3
+
+/**
+ * What the nodes have sent of themselves, their storages and VMs, by `node/NODE`, `storage/NODE/ID` and `vm/VMID`. What was
+ * not sent yet is missing.
+ */
+export type Statistics = ReadonlyMap<string, Record<string, unknown>>
+
 export interface Pve {
   node: string
   version: MajorVersion
@@ -32,6 +41,10 @@ export interface Pve {
   faults: Faults
   /** Reads the node's clock in milliseconds since the epoch. A fault can make it wrong. */
   now(): number
+  /** API worker that serves the request, from 0. */
+  worker: number
+  /** Returns the statistics that an API worker knows: they are some seconds old, as on Proxmox. */
+  statistics(worker: number): Promise<Statistics>
   /** Waits `seconds` times the lab's time scale. */
   pause(seconds: number): Promise<void>
 }

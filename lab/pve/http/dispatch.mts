@@ -24,7 +24,7 @@ import { noteVmids, requestOperation, runAs } from '../faults/operation.mts'
 import { ConnectionReset, withRequestFaults } from '../faults/request-faults.mts'
 import { Refused, requireAdmissible, requireAdmissibleBody } from './admission.mts'
 import { type Body, readBody } from './body.mts'
-import { reset } from './connections.mts'
+import { reset, workerOf } from './connections.mts'
 import { sendData, sendError, sendPlain } from './respond.mts'
 import { createRouter, type Match } from './router.mts'
 import { toRaw } from './sent.mts'
@@ -193,7 +193,7 @@ export function createDispatcher(
     response.setHeader('Date', new Date(pve.now()).toUTCString())
     try {
       requireAdmissible(request)
-      const { data, extra } = await answer(pve, find, request)
+      const { data, extra } = await answer({ ...pve, worker: workerOf(request.socket) }, find, request)
       sendData(response, data, extra)
     } catch (error) {
       if (error instanceof ConnectionReset) return reset(request.socket)

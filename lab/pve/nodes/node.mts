@@ -2,9 +2,10 @@
 
 import { cpus, freemem, loadavg, release, totalmem } from 'node:os'
 import { findNode } from '../core/cluster.mts'
-import type { Pve } from '../core/pve.mts'
+import type { Pve, Statistics } from '../core/pve.mts'
 import type { ApiObject } from '../core/route.mts'
 import type { NodeConfig } from '../core/state.mts'
+import { fileSystemSpace } from '../storage/space.mts'
 import { memoryOf } from '../vm/vm.mts'
 import { releaseOf } from './version.mts'
 
@@ -55,18 +56,24 @@ function nodeUsage(pve: Pve, node: NodeConfig): ApiObject {
     mem: used,
     maxmem: total,
     uptime: uptimeOf(pve),
-    level: '',
   }
 }
 
+/** Returns what a node sends of itself to the cluster. */
+export async function nodeStatistics(pve: Pve): Promise<ApiObject> {
+  const { total, used } = await fileSystemSpace(pve.dataDir)
+  return { ...nodeUsage(pve, findNode(pve.store.state, pve.node)!), disk: used, maxdisk: total }
+}
+
 /** Returns an entry of `/nodes` and `/cluster/resources`. Without `mayAudit`, and offline, it has no load. */
-export function nodeEntry(pve: Pve, node: NodeConfig, mayAudit: boolean): ApiObject {
+export function nodeEntry(node: NodeConfig, mayAudit: boolean, statistics: Statistics): ApiObject {
+  const known = statistics.get(`node/${node.name}`)
   return {
     id: `node/${node.name}`,
     type: 'node',
     node: node.name,
-    status: node.online ? 'online' : 'offline',
-    ...(mayAudit && node.online && nodeUsage(pve, node)),
+    status: !node.online ? 'offline' : known ? 'online' : 'unknown',
+    ...(node.online && known && { level: '', ...(mayAudit && known) }),
   }
 }
 

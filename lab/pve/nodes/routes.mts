@@ -40,8 +40,9 @@ export const nodeRoutes: Route[] = [
     async handle({ pve, caller }) {
       // The first node answers for all nodes, so all of them have its certificate.
       const ssl_fingerprint = await fingerprintOf(pve.dataDir)
+      const statistics = await pve.statistics(pve.worker)
       return pve.store.state.nodes.map(node => ({
-        ...nodeEntry(pve, node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit')),
+        ...nodeEntry(node, hasAll(caller, `/nodes/${node.name}`, 'Sys.Audit'), statistics),
         ssl_fingerprint,
       }))
     },

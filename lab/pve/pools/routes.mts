@@ -1,7 +1,7 @@
 /** /pools: groups of VMs and storages, which inherit the roles on their pool. */
 
 import { changeAccess } from '../access/transaction.mts'
-import { storagesOn } from '../core/cluster.mts'
+import { isAvailableOn } from '../core/cluster.mts'
 import { failure } from '../core/errors.mts'
 import { vmidFormat } from '../core/formats.mts'
 import { flag, listOf, optional, splitList, storageId, text } from '../core/parameters.mts'
@@ -10,6 +10,7 @@ import type { Verifier } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Call, type Route, route } from '../core/route.mts'
 import { keptText, type Pool } from '../core/user-cfg.mts'
+import { storageResource } from '../storage/resource.mts'
 import { resourceOf } from '../vm/status.mts'
 import { poolOf } from '../vm/vm.mts'
 
@@ -31,21 +32,21 @@ function requirePool(pve: Pve, poolid: string): Pool {
   return pool
 }
 
-function membersOf(pve: Pve, poolid: string, type: string | undefined): ApiObject[] {
+async function membersOf(pve: Pve, poolid: string, type: string | undefined): Promise<ApiObject[]> {
   const pool = requirePool(pve, poolid)
-  const vms = pool.vms.flatMap(id => pve.store.state.vms[id] ?? []).map(vm => resourceOf(pve, vm))
-  const storages = pve.store.state.nodes.flatMap(({ name, online }) =>
-    storagesOn(pve.store.state, name)
-      .filter(([storage]) => pool.storages.includes(storage))
-      .map(([storage]) => ({
-        id: `storage/${name}/${storage}`,
-        type: 'storage',
-        node: name,
-        storage,
-        status: online ? 'available' : 'unknown',
-      })),
-  )
-  return [...vms, ...storages].filter(member => (type ?? member.type) === member.type)
+  const { vms, storages, nodes } = pve.store.state
+  const statistics = await pve.statistics(pve.worker)
+  const members = [
+    ...pool.vms.flatMap(id => vms[id] ?? []).map(vm => resourceOf(vm, statistics)),
+    ...Object.entries(storages)
+      .filter(([id]) => pool.storages.includes(id))
+      .map(entry => {
+        // The node that answers, if it has the storage.
+        const node = [pve.node, ...nodes.map(({ name }) => name)].find(name => isAvailableOn(entry[1], name))
+        return storageResource(node ?? pve.node, entry, statistics)
+      }),
+  ]
+  return members.filter(member => (type ?? member['type']) === member['type'])
 }
 
 function commentOf(pve: Pve, poolid: string): { comment?: string } {
@@ -53,12 +54,8 @@ function commentOf(pve: Pve, poolid: string): { comment?: string } {
   return comment === '' ? {} : { comment }
 }
 
-function describe(pve: Pve, poolid: string, type: string | undefined): ApiObject {
-  return {
-    poolid,
-    ...commentOf(pve, poolid),
-    members: membersOf(pve, poolid, type),
-  }
+async function describe(pve: Pve, poolid: string, type: string | undefined): Promise<ApiObject> {
+  return { poolid, ...commentOf(pve, poolid), members: await membersOf(pve, poolid, type) }
 }
 
 interface PoolChange {
@@ -169,10 +166,10 @@ export const poolRoutes: Route[] = [
     path: '/pools',
     permission: anyone,
     parameters: { poolid: optional(poolId), type: { ...memberType, requires: 'poolid' } },
-    handle({ pve, caller, params }) {
+    async handle({ pve, caller, params }) {
       const { poolid, type } = params
       // Proxmox shows one pool to everybody.
-      if (poolid) return [describe(pve, poolid, type)]
+      if (poolid) return [await describe(pve, poolid, type)]
       return Object.keys(caller.access.pools)
         .filter(id => hasAll(caller, `/pool/${id}`, 'Pool.Audit'))
         .map(id => ({ poolid: id, ...commentOf(pve, id) }))

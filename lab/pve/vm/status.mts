@@ -1,11 +1,10 @@
 /** Entries of VMs in lists, and the status of one VM. */
 
-import { findNode } from '../core/cluster.mts'
-import type { Pve } from '../core/pve.mts'
+import type { Pve, Statistics } from '../core/pve.mts'
 import type { ApiObject } from '../core/route.mts'
 import type { Vm } from '../core/state.mts'
 import { drivesOf, isCdrom, parseSize } from './drive.mts'
-import { coresOf, hasAgentChannel, isTemplate, memoryOf, poolOf } from './vm.mts'
+import { coresOf, hasAgentChannel, isTemplate, memoryOf } from './vm.mts'
 
 /** Returns the size of the boot disk in bytes; 0 without one. */
 function bootDiskSize(vm: Vm): number {
@@ -40,20 +39,29 @@ function nameOf(vm: Vm): string {
   return vm.config['name'] ?? `VM ${vm.vmid}`
 }
 
-/** Returns an entry of `/cluster/resources`. On an offline node the status is `unknown`. */
-export function resourceOf(pve: Pve, vm: Vm): ApiObject {
-  const pool = poolOf(pve, vm.vmid)
-  const isOnline = findNode(pve.store.state, vm.node)!.online
+/** Returns what the node sends of a VM to the cluster. */
+export function vmStatistics(pve: Pve, vm: Vm): ApiObject {
+  const { mem, ...used } = usage(pve, vm)
+  return {
+    name: nameOf(vm),
+    template: isTemplate(vm.config) ? 1 : 0,
+    maxcpu: coresOf(vm.config),
+    ...used,
+    ...{ status: statusOf(pve, vm)['qmpstatus'], mem },
+    ...(pve.version >= 9 && { memhost: mem }),
+  }
+}
+
+/** Returns an entry of `/cluster/resources` and of a pool. Place, lock and tags are present, the rest is as old as the statistics. */
+export function resourceOf(vm: Vm, statistics: Statistics): ApiObject {
   return {
     id: `qemu/${vm.vmid}`,
     type: 'qemu',
     node: vm.node,
     vmid: vm.vmid,
-    name: nameOf(vm),
-    template: isTemplate(vm.config) ? 1 : 0,
-    ...(isOnline ? { maxcpu: coresOf(vm.config), ...usage(pve, vm) } : { status: 'unknown' }),
+    status: 'unknown',
+    ...statistics.get(`vm/${vm.vmid}`),
     ...optionals(vm),
-    ...(pool !== undefined && { pool }),
   }
 }
 

@@ -206,15 +206,7 @@ describe('the state', () => {
     lab = await restart({ ...CLUSTER, nodes })
     expect((await lab.get('/nodes/pve2/qemu')).status).toBe(595)
     expect((await lab.get('/cluster/resources?type=vm')).data).toEqual([
-      {
-        id: 'qemu/100',
-        type: 'qemu',
-        vmid: 100,
-        node: 'pve2',
-        name: 'vm100',
-        template: 0,
-        status: 'unknown',
-      },
+      { id: 'qemu/100', type: 'qemu', vmid: 100, node: 'pve2', status: 'unknown' },
     ])
     lab = await restart(CLUSTER)
     expect(await vmids('pve2')).toEqual([100])

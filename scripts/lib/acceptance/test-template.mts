@@ -6,8 +6,8 @@ import { attributeValue, scopeOf } from '../packer/scope.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
 import { checkPermissions, requireGranted } from '../permissions/check.mts'
 import type { CardPlace } from '../permissions/needs.mts'
-import { getVmConfig } from '../proxmox/get-vm-config.mts'
-import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
+import { listVmPlaces } from '../proxmox/list-vms.mts'
 import { networksOf, storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
@@ -66,11 +66,11 @@ async function findTarget(
   connection: Connection,
   vmid: number,
 ): Promise<AcceptanceTarget & { card: CardPlace | undefined }> {
-  const vm = (await listVms(connection.client)).find(candidate => candidate.vmid === vmid)
-  if (vm?.template !== 1) throw noTemplate(connection, vmid, vm)
-  const os = await familyOf(vm)
+  const vm = (await listVmPlaces(connection.client)).find(candidate => candidate.vmid === vmid)
+  const config = vm && (await getVmConfig(connection.client, vm))
+  if (vm === undefined || config?.['template'] !== 1) throw noTemplate(connection, vmid, vm !== undefined)
+  const os = await familyOf(vmid, config)
   const [family, template] = await Promise.all([loadFamily(os), loadTemplate(os)])
-  const config = await getVmConfig(connection.client, vm)
   const [[storage], [card]] = [storagesOfDisks(config), networksOf(config)]
   return {
     os,
@@ -78,7 +78,7 @@ async function findTarget(
     vmid,
     node: vm.node,
     storage: storage ?? connection.credentials.storagePool,
-    name: vm.name ?? `VM ${vmid}`,
+    name: String(config['name'] ?? `VM ${vmid}`),
     pool: poolOfTemplate(template, {}),
     card: card && { ...card, zone: await zoneOfBridge(connection.client, card.bridge) },
     buildLogin: buildLoginOf(template, {}),
@@ -96,16 +96,16 @@ async function vmidsOf(os: string): Promise<number[]> {
   })
 }
 
-function noTemplate({ client }: Connection, vmid: number, vm: VmSummary | undefined): ProxmintError {
-  const what =
-    vm === undefined
-      ? `there is no VM ${vmid} that ${client.identity} can see`
-      : `VM ${vmid} is not a VM template`
+function noTemplate({ client }: Connection, vmid: number, isThere: boolean): ProxmintError {
+  const what = isThere
+    ? `VM ${vmid} is not a VM template`
+    : `there is no VM ${vmid} that ${client.identity} can see`
   return new ProxmintError(what, { hint: 'zx scripts/templates.mts list', exitCode: exitCodes.usage })
 }
 
 /** Finds the family by the tag of `build`, or by the name: `debian-20261122-61c4fd98`. */
-async function familyOf({ vmid, name = '', tags = '' }: VmSummary): Promise<string> {
+async function familyOf(vmid: number, config: VmConfig): Promise<string> {
+  const [name, tags] = [String(config['name'] ?? ''), String(config['tags'] ?? '')]
   const families = await listFamilies()
   const tagged = families.find(os => tags.split(/[;,]/).includes(os))
   const found = tagged ?? families.find(os => new RegExp(`^${os}(-\\d{8}-.*)?$`).test(name))

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { GUEST_SSH_VARIABLE, sshServerOf } from '../acceptance/ssh.mts'
 import { siteTagOf } from '../config/site-tag.mts'
 import { buildPassword } from '../packer/build-password.mts'
+import { buildTarget, environmentAt } from '../packer/build-target.mts'
 import type { Place } from '../packer/family.mts'
 import type { Handover } from '../packer/handover.mts'
 import { readManifest } from '../packer/manifest.mts'
@@ -12,6 +13,8 @@ import { checkpoint } from '../run/checkpoint.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { privateFolder } from '../run/private-folder.mts'
 import { say } from '../run/progress.mts'
+import { requireListed } from '../site/base-listed.mts'
+import { findBase } from '../site/build-needs.mts'
 import { type Connection, cleaningOf } from '../site/connect.mts'
 import { tryRemoveReserved } from '../site/remove-leftovers.mts'
 import { reserveVm } from '../site/reserve.mts'
@@ -112,6 +115,7 @@ async function runBuild(
 ): Promise<string> {
   const { vmid, buildId, node } = reservation
   const { client, config } = build.connection
+  await requireBaseListed(build, place)
   const since = Date.now()
   const run = {
     os: build.os,
@@ -124,6 +128,17 @@ async function runBuild(
   return buildWithPacker(run, build.signal).catch(async error => {
     throw await withCloneFailure(client, node, since, error)
   })
+}
+
+/** Waits until Packer finds the base VM, which may have been imported a moment ago. */
+async function requireBaseListed(
+  { connection, template, variables, signal }: Build,
+  place: Place,
+): Promise<void> {
+  const { client } = connection
+  const { baseName } = buildTarget(template, { variables, env: environmentAt(place) })
+  const base = await findBase(client, baseName, place.node)
+  if (base !== undefined) await requireListed(client, { ...base, name: base.name! }, { signal })
 }
 
 /** Names the file of one build's manifest and makes its folder. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { buildTarget, type InstallationMedium } from '../packer/build-target.mts'
+import { buildTarget, environmentAt, type InstallationMedium } from '../packer/build-target.mts'
 import { type Family, loadFamily, type Place } from '../packer/family.mts'
 import { inputDigests } from '../packer/input-digest.mts'
 import { namedFiles } from '../packer/named-files.mts'
@@ -113,8 +113,7 @@ async function requireOrigin(
   isTested: boolean,
 ): Promise<Origin> {
   const { client, config, version } = connection
-  const environment = { ...process.env, PROXMOX_STORAGE_POOL: storage, PROXMOX_NODE: node }
-  const target = buildTarget(template, { variables, env: environment })
+  const target = buildTarget(template, { variables, env: environmentAt({ node, storage }) })
   const base = await findBase(client, target.baseName, node)
   const own = await needsOfBuild(client, target, { node, pveMajor: version.major }, base)
   const tested = { pveMajor: version.major, node, storage, vmid: undefined }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
-import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { listVmPlaces, type VmPlace } from '../proxmox/list-vms.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { checkpoint } from '../run/checkpoint.mts'
@@ -66,7 +66,7 @@ async function mirrorTags(connection: Connection, families: Families): Promise<s
     ),
   )
   try {
-    const vms = await listVms(connection.client)
+    const vms = await listVmPlaces(connection.client)
     const warnings = await Promise.all(wanted.map(marked => mirrorCopy(connection, marked, vms)))
     return warnings.filter(line => line !== undefined)
   } catch (error) {
@@ -78,7 +78,7 @@ async function mirrorTags(connection: Connection, families: Families): Promise<s
 async function mirrorCopy(
   { client, config }: Connection,
   { os, version, mark, copy }: Marked,
-  vms: VmSummary[],
+  vms: VmPlace[],
 ): Promise<string | undefined> {
   const vm = vms.find(candidate => candidate.vmid === copy.vmid)
   if (vm === undefined)
@@ -91,9 +91,9 @@ async function mirrorCopy(
   })
   if (tags === undefined) return undefined
   try {
-    const { description } = await getVmConfig(client, vm)
+    const { description, name } = await getVmConfig(client, vm)
     if (!String(description ?? '').includes(copy.buildId)) {
-      return `warning: VM ${copy.vmid} (${vm.name}) is not the one that was built as ${version.name}: left alone`
+      return `warning: VM ${copy.vmid} (${name}) is not the one that was built as ${version.name}: left alone`
     }
     await updateVmConfig(client, vm, { tags: tags.join(';') })
     return undefined

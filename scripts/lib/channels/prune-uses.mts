@@ -1,7 +1,7 @@
 /** Finds users of versions, so that `prune` keeps these versions. */
 
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
-import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { listVmPlaces, type VmPlace } from '../proxmox/list-vms.mts'
 import { listVolumes, type Volume } from '../proxmox/list-volumes.mts'
 import type { Connection } from '../site/connect.mts'
 import { withRegistry } from '../site/open-registry.mts'
@@ -25,7 +25,7 @@ interface Uses {
 /** Searches users of every version: VMs in Proxmox, the registry, disks on the storages, branches in Git. */
 export async function findUses(connection: Connection, lockfile: string, families: Families): Promise<Uses> {
   const versions = Object.values(families).flatMap(versionsOf)
-  const visible = await listVms(connection.client)
+  const visible = await listVmPlaces(connection.client)
   const byVms = await usesByVms(connection, versions, visible)
   const byDisks = await usesByDisks(connection, versions, visible)
   const branches = await lockfilesOfBranches(lockfile)
@@ -57,7 +57,7 @@ function usesInBranch(branch: string, families: Families): VersionUse[] {
 async function usesByVms(
   { client }: Connection,
   versions: TemplateVersion[],
-  visible: VmSummary[],
+  visible: VmPlace[],
 ): Promise<VersionUse[]> {
   const copies = new Set(versions.flatMap(version => version.copies.map(copy => copy.vmid)))
   const others = visible.filter(vm => !copies.has(vm.vmid))
@@ -66,7 +66,7 @@ async function usesByVms(
     const config = await getVmConfig(client, vm)
     for (const version of versions) {
       const how = howUsed(config, version.copies)
-      if (how !== undefined) uses.push({ version: version.name, by: `${vmWords(vm)}, ${how}` })
+      if (how !== undefined) uses.push({ version: version.name, by: `${vmWords(vm, config)}, ${how}` })
     }
   }
   return uses
@@ -83,7 +83,7 @@ function howUsed(config: VmConfig, copies: TemplateCopy[]): string | undefined {
 async function usesByDisks(
   { client }: Connection,
   versions: TemplateVersion[],
-  visible: VmSummary[],
+  visible: VmPlace[],
 ): Promise<VersionUse[]> {
   const copies = versions.flatMap(version => version.copies.map(copy => ({ version: version.name, copy })))
   const places = new Map(copies.map(({ copy }) => [`${copy.node} ${copy.storage}`, copy]))
@@ -120,6 +120,6 @@ function isOwn({ volid }: Volume, vmid: number): boolean {
   return new RegExp(`/vm-${vmid}-disk-`).test(volid)
 }
 
-function vmWords({ vmid, name }: VmSummary): string {
+function vmWords({ vmid }: VmPlace, { name }: VmConfig): string {
   return `VM ${vmid}${name === undefined ? '' : ` (${name})`}`
 }

@@ -2,7 +2,7 @@ import { siteTagOf } from '../config/site-tag.mts'
 import { deleteVm } from '../proxmox/delete-vm.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { findVmStatus } from '../proxmox/get-vm-status.mts'
-import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { listVmPlaces, type VmPlace } from '../proxmox/list-vms.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { DAY_MS } from '../run/duration.mts'
@@ -80,7 +80,7 @@ async function removeVersion(
   version: TemplateVersion,
   report: PruneReport,
 ): Promise<void> {
-  const vms = await listVms(connection.client)
+  const vms = await listVmPlaces(connection.client)
   const removed: number[] = []
   for (const copy of version.copies) {
     try {
@@ -119,7 +119,7 @@ async function lookAt(
   os: string,
   { name }: TemplateVersion,
   copy: TemplateCopy,
-  vms: VmSummary[],
+  vms: VmPlace[],
 ): Promise<Finding> {
   const listed = vms.find(candidate => candidate.vmid === copy.vmid)
   // `findVmStatus` throws for a missing privilege: it must not look like a missing VM.

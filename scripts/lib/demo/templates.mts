@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { listVmsOf } from '../proxmox/list-vms.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { type Demo, type Step, shell } from './lab.mts'
 
@@ -44,11 +45,7 @@ async function makeClone({ root, output }: Demo): Promise<void> {
 }
 
 async function showTemplate({ root, workspace, output }: Demo): Promise<void> {
-  const vms = await root.request<{ vmid: number; node: string; name: string; template?: number }[]>(
-    'GET',
-    '/cluster/resources',
-    { type: 'vm' },
-  )
+  const vms = await listVmsOf(root, 'pve')
   for (const vm of vms.filter(candidate => candidate.template === 1)) {
     const config = await getVmConfig(root, vm)
     output.write(`${vm.vmid}  ${vm.name}  ${config['scsi0']}  tags: ${config['tags']}\n`)

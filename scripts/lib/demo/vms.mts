@@ -2,7 +2,7 @@ import type { StdioOptions } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { labAccounts } from '../../../lab/chain/accounts.mts'
-import { listVms } from '../proxmox/list-vms.mts'
+import { listVmPlaces } from '../proxmox/list-vms.mts'
 import { openFileStore } from '../registry/file/file-store.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { readLockfile } from '../templates/lockfile.mts'
@@ -109,7 +109,7 @@ async function verifyLogins(demo: Demo): Promise<void> {
 
 /** The account's GECOS field, by the guest agent, as an administrator can. */
 async function gecosOf({ root }: Demo, vmid: number): Promise<string> {
-  const { node } = (await listVms(root)).find(vm => vm.vmid === vmid)!
+  const { node } = (await listVmPlaces(root)).find(vm => vm.vmid === vmid)!
   const agent = `/nodes/${node}/qemu/${vmid}/agent`
   const line = 'getent passwd admin | cut -d: -f5'
   const { pid } = await root.request<{ pid: number }>('POST', `${agent}/exec`, {

@@ -1,4 +1,5 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import type { Place } from './family.mts'
 import { attributeOf, type BlockNode, blocksOf } from './hcl-source.mts'
 import { attributeValue, type Given, scopeOf } from './scope.mts'
 import type { SourceBlock, Template } from './template.mts'
@@ -25,6 +26,11 @@ export interface InstallationMedium {
   checksum: string
   /** Storage of ISO files. */
   storage: string
+}
+
+/** Returns the environment that Packer gets for a build at a place. */
+export function environmentAt({ node, storage }: Place): NodeJS.ProcessEnv {
+  return { ...process.env, PROXMOX_STORAGE_POOL: storage, PROXMOX_NODE: node }
 }
 
 /**

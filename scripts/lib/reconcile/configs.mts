@@ -1,10 +1,10 @@
 /** Compares the config of each VM with its entry: identity, what proxmint manages, and what somebody added. */
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
+import type { VmSummary } from '../proxmox/list-vms.mts'
 import type { Divergence } from '../registry/divergence.mts'
 import type { Entry } from '../registry/entry.mts'
 import { isMarked } from '../registry/identity.mts'
-import type { SeenVm } from '../registry/unknown-vms.mts'
 import { messageOf } from '../run/errors.mts'
 import { createSlots } from '../run/slots.mts'
 import { differenceText, driftOf } from '../vm/look/drift.mts'
@@ -24,7 +24,7 @@ interface ConfigFindings {
 export async function compareConfigs(
   client: ProxmoxClient,
   entries: Entry[],
-  vms: SeenVm[],
+  vms: VmSummary[],
 ): Promise<ConfigFindings[]> {
   const seen = new Map(vms.map(vm => [vm.vmid, vm]))
   const slots = createSlots(() => AT_ONCE)
@@ -40,7 +40,7 @@ export async function compareConfigs(
 async function compareConfig(
   client: ProxmoxClient,
   entry: Entry,
-  { node, vmid }: SeenVm,
+  { node, vmid }: VmSummary,
 ): Promise<ConfigFindings> {
   try {
     return configFindings(entry, await getVmConfig(client, { node, vmid }))

@@ -36,7 +36,7 @@ export interface Reconciliation {
 }
 
 /**
- * Compares registry, folders, Proxmox and chain, with one request to Proxmox for all VMs and one for each.
+ * Compares registry, folders, Proxmox and chain, with one request to Proxmox for all VMs, one for each node and one for each VM.
  * @param fix repairs differences that have only one possible repair.
  */
 export async function reconcile(context: VmContext, fix: boolean): Promise<Reconciliation> {

@@ -1,16 +1,17 @@
 import { siteTagOf } from '../config/site-tag.mts'
+import type { VmSummary } from '../proxmox/list-vms.mts'
 import { tagsIn } from '../proxmox/tags.mts'
 import { DAY_MS } from '../run/duration.mts'
 import { displaced, type Places } from './check.mts'
 import { type Entry, wasActive } from './entry.mts'
-import { type SeenVm, type SiteConfig, takeUpHint, vmsWithoutEntry } from './unknown-vms.mts'
+import { type SiteConfig, takeUpHint, vmsWithoutEntry } from './unknown-vms.mts'
 
 /** Contradictions between registry, folders and Proxmox, found by `reconcile`. */
 
 /** Everything that is compared. */
 export interface Views extends Places {
   entries: Entry[]
-  vms: SeenVm[]
+  vms: VmSummary[]
   /** Folders of vms/ without an entry. `holdsState`: their local state has resources; undefined: it cannot be read. */
   folders: Map<string, { holdsState: boolean | undefined }>
   /** Reasons by name of the version, for revoked versions of VM templates. */
@@ -46,7 +47,7 @@ export function divergencesOf(views: Views): Divergence[] {
   ]
 }
 
-function divergenceOf(entry: Entry, vm: SeenVm | undefined, { config, now }: Views): Divergence[] {
+function divergenceOf(entry: Entry, vm: VmSummary | undefined, { config, now }: Views): Divergence[] {
   const siteTag = siteTagOf(config)
   const { name, vmid, phase, address, createdAt } = entry
   const show = `zx scripts/vm.mts show ${name}`
@@ -58,6 +59,10 @@ function divergenceOf(entry: Entry, vm: SeenVm | undefined, { config, now }: Vie
     if (now.getTime() - Date.parse(createdAt) < DAY_MS) return []
     const hint = `zx scripts/apply.mts ${name}, or give it up: zx scripts/vm.mts destroy ${name}`
     return [told(name, `it was reserved more than a day ago, was never created and holds ${address}`, hint)]
+  }
+  if (vm.status === 'unknown') {
+    const hint = `nothing is known of it now: is ${vm.node} on? Then: zx scripts/reconcile.mts`
+    return [told(name, `VM ${vmid} is on ${vm.node}, which says nothing about it`, hint)]
   }
   const differs = [
     vm.name === name ? '' : `is named ${vm.name ?? '(no name)'}`,
@@ -103,7 +108,7 @@ function onRevoked({ name, template }: Entry, { revoked }: Views): Divergence[] 
   return [told(name, what, `zx scripts/vm.mts rebuild ${name}`)]
 }
 
-function unknown({ vmid, name, node }: SeenVm): Divergence {
+function unknown({ vmid, name, node }: VmSummary): Divergence {
   return told(
     name ?? String(vmid),
     `VM ${vmid} on ${node} has the tag of this site, but is not in the registry`,

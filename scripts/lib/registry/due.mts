@@ -49,8 +49,12 @@ export function dueFor(entry: Entry, runs: boolean, now: Date, graceMs: number):
   if (!isExpired(entry, now)) return undefined
   const next = nextDue(entry, graceMs)
   if (next !== undefined && next.at <= now.getTime()) return next.due
-  const isToBeOff = entry.phase === 'suspended' || entry.replaces !== undefined
-  return isToBeOff && runs ? 'power off' : undefined
+  return isToBeOff(entry) && runs ? 'power off' : undefined
+}
+
+/** Checks whether the VM of an entry must not run. */
+export function isToBeOff({ phase, replaces }: Entry): boolean {
+  return phase === 'suspended' || replaces !== undefined
 }
 
 /** The next action on a VM that nobody extends, and its time (ms since 1970); undefined if it never expires. */

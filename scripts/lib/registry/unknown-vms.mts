@@ -1,24 +1,19 @@
 /** VMs of this site in Proxmox that the registry does not have: it is lost, or it is another clone's. */
 import type { Config } from '../config/load.mts'
 import { siteTagOf } from '../config/site-tag.mts'
+import type { ProxmoxClient } from '../proxmox/client.mts'
+import { describeVms, listVmPlaces, type VmPlace, type VmSummary } from '../proxmox/list-vms.mts'
 import { tagsIn } from '../proxmox/tags.mts'
 import { counted } from '../run/counted.mts'
 import type { Entry } from './entry.mts'
 
-/** VM in Proxmox, as `/cluster/resources` reports it. */
-export interface SeenVm {
-  vmid: number
-  name?: string
-  node: string
-  status: string
-  template?: number
-  tags?: string
-}
+/** VM, with its template flag where that is known. */
+type SiteVm = VmPlace & Pick<VmSummary, 'template'>
 
 /** What is compared to find them. */
-interface SiteViews {
+interface SiteViews<V extends SiteVm> {
   entries: Pick<Entry, 'vmid'>[]
-  vms: SeenVm[]
+  vms: V[]
   config: SiteConfig
 }
 
@@ -37,7 +32,7 @@ export function takeUpHint(them: string): string {
  * Lists VMs with the tag of the site and no entry, whatever `vmid_range` is by now. VM templates, and VMs from which they
  * are made, are not among them.
  */
-export function vmsWithoutEntry({ entries, vms, config }: SiteViews): SeenVm[] {
+export function vmsWithoutEntry<V extends SiteVm>({ entries, vms, config }: SiteViews<V>): V[] {
   const known = new Set(entries.map(({ vmid }) => vmid))
   const siteTag = siteTagOf(config)
   return vms.filter(
@@ -45,8 +40,17 @@ export function vmsWithoutEntry({ entries, vms, config }: SiteViews): SeenVm[] {
   )
 }
 
+/** Asks Proxmox for the same: one request, and one more for each node that has such a VM. */
+export async function findVmsWithoutEntry(
+  client: ProxmoxClient,
+  { entries, config }: Omit<SiteViews<never>, 'vms'>,
+): Promise<VmSummary[]> {
+  const places = vmsWithoutEntry({ entries, config, vms: await listVmPlaces(client) })
+  return vmsWithoutEntry({ entries, config, vms: await describeVms(client, places) })
+}
+
 function isForTemplates(
-  { template, vmid }: SeenVm,
+  { template, vmid }: SiteVm,
   { templateVmidRange, baseVmidRange }: SiteConfig,
 ): boolean {
   return (
@@ -56,7 +60,7 @@ function isForTemplates(
 }
 
 /** Says how many VMs are unknown, and what to do; undefined if there are none. */
-export function unknownText(views: SiteViews): string | undefined {
+export function unknownText(views: SiteViews<VmSummary>): string | undefined {
   const unknown = vmsWithoutEntry(views)
   if (unknown.length === 0) return undefined
   const [carry, them] = unknown.length === 1 ? ['carries', 'it'] : ['carry', 'them']

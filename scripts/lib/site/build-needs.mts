@@ -10,21 +10,19 @@ import {
 } from '../permissions/needs.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
-import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { listVmsOf, type VmSummary } from '../proxmox/list-vms.mts'
 import { networksOf, storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { zoneOfBridge } from './zone-of-bridge.mts'
 
-/** Finds the base VM of a build, among the VMs that the identity can see. @param node Default: any node. */
+/** Finds the base VM of a build, among the VMs of a node that the identity can see. */
 export async function findBase(
   client: ProxmoxClient,
   name: string | undefined,
-  node?: string,
+  node: string,
 ): Promise<VmSummary | undefined> {
   if (name === undefined) return undefined
-  const matches = (await listVms(client)).filter(
-    vm => vm.name === name && (node === undefined || vm.node === node),
-  )
+  const matches = (await listVmsOf(client, node)).filter(vm => vm.name === name)
   if (matches.length <= 1) return matches[0]
   throw new ProxmintError(`${matches.length} VMs are named ${name}`, {
     facts: { vmids: matches.map(vm => vm.vmid).join(', ') },

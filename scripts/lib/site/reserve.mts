@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { isVmidFree } from '../proxmox/is-vmid-free.mts'
-import { listVms } from '../proxmox/list-vms.mts'
+import { describeVms, listVmPlaces } from '../proxmox/list-vms.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { addReservation, type Reservation } from '../templates/reservations.mts'
 
@@ -42,7 +42,8 @@ export async function reserveVm(
 /** @throws ProxmintError (invalid) With the VM that has the VMID. */
 async function free(client: ProxmoxClient, vmid: number, reserved: ReadonlySet<number>): Promise<number> {
   if (!reserved.has(vmid) && (await isVmidFree(client, vmid))) return vmid
-  const holder = (await listVms(client)).find(vm => vm.vmid === vmid)
+  const holders = (await listVmPlaces(client)).filter(vm => vm.vmid === vmid)
+  const [holder] = await describeVms(client, holders)
   throw new ProxmintError(`the VMID ${vmid}, which TEMPLATE_VMID pins, is taken`, {
     facts: {
       'taken by': reserved.has(vmid)

@@ -150,6 +150,11 @@ function tank(...found: object[]): Seen {
   return seen(storages, { value: { ...facts, permissions: [may] } })
 }
 
+/** VMs of a node that does not answer. */
+function unknownVms(...all: number[]): Look<VmSummary[]> {
+  return { value: all.map(vmid => ({ vmid, node: 'pve', status: 'unknown' })) }
+}
+
 function vms(...all: [string, number][]): Look<VmSummary[]> {
   return {
     value: all.map(([name, vmid]) => ({ name, vmid, node: 'pve', status: 'stopped', template: 1 })),
@@ -203,6 +208,16 @@ describe('what a missing privilege hides is no fault of its own', () => {
         },
       }),
       'not looked at: tank: a privilege is missing, so it may be there without being seen',
+    ],
+    [
+      'a VM template on a node that is off',
+      versions({ vms: unknownVms(9000) }),
+      'not looked at: VM 9000, which is to be debian-1: pve says nothing about it',
+    ],
+    [
+      'a base VM that may be on a node that is off',
+      bases(unknownVms(9900)),
+      'not looked at: proxmint-base-debian-12, of debian, may be on pve, which says nothing about its VMs',
     ],
   ])('%s', (_, changed, what) => {
     expect(notOk(changed)).toEqual([{ area: changed.check.area, level: 'unknown', what }])

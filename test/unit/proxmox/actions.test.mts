@@ -12,7 +12,7 @@ import { getVmConfig } from '../../../scripts/lib/proxmox/get-vm-config.mts'
 import { findVmStatus, getVmStatus } from '../../../scripts/lib/proxmox/get-vm-status.mts'
 import { isVmidFree } from '../../../scripts/lib/proxmox/is-vmid-free.mts'
 import { listStorages } from '../../../scripts/lib/proxmox/list-storages.mts'
-import { listVms } from '../../../scripts/lib/proxmox/list-vms.mts'
+import { describeVms, listVmPlaces, listVms, listVmsOf } from '../../../scripts/lib/proxmox/list-vms.mts'
 import { listVolumes } from '../../../scripts/lib/proxmox/list-volumes.mts'
 import { startVm } from '../../../scripts/lib/proxmox/start-vm.mts'
 import { stopVm } from '../../../scripts/lib/proxmox/stop-vm.mts'
@@ -57,7 +57,8 @@ const storage = { node: 'pve', storage: 'local' }
 
 describe('what each action asks of Proxmox', () => {
   test.each<[string, (client: ProxmoxClient) => Promise<unknown>, string]>([
-    ['listVms', client => listVms(client), 'GET /cluster/resources {"type":"vm"}'],
+    ['listVmPlaces', listVmPlaces, 'GET /cluster/resources {"type":"vm"}'],
+    ['listVmsOf', client => listVmsOf(client, 'pve'), 'GET /nodes/pve/qemu'],
     ['listStorages', client => listStorages(client, 'pve'), 'GET /nodes/pve/storage'],
     [
       'listVolumes',
@@ -119,7 +120,53 @@ describe('what each action makes of the answer', () => {
       { type: 'qemu', vmid: 100, node: 'pve', status: 'running' },
       { type: 'lxc', vmid: 101, node: 'pve', status: 'running' },
     ]
-    expect(await listVms(recording(() => resources).client)).toEqual([resources[0]])
+    expect(await listVmPlaces(recording(() => resources).client)).toEqual([{ vmid: 100, node: 'pve' }])
+  })
+
+  test('names, status and template flags are those of the nodes, which are asked once each', async () => {
+    const lists: Record<string, unknown> = {
+      '/cluster/resources': [
+        { type: 'qemu', vmid: 100, node: 'pve', status: 'running', name: 'deleted', template: 1, tags: 'a' },
+        { type: 'qemu', vmid: 101, node: 'pve', status: 'unknown' },
+        { type: 'qemu', vmid: 102, node: 'pve2', status: 'running', name: 'moved' },
+        { type: 'qemu', vmid: 103, node: 'off', status: 'unknown' },
+      ],
+      '/nodes/pve/qemu': [
+        { vmid: 100, name: 'web', status: 'stopped', tags: 'a' },
+        { vmid: 101, name: 'base', status: 'stopped', template: 1 },
+        { vmid: 102, name: 'moved', status: 'running' },
+      ],
+      '/nodes/pve2/qemu': [],
+    }
+    const { client, asked } = recording(path => {
+      const answer = lists[path]
+      if (answer !== undefined) return answer
+      throw apiError({
+        method: 'GET',
+        path,
+        identity: 'x',
+        status: 595,
+        reason: 'No route to host',
+        body: '',
+      })
+    })
+    expect(await listVms(client)).toEqual([
+      { vmid: 100, node: 'pve', name: 'web', status: 'stopped', tags: 'a' },
+      { vmid: 101, node: 'pve', name: 'base', status: 'stopped', template: 1 },
+      { vmid: 102, node: 'pve2', status: 'unknown' },
+      { vmid: 103, node: 'off', status: 'unknown' },
+    ])
+    expect(asked.slice(1)).toEqual(['GET /nodes/pve/qemu', 'GET /nodes/pve2/qemu', 'GET /nodes/off/qemu'])
+  })
+
+  test('a node that refuses to list its VMs is a failure, not a node without VMs', async () => {
+    const client = refusing(403, 'Permission check failed')
+    expect((await failureOf(() => describeVms(client, [vm]))).message).toContain('403')
+  })
+
+  test('nothing is asked about no VM', async () => {
+    const { client, asked } = recording(() => [])
+    expect([await describeVms(client, []), asked]).toEqual([[], []])
   })
 
   test.each([

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
+import type { VmSummary } from '../../../scripts/lib/proxmox/list-vms.mts'
 import { divergencesOf, type Views } from '../../../scripts/lib/registry/divergence.mts'
 import type { Phase, VmDesign } from '../../../scripts/lib/registry/entry.mts'
-import type { SeenVm } from '../../../scripts/lib/registry/unknown-vms.mts'
 import { entry, now, pool } from './entries.mts'
 
-const vm = (changes: Partial<SeenVm> = {}): SeenVm => ({
+const vm = (changes: Partial<VmSummary> = {}): VmSummary => ({
   vmid: 150,
   name: 'web-1',
   node: 'pve',
@@ -34,6 +34,11 @@ test.each<[string, Partial<Views>, string[]]>([
   ['another VM has the number', { vms: [vm({ name: 'db' })] }, ['web-1: VM 150 on pve is named db']],
   ['the tag is gone', { vms: [vm({ tags: '' })] }, ['web-1: VM 150 on pve lacks the tag proxmint-test']],
   ['it was stopped', { vms: [vm({ status: 'stopped' })] }, ['web-1: it is active, but VM 150 is stopped']],
+  [
+    'its node is off',
+    { vms: [{ vmid: 150, node: 'pve2', status: 'unknown', tags: 'proxmint-test' }] },
+    ['web-1: VM 150 is on pve2, which says nothing about it'],
+  ],
   ['just reserved', { entries: inPhase('reserved'), vms: [] }, []],
   [
     'an address that leaks',

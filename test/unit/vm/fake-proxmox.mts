@@ -66,6 +66,8 @@ function answer(
     if (vms.has(Number(parameters['vmid']))) throw refuse(400, 'Parameter verification failed.')
     return parameters['vmid']
   }
+  const [, ofNode] = /^\/nodes\/([^/]+)\/qemu$/.exec(path) ?? []
+  if (ofNode !== undefined) return nodeList(vms, ofNode)
   if (path.includes('/tasks/')) return { status: 'stopped', exitstatus: 'OK' }
   const [, node, id, rest = ''] = /^\/nodes\/([^/]+)\/qemu\/(\d+)(?:\/(.*))?$/.exec(path) ?? []
   const vm = vms.get(Number(id))
@@ -81,15 +83,26 @@ function answer(
   return method === 'PUT' ? null : `UPID:${node}:0:0:0:work:${id}:proxmint@pve:`
 }
 
+/** A list that is behind: it has no name and no status of any VM. */
 function resources(vms: Map<number, FakeVm>): object[] {
-  return [...vms]
-    .filter(([, vm]) => vm.hidden !== true)
-    .map(([vmid, { node, status, config }]) => ({
-      type: 'qemu',
-      vmid,
-      node,
-      status,
-      name: config['name'],
-      tags: config['tags'],
-    }))
+  return visible(vms).map(([vmid, { node, config }]) => ({
+    type: 'qemu',
+    vmid,
+    node,
+    status: 'unknown',
+    tags: config['tags'],
+  }))
+}
+
+function nodeList(vms: Map<number, FakeVm>, node: string): object[] {
+  return visible(vms)
+    .filter(([, vm]) => vm.node === node)
+    .map(([vmid, { status, config }]) => {
+      const { name, tags, template } = config
+      return { vmid, status, name, tags, template }
+    })
+}
+
+function visible(vms: Map<number, FakeVm>): [number, FakeVm][] {
+  return [...vms].filter(([, vm]) => vm.hidden !== true)
 }

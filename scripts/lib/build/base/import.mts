@@ -9,6 +9,7 @@ import { withLock } from '../../run/lock.mts'
 import { didYouMean } from '../../run/nearest.mts'
 import { ownValue } from '../../run/own-value.mts'
 import { say, withProgress } from '../../run/progress.mts'
+import { requireListed } from '../../site/base-listed.mts'
 import { findBase } from '../../site/build-needs.mts'
 import { type Connection, cleaningOf, connect } from '../../site/connect.mts'
 import { removeLeftovers } from '../../site/remove-leftovers.mts'
@@ -81,7 +82,20 @@ async function ensureBase(
   const planned = await planImage(connection, image, source)
   if (dryRun) return { ...result, vmid: undefined, plan: describePlan(connection, planned, source.firstBoot) }
   const vmid = await importImage(connection, planned, source.firstBoot, signal)
+  await awaitListed(connection, { node, vmid, name: result.name }, signal)
   return { ...result, vmid, created: true }
+}
+
+/** Waits until Packer finds the base VM, also one that a person starts. The base VM is good in any case. */
+async function awaitListed(
+  { client }: Connection,
+  base: { node: string; vmid: number; name: string },
+  signal: AbortSignal,
+): Promise<void> {
+  await requireListed(client, base, { signal }).catch(error => {
+    if (signal.aborted || !(error instanceof ProxmintError)) throw error
+    say(`warning: ${error.message}; ${error.hint}`)
+  })
 }
 
 /** @throws ProxmintError for a version, storage or bridge that the import cannot use. */

@@ -35,6 +35,11 @@ function judgeBases(families: BaseImageFacts['families'], vms: VmSummary[]): Dia
   return [
     ...(imported.length === 0 ? [] : [ok('base images', imported.map(({ name }) => name).join(', '))]),
     ...missing.map(({ os, name }): Diagnosis => {
+      const off = vms.find(vm => vm.status === 'unknown')
+      if (off !== undefined) {
+        const what = `not looked at: ${name}, of ${os}, may be on ${off.node}, which says nothing about its VMs`
+        return { area: 'base images', level: 'unknown', what }
+      }
       const fix = `zx scripts/base.mts import ${imageOfBase(name)}`
       return { area: 'base images', level: 'note', what: `${name}, of ${os}, is not imported yet`, fix }
     }),

@@ -61,12 +61,19 @@ function misplacedCopies(
   return copies.flatMap(({ vmid, node }): Diagnosis[] => {
     const vm = vms.find(candidate => candidate.vmid === vmid)
     if (vm?.name === name && vm.template === 1) return []
+    if (vm?.status === 'unknown') return [notKnown(vm, name)]
     const what = `VM ${vmid} on ${node} is to be ${name}, ${channel ?? 'retired'}, and ${describe(vm)}`
     if (channel === undefined) {
       return [{ area: 'templates', level: 'note', what, fix: `zx scripts/templates.mts prune ${os}` }]
     }
     return [{ area: 'templates', level: 'fault', what, fix: remedy(os, channel, vmid, name) }]
   })
+}
+
+/** Its node is off, or the VM was moved at this moment. */
+function notKnown({ vmid, node }: VmSummary, name: string): Diagnosis {
+  const what = `not looked at: VM ${vmid}, which is to be ${name}: ${node} says nothing about it`
+  return { area: 'templates', level: 'unknown', what }
 }
 
 function describe(vm: VmSummary | undefined): string {

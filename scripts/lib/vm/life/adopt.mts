@@ -3,10 +3,10 @@ import { readAccessData, readCredential } from '../../chain/credential.mts'
 import { openChainView } from '../../credential/chain-view.mts'
 import { getGuestAddresses } from '../../proxmox/get-guest-addresses.mts'
 import { getVmConfig } from '../../proxmox/get-vm-config.mts'
-import { listVms } from '../../proxmox/list-vms.mts'
+import type { VmSummary } from '../../proxmox/list-vms.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
-import { type SeenVm, vmsWithoutEntry } from '../../registry/unknown-vms.mts'
+import { findVmsWithoutEntry } from '../../registry/unknown-vms.mts'
 import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
@@ -82,9 +82,9 @@ async function chosen(
   names: string[],
   entries: Entry[],
   { store, checks }: VmContext,
-): Promise<{ vms: SeenVm[]; known: Entry[] }> {
+): Promise<{ vms: VmSummary[]; known: Entry[] }> {
   const { client, config } = checks
-  const unknown = vmsWithoutEntry({ vms: await listVms(client), entries, config })
+  const unknown = await findVmsWithoutEntry(client, { entries, config })
   if (names.length === 0) return { vms: unknown, known: [] }
   const vms = unknown.filter(({ name }) => names.includes(name ?? ''))
   const others = names.filter(name => !vms.some(vm => vm.name === name))
@@ -128,7 +128,7 @@ async function tokenOf(
   }
 }
 
-async function lookAt({ vmid, node, status }: SeenVm, { client }: Connection): Promise<SiteVm> {
+async function lookAt({ vmid, node, status }: VmSummary, { client }: Connection): Promise<SiteVm> {
   const vm = { vmid, node }
   const config = await getVmConfig(client, vm)
   // Without an answer of the agent a person names the address.

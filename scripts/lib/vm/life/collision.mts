@@ -1,5 +1,5 @@
 /** Another VM in Proxmox that has the VMID of an entry: another site or a person was faster. */
-import { listVms } from '../../proxmox/list-vms.mts'
+import { listVmPlaces } from '../../proxmox/list-vms.mts'
 import { type Entry, wasActive } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
@@ -26,7 +26,7 @@ export async function reservedElsewhere(name: string, context: VmContext): Promi
 }
 
 async function vmidsIn({ connection }: VmContext): Promise<Set<number>> {
-  return new Set((await listVms(connection.client)).map(({ vmid }) => vmid))
+  return new Set((await listVmPlaces(connection.client)).map(({ vmid }) => vmid))
 }
 
 function taken({ name, vmid, address }: Entry): ProxmintError {

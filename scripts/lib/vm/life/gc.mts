@@ -1,5 +1,6 @@
-import { listVms } from '../../proxmox/list-vms.mts'
-import { type Due, dueFor, expiryDay, nextDue, SOON_MS } from '../../registry/due.mts'
+import type { ProxmoxClient } from '../../proxmox/client.mts'
+import { describeVms, listVmPlaces } from '../../proxmox/list-vms.mts'
+import { type Due, dueFor, expiryDay, isToBeOff, nextDue, SOON_MS } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, messageOf } from '../../run/errors.mts'
@@ -79,8 +80,8 @@ export function gcExitCode(outcomes: GcOutcome[], signal: AbortSignal): number {
 }
 
 async function candidatesOf(options: GcOptions, { store, connection }: VmContext): Promise<GcOutcome[]> {
-  const [entries, vms] = await Promise.all([store.list(), listVms(connection.client)])
-  const running = new Set(vms.filter(vm => vm.status === 'running').map(vm => vm.vmid))
+  const entries = await store.list()
+  const running = await runningAmong(entries.filter(isToBeOff), connection.client)
   return entries.flatMap(entry => {
     const due = dueNow(entry, running.has(entry.vmid), options)
     const { name, vmid, address, expiresAt } = entry
@@ -88,6 +89,15 @@ async function candidatesOf(options: GcOptions, { store, connection }: VmContext
       ? []
       : [{ name, vmid, address, expiresAt, due, result: 'due' as const, error: undefined }]
   })
+}
+
+/** Asks only the nodes that have one of the VMs: mostly none is suspended. */
+async function runningAmong(entries: Entry[], client: ProxmoxClient): Promise<Set<number>> {
+  if (entries.length === 0) return new Set()
+  const vmids = new Set(entries.map(({ vmid }) => vmid))
+  const places = (await listVmPlaces(client)).filter(({ vmid }) => vmids.has(vmid))
+  const vms = await describeVms(client, places)
+  return new Set(vms.filter(({ status }) => status === 'running').map(({ vmid }) => vmid))
 }
 
 function dueNow(entry: Entry, runs: boolean, { now, graceDays }: GcOptions): Due | undefined {

@@ -3,7 +3,7 @@ import { siteTagOf } from '../../config/site-tag.mts'
 import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { findVmStatus, type VmStatus } from '../../proxmox/get-vm-status.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
-import { isContainer, listVms } from '../../proxmox/list-vms.mts'
+import { isContainer, listVmPlaces } from '../../proxmox/list-vms.mts'
 import { type Entry, withEvent } from '../../registry/entry.mts'
 import { differencesFrom, isMarked } from '../../registry/identity.mts'
 import type { RegistryStore } from '../../registry/store.mts'
@@ -104,7 +104,7 @@ export async function recordNode(
 /** Looks at whatever VM has the VMID of the entry. @throws ProxmintError where it cannot be seen. */
 export async function lookAtVm(connection: Connection, entry: Entry): Promise<VmSight> {
   const { client, config } = connection
-  const seen = (await listVms(client)).find(vm => vm.vmid === entry.vmid)
+  const seen = (await listVmPlaces(client)).find(vm => vm.vmid === entry.vmid)
   if (seen === undefined) {
     if (await isVmidFree(client, entry.vmid)) return NO_VM
     if (await isContainer(client, entry.vmid)) return CONTAINER

@@ -1,9 +1,8 @@
 /** Says first that VMs of this site are in no registry here. */
 import { loadCredentials } from '../../credentials/load.mts'
 import type { ProxmoxClient } from '../../proxmox/client.mts'
-import { listVms } from '../../proxmox/list-vms.mts'
 import type { Entry } from '../../registry/entry.mts'
-import { unknownText } from '../../registry/unknown-vms.mts'
+import { findVmsWithoutEntry, unknownText } from '../../registry/unknown-vms.mts'
 import { say } from '../../run/progress.mts'
 import { clientFor } from '../../site/connect.mts'
 import type { Site } from '../../site/site.mts'
@@ -17,7 +16,8 @@ export async function warnOfUnknown(
   client: ProxmoxClient,
   entries: Entry[],
 ): Promise<void> {
-  const [vms, config] = await Promise.all([listVms(client), site.config()])
+  const config = await site.config()
+  const vms = await findVmsWithoutEntry(client, { entries, config })
   const text = unknownText({ vms, entries, config })
   if (text !== undefined) say(`warning: ${text}`)
 }

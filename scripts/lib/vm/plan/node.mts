@@ -1,6 +1,6 @@
 import type { ProxmoxClient } from '../../proxmox/client.mts'
 import { listNodeStorages, listNodes, type NodeStorage, type NodeSummary } from '../../proxmox/list-nodes.mts'
-import { listVms } from '../../proxmox/list-vms.mts'
+import { listVmPlaces } from '../../proxmox/list-vms.mts'
 import { ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { TemplateSource } from './draft.mts'
@@ -24,7 +24,7 @@ export async function pickNode({ client, credentials }: Connection, source: Temp
 
 async function nodesWithTemplate(client: ProxmoxClient, source: TemplateSource): Promise<string[]> {
   if ('version' in source) return source.version.copies.map(({ node }) => node)
-  return (await listVms(client)).filter(({ vmid }) => vmid === source.vmid).map(({ node }) => node)
+  return (await listVmPlaces(client)).filter(({ vmid }) => vmid === source.vmid).map(({ node }) => node)
 }
 
 /** The node with the most free memory of those that are online and have what is wanted. */

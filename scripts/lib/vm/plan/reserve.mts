@@ -1,5 +1,5 @@
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
-import { listVms } from '../../proxmox/list-vms.mts'
+import { listVmPlaces } from '../../proxmox/list-vms.mts'
 import { type Entry, neverMade, type VmDesign } from '../../registry/entry.mts'
 import { clockForNew } from '../../site/require-clock.mts'
 import { requireNode } from '../../site/require-node.mts'
@@ -39,7 +39,7 @@ export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<
   await requireMintable(wanted, issuer)
   warnOfLogins(wanted)
   const { vmidRange } = await site.pools()
-  const takenVmids = new Set((await listVms(client)).map(vm => vm.vmid))
+  const takenVmids = new Set((await listVmPlaces(client)).map(vm => vm.vmid))
   const unknown = await unregisteredVms(context)
   for (;;) {
     const limits = { vmidRange, takenVmids, unknown, now: now() }
@@ -48,7 +48,7 @@ export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<
     // Somebody took it since the VMs were listed, or the API token may not see the VM that has it.
     takenVmids.add(entry!.vmid)
     await store.change(entry!, one => neverMade(one, new Date()))
-    for (const { vmid } of await listVms(connection.client)) takenVmids.add(vmid)
+    for (const { vmid } of await listVmPlaces(connection.client)) takenVmids.add(vmid)
   }
 }
 

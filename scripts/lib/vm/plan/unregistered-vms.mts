@@ -1,10 +1,10 @@
 /** VMs of this site that Proxmox has and the registry does not know: their names and addresses are not given out. */
 import { formatAddress, parseAddress } from '../../config/addresses.mts'
 import type { ProxmoxClient } from '../../proxmox/client.mts'
-import { getVmConfig } from '../../proxmox/get-vm-config.mts'
-import { listVms } from '../../proxmox/list-vms.mts'
+import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
+import { listVmPlaces, type VmPlace } from '../../proxmox/list-vms.mts'
 import type { UnknownVm } from '../../registry/store.mts'
-import { type SeenVm, vmsWithoutEntry } from '../../registry/unknown-vms.mts'
+import { vmsWithoutEntry } from '../../registry/unknown-vms.mts'
 import { say } from '../../run/progress.mts'
 import type { VmContext } from '../context.mts'
 
@@ -13,24 +13,28 @@ import type { VmContext } from '../context.mts'
  * otherwise one, and one for the config of each.
  */
 export async function unregisteredVms({ store, connection, checks }: VmContext): Promise<UnknownVm[]> {
-  const find = async (client: ProxmoxClient): Promise<SeenVm[]> => {
-    const vms = await listVms(client)
+  const find = async (client: ProxmoxClient): Promise<VmPlace[]> => {
+    const vms = await listVmPlaces(client)
     // The registry is read later: a VM is in it before Proxmox has it.
     return vmsWithoutEntry({ vms, entries: await store.list(), config: checks.config })
   }
   if ((await find(checks.client)).length === 0) return []
   // That answer is as old as this run: a VM may have been destroyed since.
   const unknown = await find(connection.client)
-  return Promise.all(unknown.map(vm => withAddresses(vm, checks.client)))
+  const known = await Promise.all(unknown.map(vm => withAddresses(vm, checks.client)))
+  return known.flatMap(vm => vm ?? [])
 }
 
-async function withAddresses({ vmid, name, node }: SeenVm, client: ProxmoxClient): Promise<UnknownVm> {
-  // A VM whose config cannot be read is known by its name alone.
-  const config = await getVmConfig(client, { node, vmid }).catch(() => ({}))
+/** @returns undefined for a VM template. */
+async function withAddresses({ vmid, node }: VmPlace, client: ProxmoxClient): Promise<UnknownVm | undefined> {
+  // A VM whose config cannot be read is known by its VMID alone.
+  const config = await getVmConfig(client, { node, vmid }).catch((): VmConfig => ({}))
+  if (config['template'] === 1) return undefined
+  const name = String(config['name'] ?? '')
   const addresses = addressesIn(config)
-  const about = `VM ${vmid} (${name ?? 'no name'}) carries this site's tag, and the registry does not know it`
+  const about = `VM ${vmid} (${name || 'no name'}) carries this site's tag, and the registry does not know it`
   if (addresses.length === 0) say(`warning: ${about}; its address is not known either`)
-  return { vmid, name: name ?? '', addresses }
+  return { vmid, name, addresses }
 }
 
 /** Addresses of the cloud-init settings of a VM, in canonical notation. */

@@ -1,0 +1,68 @@
+/** Waits until Packer finds a base VM by its name. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ProxmoxClient } from '../proxmox/client.mts'
+import { findVmsLikePacker } from '../proxmox/list-vms.mts'
+import type { VmRef } from '../proxmox/vm-ref.mts'
+import { interrupted, ProxmintError } from '../run/errors.mts'
+import { withProgress } from '../run/progress.mts'
+
+/** Requests at the same time: each may be answered by another API worker of Proxmox, which has a list of its own. */
+const ASKED_AT_ONCE = 6
+/** Rounds of requests that must agree in a row, once one did not. A worker keeps its list for up to 4 s. */
+const AGREEING_ROUNDS = 3
+const PAUSE_MS = 500
+const LIMIT_MS = 30_000
+
+interface Waiting {
+  signal: AbortSignal
+  /** Tests wait without time going by. */
+  wait?: (ms: number) => Promise<unknown>
+  limitMs?: number
+}
+
+/**
+ * Waits until `/cluster/resources` has the base VM under its name, and no other VM of the node, in several answers in a row.
+ * Packer looks it up there. That list is up to 10 s behind, and shows the name of a deleted VM where its VMID is used again.
+ * @throws ProxmintError after 30 s, or if it is interrupted.
+ */
+export async function requireListed(
+  client: ProxmoxClient,
+  base: VmRef & { name: string },
+  {
+    signal,
+    wait = ms => sleep(ms, undefined, { signal }).catch(() => undefined),
+    limitMs = LIMIT_MS,
+  }: Waiting,
+): Promise<void> {
+  if (await isListed(client, base)) return
+  await withProgress(`wait until Proxmox lists ${base.name} in the whole cluster`, async () => {
+    const deadline = Date.now() + limitMs
+    for (let agreeing = 0; agreeing < AGREEING_ROUNDS; ) {
+      await wait(PAUSE_MS)
+      if (signal.aborted) throw interrupted('the wait for the list of VMs')
+      agreeing = (await isListed(client, base)) ? agreeing + 1 : 0
+      if (agreeing === 0 && Date.now() > deadline) throw notListed(base, limitMs)
+    }
+  })
+}
+
+async function isListed(
+  client: ProxmoxClient,
+  { name, node, vmid }: VmRef & { name: string },
+): Promise<boolean> {
+  const asks = Array.from({ length: ASKED_AT_ONCE }, () => findVmsLikePacker(client, name))
+  const answers = await Promise.all(asks)
+  return answers.every(vms => {
+    const here = vms.filter(vm => vm.node === node)
+    return here.length === 1 && here[0]!.vmid === vmid
+  })
+}
+
+function notListed({ name, node, vmid }: VmRef & { name: string }, limitMs: number): ProxmintError {
+  return new ProxmintError(
+    `VM ${vmid} on ${node} is ${name}, but Proxmox's list of all VMs did not say so within ${limitMs / 1000} s`,
+    {
+      hint: `Packer looks its base VM up in that list, which pvestatd of ${node} fills: on the node, systemctl status pvestatd; then try again`,
+    },
+  )
+}
