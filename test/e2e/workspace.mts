@@ -26,6 +26,7 @@ export interface Workspace extends AsyncDisposable {
 }
 
 export interface Started {
+  pid: number
   ended: Promise<ExecResult>
   /** Signals the command itself, as a terminal or an administrator does. */
   signal(name: 'SIGINT' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void
@@ -100,7 +101,7 @@ function start(lab: Lab, args: string[], cwd: string, env: Record<string, string
       await sleep(20)
     }
   }
-  return { ended, signal: name => void child.kill(name), untilStopped }
+  return { pid: child.pid!, ended, signal: name => void child.kill(name), untilStopped }
 }
 
 function labConfig({ imagesUrl }: Lab, [first, last]: [number, number]): string {

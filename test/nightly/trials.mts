@@ -20,6 +20,8 @@ export interface Arena {
   registry: RegistryStore
   /** Starts a command on any of the machines. */
   start(machine: number, name: string, args: string[]): Started
+  /** Makes the locks of a paused run free, as they become when it stands still for long. */
+  takeOver(run: Started): Promise<void>
   machines: number
   /** Makes a run lose its locks: the database ends a connection. Only for a store that has connections. */
   cut?(): Promise<void>
@@ -30,6 +32,8 @@ export interface Tally {
   commands: number
   killed: number
   paused: number
+  /** Paused ones whose locks became free meanwhile. */
+  overtaken: number
   cut: number
   strangers: number
   /** Commands by exit code; null for killed ones. */
@@ -44,23 +48,27 @@ interface Trials {
   strangers: Map<number, string>
   /** Ids of entries that a command acknowledged, by the words it was called with. */
   acknowledged: Map<string, string>
+  /** Usual time of a command in milliseconds, by its verb: a moment to interrupt it is chosen within. */
+  usual: Map<string, number>
 }
 
 const NAMES = ['web-0', 'web-1', 'web-2', 'web-3', 'web-4', 'web-5']
 const RUNNERS = 4
-/** Longer than a lock lives without its holder, so that others take over. */
-const MOST_PAUSE_MS = 20_000
-const MOST_DELAY_MS = 9_000
+/** Shorter than a lock lives without its holder: `takeOver` does what a longer pause does. */
+const MOST_PAUSE_MS = 6_000
+/** Before the first command of a kind has ended. */
+const FIRST_DELAY_MS = 9_000
 
 /** Runs commands until enough of them were interrupted, and lets the last ones end. */
 export async function interrupt(arena: Arena, interruptions: number, seed: number): Promise<Trials> {
-  const tally: Tally = { commands: 0, killed: 0, paused: 0, cut: 0, strangers: 0, codes: {} }
+  const tally: Tally = { commands: 0, killed: 0, paused: 0, overtaken: 0, cut: 0, strangers: 0, codes: {} }
   const trials: Trials = {
     arena,
     random: randomFrom(seed),
     tally,
     strangers: new Map(),
     acknowledged: new Map(),
+    usual: new Map(),
   }
   await addStranger(trials, 101)
   const runner = async (machine: number): Promise<void> => {
@@ -87,13 +95,22 @@ async function runOne(trials: Trials, machine: number): Promise<void> {
   const [command, args] = await choose(trials, name)
   const started = arena.start(machine, command, [...args, '--json'])
   tally.commands += 1
-  const disturbed = random() < 0.7 ? disturb(trials, started) : undefined
+  const verb = `${command} ${args[0]}`
+  const begin = performance.now()
+  const disturbed = random() < 0.8 ? disturb(trials, started, verb) : undefined
   const ended = await started.ended
   await disturbed
+  if (ended.code === 0) learn(trials, verb, performance.now() - begin)
   const code = String(ended.code)
   tally.codes[code] = (tally.codes[code] ?? 0) + 1
   judgeOutput([command, ...args].join(' '), ended)
   for (const id of idsIn(ended)) trials.acknowledged.set(id, [command, ...args].join(' '))
+}
+
+/** A command that was paused counts as well: the moments only have to lie all over a run. */
+function learn({ usual }: Trials, verb: string, tookMs: number): void {
+  const before = usual.get(verb) ?? tookMs
+  usual.set(verb, 0.7 * before + 0.3 * tookMs)
 }
 
 async function choose(trials: Trials, name: string): Promise<[string, string[]]> {
@@ -137,21 +154,27 @@ const expire = ({ arena }: Trials, name: string): Promise<unknown> =>
     expiresAt: new Date(Date.now() - 60_000).toISOString(),
   })).catch(() => undefined)
 
-async function disturb({ arena, random, tally }: Trials, { ended, signal }: Started): Promise<void> {
-  const [delayMs, dice, pauseMs] = [random() * MOST_DELAY_MS, random(), random() * MOST_PAUSE_MS]
-  const isOver = await Promise.race([ended.then(() => true), sleep(delayMs).then(() => false)])
+/** Kills or pauses a command at a moment of its usual time, or makes it lose its locks. */
+async function disturb({ arena, random, tally, usual }: Trials, run: Started, verb: string): Promise<void> {
+  const [share, dice, pauseMs] = [random(), random(), random() * MOST_PAUSE_MS]
+  const delayMs = share * (usual.get(verb) ?? FIRST_DELAY_MS)
+  const isOver = await Promise.race([run.ended.then(() => true), sleep(delayMs).then(() => false)])
   if (isOver) return
   if (dice < 0.5) {
-    signal('SIGKILL')
+    run.signal('SIGKILL')
     tally.killed += 1
-  } else if (dice < 0.65 && arena.cut !== undefined) {
+  } else if (dice < 0.6 && arena.cut !== undefined) {
     await arena.cut()
     tally.cut += 1
   } else {
-    signal('SIGSTOP')
+    run.signal('SIGSTOP')
     tally.paused += 1
+    if (dice > 0.75) {
+      await arena.takeOver(run)
+      tally.overtaken += 1
+    }
     await sleep(pauseMs)
-    signal('SIGCONT')
+    run.signal('SIGCONT')
   }
 }
 

@@ -5,8 +5,9 @@ import pg from 'pg'
 import { expect, test } from 'vitest'
 import { openPostgresStore } from '../../scripts/lib/registry/postgres/postgres-store.mts'
 import { startLabWith, takeTemplate } from '../e2e/golden.mts'
+import { ageLocksOf } from '../e2e/locks.mts'
 import { copyVmFolders, createVmWorkspace, homeIn } from '../e2e/vm-workspace.mts'
-import { createWorkspace, type Workspace } from '../e2e/workspace.mts'
+import { createWorkspace, type Started, type Workspace } from '../e2e/workspace.mts'
 import { startPostgres } from '../unit/registry/postgres.mts'
 import { interrupt, judge, type Tally } from './trials.mts'
 
@@ -31,6 +32,7 @@ test('nothing is lost with a registry in files', { timeout }, async () => {
     registry,
     machines: 1,
     start: (_: number, name: string, args: string[]) => start(name, args),
+    takeOver: ({ pid }: Started) => ageLocksOf(pid, vms.workspace.stateDir),
   }
   const trials = await interrupt(arena, interruptions, seed)
   await judge(trials)
@@ -54,30 +56,35 @@ test('nothing is lost with a registry in PostgreSQL, and two machines', { timeou
     await writeFile(join(workspace.folder, 'config/terraform.yaml'), backend)
     return workspace
   }
-  // Its own connections are not among those that are ended.
-  const registry = await openPostgresStore(`${url}&application_name=test`)
+  const registry = await openPostgresStore(url)
   stack.defer(() => registry.close())
+  /** Name of each run in the database. */
+  const names = new Map<number, string>()
   const arena = {
     lab,
     registry,
     machines: machines.length,
-    start: (machine: number, name: string, args: string[]) =>
-      machines[machine]!.start(name, args, homeIn(machines[machine]!)),
-    cut: () => endConnection(url),
+    start: (machine: number, name: string, args: string[]) => {
+      const env = { ...homeIn(machines[machine]!), PGAPPNAME: `run ${names.size}` }
+      const run = machines[machine]!.start(name, args, env)
+      names.set(run.pid, env.PGAPPNAME)
+      return run
+    },
+    takeOver: ({ pid }: Started) => endConnections(url, 'application_name = $1', names.get(pid)!),
+    cut: () => endConnections(url, `application_name LIKE 'run %' ORDER BY random() LIMIT 1`),
   }
   const trials = await interrupt(arena, interruptions, seed)
   await judge(trials)
   report('PostgreSQL', trials.tally)
 })
 
-/** Ends one connection of a run, as a restart of the database does to all of them. */
-async function endConnection(url: string): Promise<void> {
+/** Ends connections of runs, as a restart of the database does to all of them. */
+async function endConnections(url: string, which: string, ...values: string[]): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   await client.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE pid <> pg_backend_pid() AND application_name <> 'test' AND datname = current_database()
-     ORDER BY random() LIMIT 1`,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND ${which}`,
+    values,
   )
   await client.end()
 }

@@ -1,5 +1,5 @@
 import { ProxmintError } from '../run/errors.mts'
-import type { StoredTransaction } from './journal.mts'
+import type { Journal, StoredTransaction } from './journal.mts'
 import { keptReceipt, type Receipt } from './receipt.mts'
 import { type Settling, settle } from './settle.mts'
 import { submit, type WantedTransaction } from './submit.mts'
@@ -35,23 +35,49 @@ export async function execute(settling: Settling, intents: WantedTransaction[]):
 
 async function record({ journal }: Settling, stored: StoredTransaction, receipt: Receipt): Promise<Receipt> {
   if (BigInt(receipt.status) === 1n) {
-    const current = await journal.get(stored.key)
-    // A bump may have added attempts to the stored transaction.
-    const transaction = current?.nonce === stored.nonce ? current : stored
-    await journal.settle({ ...transaction, receipt: keptReceipt(receipt) })
+    await changeOwn(journal, stored, current =>
+      journal.settle({ ...(current ?? stored), receipt: keptReceipt(receipt) }, current),
+    )
     return receipt
   }
-  await journal.drop(stored)
+  await changeOwn(journal, stored, async current => {
+    // Another run may have seen it succeed, after a reorganisation.
+    return current === undefined || current.settled !== stored.settled || (await journal.drop(current))
+  })
   throw new ProxmintError(`the contract reverted: ${stored.what}`, {
     facts: { transaction: receipt.transactionHash, block: Number(receipt.blockNumber) },
     hint: 'nothing was minted, but gas was spent; run the same command again',
   })
 }
 
+/**
+ * Changes a transaction as it is in the journal now: a bump of another run may have added attempts. One with another
+ * nonce stays: another run signed it anew.
+ * @param change gets it, undefined if it was dropped; returns false if it was changed since it was read.
+ */
+async function changeOwn(
+  journal: Journal,
+  { key, nonce }: StoredTransaction,
+  change: (current: StoredTransaction | undefined) => Promise<boolean>,
+): Promise<void> {
+  for (;;) {
+    const current = await journal.get(key)
+    if ((current !== undefined && current.nonce !== nonce) || (await change(current))) return
+  }
+}
+
 /** Drops a replaced transaction, unless another run added an attempt or dropped it: the next round waits for that one. */
 async function giveUp({ journal, signer }: Settling, replaced: StoredTransaction): Promise<void> {
   await journal.whileSigning(signer.address, async () => {
     const current = await journal.get(replaced.key)
-    if (current?.attempts.length === replaced.attempts.length) await journal.drop(replaced)
+    if (current !== undefined && isAsRead(current, replaced)) await journal.drop(current)
   })
+}
+
+function isAsRead(current: StoredTransaction, before: StoredTransaction): boolean {
+  return (
+    current.nonce === before.nonce &&
+    current.attempts.length === before.attempts.length &&
+    current.settled === before.settled
+  )
 }

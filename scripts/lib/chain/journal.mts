@@ -37,27 +37,33 @@ interface Attempt {
   signedAt: string
 }
 
-/** Transactions of one chain. */
+/**
+ * Transactions of one chain. Each change is a compare-and-set: it replaces what was read, and returns false without a
+ * change if another run has changed it meanwhile. So a run that lost its lock replaces nothing of the run that took it.
+ */
 export interface Journal {
   get(key: string): Promise<StoredTransaction | undefined>
   /** Transactions without enough confirmations, by nonce. */
   listPending(): Promise<StoredTransaction[]>
-  /** Stores a transaction; it is on disk when the promise resolves. */
-  put(transaction: StoredTransaction): Promise<void>
-  /** Marks a transaction as confirmed and keeps it with its receipt. */
-  settle(transaction: StoredTransaction): Promise<void>
   /**
-   * Drops a transaction that can never be mined, that failed, or that a new one is to follow. A stored transaction with
-   * another nonce stays, and so does one that was settled after it was read.
+   * Stores a transaction; it is on disk when the promise resolves.
+   * @param before undefined: no transaction has the key yet.
    */
-  drop(transaction: StoredTransaction): Promise<void>
+  put(transaction: StoredTransaction, before: StoredTransaction | undefined): Promise<boolean>
+  /** Marks a transaction as confirmed and keeps it with its receipt. */
+  settle(transaction: StoredTransaction, before: StoredTransaction | undefined): Promise<boolean>
+  /** Drops a transaction that can never be mined, that failed, or that a new one is to follow. */
+  drop(before: StoredTransaction): Promise<boolean>
   /**
    * Runs `work` under the lock of a signer, which all runs with this journal share. `work` looks at the lock before it
-   * stores what it signed: another run may have taken the lock over, and signed for the same key.
-   * @throws ProxmintError (locked) if another run holds the lock for longer than `SIGNING_WAIT_MS`.
+   * stores and before it sends: another run may have taken the lock over, and signed with the same nonce.
+   * @throws ProxmintError (locked) if another run holds the lock for longer than `SIGNING_WAIT_MS`, or took it over.
    */
   whileSigning<T>(address: string, work: LockedWork<T>): Promise<T>
 }
+
+/** Name of the work under the lock of a signer. */
+export const SIGNING = 'sign a transaction'
 
 /** Longer than a lock takes to become stale after its run was killed. Other runs sign for moments only. */
 export const SIGNING_WAIT_MS = 180_000

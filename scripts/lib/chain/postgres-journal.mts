@@ -2,8 +2,8 @@ import type { Client } from 'pg'
 import { registryDatabase } from '../config/registry.mts'
 import { type Database, openDatabase } from '../database/postgres.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import type { LockedWork } from '../run/lock.mts'
-import { chainKey, type Journal, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
+import { type LockedWork, whileHeld } from '../run/lock.mts'
+import { chainKey, type Journal, SIGNING, SIGNING_WAIT_MS, type StoredTransaction } from './journal.mts'
 import type { Rpc } from './rpc.mts'
 
 type State = 'pending' | 'settled'
@@ -49,12 +49,24 @@ function journalOn(database: Database, chain: string): Journal {
     const rows = await database.query<{ transaction: StoredTransaction }>(sql, values)
     return rows.map(({ transaction }) => transaction)
   }
-  const write = async (transaction: StoredTransaction, state: State): Promise<void> => {
-    await read(
-      `INSERT INTO proxmint_transactions VALUES ($1, $2, $3, $4)
-       ON CONFLICT (chain, key) DO UPDATE SET state = excluded.state, transaction = excluded.transaction`,
-      [chain, transaction.key, state, transaction],
-    )
+  const write = async (
+    transaction: StoredTransaction,
+    state: State,
+    before: StoredTransaction | undefined,
+  ): Promise<boolean> => {
+    const values = [chain, transaction.key, state, transaction]
+    const rows = await (before === undefined
+      ? read(
+          `INSERT INTO proxmint_transactions VALUES ($1, $2, $3, $4)
+           ON CONFLICT (chain, key) DO NOTHING RETURNING transaction`,
+          values,
+        )
+      : read(
+          `UPDATE proxmint_transactions SET state = $3, transaction = $4
+           WHERE chain = $1 AND key = $2 AND state = $5 AND transaction = $6::jsonb RETURNING transaction`,
+          [...values, ...asStored(before)],
+        ))
+    return rows.length > 0
   }
   return {
     get: async key =>
@@ -71,20 +83,29 @@ function journalOn(database: Database, chain: string): Journal {
          ORDER BY (transaction->>'nonce')::bigint`,
         [chain],
       ),
-    put: ({ settled: _, receipt: __, ...transaction }) => write(transaction, 'pending'),
-    settle: ({ settled: _, ...transaction }) => write(transaction, 'settled'),
-    drop: ({ key, nonce, settled }) =>
-      database.transaction(async client => {
-        const gone = `DELETE FROM proxmint_transactions WHERE chain = $1 AND key = $2
-          AND (transaction->>'nonce')::bigint = $3 AND state = $4 RETURNING transaction`
-        await client.query(
-          `WITH gone AS (${gone})
-           INSERT INTO proxmint_dropped_transactions (chain, transaction) SELECT $1, transaction FROM gone`,
-          [chain, key, nonce, settled ? 'settled' : 'pending'],
-        )
-      }),
+    put: ({ settled: _, receipt: __, ...transaction }, before) => write(transaction, 'pending', before),
+    settle: ({ settled: _, ...transaction }, before) => write(transaction, 'settled', before),
+    drop: async before => {
+      const gone = `DELETE FROM proxmint_transactions WHERE chain = $1 AND key = $2
+        AND state = $3 AND transaction = $4::jsonb RETURNING transaction`
+      const dropped = await read(
+        `WITH gone AS (${gone})
+         INSERT INTO proxmint_dropped_transactions (chain, transaction) SELECT $1, transaction FROM gone
+         RETURNING transaction`,
+        [chain, before.key, ...asStored(before)],
+      )
+      return dropped.length > 0
+    },
     whileSigning: (address, work) => whileSigning(database, `${chain} ${address}`, work),
   }
+}
+
+/** State and transaction as the table has them. */
+function asStored({
+  settled,
+  ...transaction
+}: StoredTransaction): [State, Omit<StoredTransaction, 'settled'>] {
+  return [settled ? 'settled' : 'pending', transaction]
 }
 
 /** Runs `work` under an advisory lock, which ends with its connection: a run that dies frees it at once. */
@@ -96,7 +117,7 @@ async function whileSigning<T>(database: Database, subject: string, work: Locked
         () => !lost.aborted,
         () => false,
       )
-    return work(lost, isHeld)
+    return whileHeld(SIGNING, lost, isHeld, work)
   })
 }
 

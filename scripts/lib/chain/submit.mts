@@ -39,8 +39,10 @@ export async function submit(sending: Sending, intents: WantedTransaction[]): Pr
     const nonce = await nextNonce(sending)
     const signed = await signAll(sending, fresh, nonce)
     await requireLock(isHeld)
-    await Promise.all(signed.map(transaction => sending.journal.put(transaction)))
+    const stored = await Promise.all(signed.map(one => sending.journal.put(one, undefined)))
+    if (stored.includes(false)) throw overtaken()
     checkpoint('mint-stored')
+    await requireLock(isHeld)
     for (const transaction of signed) await broadcast(sending.rpc, transaction)
     checkpoint('mint-sent')
     return intents.map(({ key }, index) => known[index] ?? signed.find(found => found.key === key)!)
@@ -59,16 +61,19 @@ export async function bump(sending: Sending, stuck: StoredTransaction): Promise<
     const { receipt: _, settled: __, ...sent } = stored
     const bumped = { ...sent, attempts: [...sent.attempts, await attempt(sending, sent, fees)] }
     await requireLock(isHeld)
-    await sending.journal.put(bumped)
+    if (!(await sending.journal.put(bumped, stored))) throw overtaken()
     await broadcast(sending.rpc, bumped)
     return bumped
   })
 }
 
-/** @throws ProxmintError (locked) if another run took the lock over: what it signed must not be replaced. */
+/** @throws ProxmintError (locked) if another run took the lock over: it may have signed with the same nonce. */
 async function requireLock(isHeld: () => Promise<boolean>): Promise<void> {
-  if (await isHeld()) return
-  throw new ProxmintError('the lock of the signer was lost; nothing was stored or sent', {
+  if (!(await isHeld())) throw overtaken()
+}
+
+function overtaken(): ProxmintError {
+  return new ProxmintError('another run took over the lock of the signer; this run sent nothing', {
     hint: 'wait for the other run to end, then run the command again',
     exitCode: exitCodes.locked,
   })

@@ -12,8 +12,6 @@ import { type LockInfo, withLock } from './lock.mts'
 
 /** A run without its lock can end the try of another. With the lock, the first try is enough. */
 const MAX_TRIES = 100
-/** Whatever the umask; what is private is in a private folder. */
-const MODE = 0o644
 
 /** @param text content of the file; undefined: there is no file. */
 type Change<T> = (text: string | undefined) => Promise<{ text: string | undefined; result: T }>
@@ -31,13 +29,14 @@ type Change<T> = (text: string | undefined) => Promise<{ text: string | undefine
  * the time.
  * @param change gets the current text, perhaps several times. The same text or undefined: nothing is written. It may
  *   throw; nothing is written then.
+ * @param mode of the file, whatever the umask.
  * @throws ProxmintError (locked) if another run holds the lock for longer than `waitMs`, (failed) if the file cannot be
  *   written.
  */
-export function changeFile<T>(lock: LockInfo, change: Change<T>): Promise<T> {
+export function changeFile<T>(lock: LockInfo, change: Change<T>, mode = 0o644): Promise<T> {
   return withLock(lock, async () => {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const done = await tryChange(lock.path, change)
+      const done = await tryChange(lock.path, change, mode)
       if (done !== undefined) return done.result
       // Runs that begin again at the same moment would disturb each other again.
       await sleep(Math.random() * 10)
@@ -50,27 +49,31 @@ export function changeFile<T>(lock: LockInfo, change: Change<T>): Promise<T> {
 }
 
 /** @returns undefined if another run came in between; nothing was changed then. */
-async function tryChange<T>(path: string, change: Change<T>): Promise<{ result: T } | undefined> {
+async function tryChange<T>(
+  path: string,
+  change: Change<T>,
+  mode: number,
+): Promise<{ result: T } | undefined> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`)
   try {
-    await using file = await openFirst(path, temporary)
+    await using file = await openFirst(path, temporary, mode)
     const before = await ifThere(readFile(path, 'utf8'))
     const { text, result } = await change(before)
     if (text === undefined || text === before) return { result }
-    return (await replace(path, temporary, file, text)) ? { result } : undefined
+    return (await replace(path, temporary, file, { text, mode })) ? { result } : undefined
   } finally {
     await rm(temporary, { force: true }).catch(() => undefined)
   }
 }
 
 /** Opens the temporary file of this run, and only then removes those of other runs. */
-async function openFirst(path: string, temporary: string): Promise<FileHandle> {
+async function openFirst(path: string, temporary: string, fileMode: number): Promise<FileHandle> {
   const [folder, mine] = [dirname(path), basename(temporary)]
   const isTemporary = (name: string): boolean =>
     name.startsWith(`.${basename(path)}.`) && name.endsWith('.tmp')
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const file = await open(temporary, 'wx', MODE)
+    const file = await open(temporary, 'wx', fileMode)
     for (const name of await readdir(folder)) {
       if (name !== mine && isTemporary(name)) await rm(join(folder, name), { force: true })
     }
@@ -81,10 +84,15 @@ async function openFirst(path: string, temporary: string): Promise<FileHandle> {
 }
 
 /** @returns false if another run has removed the temporary file. */
-async function replace(path: string, temporary: string, file: FileHandle, text: string): Promise<boolean> {
+async function replace(
+  path: string,
+  temporary: string,
+  file: FileHandle,
+  { text, mode }: { text: string; mode: number },
+): Promise<boolean> {
   try {
     // Each further step gives other runs more time to come in between.
-    if ((process.umask() & MODE) !== 0) await file.chmod(MODE)
+    if ((process.umask() & mode) !== 0) await file.chmod(mode)
     await file.writeFile(text)
     await file.sync()
     checkpoint('file-written')

@@ -2,10 +2,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { mintCredentials } from '../../../scripts/lib/chain/mint.mts'
 import { createRpc } from '../../../scripts/lib/chain/rpc.mts'
 import { MINT_CHECKPOINTS } from '../../checkpoints.mts'
+import { isStopped } from '../../stopped.mts'
 import { failureOf } from '../../unit/failure.mts'
 import { ageLocks } from '../locks.mts'
 import { openSite, type Site } from './site.mts'
@@ -36,6 +38,29 @@ test.each(MINT_CHECKPOINTS)('killed at %s, the next run ends with one token', as
   const again = await site.run(mintArguments(site))
   expect(again.stdout).toBe(next.stdout)
   expect(await site.contract['totalSupply']!()).toBe(1n)
+})
+
+test.each([
+  ['mint-unsigned', 5],
+  ['mint-stored', 5],
+  ['mint-sent', 5],
+  ['mint-mined', 0],
+])('stopped at %s while another run takes over and mints, it ends with %i', async (moment, code) => {
+  const site = await openSite()
+  const stopped = site.start(mintArguments(site), { PROXMINT_TEST_STOP_AT: moment })
+  while (!(await isStopped(stopped.pid))) await sleep(20)
+  await ageLocks(site.folder)
+  const other = await site.run(mintArguments(site))
+  expect(other).toMatchObject({ code: 0 })
+  process.kill(stopped.pid, 'SIGCONT')
+  const late = await stopped.ended
+  expect(late.code, late.stderr).toBe(code)
+  if (code === 5) expect(late.stderr).toMatch(/took over the lock of the signer|its lock was lost/)
+  else expect(late.stdout).toBe(other.stdout)
+  expect(await site.contract['totalSupply']!()).toBe(1n)
+  // The deployment was the signer's first transaction.
+  expect(await site.rpc('eth_getTransactionCount', [site.settling.signer.address, 'pending'])).toBe('0x2')
+  expect((await site.run(mintArguments(site))).stdout).toBe(other.stdout)
 })
 
 test('a batch is minted in pipelined transactions, each with the id of its own receipt', async () => {

@@ -22,6 +22,8 @@ export interface Site {
   signed(transaction: TransactionRequest, nonce: number): Promise<string>
   /** Runs a command of proxmint to its end. */
   run(args: string[], env?: NodeJS.ProcessEnv): Promise<Ended>
+  /** Starts a command of proxmint, which is ended at the end of the test. */
+  start(args: string[], env?: NodeJS.ProcessEnv): { pid: number; ended: Promise<Ended> }
 }
 
 export interface Ended {
@@ -43,7 +45,8 @@ export async function openSite(options: ChainOptions = {}): Promise<Site> {
   const connection = await connect(chain, address)
   const target = { contract: address, profile: 'v0.4' as const, serverPublicKey: undefined }
   const settling = await settlingOf(chain, folder)
-  return { chain, ...connection, target, folder, settling, run: (args, env) => run(folder, chain, args, env) }
+  const start: Site['start'] = (args, env) => startIn(folder, chain, args, env)
+  return { chain, ...connection, target, folder, settling, start, run: (...run) => start(...run).ended }
 }
 
 async function projectFolder(chain: Chain, address: string): Promise<string> {
@@ -78,16 +81,22 @@ async function connect(chain: Chain, address: string): Promise<Pick<Site, 'contr
   }
 }
 
-function run(folder: string, chain: Chain, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+function startIn(
+  folder: string,
+  chain: Chain,
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+): ReturnType<Site['start']> {
   const variables = {
     PROXMINT_CONFIG: join(folder, 'config/proxmint.yaml'),
     PROXMINT_WEB3: join(folder, 'config/web3.yaml'),
     PROXMINT_RPC_URL: chain.rpcUrl,
   }
   const options = { cwd: repository, env: { ...process.env, ...variables, ...env } }
-  return new Promise(resolve => {
-    execFile(process.execPath, args, options, (error, stdout, stderr) => {
-      resolve({ code: error?.code ?? (error ? null : 0), signal: error?.signal ?? null, stdout, stderr })
-    })
+  const { promise: ended, resolve } = Promise.withResolvers<Ended>()
+  const child = execFile(process.execPath, args, options, (error, stdout, stderr) => {
+    resolve({ code: error?.code ?? (error ? null : 0), signal: error?.signal ?? null, stdout, stderr })
   })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  return { pid: child.pid!, ended }
 }

@@ -98,6 +98,10 @@ beforeEach(async () => {
 
 const mint = async () => (await mintCredentials(settling, target, [request]))[0]!
 
+/** Replaces what the journal has. */
+const put = async (transaction: StoredTransaction) =>
+  settling.journal.put(transaction, await settling.journal.get(transaction.key))
+
 test('a mint that is certain is told again when the servers keep its receipt no longer', async () => {
   const first = await mint()
   chain.receipts.clear()
@@ -109,8 +113,9 @@ test('a mint that is certain is told again when the servers keep its receipt no 
 async function forgetReceipt({ signedAt }: { signedAt: string }, state: 'pending' | 'settled') {
   const { receipt, settled, ...stored } = (await settling.journal.get(key))!
   const attempts = stored.attempts.map(attempt => ({ ...attempt, signedAt }))
-  await settling.journal.put({ ...stored, attempts })
-  if (state === 'settled') await settling.journal.settle({ ...stored, attempts })
+  await put({ ...stored, attempts })
+  if (state === 'settled')
+    await settling.journal.settle({ ...stored, attempts }, await settling.journal.get(key))
 }
 
 const now = new Date().toISOString()
@@ -155,7 +160,7 @@ async function bumpElsewhere(): Promise<StoredTransaction> {
   const raw = await signer.signTransaction({ type: 2, chainId: 1, nonce, to, data, gasLimit, ...fees })
   const attempt = { hash: Transaction.from(raw).hash!, raw, ...fees, signedAt: new Date().toISOString() }
   const bumped = { ...stored, attempts: [...stored.attempts, attempt] }
-  await settling.journal.put(bumped)
+  await put(bumped)
   return bumped
 }
 
@@ -186,7 +191,7 @@ test('what another run has seen, and the server of this one does not know, is no
   meanwhile(async () => {
     const [waiting] = await settling.journal.listPending()
     const hash = chain.mine(waiting!.attempts[0]!.raw)
-    await settling.journal.settle({ ...waiting!, receipt: chain.receipts.get(hash)! })
+    await settling.journal.settle({ ...waiting!, receipt: chain.receipts.get(hash)! }, waiting)
     chain.receipts.clear()
   })
   expect((await mint()).tokenId).toBe('0')
@@ -200,7 +205,7 @@ test('what another run signed anew after a failure on the chain is not dropped',
     const { hash } = failed!.attempts[0]!
     chain.receipts.set(hash, { ...chain.receipts.get(hash)!, status: '0x0' })
     await settling.journal.drop(failed!)
-    await settling.journal.put({ ...failed!, nonce: 1 })
+    await put({ ...failed!, nonce: 1 })
   })
   expect(await failureOf(mint)).toMatchObject({ message: 'the contract reverted: the mint for nas-1' })
   expect(await settling.journal.get(key)).toMatchObject({ nonce: 1 })
@@ -229,7 +234,7 @@ test('a run whose lock another run took while it signed stores and sends nothing
   }
   settling = { ...settling, signer: { address, sign: signLate } }
   expect(await failureOf(mint)).toMatchObject({
-    message: 'the lock of the signer was lost; nothing was stored or sent',
+    message: 'another run took over the lock of the signer; this run sent nothing',
     exitCode: 5,
   })
   expect(chain.sent).toBe(1)

@@ -1,9 +1,13 @@
 /** Both journals of transactions, by one suite. */
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openFileJournal } from '../../../scripts/lib/chain/file-journal.mts'
 import type { Journal, StoredTransaction } from '../../../scripts/lib/chain/journal.mts'
 import { openPostgresJournal } from '../../../scripts/lib/chain/postgres-journal.mts'
 import type { Rpc } from '../../../scripts/lib/chain/rpc.mts'
+import { writeFileAtomic } from '../../../scripts/lib/run/atomic-file.mts'
+import { failureOf } from '../failure.mts'
 import { type Database, startPostgres } from '../registry/postgres.mts'
 import { temporaryFolder } from '../temporary.mts'
 
@@ -70,8 +74,8 @@ describe.each<[string, () => Promise<(genesis?: string) => Promise<Journal>>]>([
 
   test('what was put is found by whoever opens it, and is pending in the order of nonces', async () => {
     const [first, second] = [await open(), await open()]
-    await first.put(transaction('b', 10))
-    await first.put(transaction('a', 9))
+    expect(await first.put(transaction('b', 10), undefined)).toBe(true)
+    expect(await first.put(transaction('a', 9), undefined)).toBe(true)
     expect(await second.get('a')).toEqual(transaction('a', 9))
     expect(await second.get('c')).toBeUndefined()
     expect((await second.listPending()).map(({ nonce }) => nonce)).toEqual([9, 10])
@@ -79,38 +83,66 @@ describe.each<[string, () => Promise<(genesis?: string) => Promise<Journal>>]>([
 
   test('what is certain is found, and not pending; what was dropped is neither', async () => {
     const journal = await open()
-    await journal.put(transaction('a', 1))
-    await journal.put(transaction('b', 2))
-    await journal.settle({ ...transaction('a', 1), receipt })
-    expect(await journal.get('a')).toEqual({ ...transaction('a', 1), receipt, settled: true })
+    const [a, b] = [transaction('a', 1), transaction('b', 2)]
+    await journal.put(a, undefined)
+    await journal.put(b, undefined)
+    expect(await journal.settle({ ...a, receipt }, a)).toBe(true)
+    const settled = { ...a, receipt, settled: true as const }
+    expect(await journal.get('a')).toEqual(settled)
     expect((await journal.listPending()).map(({ key }) => key)).toEqual(['b'])
-    // Another run that did not see it mined.
-    await journal.drop(transaction('a', 1))
-    expect(await journal.get('a')).toMatchObject({ settled: true })
-    await journal.drop((await journal.get('a'))!)
-    await journal.drop(transaction('b', 2))
+    expect(await journal.drop(settled)).toBe(true)
+    expect(await journal.drop(b)).toBe(true)
     expect([await journal.get('a'), await journal.get('b')]).toEqual([undefined, undefined])
     expect(await journal.listPending()).toEqual([])
-  })
-
-  test('what is signed anew is not dropped in the place of what it follows', async () => {
-    const journal = await open()
-    await journal.put(transaction('a', 2))
-    await journal.drop(transaction('a', 1))
-    expect(await journal.get('a')).toEqual(transaction('a', 2))
-    await journal.drop(transaction('b', 1))
+    expect(await journal.put(transaction('a', 3), undefined)).toBe(true)
   })
 
   test('what was certain and is sent again is pending, without its receipt', async () => {
     const journal = await open()
-    await journal.settle({ ...transaction('a', 1), receipt })
-    await journal.put((await journal.get('a'))!)
+    await journal.settle({ ...transaction('a', 1), receipt }, undefined)
+    const settled = await journal.get('a')
+    expect(await journal.put(settled!, settled)).toBe(true)
     expect(await journal.get('a')).toEqual(transaction('a', 1))
     expect(await journal.listPending()).toEqual([transaction('a', 1)])
   })
 
+  describe('what another run changed since it was read stays as it is', () => {
+    const [old, bumped, anew] = [transaction('a', 1), transaction('a', 1), transaction('a', 2)]
+    bumped.attempts.push({ ...old.attempts[0]!, hash: '0x9' })
+
+    test.each<[string, (journal: Journal) => Promise<unknown>]>([
+      ['signed anew', journal => journal.put(anew, old)],
+      ['sent with higher fees', journal => journal.put(bumped, old)],
+      ['certain', journal => journal.settle({ ...old, receipt }, old)],
+      ['certain, and an older record without its receipt', journal => journal.settle(old, old)],
+      ['dropped', journal => journal.drop(old)],
+    ])('%s', async (_, change) => {
+      const [journal, late] = [await open(), await open()]
+      await journal.put(old, undefined)
+      await change(journal)
+      const now = await journal.get('a')
+      expect(await late.put({ ...old, nonce: 5 }, old)).toBe(false)
+      expect(await late.settle({ ...old, receipt }, old)).toBe(false)
+      expect(await late.drop(old)).toBe(false)
+      if (now !== undefined) {
+        expect(await late.put({ ...old, nonce: 5 }, undefined)).toBe(false)
+        expect(await late.settle({ ...old, receipt }, undefined)).toBe(false)
+      }
+      expect(await journal.get('a')).toEqual(now)
+    })
+  })
+
+  test('of many runs that store for one key at once, one does', async () => {
+    const journals = await Promise.all(Array.from({ length: 6 }, () => open()))
+    const stored = await Promise.all(
+      journals.map((journal, nonce) => journal.put(transaction('a', nonce), undefined)),
+    )
+    expect(stored.filter(Boolean)).toHaveLength(1)
+    expect(await journals[0]!.get('a')).toMatchObject({ nonce: stored.indexOf(true) })
+  })
+
   test('another chain of the same id knows nothing of it', async () => {
-    await (await open()).put(transaction('a', 1))
+    await (await open()).put(transaction('a', 1), undefined)
     expect(await (await open('b')).get('a')).toBeUndefined()
   })
 
@@ -131,5 +163,45 @@ describe.each<[string, () => Promise<(genesis?: string) => Promise<Journal>>]>([
       ),
     )
     expect(most).toEqual([1, 1, 1, 1, 1, 1])
+  })
+})
+
+describe('files of former versions', () => {
+  const [a, b] = [transaction('a', 1), transaction('b', 2)]
+
+  async function writtenBefore(files: Record<string, StoredTransaction>) {
+    const folder = await temporaryFolder()
+    const chainFolder = join(folder, 'transactions/31337-aaaaaaaa')
+    for (const [name, content] of Object.entries(files)) {
+      await writeFileAtomic(join(chainFolder, name), JSON.stringify(content))
+    }
+    return { journal: await openFileJournal(folder, chain('a')), chainFolder }
+  }
+
+  test('are read; if a run died between two of them, the settled one counts', async () => {
+    const files = { 'pending/a.json': a, 'settled/a.json': { ...a, receipt }, 'pending/b.json': b }
+    const { journal } = await writtenBefore(files)
+    expect(await journal.get('a')).toEqual({ ...a, receipt, settled: true })
+    expect(await journal.listPending()).toEqual([b])
+  })
+
+  test('are replaced by one of this version at the first change', async () => {
+    const { journal, chainFolder } = await writtenBefore({ 'pending/a.json': a, 'pending/b.json': b })
+    expect(await journal.put(transaction('a', 7), undefined)).toBe(false)
+    expect(await journal.settle({ ...a, receipt }, a)).toBe(true)
+    expect(await journal.drop(b)).toBe(true)
+    expect(await journal.get('a')).toMatchObject({ settled: true })
+    expect(await journal.listPending()).toEqual([])
+    expect(await readdir(join(chainFolder, 'pending'))).toEqual([])
+    const { mode } = await stat(join(chainFolder, 'b.json'))
+    expect(mode & 0o777).toBe(0o600)
+    expect(JSON.parse(await readFile(join(chainFolder, 'b.json'), 'utf8'))).toMatchObject({ dropped: [b] })
+  })
+
+  test('a file that is no transaction is refused', async () => {
+    const { journal } = await writtenBefore({ 'pending/a.json': {} as StoredTransaction })
+    expect(await failureOf(() => journal.get('a'))).toMatchObject({
+      message: expect.stringContaining('pending/a.json is not a stored transaction'),
+    })
   })
 })
