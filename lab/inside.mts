@@ -144,6 +144,8 @@ async function serveNodeSsh(settings: InsideSettings, server: PveServer): Promis
       ...(network === 'bridge' ? [{ host: BRIDGE_ADDRESS, port: 22 }] : []),
       ...(socketPath === undefined ? [] : [{ path: socketPath }]),
     ],
+    mounts: server.admin.mounts,
+    commands: server.admin.commands,
   })
 }
 

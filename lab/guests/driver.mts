@@ -88,6 +88,8 @@ export interface GuestDriver {
    * @returns size of the disk that the guest sees, in bytes. @throws for an image that it cannot read.
    */
   importDisk(imagePath: string, target: string): Promise<number>
+  /** Reads the bytes of the disk in an image of the driver's own format; undefined for other files. */
+  ownImageSize?(imagePath: string): Promise<number | undefined>
   createDisk(target: string, sizeBytes: number): Promise<void>
   /** Copies a disk. A full clone is independent of its source; a linked clone needs it. */
   cloneDisk(source: string, target: string, mode: 'full' | 'linked'): Promise<void>

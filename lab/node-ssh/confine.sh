@@ -1,12 +1,13 @@
 #!/bin/bash
-# confine.sh ROOT STORAGES COMMAND: runs a command on the node. The command sees only the storages and, read-only, the
+# confine.sh ROOT STORAGES COMMAND...: runs a command on the node. The command sees only the storages and, read-only, the
 # machine's programs. The script starts in mount, process and network namespaces of its own. ROOT is an empty folder
 # for the node's root file system.
 set -euo pipefail
-root=$1 storages=$2 command=$3
+root=$1 storages=$2
+shift 2
 
 mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs "$root"
-mkdir "$root/usr" "$root/dev" "$root/tmp" "$root/proc"
+mkdir "$root/usr" "$root/dev" "$root/tmp" "$root/proc" "$root/run"
 for name in bin sbin lib lib32 lib64; do
   if [ -L "/$name" ]; then
     cp -P "/$name" "$root/$name"
@@ -36,4 +37,4 @@ cd "$storages"
 # Capabilities for work on files of any owner. With these alone, root cannot mount, make devices or leave the root.
 exec env -i HOME="$storages" PATH=/usr/sbin:/usr/bin:/sbin:/bin USER=root LOGNAME=root SHELL=/bin/bash \
   setpriv --inh-caps=-all --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid --no-new-privs \
-  /bin/bash -c "$command"
+  "$@"

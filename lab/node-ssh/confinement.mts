@@ -1,9 +1,10 @@
 /** Confines commands on the node to the storages. */
 
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../core/process.mts'
 import type { LabNetwork } from '../network/lab-network.mts'
+import type { Mount } from './mounts.mts'
 
 export interface Confinement {
   /** Returns the argv that runs `command` by bash and sees nothing but the storages and programs. */
@@ -17,6 +18,22 @@ interface Place {
   storagesFolder: string
   /** Folder for an empty root directory. */
   runFolder: string
+  /** Reads the paths of the storages on the node. They lead to the folders by links inside the confinement. */
+  mounts(): Mount[]
+  /** Commands of the node that scripts stand for. */
+  commands: Readonly<Record<string, unknown>>
+}
+
+/** Returns the last part of an argv: makes the links and the scripts, then runs the command. */
+async function withinArgs({ mounts, commands }: Place): Promise<(command: string) => string[]> {
+  const [within, program] = await Promise.all(
+    ['within.sh', 'program.sh'].map(name => readFile(script(name), 'utf8')),
+  )
+  const names = Object.keys(commands).join(' ')
+  return command => [
+    ...['/bin/bash', '-c', within!, 'bash', program!, command, names],
+    ...mounts().flatMap(({ at, folder }) => [at, folder]),
+  ]
 }
 
 function script(name: string): string {
@@ -28,7 +45,9 @@ export function confine(network: LabNetwork['kind'], place: Place): Promise<Conf
   return network === 'bridge' ? confineByNamespaces(place) : confineByChroot(place)
 }
 
-async function confineByNamespaces({ storagesFolder, runFolder }: Place): Promise<Confinement> {
+async function confineByNamespaces(place: Place): Promise<Confinement> {
+  const { storagesFolder, runFolder } = place
+  const within = await withinArgs(place)
   const root = join(runFolder, 'node-root')
   await mkdir(root, { recursive: true })
   // --net without setting it up: commands get no network. It also hides the abstract sockets of the lab.
@@ -42,16 +61,18 @@ async function confineByNamespaces({ storagesFolder, runFolder }: Place): Promis
       script('confine.sh'),
       root,
       storagesFolder,
-      command,
+      ...within(command),
     ],
     end: async () => undefined,
   }
 }
 
 /** Programs that clients of the API run, and some to look around with. */
-const PROGRAMS = 'bash env setpriv tee id cat ls cp mv rm mkdir chmod ln wc rmdir'.split(' ')
+const PROGRAMS = 'bash env setpriv tee id cat ls cp mv rm mkdir chmod ln wc rmdir grep'.split(' ')
 
-async function confineByChroot({ storagesFolder }: Place): Promise<Confinement> {
+async function confineByChroot(place: Place): Promise<Confinement> {
+  const { storagesFolder, mounts } = place
+  const within = await withinArgs(place)
   await run('bash', [script('programs.sh'), storagesFolder, ...PROGRAMS])
   const drop = [
     '--inh-caps=-all',
@@ -62,14 +83,19 @@ async function confineByChroot({ storagesFolder }: Place): Promise<Confinement> 
   return {
     argv: command => [
       ...['chroot', storagesFolder, '/usr/bin/env', '-i', ...environment],
-      ...['/usr/bin/setpriv', ...drop, '/bin/bash', '-c', command],
+      ...['/usr/bin/setpriv', ...drop, ...within(command)],
     ],
-    end: () => removePrograms(storagesFolder),
+    end: () =>
+      removePrograms(
+        storagesFolder,
+        mounts().map(({ at }) => at),
+      ),
   }
 }
 
-/** Removes the copied programs. `rm` removes links and does not follow them. */
-async function removePrograms(storagesFolder: string): Promise<void> {
-  const own = ['usr', 'bin', 'lib', 'lib64', 'dev', storagesFolder.split('/')[1]!]
+/** Removes the copied programs, and links to storages. `rm` removes links and does not follow them. */
+async function removePrograms(storagesFolder: string, linked: string[]): Promise<void> {
+  const tops = [storagesFolder, ...linked].map(path => path.split('/')[1]!)
+  const own = ['usr', 'bin', 'lib', 'lib64', 'dev', 'run', ...tops]
   await Promise.all(own.map(name => rm(join(storagesFolder, name), { recursive: true, force: true })))
 }

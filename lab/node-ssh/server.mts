@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createServer, type Socket } from 'node:net'
 import { constants } from 'node:os'
+import type { Duplex } from 'node:stream'
 import ssh2, {
   type AuthContext,
   type Connection,
@@ -15,7 +16,9 @@ import ssh2, {
 } from 'ssh2'
 import { closeServer, type Endpoint, listenOn, portOf } from '../core/listen.mts'
 import type { LabNetwork } from '../network/lab-network.mts'
+import { type NodeCommand, serveCommands } from './commands.mts'
 import { type Confinement, confine } from './confinement.mts'
+import type { Mount } from './mounts.mts'
 import { serveSftp } from './sftp.mts'
 
 interface NodeSshOptions {
@@ -29,6 +32,10 @@ interface NodeSshOptions {
   login: Login
   /** Endpoints of the one server. */
   listen: Endpoint[]
+  /** Reads the paths of the storages on the node. */
+  mounts(): Mount[]
+  /** Commands of the node, by name. */
+  commands: Readonly<Record<string, NodeCommand>>
 }
 
 /** Credentials of root. */
@@ -68,22 +75,21 @@ export async function openNodeSsh(options: NodeSshOptions): Promise<NodeSsh> {
   }
 }
 
-function serve(
-  client: Connection,
-  { login, storagesFolder }: NodeSshOptions,
-  confinement: Confinement,
-): void {
+function serve(client: Connection, options: NodeSshOptions, confinement: Confinement): void {
   // Bytes that are not SSH end the client's own connection and nothing else.
   client.on('error', () => undefined)
-  answerLogins(client, login)
-  client.on('session', accept => answerSession(accept(), storagesFolder, confinement))
+  answerLogins(client, options.login)
+  client.on('session', accept => answerSession(accept(), options, confinement))
 }
 
 /** Answers requests of a session. ssh2 refuses those without a listener: terminals, forwarding, variables. */
-function answerSession(session: Session, storagesFolder: string, confinement: Confinement): void {
-  session.on('exec', (accept, _reject, { command }) => runCommand(accept(), confinement, command))
-  session.on('shell', accept => runCommand(accept(), confinement, LOGIN_SHELL))
-  session.on('sftp', accept => serveSftp(accept(), storagesFolder))
+function answerSession(session: Session, options: NodeSshOptions, confinement: Confinement): void {
+  const { storagesFolder, mounts, commands } = options
+  const run = (channel: ServerChannel, command: string): void =>
+    runCommand(channel, confinement.argv(command), commands)
+  session.on('exec', (accept, _reject, { command }) => run(accept(), command))
+  session.on('shell', accept => run(accept(), LOGIN_SHELL))
+  session.on('sftp', accept => serveSftp(accept(), storagesFolder, mounts()))
 }
 
 const METHODS: ('publickey' | 'password')[] = ['publickey', 'password']
@@ -114,14 +120,19 @@ function isSigned({ key, signature, blob, hashAlgo }: PublicKeyAuthContext, know
 const LOGIN_SHELL = 'exec /bin/bash'
 
 /** Runs a confined command until it ends or the client leaves. */
-function runCommand(channel: ServerChannel, confinement: Confinement, command: string): void {
-  const [file, ...args] = confinement.argv(command)
-  const child = spawn(file!, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
+function runCommand(
+  channel: ServerChannel,
+  [file, ...args]: string[],
+  commands: NodeSshOptions['commands'],
+): void {
+  const child = spawn(file!, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'] })
+  const [, , , requests, answers] = child.stdio as unknown as Duplex[]
+  serveCommands(requests!, answers!, commands)
   // A command may end before it has read all of its input. That is not a failure.
-  child.stdin.on('error', () => undefined)
-  channel.pipe(child.stdin)
-  child.stdout.pipe(channel, { end: false })
-  child.stderr.pipe(channel.stderr, { end: false })
+  child.stdin!.on('error', () => undefined)
+  channel.pipe(child.stdin!)
+  child.stdout!.pipe(channel, { end: false })
+  child.stderr!.pipe(channel.stderr, { end: false })
   channel.on('error', () => undefined)
   channel.once('close', () => killGroup(child))
   child.once('error', error => {

@@ -5,6 +5,7 @@ import { type FileHandle, lstat, mkdir, rename, rmdir, unlink } from 'node:fs/pr
 import { resolve } from 'node:path'
 import ssh2, { type Attributes, type FileEntry, type SFTPWrapper } from 'ssh2'
 import { atBeneath, listBeneath, type NodeError, openBeneath } from './beneath.mts'
+import { keptPath, type Mount } from './mounts.mts'
 
 const { OPEN_MODE, STATUS_CODE } = ssh2.utils.sftp
 
@@ -18,6 +19,8 @@ type Opened = FileHandle | Listing
 /** Files and folders that a client has open, by the number of their handle. */
 interface Session {
   root: string
+  /** Returns the lab's path for a path of the node. */
+  kept(path: string): string
   opened: Map<number, Opened>
   last: number
 }
@@ -28,8 +31,9 @@ type Reply = (sftp: SFTPWrapper, request: number) => void
 type Operation = (session: Session, ...args: never[]) => Promise<Reply | undefined>
 
 /** Serves until the client closes the channel, then closes what it left open. ssh2 refuses other requests. */
-export function serveSftp(sftp: SFTPWrapper, root: string): void {
-  const session: Session = { root, opened: new Map(), last: 0 }
+export function serveSftp(sftp: SFTPWrapper, root: string, mounts: readonly Mount[]): void {
+  const kept = (path: string): string => keptPath(root, mounts, path)
+  const session: Session = { root, kept, opened: new Map(), last: 0 }
   for (const [name, operation] of Object.entries(OPERATIONS))
     sftp.on(name, (request: number, ...args: unknown[]) =>
       answer(sftp, request, () => operation(session, ...(args as never[]))),
@@ -167,7 +171,7 @@ const LONGEST_READ_BYTES = 256 * 1024
 const NAMES_AT_ONCE = 100
 
 function attributesAt(session: Session, path: string): Promise<Reply> {
-  return atBeneath(session.root, path, async (entry): Promise<Reply> => {
+  return atBeneath(session.root, session.kept(path), async (entry): Promise<Reply> => {
     const attributes = attributesOf(await lstat(entry))
     return (sftp, request) => sftp.attrs(request, attributes)
   })
@@ -179,7 +183,7 @@ async function done(work: Promise<unknown>): Promise<undefined> {
 
 const OPERATIONS: Record<string, Operation> = {
   OPEN: async (session, path: string, flags: number, { mode }: Partial<Attributes>) =>
-    keep(session, await openBeneath(session.root, path, openFlags(flags), mode)),
+    keep(session, await openBeneath(session.root, session.kept(path), openFlags(flags), mode)),
   READ: (session, handle: Buffer, offset: number, length: number) =>
     read(fileOf(session, handle), offset, Math.min(length, LONGEST_READ_BYTES)),
   WRITE: async (session, handle: Buffer, offset: number, data: Buffer) =>
@@ -197,7 +201,7 @@ const OPERATIONS: Record<string, Operation> = {
     if (!isListing(opened)) await opened.close()
     return undefined
   },
-  OPENDIR: async (session, path: string) => keep(session, await list(session.root, path)),
+  OPENDIR: async (session, path: string) => keep(session, await list(session.root, session.kept(path))),
   READDIR: async (session, handle: Buffer) => {
     const opened = session.opened.get(numberOf(handle))
     if (!opened || !isListing(opened)) throw new Error('no such folder handle')
@@ -210,16 +214,19 @@ const OPERATIONS: Record<string, Operation> = {
   STAT: attributesAt,
   SETSTAT: async (session, path: string, wanted: Partial<Attributes>) => {
     const flags = wanted.size === undefined ? constants.O_RDONLY : constants.O_RDWR
-    const file = await openBeneath(session.root, path, flags)
+    const file = await openBeneath(session.root, session.kept(path), flags)
     return change(file, wanted).finally(() => file.close())
   },
   MKDIR: (session, path: string, { mode }: Partial<Attributes>) =>
-    done(atBeneath(session.root, path, entry => mkdir(entry, mode ?? 0o755))),
-  RMDIR: (session, path: string) => done(atBeneath(session.root, path, entry => rmdir(entry))),
-  REMOVE: (session, path: string) => done(atBeneath(session.root, path, entry => unlink(entry))),
+    done(atBeneath(session.root, session.kept(path), entry => mkdir(entry, mode ?? 0o755))),
+  RMDIR: (session, path: string) => done(atBeneath(session.root, session.kept(path), entry => rmdir(entry))),
+  REMOVE: (session, path: string) =>
+    done(atBeneath(session.root, session.kept(path), entry => unlink(entry))),
   RENAME: (session, from: string, to: string) =>
     done(
-      atBeneath(session.root, from, source => atBeneath(session.root, to, target => rename(source, target))),
+      atBeneath(session.root, session.kept(from), source =>
+        atBeneath(session.root, session.kept(to), target => rename(source, target)),
+      ),
     ),
   REALPATH: async (session, path: string) => {
     const filename = resolve(session.root, path)

@@ -4,6 +4,8 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Address } from '../core/listen.mts'
 import type { GuestDriver } from '../guests/driver.mts'
+import type { NodeCommand } from '../node-ssh/commands.mts'
+import type { Mount } from '../node-ssh/mounts.mts'
 import { hashPassword, passwordMatches } from './access/secrets.mts'
 import { BROADCAST_SECONDS, type Broadcast, createBroadcast } from './cluster/broadcast.mts'
 import {
@@ -18,6 +20,7 @@ import {
   storagesOn,
 } from './core/cluster.mts'
 import type { Fault, FaultReport } from './core/fault.mts'
+import { mountsOf } from './core/node-paths.mts'
 import { type MajorVersion, privilegesOf } from './core/privileges.mts'
 import type { Pve } from './core/pve.mts'
 import { initialState, type State, type TaskRecord, type VmConfig } from './core/state.mts'
@@ -97,6 +100,10 @@ interface PveAdmin {
   settled(): Promise<void>
   /** Reads the output of a running guest on its serial console. */
   console(vmid: number): Promise<string | undefined>
+  /** Lists the paths of the first node's storages, and the lab's folders for them. */
+  mounts(): Mount[]
+  /** Commands of the node's shell that the lab answers. */
+  commands: Readonly<Record<string, NodeCommand>>
 }
 
 export interface PveServer {
@@ -211,6 +218,8 @@ function adminOf(pve: Pve): PveAdmin {
     faults: () => pve.faults.list(),
     settled: () => pve.tasks.settled(),
     console: async vmid => pve.live.get(vmid)?.guest.console(),
+    mounts: () => mountsOf({ state: pve.store.state, node: pve.node }),
+    commands: {},
   }
 }
 

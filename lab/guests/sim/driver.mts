@@ -6,7 +6,14 @@ import { createLeases } from '../../network/leases.mts'
 import type { GuestDriver, GuestStart, RunningGuest } from '../driver.mts'
 import { startGuest } from './guest.mts'
 import { startLoopbackGuest } from './loopback-guest.mts'
-import { cloneVolume, createBlankVolume, deleteVolume, growVolume, importVolume } from './volume.mts'
+import {
+  cloneVolume,
+  createBlankVolume,
+  deleteVolume,
+  growVolume,
+  importVolume,
+  ownImageSize,
+} from './volume.mts'
 
 /**
  * Makes a driver whose guests are small containers with a real Debian root, sshd and guest agent. Call it as (mapped)
@@ -22,6 +29,7 @@ export function createSimDriver(options: { runFolder: string; network: LabNetwor
   const running = new Set<RunningGuest>()
   return {
     importDisk: importVolume,
+    ownImageSize,
     createDisk: createBlankVolume,
     cloneDisk: cloneVolume,
     resizeDisk: growVolume,

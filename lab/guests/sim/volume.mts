@@ -32,6 +32,14 @@ export async function readVolume(path: string): Promise<Volume> {
   return JSON.parse(text) as Volume
 }
 
+/** Reads the bytes of the disk in an image of the lab; undefined for other files. */
+export function ownImageSize(imagePath: string): Promise<number | undefined> {
+  return readDescription(imagePath).then(
+    () => IMAGE_SIZE_BYTES,
+    () => undefined,
+  )
+}
+
 /** Unpacks an image of the lab into a new volume. Returns the size of its disk in bytes. */
 export async function importVolume(imagePath: string, target: string): Promise<number> {
   await makeVolume(target, async () => {

@@ -54,7 +54,8 @@ export function requireAdmissibleBody(request: IncomingMessage, isUpload: boolea
     throw new Refused(501, `Unexpected content for method '${method}'`)
   const type = contentType(request)
   if (isUpload && type === 'multipart/form-data') return
+  if (isUpload) throw new ConnectionReset()
   if (length > MAX_BODY_BYTES) throw new Refused(501, 'for data too large')
-  if (isUpload || !FORMS.includes(type))
+  if (!FORMS.includes(type))
     throw new Refused(506, `upload 'Content-Type '${headers['content-type']}' not implemented`)
 }

@@ -3,8 +3,7 @@
 import { failure } from '../core/errors.mts'
 import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import { parseVolumeName } from './names.mts'
-import { parseVolumeId, requireForImages, storageOf } from './storages.mts'
+import { parsedVolume, parseVolumeId, requireForImages, type VolumeId } from './storages.mts'
 
 /** Checks whether a storage is in the caller's lists. */
 export function mayAuditStorage(caller: Caller, storageId: string): boolean {
@@ -22,9 +21,14 @@ function requireForeignDisk(caller: Caller, storage: string, vmid: number): void
   requireAll(caller, `/vms/${vmid}`, 'VM.Config.Disk')
 }
 
+function requireBackup(caller: Caller, storage: string, vmid: number): void {
+  requireAll(caller, `/storage/${storage}`, 'Datastore.AllocateSpace')
+  requireAll(caller, `/vms/${vmid}`, 'VM.Backup')
+}
+
 /**
  * Checks that the caller may read a volume (`check_volume_access` in PVE/Storage.pm). Files need a privilege on their
- * storage, disks of another VM also need one on that VM.
+ * storage; backups and disks of another VM also need one on that VM.
  * @param vmid VM that will use the volume; it may always use its own disks.
  */
 export function requireVolumeAccess(pve: Pve, caller: Caller, volid: string, vmid: number | undefined): void {
@@ -33,10 +37,20 @@ export function requireVolumeAccess(pve: Pve, caller: Caller, volid: string, vmi
     if (caller.authid === 'root@pam') return
     throw failure('Only root can pass arbitrary filesystem paths.')
   }
-  const { type, vmid: owner } = parseVolumeName(storageOf(pve, id.storage), id.name)
-  if (hasAll(caller, `/storage/${id.storage}`, 'Datastore.Allocate')) return
-  if (['iso', 'vztmpl', 'import'].includes(type))
-    requireAny(caller, `/storage/${id.storage}`, 'Datastore.AllocateSpace', 'Datastore.Audit')
-  else if (owner === undefined) throw failure(`missing privileges to access ${volid}`)
-  else if (owner !== vmid) requireForeignDisk(caller, id.storage, owner)
+  const { type, vmid: owner } = parsedVolume(pve, id)
+  const { storage } = id
+  if (hasAll(caller, `/storage/${storage}`, 'Datastore.Allocate')) return
+  if (type === 'iso' || type === 'vztmpl' || type === 'import')
+    requireAny(caller, `/storage/${storage}`, 'Datastore.AllocateSpace', 'Datastore.Audit')
+  else if (owner !== undefined && owner === vmid) return
+  else if (type === 'backup' && owner !== undefined) requireBackup(caller, storage, owner)
+  else if (type === 'images' && owner !== undefined) requireForeignDisk(caller, storage, owner)
+  else throw failure(`missing privileges to access ${volid}`)
+}
+
+/** Checks that the caller may delete a volume. A backup needs less than other volumes do. */
+export function requireDeletable(pve: Pve, caller: Caller, id: VolumeId): void {
+  const { type, vmid } = parsedVolume(pve, id)
+  if (type === 'backup' && vmid !== undefined) requireBackup(caller, id.storage, vmid)
+  else requireAll(caller, `/storage/${id.storage}`, 'Datastore.Allocate')
 }

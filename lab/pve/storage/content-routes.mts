@@ -1,132 +1,110 @@
 /** /nodes/{node}/storage/{storage}/content: files and volumes on a storage. */
 
-import { rm } from 'node:fs/promises'
-import { failure } from '../core/errors.mts'
-import { integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
-import { anyOf, anyone, type Caller, requireAll } from '../core/permission.mts'
+import { failure, parameterError } from '../core/errors.mts'
+import { flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
+import { allOf, anyOf, anyone } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
-import { type ApiObject, type Route, route } from '../core/route.mts'
-import type { StorageConfig, Volume } from '../core/state.mts'
-import { requireVolumeAccess } from './access.mts'
-import { findFile, listFiles, requireFile, type StoredFile } from './files.mts'
-import { parseVolumeName } from './names.mts'
-import { findVolume, storageOf, volumesOn } from './storages.mts'
-import { isFileBased } from './types.mts'
-import { freeVolume } from './volumes.mts'
+import { type Route, route } from '../core/route.mts'
+import { requireDeletable, requireVolumeAccess } from './access.mts'
+import { allocateNamed } from './allocate.mts'
+import { describeVolume, listContent } from './content.mts'
+import { contentType } from './formats.mts'
+import { mark } from './marks.mts'
+import { removeContent } from './remove.mts'
+import { parsedVolume, parseVolumeId, type VolumeId } from './storages.mts'
 
-/** Entry of a storage's content. */
-interface Entry extends ApiObject {
-  volid: string
+/** Reads a volume that clients name by its whole id or by the part after the storage. @throws {ApiError} 400 */
+function volumeIn({ storage = '', volume }: { storage?: string; volume: string }): VolumeId {
+  if (!volume.includes(':')) return { storage, name: volume }
+  const id = parseVolumeId(volume)
+  if (!id) throw parameterError({ volume: `unable to parse volume ID '${volume}'\n` })
+  if (id.storage !== storage)
+    throw parameterError({ volume: `storage ID mismatch (${id.storage} != ${storage})\n` })
+  return id
 }
 
-function fileEntry({ volid, content, format, size, ctime }: StoredFile): Entry {
-  return { volid, content, format, size, ctime }
+function volidOf({ storage, name }: VolumeId): string {
+  return `${storage}:${name}`
 }
 
-/** Describes a disk as its storage lists it. Only files and ZFS know the base of a linked clone. */
-function volumeEntry(storage: StorageConfig, [volid, volume]: [string, Volume]): Entry {
-  const { format, size, vmid, ctime, written } = volume
-  const { name, base } = parseVolumeName(storage, volid.slice(volid.indexOf(':') + 1))
-  const entry = { volid, content: 'images', format, size, vmid }
-  if (storage.type === 'zfspool')
-    return { ...entry, name, parent: base === undefined ? null : `${base}@__base__` }
-  if (!isFileBased(storage)) return { ...entry, ctime }
-  return { ...entry, ctime, used: written, parent: backingFile(volid, base) }
-}
+const POLL_MS = 50
 
-/** Returns the relative path of a linked clone's base, as its qcow2 file names it. */
-function backingFile(volid: string, base: string | undefined): string | null {
-  const folder = /^[^:]*:(\d+)\//.exec(volid)?.[1]
-  return base === undefined ? null : `../${folder}/${base}`
-}
-
-/** Checks whether the caller may read a volume. Lists omit all others. */
-function isReadable(pve: Pve, caller: Caller, volid: string): boolean {
-  try {
-    requireVolumeAccess(pve, caller, volid, undefined)
-    return true
-  } catch {
-    return false
-  }
-}
-
-async function listContent(pve: Pve, caller: Caller, storage: string): Promise<Entry[]> {
-  const config = storageOf(pve, storage)
-  const volumes = volumesOn(pve, storage).map(volume => volumeEntry(config, volume))
-  const all = [...(await listFiles(pve, storage)).map(fileEntry), ...volumes]
-  return all.filter(entry => isReadable(pve, caller, entry.volid))
-}
-
-/**
- * Returns the volume id for a path. Clients give the whole id or the part after the storage.
- * @throws {ApiError} for a name that leads to another folder.
- */
-function volidOf(storage: string, volume: string): string {
-  const name = volume.slice(volume.indexOf(':') + 1)
-  if (/(^|\/)\.\.?(\/|$)/.test(name)) throw failure(`unable to parse directory volume name '${name}'`)
-  return volume.includes(':') ? volume : `${storage}:${volume}`
-}
-
-async function describe(pve: Pve, volid: string): Promise<ApiObject> {
-  const volume = findVolume(pve, volid)
-  if (volume) return { path: volume.path, format: volume.format, size: volume.size, used: volume.size }
-  const { path, format, size } = await requireFile(pve, volid)
-  return { path, format, size, used: size }
-}
-
-async function removeVolume(pve: Pve, volid: string): Promise<void> {
-  if (pve.store.state.volumes[volid]) return freeVolume(pve, volid)
-  const file = await findFile(pve, volid)
-  if (file) await rm(file.path)
+/** Waits for a task. @returns undefined if it ended well in time, otherwise its UPID. @throws {ApiError} if it failed. */
+async function endedWithin(pve: Pve, upid: string, seconds: number): Promise<string | undefined> {
+  const until = Date.now() + seconds * 1000
+  const statusOf = (): string | undefined => pve.tasks.find(upid)?.exitstatus
+  while (statusOf() === undefined && Date.now() < until)
+    await new Promise(resolve => setTimeout(resolve, POLL_MS))
+  const status = statusOf()
+  if (status === undefined) return upid
+  if (status === 'OK' || status.startsWith('WARNINGS')) return undefined
+  throw failure(status)
 }
 
 const path = '/nodes/{node}/storage/{storage}/content'
+const place = { node: nodeName, storage: storageId }
+const volume = { node: nodeName, storage: optional(storageId), volume: text }
 
 export const storageContentRoutes: Route[] = [
   route({
     method: 'GET',
     path,
     permission: anyOf('/storage/{storage}', 'Datastore.Audit', 'Datastore.AllocateSpace'),
-    parameters: { node: nodeName, storage: storageId, content: optional(text), vmid: optional(vmid) },
-    async handle({ pve, caller, params }) {
-      const entries = await listContent(pve, caller, params.storage)
-      return entries
-        .filter(entry => (params.content ?? entry.content) === entry.content)
-        .filter(entry => params.vmid === undefined || ('vmid' in entry && entry.vmid === params.vmid))
+    parameters: { ...place, content: optional({ ...text, format: contentType }), vmid: optional(vmid) },
+    handle: ({ pve, caller, params: { storage, content, vmid } }) =>
+      listContent(pve, caller, storage, { content, vmid }),
+  }),
+  route({
+    method: 'POST',
+    path,
+    permission: allOf('/storage/{storage}', 'Datastore.AllocateSpace'),
+    parameters: {
+      ...place,
+      filename: text,
+      vmid,
+      size: { ...text, pattern: /^\d+[MG]?$/ },
+      format: optional({ ...text, enum: ['raw', 'qcow2', 'subvol', 'vmdk'], requires: 'size' }),
     },
+    handle: ({ pve, params }) => allocateNamed(pve, { ...params, name: params.filename }),
   }),
   route({
     method: 'GET',
     path: `${path}/{volume*}`,
     permission: anyone,
-    parameters: { node: nodeName, storage: storageId, volume: text },
+    parameters: volume,
     handle({ pve, caller, params }) {
-      const volid = volidOf(params.storage, params.volume)
-      requireVolumeAccess(pve, caller, volid, undefined)
-      return describe(pve, volid)
+      const id = volumeIn(params)
+      requireVolumeAccess(pve, caller, volidOf(id), undefined)
+      return describeVolume(pve, id)
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: `${path}/{volume*}`,
+    permission: anyone,
+    parameters: { ...volume, notes: optional(text), protected: optional(flag) },
+    async handle({ pve, caller, params }) {
+      const id = volumeIn(params)
+      requireVolumeAccess(pve, caller, volidOf(id), undefined)
+      await mark(pve, id, params)
     },
   }),
   route({
     method: 'DELETE',
     path: `${path}/{volume*}`,
     permission: anyone,
-    parameters: {
-      node: nodeName,
-      storage: storageId,
-      volume: text,
-      delay: optional({ ...integer, minimum: 1, maximum: 30 }),
-    },
-    handle({ pve, caller, params }) {
-      const volid = volidOf(params.storage, params.volume)
-      requireAll(caller, `/storage/${params.storage}`, 'Datastore.Allocate')
-      storageOf(pve, params.storage)
-      const owner = pve.store.state.volumes[volid]?.vmid
-      return pve.tasks.start({
+    parameters: { ...volume, delay: optional({ ...integer, minimum: 1, maximum: 30 }) },
+    async handle({ pve, caller, params }) {
+      const id = volumeIn(params)
+      requireDeletable(pve, caller, id)
+      const { vmid: owner } = parsedVolume(pve, id)
+      const upid = await pve.tasks.start({
         type: 'imgdel',
-        id: owner === undefined ? params.storage : `${owner}@${params.storage}`,
+        id: owner === undefined ? id.storage : `${owner}@${id.storage}`,
         authid: caller.authid,
-        work: () => removeVolume(pve, volid),
+        work: task => removeContent(pve, id, task),
       })
+      return params.delay === undefined ? upid : endedWithin(pve, upid, params.delay)
     },
   }),
 ]

@@ -1,17 +1,18 @@
 /** Files on a storage: ISOs, container templates, snippets, import images and backups. */
 
-import { lstat, mkdir, readdir, realpath, rm } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { isAccessible } from '../../core/files.mts'
 import { failure, parameterError } from '../core/errors.mts'
+import { mountPoint } from '../core/node-paths.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig } from '../core/state.mts'
-import { parseVolumeId, storageOf } from './storages.mts'
+import { type FileType, listedFormat } from './names.mts'
+import { parsedVolume, parseVolumeId, storageOf } from './storages.mts'
 import { isFileBased } from './types.mts'
 
-type FileContent = 'iso' | 'vztmpl' | 'snippets' | 'import' | 'backup'
-
 /** Folders of each kind below the storage's folder (PVE/Storage/Plugin.pm). */
-const FOLDERS: Record<FileContent, string> = {
+const FOLDERS: Record<FileType, string> = {
   iso: 'template/iso',
   vztmpl: 'template/cache',
   snippets: 'snippets',
@@ -21,7 +22,7 @@ const FOLDERS: Record<FileContent, string> = {
 
 export interface StoredFile {
   volid: string
-  content: FileContent
+  content: FileType
   format: string
   /** Absolute path. */
   path: string
@@ -29,20 +30,32 @@ export interface StoredFile {
   size: number
   /** Seconds since the epoch. */
   ctime: number
+  /** VM of a backup. */
+  vmid?: number
+  /** Of a backup: `qemu`, `lxc`, ... */
+  subtype?: string
+  /** First line of a backup's notes. */
+  notes?: string
+  protected?: 1
 }
 
-function isFileContent(content: string): content is FileContent {
+function isFileType(content: string): content is FileType {
   return Object.hasOwn(FOLDERS, content)
 }
 
-function fileFolder(storage: StorageConfig, content: FileContent): string {
+function fileFolder(storage: StorageConfig, content: FileType): string {
   return join(storage.path, FOLDERS[content])
+}
+
+/** Returns the absolute path of a file of this type and name. The file need not exist. */
+export function pathOfFile(storage: StorageConfig, content: FileType, name: string): string {
+  return join(fileFolder(storage, content), name)
 }
 
 /** Makes the folders of storages, as Proxmox does when it activates a storage. */
 export async function createFolders(storages: Record<string, StorageConfig>): Promise<void> {
   for (const storage of Object.values(storages)) {
-    const kinds = isFileBased(storage) ? storage.content.filter(isFileContent) : []
+    const kinds = isFileBased(storage) ? storage.content.filter(isFileType) : []
     const folders = [storage.path, ...kinds.map(kind => fileFolder(storage, kind))]
     await Promise.all(folders.map(makeFolder))
   }
@@ -55,28 +68,25 @@ async function makeFolder(path: string): Promise<void> {
   })
 }
 
-/** Extensions that Proxmox accepts, with its error text for others. */
+/** Extensions that uploads may have, with the fault of others (PVE/API2/Storage/Status.pm). */
 const EXTENSIONS: Record<'iso' | 'vztmpl' | 'import', { pattern: RegExp; fault: string }> = {
-  iso: { pattern: /^[^/]+\.(iso|img)$/i, fault: 'wrong file extension' },
-  vztmpl: { pattern: /^[^/]+\.tar\.(gz|xz|zst|bz2)$/, fault: 'wrong file extension' },
+  iso: { pattern: /[^/]+\.(iso|img)$/i, fault: 'wrong file extension' },
+  vztmpl: { pattern: /[^/]+\.(tar|tar\.(gz|xz|zst|bz2))$/i, fault: 'wrong file extension' },
   import: {
-    pattern: /^[a-zA-Z0-9_.+=-]+\.(ova|qcow2|raw|vmdk)$/,
+    pattern: /[a-zA-Z0-9\-.+=_]+\.(ova|qcow2|raw|vmdk)$/,
     fault: 'invalid filename or wrong extension',
   },
 }
 
 /** Returns the name under which a file is stored. @throws {ApiError} 400 if its kind does not allow the name. */
 export function cleanFilename(content: 'iso' | 'vztmpl' | 'import', filename: string): string {
-  const base = filename.replace(/^.*[/\\]/, '').replace(/[^-a-zA-Z0-9_.]/g, '_')
+  const base = filename
+    .replace(/\n$/, '')
+    .replace(/^.*[/\\]/, '')
+    .replace(/[^-a-zA-Z0-9_.]/g, '_')
   const { pattern, fault } = EXTENSIONS[content]
-  if (base.startsWith('.') || !pattern.test(base)) throw parameterError({ filename: fault })
+  if (!pattern.test(base)) throw parameterError({ filename: fault })
   return base
-}
-
-function formatOf(content: FileContent, name: string): string {
-  return content === 'snippets'
-    ? 'snippet'
-    : (/\.(t[a-z]+|[a-z0-9]+)$/i.exec(name)?.[1]?.toLowerCase() ?? 'raw')
 }
 
 /**
@@ -90,31 +100,13 @@ async function isInPlace(storage: StorageConfig, folder: string): Promise<boolea
 }
 
 /** Returns the folder for new files. @throws {ApiError} if it is missing or a link leads out of the storage. */
-export async function requireFolder(storage: StorageConfig, content: FileContent): Promise<string> {
+export async function requireFolder(pve: Pve, id: string, content: FileType): Promise<string> {
+  const storage = storageOf(pve, id)
   const folder = fileFolder(storage, content)
   if (await isInPlace(storage, folder)) return folder
-  throw failure(`unable to activate storage - directory '${folder}' does not exist or is unreachable`)
-}
-
-/** Reads a file's attributes. Returns an empty list for links, and for files that are already gone. */
-async function readFile(
-  storageId: string,
-  folder: string,
-  content: FileContent,
-  name: string,
-): Promise<StoredFile[]> {
-  const path = join(folder, name)
-  const info = await lstat(path).catch(() => undefined)
-  if (!info?.isFile()) return []
-  const file: StoredFile = {
-    volid: `${storageId}:${content}/${name}`,
-    content,
-    format: formatOf(content, name),
-    path,
-    size: info.size,
-    ctime: Math.floor(info.ctimeMs / 1000),
-  }
-  return [file]
+  throw failure(
+    `unable to activate storage '${id}' - directory '${mountPoint(id, storage)}' does not exist or is unreachable`,
+  )
 }
 
 /** Checks for the name of a file that is not complete yet. */
@@ -122,30 +114,80 @@ function isIncoming(name: string): boolean {
   return name.endsWith('.tmp_upload') || name.includes('.tmp_dwnl.')
 }
 
+/** What the name of a backup tells: its VM, its kind, and its time in seconds since the epoch. */
+function backupFacts(name: string): Partial<StoredFile> {
+  const [, kind, vmid, date, time] =
+    /^vzdump-(lxc|openvz|qemu)-(\d+)-(\d{4}_\d\d_\d\d)-(\d\d_\d\d_\d\d)\./.exec(name) ?? []
+  const guest = vmid ?? /-([1-9][0-9]{2,8})-[^/]+$/.exec(name)?.[1]
+  const at = date && Date.parse(`${date.replaceAll('_', '-')}T${time!.replaceAll('_', ':')}Z`) / 1000
+  return {
+    subtype: kind ?? 'unknown',
+    ...(guest !== undefined && { vmid: Number(guest) }),
+    ...(at && { ctime: at }),
+  }
+}
+
+/** Reads the notes and the protection of a backup. They are files beside it. */
+async function backupMarks(path: string): Promise<Partial<StoredFile>> {
+  const notes = await readFile(`${path}.notes`, 'utf8').catch(() => undefined)
+  const isProtected = await isAccessible(`${path}.protected`)
+  return {
+    ...(notes !== undefined && { notes: notes.split('\n')[0]! }),
+    ...(isProtected && { protected: 1 }),
+  }
+}
+
+/** Reads a file's attributes. Returns an empty list for links, other types, and files that are already gone. */
+async function storedFile(
+  storageId: string,
+  folder: string,
+  content: FileType,
+  name: string,
+): Promise<StoredFile[]> {
+  const path = join(folder, name)
+  const format = listedFormat(content, name)
+  const info = format === undefined ? undefined : await lstat(path).catch(() => undefined)
+  if (!info?.isFile()) return []
+  const volid = `${storageId}:${content}/${name}`
+  const file = {
+    volid,
+    content,
+    format: format!,
+    path,
+    size: info.size,
+    ctime: Math.floor(info.ctimeMs / 1000),
+  }
+  return [content === 'backup' ? { ...file, ...backupFacts(name), ...(await backupMarks(path)) } : file]
+}
+
 async function listFolder(
   storageId: string,
   storage: StorageConfig,
-  content: FileContent,
+  content: FileType,
 ): Promise<StoredFile[]> {
   const folder = fileFolder(storage, content)
   if (!(await isInPlace(storage, folder))) return []
   const names = (await readdir(folder)).filter(name => !name.startsWith('.') && !isIncoming(name))
-  return (await Promise.all(names.map(name => readFile(storageId, folder, content, name)))).flat()
+  return (await Promise.all(names.map(name => storedFile(storageId, folder, content, name)))).flat()
 }
 
 /** Lists the files of all kinds that the storage is configured for. */
 export async function listFiles(pve: Pve, storageId: string): Promise<StoredFile[]> {
   const storage = storageOf(pve, storageId)
   if (!isFileBased(storage)) return []
-  const kinds = storage.content.filter(isFileContent)
+  const kinds = storage.content.filter(isFileType)
   return (await Promise.all(kinds.map(kind => listFolder(storageId, storage, kind)))).flat()
 }
 
-/** Finds the file of `local:iso/debian.iso`; undefined if there is none. */
+/** Finds the file of `local:iso/debian.iso`; undefined if there is none. @throws {ApiError} for a wrong name. */
 export async function findFile(pve: Pve, volid: string): Promise<StoredFile | undefined> {
   const id = parseVolumeId(volid)
-  if (!id || !pve.store.state.storages[id.storage]) return undefined
-  return (await listFiles(pve, id.storage)).find(file => file.volid === volid)
+  const parsed = id && parsedVolume(pve, id)
+  if (!parsed || parsed.type === 'images') return undefined
+  const storage = storageOf(pve, id.storage)
+  const folder = fileFolder(storage, parsed.type)
+  if (!(await isInPlace(storage, folder))) return undefined
+  return (await storedFile(id.storage, folder, parsed.type, parsed.name))[0]
 }
 
 export async function requireFile(pve: Pve, volid: string): Promise<StoredFile> {

@@ -4,10 +4,11 @@ import { failure } from '../core/errors.mts'
 import type { StorageConfig, Volume } from '../core/state.mts'
 import { isFileBased } from './types.mts'
 
-export type VolumeType = 'images' | 'iso' | 'vztmpl' | 'backup' | 'snippets' | 'import'
+/** Types of content that are files. */
+export type FileType = 'iso' | 'vztmpl' | 'backup' | 'snippets' | 'import'
 
-interface ParsedName {
-  type: VolumeType
+export interface ParsedName {
+  type: 'images' | FileType
   /** Own name, without folders and without a base: `vm-100-disk-0`, `debian.iso`. */
   name: string
   /** VM that it belongs to. */
@@ -19,16 +20,16 @@ interface ParsedName {
   format: string
 }
 
-export const ISO_NAME = /^[^/]+\.(?:iso|img)$/i
-export const TEMPLATE_NAME = /^[^/]+\.(?:tar(?!\.)|tar\.(?:gz|xz|zst|bz2))$/i
-const BACKUP_NAME = /^[^/]+\.(?:tgz|(?:tar|vma)(?:\.(?:gz|lzo|zst|bz2))?)$/
+const ISO_NAME = /^[^/]+\.(?:iso|img)$/i
+const TEMPLATE_NAME = /^[^/]+\.(?:(tar)|tar\.(gz|xz|zst|bz2))$/i
+const BACKUP_NAME = /^[^/]+\.(tgz|(?:tar|vma)(?:\.(?:gz|lzo|zst|bz2))?)$/
 const IMPORT_NAME = /^[ a-zA-Z0-9\-.+=_]+\.(ova|ovf|qcow2|raw|vmdk)$/
 const OVA_CONTENT = /^[ a-zA-Z0-9\-.+=_]+\.ova\/[ a-zA-Z0-9\-.+=_]+\.(qcow2|raw|vmdk)$/
 
 const NO_DISK = { vmid: undefined, base: undefined, isBase: false }
 
 /** Reads the name of a disk's file. @throws {ApiError} for another name. */
-function parseDiskFile(name: string): { isBase: boolean; format: string } {
+export function parseDiskFile(name: string): { isBase: boolean; format: string } {
   if (/^snap-.*\.qcow2$/.test(name)) throw failure(`'${name}' is a snapshot filename, not a volume!`)
   const [, base, format] = /^(base-)?[^/\s]+\.(raw|qcow2|vmdk|subvol)$/.exec(name) ?? []
   if (format === undefined) throw failure(`unable to parse volume filename '${name}'`)
@@ -52,13 +53,31 @@ function parseFile(volname: string): ParsedName | undefined {
   const [, type, name] = /^(iso|vztmpl|backup|snippets|import)\/(.+)$/.exec(volname) ?? []
   if (name === undefined) return undefined
   if (type === 'import') return parseImport(name)
-  const file = { ...NO_DISK, type: type as VolumeType, name, format: 'raw' }
+  const file = { ...NO_DISK, type: type as FileType, name, format: 'raw' }
   if (type === 'iso') return ISO_NAME.test(name) ? file : undefined
   if (type === 'vztmpl') return TEMPLATE_NAME.test(name) ? file : undefined
   if (type === 'snippets') return name.includes('/') ? undefined : file
   if (!BACKUP_NAME.test(name)) return undefined
   const vmid = /^vzdump-(?:openvz|lxc|qemu)-(\d+)-.+/.exec(name)?.[1]
   return { ...file, vmid: vmid === undefined ? undefined : Number(vmid) }
+}
+
+/** Returns the format that a list shows for a file; undefined for a file that is not of this type. */
+export function listedFormat(type: FileType, name: string): string | undefined {
+  switch (type) {
+    case 'iso':
+      return ISO_NAME.test(name) ? 'iso' : undefined
+    case 'vztmpl': {
+      const [, tar, packed] = TEMPLATE_NAME.exec(name) ?? []
+      return tar ?? (packed && `t${packed}`)
+    }
+    case 'backup':
+      return BACKUP_NAME.exec(name)?.[1]
+    case 'import':
+      return /^[a-zA-Z0-9\-.+=_]+\.(ova|ovf|qcow2|raw|vmdk)$/i.exec(name)?.[1]
+    case 'snippets':
+      return 'snippet'
+  }
 }
 
 function parseDevice(volname: string, pattern: RegExp): ParsedName | undefined {

@@ -2,36 +2,31 @@
 
 import { isAvailableOn, storagesOn } from '../core/cluster.mts'
 import { failure, parameterError } from '../core/errors.mts'
+import { mountPoint } from '../core/node-paths.mts'
 import { flag, nodeName, optional, splitList, storageId, text } from '../core/parameters.mts'
 import { allOf, anyOf, anyone } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
-import type { StorageConfig } from '../core/state.mts'
+import type { StorageConfig, StorageType } from '../core/state.mts'
 import { mayAuditStorage } from './access.mts'
 import { spaceOf } from './space.mts'
 import { storageOf } from './storages.mts'
 
-/** Returns the keys that say where a storage of each type lies. */
-function placeOf(id: string, { type, path }: StorageConfig): ApiObject {
-  switch (type) {
-    case 'dir':
-    case 'btrfs':
-      return { path }
-    case 'nfs':
-      return { path, server: '127.0.0.1', export: path }
-    case 'cifs':
-      return { path, server: '127.0.0.1', share: id }
-    case 'cephfs':
-      return { path }
-    case 'zfspool':
-      return { pool: id }
-    case 'lvmthin':
-      return { vgname: id, thinpool: 'data' }
-    case 'lvm':
-      return { vgname: id }
-    case 'pbs':
-      return { server: '127.0.0.1', datastore: id }
+/** Returns the keys that say where a storage of each type lies. One that the API made has its own. */
+function placeOf(id: string, storage: StorageConfig): ApiObject {
+  const path = mountPoint(id, storage)
+  const places: Record<StorageType, ApiObject> = {
+    dir: { path },
+    btrfs: { path },
+    nfs: { path, server: '127.0.0.1', export: path },
+    cifs: { path, server: '127.0.0.1', share: id },
+    cephfs: { path },
+    zfspool: { pool: id },
+    lvmthin: { vgname: id, thinpool: 'data' },
+    lvm: { vgname: id },
+    pbs: { server: '127.0.0.1', datastore: id },
   }
+  return { ...places[storage.type], ...storage.properties }
 }
 
 function configOf(pve: Pve, id: string): ApiObject {

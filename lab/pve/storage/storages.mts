@@ -4,8 +4,9 @@ import { isAvailableOn, storageOn } from '../core/cluster.mts'
 import { failure, parameterError } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig, Volume } from '../core/state.mts'
+import { type ParsedName, parseVolumeName } from './names.mts'
 
-interface VolumeId {
+export interface VolumeId {
   storage: string
   /** `vm-100-disk-0`, `base-100-disk-0/vm-101-disk-0`, `iso/debian.iso`. */
   name: string
@@ -13,8 +14,15 @@ interface VolumeId {
 
 /** Splits a volume id. Returns undefined for other texts, such as a path of the host. */
 export function parseVolumeId(volid: string): VolumeId | undefined {
-  const [, storage, name] = /^([a-z][a-z0-9\-_.]*[a-z0-9]):(\S+)$/i.exec(volid) ?? []
+  const [, storage, name] = /^([a-z][a-z0-9\-_.]*[a-z0-9]):(.+)$/i.exec(volid) ?? []
   return storage === undefined ? undefined : { storage, name: name! }
+}
+
+/** Reads a volume's name as its storage does. @throws {ApiError} for an unknown storage, and for a wrong name. */
+export function parsedVolume(pve: Pve, { storage, name }: VolumeId): ParsedName {
+  const config = pve.store.state.storages[storage]
+  if (!config) throw failure(`storage '${storage}' does not exist`)
+  return parseVolumeName(config, name)
 }
 
 /** Returns the storage with its folder on the node that `pve` works on. @throws {ApiError} */
@@ -22,6 +30,7 @@ export function storageOf(pve: Pve, id: string): StorageConfig {
   const { state } = pve.store
   const storage = state.storages[id]
   if (!storage) throw failure(`storage '${id}' does not exist`)
+  if (storage.properties?.['disable'] === '1') throw failure(`storage '${id}' is disabled`)
   if (!isAvailableOn(storage, pve.node))
     throw failure(`storage '${id}' is not available on node '${pve.node}'`)
   return storageOn(state, storage, pve.node)

@@ -137,7 +137,7 @@ export function isFileBased(storage: Pick<StorageConfig, 'type'>): boolean {
 }
 
 /** Returns the format of a new disk for which nobody wants one. */
-export function defaultFormat(storage: StorageConfig): Format {
+function defaultFormat(storage: StorageConfig): Format {
   return (storage.properties?.['format'] as Format | undefined) ?? 'raw'
 }
 

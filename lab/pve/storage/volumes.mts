@@ -3,11 +3,14 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { failure } from '../core/errors.mts'
+import { asKept, asShown } from '../core/node-paths.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig, Volume } from '../core/state.mts'
+import { requireTrustable } from './image-file.mts'
 import { volumeName } from './names.mts'
+import { shownPathOf } from './paths.mts'
 import { requireRoom, requireRoomToGrow } from './space.mts'
-import { findVolume, storageOf } from './storages.mts'
+import { findVolume, parseVolumeId, storageOf } from './storages.mts'
 import {
   type Aspect,
   type Feature,
@@ -62,7 +65,6 @@ interface Placement {
 /** Enters a volume into the state before the driver makes it, so that two workers never choose one name. */
 function reserve(pve: Pve, { storage: storageId, vmid, name, parent, format }: Placement): NewVolume {
   const storage = storageOf(pve, storageId)
-  if (!storage.content.includes('images')) throw failure(`storage '${storageId}' does not support vm images`)
   const own = volumeName(storage, vmid, name, format)
   const volid = `${storageId}:${parent === undefined ? own : `${ownName(storage, parent)}/${own}`}`
   const path = volumePath(storage, own)
@@ -116,6 +118,7 @@ function diskName(pve: Pve, storageId: string, vmid: number): string {
  * Makes an empty disk.
  * @param size bytes; the storage may round it up.
  * @param wanted format. Default: that of the storage. @throws {ApiError} if the storage does not know it.
+ * @param chosen name without folder and extension. Default: the next free one of a disk.
  */
 export async function createVolume(
   pve: Pve,
@@ -123,9 +126,10 @@ export async function createVolume(
   vmid: number,
   size: number,
   wanted?: string,
+  chosen?: string,
 ): Promise<NewVolume> {
   const format = formatOn(storageOf(pve, storage), wanted)
-  const created = reserve(pve, { storage, vmid, name: diskName(pve, storage, vmid), format })
+  const created = reserve(pve, { storage, vmid, name: chosen ?? diskName(pve, storage, vmid), format })
   return fillVolume(pve, created, async path => {
     await pve.driver.createDisk(path, size)
     return { size, written: 0 }
@@ -158,18 +162,40 @@ interface CopyTarget {
   format?: string | undefined
 }
 
-/** Makes a disk from an image file. @param image absolute path. */
-export function importVolume(
-  pve: Pve,
-  { storage, vmid, format: hint }: CopyTarget,
-  image: string,
-): Promise<NewVolume> {
+/** Finds the volume of a VM by the path that the node shows. */
+function volumeAt(pve: Pve, path: string): string | undefined {
+  return Object.keys(pve.store.state.volumes).find(volid => {
+    const id = parseVolumeId(volid)!
+    return findVolume(pve, volid) !== undefined && shownPathOf(pve, id) === path
+  })
+}
+
+/** Returns the lab's path of an image file. A path of the node names no format, so the file's content tells it. */
+function imageAt(pve: Pve, path: string): { path: string; format: string | undefined } {
+  const place = { state: pve.store.state, node: pve.node }
+  if (asShown(place, path) !== path) return { path, format: /\.(\w+)$/.exec(path)?.[1] }
+  const kept = asKept(place, path)
+  if (kept === undefined) throw failure(`can't find file '${path}'`)
+  return { path: kept, format: undefined }
+}
+
+/**
+ * Makes a disk from an image file.
+ * @param image absolute path, as the lab keeps the file or as the node shows it.
+ * @throws {ApiError} for a file that is missing, in a wrong format, or that names other files.
+ */
+export async function importVolume(pve: Pve, target: CopyTarget, image: string): Promise<NewVolume> {
+  const { storage, vmid, format: hint } = target
+  const disk = volumeAt(pve, image)
   const format = resolveFormat(storageOf(pve, storage), hint)
+  if (disk !== undefined) return cloneVolume(pve, disk, { ...target, format })
+  const source = imageAt(pve, image)
+  await requireTrustable(pve, source.path, source.format)
   const created = reserve(pve, { storage, vmid, name: diskName(pve, storage, vmid), format })
   return fillVolume(pve, created, async path => {
     // A disk is a whole number of blocks of 512 bytes.
-    const size = Math.ceil((await pve.driver.importDisk(image, path)) / 512) * 512
-    return { size, written: Math.min(size, (await stat(image)).size), source: image }
+    const size = Math.ceil((await pve.driver.importDisk(source.path, path)) / 512) * 512
+    return { size, written: Math.min(size, (await stat(source.path)).size), source: source.path }
   })
 }
 

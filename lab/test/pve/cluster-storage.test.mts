@@ -108,7 +108,7 @@ describe('storages of a node', () => {
       expect(await volids(node, 'nas')).toEqual(['nas:101/vm-101-disk-0.raw', 'nas:iso/all.iso'])
     expect([await volids('pve', 'local'), await volids('pve2', 'local')]).toEqual([['local:iso/one.iso'], []])
     expect((await lab.get('/nodes/pve/storage/tank/content/tank:vm-101-disk-0')).reason).toBe(
-      "volume 'tank:vm-101-disk-0' does not exist",
+      "zfs error: cannot open 'tank/vm-101-disk-0': dataset does not exist",
     )
   })
 })
@@ -232,7 +232,7 @@ describe('space', () => {
     try {
       expect(await download('a.iso')).toBe('OK')
       expect(await download('b.iso')).toMatch(
-        /^download failed: command '\/usr\/bin\/wget .*' failed: exit code 3$/,
+        /^download failed: Cannot write to ‘\/mnt\/small\/.*’ \(No space left on device\)\.$/,
       )
       expect(await upload('c.iso', MIB / 2)).toMatch(
         /^import failed: cp: error writing '.*c\.iso': No space left on device$/,

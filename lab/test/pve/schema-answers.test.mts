@@ -175,6 +175,16 @@ const WRITES: Step[] = [
     url: 'IMAGE',
   }),
   step(
+    'POST /nodes/{node}/storage/{storage}/content',
+    { vmid: 999, filename: 'vm-999-disk-0', size: '1M' },
+    { at: { storage: 'tank' } },
+  ),
+  step(
+    'PUT /nodes/{node}/storage/{storage}/content/{volume}',
+    { notes: 'kept' },
+    { at: { storage: 'backups', volume: 'backups:backup/vzdump-qemu-100-2026_01_02-03_04_05.vma.zst' } },
+  ),
+  step(
     'DELETE /nodes/{node}/storage/{storage}/content/{volume}',
     {},
     { at: { storage: 'local', volume: 'local:iso/a.iso' } },
@@ -232,6 +242,7 @@ describe.skipIf(!schema)('the answer', () => {
           { id: 'local', type: 'dir', content: ['iso', 'snippets', 'import'] },
           { id: 'tank', type: 'zfspool', content: ['images'] },
           { id: 'spare', type: 'zfspool', content: ['images'] },
+          { id: 'backups', type: 'dir', content: ['backup'] },
         ],
       },
     })
@@ -277,10 +288,10 @@ describe.skipIf(!schema)('the answer', () => {
   })
 
   test(`of ${UPLOAD}`, async () => {
-    const form = ['--b', 'content-disposition: form-data; name="content"', '', 'iso']
+    const form = ['--b', 'Content-Disposition: form-data; name="content"', '', 'iso']
     const file = [
       '--b',
-      'content-disposition: form-data; name="filename"; filename="u.iso"',
+      'Content-Disposition: form-data; name="filename"; filename="u.iso"',
       '',
       'x',
       '--b--',

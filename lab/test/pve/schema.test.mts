@@ -14,11 +14,6 @@ const named = routes.map(route => [operationOf(route), route] as const)
 
 /** Where Proxmox itself does otherwise than its schema says, or the schema cannot say it. */
 const OPTIONAL_HERE = new Set([
-  // Always there: it stands in the path.
-  'GET /nodes/{node}/storage/{storage}/content/{volume} storage',
-  'DELETE /nodes/{node}/storage/{storage}/content/{volume} storage',
-  // The file part of the form carries the name; a field beside it is rare.
-  'POST /nodes/{node}/storage/{storage}/upload filename',
   // A move to another VM, which the lab does not do, names no storage.
   'POST /nodes/{node}/qemu/{vmid}/move_disk storage',
 ])

@@ -25,8 +25,8 @@ const download = (storage: string, filename: string) =>
   })
 
 function upload(storage: string, filename: string) {
-  const field = ['--b', 'content-disposition: form-data; name="content"', '', 'iso']
-  const disposition = `content-disposition: form-data; name="filename"; filename="${filename}"`
+  const field = ['--b', 'Content-Disposition: form-data; name="content"', '', 'iso']
+  const disposition = `Content-Disposition: form-data; name="filename"; filename="${filename}"`
   const body = [...field, '--b', disposition, '', 'x', '--b--', ''].join('\r\n')
   const headers = { ...lab.rootHeaders, 'content-type': 'multipart/form-data; boundary=b' }
   return lab.call('POST', `/nodes/pve/storage/${storage}/upload`, Buffer.from(body), headers)

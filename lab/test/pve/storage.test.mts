@@ -61,7 +61,8 @@ describe('download-url', () => {
     const [entry] = (await lab.get(`${local}/content?content=import`)).data
     expect(entry).toMatchObject({ volid: 'local:import/debian.qcow2', format: 'qcow2', size: IMAGE.length })
     const found = (await lab.get(`${local}/content/${encodeURIComponent('local:import/debian.qcow2')}`)).data
-    expect(await readFile(found.path)).toEqual(IMAGE)
+    expect(found.path).toBe('/var/lib/vz/import/debian.qcow2')
+    expect(await readFile(join(lab.dataDir, 'storage/local/import/debian.qcow2'))).toEqual(IMAGE)
   })
 
   test('leaves nothing behind when it is wrong', async () => {
@@ -79,16 +80,14 @@ describe('download-url', () => {
   })
 
   test('fails in the task when the server has no such file', async () => {
-    expect(await download({ url: `${imageUrl}.gone` })).toBe(
-      `download failed: ${imageUrl}.gone: 404 Not Found`,
-    )
+    expect(await download({ url: `${imageUrl}.gone` })).toBe('download failed: exit code 8')
     expect(await contentOf()).toEqual([])
   })
 
   test.each([
     [{ filename: 'debian.img' }, { filename: 'invalid filename or wrong extension' }],
     [{ content: 'iso', filename: 'debian.qcow2' }, { filename: 'wrong file extension' }],
-    [{ checksum: SHA256 }, { 'checksum-algorithm': 'missing checksum algorithm' }],
+    [{ checksum: SHA256 }, { 'checksum-algorithm': "missing property required by 'checksum'" }],
     [{ url: 'ftp://example.com/x' }, { url: 'value does not match the regex pattern' }],
     [
       { content: 'images' },
@@ -150,11 +149,27 @@ describe('upload', () => {
 
   test('with a wrong checksum is a failed task and no file', async () => {
     const { data } = await upload('seed.iso', 'iso', {
-      checksum: 'f'.repeat(64),
       'checksum-algorithm': 'sha256',
+      checksum: 'f'.repeat(64),
     })
     const { exitstatus } = (await lab.get(`/nodes/pve/tasks/${encodeURIComponent(data)}/status`)).data
     expect(exitstatus).toMatch(/^checksum mismatch/)
+    expect(await contentOf()).toEqual([])
+  })
+
+  test.each([
+    ['the checksum before its algorithm', { checksum: 'a', 'checksum-algorithm': 'sha256' }],
+    ['an unknown field', { overwrite: '1' }],
+  ])('%s is a bad request without a body', async (_, fields) => {
+    const reply = await upload('seed.iso', 'iso', fields)
+    expect([reply.status, reply.reason, reply.body]).toEqual([400, 'Bad Request', ''])
+    expect(await contentOf()).toEqual([])
+  })
+
+  test('of another file than its name says is a failed task', async () => {
+    const { data } = await upload('seed.vmdk', 'import')
+    const { exitstatus } = (await lab.get(`/nodes/pve/tasks/${encodeURIComponent(data)}/status`)).data
+    expect(exitstatus).toMatch(/^qemu-img: Could not open '.*pveupload-.*': invalid VMDK image descriptor$/)
     expect(await contentOf()).toEqual([])
   })
 
@@ -184,7 +199,7 @@ describe('an imported disk', () => {
     await writeFile(join(lab.dataDir, 'storage/local/import/broken.qcow2'), 'not an image')
     const settings = { vmid: 100, scsi0: 'tank:0,import-from=local:import/broken.qcow2' }
     expect(await lab.task('POST', '/nodes/pve/qemu', settings)).toBe(
-      'unable to create VM 100 - Image is not in qcow2 format',
+      "unable to create VM 100 - qemu-img: Could not open '/var/lib/vz/import/broken.qcow2': Image is not in qcow2 format",
     )
     expect((await lab.get('/nodes/pve/storage/tank/content')).data).toEqual([])
   })
@@ -212,7 +227,7 @@ describe('content', () => {
   test('the path for snippets is told to who administers the storage', async () => {
     expect((await lab.get('/storage/local')).data).toMatchObject({
       type: 'dir',
-      path: join(lab.dataDir, 'storage/local'),
+      path: '/var/lib/vz',
       content: expect.stringContaining('snippets'),
     })
     expect((await lab.get('/storage/none')).reason).toBe("storage 'none' does not exist")
