@@ -30,7 +30,7 @@ export function qcow2Image(size: number): Buffer {
 function contentOf(kind: string): Buffer {
   const [, word, rest = ''] = /^(\w+)(?::(.*))?$/s.exec(kind) ?? []
   if (word === 'iso') return isoImage()
-  if (word === 'qcow2') return qcow2Image(1_048_576)
+  if (word === 'qcow2') return qcow2Image(1_073_741_824)
   if (word === 'zeros') return Buffer.alloc(Number(rest))
   if (word === 'text') return Buffer.from(rest)
   throw new Error(`content \`${kind}\` is not one of iso, qcow2, zeros:N, text:...`)

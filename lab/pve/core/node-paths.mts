@@ -12,7 +12,7 @@ export function mountPoint(id: string, storage: StorageConfig): string {
   const given = storage.properties?.['path']
   if (given !== undefined) return given
   if (id === 'local') return '/var/lib/vz'
-  return MOUNTED.includes(storage.type) ? `/mnt/pve/${id}` : `/mnt/${id}`
+  return MOUNTED.includes(storage.type) ? `/mnt/pve/${id}` : `/var/lib/${id}`
 }
 
 /** Returns the folder of block devices of a pool: that of its volume group, or of its ZFS pool. */

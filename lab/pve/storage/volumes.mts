@@ -80,6 +80,19 @@ type Filling = Pick<Volume, 'size' | 'written'> & {
   source?: string
 }
 
+/** Bytes of the largest file on ext4 with blocks of 4 KiB. */
+const LARGEST_FILE = 16 * 1024 ** 4
+
+/** Checks that a file can have this size. Only a raw disk is as large as its file. @throws {ApiError} of qemu-img */
+function requirePossible(pve: Pve, { volid, volume }: NewVolume, size: number): void {
+  const { format, storage } = volume
+  if (size < LARGEST_FILE || format !== 'raw' || !isFileBased(storageOf(pve, storage))) return
+  const path = shownPathOf(pve, parseVolumeId(volid)!)
+  throw failure(
+    `unable to create image: qemu-img: ${path}: The image size is too large for file format 'raw'`,
+  )
+}
+
 /** Fills a reserved volume and checks the space. If that fails, removes the volume. */
 async function fillVolume(
   pve: Pve,
@@ -131,6 +144,7 @@ export async function createVolume(
   const format = formatOn(storageOf(pve, storage), wanted)
   const created = reserve(pve, { storage, vmid, name: chosen ?? diskName(pve, storage, vmid), format })
   return fillVolume(pve, created, async path => {
+    requirePossible(pve, created, size)
     await pve.driver.createDisk(path, size)
     return { size, written: 0 }
   })

@@ -27,6 +27,7 @@ export async function serveFiles(): Promise<Files> {
     const bytes = FILES[url]
     response.writeHead(bytes ? 200 : 404, bytes ? 'OK' : 'File not found', {
       'Content-Type': 'application/octet-stream',
+      ...(bytes && { 'Content-Length': bytes.length }),
     })
     response.end(bytes)
   })

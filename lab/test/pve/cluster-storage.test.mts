@@ -232,7 +232,7 @@ describe('space', () => {
     try {
       expect(await download('a.iso')).toBe('OK')
       expect(await download('b.iso')).toMatch(
-        /^download failed: Cannot write to ‘\/mnt\/small\/.*’ \(No space left on device\)\.$/,
+        /^download failed: Cannot write to ‘\/var\/lib\/small\/.*’ \(No space left on device\)\.$/,
       )
       expect(await upload('c.iso', MIB / 2)).toMatch(
         /^import failed: cp: error writing '.*c\.iso': No space left on device$/,
