@@ -70,7 +70,8 @@ const FORM = 'application/x-www-form-urlencoded'
 
 /** Returns body and content type of a step's request. */
 export function bodyOf({ method, params, encoding }: Pick<Step, 'method' | 'params' | 'encoding'>): Body {
-  if (encoding === 'raw') return { bytes: Buffer.from(String(params)), type: FORM }
+  const isText = encoding === undefined && typeof params === 'string'
+  if (encoding === 'raw' || isText) return { bytes: Buffer.from(String(params)), type: FORM }
   if (encoding === 'json') return { bytes: Buffer.from(JSON.stringify(params)), type: 'application/json' }
   if (encoding === 'multipart')
     return { bytes: multipart(params as Part[]), type: `multipart/form-data; boundary=${BOUNDARY}` }

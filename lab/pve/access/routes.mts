@@ -121,12 +121,15 @@ const password = route({
 
 const SUBDIRS = ['users', 'groups', 'roles', 'acl', 'domains', 'openid', 'tfa', 'ticket', 'password']
 
-const index = route({
-  method: 'GET',
-  path: '/access',
-  permission: anyone,
-  parameters: {},
-  handle: () => SUBDIRS.map(subdir => ({ subdir })),
-})
+const indexes: Route[] = Object.entries({ '/access': SUBDIRS, '/access/openid': ['auth-url', 'login'] }).map(
+  ([path, subdirs]) =>
+    route({
+      method: 'GET',
+      path,
+      permission: anyone,
+      parameters: {},
+      handle: () => subdirs.map(subdir => ({ subdir })),
+    }),
+)
 
-export const accessRoutes: Route[] = [index, ...login, permissions, password]
+export const accessRoutes: Route[] = [...indexes, ...login, permissions, password]

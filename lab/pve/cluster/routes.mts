@@ -8,7 +8,6 @@ import type { Pve, Statistics } from '../core/pve.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
 import type { Vm } from '../core/state.mts'
 import { nodeEntry } from '../nodes/node.mts'
-import { mayAuditStorage } from '../storage/access.mts'
 import { storageResource } from '../storage/resource.mts'
 import { mayAudit, taskEntry } from '../tasks/routes.mts'
 import { resourceOf } from '../vm/status.mts'
@@ -28,7 +27,9 @@ function visiblePool(pve: Pve, caller: Caller, { vmid }: Vm): { pool?: string } 
 /** Lists each storage once per node that has it, even a shared one. */
 function storageResources(pve: Pve, caller: Caller, statistics: Statistics): ApiObject[] {
   const { nodes, storages } = pve.store.state
-  const visible = Object.entries(storages).filter(([id]) => mayAuditStorage(caller, id))
+  const visible = Object.entries(storages).filter(([id]) =>
+    hasAll(caller, `/storage/${id}`, 'Datastore.Audit'),
+  )
   return visible.flatMap(entry =>
     nodes
       .filter(node => isAvailableOn(entry[1], node.name))

@@ -75,7 +75,8 @@ describe('a node', () => {
   test('that is not in the cluster cannot be looked up', async () => {
     expect(await lab.get('/nodes/none/qemu')).toMatchObject({
       status: 500,
-      reason: "hostname lookup 'none' failed - failed to get address info: none: Name or service not known",
+      reason:
+        "hostname lookup 'none' failed - failed to get address info for: none: Name or service not known",
     })
   })
 

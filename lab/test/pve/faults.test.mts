@@ -113,7 +113,7 @@ describe('expired-ticket', () => {
     expect((await lab.get('/version', headers)).status).toBe(200)
     expect(await lab.get('/version', headers)).toMatchObject({
       status: 401,
-      reason: 'permission denied - invalid PVE ticket',
+      reason: 'Authentication failed!',
     })
     const ticket = decodeURIComponent(headers['cookie']!.slice('PVEAuthCookie='.length))
     expect((await login(ticket)).status).toBe(401)

@@ -51,6 +51,16 @@ test('a bridge is listed for who may use one of its VLANs', async () => {
   expect(await bridges()).toBe(1)
 })
 
+test('space on a storage shows it in the lists of storages, but not among the resources of the cluster', async () => {
+  const ids = async (path: string) =>
+    (await lab.get(path, ann)).data.map(({ storage }: { storage: string }) => storage)
+  await grant('/storage/tank', 'Datastore.AllocateSpace')
+  expect(await ids('/nodes/pve/storage')).toEqual(['tank'])
+  expect(await ids('/cluster/resources?type=storage')).toEqual([])
+  await grant('/storage/local', 'Datastore.Audit')
+  expect(await ids('/cluster/resources?type=storage')).toEqual(['local'])
+})
+
 describe('refusals', () => {
   test('name the path and what is missing, in the status line and in the body', async () => {
     expect(await lab.get('/nodes/pve/qemu/100/agent/network-get-interfaces', ann)).toMatchObject({

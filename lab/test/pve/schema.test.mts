@@ -47,6 +47,13 @@ const withoutOptions = (check: unknown): unknown => {
   return check[0] === 'userid-group' ? check.slice(0, 2) : check.map(withoutOptions)
 }
 
+/** Parameters of pve-access-control 9.1.1, which schemas of before do not have. */
+const NEWER = new Set([
+  'POST /access/domains audiences',
+  'PUT /access/domains/{realm} audiences',
+  'PUT /access/users/{userid}/token/{tokenid} regenerate',
+])
+
 describe.skipIf(!schema)('every operation', () => {
   test.each(named)('%s is one of Proxmox', name => {
     expect([...operations.keys()]).toContain(name)
@@ -57,10 +64,13 @@ describe.skipIf(!schema)('every operation', () => {
     (name, route) => {
       const theirs = operations.get(name)?.parameters?.properties ?? {}
       for (const [key, ours] of Object.entries(route.parameters)) {
+        if (NEWER.has(`${name} ${key}`) && theirs[key] === undefined) continue
         expect(Object.keys(theirs), `${name} ${key}`).toContain(key)
         expect(ours.type, `${name} ${key} type`).toBe(theirs[key]!.type)
         if (OPTIONAL_HERE.has(`${name} ${key}`)) continue
-        expect(ours.optional ?? false, `${name} ${key} optional`).toBe(theirs[key]!.optional === 1)
+        expect(ours.optional ?? false, `${name} ${key} optional`).toBe(
+          Number(theirs[key]!.optional ?? 0) === 1,
+        )
       }
       const needed = Object.keys(theirs).filter(key => theirs[key]!.optional !== 1)
       for (const key of needed) expect(Object.keys(route.parameters), name).toContain(key)

@@ -128,7 +128,7 @@ describe('changing the config', () => {
     expect(reply.body).toBe('{"data":null}')
     expect(await config()).toMatchObject({ tags: ' ', description: 'two\nlines', cores: 4 })
     expect((await put({ vmid: 101, cores: 4 })).errors).toEqual({
-      vmid: 'duplicate parameter (already defined in URI)',
+      vmid: 'duplicate parameter (already defined in URI) with conflicting values!',
     })
   })
 
