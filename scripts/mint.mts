@@ -1,6 +1,7 @@
 import { printAnswer } from './lib/run/answer.mts'
 import { usageError } from './lib/run/command-line.mts'
 import { runMain } from './lib/run/main.mts'
+import { allowOption } from './lib/vm/allow.mts'
 
 const name = 'mint'
 
@@ -18,6 +19,7 @@ await runMain({
     'machine-id': { type: 'string', value: 'NAME', help: 'machine that the token opens' },
     'expiry-days': { type: 'integer', value: 'N', help: 'expiry in the token; default: never' },
     vm: { type: 'string', value: 'NAME', help: 'mint the missing token of a VM, and give the VM its id' },
+    allow: allowOption('with --vm: the reboot by which a VM that runs gets the id', ['reboot']),
     update: { type: 'string', value: 'NAME', help: "encrypt the VM's address for the owner of its token" },
     'user-signature': {
       type: 'string',

@@ -261,12 +261,12 @@ test.each(['snippet', 'iso'] as const)(
     const made = await vms.run('vm', create, await delivered(by))
     expect(made.code, made.stderr).toBe(0)
     expect(made.stderr).toContain(
-      'no wallet opens skip-1 until it has a token: zx scripts/mint.mts --vm skip-1',
+      'no wallet opens skip-1 until it has a token: zx scripts/mint.mts --vm skip-1 --allow reboot',
     )
     expect(await vms.registry.find('skip-1')).toMatchObject({ phase: 'active', token: { id: null } })
     expect(await gecos('skip-1')).toBe('')
     const hostKey = await guest('skip-1', 'cat /etc/ssh/ssh_host_ed25519_key.pub')
-    const minted = await vms.json('mint', '--vm', 'skip-1')
+    const minted = await vms.json('mint', '--vm', 'skip-1', '--allow', 'reboot')
     expect(minted).toMatchObject({ phase: 'active', token: { status: 'minted' } })
     await expect.poll(() => gecos('skip-1'), slowly).toBe(`nft=${minted.token.id}`)
     expect(await guest('skip-1', 'cat /etc/ssh/ssh_host_ed25519_key.pub')).toBe(hostKey)

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { copiesOfThisRun, writePackagedCopy } from '../packer/packaged-copy.mts'
+import { makeCopiesFolder, writePackagedCopy } from '../packer/packaged-copy.mts'
 import type { Build } from './records.mts'
 
 /**
@@ -10,7 +10,7 @@ import type { Build } from './records.mts'
 export async function withPackerFolder<T>(build: Build, work: (build: Build) => Promise<T>): Promise<T> {
   const { packer, connection, template, os } = build
   if (packer.dialect === 'modern') return work(build)
-  const copy = join(copiesOfThisRun(connection.config.stateDir), os)
+  const copy = join(makeCopiesFolder(connection.config.stateDir), os)
   const { folder, changes } = await writePackagedCopy(template, copy)
   try {
     return await work({ ...build, folder: resolve(folder), changes })

@@ -1,4 +1,5 @@
 /** Reads what cloud-init came to from the files that it leaves in a guest. */
+import { printableLine } from '../run/printable.mts'
 import { itemsOf, tableOf } from './parsed.mts'
 
 /** Files of one boot. `result.json` is there as soon as cloud-init has ended. */
@@ -67,12 +68,7 @@ function readable(messages: unknown[]): string[] {
   return [...new Set(messages.map(message => oneLine(String(message))))].slice(0, MAX_REASONS)
 }
 
+/** Python shows a message inside of another one with its line breaks as `\n`. */
 function oneLine(text: string): string {
-  const line = text
-    // Python shows a message inside of another one with its line breaks as `\n`.
-    .replaceAll(/\\[nrt]/g, ' ')
-    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    .replaceAll(/ {2,}/g, ' ')
-    .trim()
-  return line.length <= MAX_CHARACTERS ? line : `${line.slice(0, MAX_CHARACTERS)}...`
+  return printableLine(text.replaceAll(/\\[nrt]/g, '\n'), MAX_CHARACTERS)
 }

@@ -12,9 +12,11 @@ export interface Seed {
   address: string
   gateway: string | null
   dns: string[]
+  /** MAC address of the first card, which gets the address. Null: the VM is not made yet, and does not boot with it. */
+  mac: string | null
 }
 
-/** Creates a NoCloud seed: user-data, meta-data, and a network configuration (version 2) for the only network card. */
+/** Creates a NoCloud seed: user-data, meta-data, and a network configuration (version 2) for the first network card. */
 export async function seedIso(seed: Seed): Promise<Uint8Array<ArrayBuffer>> {
   const { stringify } = await import('yaml')
   const written = (document: object): string => stringify(document, cloudInitYaml.write)
@@ -25,10 +27,10 @@ export async function seedIso(seed: Seed): Promise<Uint8Array<ArrayBuffer>> {
   })
 }
 
-function networkOf({ address, gateway, dns }: Seed): object {
+function networkOf({ address, gateway, dns, mac }: Seed): object {
   return {
-    // Kernels call the first card eth0, ens18, enp6s18 ...
-    match: { name: 'e*' },
+    // cloud-init looks up the name of the card by its MAC address: eth0, ens18, enp6s18 ...
+    match: mac === null ? { name: 'e*' } : { macaddress: mac.toLowerCase() },
     addresses: [address],
     ...(gateway === null ? {} : { routes: [routeOf(address, gateway)] }),
     ...(dns.length === 0 ? {} : { nameservers: { addresses: dns } }),

@@ -265,8 +265,8 @@ export const VM_OPTIONS = {
   mintLater: {
     kind: 'switch',
     names: { flag: 'skip-mint' },
-    help: 'boots it without a token; no wallet opens it until `mint --vm NAME`',
+    help: 'boots it without a token; no wallet opens it until `mint --vm NAME --allow reboot`',
     change: 'reboot',
-    changeNote: '`mint --vm NAME`',
+    changeNote: '`mint --vm NAME --allow reboot`',
   },
 } as const satisfies VmOptionTable

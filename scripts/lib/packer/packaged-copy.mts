@@ -15,6 +15,7 @@ import { hostname } from 'node:os'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { writeFailed } from '../run/atomic-file.mts'
 import { ProxmintError } from '../run/errors.mts'
+import { privateFolder } from '../run/private-folder.mts'
 import { processCommand } from '../run/process.mts'
 import { translateForPackaged } from './dialect.mts'
 import { NOT_TEMPLATE } from './family-files.mts'
@@ -45,7 +46,16 @@ export async function writePackagedCopy(template: Template, target: string): Pro
 
 /** Folder of this run's copies. Its name has the host, since machines may share the state folder. */
 export function copiesOfThisRun(stateDir: string): string {
-  return join(stateDir, 'packaged', `${ownPrefix()}${process.pid}`)
+  return join(stateDir, ...placeOfThisRun())
+}
+
+/** Makes the folder of this run's copies, readable by its owner only. */
+export function makeCopiesFolder(stateDir: string): string {
+  return privateFolder(stateDir, ...placeOfThisRun())
+}
+
+function placeOfThisRun(): [string, string] {
+  return ['packaged', `${ownPrefix()}${process.pid}`]
 }
 
 function ownPrefix(): string {

@@ -38,15 +38,21 @@ export async function checkSavedPermissions(
 }
 
 /**
- * Gives all verdicts about one identity the same commands, with one role for all of them: commands of several verdicts
- * would each make the role with privileges of their own.
+ * Gives all verdicts about one user and its token the same commands, with one role for all of them: commands of several
+ * verdicts would each make the role with privileges of their own. Packer 1.6 logs in as the user, and the rest as the
+ * token.
  */
 export function withCommonRemedy<T extends { verdict: PermissionVerdict }>(works: T[]): T[] {
   return works.map(work => {
     if (work.verdict.pveum.length === 0) return work
-    const alike = works.filter(({ verdict }) => verdict.report.identity === work.verdict.report.identity)
+    const user = userOf(work.verdict)
+    const alike = works.filter(({ verdict }) => userOf(verdict) === user)
     return { ...work, verdict: { ...work.verdict, pveum: commonRemedy(alike.map(({ verdict }) => verdict)) } }
   })
+}
+
+function userOf({ report }: PermissionVerdict): string {
+  return report.identity.split('!')[0]!
 }
 
 function commonRemedy(verdicts: PermissionVerdict[]): string[] {
@@ -55,7 +61,7 @@ function commonRemedy(verdicts: PermissionVerdict[]): string[] {
   const userLacks = lacking.includes(true) ? true : lacking.includes(undefined) ? undefined : false
   return pveumLines(
     verdicts.map(({ report }) => report),
-    { ...found[0]!, userLacks },
+    { ...(found.find(({ token }) => token !== undefined) ?? found[0]!), userLacks },
   )
 }
 

@@ -85,7 +85,13 @@ function unopened({ name, phase, failure, design, token }: Entry): Divergence[] 
     ]
   }
   if (phase !== 'active' || design?.access == null || token?.id != null) return []
-  return [told(name, 'it has no token, so no wallet can open it', `zx scripts/mint.mts --vm ${name}`)]
+  return [
+    told(
+      name,
+      'it has no token, so no wallet can open it',
+      `zx scripts/mint.mts --vm ${name} --allow reboot`,
+    ),
+  ]
 }
 
 /** Values outside of the configured ranges, which were changed after the VM was created. The VM keeps its values. */

@@ -190,7 +190,7 @@ export const scenes: Scene[] = [
         env: packageOfTheModule,
       }),
       run('zx scripts/base.mts import debian-12-web3', 'debian-12-web3'),
-      run('zx scripts/mint.mts --vm web-1', 'web-1'),
+      run('zx scripts/mint.mts --vm web-1 --allow reboot', 'web-1'),
       run('zx scripts/mint.mts --owner-wallet 0x... --machine-id nas-1', 'nas-1', { fill: wallet }),
       run('zx scripts/events.mts', /mint .*web-1/),
       run('zx scripts/vm.mts create web-1 --owner-wallet 0x...', 'web-1 is reserved', {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { requireGranted } from '../../../scripts/lib/permissions/check.mts'
+import { requireGranted, withCommonRemedy } from '../../../scripts/lib/permissions/check.mts'
 import { comparePermissions } from '../../../scripts/lib/permissions/compare.mts'
 import { formatVerdicts } from '../../../scripts/lib/permissions/format.mts'
 import type { Granted } from '../../../scripts/lib/permissions/granted.mts'
@@ -122,4 +122,22 @@ describe('before the work begins', () => {
   test('what could do no harm does not', () => {
     expect(() => requireGranted(verdict({ ...base, '/vms': ['VM.GuestAgent.Audit'] }), 'build')).not.toThrow()
   })
+})
+
+test('a script for the user that Packer logs in as and for the token of the other works is printed once', () => {
+  const lacking = (identity: string, [missing]: Need[]) => {
+    const report = comparePermissions(identity, 9, [missing!], new Map())
+    return { work: identity, verdict: { report, holders: unknownHolders(identity), pveum: ['(', ')'] } }
+  }
+  const works = withCommonRemedy([
+    lacking('terraform@pve', [needs[1]!]),
+    lacking(token, [needs[2]!]),
+    lacking('other@pve', [needs[2]!]),
+  ])
+  const [users, tokens, others] = works.map(({ verdict }) => verdict.pveum.join('\n'))
+  expect(users).toBe(tokens)
+  expect(users).toContain("grant 'terraform@pve' /vms 'VM.Clone VM.GuestAgent.Audit'")
+  expect(users).toContain("grant 'terraform@pve!terraform-token' /vms 'VM.Clone VM.GuestAgent.Audit'")
+  expect(others).not.toContain('terraform@pve')
+  expect(formatVerdicts(works).match(/as root on a node/g)).toHaveLength(2)
 })

@@ -35,7 +35,9 @@ async function writeAll(umask: string): Promise<string> {
     await store.close()
     privateFolder(state, 'manifests')
     await withLock({ path: state + '/deep/base', purpose: 'test' }, async () => undefined)
-    await writeFileAtomic(state + '/transactions/1/pending/a.json', '{}', 0o600)
+    await writeFileAtomic(state + '/transactions/1/a.json', '{}', 0o600)
+    const { makeCopiesFolder } = await import('${scripts}/lib/packer/packaged-copy.mts')
+    makeCopiesFolder(state)
     await writeFileAtomic('${folder}/config/templates.lock.json', '{}')
   `
   const line = `umask ${umask} && exec "$0" --input-type=module -e "$1"`

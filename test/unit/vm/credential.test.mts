@@ -238,13 +238,25 @@ describe('a token that is minted already', () => {
   })
 })
 
+test('a VM that runs is not rebooted for its token unless somebody agreed to that: nothing is minted', async () => {
+  await kept(vm({ phase: 'active', design: { ...design, access: { ...access, mintLater: true } } }))
+  expect(await failureOf(() => mintForVm('web-1', context))).toMatchObject({
+    message: 'web-1 was not changed: nobody agreed to a reboot (token none -> its own)',
+    hint: 'to agree: zx scripts/mint.mts --vm web-1 --allow reboot',
+    exitCode: 3,
+  })
+  expect(minted).toEqual([])
+  expect(await store.find('web-1')).toMatchObject({ failure: null })
+})
+
 describe('how to go on is said', () => {
   test('of a VM that runs, and whose mint failed', async () => {
     chainFault = new ProxmintError('the chain is away')
     const open = { ...design, access: { ...access, mintLater: true } }
     await kept(vm({ phase: 'active', design: open }))
-    const { hint } = await failureOf(() => mintForVm('web-1', context))
-    expect(hint).toContain('to go on: zx scripts/mint.mts --vm web-1;')
+    const allowed = new Set(['reboot'] as const)
+    const { hint } = await failureOf(() => mintForVm('web-1', { ...context, allowed }))
+    expect(hint).toContain('to go on: zx scripts/mint.mts --vm web-1 --allow reboot;')
   })
 
   test('of a VM whose resume failed', async () => {

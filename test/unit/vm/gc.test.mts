@@ -229,6 +229,15 @@ test('a VM that is reserved and was renamed in Proxmox is not taken for the VM o
   expect(await store.find('older')).toMatchObject({ failure: { step: 'destroy' } })
 })
 
+test('a destroy that is refused to a person is no failure of the VM', async () => {
+  proxmox.vms.get(101)!.config['protection'] = 1
+  expect((await failureOf(() => destroyVm('older', context))).message).toContain('is protected in Proxmox')
+  proxmox.vms.get(101)!.config = { name: 'db' }
+  expect((await failureOf(() => destroyVm('older', context))).message).toContain('is not older')
+  expect(await store.find('older')).toMatchObject({ phase: 'suspended', failure: null })
+  expect(proxmox.changes).toEqual([])
+})
+
 describe('the user-data of a VM that was never made, in a file', () => {
   const cloudInit = { delivery: 'snippet', storage: 'local' }
   const destroy = async (changes: object, node = 'pve') => {

@@ -9,6 +9,7 @@ const seed: Seed = {
   address: '192.168.122.200/24',
   gateway: '192.168.122.1',
   dns: ['192.168.122.1'],
+  mac: 'BC:24:11:00:00:01',
 }
 
 /** The file that holds a text, as it stands in the image. */
@@ -28,7 +29,7 @@ test('the seed tells the VM its user-data, its name and its address', async () =
     version: 2,
     ethernets: {
       lan: {
-        match: { name: 'e*' },
+        match: { macaddress: 'bc:24:11:00:00:01' },
         addresses: ['192.168.122.200/24'],
         routes: [{ to: '0.0.0.0/0', via: '192.168.122.1' }],
         nameservers: { addresses: ['192.168.122.1'] },
@@ -47,7 +48,7 @@ test('of IPv6, and without a gateway or a name server', async () => {
   expect((await lan({ address: '203.0.113.10/32', gateway: '198.51.100.1' })).routes).toEqual([
     { to: '0.0.0.0/0', via: '198.51.100.1', 'on-link': true },
   ])
-  expect(await lan({ gateway: null, dns: [] })).toEqual({
+  expect(await lan({ gateway: null, dns: [], mac: null })).toEqual({
     match: { name: 'e*' },
     addresses: ['192.168.122.200/24'],
   })

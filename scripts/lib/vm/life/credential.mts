@@ -6,6 +6,7 @@ import { mintedToken, mintsBeforeBoot, requireAccess } from '../../credential/vm
 import { type Entry, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { codeOf, exitCodes, ProxmintError } from '../../run/errors.mts'
+import { type Change, requireAllowed } from '../../terraform/costs.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { converge } from '../stack/converge.mts'
 import { isToRun } from './apply.mts'
@@ -22,6 +23,7 @@ export async function mintForVm(name: string, unlocked: VmContext): Promise<Entr
     if (entry.phase === 'reserved') throw notMade(entry)
     if (entry.phase === 'created' && mintsBeforeBoot(entry)) return takeStep(entry, context)
     if (entry.token?.status === 'minted') return requireOnChain(entry, context)
+    requireReboot(entry, context)
     try {
       return await mintLate(entry, context)
     } catch (error) {
@@ -47,6 +49,13 @@ async function requireOnChain(entry: Entry, { issuer }: VmContext): Promise<Entr
       'is rpc_url in config/web3-defaults.yaml of the chain it was minted on? If that chain is gone, no wallet opens ' +
       `the VM any more: zx scripts/vm.mts destroy ${name}, and create it again`,
   })
+}
+
+/** A VM that runs gets the id at a boot. @throws ProxmintError (invalid) if nobody agreed to that; nothing is minted. */
+function requireReboot({ name, phase }: Entry, { allowed = new Set() }: VmContext): void {
+  if (phase !== 'active') return
+  const change: Change = { what: 'token', from: 'none', to: 'its own', cost: 'reboot' }
+  requireAllowed(name, [change], { allowed, again: `zx scripts/mint.mts --vm ${name}` })
 }
 
 /** Mints and gives the id to the VM. Only then the token counts as minted: a run that dies in between is repeated. */

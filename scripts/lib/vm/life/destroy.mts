@@ -30,7 +30,9 @@ import { expireToken } from './token.mts'
 export async function destroyVm(name: string, unlocked: VmContext): Promise<Entry> {
   return withVmLock(unlocked, name, 'vm destroy', async context => {
     const entry = await requireEntry(context.store, name)
-    return removeVm(context, entry)
+    // A refusal is told to the person, and is no failure of the VM.
+    const sight = await lookToRemove(context, entry)
+    return removeVm(context, entry, async () => sight)
   })
 }
 
@@ -52,22 +54,39 @@ async function giveUp(connection: Connection, entry: Entry, signal: AbortSignal)
   })
 }
 
+/** VM as it was found. */
+interface RemovableVm {
+  vm: LocatedVm | undefined
+  /** Somebody else made a VM with this VMID before ours ran: it is left alone. */
+  isOther: boolean
+}
+
+/** Looks at the VM of an entry. @throws ProxmintError if it may not be destroyed; nothing is touched then. */
+async function lookToRemove(context: VmContext, entry: Entry): Promise<RemovableVm> {
+  const sight = await lookAtVm(context.connection, entry)
+  const isOther = sight.isForeign && NEVER_RAN.includes(entry.phase)
+  if (!isOther) {
+    requireOwnVm(entry, sight)
+    requireNoBarrier(entry.name, sight.vm)
+    await requireAgreed('destroy', entry, sight, context)
+  }
+  return { vm: sight.vm, isOther }
+}
+
 /**
  * Destroys a VM whose lock the caller holds. Its folder goes first: once the entry is gone, nobody would look for it.
+ * @param look looks at the VM; a refusal is noted in the registry as a failure, for who reads later what `gc` did.
  */
-export async function removeVm(context: VmContext, entry: Entry): Promise<Entry> {
+export async function removeVm(
+  context: VmContext,
+  entry: Entry,
+  look = () => lookToRemove(context, entry),
+): Promise<Entry> {
   const { store, connection, issuer, signal } = context
   const { name } = entry
   const isOther = await notingFailure(store, entry, 'destroy', async () => {
-    const sight = await lookAtVm(connection, entry)
-    // Somebody else made a VM with this VMID before ours ran: it is left alone.
-    const isOther = sight.isForeign && NEVER_RAN.includes(entry.phase)
-    if (isOther) await giveUp(connection, entry, signal)
-    else {
-      requireOwnVm(entry, sight)
-      await requireAgreed('destroy', entry, sight, context)
-      await removeFromProxmox(connection, entry, sight.vm, signal)
-    }
+    const { vm, isOther } = await look()
+    await (isOther ? giveUp(connection, entry, signal) : removeFromProxmox(connection, entry, vm, signal))
     checkpoint('vm-destroyed')
     await removeUserData(connection, entry)
     await removeVmFolder(name, entry.id, connection)

@@ -1,5 +1,6 @@
 import type { Answer } from '../../run/answer.mts'
 import { type Arguments, usageError } from '../../run/command-line.mts'
+import { agreedTo } from '../allow.mts'
 import type { VmContext } from '../context.mts'
 import { formatVm } from '../look/list.mts'
 import { withVms } from '../open.mts'
@@ -14,7 +15,9 @@ export async function mintVmCommand(vm: string, args: Arguments, signal: AbortSi
     throw usageError({ name: 'mint' }, '--update needs --user-signature')
   }
   const work = (context: VmContext) =>
-    update === undefined ? mintForVm(vm, context) : updateCredential(vm, signature!, context)
+    update === undefined
+      ? mintForVm(vm, { ...context, allowed: agreedTo('mint', args) })
+      : updateCredential(vm, signature!, context)
   const entry = await withVms(`mint ${vm}`, signal, work, [vm])
   const done = update === undefined ? next(entry.phase, vm) : `the owner of ${vm} can read where it is`
   return { document: entry, text: `${formatVm(entry, new Date())}\n\n${done}` }

@@ -15,7 +15,8 @@ type LoginSite = Pick<Site, 'vmDefaults' | 'ownSshKey' | 'userDataTemplate'>
 export function warnOfLogins({ name, template, design: { access } }: WantedVm): void {
   if (access === null) return
   if (template === null) say(`warning: nobody can tell whether that VM template has libpam-web3 in it`)
-  if (access.mintLater) say(`no wallet opens ${name} until it has a token: zx scripts/mint.mts --vm ${name}`)
+  if (access.mintLater)
+    say(`no wallet opens ${name} until it has a token: zx scripts/mint.mts --vm ${name} --allow reboot`)
 }
 
 /**

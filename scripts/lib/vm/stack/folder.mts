@@ -43,8 +43,9 @@ export async function renderVm(
   const settings = keep(settingsOf(entry, design, started, userData))
   const configuration = vmConfiguration(settings, backendOf(await site.backend(), entry.name))
   if (design.cloudInit.delivery === 'snippet') return { configuration, seed: undefined }
-  const { address, gateway, dns } = settings
-  const seed = { instanceId: instanceOf(entry), hostname: entry.name, userData, address, gateway, dns }
+  const { address, gateway, dns, cards } = settings
+  const network = { address, gateway, dns, mac: cards[0]?.mac ?? null }
+  const seed = { instanceId: instanceOf(entry), hostname: entry.name, userData, ...network }
   return { configuration, seed: await seedIso(seed) }
 }
 
