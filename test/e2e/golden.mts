@@ -25,7 +25,7 @@ const WAIT_SECONDS = 600
  */
 export async function startLabWith(
   beginning: Beginning,
-  options: Pick<LabOptions, 'chain' | 'timeScale' | 'images'> = {},
+  options: Pick<LabOptions, 'chain' | 'timeScale' | 'staleSeconds' | 'images'> = {},
 ): Promise<Lab> {
   const golden = await requireGolden(beginning)
   const folder = await mkdtemp(join(tmpdir(), 'proxmint-copy-'))
