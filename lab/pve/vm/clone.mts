@@ -15,6 +15,7 @@ import {
   linkVolume,
   type NewVolume,
 } from '../storage/volumes.mts'
+import { formattingLine } from './attach.mts'
 import { requireBridges } from './change-permissions.mts'
 import { claimVmid, joinPool, releaseVmid, requirePool } from './create.mts'
 import { type Drive, drivesOf, formatDrive, formatSize, isCdrom, isCloudInit } from './drive.mts'
@@ -140,6 +141,25 @@ async function copyDisk({ pve, cloning, task }: Copy, drive: Drive): Promise<New
   return made
 }
 
+/** Logs a copy as Proxmox and its tools do. A cloud-init drive has no content to copy. */
+function logCopy({ pve, task }: Copy, drive: Drive, made: NewVolume): void {
+  const formatting = formattingLine(pve, made)
+  if (formatting !== undefined) task.log(formatting)
+  task.log(`allocated target volume '${made.volid}'`)
+  if (isCloudInit(drive)) return
+  const size = readableSize(made.volume.size)
+  task.log(`transferred 0.0 B of ${size} (0.00%)`)
+  task.log(`transferred ${size} of ${size} (100.00%)`)
+  task.log(`transferred ${size} of ${size} (100.00%)`)
+}
+
+/** Returns a size with one decimal place, as `1.5 GiB`. */
+function readableSize(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
+  return `${(bytes / 1024 ** power).toFixed(1)} ${units[power]}`
+}
+
 async function copyDrive(copy: Copy, slot: string, drive: Drive): Promise<string> {
   const { pve, cloning, created, task } = copy
   if (isCdrom(drive) && !isCloudInit(drive)) return formatDrive(drive)
@@ -151,7 +171,7 @@ async function copyDrive(copy: Copy, slot: string, drive: Drive): Promise<string
       ? await copyDisk(copy, drive)
       : await linkVolume(pve, drive.file, cloning.newid)
   created.push(made)
-  if (full) task.log(`allocated target volume '${made.volid}'`)
+  if (full) logCopy(copy, drive, made)
   const { format: _, ...options } = drive.options
   return formatDrive({ file: made.volid, options: { ...options, size: formatSize(made.volume.size) } })
 }
