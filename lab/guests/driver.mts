@@ -53,6 +53,8 @@ export interface GuestStart {
   cloudInit: GuestCloudInit | undefined
   /** True if the VM's `agent` option gives the guest a channel for the agent. */
   agentChannel: boolean
+  /** Path of a state that `hibernate` or `saveState` wrote. The guest continues there instead of booting. */
+  state?: string | undefined
 }
 
 export type GuestExit = { reason: 'poweroff' } | { reason: 'stopped' } | { reason: 'crashed'; detail: string }
@@ -76,8 +78,21 @@ export interface RunningGuest {
   shutdown(): Promise<void>
   /** Presses the reset button. Without this method the server stops and starts the guest. */
   reset?(): Promise<void>
-  /** Pulls the plug. Resolves when the guest is gone. */
+  /** Pulls the plug, even of a paused guest. Resolves when the guest is gone. */
   stop(): Promise<void>
+  /** Halts its processors. Memory and connections stay. Does nothing to a paused guest. */
+  pause(): Promise<void>
+  /** Lets the processors of a paused guest run again. */
+  resume(): Promise<void>
+  /**
+   * Puts memory and processors aside and ends the guest. A start with this path as `state` continues it, once.
+   * @param path new file; `deleteDisk` removes it, too.
+   */
+  hibernate(path: string): Promise<void>
+  /** Copies the memory of a paused guest, which stays paused. Absent: the driver cannot. @param path as of `hibernate`. */
+  saveState?(path: string): Promise<void>
+  /** Sends keys in QEMU's names: `ret`, `ctrl-alt-delete`. Absent: nothing in the guest reads a keyboard. @throws for an unknown key. */
+  sendKey?(keys: string): Promise<void>
   /** Reads the output on the serial console so far. */
   console(): Promise<string>
 }
@@ -91,10 +106,24 @@ export interface GuestDriver {
   /** Reads the bytes of the disk in an image of the driver's own format; undefined for other files. */
   ownImageSize?(imagePath: string): Promise<number | undefined>
   createDisk(target: string, sizeBytes: number): Promise<void>
-  /** Copies a disk. A full clone is independent of its source; a linked clone needs it. */
-  cloneDisk(source: string, target: string, mode: 'full' | 'linked'): Promise<void>
+  /**
+   * Copies a disk. A full clone is independent of its source; a linked clone needs it.
+   * @param snapshot copies the disk as it was in that snapshot. Only for full clones.
+   */
+  cloneDisk(source: string, target: string, mode: 'full' | 'linked', snapshot?: string): Promise<void>
+  /** Keeps the disk's present content under a name, even while a guest uses the disk. */
+  snapshotDisk(path: string, name: string): Promise<void>
+  /** Gives a disk that no guest uses the content and size of a snapshot. The snapshot stays. @throws if it is missing. */
+  rollbackDisk(path: string, name: string): Promise<void>
+  /** Removes a snapshot. Does nothing if it is missing. */
+  deleteSnapshot(path: string, name: string): Promise<void>
+  /** Writes a disk, as it was in a snapshot if one is given, to one new file, which `restoreDisk` reads. */
+  exportDisk(path: string, file: string, snapshot?: string): Promise<void>
+  /** Makes a disk from the file of `exportDisk`. */
+  restoreDisk(file: string, target: string): Promise<void>
   /** Grows a disk, even while a guest uses it. Never shrinks it. The server updates the config. */
   resizeDisk(path: string, sizeBytes: number): Promise<void>
+  /** Deletes a disk with its snapshots. */
   deleteDisk(path: string): Promise<void>
   start(guest: GuestStart): Promise<RunningGuest>
   /** Stops every guest it started. */

@@ -21,6 +21,8 @@ interface DiskNote {
   parent?: string
   /** First 16 bytes of the imported image, in hex. */
   image?: string
+  /** The disk as it was in each snapshot. */
+  snapshots?: Record<string, DiskNote>
 }
 
 async function readNote(path: string): Promise<DiskNote> {
@@ -48,9 +50,39 @@ async function importDisk(imagePath: string, target: string): Promise<number> {
   return size
 }
 
-async function cloneDisk(source: string, target: string, mode: 'full' | 'linked'): Promise<void> {
-  if (mode === 'full') await copyFile(source, target)
-  else await writeNote(target, { ...(await readNote(source)), parent: source })
+/** Reads a disk without its snapshots. @param snapshot reads it as it was in that one. */
+async function readContent(path: string, snapshot?: string): Promise<DiskNote> {
+  const { snapshots, ...present } = await readNote(path)
+  const content = snapshot === undefined ? present : snapshots?.[snapshot]
+  if (!content) throw new Error(`disk ${path} has no snapshot ${snapshot}`)
+  return content
+}
+
+/** A full clone needs no other disk, even if its source is a linked clone. */
+async function cloneDisk(
+  source: string,
+  target: string,
+  mode: 'full' | 'linked',
+  snapshot?: string,
+): Promise<void> {
+  const { parent: _, ...content } = await readContent(source, snapshot)
+  await writeNote(target, mode === 'full' ? content : { ...content, parent: source })
+}
+
+async function snapshotDisk(path: string, name: string): Promise<void> {
+  const note = await readNote(path)
+  await writeNote(path, { ...note, snapshots: { ...note.snapshots, [name]: await readContent(path) } })
+}
+
+async function rollbackDisk(path: string, name: string): Promise<void> {
+  const { snapshots } = await readNote(path)
+  await writeNote(path, { ...(await readContent(path, name)), ...(snapshots && { snapshots }) })
+}
+
+async function deleteSnapshot(path: string, name: string): Promise<void> {
+  const note = await readNote(path)
+  const { [name]: _, ...snapshots } = note.snapshots ?? {}
+  await writeNote(path, { ...note, snapshots })
 }
 
 function interfaceOf(nic: GuestNic, index: number): Record<string, unknown> {
@@ -95,6 +127,13 @@ function runGuest(start: GuestStart): RunningGuest {
     async stop() {
       resolve({ reason: 'stopped' })
     },
+    pause: async () => {},
+    resume: async () => {},
+    async hibernate(path) {
+      await writeNote(path, { size: start.memory * 1024 ** 2 })
+      resolve({ reason: 'stopped' })
+    },
+    saveState: path => writeNote(path, { size: start.memory * 1024 ** 2 }),
     console: async () => '',
   }
 }
@@ -114,6 +153,11 @@ export function createNoneDriver(): NoneDriver {
     importDisk,
     createDisk: (target, size) => writeNote(target, { size }),
     cloneDisk,
+    snapshotDisk,
+    rollbackDisk,
+    deleteSnapshot,
+    exportDisk: async (path, file, snapshot) => writeNote(file, await readContent(path, snapshot)),
+    restoreDisk: copyFile,
     resizeDisk: async (path, size) => writeNote(path, { ...(await readNote(path)), size }),
     deleteDisk: path => rm(path, { force: true }),
     async start(start) {

@@ -20,6 +20,7 @@ import { qemuAgentRoutes } from './vm/agent-routes.mts'
 import { qemuConfigRoutes } from './vm/config-routes.mts'
 import { qemuCreateRoutes } from './vm/create-routes.mts'
 import { qemuDiskRoutes } from './vm/disk-routes.mts'
+import { qemuLookRoutes } from './vm/look-routes.mts'
 import { qemuRoutes } from './vm/routes.mts'
 import { qemuSnapshotRoutes } from './vm/snapshot-routes.mts'
 import { qemuStatusRoutes } from './vm/status-routes.mts'
@@ -42,6 +43,7 @@ export const routes: readonly Route[] = [
   ...storageTransferRoutes,
   ...qemuCreateRoutes,
   ...qemuRoutes,
+  ...qemuLookRoutes,
   ...qemuConfigRoutes,
   ...qemuStatusRoutes,
   ...qemuDiskRoutes,

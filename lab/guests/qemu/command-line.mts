@@ -2,6 +2,7 @@
 
 import type { GuestCdrom, GuestDisk, GuestNic, GuestStart } from '../driver.mts'
 import type { Accelerator } from './accelerator.mts'
+import { incomingFrom } from './run-state.mts'
 
 /** Parts of a machine that are not in its VM's config. */
 export interface MachineParts {
@@ -42,6 +43,7 @@ export function machineArguments(guest: GuestStart, parts: MachineParts): string
     ...guest.disks.flatMap(diskDevice),
     ...cdroms.flatMap(cdromDevice),
     ...guest.nics.flatMap((nic, index) => networkDevice(nic, taps[index]!)),
+    ...(guest.state === undefined ? [] : ['-incoming', incomingFrom(guest.state)]),
   ]
 }
 

@@ -8,6 +8,7 @@ interface ImageInfo {
   format: string
   'virtual-size': number
   'backing-filename'?: string
+  snapshots?: { name: string }[]
   'format-specific'?: { data?: { 'data-file'?: string } }
 }
 
@@ -41,13 +42,45 @@ export async function createDisk(target: string, sizeBytes: number): Promise<voi
 }
 
 /** Clones a disk. A full clone needs no other file, even if its source is a linked clone. */
-export async function cloneDisk(source: string, target: string, mode: 'full' | 'linked'): Promise<void> {
+export async function cloneDisk(
+  source: string,
+  target: string,
+  mode: 'full' | 'linked',
+  snapshot?: string,
+): Promise<void> {
   const base = relative(dirname(target), source)
   await make(target, () =>
     mode === 'full'
-      ? qemuImg('convert', '--force-share', '-f', 'qcow2', '-O', 'qcow2', source, target)
+      ? convert(source, target, snapshot)
       : qemuImg('create', '-q', '-f', 'qcow2', '-b', base, '-F', 'qcow2', target),
   )
+}
+
+function convert(source: string, target: string, snapshot: string | undefined): Promise<string> {
+  const from = snapshot === undefined ? [] : ['-l', `snapshot.name=${snapshot}`]
+  return qemuImg('convert', '--force-share', '-f', 'qcow2', ...from, '-O', 'qcow2', source, target)
+}
+
+async function snapshotNames(path: string): Promise<string[]> {
+  return ((await describe(path)).snapshots ?? []).map(({ name }) => name)
+}
+
+/** Keeps the content of a disk that no guest uses inside its file. */
+export async function snapshotDisk(path: string, name: string): Promise<void> {
+  await qemuImg('snapshot', '-c', name, path)
+}
+
+export async function rollbackDisk(path: string, name: string): Promise<void> {
+  await qemuImg('snapshot', '-a', name, path)
+}
+
+export async function deleteSnapshot(path: string, name: string): Promise<void> {
+  if ((await snapshotNames(path)).includes(name)) await qemuImg('snapshot', '-d', name, path)
+}
+
+/** Writes a disk to a qcow2 file that needs no other file. */
+export async function exportDisk(path: string, file: string, snapshot?: string): Promise<void> {
+  await make(file, () => convert(path, file, snapshot))
 }
 
 /** Grows a disk that no guest uses. */

@@ -5,7 +5,17 @@ import { join } from 'node:path'
 import { serveDhcp } from '../../network/dhcp.mts'
 import type { GuestDriver } from '../driver.mts'
 import { chooseAccelerator } from './accelerator.mts'
-import { cloneDisk, createDisk, deleteDisk, importImage, resizeDisk } from './disk.mts'
+import {
+  cloneDisk,
+  createDisk,
+  deleteDisk,
+  deleteSnapshot,
+  exportDisk,
+  importImage,
+  resizeDisk,
+  rollbackDisk,
+  snapshotDisk,
+} from './disk.mts'
 import { type Machine, startMachine } from './machine.mts'
 
 /**
@@ -19,14 +29,26 @@ export async function createQemuDriver(options: { runFolder: string }): Promise<
   const accelerator = chooseAccelerator({ folder: runFolder })
   const dhcp = await serveDhcp(runFolder)
   const running = new Set<Machine>()
+  const userOf = (path: string): Machine | undefined => [...running].find(({ paths }) => paths.includes(path))
   return {
     importDisk: importImage,
     createDisk,
     cloneDisk,
     async resizeDisk(path, sizeBytes) {
-      const user = [...running].find(({ paths }) => paths.includes(path))
+      const user = userOf(path)
       await (user ? user.resizeDisk(path, sizeBytes) : resizeDisk(path, sizeBytes))
     },
+    async snapshotDisk(path, name) {
+      const user = userOf(path)
+      await (user ? user.snapshotDisk(path, name) : snapshotDisk(path, name))
+    },
+    async deleteSnapshot(path, name) {
+      const user = userOf(path)
+      await (user ? user.deleteSnapshot(path, name) : deleteSnapshot(path, name))
+    },
+    rollbackDisk,
+    exportDisk,
+    restoreDisk: (file, target) => cloneDisk(file, target, 'full'),
     deleteDisk,
     async start(start) {
       const machine = await startMachine({ runFolder, accelerator }, start)

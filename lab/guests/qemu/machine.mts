@@ -11,6 +11,7 @@ import type { Accelerator } from './accelerator.mts'
 import { openAgentChannel } from './agent.mts'
 import { AGENT_FD, AGENT_PORT, driveIdOf, machineArguments, QMP_FD } from './command-line.mts'
 import { connectQmp, MachineGone, type Qmp, type QmpEvent } from './qmp.mts'
+import { continueFrom, saveState, sendKeys } from './run-state.mts'
 
 interface MachineHost {
   /** Folder for files of running guests. */
@@ -22,8 +23,10 @@ export interface Machine {
   guest: RunningGuest
   /** Paths of its disks. */
   paths: string[]
-  /** Grows a disk while the guest runs. @param path one of `paths`. */
+  /** Grows a disk while the guest runs. @param path one of `paths`, as below. */
   resizeDisk(path: string, sizeBytes: number): Promise<void>
+  snapshotDisk(path: string, name: string): Promise<void>
+  deleteSnapshot(path: string, name: string): Promise<void>
 }
 
 /** Time for QEMU to end after SIGTERM. */
@@ -80,19 +83,47 @@ async function powerOn(
     const exit = await ended.exited
     throw exit.reason === 'crashed' ? new Error(exit.detail) : error
   })
+  if (guest.state !== undefined) await continueFrom(qmp)
+  return { guest: runningGuest(qmp, channel, ended, consolePath), ...disksOf(qmp, guest) }
+}
+
+function runningGuest(
+  qmp: Qmp,
+  channel: ReturnType<typeof openAgentChannel>,
+  ended: Ended,
+  consolePath: string,
+): RunningGuest {
   return {
-    guest: {
-      exited: ended.exited,
-      agent: (command, args) => channel.ask(command, args),
-      shutdown: () => press(qmp, 'system_powerdown'),
-      reset: () => press(qmp, 'system_reset'),
-      stop: ended.pull,
-      console: () => readFile(consolePath, 'utf8'),
+    exited: ended.exited,
+    agent: (command, args) => channel.ask(command, args),
+    shutdown: () => press(qmp, 'system_powerdown'),
+    reset: () => press(qmp, 'system_reset'),
+    stop: ended.pull,
+    console: () => readFile(consolePath, 'utf8'),
+    pause: async () => void (await qmp.execute('stop')),
+    resume: async () => void (await qmp.execute('cont')),
+    async hibernate(path) {
+      await qmp.execute('stop')
+      await saveState(qmp, path)
+      await ended.pull()
     },
-    paths: guest.disks.map(({ path }) => path),
+    saveState: path => saveState(qmp, path),
+    sendKey: keys => sendKeys(qmp, keys),
+  }
+}
+
+function disksOf(qmp: Qmp, { disks }: GuestStart): Omit<Machine, 'guest'> {
+  const deviceOf = (path: string): string => driveIdOf(disks.find(disk => disk.path === path)!.slot)
+  return {
+    paths: disks.map(({ path }) => path),
     async resizeDisk(path, size) {
-      const { slot } = guest.disks.find(disk => disk.path === path)!
-      await qmp.execute('block_resize', { device: driveIdOf(slot), size })
+      await qmp.execute('block_resize', { device: deviceOf(path), size })
+    },
+    async snapshotDisk(path, name) {
+      await qmp.execute('blockdev-snapshot-internal-sync', { device: deviceOf(path), name })
+    },
+    async deleteSnapshot(path, name) {
+      await qmp.execute('blockdev-snapshot-delete-internal-sync', { device: deviceOf(path), name })
     },
   }
 }

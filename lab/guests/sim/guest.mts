@@ -5,11 +5,12 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { plugCable, unplugCable } from '../../network/bridge.mts'
-import type { GuestStart, RunningGuest } from '../driver.mts'
+import type { GuestStart } from '../driver.mts'
 import { AGENT_PORT_PATH, createAgentClient } from './agent.mts'
+import { freeze, processesOf, thaw } from './freeze.mts'
 import { type GuestHost, prepareHardware } from './hardware.mts'
 import type { Interface } from './network-config.mts'
-import { type Ended, endOf, signalProcess, spawnOnConsole } from './process.mts'
+import { type Ended, endOf, type SimGuest, signalProcess, spawnOnConsole } from './process.mts'
 
 const ENTER = join(import.meta.dirname, 'enter.sh')
 
@@ -19,7 +20,7 @@ const UNSHARE = [
 ]
 
 /** Boots a guest in namespaces of its own. Resolves when its processes and network devices exist. */
-export async function startGuest(host: GuestHost, guest: GuestStart): Promise<RunningGuest> {
+export async function startGuest(host: GuestHost, guest: GuestStart): Promise<SimGuest> {
   const { consolePath, interfaces, environment } = await prepareHardware(host, guest)
   const child = await spawnOnConsole(consolePath, ['unshare', ...UNSHARE, ENTER], { env: environment }, [
     'pipe',
@@ -61,13 +62,15 @@ async function initOf(child: ChildProcess): Promise<number> {
   return Number(children.trim())
 }
 
-function runningGuest(initPid: number, consolePath: string, ended: Ended): RunningGuest {
+function runningGuest(initPid: number, consolePath: string, ended: Ended): SimGuest {
   return {
     exited: ended.exited,
     // The mounts of the guest are visible only through its init.
     agent: createAgentClient(`/proc/${initPid}/root/${AGENT_PORT_PATH}`),
     shutdown: async () => signalProcess(initPid, 'SIGPWR'),
     stop: () => ended.pull(initPid, 'SIGKILL'),
+    pause: () => freeze(processesOf(initPid)),
+    resume: () => thaw(processesOf(initPid)),
     console: () => readFile(consolePath, 'utf8'),
   }
 }

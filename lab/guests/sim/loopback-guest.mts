@@ -5,11 +5,12 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type LoopbackNetwork, sshPortOf } from '../../network/lab-network.mts'
 import { NO_TRAFFIC } from '../agent-protocol.mts'
-import type { GuestStart, RunningGuest } from '../driver.mts'
+import type { GuestStart } from '../driver.mts'
 import { AGENT_PORT_PATH, type AgentClient, createAgentClient } from './agent.mts'
+import { freeze, processesBelow, thaw } from './freeze.mts'
 import { type GuestHost, prepareHardware } from './hardware.mts'
 import type { Interface } from './network-config.mts'
-import { endOf, signalProcess, spawnOnConsole } from './process.mts'
+import { endOf, type SimGuest, signalProcess, spawnOnConsole } from './process.mts'
 
 const AS_SUBREAPER = join(import.meta.dirname, 'as-subreaper.pl')
 const ENTER = join(import.meta.dirname, 'enter-loopback.sh')
@@ -18,7 +19,7 @@ const ENTER = join(import.meta.dirname, 'enter-loopback.sh')
 export async function startLoopbackGuest(
   host: GuestHost & { network: LoopbackNetwork },
   guest: GuestStart,
-): Promise<RunningGuest> {
+): Promise<SimGuest> {
   const { folder, consolePath, interfaces, root, environment } = await prepareHardware(host, guest)
   if (root) await requireLoopbackRoot(root)
   const sshPort = sshPortOf(host.network, guest.vmid)
@@ -40,6 +41,8 @@ export async function startLoopbackGuest(
     agent: withOwnIdentity(createAgentClient(join(shortRoot, AGENT_PORT_PATH)), shortRoot, interfaces),
     shutdown: async () => signalProcess(pid, 'SIGPWR'),
     stop: () => ended.pull(pid, 'SIGTERM'),
+    pause: () => freeze(processesBelow(pid)),
+    resume: () => thaw(processesBelow(pid)),
     console: () => readFile(consolePath, 'utf8'),
   }
 }

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { open } from 'node:fs/promises'
-import type { GuestExit } from '../driver.mts'
+import type { GuestExit, RunningGuest } from '../driver.mts'
 
 /** Starts a process that writes to the console's file. @param more descriptors from 3 on. */
 export async function spawnOnConsole(
@@ -19,6 +19,9 @@ export async function spawnOnConsole(
     await console.close()
   }
 }
+
+/** A guest whose memory cannot be written to a file. The driver keeps the halted processes instead. */
+export type SimGuest = Omit<RunningGuest, 'hibernate'>
 
 export interface Ended {
   exited: Promise<GuestExit>

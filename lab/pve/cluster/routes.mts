@@ -7,9 +7,10 @@ import { allOf, anyone, type Caller, hasAll } from '../core/permission.mts'
 import type { Pve, Statistics } from '../core/pve.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
 import type { Vm } from '../core/state.mts'
+import { ownerOf } from '../core/user-cfg.mts'
 import { nodeEntry } from '../nodes/node.mts'
 import { storageResource } from '../storage/resource.mts'
-import { mayAudit, taskEntry } from '../tasks/routes.mts'
+import { broadcastTasks, clusterTaskEntry } from '../tasks/routes.mts'
 import { resourceOf } from '../vm/status.mts'
 import { poolOf } from '../vm/vm.mts'
 
@@ -138,11 +139,13 @@ export const clusterRoutes: Route[] = [
     path: '/cluster/tasks',
     permission: anyone,
     parameters: {},
-    handle: ({ pve, caller }) =>
-      pve.store.state.tasks
-        .filter(task => mayAudit(caller, task))
-        .map(taskEntry)
-        .reverse(),
+    handle({ pve, caller }) {
+      const all = hasAll(caller, '/', 'Sys.Audit')
+      return pve.store.state.nodes
+        .flatMap(({ name }) => broadcastTasks(pve, name))
+        .filter(task => all || ownerOf(task.authid) === caller.authid)
+        .map(clusterTaskEntry)
+    },
   }),
   route({
     method: 'GET',

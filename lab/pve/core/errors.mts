@@ -53,3 +53,10 @@ export class NodeUnreachable extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** Returns an error as Proxmox writes it into a task or into another error: with its status, if that is not 500. */
+export function textOf(error: unknown): string {
+  if (!(error instanceof ApiError) || error.status === 500) return messageOf(error)
+  const faults = Object.entries(error.errors ?? {}).map(([key, fault]) => `\n${key}: ${fault}`)
+  return `${error.status} ${error.message}${faults.join('')}`
+}

@@ -13,6 +13,8 @@ export interface LiveGuest {
   /** Milliseconds since the epoch. */
   startedAt: number
   pid: number
+  /** True: its processors are halted. */
+  paused: boolean
 }
 
 /** Number of API workers of a node (`max_workers` in PVE/Service/pveproxy.pm). A connection stays with one of them. */

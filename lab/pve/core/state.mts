@@ -22,13 +22,16 @@ export interface Vm {
   snapshots?: Record<string, Snapshot>
 }
 
-/** What a VM was at a time. Its disks are not kept: nobody can go back to it. */
-interface Snapshot {
+/** A VM as it was. */
+export interface Snapshot {
+  /** Its options. `vmstate` is there if the memory was kept, too. */
   config: VmConfig
   parent: string | undefined
   description: string | undefined
   /** Seconds since the epoch. */
   snaptime: number
+  /** Work on it that has not ended: a killed worker leaves it. */
+  snapstate?: 'prepare' | 'delete' | undefined
 }
 
 export interface NodeConfig {
@@ -75,6 +78,8 @@ export interface Volume {
   parent: string | undefined
   /** Seconds since the epoch. */
   ctime: number
+  /** Snapshots by name, the oldest first: the size in bytes that the volume had. */
+  snapshots?: Record<string, number>
 }
 
 export interface TaskRecord {

@@ -44,9 +44,21 @@ export function diskFaults(driver: GuestDriver, faults: Faults, storages: () => 
       await before(target)
       return driver.importDisk(image, target)
     },
-    async cloneDisk(source, target, mode) {
+    async cloneDisk(source, target, mode, snapshot) {
       await before(target)
-      return driver.cloneDisk(source, target, mode)
+      return driver.cloneDisk(source, target, mode, snapshot)
+    },
+    async snapshotDisk(path, name) {
+      await before(path)
+      return driver.snapshotDisk(path, name)
+    },
+    async exportDisk(path, file, snapshot) {
+      await before(file)
+      return driver.exportDisk(path, file, snapshot)
+    },
+    async restoreDisk(file, target) {
+      await before(target)
+      return driver.restoreDisk(file, target)
     },
     async resizeDisk(path, size) {
       await before(path)

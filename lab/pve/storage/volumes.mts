@@ -53,6 +53,14 @@ function ownName(storage: StorageConfig, volid: string): string {
     .join('/')
 }
 
+/** Returns a path that no volume has: a volume keeps its path when it gets another name. */
+function freePath(pve: Pve, wanted: string): string {
+  const taken = new Set(Object.values(pve.store.state.volumes).map(({ path }) => path))
+  let path = wanted
+  for (let index = 1; taken.has(path); index += 1) path = `${wanted}.${index}`
+  return path
+}
+
 interface Placement {
   storage: string
   vmid: number
@@ -63,11 +71,12 @@ interface Placement {
 }
 
 /** Enters a volume into the state before the driver makes it, so that two workers never choose one name. */
-function reserve(pve: Pve, { storage: storageId, vmid, name, parent, format }: Placement): NewVolume {
+function reserve(pve: Pve, placement: Placement): NewVolume {
+  const { storage: storageId, vmid, name, parent, format } = placement
   const storage = storageOf(pve, storageId)
   const own = volumeName(storage, vmid, name, format)
   const volid = `${storageId}:${parent === undefined ? own : `${ownName(storage, parent)}/${own}`}`
-  const path = volumePath(storage, own)
+  const path = freePath(pve, volumePath(storage, own))
   const ctime = Math.floor(Date.now() / 1000)
   const node = storage.shared ? undefined : pve.node
   const volume = { storage: storageId, node, vmid, format, size: 0, written: 0, path, parent, ctime }
@@ -169,6 +178,21 @@ export async function createCloudInitVolume(
   })
 }
 
+/**
+ * Makes the volume for a VM's memory. It has no content: the guest driver writes it. Unlike a disk, it may be on any
+ * storage.
+ * @param state size in bytes.
+ */
+export function createStateVolume(
+  pve: Pve,
+  storage: string,
+  vmid: number,
+  { name, size }: { name: string; size: number },
+): Promise<NewVolume> {
+  const created = reserve(pve, { storage, vmid, name, format: 'raw' })
+  return fillVolume(pve, created, async () => ({ size, written: 0 }))
+}
+
 /** Place for a copy. `format` is a hint: a storage that does not know it takes its default. */
 interface CopyTarget {
   storage: string
@@ -230,14 +254,23 @@ function isIndependent({ type }: StorageConfig): boolean {
   return type === 'lvmthin' || type === 'btrfs'
 }
 
-/** Copies a volume for another VM, or to another storage. The copy has the source's format if the storage knows it. */
-export function cloneVolume(pve: Pve, source: string, target: CopyTarget): Promise<NewVolume> {
-  const { path: from, size, format: own } = volumeOf(pve, source)
+/**
+ * Copies a volume for another VM, or to another storage. The copy has the source's format if the storage knows it.
+ * @param snapshot copies the volume as it was then.
+ */
+export function cloneVolume(
+  pve: Pve,
+  source: string,
+  target: CopyTarget,
+  snapshot?: string,
+): Promise<NewVolume> {
+  const { path: from, size, format: own, snapshots } = volumeOf(pve, source)
   const format = resolveFormat(storageOf(pve, target.storage), target.format ?? own)
   const name = diskName(pve, target.storage, target.vmid)
+  const copied = snapshot === undefined ? size : (snapshots?.[snapshot] ?? size)
   return fillVolume(pve, reserve(pve, { ...target, name, format }), async path => {
-    await pve.driver.cloneDisk(from, path, 'full')
-    return { size, written: writtenIn(pve, source), source: from }
+    await pve.driver.cloneDisk(from, path, 'full', snapshot)
+    return { size: copied, written: writtenIn(pve, source), source: from }
   })
 }
 
@@ -269,7 +302,7 @@ export async function growVolume(pve: Pve, volid: string, wanted: number): Promi
   }
 }
 
-function isBase(volid: string): boolean {
+export function isBase(volid: string): boolean {
   return /[:/]base-\d+-disk-\d+[^/]*$/.test(volid)
 }
 
@@ -307,11 +340,26 @@ export async function freeVolume(pve: Pve, volid: string): Promise<void> {
   delete pve.store.state.volumes[volid]
 }
 
-/** Gives a volume the name of a template's disk, `base-...`. Its path stays. Returns the new volume id. */
-export function renameToBase(pve: Pve, volid: string): string {
+/** Gives a volume another id. Its path stays. */
+function rename(pve: Pve, volid: string, renamed: string): string {
   const volume = volumeOf(pve, volid)
-  const renamed = volid.replace(/(^|[:/])vm-(\d+-disk-\d+)/, '$1base-$2')
   delete pve.store.state.volumes[volid]
   pve.store.state.volumes[renamed] = volume
+  return renamed
+}
+
+/** Gives a volume the name of a template's disk, `base-...`. Returns the new volume id. */
+export function renameToBase(pve: Pve, volid: string): string {
+  return rename(pve, volid, volid.replace(/(^|[:/])vm-(\d+-disk-\d+)/, '$1base-$2'))
+}
+
+/** Gives a volume to another VM, under a name of that VM. Returns the new volume id. */
+export function renameToVm(pve: Pve, volid: string, vmid: number): string {
+  const volume = volumeOf(pve, volid)
+  const storage = storageOf(pve, volume.storage)
+  const own = volumeName(storage, vmid, diskName(pve, volume.storage, vmid), volume.format)
+  const base = volume.parent === undefined ? '' : `${ownName(storage, volume.parent)}/`
+  const renamed = rename(pve, volid, `${volume.storage}:${base}${own}`)
+  volume.vmid = vmid
   return renamed
 }

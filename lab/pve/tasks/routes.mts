@@ -1,8 +1,9 @@
 /** /nodes/{node}/tasks: lists, status and logs of tasks. */
 
 import { parameterError } from '../core/errors.mts'
-import { flag, integer, nodeName, optional, text, vmid } from '../core/parameters.mts'
+import { flag, integer, listOf, nodeName, optional, splitList, text, vmid } from '../core/parameters.mts'
 import { anyone, type Caller, hasAll, requireAll } from '../core/permission.mts'
+import type { Verifier } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
 import { Answer, type ApiObject, type Route, route } from '../core/route.mts'
 import type { TaskRecord } from '../core/state.mts'
@@ -10,21 +11,58 @@ import { isTokenId, ownerOf } from '../core/user-cfg.mts'
 import { UNEXPECTED_STATUS } from './tasks.mts'
 
 /** Checks ownership: a user owns the tasks of its tokens, a token only its own. */
-function isOwn(caller: Caller, task: TaskRecord): boolean {
+function isOwn(caller: Caller, task: Pick<TaskRecord, 'authid'>): boolean {
   return task.authid === caller.authid || ownerOf(task.authid) === caller.authid
 }
 
-function isUpid(text: string): boolean {
-  return /^UPID:[a-zA-Z0-9-]+:[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:[^:\s/]+:[^:\s/]*:[^:\s/]+:$/i.test(text)
+/** The parts of a UPID. */
+type Identity = Pick<TaskRecord, 'upid' | 'pid' | 'pstart' | 'starttime' | 'type' | 'id' | 'authid'>
+
+const UPID =
+  /^UPID:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?:([0-9A-F]{8}):([0-9A-F]{8,9}):([0-9A-F]{8}):([^:\s/]+):([^:\s/]*):([^:\s/]+):$/i
+
+/** @throws {ApiError} 400 for a text that is no UPID. */
+function parseUpid(upid: string): Identity {
+  const [, pid, pstart, starttime, type, id, authid] = UPID.exec(upid) ?? []
+  if (authid === undefined) throw parameterError({ upid: 'unable to parse worker upid' })
+  const number = (hex: string | undefined): number => Number.parseInt(hex!, 16)
+  return {
+    upid,
+    pid: number(pid),
+    pstart: number(pstart),
+    starttime: number(starttime),
+    type: type!,
+    id: id!,
+    authid,
+  }
 }
 
 /** Reads the node of a task from its UPID. */
-function nodeOf(task: TaskRecord): string {
+function nodeOf(task: Pick<TaskRecord, 'upid'>): string {
   return task.upid.split(':')[1]!
 }
 
-export function mayAudit(caller: Caller, task: TaskRecord): boolean {
+function mayAudit(caller: Caller, task: TaskRecord): boolean {
   return isOwn(caller, task) || hasAll(caller, `/nodes/${nodeOf(task)}`, 'Sys.Audit')
+}
+
+/** Lists the running tasks of a type and id that the caller may end: its own, or with Sys.Modify on the node all. */
+export function abortableTasks(pve: Pve, caller: Caller, type: string, id: string): string[] {
+  const all = hasAll(caller, `/nodes/${pve.node}`, 'Sys.Modify')
+  return pve.store.state.tasks
+    .filter(task => task.exitstatus === undefined && task.type === type && task.id === id)
+    .filter(task => nodeOf(task) === pve.node && (all || isOwn(caller, task)))
+    .map(task => task.upid)
+}
+
+function findTask(pve: Pve, upid: string): TaskRecord | undefined {
+  const task = pve.tasks.find(upid)
+  return task && nodeOf(task) === pve.node ? task : undefined
+}
+
+/** Checks the right to see or to end a task that a UPID names, even if there is none. */
+function requireRight(pve: Pve, caller: Caller, task: Identity, privilege: 'Sys.Audit' | 'Sys.Modify'): void {
+  if (!isOwn(caller, task)) requireAll(caller, `/nodes/${pve.node}`, privilege)
 }
 
 function requireTask(
@@ -33,33 +71,52 @@ function requireTask(
   upid: string,
   privilege: 'Sys.Audit' | 'Sys.Modify',
 ): TaskRecord {
-  const task = pve.tasks.find(upid)
-  if (!task && !isUpid(upid)) throw parameterError({ upid: 'unable to parse worker upid' })
-  if (!task || nodeOf(task) !== pve.node) throw parameterError({ upid: 'no such task' })
-  if (!isOwn(caller, task)) requireAll(caller, `/nodes/${pve.node}`, privilege)
+  const named = parseUpid(upid)
+  const task = findTask(pve, upid)
+  if (!task) throw parameterError({ upid: 'no such task' })
+  requireRight(pve, caller, named, privilege)
   return task
 }
 
+/** Returns the lines of a task's log, in the words of Proxmox's log reader (`dump_logfile` in PVE/Tools.pm). */
+function logOf(pve: Pve, caller: Caller, upid: string): string[] {
+  requireRight(pve, caller, parseUpid(upid), 'Sys.Audit')
+  const task = findTask(pve, upid)
+  if (!task) return ['unable to open file - No such file or directory']
+  return task.log.length > 0 ? task.log : ['no content']
+}
+
+function userOf({ authid }: Pick<TaskRecord, 'authid'>): ApiObject {
+  return { user: ownerOf(authid), ...(isTokenId(authid) && { tokenid: authid.split('!')[1] }) }
+}
+
 function identityOf(task: TaskRecord): ApiObject {
-  return {
-    upid: task.upid,
-    node: nodeOf(task),
-    pid: task.pid,
-    pstart: task.pstart,
-    starttime: task.starttime,
-    type: task.type,
-    id: task.id,
-    user: ownerOf(task.authid),
-    ...(isTokenId(task.authid) && { tokenid: task.authid.split('!')[1] }),
-  }
+  const { upid, pid, pstart, starttime, type, id } = task
+  return { upid, node: nodeOf(task), pid, pstart, starttime, type, id, ...userOf(task) }
+}
+
+/** Number of tasks that each node tells the others of. */
+const BROADCAST_TASKS = 25
+
+/** Lists what the cluster knows of a node's tasks: those that run, and the newest others. */
+export function broadcastTasks(pve: Pve, node: string): TaskRecord[] {
+  const own = pve.store.state.tasks.filter(task => nodeOf(task) === node).reverse()
+  const running = own.filter(task => task.exitstatus === undefined)
+  const others = own.filter(task => task.exitstatus !== undefined)
+  return [...running, ...others.slice(0, Math.max(0, BROADCAST_TASKS - running.length))]
+}
+
+/** Returns an entry of the cluster's list. The process of a task that has ended is not there. */
+export function clusterTaskEntry(task: TaskRecord): ApiObject {
+  const { upid, pid, starttime, endtime, exitstatus, type, id } = task
+  const state = exitstatus === undefined ? { pid } : { endtime, status: exitstatus, saved: '1' }
+  return { upid, node: nodeOf(task), starttime, type, id, ...userOf(task), ...state }
 }
 
 /** Returns an entry of a task list. Here the status of a finished task is its exit status. */
-export function taskEntry(task: TaskRecord): ApiObject {
-  return {
-    ...identityOf(task),
-    ...(task.exitstatus !== undefined && { status: task.exitstatus, endtime: task.endtime }),
-  }
+function taskEntry(task: TaskRecord): ApiObject {
+  const { exitstatus: status, endtime } = task
+  return { ...identityOf(task), ...(status === undefined ? { status: 'RUNNING' } : { status, endtime }) }
 }
 
 function statusOf(task: TaskRecord): ApiObject {
@@ -71,11 +128,15 @@ function statusOf(task: TaskRecord): ApiObject {
 }
 
 /** Returns the kind of an exit status for `statusfilter`. A worker that died has the kind `unknown`. */
-function kindOfStatus(status: string): string {
+function kindOfStatus(status: string | undefined): string {
+  if (status === undefined) return 'unknown'
   if (status === 'OK') return 'ok'
   if (status.startsWith('WARNINGS')) return 'warning'
   return status === UNEXPECTED_STATUS ? 'unknown' : 'error'
 }
+
+const statusKind: Verifier = value =>
+  /^(ok|error|warning|unknown)$/i.test(value) ? undefined : `invalid status '${value}'`
 
 interface TaskFilter {
   source?: string
@@ -92,23 +153,23 @@ function fits(task: TaskRecord, filter: TaskFilter): boolean {
   const { exitstatus } = task
   const kinds = filter.errors
     ? ['error', 'warning', 'unknown']
-    : (filter.statusfilter?.split(/[,;\s]+/) ?? [])
+    : splitList(filter.statusfilter?.toLowerCase())
   const source = filter.source ?? 'archive'
   return (
     (source === 'all' || (source === 'active') === (exitstatus === undefined)) &&
-    (kinds.length === 0 || (exitstatus !== undefined && kinds.includes(kindOfStatus(exitstatus)))) &&
+    (kinds.length === 0 || kinds.includes(kindOfStatus(exitstatus))) &&
     (filter.typefilter === undefined || task.type === filter.typefilter) &&
-    (filter.userfilter === undefined || task.authid.includes(filter.userfilter)) &&
+    (!filter.userfilter || task.authid.toLowerCase().includes(filter.userfilter.toLowerCase())) &&
     (filter.vmid === undefined || task.id === String(filter.vmid)) &&
     (filter.since === undefined || task.starttime >= filter.since) &&
     (filter.until === undefined || task.starttime <= filter.until)
   )
 }
 
-/** Returns a page of a list with the total number of entries. @param limit 0: no limit. */
-function page<T>(all: T[], start: number, limit: number): Answer {
-  const end = limit === 0 ? undefined : start + limit
-  return new Answer(all.slice(start, end), { total: all.length })
+/** Orders tasks: first those that run, then those that ended last. */
+function byEnd(a: TaskRecord, b: TaskRecord): number {
+  const endOf = ({ endtime = Number.POSITIVE_INFINITY }: TaskRecord): number => endtime
+  return endOf(a) === endOf(b) ? b.starttime - a.starttime : endOf(b) - endOf(a)
 }
 
 export const nodeTaskRoutes: Route[] = [
@@ -124,7 +185,7 @@ export const nodeTaskRoutes: Route[] = [
       since: optional(integer),
       until: optional(integer),
       source: optional({ type: 'string', enum: ['archive', 'active', 'all'] }),
-      statusfilter: optional(text),
+      statusfilter: optional({ type: 'string', format: listOf(statusKind) }),
       typefilter: optional(text),
       userfilter: optional(text),
       vmid: optional(vmid),
@@ -133,9 +194,20 @@ export const nodeTaskRoutes: Route[] = [
       const visible = pve.store.state.tasks.filter(
         task => nodeOf(task) === pve.node && mayAudit(caller, task) && fits(task, params),
       )
-      const newestFirst = visible.map(taskEntry).reverse()
-      return page(newestFirst, params.start ?? 0, params.limit ?? 50)
+      const { start = 0, limit = 50 } = params
+      const newestFirst = visible
+        .reverse()
+        .sort(byEnd)
+        .slice(start, start + limit)
+      return new Answer(newestFirst.map(taskEntry), visible.length === 0 ? {} : { total: visible.length })
     },
+  }),
+  route({
+    method: 'GET',
+    path: '/nodes/{node}/tasks/{upid}',
+    permission: anyone,
+    parameters: { node: nodeName, upid: text },
+    handle: () => [{ name: 'log' }, { name: 'status' }],
   }),
   route({
     method: 'GET',
@@ -155,14 +227,9 @@ export const nodeTaskRoutes: Route[] = [
       limit: optional({ ...integer, minimum: 0 }),
     },
     handle({ pve, caller, params }) {
-      const { log } = requireTask(pve, caller, params.upid, 'Sys.Audit')
-      // An empty log has one line, as from Proxmox's log reader (`dump_logfile` in PVE/Tools.pm).
-      const lines = log.length > 0 ? log : ['no content']
-      return page(
-        lines.map((t, index) => ({ n: index + 1, t })),
-        params.start ?? 0,
-        params.limit ?? 50,
-      )
+      const { upid, start = 0, limit = 50 } = params
+      const lines = logOf(pve, caller, upid).map((t, index) => ({ n: index + 1, t }))
+      return new Answer(lines.slice(start, limit === 0 ? undefined : start + limit), { total: lines.length })
     },
   }),
   route({

@@ -1,6 +1,6 @@
 /** Worker tasks. Each has a UPID, runs in parallel to the request that started it, and writes a log. */
 
-import { messageOf } from '../core/errors.mts'
+import { messageOf, textOf } from '../core/errors.mts'
 import type { Faults } from '../core/fault.mts'
 import type { State, TaskRecord } from '../core/state.mts'
 import type { Store } from '../core/store.mts'
@@ -59,12 +59,13 @@ async function run({ record, work, controller, now }: Run): Promise<void> {
     status = outcome()
     record.log.push(`TASK ${status}`)
   } catch (error) {
-    status = controller.signal.aborted ? 'interrupted by signal' : messageOf(error).trimEnd()
+    // Proxmox's index has one line per task.
+    const text = textOf(error).replace(/\n$/, '').replaceAll('\n', ' ')
+    status = controller.signal.aborted ? 'interrupted by signal' : text
     record.log.push(`TASK ERROR: ${status}`)
   }
   record.endtime = now()
-  // Proxmox's index has one line per task, so the status is the first line of an error.
-  record.exitstatus = status.split('\n')[0]!
+  record.exitstatus = status
 }
 
 /** Makes a task fail whose result could not be saved: a restart would lose it. */

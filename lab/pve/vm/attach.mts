@@ -94,7 +94,7 @@ export function checkDrives(pve: Pve, settings: VmConfig): VmConfig {
 }
 
 /** Writes the line of `qemu-img create` for a new volume; undefined for a pool of block devices. */
-function formattingLine(pve: Pve, { volume }: NewVolume): string | undefined {
+export function formattingLine(pve: Pve, { volume }: NewVolume): string | undefined {
   if (!isFileBased(storageOf(pve, volume.storage))) return undefined
   const options: Record<string, string> = {
     raw: `size=${volume.size} preallocation=off`,

@@ -26,6 +26,7 @@ import { requireHookScript } from './hook-script.mts'
 import { addMacs, newIdentity } from './identity.mts'
 import { isConfigOption, vmOptions } from './options.mts'
 import { settingsFrom, visibleConfig, visibleValue } from './settings.mts'
+import { requireSnapshot, snapshotConfig, snapshotName } from './snapshot-parts.mts'
 import { requireSshKeys } from './ssh-keys.mts'
 import { type Change, loadForChange, updateVm } from './update.mts'
 import { findVm, isRunning, requireUnlocked, withPending } from './vm.mts'
@@ -178,19 +179,6 @@ function cloudInitChanges(pve: Pve, vmRecord: Vm): ApiObject[] {
   ]
 }
 
-/** Returns the config that a snapshot keeps. */
-function snapshotConfig(found: Vm, name: string): ApiObject {
-  const snapshot = found.snapshots?.[name]
-  if (!snapshot) throw failure(`snapshot '${name}' does not exist`)
-  const { config, parent, description, snaptime } = snapshot
-  return {
-    ...visibleConfig(config),
-    ...(parent !== undefined && { parent }),
-    ...(description !== undefined && { description }),
-    snaptime,
-  }
-}
-
 export const qemuConfigRoutes: Route[] = [
   route({
     method: 'GET',
@@ -199,7 +187,7 @@ export const qemuConfigRoutes: Route[] = [
     parameters: {
       ...vm,
       current: optional(flag),
-      snapshot: optional({ type: 'string', format: configId, maxLength: 40 }),
+      snapshot: optional(snapshotName),
     },
     handle({ pve, params: { vmid: id, snapshot, current } }) {
       const conflict = "cannot use 'snapshot' parameter with 'current'"
@@ -207,7 +195,7 @@ export const qemuConfigRoutes: Route[] = [
       const found = findVm(pve, id)
       const config = visibleConfig(current ? found.config : withPending(found))
       return {
-        ...(snapshot ? snapshotConfig(found, snapshot) : config),
+        ...(snapshot ? snapshotConfig(requireSnapshot(found, snapshot)) : config),
         digest: digestOfVm(found),
       }
     },
@@ -219,6 +207,17 @@ export const qemuConfigRoutes: Route[] = [
     parameters: changeParameters,
     async handle(call) {
       await updateVm(call.pve, call.caller, await changeFrom(call as never), silent)
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: `${path}/unlink`,
+    permission: allOf('/vms/{vmid}', 'VM.Config.Disk'),
+    parameters: { ...vm, idlist: { type: 'string', format: listOf(configId) }, force: optional(flag) },
+    async handle(call) {
+      const { vmid: id, idlist, force } = call.params
+      const params: ChangeParameters = { vmid: id, delete: idlist, ...(force !== undefined && { force }) }
+      await updateVm(call.pve, call.caller, await changeFrom({ ...call, params, raw: {} }), silent)
     },
   }),
   route({

@@ -1,6 +1,6 @@
 /** Creates VMs. The request claims the VMID, a worker makes the disks. */
 
-import { failure, messageOf, permissionDenied } from '../core/errors.mts'
+import { failure, permissionDenied, textOf } from '../core/errors.mts'
 import type { Caller } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
@@ -116,7 +116,7 @@ async function createLocked(
     await fillVm(pve, caller, vm, settings, task)
   } catch (error) {
     releaseVmid(pve, vm.vmid)
-    throw failure(`unable to create VM ${vm.vmid} - ${messageOf(error)}`)
+    throw failure(`unable to create VM ${vm.vmid} - ${textOf(error)}`)
   }
   if (pool !== undefined) joinPool(pve, vm.vmid, pool)
 }

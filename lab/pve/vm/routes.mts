@@ -5,9 +5,9 @@ import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } fro
 import { allOf, and, anyone, hasAll, or, type Permission, requireMaySkipLock } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
 import { type Cloning, cloneVm, requireCloneable } from './clone.mts'
-import { requirePool } from './create.mts'
-import { destroyVm, requireDestroyable } from './disks.mts'
+import { destroyVm, requireDestroyable } from './destroy.mts'
 import { migrateVm, requireMigratable } from './migrate.mts'
+import { snapshotName } from './snapshot-parts.mts'
 import { listEntryOf } from './status.mts'
 
 const path = '/nodes/{node}/qemu'
@@ -51,11 +51,11 @@ export const qemuRoutes: Route[] = [
       storage: optional(storageId),
       pool: optional(text),
       target: optional(nodeName),
+      snapname: optional(snapshotName),
       bwlimit: optional({ ...integer, minimum: 0 }),
     },
     handle({ pve, caller, params }) {
-      const { name, description, full, storage, format, pool } = params
-      requirePool(pve, pool)
+      const { name, description, full, storage, format, pool, snapname } = params
       const cloning: Cloning = {
         vmid: params.vmid,
         newid: params.newid,
@@ -65,6 +65,7 @@ export const qemuRoutes: Route[] = [
         storage,
         format,
         pool,
+        snapname,
         target: [pve.node, 'localhost'].includes(params.target ?? pve.node) ? undefined : params.target,
       }
       requireCloneable(pve, caller, cloning)
@@ -119,15 +120,15 @@ export const qemuRoutes: Route[] = [
     handle({ pve, caller, params }) {
       requireMaySkipLock(caller, params.skiplock)
       requireDestroyable(pve, params.vmid)
+      const options = {
+        skiplock: params.skiplock ?? false,
+        unreferenced: params['destroy-unreferenced-disks'] ?? false,
+      }
       return pve.tasks.start({
         type: 'qmdestroy',
         id: String(params.vmid),
         authid: caller.authid,
-        work: () =>
-          destroyVm(pve, params.vmid, {
-            skiplock: params.skiplock ?? false,
-            unreferenced: params['destroy-unreferenced-disks'] ?? false,
-          }),
+        work: task => destroyVm(pve, params.vmid, options, task),
       })
     },
   }),

@@ -1,7 +1,6 @@
 /** Changes a VM's config. Changes that a running guest cannot take wait for its next start. */
 
 import { failure, parameterError } from '../core/errors.mts'
-import { splitList } from '../core/parameters.mts'
 import { type Caller, requireAll } from '../core/permission.mts'
 import { parsePropertyString } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
@@ -10,6 +9,7 @@ import type { TaskContext } from '../core/task.mts'
 import { parseVolumeId } from '../storage/storages.mts'
 import { freeVolume } from '../storage/volumes.mts'
 import { attachDrives } from './attach.mts'
+import { bootOrderOf, bootText } from './boot-order.mts'
 import {
   requireBridges,
   requireDevices,
@@ -20,7 +20,6 @@ import { memoryFormat } from './cpu-formats.mts'
 import { isCdrom, isCloudInit, parseDrive } from './drive.mts'
 import { isDriveSlot } from './drive-formats.mts'
 import { isWindows, machineOf, requireClipboard, requireMachine } from './machine.mts'
-import { bootFormat } from './option-formats.mts'
 import { addToPendingDelete, registerUnused, removeFromPendingDelete, settlePending } from './pending.mts'
 import { uniqueTags, withHashedPassword } from './settings.mts'
 import { findVm, requireDigest, requireUnlocked, requireUnprotected } from './vm.mts'
@@ -58,16 +57,6 @@ export function loadForChange(pve: Pve, { vmid, digest, skiplock, set }: Change)
   requireUnlocked(vm, skiplock)
   requireBalloonFits(vm, set)
   return vm
-}
-
-/** Returns the devices of the boot order; undefined if the config has no order. */
-function bootOrderOf(config: VmConfig): string[] | undefined {
-  const { order } = parsePropertyString(bootFormat, config['boot'] ?? '')
-  return order === undefined ? undefined : splitList(order)
-}
-
-function bootText(devices: string[]): string {
-  return devices.length === 0 ? '' : `order=${devices.join(';')}`
 }
 
 interface Changing {

@@ -20,12 +20,32 @@ export function findVm(pve: Pve, vmid: number): Vm {
   return vm
 }
 
+/** Requires the VM on this node, with the error of operations that look at its process first. @throws {ApiError} */
+export function requireConfigFile(pve: Pve, vmid: number): void {
+  if (pve.store.state.vms[vmid]?.node !== pve.node)
+    throw failure(`unable to find configuration file for VM ${vmid} on node '${pve.node}'`)
+}
+
+/** @throws {ApiError} for a VM that is missing or does not run. */
+export function requireRunning(pve: Pve, vmid: number): void {
+  requireConfigFile(pve, vmid)
+  if (!isRunning(pve, vmid)) throw failure(`VM ${vmid} not running`)
+}
+
+export function isPaused(pve: Pve, vmid: number): boolean {
+  return pve.live.get(vmid)?.paused === true
+}
+
 export function isRunning(pve: Pve, vmid: number): boolean {
   return pve.live.has(vmid)
 }
 
 export function isTemplate(config: VmConfig): boolean {
   return config['template'] === '1'
+}
+
+export function hasLock(vm: Vm, lock: string): boolean {
+  return vm.config['lock'] === lock
 }
 
 /** Refuses a VM with a `lock` in its config. That lock stays if its worker dies. Root may skip it. */
@@ -76,10 +96,13 @@ export function leavePools(pve: Pve, vmid: number): void {
     pool.vms = pool.vms.filter(id => id !== vmid)
 }
 
-/** Enters a detached disk into the config as `unusedN`. */
-export function keepUnused(config: VmConfig, volid: string): void {
-  if (Object.keys(config).some(key => /^unused\d+$/.test(key) && config[key] === volid)) return
-  let index = 0
-  while (config[`unused${index}`] !== undefined) index += 1
-  config[`unused${index}`] = volid
+const MAX_UNUSED = 256
+
+/** Enters a detached disk into the config as `unusedN`, once. Returns that key. @throws {ApiError} if all are taken. */
+export function keepUnused(config: VmConfig, volid: string): string {
+  const keys = Array.from({ length: MAX_UNUSED }, (_, index) => `unused${index}`)
+  const key = keys.find(each => config[each] === volid) ?? keys.find(each => config[each] === undefined)
+  if (key === undefined) throw failure('Too many unused volumes - please delete them first.')
+  config[key] = volid
+  return key
 }

@@ -20,6 +20,11 @@ answerCalls({
   cloneDisk: driver.cloneDisk,
   resizeDisk: driver.resizeDisk,
   deleteDisk: driver.deleteDisk,
+  snapshotDisk: driver.snapshotDisk,
+  rollbackDisk: driver.rollbackDisk,
+  deleteSnapshot: driver.deleteSnapshot,
+  exportDisk: driver.exportDisk,
+  restoreDisk: driver.restoreDisk,
   start: async (start: GuestStart) => {
     guests.set(start.vmid, await driver.start(start))
   },
@@ -28,5 +33,8 @@ answerCalls({
   shutdown: vmid => guests.get(vmid)!.shutdown(),
   reset: vmid => guests.get(vmid)!.reset!(),
   stop: vmid => guests.get(vmid)!.stop(),
+  pause: vmid => guests.get(vmid)!.pause(),
+  resume: vmid => guests.get(vmid)!.resume(),
+  hibernate: (vmid, path) => guests.get(vmid)!.hibernate(path),
   console: vmid => guests.get(vmid)!.console(),
 })

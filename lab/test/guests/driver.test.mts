@@ -340,7 +340,50 @@ runcmd: ['echo run > /ran', 'exit 3']
   })
 })
 
+describe('a guest that is halted', () => {
+  const count =
+    'nohup sh -c "while sleep 0.1; do echo >> /tmp/turns; done" > /dev/null 2>&1 & sleep 0.5; wc -l < /tmp/turns'
+  const turns = (disk: string) =>
+    readFile(join(disk, 'root', 'tmp', 'turns'), 'utf8').then(({ length }) => length)
+
+  test('does nothing until it goes on; from the disk it comes back with its processes', async () => {
+    const disk = await clonedDisk()
+    await boot(disk, { cloudInit: drive(59) })
+    expect(Number((await driver.ssh('192.168.122.59', count)).stdout)).toBeGreaterThan(0)
+    await driver.call('pause', 100)
+    const before = await turns(disk)
+    await new Promise(resolve => setTimeout(resolve, 500))
+    expect(await turns(disk)).toBe(before)
+    await driver.call('resume', 100)
+    await until(async () => ((await turns(disk)) > before ? true : undefined))
+    const state = join(driver.folder, 'state')
+    await driver.call('hibernate', 100, state)
+    const asleep = await turns(disk)
+    await boot(disk, { state })
+    await until(async () => ((await turns(disk)) > asleep ? true : undefined))
+    await driver.call('pause', 100)
+    await driver.call('stop', 100)
+    expect(await driver.call('exited', 100)).toEqual({ reason: 'stopped' })
+  })
+})
+
 describe('disks', () => {
+  test('keep what they were in a snapshot, and a copy of it in a file', async () => {
+    const disk = await clonedDisk()
+    const note = (path: string) => join(path, 'root', 'note')
+    await writeFile(note(disk), 'before')
+    await driver.call('snapshotDisk', disk, 'one')
+    await writeFile(note(disk), 'after')
+    const [file, restored] = [join(driver.folder, 'disk.file'), join(driver.folder, 'restored')]
+    await driver.call('exportDisk', disk, file, 'one')
+    await driver.call('restoreDisk', file, restored)
+    expect(await readFile(note(restored), 'utf8')).toBe('before')
+    await driver.call('rollbackDisk', disk, 'one')
+    expect(await readFile(note(disk), 'utf8')).toBe('before')
+    await driver.call('deleteSnapshot', disk, 'one')
+    await expect(driver.call('rollbackDisk', disk, 'one')).rejects.toThrow('has no snapshot one')
+  })
+
   test('a linked clone does not boot: its root partition is not there', async () => {
     const path = join(driver.folder, 'linked')
     await driver.call('cloneDisk', base, path, 'linked')

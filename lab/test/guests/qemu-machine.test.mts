@@ -53,6 +53,9 @@ describe.skipIf(cannotRun !== undefined)('a machine', () => {
   async function consoleSays(text: string): Promise<void> {
     while ((await driver.call('console', 100)) !== text) await sleep(50)
   }
+  async function consoleStartsWith(text: string): Promise<void> {
+    while (!(await driver.call('console', 100)).startsWith(text)) await sleep(50)
+  }
   const tapExists = async () => (await driver.exec(['ip', 'link', 'show', 'tap100i0'])).code === 0
 
   test('runs what is on its first disk; its serial console is kept', async () => {
@@ -99,6 +102,49 @@ describe.skipIf(cannotRun !== undefined)('a machine', () => {
     await driver.call('resizeDisk', disk, 4 * 1024 ** 2)
     const info = JSON.parse(await run('qemu-img', ['info', '--force-share', '--output=json', disk]))
     expect(info['virtual-size']).toBe(4 * 1024 ** 2)
+  })
+
+  /** Writes one letter a turn for ever, with a long wait in between. */
+  const SAY_MANY = `baf803b042${'b90000'}${'e2fe'}eeebf8`
+
+  test('stands still while it is paused', async () => {
+    await boot(SAY_MANY)
+    await consoleStartsWith('BB')
+    await driver.call('pause', 100)
+    const before = await driver.call('console', 100)
+    await sleep(300)
+    expect(await driver.call('console', 100)).toBe(before)
+    await driver.call('resume', 100)
+    while ((await driver.call('console', 100)) === before) await sleep(50)
+  })
+
+  test('goes on where it was when it comes from the disk, and does not boot', async () => {
+    const disk = await boot(`${SAY_B}baf803b04c${'b90000e2fe'}ebf9`)
+    await consoleSays('B')
+    const state = join(driver.folder, 'state file')
+    await driver.call('hibernate', 100, state)
+    expect(await driver.call('exited', 100)).toEqual({ reason: 'stopped' })
+    await driver.call('start', guestStart(disk, { memory: 64, state }))
+    await sleep(300)
+    expect(await driver.call('console', 100)).toBe('')
+  })
+
+  test('keeps what its disk was while it runs, and gets it back when it is off', async () => {
+    const disk = await boot(WAIT)
+    await driver.call('snapshotDisk', disk, 'one')
+    await driver.call('resizeDisk', disk, 4 * 1024 ** 2)
+    await driver.call('stop', 100)
+    const sizeOf = async (path: string) =>
+      JSON.parse(await run('qemu-img', ['info', '--output=json', path]))['virtual-size']
+    expect(await sizeOf(disk)).toBe(4 * 1024 ** 2)
+    await driver.call('rollbackDisk', disk, 'one')
+    expect(await sizeOf(disk)).toBe(1024 ** 2)
+    const [file, restored] = [join(driver.folder, 'disk.file'), join(driver.folder, 'restored')]
+    await driver.call('exportDisk', disk, file, 'one')
+    await driver.call('restoreDisk', file, restored)
+    await run('qemu-img', ['compare', '-f', 'qcow2', '-F', 'qcow2', disk, restored])
+    await driver.call('deleteSnapshot', disk, 'one')
+    await expect(driver.call('rollbackDisk', disk, 'one')).rejects.toThrow()
   })
 
   test('starts with its cloud-init drive, a CD and cards of every kind', async () => {

@@ -41,10 +41,14 @@ describe('a VM', () => {
       status: 500,
       reason: "Configuration file 'nodes/pve/qemu-server/100.conf' does not exist",
     })
-    for (const action of ['start', 'stop', 'shutdown'])
-      expect((await lab.call('POST', `/nodes/pve/qemu/100/status/${action}`)).reason).toBe(
-        "Configuration file 'nodes/pve/qemu-server/100.conf' does not exist",
-      )
+    const elsewhere = "unable to find configuration file for VM 100 on node 'pve'"
+    for (const action of ['stop', 'shutdown'])
+      expect(await lab.task('POST', `/nodes/pve/qemu/100/status/${action}`)).toBe(elsewhere)
+    for (const action of ['reboot', 'reset', 'suspend', 'resume'])
+      expect((await lab.call('POST', `/nodes/pve/qemu/100/status/${action}`)).reason).toBe(elsewhere)
+    expect(await lab.task('POST', '/nodes/pve/qemu/100/status/start')).toBe(
+      "Configuration file 'nodes/pve/qemu-server/100.conf' does not exist",
+    )
   })
 
   test('has its id in the whole cluster', async () => {

@@ -111,7 +111,9 @@ describe('at once', () => {
     const resize = { disk: 'scsi0', size: '2G', digest }
     expect(await lab.task('PUT', `${qemu}/100/resize`, resize)).toBe(stale)
     const move = { disk: 'scsi0', storage: 'files', digest }
-    expect((await lab.call('POST', `${qemu}/100/move_disk`, move)).reason).toBe(stale)
+    expect((await lab.call('POST', `${qemu}/100/move_disk`, move)).reason).toBe(
+      'detected modified configuration - file changed by other user? Try again.',
+    )
   })
 
   test('a worker that fails has been a 200 with a UPID', async () => {

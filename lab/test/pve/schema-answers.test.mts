@@ -98,7 +98,16 @@ const AGENT_ANSWERS: Record<string, unknown> = {
   'guest-get-timezone': { zone: 'UTC', offset: 0 },
   'guest-get-users': [],
   'guest-get-vcpus': [],
+  'guest-get-memory-blocks': [],
+  'guest-get-memory-block-info': { size: 134217728 },
   'guest-fstrim': { paths: [] },
+  'guest-fsfreeze-status': 'thawed',
+  'guest-fsfreeze-freeze': 1,
+  'guest-fsfreeze-thaw': 1,
+  'guest-suspend-ram': {},
+  'guest-suspend-disk': {},
+  'guest-suspend-hybrid': {},
+  'guest-set-user-password': {},
   'guest-shutdown': {},
   'guest-exec': { pid: 7 },
   'guest-exec-status': { exited: true, exitcode: 0, 'out-data': 'eA==' },
@@ -179,10 +188,26 @@ const WRITES: Step[] = [
   step(`PUT /${vm}/cloudinit`, {}, { at: { vmid: '200' } }),
   step(`PUT /${vm}/resize`, { disk: 'scsi0', size: '+1G' }, { at: { vmid: '200' } }),
   step(`POST /${vm}/move_disk`, { disk: 'scsi0', storage: 'spare', delete: 1 }, { at: { vmid: '200' } }),
+  step(`PUT /${vm}/unlink`, { idlist: 'net7' }, { at: { vmid: '200' } }),
   step(`POST /${vm}/snapshot`, { snapname: 'before' }, { at: { vmid: '200' } }),
+  step(
+    `PUT /${vm}/snapshot/{snapname}/config`,
+    { description: 'x' },
+    { at: { vmid: '200', snapname: 'before' } },
+  ),
+  step(`POST /${vm}/snapshot/{snapname}/rollback`, {}, { at: { vmid: '200', snapname: 'before' } }),
   step(`DELETE /${vm}/snapshot/{snapname}`, {}, { at: { vmid: '200', snapname: 'before' } }),
   step(`POST /${vm}/status/start`, {}, { at: { vmid: '200' } }),
-  ...['ping', 'fstrim', 'shutdown'].map(name => step(`POST /${vm}/agent/${name}`)),
+  ...['suspend', 'resume'].map(name => step(`POST /${vm}/status/${name}`, {}, { at: { vmid: '200' } })),
+  step(`PUT /${vm}/sendkey`, { key: 'ctrl-alt-delete' }),
+  ...['ping', 'fstrim', 'fsfreeze-status', 'fsfreeze-freeze', 'fsfreeze-thaw'].map(name =>
+    step(`POST /${vm}/agent/${name}`),
+  ),
+  ...['suspend-ram', 'suspend-disk', 'suspend-hybrid', 'shutdown'].map(name =>
+    step(`POST /${vm}/agent/${name}`),
+  ),
+  step(`POST /${vm}/agent`, { command: 'ping' }),
+  step(`POST /${vm}/agent/set-user-password`, { username: 'ann', password: 'secret' }),
   step(`POST /${vm}/agent/exec`, { command: 'true' }),
   step(`POST /${vm}/agent/file-write`, { file: '/tmp/x', content: 'x' }),
   ...['reset', 'reboot', 'shutdown'].map(name =>
@@ -225,6 +250,7 @@ const reads = routes
 /** What a reading operation has to be asked, beyond its path. */
 const QUESTIONS: Record<string, string> = {
   [`GET /${vm}/cloudinit/dump`]: '?type=user',
+  [`GET /${vm}/feature`]: '?feature=snapshot',
   [`GET /${vm}/agent/exec-status`]: '?pid=7',
   [`GET /${vm}/agent/file-read`]: '?file=/etc/hostname',
   'GET /nodes/{node}/query-url-metadata': '?url=IMAGE',
@@ -253,6 +279,7 @@ describe.skipIf(!schema)('the answer', () => {
     groupid: 'g',
     realm: 'pve',
     poolid: 'lab',
+    snapname: 'kept',
   }
 
   beforeAll(async () => {
@@ -275,6 +302,7 @@ describe.skipIf(!schema)('the answer', () => {
     const disks = { scsi0: 'tank:1', ide2: 'tank:cloudinit', net0: 'virtio,bridge=vmbr0' }
     const more = { agent: 1, ciuser: 'ann', tags: 'a;b', start: 1 }
     await lab.task('POST', '/nodes/pve/qemu', { vmid: 100, name: 'x', cores: 2, ...disks, ...more })
+    await lab.task('POST', '/nodes/pve/qemu/100/snapshot', { snapname: 'kept' })
     usual['upid'] = lab.server.admin.tasks()[0]!.upid
     ticket = await lab.rootTicket()
   })

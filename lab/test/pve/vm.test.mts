@@ -271,6 +271,8 @@ describe('the guest agent', () => {
 
   test('is not configured, not running, or answers', async () => {
     await create({ agent: 0 })
+    expect(await agent('info')).toMatchObject({ status: 500, reason: 'VM 100 is not running' })
+    await lab.call('PUT', `${qemu}/100/config`, { delete: 'agent' })
     expect(await agent('info')).toMatchObject({ status: 500, reason: 'No QEMU guest agent configured' })
     await lab.call('PUT', `${qemu}/100/config`, { agent: 'enabled=1,fstrim_cloned_disks=1' })
     expect((await agent('info')).reason).toBe('VM 100 is not running')
@@ -326,7 +328,9 @@ describe('templates and clones', () => {
     await act('clone', { newid: 101, full: 1 })
     await act('clone', { newid: 102 }, 101)
     expect((await config(102)).scsi0).toBe('tank:vm-102-disk-0,size=1G')
-    expect((await lab.call('POST', `${qemu}/101/clone`, { newid: 103, full: 0 })).status).toBe(400)
+    expect((await lab.call('POST', `${qemu}/101/clone`, { newid: 103, full: 0 })).reason).toBe(
+      "Linked clone feature is not supported for 'tank:vm-101-disk-0' (scsi0)",
+    )
   })
 
   test('a taken id is refused', async () => {
