@@ -12,7 +12,9 @@ import type { Route } from './core/route.mts'
 import { nodeRoutes } from './nodes/routes.mts'
 import { versionRoutes } from './nodes/version.mts'
 import { poolRoutes } from './pools/routes.mts'
+import { storageConfigRoutes } from './storage/config-routes.mts'
 import { storageContentRoutes } from './storage/content-routes.mts'
+import { storagePruneRoutes } from './storage/prune-routes.mts'
 import { storageRoutes } from './storage/routes.mts'
 import { storageTransferRoutes } from './storage/transfer-routes.mts'
 import { nodeTaskRoutes } from './tasks/routes.mts'
@@ -38,8 +40,10 @@ export const routes: readonly Route[] = [
   ...clusterRoutes,
   ...nodeRoutes,
   ...nodeTaskRoutes,
+  ...storageConfigRoutes,
   ...storageRoutes,
   ...storageContentRoutes,
+  ...storagePruneRoutes,
   ...storageTransferRoutes,
   ...qemuCreateRoutes,
   ...qemuRoutes,

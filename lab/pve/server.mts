@@ -13,6 +13,7 @@ import {
   type Cluster,
   type ClusterSpec,
   clusterOf,
+  describedIn,
   firstNode,
   type Home,
   homeOf,
@@ -36,6 +37,7 @@ import { listenHttp } from './http/listen.mts'
 import { ensureCertificate } from './nodes/certificates.mts'
 import { routes } from './routes.mts'
 import { createFolders, removeHalfFiles } from './storage/files.mts'
+import { pvesm } from './storage/pvesm.mts'
 import { createTasks, endInterrupted } from './tasks/tasks.mts'
 
 export interface PveServerOptions {
@@ -199,10 +201,9 @@ async function resetPve(pve: Pve, options: PveServerOptions): Promise<void> {
   await stopGuests(pve)
   pve.faults.set(options.faults ?? [])
   for (const { path } of Object.values(pve.store.state.volumes)) await pve.driver.deleteDisk(path)
-  const { nodes, storages } = pve.store.state
-  for (const [, { path }] of nodes.flatMap(({ name }) => storagesOn(pve.store.state, name)))
+  for (const [, { path }] of pve.store.state.nodes.flatMap(({ name }) => storagesOn(pve.store.state, name)))
     await rm(path, { recursive: true, force: true })
-  pve.store.state = withoutPrototypes(firstState(options, { nodes, storages }))
+  pve.store.state = withoutPrototypes(firstState(options, structuredClone(describedIn(pve.store.state))))
   await createAllFolders(pve.store.state)
   await pve.store.save()
 }
@@ -219,7 +220,7 @@ function adminOf(pve: Pve): PveAdmin {
     settled: () => pve.tasks.settled(),
     console: async vmid => pve.live.get(vmid)?.guest.console(),
     mounts: () => mountsOf({ state: pve.store.state, node: pve.node }),
-    commands: {},
+    commands: { pvesm: pvesm(pve) },
   }
 }
 

@@ -192,6 +192,46 @@ describe.each(['namespace', 'loopback'] as const)("the node's SSH, isolation %s"
     })
   })
 
+  describe('the paths and the command of a node', () => {
+    test('/var/lib/vz is the storage local, for commands and for SFTP', async () => {
+      await execute(
+        client,
+        "mkdir -p /var/lib/vz/snippets && echo '#hi' | tee /var/lib/vz/snippets/at-vz.yaml",
+      )
+      expect(await readFile(join(snippets, 'at-vz.yaml'), 'utf8')).toBe('#hi\n')
+      expect(await content('snippets')).toContain('local:snippets/at-vz.yaml')
+      const path = '/var/lib/vz/snippets/at-vz.yaml'
+      expect(await asked(done => sftp.stat(path, error => done(error)))).toBeUndefined()
+      await execute(client, `rm ${path}`)
+      expect(await asked(done => sftp.stat(path, error => done(error)))).toMatch(/no such file/i)
+    })
+
+    test('pvesm lists, finds, makes and frees, and says what is wrong', async () => {
+      expect((await execute(client, 'pvesm apiinfo')).stdout).toBe('APIVER 15\nAPIAGE 6\n')
+      expect((await execute(client, 'pvesm path local:iso/a.iso')).stdout).toBe(
+        '/var/lib/vz/template/iso/a.iso\n',
+      )
+      const status = await execute(client, 'pvesm status --content images')
+      expect(status.stdout).toMatch(
+        /^Name +Type +Status +Total \(KiB\) .*\ntank +zfspool +active +\d+ +\d+ +\d+ +[\d.]+%\n$/,
+      )
+      expect(await execute(client, "pvesm alloc tank 900 '' 1G && pvesm list tank")).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(
+          /^successfully created 'tank:vm-900-disk-0'\nVolid .*\ntank:vm-900-disk-0 raw +images +1073741824 900\n$/,
+        ),
+      })
+      expect(await execute(client, 'pvesm free tank:vm-900-disk-0; pvesm list tank')).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^Volid .*\n$/),
+      })
+      expect(await execute(client, 'x=$(pvesm set none --content iso) || echo "$?"')).toMatchObject({
+        stdout: '255\n',
+        stderr: "update storage failed: storage 'none' does not exist\n",
+      })
+    })
+  })
+
   test('a handle that was never given is refused', async () => {
     const handle = Buffer.from([0, 0, 200, 1])
     const buffer = Buffer.alloc(10)

@@ -59,19 +59,27 @@ function namesOf({ nodes, storages }: Cluster): string {
   return `nodes ${nodes.map(node => node.name).join(', ')}; storages ${Object.keys(storages).join(', ')}`
 }
 
+/** Returns nodes and storages as they were described. A state from before the API could change them is as described. */
+export function describedIn({ described, nodes, storages }: State): Cluster {
+  return described ?? { nodes, storages }
+}
+
 /**
- * Continues a state as the cluster `wanted`. Sizes and the online nodes may change.
+ * Continues a state as the cluster `wanted`. Sizes and the online nodes may change. Storages that the API made or changed
+ * stay so.
  * @throws {LabError} if nodes, or ids, types, contents or nodes of storages differ.
  */
 export function adoptCluster(state: State, wanted: Cluster, folder: string): void {
-  const before: Cluster = { nodes: state.nodes, storages: state.storages }
+  const before = describedIn(state)
   if (!isDeepStrictEqual(shapeOf(before), shapeOf(wanted)))
     throw new LabError(
       `the state in ${folder} belongs to another cluster: it has ${namesOf(before)}; wanted are ${namesOf(wanted)}`,
       'nodes and storages (ids, types, contents, nodes, shared) stay as they were; give the new cluster its own state folder',
     )
   state.nodes = wanted.nodes
-  state.storages = wanted.storages
+  for (const [id, { size, path }] of Object.entries(wanted.storages))
+    if (state.storages[id]) Object.assign(state.storages[id], { size, path })
+  state.described = structuredClone(wanted)
 }
 
 export function firstNode(state: State): NodeConfig {

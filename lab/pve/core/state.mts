@@ -117,6 +117,8 @@ export interface State {
   /** Nodes. The first serves the API. */
   nodes: NodeConfig[]
   storages: Record<string, StorageConfig>
+  /** Nodes and storages as the lab's owner described them. The API can change storages. Undefined: an older state. */
+  described?: Pick<State, 'nodes' | 'storages'>
   volumes: Record<string, Volume>
   vms: Record<string, Vm>
   tasks: TaskRecord[]
@@ -129,6 +131,7 @@ export function initialState(userCfg: string, cluster: Pick<State, 'nodes' | 'st
     passwords: {},
     tokenSecrets: {},
     ...cluster,
+    described: structuredClone(cluster),
     volumes: {},
     vms: {},
     tasks: [],

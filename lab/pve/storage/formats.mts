@@ -51,3 +51,10 @@ export const blockSize: Verifier = value => {
     ? undefined
     : `value '${value}' is not a valid ZFS blocksize. Must be a power of 2 between 512B and 16MiB (e.g., 4k, 8k, 16k, 64k, 1m).`
 }
+
+/** An address or a name, with or without a port. */
+export const portal: Verifier = value => {
+  const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d{1,5})?$/.exec(value) ?? []
+  const host = bracketed ?? plain ?? value
+  return server(host) === undefined ? undefined : 'value does not look like a valid portal address'
+}

@@ -8,7 +8,7 @@ import { pathOfFile } from './files.mts'
 import { parsedVolume, storageOf, type VolumeId } from './storages.mts'
 import { isFileBased } from './types.mts'
 
-export interface Marks {
+interface Marks {
   notes?: string | undefined
   protected?: boolean | undefined
 }

@@ -1,95 +1,81 @@
-/** /storage and /nodes/{node}/storage: storages and their space. */
+/** /nodes/{node}/storage: storages as a node sees them, and their space. */
 
-import { isAvailableOn, storagesOn } from '../core/cluster.mts'
-import { failure, parameterError } from '../core/errors.mts'
-import { mountPoint } from '../core/node-paths.mts'
-import { flag, nodeName, optional, splitList, storageId, text } from '../core/parameters.mts'
-import { allOf, anyOf, anyone } from '../core/permission.mts'
+import { isAvailableOn } from '../core/cluster.mts'
+import { parameterError } from '../core/errors.mts'
+import { flag, listOf, nodeName, optional, splitList, storageId, text } from '../core/parameters.mts'
+import { anyOf, anyone } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
-import type { StorageConfig, StorageType } from '../core/state.mts'
+import type { StorageConfig } from '../core/state.mts'
 import { mayAuditStorage } from './access.mts'
+import { contentType } from './formats.mts'
 import { spaceOf } from './space.mts'
-import { storageOf } from './storages.mts'
+import { traitsOf } from './types.mts'
 
-/** Returns the keys that say where a storage of each type lies. One that the API made has its own. */
-function placeOf(id: string, storage: StorageConfig): ApiObject {
-  const path = mountPoint(id, storage)
-  const places: Record<StorageType, ApiObject> = {
-    dir: { path },
-    btrfs: { path },
-    nfs: { path, server: '127.0.0.1', export: path },
-    cifs: { path, server: '127.0.0.1', share: id },
-    cephfs: { path },
-    zfspool: { pool: id },
-    lvmthin: { vgname: id, thinpool: 'data' },
-    lvm: { vgname: id },
-    pbs: { server: '127.0.0.1', datastore: id },
-  }
-  return { ...places[storage.type], ...storage.properties }
+const NO_SPACE = { total: 0, used: 0, avail: 0 }
+
+function isEnabled(pve: Pve, storage: StorageConfig): boolean {
+  return storage.properties?.['disable'] !== '1' && isAvailableOn(storage, pve.node)
 }
 
-function configOf(pve: Pve, id: string): ApiObject {
-  const storage = pve.store.state.storages[id]
-  if (!storage) throw failure(`storage '${id}' does not exist`)
-  const { type, content, shared, nodes } = storage
+/** A storage that is not enabled on this node is listed, too, without any space. */
+async function statusOf(pve: Pve, id: string, storage: StorageConfig): Promise<ApiObject> {
+  const { type, content, shared } = storage
+  const enabled = isEnabled(pve, storage)
+  const space = enabled ? await spaceOf(pve, id).catch(() => undefined) : undefined
+  const flags = { active: space ? 1 : 0, enabled: enabled ? 1 : 0, shared: shared ? 1 : 0 }
+  return { type, content: content.join(','), ...flags, ...(space ?? NO_SPACE) }
+}
+
+function formatsOf(storage: StorageConfig): ApiObject {
+  const { formats, guestFolders } = traitsOf(storage)
+  const valid = [...formats, ...(guestFolders ? ['subvol'] : [])].sort()
+  const chosen = storage.properties?.['format'] ?? 'raw'
+  return {
+    formats: { supported: valid, default: chosen },
+    format: [Object.fromEntries(valid.map(format => [format, 1])), chosen],
+  }
+}
+
+interface Wanted {
+  content?: string
+  enabled?: boolean
+  format?: boolean
+  target?: string
+}
+
+/** Checks whether a storage is in the list. One that is asked for by content has to be enabled. */
+function isListed(pve: Pve, storage: StorageConfig, { content, enabled, target }: Wanted): boolean {
+  if (content !== undefined) {
+    const holds = splitList(content).some(kind => storage.content.includes(kind))
+    if (!holds || !isEnabled(pve, storage)) return false
+  }
+  if (enabled && storage.properties?.['disable'] === '1') return false
+  if (target === undefined || target === pve.node) return true
+  return storage.shared === true && isAvailableOn(storage, pve.node) && isAvailableOn(storage, target)
+}
+
+async function listEntry(pve: Pve, id: string, storage: StorageConfig, wanted: Wanted): Promise<ApiObject> {
+  const status = await statusOf(pve, id, storage)
+  const { total, used } = status as { total: number; used: number }
   return {
     storage: id,
-    type,
-    content: content.join(','),
-    ...placeOf(id, storage),
-    ...(shared && { shared: 1 }),
-    ...(nodes && { nodes: nodes.join(',') }),
+    ...status,
+    ...(total > 0 && { used_fraction: used / total }),
+    ...(wanted.format && isEnabled(pve, storage) && formatsOf(storage)),
   }
 }
 
-interface StorageStatus extends ApiObject {
-  /** Bytes. */
-  total: number
-  /** Bytes. */
-  used: number
-}
+const place = { node: nodeName, storage: storageId }
+const mayLook = anyOf('/storage/{storage}', 'Datastore.Audit', 'Datastore.AllocateSpace')
 
-async function statusOf(pve: Pve, id: string): Promise<StorageStatus> {
-  const { type, content, shared } = storageOf(pve, id)
-  const flags = { active: 1, enabled: 1, shared: shared ? 1 : 0 }
-  return { type, content: content.join(','), ...flags, ...(await spaceOf(pve, id)) }
-}
-
-async function listEntry(pve: Pve, id: string): Promise<ApiObject> {
-  const status = await statusOf(pve, id)
-  return { storage: id, ...status, used_fraction: status.total > 0 ? status.used / status.total : 0 }
-}
-
-/** Checks that a storage is shared and that another node has it, too. */
-function isSharedWith(storage: StorageConfig, node: string): boolean {
-  return storage.shared === true && isAvailableOn(storage, node)
-}
-
-/** @param wanted list of content types; one of them is enough. */
-function holds(storage: StorageConfig, wanted: string | undefined): boolean {
-  return wanted === undefined || splitList(wanted).some(kind => storage.content.includes(kind))
-}
+/** Operations below a storage, as its index lists them. */
+const BELOW = [
+  ...['content', 'download-url', 'file-restore', 'import-metadata', 'identity', 'oci-registry-pull'],
+  ...['prunebackups', 'rrd', 'rrddata', 'status', 'upload'],
+]
 
 export const storageRoutes: Route[] = [
-  route({
-    method: 'GET',
-    path: '/storage',
-    permission: anyone,
-    parameters: { type: optional(text) },
-    handle: ({ pve, caller, params }) =>
-      Object.entries(pve.store.state.storages)
-        .filter(([id]) => mayAuditStorage(caller, id))
-        .filter(([, storage]) => params.type === undefined || storage.type === params.type)
-        .map(([id]) => configOf(pve, id)),
-  }),
-  route({
-    method: 'GET',
-    path: '/storage/{storage}',
-    permission: allOf('/storage/{storage}', 'Datastore.Allocate'),
-    parameters: { storage: storageId },
-    handle: ({ pve, params }) => configOf(pve, params.storage),
-  }),
   route({
     method: 'GET',
     path: '/nodes/{node}/storage',
@@ -97,29 +83,41 @@ export const storageRoutes: Route[] = [
     parameters: {
       node: nodeName,
       storage: optional(storageId),
-      content: optional(text),
+      content: optional({ ...text, format: listOf(contentType) }),
       enabled: optional(flag),
       format: optional(flag),
       target: optional(nodeName),
     },
-    handle({ pve, caller, params }) {
-      const { storage: wanted, content, target } = params
-      const listed = storagesOn(pve.store.state, pve.node)
-        .filter(([id, storage]) => (wanted ?? id) === id && holds(storage, content))
-        .filter(([, storage]) => target === undefined || target === pve.node || isSharedWith(storage, target))
+    async handle({ pve, caller, params }) {
+      const { storage: wanted } = params
+      const ofContent = { ...(params.content !== undefined && { content: params.content }) }
+      const known = Object.entries(pve.store.state.storages).filter(([, storage]) =>
+        isListed(pve, storage, ofContent),
+      )
+      if (wanted !== undefined && !known.some(([id]) => id === wanted))
+        throw parameterError({ storage: 'No such storage.' })
+      const listed = known
+        .filter(([id, storage]) => (wanted ?? id) === id && isListed(pve, storage, params))
         .filter(([id]) => mayAuditStorage(caller, id))
-      return Promise.all(listed.map(([id]) => listEntry(pve, id)))
+      return Promise.all(listed.map(([id, storage]) => listEntry(pve, id, storage, params)))
     },
   }),
   route({
     method: 'GET',
+    path: '/nodes/{node}/storage/{storage}',
+    permission: mayLook,
+    parameters: place,
+    handle: () => BELOW.map(subdir => ({ subdir })),
+  }),
+  route({
+    method: 'GET',
     path: '/nodes/{node}/storage/{storage}/status',
-    permission: anyOf('/storage/{storage}', 'Datastore.Audit', 'Datastore.AllocateSpace'),
-    parameters: { node: nodeName, storage: storageId },
+    permission: mayLook,
+    parameters: place,
     handle({ pve, params }) {
-      const here = storagesOn(pve.store.state, pve.node).some(([id]) => id === params.storage)
-      if (!here) throw parameterError({ storage: 'No such storage.' })
-      return statusOf(pve, params.storage)
+      const storage = pve.store.state.storages[params.storage]
+      if (!storage) throw parameterError({ storage: 'No such storage.' })
+      return statusOf(pve, params.storage, storage)
     },
   }),
 ]

@@ -21,6 +21,8 @@ interface Traits {
   defaultContent: readonly string[]
   /** Formats of disks that it accepts. */
   formats: readonly Format[]
+  /** Also accepts folders of containers (`subvol`), which the lab does not have. */
+  guestFolders?: true
   /** Bytes. The size of a disk is rounded up to a multiple of it. */
   unit: number
   features: Features
@@ -88,7 +90,12 @@ const MIB = 1024 ** 2
 const EXTENT = 4 * MIB
 
 const TRAITS: Record<StorageType, Traits> = {
-  dir: { ...FILES, contents: [...ALL_FILES, 'none'], defaultContent: ['images', 'rootdir'] },
+  dir: {
+    ...FILES,
+    contents: [...ALL_FILES, 'none'],
+    defaultContent: ['images', 'rootdir'],
+    guestFolders: true,
+  },
   nfs: FILES,
   cifs: FILES,
   cephfs: {
@@ -103,11 +110,13 @@ const TRAITS: Record<StorageType, Traits> = {
     defaultContent: ['images', 'rootdir'],
     formats: RAW,
     features: BTRFS_FEATURES,
+    guestFolders: true,
   },
   zfspool: {
     ...POOL,
     unit: MIB,
     features: ZFS_FEATURES,
+    guestFolders: true,
     refusal: 'ZFSPoolPlugin.pm line 292',
   },
   lvmthin: { ...POOL, unit: EXTENT, refusal: 'LvmThinPlugin.pm line 102' },

@@ -69,12 +69,15 @@ describe('storages of a node', () => {
       (await lab.get(`/nodes/${node}/storage${query}`)).data.map(
         (entry: { storage: string }) => entry.storage,
       )
-    expect([await ids('pve'), await ids('pve2')]).toEqual([
-      ['local', 'tank', 'small', 'nas'],
-      ['local', 'tank', 'thin', 'small', 'nas'],
+    expect([await ids('pve', '?content=images'), await ids('pve2', '?content=images')]).toEqual([
+      ['tank', 'nas'],
+      ['tank', 'thin', 'nas'],
     ])
     expect(await ids('pve', '?target=pve2')).toEqual(['nas'])
-    expect(await lab.get('/nodes/pve/storage/thin/status')).toMatchObject({
+    // Without a content the others are listed, too, as not enabled.
+    expect(await ids('pve')).toEqual(['local', 'tank', 'thin', 'small', 'nas'])
+    expect(await statusOf('pve', 'thin')).toMatchObject({ enabled: 0, active: 0, total: 0 })
+    expect(await lab.get('/nodes/pve/storage/none/status')).toMatchObject({
       status: 400,
       errors: { storage: 'No such storage.' },
     })
@@ -91,7 +94,7 @@ describe('storages of a node', () => {
     const entry = async (id: string) => (await lab.get(`/storage/${id}`)).data
     expect(await entry('nas')).toMatchObject({ type: 'nfs', shared: 1, server: '127.0.0.1' })
     expect(await entry('thin')).toMatchObject({ vgname: 'thin', thinpool: 'data', nodes: 'pve2' })
-    expect(await entry('tank')).toEqual({ storage: 'tank', type: 'zfspool', content: 'images', pool: 'tank' })
+    expect(await entry('tank')).toMatchObject({ type: 'zfspool', content: 'images', pool: 'tank' })
     expect(await statusOf('pve', 'nas')).toMatchObject({ shared: 1, total: 20 * MIB, used: 0 })
   })
 

@@ -71,12 +71,13 @@ function changesTable(columns: Record<string, ApiType>): ApiType {
   return { type: 'array', items: { type: 'object', properties, additionalProperties: 0 } }
 }
 
-/** Refused by a lab without what they need, such as an LDAP server: in Proxmox's words, as other tests see. */
+/** Refused by a lab without what they need, such as an LDAP server or rules for backups: in Proxmox's words, as other tests see. */
 const NEVER_ANSWERED = new Set([
   'GET /cluster/ha/resources/{sid}',
   'GET /access/tfa/{userid}/{id}',
   'POST /access/vncticket',
   'POST /access/domains/{realm}/sync',
+  'GET /nodes/{node}/storage/{storage}/prunebackups',
 ])
 
 const ajv = new Ajv({ strict: false, allErrors: true })
@@ -224,6 +225,14 @@ const WRITES: Step[] = [
     filename: 'a.iso',
     url: 'IMAGE',
   }),
+  step('POST /storage', { storage: 'extra', type: 'dir', path: '/srv/extra' }),
+  step(
+    'PUT /storage/{storage}',
+    { content: 'backup', 'prune-backups': 'keep-last=1' },
+    { at: { storage: 'extra' } },
+  ),
+  step('DELETE /nodes/{node}/storage/{storage}/prunebackups', {}, { at: { storage: 'extra' } }),
+  step('DELETE /storage/{storage}', {}, { at: { storage: 'extra' } }),
   step(
     'POST /nodes/{node}/storage/{storage}/content',
     { vmid: 999, filename: 'vm-999-disk-0', size: '1M' },

@@ -31,9 +31,8 @@ export function storageFaults(
 ): ProxmintError[] {
   return wanted.flatMap(one => {
     const found = storages.find(({ storage }) => storage === one.storage)
-    return found === undefined
-      ? [noStorage(client, node, one, storages)]
-      : contentFaults(found, one, storages)
+    if (found === undefined) return [noStorage(client, node, one, storages)]
+    return found.enabled === 0 ? [notEnabled(node, one)] : contentFaults(found, one, storages)
   })
 }
 
@@ -46,6 +45,14 @@ function noStorage(
   return new ProxmintError(`node ${node} has no storage ${storage} that ${identity} can see`, {
     facts: { visible: visible.map(candidate => candidate.storage).join(', ') || 'none' },
     hint: `correct ${setBy}, or give the identity Datastore.Audit on /storage/${storage}`,
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** Proxmox also lists storages that are disabled, or that belong to other nodes only. */
+function notEnabled(node: string, { storage, setBy }: WantedStorage): ProxmintError {
+  return new ProxmintError(`storage ${storage} is disabled, or is not for node ${node}`, {
+    hint: `correct ${setBy}, or as root on a node: pvesm set ${storage} --disable 0 --nodes ${node}`,
     exitCode: exitCodes.invalid,
   })
 }

@@ -54,3 +54,9 @@ test.each<[string, string, string[], StorageSummary[], string]>([
 test('nothing is missing', () => {
   expect(hintsOf('share', ['iso', 'import'], [shared])).toEqual([])
 })
+
+test('a storage that is listed and not enabled is no storage of the node', () => {
+  expect(hintsOf('share', ['iso'], [{ ...shared, enabled: 0 }])).toEqual([
+    expect.stringContaining('pvesm set share --disable 0 --nodes'),
+  ])
+})
