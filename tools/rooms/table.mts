@@ -35,6 +35,7 @@ export const ROOMS: readonly Room[] = [
   { folder: 'permissions', level: 2, holds: 'needed, granted and missing privileges' },
   { folder: 'templates', level: 2, holds: 'versions, channels, lockfile, reservations' },
   { folder: 'config', level: 1, holds: 'config/*.yaml and their schemas' },
+  { folder: 'journey', level: 1, holds: 'a project folder and timed steps, of demo and trial' },
   { folder: 'database', level: 1, holds: 'connections and transactions of PostgreSQL' },
   { folder: 'proxmox', level: 1, holds: 'one file per API operation' },
   { folder: 'tools', level: 1, holds: 'finds or installs packer, sops, age, tofu' },
