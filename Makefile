@@ -151,6 +151,11 @@ bench: $(installed) ## run the benchmarks and write docs/benchmarks.md (ARGS=sta
 lab: $(installed) ## run the embedded Proxmox VE in the foreground
 	@zx scripts/lab.mts up $(ARGS)
 
+# ARGS=--clean removes what a killed one made.
+.PHONY: trial
+trial: $(installed) ## try proxmint on your own Proxmox, and remove all that it made
+	@zx scripts/trial.mts $(ARGS)
+
 # Not all of .proxmint: it also remembers what was begun on Proxmox and must still be cleared up there.
 .PHONY: clean
 clean: ## remove what can be made again (the tools outside the work tree stay)

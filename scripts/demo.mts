@@ -21,11 +21,8 @@ await runMain({
   async run(args, signal) {
     const guests = args.string('guests') === 'qemu' ? 'qemu' : 'sim'
     const { demonstrate } = await import('./lib/demo/demo.mts')
+    const { formatTimes } = await import('./lib/journey/timed-steps.mts')
     const steps = await demonstrate(args.flag('json') ? process.stderr : process.stdout, guests, signal)
-    const total = steps.reduce((sum, step) => sum + step.seconds, 0)
-    const rows = [...steps, { name: 'in all', seconds: total }].map(
-      ({ name, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${name}`,
-    )
-    return printAnswer(args, { document: { steps }, text: `\n${rows.join('\n')}` })
+    return printAnswer(args, { document: { steps }, text: `\n${formatTimes(steps)}` })
   },
 })

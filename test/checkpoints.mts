@@ -53,3 +53,36 @@ export const RESTORE_CHECKPOINTS = ['registry-prepared', 'registry-replaced']
 
 /** A transaction: nothing is signed; signed and stored; sent; its receipt was seen. */
 export const MINT_CHECKPOINTS = ['mint-unsigned', 'mint-stored', 'mint-sent', 'mint-mined']
+
+/** A trial: its record is written; its project is made; each step as its command starts, and when it is over. */
+export const TRIAL_CHECKPOINTS = [
+  'trial-recorded',
+  'trial-project',
+  'trial-doctor-begun',
+  'trial-permissions-begun',
+  'trial-pool-ended',
+  'trial-import-begun',
+  'trial-import-ended',
+  'trial-build-begun',
+  'trial-build-ended',
+  'trial-snippet-begun',
+  'trial-snippet-ended',
+  'trial-change-begun',
+  'trial-suspend-begun',
+  'trial-resume-begun',
+  'trial-second-begun',
+  'trial-second-ended',
+  'trial-rebuild-begun',
+  'trial-rebuild-ended',
+  'trial-compare-begun',
+  'trial-snippetgone-begun',
+  'trial-iso-begun',
+  'trial-iso-ended',
+  'trial-isogone-begun',
+  'trial-isogone-ended',
+]
+
+/** The end of a trial: each part that was removed. */
+export const TRIAL_END_CHECKPOINTS = ['vms', 'reserved', 'templates', 'base', 'image', 'pool', 'all'].map(
+  part => `trial-${part}-removed`,
+)

@@ -12,6 +12,7 @@ export interface Room {
 
 export const ROOMS: readonly Room[] = [
   { folder: 'demo', level: 12, holds: 'the main job once, on a lab' },
+  { folder: 'trial', level: 12, holds: 'the main job once, on a Proxmox of the user; nothing of it stays' },
   { folder: 'doctor', level: 11, holds: 'a table of checks, one file per area' },
   { folder: 'report', level: 11, holds: 'one HTML page' },
   { folder: 'timers', level: 11, holds: 'timers of systemd' },
@@ -35,6 +36,7 @@ export const ROOMS: readonly Room[] = [
   { folder: 'permissions', level: 2, holds: 'needed, granted and missing privileges' },
   { folder: 'templates', level: 2, holds: 'versions, channels, lockfile, reservations' },
   { folder: 'config', level: 1, holds: 'config/*.yaml and their schemas' },
+  { folder: 'journey', level: 1, holds: 'a project folder and timed steps, of demo and trial' },
   { folder: 'database', level: 1, holds: 'connections and transactions of PostgreSQL' },
   { folder: 'proxmox', level: 1, holds: 'one file per API operation' },
   { folder: 'tools', level: 1, holds: 'finds or installs packer, sops, age, tofu' },

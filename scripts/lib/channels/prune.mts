@@ -14,7 +14,7 @@ import { familyIn, forget } from '../templates/channels.mts'
 import { lockfilePath, readLockfile, updateLockfile } from '../templates/lockfile.mts'
 import { removePackages } from '../templates/packages.mts'
 import { type PrunePlan, planPrune } from '../templates/prune-plan.mts'
-import type { TemplateCopy, TemplateVersion } from '../templates/version.mts'
+import { type TemplateCopy, type TemplateVersion, versionsOf } from '../templates/version.mts'
 import { mirror } from './mirror.mts'
 import { findUses } from './prune-uses.mts'
 
@@ -70,6 +70,18 @@ export async function pruneTemplates(
     await removeVersion(connection, os, version, report)
   }
   if (!options.dryRun) await mirror(connection)
+  return report
+}
+
+/**
+ * Removes the VM templates of every version, also of those in a channel: for a site that is given up with its lockfile.
+ * Who uses them is not looked at.
+ */
+export async function removeAllVersions(connection: Connection): Promise<PruneReport> {
+  const report: PruneReport = { dryRun: false, removed: [], kept: [], foreign: [], notSeen: [] }
+  for (const [os, family] of Object.entries(await readLockfile(lockfilePath()))) {
+    for (const version of versionsOf(family)) await removeVersion(connection, os, version, report)
+  }
   return report
 }
 

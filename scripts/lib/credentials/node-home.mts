@@ -19,7 +19,7 @@ export interface NodeHome extends AsyncDisposable {
 export async function openNodeHome(pinned: string | undefined): Promise<NodeHome> {
   if (pinned === undefined) return { env: {}, [Symbol.asyncDispose]: async () => {} }
   const folder = await mkdtemp(join(tmpdir(), 'proxmint-home-'))
-  await linkAll(homedir(), folder, '.ssh')
+  await linkHome(folder)
   await mkdir(join(folder, '.ssh'), { mode: 0o700 })
   await linkAll(join(homedir(), '.ssh'), join(folder, '.ssh'), 'known_hosts')
   await writeFile(join(folder, '.ssh', 'known_hosts'), knownHosts(pinned), { mode: 0o600 })
@@ -27,6 +27,11 @@ export async function openNodeHome(pinned: string | undefined): Promise<NodeHome
     env: { HOME: folder },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }
+}
+
+/** Links everything of the real home folder but `.ssh` into another folder. */
+export function linkHome(folder: string): Promise<void> {
+  return linkAll(homedir(), folder, '.ssh')
 }
 
 async function linkAll(from: string, to: string, except: string): Promise<void> {

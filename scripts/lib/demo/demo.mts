@@ -1,18 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
+import { type Step, type TimedStep, timed } from '../journey/timed-steps.mts'
 import { passwordClient } from '../proxmox/client.mts'
 import { interrupted } from '../run/errors.mts'
 import { appendPrivilege, encryptCredentials, privilege, withoutPrivilege } from './credentials.mts'
-import { type Demo, image, labConfig, prepareWorkspace, type Step, shell, startLab } from './lab.mts'
+import { type Demo, image, labConfig, prepareWorkspace, shell, startLab } from './lab.mts'
 import { demonstrateVersions } from './templates.mts'
 import { demonstrateVms } from './vms.mts'
-
-/** One step of the demonstration and how long it took. */
-interface DemoStep {
-  name: string
-  seconds: number
-}
 
 /**
  * The main job, once, on a lab of its own: credentials, base image, a permission that is missing, the build
@@ -24,16 +19,13 @@ export async function demonstrate(
   output: Writable,
   guests: 'sim' | 'qemu',
   signal: AbortSignal,
-): Promise<DemoStep[]> {
-  const steps: DemoStep[] = []
+): Promise<TimedStep[]> {
+  const steps: TimedStep[] = []
   const step = async <T,>(name: string, work: () => Promise<T>): Promise<T> => {
     if (signal.aborted) throw interrupted('demo')
     output.write(`\n== ${name}\n`)
-    const start = performance.now()
-    const result = await work()
-    const seconds = (performance.now() - start) / 1000
-    steps.push({ name, seconds })
-    output.write(`== ${name}: ${seconds.toFixed(1)} s\n`)
+    const result = await timed(steps, name, work)
+    output.write(`== ${name}: ${steps.at(-1)!.seconds.toFixed(1)} s\n`)
     return result
   }
   const workspace = await prepareWorkspace()

@@ -1,9 +1,10 @@
-import { cp, mkdir, rm, symlink } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import { $, type Options, type ProcessPromise, quote } from 'zx/core'
 import { createLab, type Lab } from '../../../lab/create.mts'
+import { makeProject } from '../journey/project-folder.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
 import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
 import { command, describeCommand } from '../run/exec.mts'
@@ -18,21 +19,13 @@ export interface Demo {
   signal: AbortSignal
 }
 
-/** Runs a piece of the demonstration under its name, and measures it. */
-export type Step = <T>(name: string, work: () => Promise<T>) => Promise<T>
-
 const repository = resolve(import.meta.dirname, '../../..')
 export const image = 'debian-12'
 
 export async function prepareWorkspace(): Promise<string> {
   const workspace = join(repository, '.proxmint/demo')
   await rm(workspace, { recursive: true, force: true })
-  await mkdir(join(workspace, 'config'), { recursive: true, mode: 0o700 })
-  for (const folder of ['packer', 'terraform', 'cloud-init']) {
-    await cp(join(repository, folder), join(workspace, folder), { recursive: true })
-  }
-  // So that a command reads as it is typed in a project.
-  await symlink(join(repository, 'scripts'), join(workspace, 'scripts'))
+  await makeProject(repository, workspace)
   return workspace
 }
 

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Step } from '../journey/timed-steps.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVmsOf } from '../proxmox/list-vms.mts'
 import { waitForTask } from '../proxmox/task.mts'
-import { type Demo, type Step, shell } from './lab.mts'
+import { type Demo, shell } from './lab.mts'
 
 /** The first of `template_vmid_range`, which a lab that was just started has free. */
 const FIRST_TEMPLATE_VMID = 9000

@@ -2,11 +2,12 @@ import type { StdioOptions } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { labAccounts } from '../../../lab/chain/accounts.mts'
+import type { Step } from '../journey/timed-steps.mts'
 import { listVmPlaces } from '../proxmox/list-vms.mts'
 import { openFileStore } from '../registry/file/file-store.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { readLockfile } from '../templates/lockfile.mts'
-import { type Demo, inLab, type Shell, type Step, shell } from './lab.mts'
+import { type Demo, inLab, type Shell, shell } from './lab.mts'
 
 /** Alice and Bob of the lab's chain; its first account owns the contract. */
 const [alice, bob] = labAccounts(3).slice(1)

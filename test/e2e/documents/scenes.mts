@@ -105,6 +105,14 @@ export const scenes: Scene[] = [
     ],
   },
   {
+    title: 'a trial',
+    steps: [
+      run('zx scripts/trial.mts --dry-run', 'removes all of it at its end'),
+      run('zx scripts/trial.mts --yes', 'proxmint trial: passed'),
+      run('zx scripts/trial.mts --clean', 'no trial has left anything'),
+    ],
+  },
+  {
     title: 'versions of VM templates',
     steps: [
       run('zx scripts/build.mts debian --rules-only', 'debian: keeps every rule'),

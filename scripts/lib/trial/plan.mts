@@ -1,0 +1,197 @@
+/** What a trial will make, decided before anything is made. */
+import type { Address, AddressRange } from '../config/addresses.mts'
+import { formatAddress } from '../config/addresses.mts'
+import type { ImageConfig } from '../config/load.mts'
+import type { Pool } from '../config/pools.mts'
+import type { StorageSummary } from '../proxmox/list-storages.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
+
+/** How user-data reaches a VM, and the storage that takes it. */
+export interface Delivery {
+  kind: 'snippet' | 'iso'
+  storage: string
+}
+
+/** The base VM that the trial builds from. */
+type TrialBase =
+  /** One that is there already, and stays. */
+  | { kind: 'found'; name: string; vmid: number }
+  /** One of the trial's own. `image`: its name in the config of the trial. `release`: variable of the Packer template. */
+  | { kind: 'imported'; image: string; release: string; source: ImageConfig }
+
+/** Everything that a trial makes carries its id. */
+export interface TrialPlan {
+  /** Six hexadecimal digits. */
+  id: string
+  node: string
+  /** First of `VMIDS` VMIDs. */
+  firstVmid: number
+  base: TrialBase
+  diskStorage: string
+  imageStorage: string
+  /** Pool of addresses, with the one address that the VMs of the trial have one after another. */
+  addresses: { pool: string; address: string }
+  deliveries: Delivery[]
+  /** Name of a resource pool for the VM templates; undefined if none is made. */
+  resourcePool: string | undefined
+  /** Sentences: what is not tried, and why. */
+  leftOut: string[]
+}
+
+/** What is known before a plan is made. */
+export interface TrialFacts {
+  id: string
+  node: string
+  diskStorage: string
+  imageStorage: string
+  storages: StorageSummary[]
+  /** VMIDs that Proxmox has, as far as the identity sees them. */
+  vmids: number[]
+  /** VMIDs that the user's config gives out. */
+  ownRanges: [number, number][]
+  /** Default: the first block that is free. */
+  firstVmid: number | undefined
+  /** Name of the image in the user's config: `debian-12`. */
+  image: string
+  source: ImageConfig | undefined
+  /** Base VM of that image on the node. */
+  base: { name: string; vmid: number } | undefined
+  /** Import an image although a base VM is there. */
+  importAnyway: boolean
+  pool: Pool
+  /** Addresses that somebody has, in canonical notation. */
+  takenAddresses: ReadonlySet<string>
+  /** Storage of the user's VMs for user-data. */
+  userDataStorage: string
+  hasNodeSsh: boolean
+  mayMakePools: boolean
+  /** Whether the Packer template can be put into a resource pool: it names none itself. */
+  templateTakesPool: boolean
+}
+
+/** VMIDs of one trial: for VM templates and their tests, for the base VM, and for VMs, ten each. */
+const VMIDS = 30
+const FIRST_BLOCK = 99_000
+const LAST_VMID = 999_999_999
+
+/** The tag of the trial's site names it in Proxmox. */
+export function siteOf({ id }: Pick<TrialPlan, 'id'>): string {
+  return `trial-${id}`
+}
+
+/** First and last VMID for one purpose. */
+export function vmidsFor({ firstVmid }: TrialPlan, purpose: 'templates' | 'base' | 'vms'): [number, number] {
+  const first = firstVmid + { templates: 0, base: 10, vms: 20 }[purpose]
+  return [first, first + 9]
+}
+
+/** Decides what a trial makes. @throws ProxmintError (invalid) If it cannot be tried at all. */
+export function planTrial(facts: TrialFacts): TrialPlan {
+  const { id, node, diskStorage, imageStorage, pool } = facts
+  const [deliveries, leftOut] = deliveriesOf(facts)
+  const withPool = facts.mayMakePools && facts.templateTakesPool
+  return {
+    id,
+    node,
+    firstVmid: facts.firstVmid ?? freeBlock(facts),
+    base: baseOf(facts),
+    diskStorage,
+    imageStorage,
+    addresses: { pool: pool.name, address: freeAddress(pool, facts.takenAddresses) },
+    deliveries,
+    resourcePool: withPool ? `proxmint-trial-${id}` : undefined,
+    leftOut: withPool ? leftOut : [...leftOut, poolLeftOut(facts)],
+  }
+}
+
+function poolLeftOut({ mayMakePools }: TrialFacts): string {
+  const why = mayMakePools ? 'packer/debian names a pool itself' : 'the API token lacks Pool.Allocate'
+  return `a resource pool of its own: ${why}`
+}
+
+function baseOf({ id, image, source, base, importAnyway }: TrialFacts): TrialBase {
+  if (base !== undefined && !importAnyway) return { kind: 'found', ...base }
+  if (source !== undefined) {
+    const release = releaseFor(image, id)
+    return { kind: 'imported', image: `debian-${release}`, release, source }
+  }
+  throw new ProxmintError(`config/proxmint.yaml has no image ${image}, which packer/debian is built from`, {
+    hint: `add it under \`images\`, as the config/proxmint.yaml of proxmint has it`,
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** Value of `debian_release` that names a base VM of the trial's own. */
+export function releaseFor(image: string, id: string): string {
+  return `${image.replace(/^debian-/, '')}-trial-${id}`
+}
+
+/** Finds VMIDs that nobody has and that the user's config does not give out. */
+function freeBlock({ vmids, ownRanges }: TrialFacts): number {
+  for (let first = FIRST_BLOCK; first + VMIDS <= LAST_VMID; first += 100) {
+    const last = first + VMIDS - 1
+    const isTaken = vmids.some(vmid => vmid >= first && vmid <= last)
+    if (!isTaken && ownRanges.every(([from, to]) => to < first || from > last)) return first
+  }
+  throw new ProxmintError(`no ${VMIDS} VMIDs in a row are free`, { hint: 'name the first with --vmids' })
+}
+
+/** The last free one: VMs get the first ones. @throws ProxmintError If every address is taken. */
+function freeAddress({ name, range, reserved }: Pool, taken: ReadonlySet<string>): string {
+  for (const address of addressesFromTheEnd(range)) {
+    const text = formatAddress(address)
+    if (!taken.has(text) && !reserved.has(text)) return text
+  }
+  throw new ProxmintError(`every address of the pool ${name} is taken`, {
+    hint: 'a trial needs one: widen the pool in config/db.yaml, or destroy a VM that is not needed',
+  })
+}
+
+function* addressesFromTheEnd({ family, first, last }: AddressRange): Generator<Address> {
+  for (let value = last; value >= first; value--) yield { family, value }
+}
+
+function deliveriesOf({ storages, userDataStorage, hasNodeSsh }: TrialFacts): [Delivery[], string[]] {
+  const leftOut: string[] = []
+  const storageFor = (content: string): string | undefined => {
+    const able = storages.filter(one => one.active !== 0 && one.content.split(',').includes(content))
+    return (able.find(({ storage }) => storage === userDataStorage) ?? able[0])?.storage
+  }
+  const [snippets, isos] = [storageFor('snippets'), storageFor('iso')]
+  const deliveries: Delivery[] = []
+  if (!hasNodeSsh) leftOut.push('user-data as a snippet: the credentials have no SSH login to the node')
+  else if (snippets === undefined)
+    leftOut.push('user-data as a snippet: no storage of the node allows snippets')
+  else deliveries.push({ kind: 'snippet', storage: snippets })
+  if (isos === undefined) leftOut.push('user-data as an ISO: no storage of the node allows ISO images')
+  else deliveries.push({ kind: 'iso', storage: isos })
+  if (deliveries.length === 0) throw noDelivery(leftOut)
+  return [deliveries, leftOut]
+}
+
+function noDelivery(leftOut: string[]): ProxmintError {
+  return new ProxmintError(`no VM can be made here: ${leftOut.join('; ')}`, {
+    hint: 'let one storage take ISO images: in Proxmox, Datacenter > Storage > Edit > Content',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+/** Lines for a person who is asked whether to begin. */
+export function describePlan(plan: TrialPlan): string[] {
+  const { id, node, firstVmid, base, diskStorage, imageStorage, addresses, deliveries, resourcePool } = plan
+  const ways = deliveries.map(
+    ({ kind, storage }) => `${kind === 'iso' ? 'an ISO' : 'a snippet'} on ${storage}`,
+  )
+  return [
+    `This trial makes the following on the node ${node}, and removes all of it at its end:`,
+    base.kind === 'found'
+      ? `- nothing to begin with: it builds from ${base.name}, VM ${base.vmid}, which is there and stays`
+      : `- a base VM of the image ${base.source.url ?? base.source.file}, which is put on ${imageStorage}`,
+    `- two VM templates from it, one after another; the first is tested on two clones, which boot`,
+    `- ${deliveries.length === 1 ? 'one VM' : 'two VMs, one after another'} with the address ${addresses.address} (pool ${addresses.pool}); user-data: ${ways.join(', then ')}`,
+    ...(resourcePool === undefined ? [] : [`- the resource pool ${resourcePool}, for the VM templates`]),
+    `- VMIDs ${firstVmid} to ${firstVmid + VMIDS - 1}; disks on ${diskStorage}; tag proxmint-${siteOf({ id })}`,
+    ...(plan.leftOut.length === 0 ? [] : ['It does not try:', ...plan.leftOut.map(line => `- ${line}`)]),
+    'Your config, registry, lockfile and VMs are not changed. Proxmox keeps the tasks in its log.',
+  ]
+}

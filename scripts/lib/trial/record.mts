@@ -1,0 +1,85 @@
+/** What a trial is about to make, written down before it is made: a killed trial is cleaned up by it. */
+import { readFile, rename, rm } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { writeFileAtomic } from '../run/atomic-file.mts'
+import { ProxmintError } from '../run/errors.mts'
+import { ifThere } from '../run/if-there.mts'
+import { privateFolder } from '../run/private-folder.mts'
+import type { TrialPlan } from './plan.mts'
+
+/** A trial that began and is not cleaned up yet. */
+export interface TrialRecord {
+  version: 1
+  plan: TrialPlan
+  /** ISO 8601. */
+  began: string
+  /** Process of the trial. */
+  pid: number
+  host: string
+  /** Command that runs now, as a process of its own group; it may live longer than the trial. */
+  command?: { pid: number; script: string } | undefined
+}
+
+const FOLDER = 'trial'
+const FILE = 'record.json'
+
+/** Folder of the trial in the state folder of the user's project. */
+export function trialFolder(stateDir: string): string {
+  return join(stateDir, FOLDER)
+}
+
+/** Reads the record; undefined if there is none. @throws ProxmintError If it is damaged. */
+export async function readRecord(stateDir: string): Promise<TrialRecord | undefined> {
+  const file = join(trialFolder(stateDir), FILE)
+  const text = await ifThere(readFile(file, 'utf8'))
+  return text === undefined ? undefined : parsed(text, file)
+}
+
+function parsed(text: string, file: string): TrialRecord {
+  try {
+    const record = JSON.parse(text) as Partial<TrialRecord> | null
+    if (record?.version === 1 && /^[0-9a-f]{6}$/.test(record.plan?.id ?? '')) return record as TrialRecord
+  } catch {
+    // Damaged, as any other text.
+  }
+  throw new ProxmintError(`${file} is not the record of a trial`, {
+    hint: 'a trial tags its VMs proxmint-trial-ID: look for them in Proxmox, then delete the folder of the file',
+  })
+}
+
+/** Begins the record of a trial. From now on `trial --clean` knows of it. */
+export async function beginRecord(stateDir: string, plan: TrialPlan): Promise<TrialRecord> {
+  const began = new Date().toISOString()
+  return writeRecord(stateDir, { version: 1, plan, began, pid: process.pid, host: hostname() })
+}
+
+/** Writes the record as it is now. */
+export async function writeRecord(stateDir: string, record: TrialRecord): Promise<TrialRecord> {
+  const folder = privateFolder(stateDir, FOLDER)
+  await writeFileAtomic(join(folder, FILE), `${JSON.stringify(record, null, 2)}\n`, 0o600)
+  return record
+}
+
+/** Moves the logs of a trial that failed out of its folder. @returns Their folder; undefined if there are none. */
+export async function keepLogs(stateDir: string): Promise<string | undefined> {
+  const kept = logsFolder(stateDir)
+  const logs = join(trialFolder(stateDir), 'project', '.proxmint', 'logs')
+  return ifThere(rename(logs, kept).then(() => kept))
+}
+
+/** Removes the logs of the last trial that failed. */
+export async function dropLogs(stateDir: string): Promise<void> {
+  await rm(logsFolder(stateDir), { recursive: true, force: true })
+}
+
+function logsFolder(stateDir: string): string {
+  return join(stateDir, 'trial-logs')
+}
+
+/** Removes the trial's folder, the record last: a run that is killed meanwhile is cleaned up again. */
+export async function dropRecord(stateDir: string): Promise<void> {
+  const folder = trialFolder(stateDir)
+  for (const name of ['project', 'home']) await rm(join(folder, name), { recursive: true, force: true })
+  await rm(folder, { recursive: true, force: true })
+}

@@ -1,0 +1,91 @@
+/** What a trial must know of the user's project and Proxmox. It only reads. */
+import { randomBytes } from 'node:crypto'
+import { baseName, imageOfBase } from '../build/base/description.mts'
+import { buildTarget, proxmoxSource } from '../packer/build-target.mts'
+import { loadTemplate, type Template } from '../packer/template.mts'
+import { getPermissions } from '../proxmox/get-permissions.mts'
+import { getVmConfig } from '../proxmox/get-vm-config.mts'
+import { listStorages } from '../proxmox/list-storages.mts'
+import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { tagsIn } from '../proxmox/tags.mts'
+import { ownValue } from '../run/own-value.mts'
+import { findBase } from '../site/build-needs.mts'
+import type { Connection } from '../site/connect.mts'
+import { openRegistry } from '../site/open-registry.mts'
+import { addressesIn } from '../vm/plan/unregistered-vms.mts'
+import { releaseFor, type TrialFacts } from './plan.mts'
+
+/** Family that a trial builds. */
+export const FAMILY = 'debian'
+
+/** Options of a trial that its plan depends on. */
+export interface TrialWishes {
+  firstVmid: number | undefined
+  importAnyway: boolean
+}
+
+/** Asks Proxmox and reads the user's project; changes neither. */
+export async function surveyTrial(connection: Connection, wishes: TrialWishes): Promise<TrialFacts> {
+  const { client, config, credentials, site } = connection
+  const { node, storagePool } = credentials
+  const id = randomBytes(3).toString('hex')
+  const [template, pools, vms, storages] = await Promise.all([
+    loadTemplate(FAMILY),
+    site.pools(),
+    listVms(client),
+    listStorages(client, node),
+  ])
+  const target = buildTarget(template, {})
+  const image = imageOfBase(target.baseName ?? '')
+  const base = await findBase(client, target.baseName, node)
+  const pool = pools.pools[pools.defaultPool]!
+  return {
+    ...wishes,
+    id,
+    node,
+    diskStorage: storagePool,
+    imageStorage: config.imageStorage,
+    storages,
+    vmids: vms.map(({ vmid }) => vmid),
+    ownRanges: [config.templateVmidRange, config.baseVmidRange, pools.vmidRange],
+    image,
+    source: importable(template, image, id) ? ownValue(config.images, image) : undefined,
+    base: base?.template === 1 ? { name: base.name!, vmid: base.vmid } : undefined,
+    pool,
+    takenAddresses: await addressesTaken(connection, vms),
+    userDataStorage: (await site.vmDefaults()).cloudInit.storage,
+    // The provider's own variables do as well.
+    hasNodeSsh: credentials.ssh !== undefined || Boolean(process.env['PROXMOX_VE_SSH_USERNAME']),
+    mayMakePools: await mayMakePools(connection, `proxmint-trial-${id}`),
+    templateTakesPool:
+      target.pool === undefined && proxmoxSource(template)?.file.endsWith('.pkr.hcl') === true,
+  }
+}
+
+/** Whether the template can be built from a base VM with a name of the trial's own. */
+function importable(template: Template, image: string, id: string): boolean {
+  const release = releaseFor(image, id)
+  const { baseName: built } = buildTarget(template, { variables: { debian_release: release } })
+  return built === baseName(`debian-${release}`)
+}
+
+/** Addresses of the registry, and of VMs in Proxmox that proxmint made, also for another site. */
+async function addressesTaken({ client, site }: Connection, vms: VmSummary[]): Promise<Set<string>> {
+  const place = await site.registryPlace()
+  // The file that names the database is written by commands that use it.
+  const read = place.kind === 'postgres' ? { kind: place.kind, url: place.url } : place
+  const store = await openRegistry('trial', read)
+  try {
+    const entries = await store.list()
+    const ours = vms.filter(({ tags = '' }) => tagsIn(tags).some(tag => tag.startsWith('proxmint-')))
+    const configs = await Promise.all(ours.map(vm => getVmConfig(client, vm).catch(() => ({}))))
+    return new Set([...entries.map(({ address }) => address), ...configs.flatMap(addressesIn)])
+  } finally {
+    await store.close()
+  }
+}
+
+async function mayMakePools({ client }: Connection, pool: string): Promise<boolean> {
+  const path = `/pool/${pool}`
+  return 'Pool.Allocate' in ((await getPermissions(client, { path }))[path] ?? {})
+}
