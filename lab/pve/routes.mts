@@ -9,6 +9,12 @@ import { accessTokenRoutes } from './access/token-routes.mts'
 import { accessUserRoutes } from './access/user-routes.mts'
 import { clusterRoutes } from './cluster/routes.mts'
 import type { Route } from './core/route.mts'
+import { firewallRoutes } from './firewall/routes.mts'
+import { haGroupRoutes } from './ha/group-routes.mts'
+import { haResourceRoutes } from './ha/resource-routes.mts'
+import { haRuleRoutes } from './ha/rule-routes.mts'
+import { haStatusRoutes } from './ha/status-routes.mts'
+import { mappingRoutes } from './mapping/routes.mts'
 import { nodeRoutes } from './nodes/routes.mts'
 import { versionRoutes } from './nodes/version.mts'
 import { poolRoutes } from './pools/routes.mts'
@@ -36,6 +42,12 @@ export const routes: readonly Route[] = [
   ...poolRoutes,
   ...versionRoutes,
   ...clusterRoutes,
+  ...firewallRoutes,
+  ...haStatusRoutes,
+  ...haResourceRoutes,
+  ...haGroupRoutes,
+  ...haRuleRoutes,
+  ...mappingRoutes,
   ...nodeRoutes,
   ...nodeTaskRoutes,
   ...storageRoutes,
