@@ -15,9 +15,12 @@ import { haResourceRoutes } from './ha/resource-routes.mts'
 import { haRuleRoutes } from './ha/rule-routes.mts'
 import { haStatusRoutes } from './ha/status-routes.mts'
 import { mappingRoutes } from './mapping/routes.mts'
+import { networkRoutes } from './nodes/network-routes.mts'
 import { nodeRoutes } from './nodes/routes.mts'
+import { systemRoutes } from './nodes/system-routes.mts'
 import { versionRoutes } from './nodes/version.mts'
 import { poolRoutes } from './pools/routes.mts'
+import { sdnRoutes } from './sdn/routes.mts'
 import { storageContentRoutes } from './storage/content-routes.mts'
 import { storageRoutes } from './storage/routes.mts'
 import { storageTransferRoutes } from './storage/transfer-routes.mts'
@@ -48,7 +51,10 @@ export const routes: readonly Route[] = [
   ...haGroupRoutes,
   ...haRuleRoutes,
   ...mappingRoutes,
+  ...sdnRoutes,
   ...nodeRoutes,
+  ...networkRoutes,
+  ...systemRoutes,
   ...nodeTaskRoutes,
   ...storageRoutes,
   ...storageContentRoutes,

@@ -59,6 +59,7 @@ export const LAB_ROOMS: RoomTable = {
     ['guests/qemu', 'guests/sim', 'pve/core'],
     ['cluster', 'pve/access', 'pve/faults', 'pve/sections'],
     ['pve/firewall', 'pve/ha', 'pve/http', 'pve/mapping', 'pve/storage', 'pve/tasks'],
+    ['pve/sdn'],
     ['pve/vm'],
     ['pve/nodes', 'pve/pools'],
     ['pve/cluster'],

@@ -32,7 +32,7 @@ const routes = sectionRoutes({
     const user = Object.entries(sectionsOf(pve, RESOURCES)).find(([, { group }]) => group === id)
     if (user) throw failure(`ha group is used by service '${user[0]}'`)
   },
-  locked: (action, change) => failingAs(FAILURES[action], change),
+  locked: (action, change) => failingAs(`${FAILURES[action]} failed`, change),
 })
 
 export const haGroupRoutes: Route[] = routes.map(route => ({

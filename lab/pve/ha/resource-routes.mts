@@ -58,7 +58,7 @@ function create(call: ResourceCall): void {
   const type = sid.split(':')[0]!
   const options = optionsFrom(params, ['sid'])
   checkSection(RESOURCES, type, options, true)
-  failingAs('create resource', () => {
+  failingAs('create resource failed', () => {
     if (isManaged(pve, sid)) throw failure(`resource ID '${sid}' already defined`)
     putSection(pve, RESOURCES, sid, type, options)
   })
@@ -74,7 +74,7 @@ function update(call: ResourceCall): void {
   const { pve, params } = call
   const sid = idOf(call)
   requireGroup(pve, params['group'], true)
-  failingAs('update resources config', () => {
+  failingAs('update resources config failed', () => {
     requireSameDigest(digestOf(pve, RESOURCES), params['digest'])
     const resource = requireResource(pve, sid)
     const set = optionsFrom(params, ['sid'])

@@ -98,5 +98,5 @@ export const haRuleRoutes: Route[] = sectionRoutes({
     resources: { ...RULES.properties['resources']!, optional: true },
   },
 
-  locked: (action, change) => failingAs(FAILURES[action], change),
+  locked: (action, change) => failingAs(`${FAILURES[action]} failed`, change),
 })

@@ -117,7 +117,7 @@ function routesOf({ kind, failures, checks, readers }: Kind): Route[] {
     },
     ...(kind === 'dir' && { checkGiven: ({ pve }, options) => requireDirectories(pve, options) }),
     updatesWhole: true,
-    locked: (action, change) => failingAs(failures[action], change),
+    locked: (action, change) => failingAs(`${failures[action]} failed`, change),
   })
 }
 

@@ -68,12 +68,12 @@ interface SectionCrud {
   locked?: (action: 'create' | 'update' | 'remove', change: () => void) => void
 }
 
-/** Runs a change under a lock whose errors begin with the action: `create mapping failed: ...`. */
-export function failingAs(action: string, change: () => void): void {
+/** Runs a change under a lock, with words in front of its errors: `create mapping failed: ...`. */
+export function failingAs(words: string, change: () => void): void {
   try {
     change()
   } catch (error) {
-    throw failure(`${action} failed: ${textOf(error)}`)
+    throw failure(`${words}: ${textOf(error)}`)
   }
 }
 
