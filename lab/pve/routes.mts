@@ -7,6 +7,8 @@ import { accessRoutes } from './access/routes.mts'
 import { accessTfaRoutes } from './access/tfa-routes.mts'
 import { accessTokenRoutes } from './access/token-routes.mts'
 import { accessUserRoutes } from './access/user-routes.mts'
+import { metricsRoutes } from './cluster/metrics.mts'
+import { replicationRoutes } from './cluster/replication.mts'
 import { clusterRoutes } from './cluster/routes.mts'
 import type { Route } from './core/route.mts'
 import { firewallRoutes } from './firewall/routes.mts'
@@ -15,6 +17,7 @@ import { haResourceRoutes } from './ha/resource-routes.mts'
 import { haRuleRoutes } from './ha/rule-routes.mts'
 import { haStatusRoutes } from './ha/status-routes.mts'
 import { mappingRoutes } from './mapping/routes.mts'
+import { bulkRoutes } from './nodes/bulk-routes.mts'
 import { networkRoutes } from './nodes/network-routes.mts'
 import { nodeRoutes } from './nodes/routes.mts'
 import { systemRoutes } from './nodes/system-routes.mts'
@@ -45,6 +48,8 @@ export const routes: readonly Route[] = [
   ...poolRoutes,
   ...versionRoutes,
   ...clusterRoutes,
+  ...metricsRoutes,
+  ...replicationRoutes,
   ...firewallRoutes,
   ...haStatusRoutes,
   ...haResourceRoutes,
@@ -54,6 +59,7 @@ export const routes: readonly Route[] = [
   ...sdnRoutes,
   ...nodeRoutes,
   ...networkRoutes,
+  ...bulkRoutes,
   ...systemRoutes,
   ...nodeTaskRoutes,
   ...storageRoutes,

@@ -1,7 +1,7 @@
 /** Operations that list what is below a path. */
 
 import { nodeName, type Parameters, vmid } from './parameters.mts'
-import { anyone } from './permission.mts'
+import { anyone, type Permission } from './permission.mts'
 import { type Route, route } from './route.mts'
 
 function parametersIn(path: string): Parameters {
@@ -12,11 +12,16 @@ function parametersIn(path: string): Parameters {
 }
 
 /** Declares the index of a path. @param key key of each name: `name`, or what the path's handler calls it. */
-export function directory(path: string, names: readonly string[], key = 'name'): Route {
+export function directory(
+  path: string,
+  names: readonly string[],
+  key = 'name',
+  permission: Permission = anyone,
+): Route {
   return route({
     method: 'GET',
     path,
-    permission: anyone,
+    permission,
     parameters: parametersIn(path),
     handle: () => names.map(name => ({ [key]: name })),
   })

@@ -9,8 +9,8 @@ import { applyToRule, removeFromRule, ruleCore, ruleProperties, verifyRule } fro
 import type { FirewallCall, FirewallScope } from './scope.mts'
 
 const { digest, delete: deleted } = changeParameters
-const position = { type: 'integer', minimum: 0 } as const
-const optionalPosition = { ...position, optional: true } as const
+/** Optional in the schema, although it stands in the path. */
+const position = { type: 'integer', minimum: 0, optional: true } as const
 
 interface Rules {
   conf: FirewallConf
@@ -87,7 +87,7 @@ export function ruleRoutes(scope: FirewallScope, path = `${scope.path}/rules`): 
       method: 'POST',
       path,
       permission: modify,
-      parameters: { ...ruleProperties, ...ruleCore, ...parameters, pos: optionalPosition, digest },
+      parameters: { ...ruleProperties, ...ruleCore, ...parameters, pos: position, digest },
       handle: call => create(scope, call as FirewallCall),
     }),
     route({
@@ -108,8 +108,8 @@ export function ruleRoutes(scope: FirewallScope, path = `${scope.path}/rules`): 
       parameters: {
         ...ruleProperties,
         ...parameters,
-        pos: optionalPosition,
-        moveto: optionalPosition,
+        pos: position,
+        moveto: position,
         digest,
         delete: deleted,
       },

@@ -76,7 +76,7 @@ function current(pve: Pve): ApiObject[] {
 }
 
 export const haStatusRoutes: Route[] = [
-  directory('/cluster/ha', ['groups', 'resources', 'rules', 'status'], 'id'),
+  directory('/cluster/ha', ['status', 'resources', 'groups', 'rules'], 'id', mayAudit),
   directory(path, ['current', 'manager_status', 'disarm-ha', 'arm-ha']),
   route({
     method: 'GET',

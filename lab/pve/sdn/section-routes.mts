@@ -153,7 +153,7 @@ export function sdnSectionRoutes(sdn: SdnSections): Route[] {
       method: 'PUT',
       path: `${path}/{${key}}`,
       permission: permissions.update,
-      parameters: { ...updateParameters(file), ...parameters, ...lockToken },
+      parameters: { ...parameters, ...updateParameters(file), ...lockToken },
       handle: handle(update),
     }),
     route({

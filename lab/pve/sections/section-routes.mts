@@ -38,6 +38,8 @@ interface SectionCrud {
   file: SectionFile
   /** `/cluster/mapping/pci` */
   path: string
+  /** True: a section is made at its own path, not at that of the list. */
+  createsAtId?: true
   /** Name of the parameter with the id; default `id`. */
   key?: string
   /** Type of all sections; default: that of the parameter `type`. */
@@ -156,7 +158,7 @@ export function sectionRoutes(crud: SectionCrud): Route[] {
     }),
     route({
       method: 'POST',
-      path,
+      path: crud.createsAtId ? one : path,
       permission: permissions.create,
       parameters: createParameters(file, withoutType),
       handle: call => create(crud, call as SectionCall),
