@@ -7,6 +7,8 @@ import { accessRoutes } from './access/routes.mts'
 import { accessTfaRoutes } from './access/tfa-routes.mts'
 import { accessTokenRoutes } from './access/token-routes.mts'
 import { accessUserRoutes } from './access/user-routes.mts'
+import { acmeRoutes } from './cluster/acme.mts'
+import { backupJobRoutes } from './cluster/backup-jobs.mts'
 import { metricsRoutes } from './cluster/metrics.mts'
 import { replicationRoutes } from './cluster/replication.mts'
 import { clusterRoutes } from './cluster/routes.mts'
@@ -48,6 +50,8 @@ export const routes: readonly Route[] = [
   ...poolRoutes,
   ...versionRoutes,
   ...clusterRoutes,
+  ...acmeRoutes,
+  ...backupJobRoutes,
   ...metricsRoutes,
   ...replicationRoutes,
   ...firewallRoutes,

@@ -57,6 +57,33 @@ test('a server for metrics keeps its token to itself', async () => {
   expect((await lab.get(path)).reason).toBe("status server entry 'm1' does not exist")
 })
 
+test('a backup job says which VMs, and when', async () => {
+  const path = '/cluster/backup'
+  const job = { id: 'night', all: 1, schedule: '21:00', 'prune-backups': 'keep-last=3' }
+  expect((await lab.call('POST', path, job)).status).toBe(200)
+  expect((await lab.call('POST', path, job)).reason).toBe("Job 'night' already exists")
+  expect((await lab.call('POST', path, { schedule: '21:00' })).errors).toEqual({
+    vmid: 'property is missing',
+  })
+  expect((await lab.call('POST', path, { all: 1 })).errors).toEqual({
+    schedule: "neither 'starttime' nor 'schedule' were set",
+  })
+  await lab.call('PUT', `${path}/night`, { vmid: '100,101' })
+  const { data } = await lab.get(`${path}/night`)
+  expect(data).toMatchObject({ vmid: '100,101', enabled: 1, 'prune-backups': { 'keep-last': 3 } })
+  expect(data.all).toBeUndefined()
+  await lab.call('DELETE', `${path}/night`)
+  expect((await lab.get(`${path}/night`)).errors).toEqual({ id: "No such job 'night'" })
+})
+
+test('a plugin of ACME takes its data in base64, and shows it as text', async () => {
+  const path = '/cluster/acme/plugins'
+  await lab.call('POST', path, { id: 'dns1', type: 'dns', api: 'acmedns', data: 'YT1i' })
+  expect((await lab.get(`${path}/dns1`)).data).toMatchObject({ plugin: 'dns1', data: 'a=b', api: 'acmedns' })
+  expect((await lab.get(path)).data).toHaveLength(2)
+  expect((await lab.get(`${path}/none`)).reason).toBe("ACME plugin 'none' not defined")
+})
+
 test('a VM that is highly available is deleted with purge alone', async () => {
   await lab.task('POST', '/nodes/pve/qemu', { vmid: 100 })
   await lab.call('POST', '/cluster/ha/resources', { sid: 100 })
