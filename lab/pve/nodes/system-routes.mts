@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { failure, parameterError } from '../core/errors.mts'
 import { configId, dnsNameFormat, ip, ipv4, macAddress, matching } from '../core/formats.mts'
-import { listOf, nodeName, optional, splitList, text } from '../core/parameters.mts'
+import { nodeName, optional, splitList, text } from '../core/parameters.mts'
 import { allOf } from '../core/permission.mts'
 import { type Properties, type PropertyFormat, parsePropertyString } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
