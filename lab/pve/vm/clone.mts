@@ -6,6 +6,7 @@ import { type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import type { VmConfig } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
+import { cloneVmFirewall } from '../firewall/conf.mts'
 import { parseVolumeId, requireForImages, storageOf } from '../storage/storages.mts'
 import {
   cloneVolume,
@@ -16,7 +17,6 @@ import {
   type NewVolume,
 } from '../storage/volumes.mts'
 import { formattingLine } from './attach.mts'
-import { cloneVmFirewall } from '../firewall/conf.mts'
 import { requireBridges } from './change-permissions.mts'
 import { claimVmid, joinPool, releaseVmid, requirePool } from './create.mts'
 import { type Drive, drivesOf, formatDrive, formatSize, isCdrom, isCloudInit } from './drive.mts'
