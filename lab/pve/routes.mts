@@ -7,11 +7,25 @@ import { accessRoutes } from './access/routes.mts'
 import { accessTfaRoutes } from './access/tfa-routes.mts'
 import { accessTokenRoutes } from './access/token-routes.mts'
 import { accessUserRoutes } from './access/user-routes.mts'
+import { acmeRoutes } from './cluster/acme.mts'
+import { backupJobRoutes } from './cluster/backup-jobs.mts'
+import { metricsRoutes } from './cluster/metrics.mts'
+import { replicationRoutes } from './cluster/replication.mts'
 import { clusterRoutes } from './cluster/routes.mts'
 import type { Route } from './core/route.mts'
+import { firewallRoutes } from './firewall/routes.mts'
+import { haGroupRoutes } from './ha/group-routes.mts'
+import { haResourceRoutes } from './ha/resource-routes.mts'
+import { haRuleRoutes } from './ha/rule-routes.mts'
+import { haStatusRoutes } from './ha/status-routes.mts'
+import { mappingRoutes } from './mapping/routes.mts'
+import { bulkRoutes } from './nodes/bulk-routes.mts'
+import { networkRoutes } from './nodes/network-routes.mts'
 import { nodeRoutes } from './nodes/routes.mts'
+import { systemRoutes } from './nodes/system-routes.mts'
 import { versionRoutes } from './nodes/version.mts'
 import { poolRoutes } from './pools/routes.mts'
+import { sdnRoutes } from './sdn/routes.mts'
 import { storageConfigRoutes } from './storage/config-routes.mts'
 import { storageContentRoutes } from './storage/content-routes.mts'
 import { storagePruneRoutes } from './storage/prune-routes.mts'
@@ -38,7 +52,21 @@ export const routes: readonly Route[] = [
   ...poolRoutes,
   ...versionRoutes,
   ...clusterRoutes,
+  ...acmeRoutes,
+  ...backupJobRoutes,
+  ...metricsRoutes,
+  ...replicationRoutes,
+  ...firewallRoutes,
+  ...haStatusRoutes,
+  ...haResourceRoutes,
+  ...haGroupRoutes,
+  ...haRuleRoutes,
+  ...mappingRoutes,
+  ...sdnRoutes,
   ...nodeRoutes,
+  ...networkRoutes,
+  ...bulkRoutes,
+  ...systemRoutes,
   ...nodeTaskRoutes,
   ...storageConfigRoutes,
   ...storageRoutes,

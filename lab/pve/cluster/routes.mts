@@ -1,8 +1,9 @@
-/** /cluster: resources of all kinds, free VMIDs, tasks and status. High availability is not configured. */
+/** /cluster: resources of all kinds, free VMIDs, tasks and status. */
 
 import { CLUSTER_NAME, isAvailableOn } from '../core/cluster.mts'
+import { directory } from '../core/directory.mts'
 import { failure, parameterError } from '../core/errors.mts'
-import { optional, text, vmid } from '../core/parameters.mts'
+import { optional, vmid } from '../core/parameters.mts'
 import { allOf, anyone, type Caller, hasAll } from '../core/permission.mts'
 import type { Pve, Statistics } from '../core/pve.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
@@ -13,6 +14,8 @@ import { storageResource } from '../storage/resource.mts'
 import { broadcastTasks, clusterTaskEntry } from '../tasks/routes.mts'
 import { resourceOf } from '../vm/status.mts'
 import { poolOf } from '../vm/vm.mts'
+import { clusterLogRoutes } from './log.mts'
+import { clusterOptionRoutes, nextIdRange } from './options.mts'
 
 function vmResources(pve: Pve, caller: Caller, statistics: Statistics): ApiObject[] {
   return Object.values(pve.store.state.vms)
@@ -88,8 +91,11 @@ async function resources(pve: Pve, caller: Caller, type: string | undefined): Pr
 function nextId(pve: Pve, wanted: number | undefined): string {
   const isTaken = (id: number): boolean => pve.store.state.vms[id] !== undefined
   if (wanted !== undefined && isTaken(wanted)) throw parameterError({ vmid: `VM ${wanted} already exists` })
-  let id = wanted ?? 100
+  const { lower, upper } = nextIdRange(pve)
+  let id = wanted ?? lower
   while (isTaken(id)) id += 1
+  if (wanted === undefined && id >= upper)
+    throw failure(`unable to get any free VMID in range [${lower}, ${upper}]`)
   // A string, although the schema says integer: a real Proxmox answers so, and clients rely on it.
   return String(id)
 }
@@ -119,7 +125,16 @@ function clusterStatus(pve: Pve): ApiObject[] {
   return isCluster ? [cluster, ...entries] : entries
 }
 
+const BELOW_CLUSTER = [
+  ...['acme', 'backup', 'backup-info', 'bulk-action', 'ceph', 'config', 'firewall', 'ha', 'jobs', 'log'],
+  ...['mapping', 'metrics', 'notifications', 'nextid', 'options', 'qemu', 'replication', 'resources'],
+  ...['status', 'tasks', 'sdn'],
+]
+
 export const clusterRoutes: Route[] = [
+  directory('/cluster', BELOW_CLUSTER),
+  ...clusterOptionRoutes,
+  ...clusterLogRoutes,
   route({
     method: 'GET',
     path: '/cluster/resources',
@@ -153,22 +168,5 @@ export const clusterRoutes: Route[] = [
     permission: allOf('/', 'Sys.Audit'),
     parameters: {},
     handle: ({ pve }) => clusterStatus(pve),
-  }),
-  route({
-    method: 'GET',
-    path: '/cluster/options',
-    permission: allOf('/', 'Sys.Audit'),
-    parameters: {},
-    handle: () => ({ keyboard: 'en-us' }),
-  }),
-  route({
-    method: 'GET',
-    path: '/cluster/ha/resources/{sid}',
-    permission: allOf('/', 'Sys.Audit'),
-    parameters: { sid: text },
-    handle({ params }) {
-      const sid = /^\d+$/.test(params.sid) ? `vm:${params.sid}` : params.sid
-      throw failure(`no such resource '${sid}'`)
-    },
   }),
 ]

@@ -39,7 +39,10 @@ const isCidr6 = cidrCheck(IPV6, 128)
 
 export const ipv4 = matching(new RegExp(`^${IPV4}$`), 'value does not look like a valid IPv4 address')
 export const ipv6 = matching(new RegExp(`^${IPV6}$`), 'value does not look like a valid IPv6 address')
-const ip = matching(new RegExp(`^(?:${IPV4}|${IPV6})$`), 'value does not look like a valid IP address')
+export const ip = matching(new RegExp(`^(?:${IPV4}|${IPV6})$`), 'value does not look like a valid IP address')
+
+export const cidr: Verifier = value =>
+  isCidr4(value) || isCidr6(value) ? undefined : 'value does not look like a valid CIDR network'
 
 export const ipv4Config: Verifier = value =>
   /^(dhcp|manual)$/.test(value) || isCidr4(value)

@@ -1,6 +1,7 @@
 /** The server's state as plain data. */
 
 import { randomBytes } from 'node:crypto'
+import type { FirewallConf } from './firewall-state.mts'
 import { type AccessConfig, parseUserCfg } from './user-cfg.mts'
 
 /** Options of a VM's config file with their raw texts. */
@@ -82,6 +83,26 @@ export interface Volume {
   snapshots?: Record<string, number>
 }
 
+/** Network interface with Proxmox's own keys. */
+export type NetworkInterface = Record<string, string | number | string[]>
+
+/** What a node keeps in files of its own. Undefined parts are as the installer leaves them. */
+export interface NodeFiles {
+  dns?: Record<string, string>
+  hosts?: string
+  timezone?: string
+  /** Options of the node. */
+  config?: Record<string, string | number>
+  /** Interfaces as they are, and as they will be after a reload. */
+  network?: { active: Record<string, NetworkInterface>; next?: Record<string, NetworkInterface> | undefined }
+}
+
+/** Value of a section's option. Flags are 0 and 1. */
+export type SectionValue = string | number | string[]
+
+/** Section of a config file: its type and its options. */
+export type Section = Record<string, SectionValue>
+
 export interface TaskRecord {
   upid: string
   pid: number
@@ -122,6 +143,20 @@ export interface State {
   volumes: Record<string, Volume>
   vms: Record<string, Vm>
   tasks: TaskRecord[]
+  /** Config files below /etc/pve by their path, each with its sections by id. Undefined: none was written. */
+  sections?: Record<string, Record<string, Section>>
+  /** Software-defined network as it was applied: files with their sections, and the token of who has locked it. */
+  sdn?: {
+    applied: Record<string, Record<string, Section>>
+    isApplied: boolean
+    lockToken?: string | undefined
+  }
+  /** Files of nodes by node. */
+  nodeFiles?: Record<string, NodeFiles>
+  /** Options of the cluster, with their texts as in datacenter.cfg. */
+  clusterOptions?: Record<string, string | number>
+  /** Firewalls by owner: `cluster`, `node/pve`, `vm/100`, `vnet/lan`. Undefined: none was configured. */
+  firewall?: Record<string, FirewallConf>
 }
 
 export function initialState(userCfg: string, cluster: Pick<State, 'nodes' | 'storages'>): State {

@@ -1,37 +1,23 @@
-/** /nodes: each node with its load and its bridge. */
+/** /nodes: each node with its load. */
 
-import { nodeName, optional, text } from '../core/parameters.mts'
-import { allOf, anyone, type Caller, hasAll, hasAny } from '../core/permission.mts'
+import { directory } from '../core/directory.mts'
+import { nodeName } from '../core/parameters.mts'
+import { allOf, anyone, hasAll } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
 import { fileSystemSpace } from '../storage/space.mts'
 import { fingerprintOf } from './certificates.mts'
 import { nodeEntry, nodeStatus } from './node.mts'
 
-const BRIDGE = {
-  iface: 'vmbr0',
-  type: 'bridge',
-  method: 'static',
-  method6: 'manual',
-  address: '192.168.122.1',
-  netmask: '24',
-  cidr: '192.168.122.1/24',
-  bridge_ports: '',
-  bridge_fd: '0',
-  bridge_stp: 'off',
-  families: ['inet'],
-  active: 1,
-  autostart: 1,
-  priority: 3,
-}
-
-/** A privilege on one VLAN of the bridge is enough to see it (`check_sdn_bridge` in PVE/RPCEnvironment.pm). */
-function mayUseBridge(caller: Caller): boolean {
-  const bridge = '/sdn/zones/localnetwork/vmbr0'
-  const vlans = caller.access.acl.map(({ path }) => path).filter(path => path.startsWith(`${bridge}/`))
-  return [bridge, ...vlans].some(path => hasAny(caller, path, 'SDN.Audit', 'SDN.Use'))
-}
+const BELOW_NODE = [
+  ...['aplinfo', 'apt', 'capabilities', 'ceph', 'certificates', 'config', 'disks', 'dns', 'firewall'],
+  ...['hardware', 'hosts', 'journal', 'lxc', 'migrateall', 'netstat', 'network', 'qemu'],
+  ...['query-oci-repo-tags', 'query-url-metadata', 'replication', 'report', 'rrd', 'rrddata', 'scan', 'sdn'],
+  ...['services', 'spiceshell', 'startall', 'status', 'stopall', 'storage', 'subscription', 'suspendall'],
+  ...['syslog', 'tasks', 'termproxy', 'time', 'version', 'vncshell', 'vzdump', 'wakeonlan'],
+]
 
 export const nodeRoutes: Route[] = [
+  directory('/nodes/{node}', BELOW_NODE),
   route({
     method: 'GET',
     path: '/nodes',
@@ -53,18 +39,5 @@ export const nodeRoutes: Route[] = [
     permission: allOf('/nodes/{node}', 'Sys.Audit'),
     parameters: { node: nodeName },
     handle: async ({ pve }) => nodeStatus(pve, await fileSystemSpace(pve.dataDir)),
-  }),
-  route({
-    method: 'GET',
-    path: '/nodes/{node}/network',
-    permission: anyone,
-    parameters: { node: nodeName, type: optional(text) },
-    handle: ({ caller, params }) => {
-      const mayUse = mayUseBridge(caller)
-      const fits =
-        params.type === undefined ||
-        ['bridge', 'any_bridge', 'any_local_bridge', 'include_sdn'].includes(params.type)
-      return (mayUse || hasAll(caller, `/nodes/${params.node}`, 'Sys.Audit')) && fits ? [BRIDGE] : []
-    },
   }),
 ]

@@ -5,6 +5,7 @@ import { type Caller, hasAll, hasAny, requireAll, requireAny } from '../core/per
 import { parsePropertyString } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
 import type { VmConfig } from '../core/state.mts'
+import { zoneOfBridge } from '../sdn/vnets.mts'
 import { requireSpace, requireVolumeAccess } from '../storage/access.mts'
 import { parseVolumeName } from '../storage/names.mts'
 import { parseVolumeId, storageOf } from '../storage/storages.mts'
@@ -191,11 +192,11 @@ function tagsOf(trunks: string): string[] {
 }
 
 /** Checks SDN.Use on each network card's bridge, or on its VLANs if the card has some. */
-export function requireBridges(caller: Caller, config: VmConfig): void {
+export function requireBridges(pve: Pve, caller: Caller, config: VmConfig): void {
   if (caller.authid === 'root@pam') return
   for (const [, { bridge, tag, trunks }] of nicsOf(config)) {
     if (bridge === undefined) continue
-    const path = `/sdn/zones/localnetwork/${bridge}`
+    const path = `/sdn/zones/${zoneOfBridge(pve, bridge)}/${bridge}`
     const vlans = [...(tag === undefined ? [] : [tag]), ...(trunks === undefined ? [] : tagsOf(trunks))]
     for (const vlan of vlans) requireAll(caller, `${path}/${vlan}`, 'SDN.Use')
     if (vlans.length === 0) requireAll(caller, path, 'SDN.Use')

@@ -6,6 +6,7 @@ import { type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import type { VmConfig } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
+import { cloneVmFirewall } from '../firewall/conf.mts'
 import { parseVolumeId, requireForImages, storageOf } from '../storage/storages.mts'
 import {
   cloneVolume,
@@ -73,11 +74,11 @@ function requireCloneStorage(pve: Pve, id: string, target: string | undefined): 
   if (!storageOf(onNode(pve, target), id).shared) throw failure(`can't clone to non-shared storage '${id}'`)
 }
 
-function requireCloneAccess(caller: Caller, config: VmConfig, storage: string | undefined): void {
+function requireCloneAccess(pve: Pve, caller: Caller, config: VmConfig, storage: string | undefined): void {
   for (const [, drive] of drivesOf(config)) requireDriveSpace(caller, drive, storage)
   if (config['vmstatestorage'] !== undefined)
     requireAll(caller, `/storage/${config['vmstatestorage']}`, 'Datastore.AllocateSpace')
-  requireBridges(caller, config)
+  requireBridges(pve, caller, config)
 }
 
 /** Checks that the storage of each disk can do it. @throws {ApiError} that names the first one that cannot. */
@@ -114,7 +115,7 @@ export function requireCloneable(pve: Pve, caller: Caller, cloning: Cloning): So
   const full = isFull(cloning, vm.config)
   if (!full && storage !== undefined) throw failure("parameter 'storage' not allowed for linked clones")
   if (!full && cloning.format !== undefined) throw failure("parameter 'format' not allowed for linked clones")
-  requireCloneAccess(caller, config, storage)
+  requireCloneAccess(pve, caller, config, storage)
   if (target !== undefined && !isOnSharedStorage(pve, config))
     throw failure(`can't clone VM to node '${target}' (VM uses local storage)`)
   if (pve.store.state.vms[newid]?.node === pve.node)
@@ -205,6 +206,7 @@ async function cloneLocked(pve: Pve, caller: Caller, cloning: Cloning, task: Tas
     await pve.pause(copy.full ? DURATIONS.cloneFull : DURATIONS.cloneLinked)
     if (task.signal.aborted) throw failure('interrupted by signal')
     target.config = await copyConfig(copy)
+    cloneVmFirewall(pve, vmid, newid)
     target.node = cloning.target ?? pve.node
     if (pool !== undefined) joinPool(pve, newid, pool)
   } catch (error) {

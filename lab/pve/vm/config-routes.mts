@@ -108,7 +108,7 @@ async function changeFrom({ pve, caller, params, raw }: Call<ChangeParameters>):
   await requireHookScript(pve, checked['hookscript'])
   requireOptionChanges(caller, { vmid: params.vmid, pool: undefined }, [...remove, ...Object.keys(checked)])
   requireStorageAccess(pve, caller, params.vmid, checked)
-  requireBridges(caller, checked)
+  requireBridges(pve, caller, checked)
   const change: Change = {
     vmid: params.vmid,
     set: checked,

@@ -48,7 +48,7 @@ function checkSettings(pve: Pve, caller: Caller, place: Place, settings: VmConfi
   requireStorageAccess(pve, caller, place.vmid, settings)
   requireOptionChanges(caller, place, Object.keys(settings))
   requireDevices(caller, place, settings)
-  requireBridges(caller, settings)
+  requireBridges(pve, caller, settings)
   return addMacs(checkDrives(pve, settings))
 }
 

@@ -5,6 +5,7 @@ import type { Caller } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
+import { removeVmFirewall } from '../firewall/conf.mts'
 import { attachDrives } from './attach.mts'
 import { requireTagPrivileges } from './change-permissions.mts'
 import { drivesOf, isCdrom } from './drive.mts'
@@ -60,6 +61,7 @@ export function claimVmid(pve: Pve, vmid: number, lock: 'create' | 'clone'): Vm 
 /** Frees a VMID after its worker failed. */
 export function releaseVmid(pve: Pve, vmid: number): void {
   delete pve.store.state.vms[vmid]
+  removeVmFirewall(pve, vmid)
   leavePools(pve, vmid)
 }
 

@@ -4,6 +4,7 @@ import { failure, textOf } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
+import { removeVmFirewall } from '../firewall/conf.mts'
 import { freeVolume, isBaseInUse } from '../storage/volumes.mts'
 import { isDriveSlot } from './drive-formats.mts'
 import {
@@ -21,6 +22,7 @@ const LOCK_SECONDS = 10
 function forgetVm(pve: Pve, vmid: number): void {
   const { access, vms } = pve.store.state
   delete vms[vmid]
+  removeVmFirewall(pve, vmid)
   // A later VM with this VMID must not get the permissions of this one.
   access.acl = access.acl.filter(entry => entry.path !== `/vms/${vmid}`)
   leavePools(pve, vmid)

@@ -87,12 +87,12 @@ async function removeUnused({ pve, caller, vm }: Changing, key: string, volid: s
 }
 
 /** Checks what depends on the present value of an option that goes. @throws {ApiError} */
-function requireRemovable({ caller, vm }: Changing, key: string, value: string): void {
+function requireRemovable({ pve, caller, vm }: Changing, key: string, value: string): void {
   if (isDriveSlot(key)) {
     requireUnprotected(vm, `drive '${key}'`)
     requireDriveChange(caller, vm.vmid, parseDrive(value)!)
   } else if (key === 'tags') requireTagPrivileges(caller, vm.vmid)
-  else if (/^net\d+$/.test(key)) requireBridges(caller, { [key]: value })
+  else if (/^net\d+$/.test(key)) requireBridges(pve, caller, { [key]: value })
   else requireDevices(caller, { vmid: vm.vmid, pool: undefined }, { [key]: value })
 }
 
@@ -115,7 +115,7 @@ async function stageRemoval(changing: Changing, key: string): Promise<void> {
 }
 
 /** Checks what depends on old and new value of an option. @throws {ApiError} */
-function requireChangeable({ caller, vm }: Changing, key: string, value: string): void {
+function requireChangeable({ pve, caller, vm }: Changing, key: string, value: string): void {
   const before = vm.config[key]
   const target = { vmid: vm.vmid, pool: undefined }
   for (const each of [before, value].filter(text => text !== undefined)) {
@@ -123,7 +123,7 @@ function requireChangeable({ caller, vm }: Changing, key: string, value: string)
     else requireDevices(caller, target, { [key]: each })
   }
   if (key === 'tags') requireTagPrivileges(caller, vm.vmid)
-  if (/^net\d+$/.test(key) && before !== undefined) requireBridges(caller, { [key]: before })
+  if (/^net\d+$/.test(key) && before !== undefined) requireBridges(pve, caller, { [key]: before })
   if (key === 'vga') requireClipboard(value)
   if (key === 'machine') requireMachine(value)
   if (key === 'tpmstate0') requireSameTpm(before, value)
