@@ -20,7 +20,7 @@ const amount = optional({ ...integer, minimum: 0 })
 
 /** Parameters of Proxmox's backup jobs. Those that only tune its programs are checked and have no effect. */
 const backupParameters = {
-  node: nodeName,
+  node: optional(nodeName),
   vmid: optional(vmidList),
   all: optional(flag),
   exclude: optional(vmidList),
