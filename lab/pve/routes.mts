@@ -33,6 +33,7 @@ import { storageRoutes } from './storage/routes.mts'
 import { storageTransferRoutes } from './storage/transfer-routes.mts'
 import { nodeTaskRoutes } from './tasks/routes.mts'
 import { qemuAgentRoutes } from './vm/agent-routes.mts'
+import { backupRoutes } from './vm/backup-routes.mts'
 import { qemuConfigRoutes } from './vm/config-routes.mts'
 import { qemuCreateRoutes } from './vm/create-routes.mts'
 import { qemuDiskRoutes } from './vm/disk-routes.mts'
@@ -81,4 +82,5 @@ export const routes: readonly Route[] = [
   ...qemuDiskRoutes,
   ...qemuSnapshotRoutes,
   ...qemuAgentRoutes,
+  ...backupRoutes,
 ]

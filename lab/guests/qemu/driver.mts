@@ -48,7 +48,7 @@ export async function createQemuDriver(options: { runFolder: string }): Promise<
     },
     rollbackDisk,
     exportDisk,
-    restoreDisk: (file, target) => cloneDisk(file, target, 'full'),
+    restoreDisk: async (file, target) => void (await importImage(file, target)),
     deleteDisk,
     async start(start) {
       const machine = await startMachine({ runFolder, accelerator }, start)

@@ -237,6 +237,21 @@ export async function importVolume(pve: Pve, target: CopyTarget, image: string):
   })
 }
 
+/** Makes a disk from a file that a backup holds. @param size bytes of the disk. */
+export function restoreVolume(
+  pve: Pve,
+  { storage, vmid, format: hint }: CopyTarget,
+  file: string,
+  size: number,
+): Promise<NewVolume> {
+  const format = resolveFormat(storageOf(pve, storage), hint)
+  const created = reserve(pve, { storage, vmid, name: diskName(pve, storage, vmid), format })
+  return fillVolume(pve, created, async path => {
+    await pve.driver.restoreDisk(file, path)
+    return { size, written: Math.min(size, (await stat(file)).size), source: file }
+  })
+}
+
 export function volumeOf(pve: Pve, volid: string): Volume {
   const volume = findVolume(pve, volid)
   if (!volume) throw failure(`volume '${volid}' does not exist`)

@@ -33,3 +33,22 @@ function writeConf(vm: Vm): string {
 export function digestOfVm(vm: Vm): string {
   return createHash('sha1').update(writeConf(vm)).digest('hex')
 }
+
+/** Writes the options of a VM as a backup keeps them: without what belongs to this VM alone. */
+export function backupText(config: VmConfig): string {
+  const kept = Object.entries(config).filter(([key]) => !/^(lock|parent|unused\d+)$/.test(key))
+  return `${comment(config['description'])}${section(Object.fromEntries(kept))}`
+}
+
+/** Reads the options of a backup. */
+export function parseBackupText(text: string): VmConfig {
+  const config: VmConfig = {}
+  const notes: string[] = []
+  for (const line of text.split('\n')) {
+    const [, key, value] = /^([a-z][a-z_0-9-]*\d*):\s*(.*?)\s*$/.exec(line) ?? []
+    if (key !== undefined) config[key] = value!
+    else if (line.startsWith('#') && !line.startsWith('#qmdump#'))
+      notes.push(decodeURIComponent(line.slice(1)))
+  }
+  return notes.length === 0 ? config : { ...config, description: notes.join('\n') }
+}

@@ -1,6 +1,6 @@
-/** POST /nodes/{node}/qemu: creates a VM. */
+/** POST /nodes/{node}/qemu: creates a VM, or restores it from a backup. */
 
-import { ApiError, failure, parameterError, permissionDenied } from '../core/errors.mts'
+import { failure, parameterError, permissionDenied } from '../core/errors.mts'
 import { flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
 import { anyone, type Caller, hasAll, requireAll, requireAny } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
@@ -21,6 +21,7 @@ import { createVm, requirePool } from './create.mts'
 import { isDriveSlot } from './drive-formats.mts'
 import { addMacs } from './identity.mts'
 import { vmOptions } from './options.mts'
+import { claimForRestore, type Restoring, restoreVm } from './restore.mts'
 import { settingsFrom } from './settings.mts'
 import { requireSshKeys } from './ssh-keys.mts'
 
@@ -52,21 +53,36 @@ function checkSettings(pve: Pve, caller: Caller, place: Place, settings: VmConfi
   return addMacs(checkDrives(pve, settings))
 }
 
-/** Checks a backup to restore. @throws {ApiError} 501 for one that is there: the lab restores none. */
+/** Checks a backup to restore. @returns its path. @throws {ApiError} */
 async function requireArchive(
   pve: Pve,
   caller: Caller,
   { vmid: id }: Place,
   archive: string,
-): Promise<never> {
+): Promise<string> {
   if (archive === '-') throw failure('pipe requires cli environment')
   requireVolumeAccess(pve, caller, archive, id)
   const volume = parseVolumeId(archive)
   if (!volume) throw failure(`can't find file '${archive}'`)
   if (parseVolumeName(storageOf(pve, volume.storage), volume.name).type !== 'backup')
     throw failure(`unable to use volume ${archive} - content type needs to be 'backup'`)
-  await requireFile(pve, archive)
-  throw new ApiError(501, 'the lab restores no backups')
+  return (await requireFile(pve, archive)).path
+}
+
+/** Checks whether the caller may replace a VM that is there by a backup of it. */
+function mayReplace(pve: Pve, caller: Caller, id: number, force: boolean | undefined): boolean {
+  const isThere = pve.store.state.vms[id]?.node === pve.node
+  return force === true && isThere && hasAll(caller, `/vms/${id}`, 'VM.Backup')
+}
+
+async function startRestore(pve: Pve, caller: Caller, restoring: Restoring, force: boolean): Promise<string> {
+  claimForRestore(pve, restoring.vmid, force)
+  return pve.tasks.start({
+    type: 'qmrestore',
+    id: String(restoring.vmid),
+    authid: caller.authid,
+    work: task => restoreVm(pve, caller, restoring, task),
+  })
 }
 
 export const qemuCreateRoutes: Route[] = [
@@ -98,13 +114,20 @@ export const qemuCreateRoutes: Route[] = [
       if (storage !== undefined) requireAll(caller, `/storage/${storage}`, 'Datastore.AllocateSpace')
       if (params['ha-managed']) requireAll(caller, '/', 'Sys.Console')
       if (start) requireOnPlace(caller, place, 'VM.PowerMgmt')
-      requireAllocation(caller, place)
-      if (params.archive !== undefined) {
-        const slot = Object.keys(sent).sort().find(isDriveSlot)
-        if (slot !== undefined) throw parameterError({ [slot]: "option conflicts with option 'archive'" })
-        await requireArchive(pve, caller, place, params.archive)
-      }
+      const { archive: volid, force = false, unique = false } = params
+      if (volid === undefined || !mayReplace(pve, caller, place.vmid, force)) requireAllocation(caller, place)
+      const slot = Object.keys(sent).sort().find(isDriveSlot)
+      if (volid !== undefined && slot !== undefined)
+        throw parameterError({ [slot]: "option conflicts with option 'archive'" })
+      const archive = volid === undefined ? undefined : await requireArchive(pve, caller, place, volid)
       const settings = checkSettings(pve, caller, place, resolveCdromAlias(sent))
+      if (archive !== undefined)
+        return startRestore(
+          pve,
+          caller,
+          { ...place, archive, storage, unique, settings, start: start ?? false },
+          force,
+        )
       return createVm(pve, caller, { ...place, settings, start: start ?? false })
     },
   }),

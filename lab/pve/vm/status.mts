@@ -52,7 +52,8 @@ function memoryOnHost(pve: Pve, { mem }: ApiObject): ApiObject {
   return pve.version >= 9 ? { memhost: mem } : {}
 }
 
-function optionals({ config }: Vm): { lock?: string; tags?: string } {
+/** Returns lock and tags, as far as the VM has them. */
+export function optionals({ config }: Vm): { lock?: string; tags?: string } {
   return {
     ...(config['lock'] !== undefined && { lock: config['lock'] }),
     ...(config['tags'] !== undefined && config['tags'] !== '' && { tags: config['tags'] }),
@@ -77,7 +78,7 @@ export function vmStatistics(pve: Pve, vm: Vm): ApiObject {
   }
 }
 
-/** Returns an entry of `/cluster/resources` and of a pool. Place, lock and tags are present, the rest is as old as the statistics. */
+/** Returns an entry of a pool, and of `/cluster/resources` together with `optionals`. Its place is present, the rest is as old as the statistics. */
 export function resourceOf(vm: Vm, statistics: Statistics): ApiObject {
   return {
     id: `qemu/${vm.vmid}`,
@@ -86,7 +87,6 @@ export function resourceOf(vm: Vm, statistics: Statistics): ApiObject {
     vmid: vm.vmid,
     status: 'unknown',
     ...statistics.get(`vm/${vm.vmid}`),
-    ...optionals(vm),
   }
 }
 

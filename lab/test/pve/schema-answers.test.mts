@@ -69,6 +69,12 @@ const CORRECTED: Record<string, ApiType> = {
   }),
 }
 
+/** The schema has texts for `fleecing` and `performance`; Proxmox sends the objects that it made of them. */
+CORRECTED['GET /nodes/{node}/vzdump/defaults'] = {
+  type: 'object',
+  properties: { storage: { type: 'string' }, fleecing: { type: 'object' }, performance: { type: 'object' } },
+}
+
 function changesTable(columns: Record<string, ApiType>): ApiType {
   const optional = Object.entries(columns).map(([key, type]) => [key, { ...type, optional: 1 }] as const)
   const properties: Record<string, ApiType> = { key: { type: 'string' }, ...Object.fromEntries(optional) }
@@ -197,6 +203,7 @@ const WRITES: Step[] = [
   step(`POST /${vm}/status/start`, {}, { at: { vmid: '200' } }),
   ...['suspend', 'resume'].map(name => step(`POST /${vm}/status/${name}`, {}, { at: { vmid: '200' } })),
   step(`PUT /${vm}/sendkey`, { key: 'ctrl-alt-delete' }),
+  step('POST /nodes/{node}/vzdump', { vmid: 100 }),
   ...['ping', 'fstrim', 'fsfreeze-status', 'fsfreeze-freeze', 'fsfreeze-thaw'].map(name =>
     step(`POST /${vm}/agent/${name}`),
   ),
@@ -257,6 +264,7 @@ const reads = routes
 const QUESTIONS: Record<string, string> = {
   [`GET /${vm}/cloudinit/dump`]: '?type=user',
   [`GET /${vm}/feature`]: '?feature=snapshot',
+  'GET /nodes/{node}/vzdump/extractconfig': '?volume=BACKUP',
   [`GET /${vm}/agent/exec-status`]: '?pid=7',
   [`GET /${vm}/agent/file-read`]: '?file=/etc/hostname',
   'GET /nodes/{node}/query-url-metadata': '?url=IMAGE',
@@ -273,6 +281,7 @@ describe.skipIf(!schema)('the answer', () => {
   let lab: TestLab
   let web: Server
   let imageUrl: string
+  let backup: string
   let ticket: Headers
   const usual: Record<string, string> = {
     node: 'pve',
@@ -299,7 +308,7 @@ describe.skipIf(!schema)('the answer', () => {
       cluster: {
         nodes: ['pve', 'pve2'].map(name => ({ name, online: true })),
         storages: [
-          { id: 'local', type: 'dir', content: ['iso', 'snippets', 'import'] },
+          { id: 'local', type: 'dir', content: ['iso', 'snippets', 'import', 'backup'] },
           { id: 'tank', type: 'zfspool', content: ['images'] },
           { id: 'spare', type: 'zfspool', content: ['images'] },
           { id: 'backups', type: 'dir', content: ['backup'] },
@@ -310,6 +319,8 @@ describe.skipIf(!schema)('the answer', () => {
     const more = { agent: 1, ciuser: 'ann', tags: 'a;b', start: 1 }
     await lab.task('POST', '/nodes/pve/qemu', { vmid: 100, name: 'x', cores: 2, ...disks, ...more })
     await lab.task('POST', '/nodes/pve/qemu/100/snapshot', { snapname: 'kept' })
+    await lab.task('POST', '/nodes/pve/vzdump', { vmid: 100 })
+    backup = (await lab.get('/nodes/pve/storage/local/content?content=backup')).data[0].volid
     for (const { operation, at, body } of CLUSTER_READS) {
       const [method] = operation.split(' ')
       const reply = await lab.call(method!, pathOf(operation, at), JSON.stringify(body))
@@ -339,7 +350,9 @@ describe.skipIf(!schema)('the answer', () => {
   }
 
   test.each(reads)('of %s', async operation => {
-    const question = (QUESTIONS[operation] ?? '').replace('IMAGE', encodeURIComponent(imageUrl))
+    const question = (QUESTIONS[operation] ?? '')
+      .replace('IMAGE', encodeURIComponent(imageUrl))
+      .replace('BACKUP', encodeURIComponent(backup))
     const at = { storage: operation.includes('{volume}') ? 'tank' : 'local' }
     await expectAnswer(operation, await lab.get(pathOf(operation, at) + question))
   })
