@@ -11,13 +11,13 @@ import { ownerOf } from '../core/user-cfg.mts'
 import { nodeEntry } from '../nodes/node.mts'
 import { storageResource } from '../storage/resource.mts'
 import { broadcastTasks, clusterTaskEntry } from '../tasks/routes.mts'
-import { resourceOf } from '../vm/status.mts'
+import { listedSettings, resourceOf } from '../vm/status.mts'
 import { poolOf } from '../vm/vm.mts'
 
 function vmResources(pve: Pve, caller: Caller, statistics: Statistics): ApiObject[] {
   return Object.values(pve.store.state.vms)
     .filter(vm => hasAll(caller, `/vms/${vm.vmid}`, 'VM.Audit'))
-    .map(vm => ({ ...resourceOf(vm, statistics), ...visiblePool(pve, caller, vm) }))
+    .map(vm => ({ ...resourceOf(vm, statistics), ...listedSettings(vm), ...visiblePool(pve, caller, vm) }))
 }
 
 function visiblePool(pve: Pve, caller: Caller, { vmid }: Vm): { pool?: string } {

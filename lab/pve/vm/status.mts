@@ -52,7 +52,8 @@ function memoryOnHost(pve: Pve, { mem }: ApiObject): ApiObject {
   return pve.version >= 9 ? { memhost: mem } : {}
 }
 
-function optionals({ config }: Vm): { lock?: string; tags?: string } {
+/** Returns what of a VM's config the lists of VMs have. */
+export function listedSettings({ config }: Vm): { lock?: string; tags?: string } {
   return {
     ...(config['lock'] !== undefined && { lock: config['lock'] }),
     ...(config['tags'] !== undefined && config['tags'] !== '' && { tags: config['tags'] }),
@@ -77,7 +78,7 @@ export function vmStatistics(pve: Pve, vm: Vm): ApiObject {
   }
 }
 
-/** Returns an entry of `/cluster/resources` and of a pool. Place, lock and tags are present, the rest is as old as the statistics. */
+/** Returns a member of a pool. Its place is right, the rest is as old as the statistics. */
 export function resourceOf(vm: Vm, statistics: Statistics): ApiObject {
   return {
     id: `qemu/${vm.vmid}`,
@@ -86,7 +87,6 @@ export function resourceOf(vm: Vm, statistics: Statistics): ApiObject {
     vmid: vm.vmid,
     status: 'unknown',
     ...statistics.get(`vm/${vm.vmid}`),
-    ...optionals(vm),
   }
 }
 
@@ -116,7 +116,7 @@ export function listEntryOf(pve: Pve, vm: Vm, full = false): ApiObject {
     ...(hasSerial(vm) && { serial: 1 }),
     ...(live && { pid: live.pid, ...(pve.version >= 9 && NO_PRESSURE) }),
     ...(full && runState(pve, vm)),
-    ...optionals(vm),
+    ...listedSettings(vm),
   }
 }
 
