@@ -12,7 +12,7 @@ import { ownerOf } from '../core/user-cfg.mts'
 import { nodeEntry } from '../nodes/node.mts'
 import { storageResource } from '../storage/resource.mts'
 import { broadcastTasks, clusterTaskEntry } from '../tasks/routes.mts'
-import { optionals, resourceOf } from '../vm/status.mts'
+import { listedSettings, resourceOf } from '../vm/status.mts'
 import { poolOf } from '../vm/vm.mts'
 import { clusterLogRoutes } from './log.mts'
 import { clusterOptionRoutes, nextIdRange } from './options.mts'
@@ -20,7 +20,7 @@ import { clusterOptionRoutes, nextIdRange } from './options.mts'
 function vmResources(pve: Pve, caller: Caller, statistics: Statistics): ApiObject[] {
   return Object.values(pve.store.state.vms)
     .filter(vm => hasAll(caller, `/vms/${vm.vmid}`, 'VM.Audit'))
-    .map(vm => ({ ...resourceOf(vm, statistics), ...optionals(vm), ...visiblePool(pve, caller, vm) }))
+    .map(vm => ({ ...resourceOf(vm, statistics), ...listedSettings(vm), ...visiblePool(pve, caller, vm) }))
 }
 
 function visiblePool(pve: Pve, caller: Caller, { vmid }: Vm): { pool?: string } {

@@ -155,7 +155,7 @@ async function restoreFrom(
   const text = await unpack(restoring.archive, folder)
   const config = parseBackupText(text)
   const wanted = wantedDisks(text, restoring.storage)
-  requireBridges(caller, { ...config, ...restoring.settings })
+  requireBridges(pve, caller, { ...config, ...restoring.settings })
   for (const { storage } of wanted) requireTarget(pve, caller, storage)
   const vm = findVm(pve, restoring.vmid)
   await pve.pause(DURATIONS.moveDisk)

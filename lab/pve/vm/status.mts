@@ -52,8 +52,8 @@ function memoryOnHost(pve: Pve, { mem }: ApiObject): ApiObject {
   return pve.version >= 9 ? { memhost: mem } : {}
 }
 
-/** Returns lock and tags, as far as the VM has them. */
-export function optionals({ config }: Vm): { lock?: string; tags?: string } {
+/** Returns what of a VM's config the lists of VMs have. */
+export function listedSettings({ config }: Vm): { lock?: string; tags?: string } {
   return {
     ...(config['lock'] !== undefined && { lock: config['lock'] }),
     ...(config['tags'] !== undefined && config['tags'] !== '' && { tags: config['tags'] }),
@@ -78,7 +78,7 @@ export function vmStatistics(pve: Pve, vm: Vm): ApiObject {
   }
 }
 
-/** Returns an entry of a pool, and of `/cluster/resources` together with `optionals`. Its place is present, the rest is as old as the statistics. */
+/** Returns a member of a pool. Its place is right, the rest is as old as the statistics. */
 export function resourceOf(vm: Vm, statistics: Statistics): ApiObject {
   return {
     id: `qemu/${vm.vmid}`,
@@ -116,7 +116,7 @@ export function listEntryOf(pve: Pve, vm: Vm, full = false): ApiObject {
     ...(hasSerial(vm) && { serial: 1 }),
     ...(live && { pid: live.pid, ...(pve.version >= 9 && NO_PRESSURE) }),
     ...(full && runState(pve, vm)),
-    ...optionals(vm),
+    ...listedSettings(vm),
   }
 }
 
