@@ -1,9 +1,10 @@
 /** /nodes/{node}/qemu: lists, clones, migrates and deletes VMs. */
 
-import { parameterError } from '../core/errors.mts'
+import { failure, parameterError } from '../core/errors.mts'
 import { dnsName, flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
 import { allOf, and, anyone, hasAll, or, type Permission, requireMaySkipLock } from '../core/permission.mts'
 import { type Route, route } from '../core/route.mts'
+import { forgetVm, isManaged } from '../ha/files.mts'
 import { type Cloning, cloneVm, requireCloneable } from './clone.mts'
 import { destroyVm, requireDestroyable } from './destroy.mts'
 import { migrateVm, requireMigratable } from './migrate.mts'
@@ -120,6 +121,11 @@ export const qemuRoutes: Route[] = [
     handle({ pve, caller, params }) {
       requireMaySkipLock(caller, params.skiplock)
       requireDestroyable(pve, params.vmid)
+      if (!params.purge && isManaged(pve, `vm:${params.vmid}`))
+        throw failure(
+          `unable to remove VM ${params.vmid} - used in HA resources and purge parameter not set.`,
+        )
+      if (params.purge) forgetVm(pve, params.vmid)
       const options = {
         skiplock: params.skiplock ?? false,
         unreferenced: params['destroy-unreferenced-disks'] ?? false,

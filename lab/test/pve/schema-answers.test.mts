@@ -81,7 +81,7 @@ function changesTable(columns: Record<string, ApiType>): ApiType {
   return { type: 'array', items: { type: 'object', properties, additionalProperties: 0 } }
 }
 
-/** Refused, as other tests see: an LDAP server is missing, groups became rules, nothing is replicated. */
+/** Refused, as other tests see: an LDAP server or rules for backups are missing, groups became rules, nothing is replicated. */
 const NEVER_ANSWERED = new Set([
   'GET /access/tfa/{userid}/{id}',
   'POST /access/vncticket',

@@ -399,7 +399,7 @@ describe('disks', () => {
 })
 
 test('high availability manages nothing', async () => {
-  expect(await lab.get('/cluster/ha/resources/100')).toMatchObject({
+  expect(await lab.get('/cluster/ha/resources/vm:100')).toMatchObject({
     status: 500,
     reason: "no such resource 'vm:100'",
   })
