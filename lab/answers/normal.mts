@@ -8,7 +8,7 @@ export type Renamed = readonly (readonly [from: string, to: string])[]
 const RULES: readonly (readonly [RegExp, string])[] = [
   [/UPID:([^:]+):[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:/g, 'UPID:$1:P:S:T:'],
   [/\b[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b/g, 'UUID'],
-  [/\b[0-9A-F]{2}(:[0-9A-F]{2}){5}\b/g, 'MAC'],
+  [/\b[0-9A-F]{2}(:[0-9A-F]{2}){5}\b/gi, 'MAC'],
   [/\b[0-9a-f]{40}\b/g, 'SHA1'],
   [/creation-qemu=[^,]+/g, 'creation-qemu=V'],
   [/ctime=\d+/g, 'ctime=N'],

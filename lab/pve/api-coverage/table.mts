@@ -1,5 +1,7 @@
 /** Writes the document that lists Proxmox's operations in the lab. */
 
+import type { Conformity } from './conformity.mts'
+import { conformitySection } from './conformity-table.mts'
 import type { ApiSchema, Covered } from './schema.mts'
 
 /** Returns the group of an operation: `/nodes/{node}/qemu`, `/access/users`, `/version`. */
@@ -45,7 +47,11 @@ function code(text: string): string {
 }
 
 /** Writes the document in Markdown. @throws {Error} if Proxmox lacks an operation of the lab. */
-export function coverageDocument(covered: readonly Covered[], schema: ApiSchema): string {
+export function coverageDocument(
+  covered: readonly Covered[],
+  schema: ApiSchema,
+  conformity: Conformity,
+): string {
   const unknown = covered.filter(({ operation }) => !schema.has(operation))
   if (unknown.length > 0)
     throw new Error(`Proxmox's schema does not know ${unknown.map(({ operation }) => operation).join(', ')}`)
@@ -63,6 +69,8 @@ export function coverageDocument(covered: readonly Covered[], schema: ApiSchema)
     `**${covered.length} of ${schema.size} operations.** Every other one answers 501.`,
     '',
     ...areaTable(areas),
+    '',
+    ...conformitySection(conformity),
     '',
     '## Covered operations',
     '',

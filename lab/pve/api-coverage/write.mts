@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { routes } from '../routes.mts'
+import { readConformity } from './conformity.mts'
 import { coveredBy, loadApiSchema } from './schema.mts'
 import { coverageDocument } from './table.mts'
 
@@ -15,6 +16,7 @@ if (file === undefined) {
   )
   process.exitCode = 2
 } else {
-  await writeFile(target, coverageDocument(routes.map(coveredBy), await loadApiSchema(file)))
+  const document = coverageDocument(routes.map(coveredBy), await loadApiSchema(file), await readConformity())
+  await writeFile(target, document)
   process.stdout.write(`${routes.length} operations covered: ${target}\n`)
 }

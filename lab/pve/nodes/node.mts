@@ -93,6 +93,8 @@ export function nodeStatus(pve: Pve, root: { total: number; used: number; avail:
     uptime: uptimeOf(pve),
     cpu: load(node),
     wait: 0,
+    idle: 0,
+    ksm: { shared: 0 },
     loadavg: loadavg().map(each => each.toFixed(2)),
     memory: memory(pve, node),
     swap: { total: 0, free: 0, used: 0 },

@@ -2,6 +2,8 @@
 
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { readConformity } from '../../pve/api-coverage/conformity.mts'
+import { conformitySection } from '../../pve/api-coverage/conformity-table.mts'
 import { coveredBy, operationOf } from '../../pve/api-coverage/schema.mts'
 import { areaOf, coverageDocument } from '../../pve/api-coverage/table.mts'
 import { routes } from '../../pve/routes.mts'
@@ -10,6 +12,7 @@ import { findApiSchema } from './api-schema.mts'
 const howTo = 'make it anew: npm run lab:coverage -- apidata.json'
 const schema = await findApiSchema()
 const document = await readFile(new URL('../../../docs/lab-coverage.md', import.meta.url), 'utf8')
+const conformity = await readConformity()
 const covered = routes.map(operationOf)
 
 /** Reads the operations in a document, as `METHOD /path`. */
@@ -37,14 +40,18 @@ test('its figures are theirs, area by area', () => {
   expect(document).toMatch(new RegExp(`^\\*\\*${covered.length} of \\d+ operations\\.\\*\\*`, 'm'))
 })
 
+test('it has the numbers of the conformance tests', () => {
+  expect(document, howTo).toContain(conformitySection(conformity).join('\n'))
+})
+
 test.skipIf(!schema)("with Proxmox's schema it comes out the same", () => {
-  expect(document, howTo).toBe(coverageDocument(routes.map(coveredBy), schema!))
+  expect(document, howTo).toBe(coverageDocument(routes.map(coveredBy), schema!, conformity))
 })
 
 test('an operation that Proxmox has not is no coverage', () => {
-  expect(() => coverageDocument([{ operation: 'GET /invented', parameters: [] }], new Map())).toThrow(
-    "Proxmox's schema does not know GET /invented",
-  )
+  expect(() =>
+    coverageDocument([{ operation: 'GET /invented', parameters: [] }], new Map(), conformity),
+  ).toThrow("Proxmox's schema does not know GET /invented")
 })
 
 test.each([
