@@ -6,7 +6,7 @@ import { allOf, and, anyone, hasAll, or, type Permission, requireMaySkipLock } f
 import { type Route, route } from '../core/route.mts'
 import { type Cloning, cloneVm, requireCloneable } from './clone.mts'
 import { destroyVm, requireDestroyable } from './destroy.mts'
-import { migrateVm, requireMigratable } from './migrate.mts'
+import { migrateVm, migrationPreconditions, requireMigratable } from './migrate.mts'
 import { snapshotName } from './snapshot-parts.mts'
 import { listEntryOf } from './status.mts'
 
@@ -76,6 +76,13 @@ export const qemuRoutes: Route[] = [
         work: task => cloneVm(pve, caller, cloning, task),
       })
     },
+  }),
+  route({
+    method: 'GET',
+    path: `${path}/{vmid}/migrate`,
+    permission: allOf('/vms/{vmid}', 'VM.Migrate'),
+    parameters: { ...vm, target: optional(nodeName) },
+    handle: ({ pve, params }) => migrationPreconditions(pve, params.vmid),
   }),
   route({
     method: 'POST',
