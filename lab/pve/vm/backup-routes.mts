@@ -6,9 +6,11 @@ import { failure, parameterError } from '../core/errors.mts'
 import { vmidFormat } from '../core/formats.mts'
 import { flag, integer, listOf, nodeName, optional, splitList, storageId, text } from '../core/parameters.mts'
 import { anyone, type Caller, hasAll, requireAll, requireAny } from '../core/permission.mts'
+import { parsePropertyString } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
 import { requireVolumeAccess } from '../storage/access.mts'
+import { PRUNE_FORMAT } from '../storage/config-schema.mts'
 import { requireFile } from '../storage/files.mts'
 import { parsedVolume, parseVolumeId, storageOf } from '../storage/storages.mts'
 import { type Backup, backUpVms } from './backup.mts'
@@ -31,6 +33,7 @@ const backupParameters = {
   'notes-template': { ...optional({ type: 'string', maxLength: 1024 }), requires: 'storage' },
   protected: { ...optional(flag), requires: 'storage' },
   remove: optional(flag),
+  'prune-backups': optional({ type: 'string', format: PRUNE_FORMAT }),
   stop: optional(flag),
   stdout: optional(flag),
   quiet: optional(flag),
@@ -61,6 +64,8 @@ function requireParameters(caller: Caller, given: Given): void {
     if (rooted !== undefined) throw parameterError({ [rooted]: 'Only root may set this option.' })
     if (['bwlimit', 'ionice', 'performance'].some(key => given[key as keyof Given] !== undefined))
       requireAll(caller, '/', 'Sys.Modify')
+    if (given['prune-backups'] !== undefined)
+      requireAll(caller, `/storage/${given.storage ?? 'local'}`, 'Datastore.Allocate')
   }
   const conflict = (['all', 'exclude', 'pool'] as const).find(key => given[key] && given.vmid)
   if (conflict !== undefined) throw parameterError({ [conflict]: "option conflicts with option 'vmid'" })
@@ -138,7 +143,7 @@ export const backupRoutes: Route[] = [
     parameters: backupParameters,
     handle({ pve, caller, params }) {
       requireParameters(caller, params)
-      const { storage = 'local', mode = 'snapshot', compress = '0' } = params
+      const { storage = 'local', mode = 'snapshot', compress = '0', 'prune-backups': rules } = params
       const vmids = includedVmids(pve, params)
       if (params.stop) {
         requireAll(caller, `/nodes/${pve.node}`, 'Sys.Modify')
@@ -154,6 +159,8 @@ export const backupRoutes: Route[] = [
         notesTemplate: params['notes-template'],
         protected: params.protected ?? false,
         stopMinutes: params.stopwait ?? DEFAULTS.stopwait,
+        keep: rules === undefined ? undefined : parsePropertyString(PRUNE_FORMAT, rules),
+        remove: params.remove ?? true,
       }
       return pve.tasks.start({
         type: 'vzdump',

@@ -4,11 +4,14 @@ import { mkdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ApiError, failure, textOf } from '../core/errors.mts'
 import { type Caller, requireAll } from '../core/permission.mts'
+import { parsePropertyString } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
+import { PRUNE_FORMAT } from '../storage/config-schema.mts'
 import { requireFolder } from '../storage/files.mts'
 import { mark } from '../storage/marks.mts'
+import { type Keep, prune } from '../storage/prune.mts'
 import { parseVolumeId, storageOf } from '../storage/storages.mts'
 import { volumeOf } from '../storage/volumes.mts'
 import { archiveExtension, diskFile, pack } from './backup-archive.mts'
@@ -31,6 +34,10 @@ export interface Backup {
   protected: boolean
   /** Minutes for a guest to power off in mode `stop`. */
   stopMinutes: number
+  /** How many backups of each VM to keep. Undefined: what the storage says, or all. */
+  keep: Keep | undefined
+  /** True: removes those that are not kept. */
+  remove: boolean
 }
 
 /** Name of the snapshots of single disks that exist while a backup reads them. */
@@ -156,6 +163,16 @@ async function archive(run: Run, vm: Vm, target: string): Promise<void> {
   await mark(pve, id, { notes: notes || undefined, protected: backup.protected || undefined })
 }
 
+/** Removes older backups of the VM that the rules do not keep. */
+async function pruneOlder({ pve, backup, vmid, task }: Run): Promise<void> {
+  const { storage } = backup
+  const rules = storageOf(pve, storage).properties?.['prune-backups']
+  const keep = backup.keep ?? (rules === undefined ? {} : parsePropertyString(PRUNE_FORMAT, rules))
+  const shown = Object.entries(keep).map(([option, count]) => `${option}=${count}`)
+  info({ task }, `prune older backups with retention: ${shown.sort().join(', ') || 'keep-all=1'}`)
+  await prune(pve, { storage, keep, vmid, type: 'qemu' }, task)
+}
+
 /** Backs up one VM. Its config is locked meanwhile. */
 async function backUpLocked(run: Run): Promise<void> {
   const { pve, backup, vmid } = run
@@ -176,6 +193,7 @@ async function backUpLocked(run: Run): Promise<void> {
     try {
       await pve.pause(DURATIONS.moveDisk)
       await archive(run, found, join(folder, name))
+      if (backup.remove) await pruneOlder(run)
     } finally {
       await goOn?.()
     }

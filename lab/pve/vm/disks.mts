@@ -1,5 +1,6 @@
 /** Resizes a VM's disks, and converts a VM to a template. */
 
+import { dirname, join } from 'node:path'
 import { failure } from '../core/errors.mts'
 import { type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
@@ -44,7 +45,9 @@ function requireWritable(pve: Pve, volid: string, size: number): void {
   const { storage, format, path } = volumeOf(pve, volid)
   if (!isBase(volid) || !isFileBased(storageOf(pve, storage))) return
   const preallocation = format === 'qcow2' ? 'metadata' : 'off'
-  const command = `/usr/bin/qemu-img resize '--preallocation=${preallocation}' -f ${format} ${path} ${size}`
+  // The file has kept its former name here, not there.
+  const shown = join(dirname(path), volid.split('/').at(-1)!)
+  const command = `/usr/bin/qemu-img resize '--preallocation=${preallocation}' -f ${format} ${shown} ${size}`
   throw failure(`command '${command}' failed: exit code 1`)
 }
 

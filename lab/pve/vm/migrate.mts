@@ -1,16 +1,17 @@
 /** Migrates a VM to another node. Disks on shared storages stay, a node's own disks are copied. */
 
-import { onNode, requireNode } from '../core/cluster.mts'
+import { isAvailableOn, onNode, requireNode } from '../core/cluster.mts'
 import { failure, parameterError } from '../core/errors.mts'
 import { type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
+import type { ApiObject } from '../core/route.mts'
 import type { Vm, Volume } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { type Relocation, relocate } from '../storage/relocate.mts'
 import { requireRoomForAll } from '../storage/space.mts'
 import { findVolume, parseVolumeId, storageOf } from '../storage/storages.mts'
 import { isBaseInUse, volumeOf } from '../storage/volumes.mts'
-import { type Drive, drivesOf, formatDrive, parseDrive } from './drive.mts'
+import { type Drive, drivesOf, formatDrive, isCdrom, parseDrive } from './drive.mts'
 import { findVm, isRunning, requireUnlocked } from './vm.mts'
 
 /** Wait of Proxmox for another migration of the same guest. */
@@ -144,4 +145,49 @@ export async function migrateVm(pve: Pve, migration: Migration, task: TaskContex
     }
     task.log('migration finished successfully')
   })
+}
+
+/** Lists the storages that a node lacks for the VM's drives. */
+function missingStorages(pve: Pve, vm: Vm, node: string): string[] {
+  const used = allDrives(vm).flatMap(([, { file }]) => parseVolumeId(file)?.storage ?? [])
+  return [...new Set(used)].filter(id => !isAvailableOn(pve.store.state.storages[id]!, node)).sort()
+}
+
+/** Lists the drives on this node's own storages, as an answer. */
+function localDisks(pve: Pve, vm: Vm): ApiObject[] {
+  const local = allDrives(vm).filter(([, { file }]) => {
+    const id = parseVolumeId(file)
+    return id !== undefined && storageOf(pve, id.storage).shared !== true
+  })
+  return local.map(([key, drive]) => ({
+    volid: drive.file,
+    drivename: key,
+    size: findVolume(pve, drive.file)?.size ?? 0,
+    cdrom: isCdrom(drive) ? 1 : 0,
+    is_unused: /^unused/.test(key) ? 1 : 0,
+    replicate: 1,
+    shared: 0,
+    referenced_in_config: 1,
+  }))
+}
+
+/** Returns what stands against a migration (`migrate_vm_precondition` in PVE/API2/Qemu.pm). */
+export function migrationPreconditions(pve: Pve, vmid: number): ApiObject {
+  const vm = findVm(pve, vmid)
+  requireUnlocked(vm)
+  const others = pve.store.state.nodes.map(({ name }) => name).filter(name => name !== pve.node)
+  const missing = others.map(name => [name, missingStorages(pve, vm, name)] as const)
+  const refused = missing.filter(([, storages]) => storages.length > 0)
+  return {
+    running: isRunning(pve, vmid) ? 1 : 0,
+    allowed_nodes: missing.filter(([, storages]) => storages.length === 0).map(([name]) => name),
+    not_allowed_nodes: Object.fromEntries(
+      refused.map(([name, storages]) => [name, { unavailable_storages: storages }]),
+    ),
+    local_disks: localDisks(pve, vm),
+    local_resources: Object.keys(vm.config).filter(key => /^(hostpci|usb|ivshmem)\d*$/.test(key)),
+    'mapped-resources': [],
+    'mapped-resource-info': {},
+    'has-dbus-vmstate': 1,
+  }
 }

@@ -7,7 +7,7 @@ import { type Route, route } from '../core/route.mts'
 import { forgetVm, isManaged } from '../ha/files.mts'
 import { type Cloning, cloneVm, requireCloneable } from './clone.mts'
 import { destroyVm, requireDestroyable } from './destroy.mts'
-import { migrateVm, requireMigratable } from './migrate.mts'
+import { migrateVm, migrationPreconditions, requireMigratable } from './migrate.mts'
 import { snapshotName } from './snapshot-parts.mts'
 import { listEntryOf } from './status.mts'
 
@@ -77,6 +77,13 @@ export const qemuRoutes: Route[] = [
         work: task => cloneVm(pve, caller, cloning, task),
       })
     },
+  }),
+  route({
+    method: 'GET',
+    path: `${path}/{vmid}/migrate`,
+    permission: allOf('/vms/{vmid}', 'VM.Migrate'),
+    parameters: { ...vm, target: optional(nodeName) },
+    handle: ({ pve, params }) => migrationPreconditions(pve, params.vmid),
   }),
   route({
     method: 'POST',

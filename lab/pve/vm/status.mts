@@ -143,10 +143,7 @@ function runState(pve: Pve, vm: Vm): ApiObject {
 function displayOf({ config }: Vm): ApiObject {
   if (config['vga'] === undefined) return {}
   const { type = '', clipboard } = parsePropertyString(vgaFormat, config['vga'])
-  return {
-    ...(/^(virtio|qxl)/.test(type) && { spice: 1 }),
-    ...(clipboard !== undefined && { clipboard }),
-  }
+  return { ...(/^(virtio|qxl)/.test(type) && { spice: 1 }), clipboard: clipboard ?? null }
 }
 
 /** Returns the answer to `/nodes/{node}/qemu/{vmid}/status/current`. */

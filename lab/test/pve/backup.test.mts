@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { startLab, type TestLab, tokenHeader } from './client.mts'
 
 const ANN = tokenHeader('ann@pve!t', 'a7f1a3de-5b36-4f0c-9b2c-0d4f4f0c3a11')
@@ -83,6 +83,19 @@ describe('a backup', () => {
     expect((await config(100)).lock).toBeUndefined()
     const disk = await readFile(join(lab.dataDir, 'storage/tank/images/100/vm-100-disk-0.raw'), 'utf8')
     expect(JSON.parse(disk).snapshots ?? {}).toEqual({})
+  })
+
+  test('is removed again when the rules no longer keep it', async () => {
+    let now = Date.now()
+    const clock = await startLab({ now: () => now })
+    onTestFinished(() => clock.close())
+    await clock.task('POST', qemu, { vmid: 100 })
+    const rules = { vmid: 100, storage: 'local', 'prune-backups': 'keep-last=2' }
+    for (let minute = 0; minute < 3; minute += 1) {
+      now += 60_000
+      expect(await clock.task('POST', '/nodes/pve/vzdump', rules)).toBe('OK')
+    }
+    expect((await clock.get('/nodes/pve/storage/local/content?content=backup')).data).toHaveLength(2)
   })
 
   test('of one VM that is locked or missing is an error of the job; the others are made', async () => {

@@ -143,3 +143,16 @@ describe('migration', () => {
     expect((await ask({}, ann)).status).toBe(200)
   })
 })
+
+test('what stands against a migration is asked before: storages that a node lacks, and disks to copy', async () => {
+  await create(100, { scsi0: 'tank:1', scsi1: 'nas:1', scsi2: 'here:1' })
+  const before = async () => (await lab.get('/nodes/pve/qemu/100/migrate')).data
+  expect(await before()).toMatchObject({
+    running: 0,
+    allowed_nodes: [],
+    not_allowed_nodes: { pve2: { unavailable_storages: ['here'] } },
+    local_disks: [{ volid: 'tank:vm-100-disk-0' }, { volid: 'here:vm-100-disk-0' }],
+  })
+  await lab.call('PUT', '/nodes/pve/qemu/100/config', { delete: 'scsi2', force: 1 })
+  expect((await before()).allowed_nodes).toContain('pve2')
+})
