@@ -2,6 +2,7 @@
 
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { deferred } from '../core/deferred.mts'
+import { labImageSize } from '../images/format.mts'
 import { NO_TRAFFIC } from './agent-protocol.mts'
 import {
   AgentCommandFailed,
@@ -44,6 +45,11 @@ function diskSize(image: Buffer): number {
 
 async function importDisk(imagePath: string, target: string): Promise<number> {
   const image = await readFile(imagePath)
+  const own = await labImageSize(imagePath)
+  if (own !== undefined) {
+    await writeNote(target, { size: own })
+    return own
+  }
   if (imagePath.endsWith('.qcow2') && !isQcow2(image)) throw new Error(`Image is not in qcow2 format`)
   const size = diskSize(image)
   await writeNote(target, { size, image: image.toString('hex', 0, 16) })
@@ -151,6 +157,7 @@ export function createNoneDriver(): NoneDriver {
   return {
     started,
     importDisk,
+    ownImageSize: labImageSize,
     createDisk: (target, size) => writeNote(target, { size }),
     cloneDisk,
     snapshotDisk,

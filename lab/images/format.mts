@@ -48,6 +48,17 @@ export async function readDescription(imagePath: string): Promise<ImageDescripti
   return description
 }
 
+/** Bytes of the disk in an image: as large as in Debian's cloud images. */
+export const IMAGE_SIZE_BYTES = 3 * 1024 ** 3
+
+/** Reads the bytes of the disk in an image of the lab; undefined for other files. */
+export function labImageSize(imagePath: string): Promise<number | undefined> {
+  return readDescription(imagePath).then(
+    () => IMAGE_SIZE_BYTES,
+    () => undefined,
+  )
+}
+
 function tarHeader(name: string, size: number): Buffer {
   const header = Buffer.alloc(BLOCK)
   header.write(name, 0)

@@ -30,6 +30,7 @@ import { storageConfigRoutes } from './storage/config-routes.mts'
 import { storageContentRoutes } from './storage/content-routes.mts'
 import { storagePruneRoutes } from './storage/prune-routes.mts'
 import { storageRoutes } from './storage/routes.mts'
+import { storageScanRoutes } from './storage/scan-routes.mts'
 import { storageTransferRoutes } from './storage/transfer-routes.mts'
 import { nodeTaskRoutes } from './tasks/routes.mts'
 import { qemuAgentRoutes } from './vm/agent-routes.mts'
@@ -74,6 +75,7 @@ export const routes: readonly Route[] = [
   ...storageContentRoutes,
   ...storagePruneRoutes,
   ...storageTransferRoutes,
+  ...storageScanRoutes,
   ...qemuCreateRoutes,
   ...qemuRoutes,
   ...qemuLookRoutes,

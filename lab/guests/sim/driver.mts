@@ -1,6 +1,7 @@
 /** The driver of simulated guests. */
 
 import { join } from 'node:path'
+import { labImageSize } from '../../images/format.mts'
 import type { LabNetwork } from '../../network/lab-network.mts'
 import { createLeases } from '../../network/leases.mts'
 import type { GuestDriver, GuestStart, RunningGuest } from '../driver.mts'
@@ -15,7 +16,6 @@ import {
   exportVolume,
   growVolume,
   importVolume,
-  ownImageSize,
   restoreVolume,
   rollbackVolume,
   snapshotVolume,
@@ -37,7 +37,7 @@ export function createSimDriver(options: { runFolder: string; network: LabNetwor
   const asleep = new Map<string, RunningGuest>()
   return {
     importDisk: importVolume,
-    ownImageSize,
+    ownImageSize: labImageSize,
     createDisk: createBlankVolume,
     cloneDisk: cloneVolume,
     resizeDisk: growVolume,

@@ -7,7 +7,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isAccessible } from '../../core/files.mts'
 import { run } from '../../core/process.mts'
-import { DESCRIPTION_ENTRY, readDescription } from '../../images/format.mts'
+import { DESCRIPTION_ENTRY, IMAGE_SIZE_BYTES, readDescription } from '../../images/format.mts'
 
 /** Content of `volume.json`. */
 export interface Volume {
@@ -18,9 +18,6 @@ export interface Volume {
   backing: string | undefined
 }
 
-/** Size of Debian's cloud images. */
-const IMAGE_SIZE_BYTES = 3 * 1024 ** 3
-
 export function rootOf(volumePath: string): string {
   return join(volumePath, 'root')
 }
@@ -30,14 +27,6 @@ export async function readVolume(path: string): Promise<Volume> {
     throw new Error(`volume ${path} cannot be read: ${(error as Error).message}`)
   })
   return JSON.parse(text) as Volume
-}
-
-/** Reads the bytes of the disk in an image of the lab; undefined for other files. */
-export function ownImageSize(imagePath: string): Promise<number | undefined> {
-  return readDescription(imagePath).then(
-    () => IMAGE_SIZE_BYTES,
-    () => undefined,
-  )
 }
 
 /** Unpacks an image of the lab into a new volume. Returns the size of its disk in bytes. */

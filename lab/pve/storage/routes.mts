@@ -9,6 +9,7 @@ import { type ApiObject, type Route, route } from '../core/route.mts'
 import type { StorageConfig } from '../core/state.mts'
 import { mayAuditStorage } from './access.mts'
 import { contentType } from './formats.mts'
+import { history, TIMEFRAMES } from './history.mts'
 import { spaceOf } from './space.mts'
 import { traitsOf } from './types.mts'
 
@@ -118,6 +119,20 @@ export const storageRoutes: Route[] = [
       const storage = pve.store.state.storages[params.storage]
       if (!storage) throw parameterError({ storage: 'No such storage.' })
       return statusOf(pve, params.storage, storage)
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/nodes/{node}/storage/{storage}/rrddata',
+    permission: mayLook,
+    parameters: {
+      ...place,
+      timeframe: { ...text, enum: TIMEFRAMES },
+      cf: optional({ ...text, enum: ['AVERAGE', 'MAX'] }),
+    },
+    async handle({ pve, params }) {
+      const { total, used } = await spaceOf(pve, params.storage)
+      return history(params.timeframe, pve.now() / 1000, { total, used })
     },
   }),
 ]

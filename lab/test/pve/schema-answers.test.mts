@@ -268,6 +268,8 @@ const QUESTIONS: Record<string, string> = {
   [`GET /${vm}/agent/exec-status`]: '?pid=7',
   [`GET /${vm}/agent/file-read`]: '?file=/etc/hostname',
   'GET /nodes/{node}/query-url-metadata': '?url=IMAGE',
+  'GET /nodes/{node}/storage/{storage}/rrddata': '?timeframe=hour',
+  'GET /nodes/{node}/scan/lvmthin': '?vg=pve',
 }
 
 const UPLOAD = 'POST /nodes/{node}/storage/{storage}/upload'

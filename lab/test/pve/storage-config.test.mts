@@ -135,6 +135,17 @@ describe('a removed storage', () => {
   })
 })
 
+test('a scan finds the groups and pools of the storages, and a history ends now', async () => {
+  await add({ storage: 'extra', type: 'lvmthin', vgname: 'pve', thinpool: 'data' })
+  expect((await lab.get('/nodes/pve/scan/lvm')).data).toMatchObject([{ vg: 'pve', lvcount: 0 }])
+  expect((await lab.get('/nodes/pve/scan/lvmthin?vg=pve')).data).toMatchObject([{ lv: 'data', vg: 'pve' }])
+  expect((await lab.get('/nodes/pve/scan/lvmthin?vg=other')).data).toEqual([])
+  expect((await lab.get('/nodes/pve/scan/zfs')).data).toMatchObject([{ pool: 'tank' }])
+  const points = (await lab.get('/nodes/pve/storage/extra/rrddata?timeframe=hour')).data
+  expect(points).toHaveLength(60)
+  expect(points.at(-1)).toMatchObject({ total: expect.any(Number), used: expect.any(Number) })
+})
+
 describe('backups', () => {
   const names = ['2026_01_05-10_00_00', '2026_01_05-12_00_00', '2026_01_06-10_00_00', '2026_02_01-10_00_00']
   const backup = (name: string) => `extra:backup/vzdump-qemu-100-${name}.vma.zst`
