@@ -399,6 +399,7 @@ describe('disks', () => {
 })
 
 test('high availability manages nothing', async () => {
+  await create()
   expect(await lab.get('/cluster/ha/resources/100')).toMatchObject({
     status: 500,
     reason: "no such resource 'vm:100'",
