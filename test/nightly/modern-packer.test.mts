@@ -46,7 +46,7 @@ describe.skipIf(!isModern)(`a modern Packer (where it is skipped: ${howToRun})`,
     expect(await acceptanceFaults(workspace, vmid, environment())).toEqual([])
     expect(await getVmConfig(root, { node: 'pve', vmid })).toMatchObject({
       template: 1,
-      tags: expect.stringMatching(/^proxmint-test;debian;[0-9a-f]{8};current$/),
+      tags: expect.stringMatching(/\bcurrent;(\w{8};)?debian;(\w{8};)?proxmint-test$/),
       agent: '1',
     })
     expect(await leftovers(root, workspace)).toEqual([
