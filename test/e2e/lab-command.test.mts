@@ -101,6 +101,7 @@ describe('scripts/lab.mts', () => {
     ['--pve-version', '7', 'option `--pve-version` takes 8, 9, not `7`'],
     ['--listen', '8006', '--listen `8006` is not accepted\nhint: it takes HOST:PORT'],
     ['--time-scale', 'fast', '--time-scale `fast` is not accepted\nhint: it takes a number from 0'],
+    ['--stale-seconds', '-1', '--stale-seconds `-1` is not accepted\nhint: it takes a number from 0'],
     ['--isolation', 'docker', 'option `--isolation` takes auto, namespace, loopback, not `docker`'],
   ])('up %s %s is refused with what is accepted', async (option, value, message) => {
     const { code, output } = await run('up', option, value)
