@@ -13,6 +13,7 @@ import {
   type GuestStart,
   type RunningGuest,
 } from './driver.mts'
+import { staticAddresses } from './static-addresses.mts'
 
 /** Content of a disk's file. */
 interface DiskNote {
@@ -91,16 +92,16 @@ async function deleteSnapshot(path: string, name: string): Promise<void> {
   await writeNote(path, { ...note, snapshots })
 }
 
-function interfaceOf(nic: GuestNic, index: number): Record<string, unknown> {
+function interfaceOf({ mac }: GuestNic, index: number, { cloudInit }: GuestStart): Record<string, unknown> {
   return {
     name: `eth${index}`,
-    'hardware-address': nic.mac.toLowerCase(),
-    'ip-addresses': [],
+    'hardware-address': mac.toLowerCase(),
+    'ip-addresses': cloudInit === undefined ? [] : staticAddresses(cloudInit.networkConfig, mac),
     statistics: NO_TRAFFIC,
   }
 }
 
-/** Answers for a guest without an operating system: it has network cards but no addresses. */
+/** Answers for a guest without an operating system: its network cards have the static addresses of its cloud-init drive. */
 function answerAgent(guest: GuestStart, command: string): unknown {
   switch (command) {
     case 'guest-ping':
@@ -113,7 +114,7 @@ function answerAgent(guest: GuestStart, command: string): unknown {
     case 'guest-get-host-name':
       return { 'host-name': guest.name }
     case 'guest-network-get-interfaces':
-      return guest.nics.map(interfaceOf)
+      return guest.nics.map((nic, index) => interfaceOf(nic, index, guest))
     default:
       throw new AgentCommandFailed(`The command ${command} has not been found`)
   }

@@ -17,8 +17,9 @@ export async function ageLocksOf(pid: number, folder: string): Promise<void> {
 }
 
 async function locksIn(folder: string): Promise<string[]> {
-  // A run that goes on may give its lock back meanwhile.
-  const names = (await ifThere(readdir(folder, { recursive: true }))) ?? (await readdir(folder))
+  // A run that goes on may give its lock back meanwhile, and a killed one may have made no folder.
+  const names =
+    (await ifThere(readdir(folder, { recursive: true }))) ?? (await ifThere(readdir(folder))) ?? []
   return names.filter(name => name.endsWith('.lock')).map(name => join(folder, name))
 }
 

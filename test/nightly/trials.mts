@@ -169,12 +169,15 @@ async function disturb({ arena, random, tally, usual }: Trials, run: Started, ve
   } else {
     run.signal('SIGSTOP')
     tally.paused += 1
-    if (dice > 0.75) {
-      await arena.takeOver(run)
-      tally.overtaken += 1
+    try {
+      if (dice > 0.75) {
+        await arena.takeOver(run)
+        tally.overtaken += 1
+      }
+      await sleep(pauseMs)
+    } finally {
+      run.signal('SIGCONT')
     }
-    await sleep(pauseMs)
-    run.signal('SIGCONT')
   }
 }
 

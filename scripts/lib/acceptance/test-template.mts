@@ -8,6 +8,7 @@ import { checkPermissions, requireGranted } from '../permissions/check.mts'
 import type { CardPlace } from '../permissions/needs.mts'
 import { getVmConfig, type VmConfig } from '../proxmox/get-vm-config.mts'
 import { listVmPlaces } from '../proxmox/list-vms.mts'
+import { tagsIn } from '../proxmox/tags.mts'
 import { networksOf, storagesOfDisks } from '../proxmox/vm-devices.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
@@ -107,7 +108,7 @@ function noTemplate({ client }: Connection, vmid: number, isThere: boolean): Pro
 async function familyOf(vmid: number, config: VmConfig): Promise<string> {
   const [name, tags] = [String(config['name'] ?? ''), String(config['tags'] ?? '')]
   const families = await listFamilies()
-  const tagged = families.find(os => tags.split(/[;,]/).includes(os))
+  const tagged = families.find(os => tagsIn(tags).includes(os))
   const found = tagged ?? families.find(os => new RegExp(`^${os}(-\\d{8}-.*)?$`).test(name))
   if (found !== undefined) return found
   throw new ProxmintError(`VM ${vmid} (${name}) belongs to no template family`, {

@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { AbiCoder } from 'ethers'
-import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { credentialInterface } from '../../../scripts/lib/chain/contract.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { parseArguments } from '../../../scripts/lib/run/command-line.mts'
@@ -112,4 +112,39 @@ test('options for a VM that the registry has already are refused, each by its na
     exitCode: 2,
   })
   expect(await adoptVms(request([]), context)).toMatchObject([{ name: 'web-1', did: 'planned' }])
+})
+
+describe('a VM that was adopted without its family and its token', () => {
+  const apply = { ...request([]), apply: true }
+
+  beforeEach(async () => {
+    expect(await adoptVms(apply, context)).toMatchObject([{ did: 'adopted', entry: { design: null } }])
+  })
+
+  test('is completed by the options, and only by these', async () => {
+    await adoptVms({ ...apply, wishes: request(['--template', 'debian']).wishes }, context)
+    const before = await context.store.find('web-1')
+    expect(before).toMatchObject({ template: { family: 'debian' }, token: null, design: null })
+    await chainWithToken(wallet)
+    const { wishes } = request(['--owner-wallet', wallet])
+    // Its state is read by Terraform, which is not here.
+    expect(await adoptVms({ ...apply, wishes, tokenId: '7' }, context)).toMatchObject([
+      { did: 'adopted', stateFault: expect.anything() },
+    ])
+    expect(await context.store.find('web-1')).toMatchObject({
+      ...{ id: before!.id, createdAt: before!.createdAt, address: before!.address, phase: 'suspended' },
+      ...{ template: { family: 'debian' }, owner: wallet, expiresAt: '2027-03-01T00:00:00.000Z' },
+      token: { id: '7', status: 'minted' },
+      design: { access: { contract } },
+    })
+  })
+
+  test('keeps what it has: another family, another token or another size is refused', async () => {
+    await adoptVms({ ...apply, wishes: request(['--template', 'debian']).wishes }, context)
+    const other = request(['--template', 'ubuntu', '--memory', '4096'])
+    await expect(adoptVms(other, context)).rejects.toMatchObject({
+      message: 'web-1 is in the registry already, without this: --template, --memory',
+      hint: expect.stringContaining('--owner-wallet with --token-id'),
+    })
+  })
 })

@@ -49,6 +49,14 @@ test('--rollback does not take it away', async () => {
   expect(await store.find('web-1')).toMatchObject({ phase: 'reserved' })
 })
 
+test('a VM that is off, and that its first boot made start with its node, is left alone, too', async () => {
+  const vm = proxmox.vms.get(150)!
+  Object.assign(vm, { status: 'stopped', config: { ...vm.config, onboot: 1 } })
+  const failure = await failureOf(() => converge(reserved, { started: false, intent: 'create' }, context))
+  expect(failure).toMatchObject({ message: expect.stringContaining('so that it ran before'), exitCode: 3 })
+  expect(proxmox.changes).toEqual([])
+})
+
 test('gc does not take it away', async () => {
   const long = new Date(Date.parse(reserved.expiresAt!) + 99 * 86_400_000)
   const [outcome] = await collectGarbage({ execute: true, graceDays: 3, now: () => long }, context)

@@ -47,12 +47,11 @@ function formatAdopted(adopted: Adopted[], applied: boolean): string {
   const notes = adopted.flatMap(notesOf)
   const next = applied
     ? 'Nothing in Proxmox was changed.'
-    : `Nothing was written. To adopt them: the same with --apply.${isKnown(adopted) ? '' : LAST_CHANCE}`
+    : `Nothing was written. To adopt them: the same with --apply.${isKnown(adopted) ? '' : LATER}`
   return [table, ...(notes.length > 0 ? [notes.join('\n')] : []), next].join('\n\n')
 }
 
-/** Options of `adopt` make entries, and nothing changes them later. */
-const LAST_CHANCE = ' Give the options for what is not known now: no command takes them later.'
+const LATER = ' Family and token can be given later, too: zx scripts/vm.mts adopt NAME --template OS --apply.'
 
 function isKnown(adopted: Adopted[]): boolean {
   return adopted.every(({ assumed }) => assumed.length === 0)

@@ -4,7 +4,7 @@ import { openChainView } from '../../credential/chain-view.mts'
 import { getGuestAddresses } from '../../proxmox/get-guest-addresses.mts'
 import { getVmConfig } from '../../proxmox/get-vm-config.mts'
 import type { VmSummary } from '../../proxmox/list-vms.mts'
-import type { Entry } from '../../registry/entry.mts'
+import { type Entry, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { findVmsWithoutEntry } from '../../registry/unknown-vms.mts'
 import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
@@ -12,7 +12,15 @@ import { withRow } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
 import { accessDesign } from '../plan/access.mts'
-import { type Adopting, type Adoption, planAdoption, type ReadToken, type SiteVm } from '../plan/adopt.mts'
+import {
+  type Adopting,
+  type Adoption,
+  completed,
+  planAdoption,
+  type ReadToken,
+  type SiteVm,
+  wasAdopted,
+} from '../plan/adopt.mts'
 import type { VmWishes } from '../plan/design.mts'
 import { givenDifferences } from '../plan/given.mts'
 import { takeUpState } from '../stack/take-up.mts'
@@ -38,7 +46,7 @@ export interface Adopted extends Adoption {
 
 /**
  * Adopts VMs: entries in one commit, all or none, then the state of each by import. A VM that the registry has already gets
- * its state only. No VM in Proxmox is changed.
+ * its state, and what nobody knew of it when it was adopted. No VM in Proxmox is changed.
  * @throws ProxmintError (usage) for an unknown name, for an option that the entry of a VM in the registry does not have, and
  *   if entries conflict with each other or with the registry.
  */
@@ -46,17 +54,22 @@ export async function adoptVms(request: AdoptRequest, context: VmContext): Promi
   const { store, connection } = context
   const entries = await store.list()
   const { vms, known } = await chosen(request.names, entries, context)
-  for (const entry of known) requireNothingGiven(entry, request)
+  for (const entry of known) if (!wasAdopted(entry)) requireNothingGiven(entry, request)
   const adopting = await adoptingOf(request, connection)
+  const complete = await completionsOf(known, request, adopting, connection)
   const seen = await Promise.all(vms.map(vm => lookAt(vm, connection)))
   const planned = withoutCopies(
     seen.map(vm => ({ name: nameOf(vm), ...planAdoption(vm, adopting) })),
     entries,
   )
   const found = planned.flatMap(({ entry }) => entry ?? [])
-  if (!request.apply) return [...planned.map(withOutcome('planned')), ...known.map(knownAs('planned'))]
+  const knownThen = known.map(entry => complete(entry))
+  if (!request.apply) return [...planned.map(withOutcome('planned')), ...knownThen.map(knownAs('planned'))]
   if (found.length > 0) await store.add(found, [])
-  const adopted = [...planned.map(withOutcome('adopted')), ...known.map(knownAs('adopted'))]
+  for (const [index, entry] of known.entries()) {
+    if (knownThen[index] !== entry) await store.change(entry, one => noted(complete(one)))
+  }
+  const adopted = [...planned.map(withOutcome('adopted')), ...knownThen.map(knownAs('adopted'))]
   const results: Adopted[] = []
   for (const one of adopted) results.push(await withState(one, context))
   return results
@@ -91,7 +104,46 @@ async function chosen(
   return { vms, known: await Promise.all(others.map(name => requireEntry(store, name))) }
 }
 
-/** Options make an entry: one that is there keeps what it has. @throws ProxmintError (usage) that names each option. */
+/**
+ * Plans what the options tell of VMs that the registry has already.
+ * @returns a function that completes an entry; the same entry if nothing is to be completed.
+ */
+async function completionsOf(
+  known: Entry[],
+  request: AdoptRequest,
+  adopting: Adopting,
+  { client }: Connection,
+): Promise<(entry: Entry) => Entry> {
+  const planned = new Map<string, Entry>()
+  for (const entry of known) {
+    if (isAllThere(entry, request)) continue
+    const vm = { vmid: entry.vmid, node: entry.node! }
+    const config = await getVmConfig(client, vm)
+    // The address is known; nothing else of the VM's own is asked for.
+    const wishes = { ...adopting.wishes, address: entry.address }
+    const adoption = planAdoption(
+      { ...vm, config, status: 'stopped', addresses: [] },
+      { ...adopting, wishes },
+    )
+    const then = adoption.entry === undefined ? entry : completed(entry, adoption.entry)
+    requireNothingGiven(then, request)
+    planned.set(entry.id, adoption.entry!)
+  }
+  return entry => {
+    const found = planned.get(entry.id)
+    return found === undefined ? entry : completed(entry, found)
+  }
+}
+
+function isAllThere(entry: Entry, { wishes, tokenId }: AdoptRequest): boolean {
+  return (
+    givenDifferences(entry, wishes).length === 0 && (tokenId === undefined || entry.token?.id === tokenId)
+  )
+}
+
+const noted = (entry: Entry): Entry => withEvent(entry, 'adoption completed', new Date())
+
+/** Options complete an entry that was adopted, and change nothing else of it. @throws ProxmintError (usage) that names each option. */
 function requireNothingGiven(entry: Entry, { wishes, tokenId }: AdoptRequest): void {
   const flags = givenDifferences(entry, wishes).map(({ flag }) => flag)
   if (tokenId !== undefined && entry.token?.id !== tokenId) flags.push('token-id')
@@ -99,7 +151,7 @@ function requireNothingGiven(entry: Entry, { wishes, tokenId }: AdoptRequest): v
   throw new ProxmintError(
     `${entry.name} is in the registry already, without this: ${flags.map(flag => `--${flag}`).join(', ')}`,
     {
-      hint: `nothing was changed; to read its state alone: zx scripts/vm.mts adopt ${entry.name} --apply; \`vm extend\` moves its expiry`,
+      hint: `nothing was changed; options only tell what nobody knew of an adopted VM: --template, --owner-wallet with --token-id. To read its state alone: zx scripts/vm.mts adopt ${entry.name} --apply; \`vm extend\` moves its expiry`,
       exitCode: exitCodes.usage,
     },
   )

@@ -20,6 +20,8 @@ export interface LocatedVm {
   isProtected: boolean
   /** Lock in the config, such as `backup` or `migrate`; undefined if there is none. */
   lock: string | undefined
+  /** Whether it is started with its node, as every VM of ours is from its first boot until it is suspended. */
+  startsWithNode?: boolean
 }
 
 /** The VM that Proxmox has under the VMID of an entry, and how it differs from the entry. */
@@ -125,8 +127,16 @@ export async function lookAtVm(connection: Connection, entry: Entry): Promise<Vm
 }
 
 /** Reads from a config what keeps Proxmox from deleting or stopping a VM. */
-function barriersOf({ protection, lock }: VmConfig): Pick<LocatedVm, 'isProtected' | 'lock'> {
-  return { isProtected: Number(protection ?? 0) === 1, lock: lock === undefined ? undefined : String(lock) }
+function barriersOf({
+  protection,
+  lock,
+  onboot,
+}: VmConfig): Pick<LocatedVm, 'isProtected' | 'lock' | 'startsWithNode'> {
+  return {
+    isProtected: Number(protection ?? 0) === 1,
+    lock: lock === undefined ? undefined : String(lock),
+    startsWithNode: Number(onboot ?? 0) === 1,
+  }
 }
 
 /** Waits for the end of a clone: Proxmox finishes it also when its run died, and the VM has no name before. */

@@ -76,6 +76,22 @@ export function planAdoption(vm: SiteVm, adopting: Adopting): Adoption {
   return { vmid, entry, faults: [], assumed: assumedOf(entry, adopting) }
 }
 
+/**
+ * Fills in what nobody knew of a VM when it was adopted: family, and owner with token, user-data and expiry.
+ * @param planned entry of the same VM as it would be adopted now.
+ */
+export function completed(entry: Entry, planned: Entry): Entry {
+  if (!wasAdopted(entry) || planned.id !== entry.id) return entry
+  const template = entry.template ?? planned.template
+  if (entry.token !== null || planned.token === null) return { ...entry, template }
+  const { owner, token, design, expiresAt } = planned
+  return { ...entry, template, owner, token, design, expiresAt }
+}
+
+export function wasAdopted({ history }: Entry): boolean {
+  return history[0]?.what === 'adopted'
+}
+
 type Identity = Pick<Entry, 'id' | 'name' | 'address'> & { pool: Pool }
 
 function entryOf(vm: SiteVm, { pool, ...identity }: Identity, adopting: Adopting): Entry {
