@@ -185,9 +185,9 @@ export function describePlan(plan: TrialPlan): string[] {
   return [
     `This trial makes the following on the node ${node}, and removes all of it at its end:`,
     base.kind === 'found'
-      ? `- nothing to begin with: it builds from ${base.name}, VM ${base.vmid}, which is there and stays`
+      ? `- no base VM: it builds from ${base.name}, VM ${base.vmid}, which is there and stays`
       : `- a base VM of the image ${base.source.url ?? base.source.file}, which is put on ${imageStorage}`,
-    `- two VM templates from it, one after another; the first is tested on two clones, which boot`,
+    `- two VM templates of the base VM, one after another; the first is tested on two clones, which boot`,
     `- ${deliveries.length === 1 ? 'one VM' : 'two VMs, one after another'} with the address ${addresses.address} (pool ${addresses.pool}); user-data: ${ways.join(', then ')}`,
     ...(resourcePool === undefined ? [] : [`- the resource pool ${resourcePool}, for the VM templates`]),
     `- VMIDs ${firstVmid} to ${firstVmid + VMIDS - 1}; disks on ${diskStorage}; tag proxmint-${siteOf({ id })}`,

@@ -1,13 +1,8 @@
 /** Tries proxmint on the user's own Proxmox, and removes all that it made. */
 import { access } from 'node:fs/promises'
-import { homedir, hostname, userInfo } from 'node:os'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { projectRoot } from '../config/load.mts'
 import { type TimedStep, timed } from '../journey/timed-steps.mts'
-import { listBridges } from '../proxmox/list-bridges.mts'
-import { listNodes } from '../proxmox/list-nodes.mts'
-import { listPools } from '../proxmox/list-pools.mts'
-import { listVms } from '../proxmox/list-vms.mts'
 import type { Answer } from '../run/answer.mts'
 import { ask } from '../run/ask.mts'
 import { checkpoint } from '../run/checkpoint.mts'
@@ -18,6 +13,7 @@ import { say } from '../run/progress.mts'
 import { type Connection, connect } from '../site/connect.mts'
 import { removeTrial } from './clean.mts'
 import { CommandFailed, endCommand, type Running, runTrialCommand } from './command.mts'
+import { namesOf } from './names.mts'
 import { describePlan, planTrial, type TrialFacts, type TrialPlan } from './plan.mts'
 import { enterTrialProject, makeTrialProject } from './project.mts'
 import {
@@ -116,7 +112,10 @@ async function runTrial(
   await dropLogs(stateDir)
   const running: Running = { stateDir, record: await beginRecord(stateDir, plan), signal }
   checkpoint('trial-recorded')
-  await makeTrialProject(stateDir, plan, facts.pool)
+  await makeTrialProject(stateDir, plan, facts.pool).catch(async error => {
+    await dropRecord(stateDir)
+    throw error
+  })
   checkpoint('trial-project')
   enterTrialProject(stateDir, user.credentials)
   const own = await connect()
@@ -212,28 +211,6 @@ function exitCodeOf({ failure, left }: TrialReport): number {
   const { usage, partial, done } = exitCodes
   const known = Object.values(exitCodes).filter(code => ![usage, partial, done].some(one => one === code))
   return known.find(code => code === failure.exitCode) ?? exitCodes.failed
-}
-
-/** Names that a report must not show: those that the identity sees, and those of this machine. */
-async function namesOf({ client, config, credentials }: Connection, facts: TrialFacts): Promise<SiteNames> {
-  const { url, user, node } = credentials
-  const none = (): [] => []
-  const [nodes, vms, pools, bridges] = await Promise.all([
-    listNodes(client),
-    listVms(client),
-    listPools(client).catch(none),
-    listBridges(client, node).catch(none),
-  ])
-  return {
-    node: nodes.map(one => one.node),
-    storage: facts.storages.map(({ storage }) => storage),
-    user: [user, user.split('@')[0]!, userInfo().username],
-    host: [new URL(url).hostname, hostname()],
-    VM: vms.flatMap(({ name }) => (name === undefined ? [] : [name])),
-    pool: [...pools, facts.pool.name],
-    bridge: [...bridges.map(({ iface }) => iface), config.bridge],
-    path: [projectRoot(), config.stateDir, homedir()],
-  }
 }
 
 /** Removes what a trial made that was killed, or that could not remove all of it. */
