@@ -108,6 +108,6 @@ test('a lock that is not to be had: the same', async () => {
 test('a ticket that expires in the midst of the build ends it', async () => {
   await lab.faults.set([{ fault: 'expired-ticket', after: 3 }])
   const { code, stdout } = await packerBuild()
-  expect(stdout).toContain('permission denied - invalid PVE ticket')
+  expect(stdout).toContain('401 Authentication failed!')
   expect(code).toBe(1)
 })

@@ -72,7 +72,7 @@ test.each([
   ['demo --guests qmu', 'option `--guests` takes sim, qemu, not `qmu`; did you mean qemu?'],
   ['contract deploy --signing-page no-such.html', 'cannot read the signing page no-such.html'],
   ['credentials exprt', 'say one of export, init, check, not `exprt`; did you mean export?'],
-  ['lab stauts', 'say one of up, down, status, exec, fault, not `stauts`; did you mean status?'],
+  ['lab stauts', 'say one of up, down, status, exec, fault, record, not `stauts`; did you mean status?'],
   ['lab up --isolation lopback', 'not `lopback`; did you mean loopback?'],
 ])('%s', async (line, message) => {
   const failure = await failureOf(async () => run(line))

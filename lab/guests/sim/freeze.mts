@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { signalProcess } from './process.mts'
 
 /** Lists the processes of a guest. */
-export type ListProcesses = () => Promise<number[]>
+type ListProcesses = () => Promise<number[]>
 
 /** Reads a file of a process; empty if the process is gone. */
 function readOf(path: string): Promise<string> {

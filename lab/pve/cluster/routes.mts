@@ -10,6 +10,7 @@ import { type ApiObject, type Route, route } from '../core/route.mts'
 import type { Vm } from '../core/state.mts'
 import { ownerOf } from '../core/user-cfg.mts'
 import { nodeEntry } from '../nodes/node.mts'
+import { zonesOn } from '../sdn/routes.mts'
 import { storageResource } from '../storage/resource.mts'
 import { broadcastTasks, clusterTaskEntry } from '../tasks/routes.mts'
 import { listedSettings, resourceOf } from '../vm/status.mts'
@@ -49,22 +50,20 @@ function nodeResources(pve: Pve, caller: Caller, statistics: Statistics): ApiObj
   }))
 }
 
-/** Lists the zone of the bridges on each node. Version 9 calls it a network, version 8 a part of the SDN. */
+/** Lists the zone of the bridges on each node, and the applied zones. Version 8 calls them a part of the SDN. */
 function zoneResources(pve: Pve, caller: Caller): ApiObject[] {
-  const zone = 'localnetwork'
-  if (!hasAll(caller, `/sdn/zones/${zone}`, 'SDN.Audit')) return []
-  return pve.store.state.nodes.map(({ name: node }) =>
-    pve.version >= 9
-      ? {
-          id: `network/${node}/zone/${zone}`,
-          type: 'network',
-          'network-type': 'zone',
-          network: zone,
-          node,
-          status: 'ok',
-        }
-      : { id: `sdn/${node}/${zone}`, type: 'sdn', sdn: zone, node, status: 'ok' },
+  return pve.store.state.nodes.flatMap(({ name: node }) =>
+    ['localnetwork', ...zonesOn(pve, node)]
+      .filter(zone => hasAll(caller, `/sdn/zones/${zone}`, 'SDN.Audit'))
+      .map(zone => zoneEntry(pve, node, zone)),
   )
+}
+
+function zoneEntry({ version }: Pve, node: string, zone: string): ApiObject {
+  const status = zone === 'localnetwork' ? 'ok' : 'available'
+  if (version < 9) return { id: `sdn/${node}/${zone}`, type: 'sdn', sdn: zone, node, status }
+  const kind = { type: 'network', 'network-type': 'zone', network: zone }
+  return { id: `network/${node}/zone/${zone}`, ...kind, node, status }
 }
 
 function poolResources(caller: Caller): ApiObject[] {

@@ -18,9 +18,7 @@ export const ipsetName: Property = {
 export const aliasName: Property = ipsetName
 export const groupName: Property = { ...ipsetName, maxLength: 18 }
 
-export const LOG_LEVELS = [
-  ...['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug', 'nolog'],
-]
+const LOG_LEVELS = [...['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug', 'nolog']]
 export const logLevel: Property = { type: 'string', enum: LOG_LEVELS, optional: true }
 
 /** Interface of a node, or card of a VM. */

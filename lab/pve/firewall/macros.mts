@@ -97,7 +97,7 @@ const MACROS_6: Record<string, string> = {
 }
 
 /** Part of a macro: one rule without its addresses. */
-export interface MacroRule {
+interface MacroRule {
   proto: string
   dport: string | undefined
   sport: string | undefined

@@ -12,7 +12,7 @@ import { PCI_DEVICES, USB_DEVICES } from './hardware.mts'
 export type MappingKind = 'pci' | 'usb' | 'dir'
 
 /** Values of one entry of a mapping: a node, and what is mapped there. */
-export type MapEntry = Record<string, string>
+type MapEntry = Record<string, string>
 
 interface Mapping {
   file: SectionFile

@@ -1,6 +1,6 @@
 /** PCI and USB devices of a node: those of an ordinary virtual machine, in which many a Proxmox is tried. */
 
-export interface PciDevice {
+interface PciDevice {
   id: string
   /** Class, vendor and device in hex: `0x030000`. */
   class: string
@@ -13,7 +13,7 @@ export interface PciDevice {
   iommugroup: number
 }
 
-export interface UsbDevice {
+interface UsbDevice {
   busnum: number
   devnum: number
   level: number

@@ -13,7 +13,7 @@ export const vnetId: Property = zoneId
 const longId: Property = { type: 'string', pattern: SHORT_ID, minLength: 2 }
 
 /** Subnet as `10.0.0.0/24`, or by its id: `zone-10.0.0.0-24`. */
-export const subnetId: Property = {
+const subnetId: Property = {
   type: 'string',
   format: value => {
     const [, network, length] = value.split('-')

@@ -16,7 +16,6 @@ interface Use {
 
 export const REQUIRED: Use = {}
 export const OPTIONAL: Use = { optional: true }
-export const FIXED: Use = { fixed: true }
 
 export interface SectionFile {
   /** Path below /etc/pve: `mapping/pci.cfg`. */

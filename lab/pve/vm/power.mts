@@ -128,7 +128,7 @@ function shutdownSeconds({ config }: Vm, given: number | undefined): number {
   return given ?? (down === undefined ? SHUTDOWN_SECONDS : Number(down))
 }
 
-export interface Shutdown {
+interface Shutdown {
   forceStop: boolean
   seconds: number | undefined
   skiplock?: boolean | undefined

@@ -29,7 +29,7 @@ interface Reassignment {
 
 const MODIFIED = 'detected modified configuration - file changed by other user? Try again.'
 
-export function isUnusedKey(key: string): boolean {
+function isUnusedKey(key: string): boolean {
   return /^unused\d+$/.test(key)
 }
 

@@ -36,7 +36,7 @@ export function snapshotsOf(pve: Pve, vm: Vm): ApiObject[] {
 }
 
 /** Checks whether the storages of all disks have snapshots. */
-export function canSnapshot(pve: Pve, config: VmConfig): boolean {
+function canSnapshot(pve: Pve, config: VmConfig): boolean {
   return snapshotDisks(config).every(([, volid]) => hasFeature(pve, 'snapshot', volid))
 }
 

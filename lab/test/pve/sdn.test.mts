@@ -43,7 +43,10 @@ test('zones, vnets and subnets are new until they are applied', async () => {
     { zone: 'lan', type: 'simple', state: 'new', pending: { ipam: 'pve' } },
   ])
   expect((await lab.get(`${sdn}/zones?running=1`)).data).toEqual([])
+  const zones = async () => (await lab.get('/cluster/resources?type=network')).data
+  expect(await zones()).toMatchObject([{ network: 'localnetwork', status: 'ok' }])
   expect(await apply()).toBe('OK')
+  expect(await zones()).toMatchObject([{ network: 'localnetwork' }, { network: 'lan', status: 'available' }])
   expect(await pending('zones')).toEqual([{ zone: 'lan', type: 'simple', ipam: 'pve' }])
   await lab.call('PUT', `${sdn}/vnets/net1`, { delete: 'alias' })
   expect(await pending('vnets')).toMatchObject([{ state: 'changed', pending: { alias: 'deleted' } }])

@@ -100,7 +100,7 @@ const causes: [line: string, why: string, hint: string, exitCode?: number][] = [
   [
     'Timeout waiting for SSH.',
     'the guest did not answer on SSH in time: it did not boot, its agent is not installed, or its address cannot be reached from here',
-    'look at its console in Proxmox during the next build; a base VM made by `base import` has the agent; the bridge needs DHCP and a route from here',
+    'look at its console in Proxmox during the next build; a base VM made by `base import` has the agent; the bridge needs DHCP and a route from here. A node without KVM needs more time: build_boot_timeout_seconds in config/proxmint.yaml',
   ],
   [
     'dial tcp 192.0.2.10:8006: connect: connection refused',
