@@ -43,7 +43,8 @@ test('zones, vnets and subnets are new until they are applied', async () => {
     { zone: 'lan', type: 'simple', state: 'new', pending: { ipam: 'pve' } },
   ])
   expect((await lab.get(`${sdn}/zones?running=1`)).data).toEqual([])
-  const zones = async () => (await lab.get('/cluster/resources?type=network')).data
+  const isZone = ({ type }: { type: string }) => type === 'network'
+  const zones = async () => (await lab.get('/cluster/resources')).data.filter(isZone)
   expect(await zones()).toMatchObject([{ network: 'localnetwork', status: 'ok' }])
   expect(await apply()).toBe('OK')
   expect(await zones()).toMatchObject([{ network: 'localnetwork' }, { network: 'lan', status: 'available' }])
