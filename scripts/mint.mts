@@ -33,6 +33,9 @@ await runMain({
   writes: ['vms/<NAME>/', '.proxmint/'],
   example: 'zx scripts/mint.mts --owner-wallet 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 --machine-id nas-1',
   async run(args, signal) {
+    if (args.string('vm') === undefined && args.strings('allow').length > 0) {
+      throw usageError({ name }, '--allow goes with --vm: nothing else reboots a VM')
+    }
     const vm = args.string('vm') ?? args.string('update')
     if (vm !== undefined) {
       const { mintVmCommand } = await import('./lib/vm/life/mint-command.mts')

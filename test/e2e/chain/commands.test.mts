@@ -86,6 +86,7 @@ test('what is wrong is told with its exit code, and the key never', async () => 
   await failing(mint(wallet.toLowerCase()), {}, 2, `lacks the checksum of EIP-55`)
   await failing(mint('0x1'), {}, 2, 'is not an address')
   await failing(['scripts/mint.mts', '--machine-id', 'x'], {}, 2, 'give --owner-wallet and --machine-id')
+  await failing(mint(wallet, '--allow', 'reboot'), {}, 2, '--allow goes with --vm')
   await failing(
     mint(wallet),
     { PROXMINT_RPC_URL: 'http://127.0.0.1:1/KEY' },
