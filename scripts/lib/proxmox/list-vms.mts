@@ -70,6 +70,11 @@ export async function findVmsLikePacker(client: ProxmoxClient, name: string): Pr
   return (await listGuests(client)).filter(vm => vm.name === name)
 }
 
+/** GET /cluster/resources: the VMIDs of VMs and containers that the identity may see. */
+export async function listVmids(client: ProxmoxClient): Promise<number[]> {
+  return (await listGuests(client)).map(({ vmid }) => vmid)
+}
+
 /** Checks whether a container that the identity may see has the VMID. */
 export async function isContainer(client: ProxmoxClient, vmid: number): Promise<boolean> {
   return (await listGuests(client)).some(guest => guest.type === 'lxc' && guest.vmid === vmid)

@@ -7,6 +7,8 @@ export interface Volume {
   volid: string
   /** Bytes. */
   size: number
+  /** VM that a disk belongs to; undefined for other content. */
+  vmid?: number
 }
 
 /** GET .../content of one content type (`iso`, `import`, `images`). */

@@ -32,6 +32,7 @@ export interface TrialPlan {
   /** Pool of addresses, with the one address that the VMs of the trial have one after another. */
   addresses: { pool: string; address: string }
   deliveries: Delivery[]
+  bridges: string[]
   /** Name of a resource pool for the VM templates; undefined if none is made. */
   resourcePool: string | undefined
   /** Sentences: what is not tried, and why. */
@@ -45,7 +46,7 @@ export interface TrialFacts {
   diskStorage: string
   imageStorage: string
   storages: StorageSummary[]
-  /** VMIDs that Proxmox has, as far as the identity sees them. */
+  /** VMIDs of guests, and of disks on the storage of disks, as far as the identity sees them. */
   vmids: number[]
   /** VMIDs that the user's config gives out. */
   ownRanges: [number, number][]
@@ -65,6 +66,10 @@ export interface TrialFacts {
   userDataStorage: string
   hasNodeSsh: boolean
   mayMakePools: boolean
+  /** Whether an image can be deleted again. */
+  mayDeleteImages: boolean
+  /** Bridges of its VMs. */
+  bridges: string[]
   /** Whether the Packer template can be put into a resource pool: it names none itself. */
   templateTakesPool: boolean
 }
@@ -87,18 +92,19 @@ export function vmidsFor({ firstVmid }: TrialPlan, purpose: 'templates' | 'base'
 
 /** Decides what a trial makes. @throws ProxmintError (invalid) If it cannot be tried at all. */
 export function planTrial(facts: TrialFacts): TrialPlan {
-  const { id, node, diskStorage, imageStorage, pool } = facts
+  const { id, node, diskStorage, imageStorage, pool, bridges } = facts
   const [deliveries, leftOut] = deliveriesOf(facts)
   const withPool = facts.mayMakePools && facts.templateTakesPool
   return {
     id,
     node,
-    firstVmid: facts.firstVmid ?? freeBlock(facts),
+    firstVmid: blockOf(facts),
     base: baseOf(facts),
     diskStorage,
     imageStorage,
     addresses: { pool: pool.name, address: freeAddress(pool, facts.takenAddresses) },
     deliveries,
+    bridges,
     resourcePool: withPool ? `proxmint-trial-${id}` : undefined,
     leftOut: withPool ? leftOut : [...leftOut, poolLeftOut(facts)],
   }
@@ -109,9 +115,11 @@ function poolLeftOut({ mayMakePools }: TrialFacts): string {
   return `a resource pool of its own: ${why}`
 }
 
-function baseOf({ id, image, source, base, importAnyway }: TrialFacts): TrialBase {
+function baseOf(facts: TrialFacts): TrialBase {
+  const { id, image, source, base, importAnyway } = facts
   if (base !== undefined && !importAnyway) return { kind: 'found', ...base }
   if (source !== undefined) {
+    if (!facts.mayDeleteImages) throw imageWouldStay(facts)
     const release = releaseFor(image, id)
     return { kind: 'imported', image: `debian-${release}`, release, source }
   }
@@ -121,17 +129,44 @@ function baseOf({ id, image, source, base, importAnyway }: TrialFacts): TrialBas
   })
 }
 
+function imageWouldStay({ image, imageStorage }: TrialFacts): ProxmintError {
+  return new ProxmintError(
+    `the image of a trial could not be deleted again: the API token lacks Datastore.Allocate on /storage/${imageStorage}`,
+    {
+      hint: `give it that privilege, or a base VM to build from: zx scripts/base.mts import ${image}`,
+      exitCode: exitCodes.denied,
+    },
+  )
+}
+
 /** Value of `debian_release` that names a base VM of the trial's own. */
 export function releaseFor(image: string, id: string): string {
   return `${image.replace(/^debian-/, '')}-trial-${id}`
 }
 
+/** @throws ProxmintError (usage) if somebody has one of the VMIDs that were asked for. */
+function blockOf(facts: TrialFacts): number {
+  const { firstVmid } = facts
+  if (firstVmid === undefined) return freeBlock(facts)
+  const taken = takenFrom(firstVmid, facts)
+  if (taken.length === 0) return firstVmid
+  throw new ProxmintError(
+    `a trial needs the VMIDs ${firstVmid} to ${firstVmid + VMIDS - 1}, and of these a guest or a disk has ${taken.join(', ')}`,
+    { hint: 'give another --vmids, or none', exitCode: exitCodes.usage },
+  )
+}
+
+function takenFrom(first: number, { vmids }: TrialFacts): number[] {
+  const taken = vmids.filter(vmid => vmid >= first && vmid < first + VMIDS)
+  return [...new Set(taken)].sort((a, b) => a - b)
+}
+
 /** Finds VMIDs that nobody has and that the user's config does not give out. */
-function freeBlock({ vmids, ownRanges }: TrialFacts): number {
+function freeBlock(facts: TrialFacts): number {
   for (let first = FIRST_BLOCK; first + VMIDS <= LAST_VMID; first += 100) {
     const last = first + VMIDS - 1
-    const isTaken = vmids.some(vmid => vmid >= first && vmid <= last)
-    if (!isTaken && ownRanges.every(([from, to]) => to < first || from > last)) return first
+    const isOwn = facts.ownRanges.some(([from, to]) => to >= first && from <= last)
+    if (!isOwn && takenFrom(first, facts).length === 0) return first
   }
   throw new ProxmintError(`no ${VMIDS} VMIDs in a row are free`, { hint: 'name the first with --vmids' })
 }
@@ -179,6 +214,7 @@ function noDelivery(leftOut: string[]): ProxmintError {
 /** Lines for a person who is asked whether to begin. */
 export function describePlan(plan: TrialPlan): string[] {
   const { id, node, firstVmid, base, diskStorage, imageStorage, addresses, deliveries, resourcePool } = plan
+  const { bridges } = plan
   const ways = deliveries.map(
     ({ kind, storage }) => `${kind === 'iso' ? 'an ISO' : 'a snippet'} on ${storage}`,
   )
@@ -190,7 +226,7 @@ export function describePlan(plan: TrialPlan): string[] {
     `- two VM templates of the base VM, one after another; the first is tested on two clones, which boot`,
     `- ${deliveries.length === 1 ? 'one VM' : 'two VMs, one after another'} with the address ${addresses.address} (pool ${addresses.pool}); user-data: ${ways.join(', then ')}`,
     ...(resourcePool === undefined ? [] : [`- the resource pool ${resourcePool}, for the VM templates`]),
-    `- VMIDs ${firstVmid} to ${firstVmid + VMIDS - 1}; disks on ${diskStorage}; tag proxmint-${siteOf({ id })}`,
+    `- VMIDs ${firstVmid} to ${firstVmid + VMIDS - 1}; disks on ${diskStorage}; network cards on ${bridges.join(' and ')}; tag proxmint-${siteOf({ id })}`,
     ...(plan.leftOut.length === 0 ? [] : ['It does not try:', ...plan.leftOut.map(line => `- ${line}`)]),
     'Your config, registry, lockfile and VMs are not changed. Proxmox keeps the tasks in its log.',
   ]

@@ -3,7 +3,7 @@ import { readFile, rename, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
-import { ProxmintError } from '../run/errors.mts'
+import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { ifThere } from '../run/if-there.mts'
 import { privateFolder } from '../run/private-folder.mts'
 import type { TrialPlan } from './plan.mts'
@@ -12,6 +12,8 @@ import type { TrialPlan } from './plan.mts'
 export interface TrialRecord {
   version: 1
   plan: TrialPlan
+  /** URL of the Proxmox that it was made in. */
+  proxmox: string
   /** ISO 8601. */
   began: string
   /** Process of the trial. */
@@ -36,6 +38,16 @@ export async function readRecord(stateDir: string): Promise<TrialRecord | undefi
   return text === undefined ? undefined : parsed(text, file)
 }
 
+/** @throws ProxmintError (invalid) if the record is of another Proxmox: there nothing of the trial would be found. */
+export function requireProxmoxOf(record: TrialRecord, stateDir: string, url: string): void {
+  if (new URL(record.proxmox).host === new URL(url).host) return
+  throw new ProxmintError('the trial was made in another Proxmox than that of the credentials', {
+    facts: { trial: record.proxmox, credentials: url },
+    hint: `give the credentials of the trial, then run it again. If both are one cluster, write ${url} as "proxmox" into ${join(trialFolder(stateDir), FILE)}`,
+    exitCode: exitCodes.invalid,
+  })
+}
+
 function parsed(text: string, file: string): TrialRecord {
   try {
     const record = JSON.parse(text) as Partial<TrialRecord> | null
@@ -49,9 +61,9 @@ function parsed(text: string, file: string): TrialRecord {
 }
 
 /** Begins the record of a trial. From now on `trial --clean` knows of it. */
-export async function beginRecord(stateDir: string, plan: TrialPlan): Promise<TrialRecord> {
+export async function beginRecord(stateDir: string, plan: TrialPlan, proxmox: string): Promise<TrialRecord> {
   const began = new Date().toISOString()
-  return writeRecord(stateDir, { version: 1, plan, began, pid: process.pid, host: hostname() })
+  return writeRecord(stateDir, { version: 1, plan, proxmox, began, pid: process.pid, host: hostname() })
 }
 
 /** Writes the record as it is now. */

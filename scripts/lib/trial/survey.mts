@@ -6,7 +6,8 @@ import { loadTemplate, type Template } from '../packer/template.mts'
 import { getPermissions } from '../proxmox/get-permissions.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listStorages } from '../proxmox/list-storages.mts'
-import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { listVmids, listVms, type VmSummary } from '../proxmox/list-vms.mts'
+import { listVolumes } from '../proxmox/list-volumes.mts'
 import { tagsIn } from '../proxmox/tags.mts'
 import { ownValue } from '../run/own-value.mts'
 import { findBase } from '../site/build-needs.mts'
@@ -46,7 +47,7 @@ export async function surveyTrial(connection: Connection, wishes: TrialWishes): 
     diskStorage: storagePool,
     imageStorage: config.imageStorage,
     storages,
-    vmids: vms.map(({ vmid }) => vmid),
+    vmids: await vmidsInUse(connection),
     ownRanges: [config.templateVmidRange, config.baseVmidRange, pools.vmidRange],
     image,
     source: importable(template, image, id) ? ownValue(config.images, image) : undefined,
@@ -56,7 +57,9 @@ export async function surveyTrial(connection: Connection, wishes: TrialWishes): 
     userDataStorage: (await site.vmDefaults()).cloudInit.storage,
     // The provider's own variables do as well.
     hasNodeSsh: credentials.ssh !== undefined || Boolean(process.env['PROXMOX_VE_SSH_USERNAME']),
-    mayMakePools: await mayMakePools(connection, `proxmint-trial-${id}`),
+    mayMakePools: await isGranted(connection, 'Pool.Allocate', `/pool/proxmint-trial-${id}`),
+    mayDeleteImages: await isGranted(connection, 'Datastore.Allocate', `/storage/${config.imageStorage}`),
+    bridges: [...new Set([config.bridge, pool.bridge ?? config.bridge])],
     templateTakesPool:
       target.pool === undefined && proxmoxSource(template)?.file.endsWith('.pkr.hcl') === true,
   }
@@ -85,7 +88,17 @@ async function addressesTaken({ client, site }: Connection, vms: VmSummary[]): P
   }
 }
 
-async function mayMakePools({ client }: Connection, pool: string): Promise<boolean> {
-  const path = `/pool/${pool}`
-  return 'Pool.Allocate' in ((await getPermissions(client, { path }))[path] ?? {})
+/** VMIDs of guests, and of disks without one: a VM that gets its VMID may be deleted with them. */
+async function vmidsInUse({ client, credentials }: Connection): Promise<number[]> {
+  const { node, storagePool: storage } = credentials
+  const [vmids, disks] = await Promise.all([
+    listVmids(client),
+    // `doctor` is the first step, and tells what is wrong with the storage.
+    listVolumes(client, { node, storage }, 'images').catch(() => []),
+  ])
+  return [...vmids, ...disks.flatMap(({ vmid }) => vmid ?? [])]
+}
+
+async function isGranted({ client }: Connection, privilege: string, path: string): Promise<boolean> {
+  return privilege in ((await getPermissions(client, { path }))[path] ?? {})
 }

@@ -22,6 +22,7 @@ import {
   dropRecord,
   keepLogs,
   readRecord,
+  requireProxmoxOf,
   type TrialRecord,
   trialFolder,
 } from './record.mts'
@@ -48,7 +49,10 @@ export async function tryProxmint(options: TrialOptions, signal: AbortSignal): P
   const facts = await surveyTrial(connection, options)
   const plan = planTrial(facts)
   const lines = describePlan(plan)
-  if (options.dryRun) return { document: { plan: lines }, text: lines.join('\n') }
+  if (options.dryRun) {
+    const text = [...lines, 'Nothing was made. Each trial has an id of its own.'].join('\n')
+    return { document: { plan: lines }, text }
+  }
   for (const line of lines) say(line)
   await agree(options, signal)
   return withLock(lockOf(stateDir), async () => {
@@ -110,7 +114,11 @@ async function runTrial(
   const { stateDir } = user.config
   const names = await namesOf(user, facts)
   await dropLogs(stateDir)
-  const running: Running = { stateDir, record: await beginRecord(stateDir, plan), signal }
+  const running: Running = {
+    stateDir,
+    record: await beginRecord(stateDir, plan, user.credentials.url),
+    signal,
+  }
   checkpoint('trial-recorded')
   await makeTrialProject(stateDir, plan, facts.pool).catch(async error => {
     await dropRecord(stateDir)
@@ -218,9 +226,10 @@ export async function cleanTrial(signal: AbortSignal): Promise<Answer> {
   const user = await connect()
   const { stateDir } = user.config
   const found = await readRecord(stateDir)
+  if (found !== undefined && (await isRunning(found))) throw running(found)
   await dropLogs(stateDir)
   if (found === undefined) return { document: { left: [] }, text: 'no trial has left anything' }
-  if (await isRunning(found)) throw running(found)
+  requireProxmoxOf(found, stateDir, user.credentials.url)
   return withLock(lockOf(stateDir, LOCK_WAIT_MS), async () => {
     const record = (await readRecord(stateDir)) ?? found
     say(`removes what the trial of ${record.began} made, by its id ${record.plan.id}`)

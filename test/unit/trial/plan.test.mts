@@ -45,6 +45,8 @@ const facts: TrialFacts = {
   userDataStorage: 'files',
   hasNodeSsh: true,
   mayMakePools: true,
+  mayDeleteImages: true,
+  bridges: ['vmbr0', 'vmbr7'],
   templateTakesPool: true,
 }
 
@@ -56,6 +58,18 @@ describe('a plan', () => {
     expect(plan().firstVmid).toBe(99_200)
     expect(vmidsFor(plan(), 'vms')).toEqual([99_220, 99_229])
     expect(plan({ firstVmid: 5000 }).firstVmid).toBe(5000)
+  })
+
+  test('refuses VMIDs that a guest or a disk has', () => {
+    expect(() => plan({ firstVmid: 99_000 })).toThrow(
+      'the VMIDs 99000 to 99029, and of these a guest or a disk has 99010',
+    )
+  })
+
+  test('imports no image that would stay', () => {
+    expect(() => plan({ mayDeleteImages: false })).toThrow('lacks Datastore.Allocate on /storage/files')
+    const base = { name: 'proxmint-base-debian-12', vmid: 9900 }
+    expect(plan({ mayDeleteImages: false, base }).base.kind).toBe('found')
   })
 
   test('takes the last address that is free', () => {
@@ -100,7 +114,16 @@ describe('a plan', () => {
 
   test('is told whole before it begins', () => {
     const text = describePlan(plan()).join('\n')
-    const made = ['pve1', 'thin', 'files', '99200 to 99229', '10.0.0.11', 'proxmint-trial-ab12cd', 'd.qcow2']
+    const made = [
+      'pve1',
+      'thin',
+      'files',
+      '99200 to 99229',
+      '10.0.0.11',
+      'vmbr7',
+      'proxmint-trial-ab12cd',
+      'd.qcow2',
+    ]
     for (const word of made) expect(text).toContain(word)
   })
 })
