@@ -78,7 +78,9 @@ async function removeReserved(connection: Connection): Promise<string[]> {
 
 async function removeTemplates(connection: Connection): Promise<string[]> {
   const { removed, kept, foreign } = await removeAllVersions(connection)
-  for (const { version } of removed) say(`  removed ${version}`)
+  for (const { version, vmids } of removed) {
+    say(`  removed ${[version, ...vmids.map(vmid => `VM ${vmid}`)].join(', ')}`)
+  }
   return [...kept.map(({ version, reason }) => `${version}: ${reason}`), ...foreign]
 }
 

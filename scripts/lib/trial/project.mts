@@ -34,14 +34,14 @@ export async function makeTrialProject(stateDir: string, plan: TrialPlan, pool: 
     writeFile(join(project, file), `${JSON.stringify(settings, null, 2)}\n`)
   await write(CONFIG_FILE, configOf(config, plan))
   await write(POOL_FILE, poolsOf(plan, pool))
-  await write(VM_FILE, vmDefaultsOf(vm, plan.deliveries[0]!))
   if (plan.resourcePool !== undefined) await putIntoPool(project, plan.resourcePool)
-  await makeHome(homeOf(stateDir))
+  const key = await makeHome(homeOf(stateDir))
+  await write(VM_FILE, deliveredBy(plan.deliveries[0]!, vmDefaultsOf(vm, key)))
 }
 
 const VM_FILE = 'config/vm.yaml'
 
-function projectOf(stateDir: string): string {
+export function projectOf(stateDir: string): string {
   return join(trialFolder(stateDir), 'project')
 }
 
@@ -82,16 +82,19 @@ function poolsOf(plan: TrialPlan, { prefix, gateway, dns, bridge, vlan }: Pool):
 }
 
 /** Small VMs that download nothing at their first boot. They get the key of the trial alone. */
-function vmDefaultsOf({ credential: _, ...settings }: Settings, delivery: Delivery): Settings {
-  const { ssh_authorized_keys: _keys, break_glass_key: _key, ...cloudInit } = cloudInitOf(settings)
-  const { kind, storage } = delivery
+function vmDefaultsOf({ credential: _, ...settings }: Settings, publicKey: string): Settings {
+  const { break_glass_key: _key, ...cloudInit } = cloudInitOf(settings)
   return {
     ...settings,
     template: FAMILY,
     cores: 1,
     memory: VM_MEMORY_MIB,
-    cloud_init: { ...cloudInit, template: 'minimal', delivery: kind, storage },
+    cloud_init: { ...cloudInit, template: 'minimal', ssh_authorized_keys: [publicKey] },
   }
+}
+
+function deliveredBy({ kind, storage }: Delivery, settings: Settings): Settings {
+  return { ...settings, cloud_init: { ...cloudInitOf(settings), delivery: kind, storage } }
 }
 
 /** Memory of the trial's VMs, in MiB. */
@@ -103,7 +106,7 @@ function cloudInitOf({ cloud_init: cloudInit }: Settings): Settings {
 
 /** Changes how the next VM gets its user-data. The trial's project is entered. */
 export async function deliverBy(delivery: Delivery): Promise<void> {
-  const settings = vmDefaultsOf(await settingsIn(VM_FILE), delivery)
+  const settings = deliveredBy(delivery, await settingsIn(VM_FILE))
   await writeFile(VM_FILE, `${JSON.stringify(settings, null, 2)}\n`)
 }
 
@@ -133,8 +136,9 @@ async function putIntoPool(project: string, pool: string): Promise<void> {
 /**
  * Makes a home folder with links to all of the user's but `.ssh`. There it has a key of its own, which opens the VMs of
  * the trial, and a copy of `known_hosts`, to which OpenTofu's provider adds the node.
+ * @returns the public key.
  */
-async function makeHome(home: string): Promise<void> {
+async function makeHome(home: string): Promise<string> {
   const ssh = join(home, '.ssh')
   await mkdir(ssh, { recursive: true, mode: 0o700 })
   await linkHome(home)
@@ -143,6 +147,7 @@ async function makeHome(home: string): Promise<void> {
   const { code, stderr } = await runCommand(command`ssh-keygen -q -t ed25519 -N ${''} -C trial -f ${key}`)
   if (code !== 0)
     throw new ProxmintError(`cannot make an SSH key: ${stderr}`, { hint: 'ssh-keygen is a part of OpenSSH' })
+  return (await readFile(`${key}.pub`, 'utf8')).trim()
 }
 
 /**

@@ -3,6 +3,7 @@ import { createPool } from '../proxmox/create-pool.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { requireEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
+import { say } from '../run/progress.mts'
 import type { Connection } from '../site/connect.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { locateVm } from '../vm/look/locate.mts'
@@ -57,7 +58,10 @@ function preparation({ base, resourcePool }: TrialPlan): TrialStep[] {
       key: 'pool',
       name: 'make a resource pool',
       means: 'Proxmox refused a new pool. Nothing else needs it.',
-      work: ({ client }) => createPool(client, resourcePool, 'a trial of proxmint; can be deleted'),
+      work: async ({ client }) => {
+        await createPool(client, resourcePool, 'a trial of proxmint; can be deleted')
+        say(`  made the pool ${resourcePool}`)
+      },
       commands: [],
     })
   }
@@ -84,7 +88,7 @@ function build(plan: TrialPlan): TrialStep {
     key: 'build',
     name: 'build a VM template, and test it on two clones',
     means:
-      'Either Packer could not build: it must reach the VM by SSH, from this machine, at the address that the guest agent tells. ' +
+      'Either Packer could not build: it must reach the VM by SSH, from this machine, at the address that the guest agent reports. ' +
       'Or the VM template did not pass its test: each check that failed says why.',
     commands: [['build', FAMILY, ...releaseOption(plan)]],
   }
@@ -127,7 +131,7 @@ function lifeOf(plan: TrialPlan, delivery: Delivery): TrialStep[] {
     {
       key: 'rebuild',
       name: 'rebuild the VM from it',
-      means: 'The VM could not be made anew. Its old disk was to go, and is gone.',
+      means: 'The VM could not be made anew. A rebuild deletes the old disk first.',
       commands: [['vm', 'rebuild', vm, '--yes']],
     },
     {
@@ -179,7 +183,10 @@ function vmName({ id }: TrialPlan, { kind }: Delivery): string {
 async function changeMemory(connection: Connection, name: string): Promise<void> {
   await inRegistry(connection, async store => {
     const vm = await locateVm(connection, await requireEntry(store, name))
-    if (vm !== undefined) await updateVmConfig(connection.client, vm, { memory: VM_MEMORY_MIB + 256 })
+    if (vm === undefined) return
+    const memory = VM_MEMORY_MIB + 256
+    await updateVmConfig(connection.client, vm, { memory })
+    say(`  set the memory of VM ${vm.vmid} to ${memory} MiB`)
   })
 }
 

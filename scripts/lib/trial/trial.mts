@@ -15,7 +15,7 @@ import { removeTrial } from './clean.mts'
 import { CommandFailed, endCommand, type Running, runTrialCommand } from './command.mts'
 import { namesOf } from './names.mts'
 import { describePlan, planTrial, type TrialFacts, type TrialPlan } from './plan.mts'
-import { enterTrialProject, makeTrialProject } from './project.mts'
+import { enterTrialProject, makeTrialProject, projectOf } from './project.mts'
 import {
   beginRecord,
   dropLogs,
@@ -125,6 +125,7 @@ async function runTrial(
     throw error
   })
   checkpoint('trial-project')
+  say(`The commands below run in a project of their own: ${projectOf(stateDir)}`)
   enterTrialProject(stateDir, user.credentials)
   const own = await connect()
   const site = { proxmox: user.version.version, nodes: names.node!.length, storages: facts.storages }
