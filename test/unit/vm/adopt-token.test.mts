@@ -139,6 +139,14 @@ describe('a VM that was adopted without its family and its token', () => {
     })
   })
 
+  test('is not completed by the token of another wallet, and says so', async () => {
+    await chainWithToken(other)
+    const { wishes } = request(['--owner-wallet', other])
+    await expect(adoptVms({ ...apply, wishes, tokenId: '7' }, context)).rejects.toMatchObject({
+      message: `the entry of web-1 cannot be completed from VM 100: its tags are not those of the wallet ${other}`,
+    })
+  })
+
   test('keeps what it has: another family, another token or another size is refused', async () => {
     await adoptVms({ ...apply, wishes: request(['--template', 'debian']).wishes }, context)
     const other = request(['--template', 'ubuntu', '--memory', '4096'])

@@ -125,14 +125,21 @@ async function completionsOf(
       { ...vm, config, status: 'stopped', addresses: [] },
       { ...adopting, wishes },
     )
-    const then = adoption.entry === undefined ? entry : completed(entry, adoption.entry)
-    requireNothingGiven(then, request)
-    planned.set(entry.id, adoption.entry!)
+    if (adoption.entry === undefined) throw notCompleted(entry, adoption.faults)
+    requireNothingGiven(completed(entry, adoption.entry), request)
+    planned.set(entry.id, adoption.entry)
   }
   return entry => {
     const found = planned.get(entry.id)
     return found === undefined ? entry : completed(entry, found)
   }
+}
+
+function notCompleted({ name, vmid }: Entry, faults: string[]): ProxmintError {
+  return new ProxmintError(`the entry of ${name} cannot be completed from VM ${vmid}: ${faults.join('; ')}`, {
+    hint: 'nothing was changed; mend that in Proxmox or in the options, then run the command again',
+    exitCode: exitCodes.invalid,
+  })
 }
 
 function isAllThere(entry: Entry, { wishes, tokenId }: AdoptRequest): boolean {
