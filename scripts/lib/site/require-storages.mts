@@ -52,7 +52,8 @@ function noStorage(
 /** Proxmox also lists storages that are disabled, or that belong to other nodes only. */
 function notEnabled(node: string, { storage, setBy }: WantedStorage): ProxmintError {
   return new ProxmintError(`storage ${storage} is disabled, or is not for node ${node}`, {
-    hint: `correct ${setBy}, or as root on a node: pvesm set ${storage} --disable 0 --nodes ${node}`,
+    // Not `pvesm set --nodes`: it would take the storage away from its other nodes.
+    hint: `correct ${setBy}, or in Proxmox, Datacenter > Storage > ${storage} > Edit: enable it, and add ${node} to its nodes`,
     exitCode: exitCodes.invalid,
   })
 }

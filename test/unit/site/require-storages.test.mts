@@ -57,6 +57,6 @@ test('nothing is missing', () => {
 
 test('a storage that is listed and not enabled is no storage of the node', () => {
   expect(hintsOf('share', ['iso'], [{ ...shared, enabled: 0 }])).toEqual([
-    expect.stringContaining('pvesm set share --disable 0 --nodes'),
+    expect.stringContaining('enable it, and add pve to its nodes'),
   ])
 })
