@@ -70,7 +70,7 @@ async function requireNoTrial(stateDir: string): Promise<void> {
   const record = await readRecord(stateDir)
   if (record === undefined) return
   if (await isRunning(record)) throw running(record)
-  throw new ProxmintError(`a trial that began ${record.began} was killed, and is not cleaned up`, {
+  throw new ProxmintError(`a trial that began ${record.began} left something, and is not cleaned up`, {
     hint: `remove what it made: ${CLEAN}`,
   })
 }
