@@ -95,4 +95,14 @@ test('each sees what the other did', async () => {
   expect(await json(laptop, 'vm', 'destroy', 'web-1', '--yes')).toMatchObject({ phase: 'destroyed' })
   expect(await json(runner, 'vm', 'list')).toEqual([])
   expect(await vmids()).toEqual([])
+
+  // The runner has its folder still; nobody else can remove it.
+  const orphan = { name: 'web-1', fix: 'remove the folder' }
+  const { code, stdout } = await run(runner, 'reconcile', ['--json'])
+  expect({ code, findings: JSON.parse(stdout) }).toMatchObject({
+    code: 1,
+    findings: [{ ...orphan, fixed: false }],
+  })
+  expect(await json(runner, 'reconcile', '--fix')).toMatchObject([{ ...orphan, fixed: true }])
+  for (const machine of [laptop, runner]) expect(await json(machine, 'reconcile')).toEqual([])
 })

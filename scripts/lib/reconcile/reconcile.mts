@@ -4,6 +4,7 @@ import { projectRoot } from '../config/load.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { type Divergence, divergencesOf, type Fix, type Views } from '../registry/divergence.mts'
 import { type Entry, isVmName, tokenKey, withEvent } from '../registry/entry.mts'
+import type { RegistryStore } from '../registry/store.mts'
 import { type TokenDivergence, type TokenViews, tokenDivergencesOf } from '../registry/token-divergence.mts'
 import { unknownText } from '../registry/unknown-vms.mts'
 import { messageOf } from '../run/errors.mts'
@@ -97,7 +98,7 @@ async function viewsOf({ store, connection }: VmContext): Promise<Views> {
     connection.site.pools(),
     connection.site.families(),
   ])
-  const folders = await orphanFolders(connection.site, new Set(entries.map(({ name }) => name)))
+  const folders = await orphanFolders(connection.site, store, entries)
   const revoked = revokedVersions(families)
   const { config } = connection
   const text = unknownText({ entries, vms, config })
@@ -106,27 +107,43 @@ async function viewsOf({ store, connection }: VmContext): Promise<Views> {
 }
 
 /** Reads the states of folders without an entry. Those of other folders are not read: there may be thousands. */
-async function orphanFolders(site: Site, known: Set<string>): Promise<Views['folders']> {
-  const root = join(projectRoot(), 'vms')
-  const names = (await ifThere(readdir(root))) ?? []
+async function orphanFolders(site: Site, store: RegistryStore, entries: Entry[]): Promise<Views['folders']> {
+  const known = new Set(entries.map(({ name }) => name))
+  const names = (await ifThere(readdir(join(projectRoot(), 'vms')))) ?? []
+  let archived: Promise<Entry[]> | undefined
+  const readArchive = () => {
+    archived ??= store.listArchived()
+    return archived
+  }
   const folders = names
     .filter(name => isVmName(name) && !known.has(name))
-    .map(async name => [name, { holdsState: await holdsState(site, vmFolder(name)) }] as const)
+    .map(async name => [name, { holdsState: await holdsState(name, site, readArchive) }] as const)
   return new Map(await Promise.all(folders))
 }
 
-/** Checks whether the state in a folder has resources; undefined if it is elsewhere or cannot be read. */
-async function holdsState(site: Site, folder: string): Promise<boolean | undefined> {
-  const state = await readLocalState(site, folder).catch(() => undefined)
-  if (state === undefined || state.kind === 'elsewhere') return undefined
-  return state.kind === 'here' && state.resources > 0
+/**
+ * Checks whether the state of a folder without an entry has resources; undefined if that is not known. A state that is
+ * elsewhere is not read: it is empty if the folder is that of a VM that was destroyed, on another machine for example.
+ */
+async function holdsState(
+  name: string,
+  site: Site,
+  readArchive: () => Promise<Entry[]>,
+): Promise<boolean | undefined> {
+  const state = await readLocalState(site, vmFolder(name)).catch(() => undefined)
+  if (state?.kind !== 'elsewhere') return state && state.kind === 'here' && state.resources > 0
+  const id = await entryOfFolder(name)
+  const isDestroyed = id !== undefined && (await readArchive()).some(entry => entry.id === id)
+  return isDestroyed ? false : undefined
 }
 
 /** Repairs a VM or folder, if a look under the VM's lock still finds the difference. @returns false if it does not. */
 async function mend(name: string, fix: Fix | undefined, unlocked: VmContext): Promise<boolean> {
   return withVmLock(unlocked, name, 'reconcile', async context => {
     const entry = await context.store.find(name)
-    if (fix === 'remove the folder' && entry === undefined) {
+    if (fix === 'remove the folder') {
+      const look = () => holdsState(name, context.connection.site, () => context.store.listArchived())
+      if (entry !== undefined || (await look()) !== false) return false
       await removeVmFolder(name, await entryOfFolder(name), context.connection)
       return true
     }

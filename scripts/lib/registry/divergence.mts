@@ -12,7 +12,7 @@ import { type SiteConfig, takeUpHint, vmsWithoutEntry } from './unknown-vms.mts'
 export interface Views extends Places {
   entries: Entry[]
   vms: VmSummary[]
-  /** Folders of vms/ without an entry. `holdsState`: their local state has resources; undefined: it cannot be read. */
+  /** Folders of vms/ without an entry. `holdsState`: their state has resources; undefined: that is not known. */
   folders: Map<string, { holdsState: boolean | undefined }>
   /** Reasons by name of the version, for revoked versions of VM templates. */
   revoked: Map<string, string>

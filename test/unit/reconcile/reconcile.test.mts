@@ -1,4 +1,7 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { reconcile } from '../../../scripts/lib/reconcile/reconcile.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
@@ -33,4 +36,33 @@ test('a fix that fails keeps neither the others nor the report waiting', async (
     { name: 'b', fixed: true },
   ])
   expect(proxmox.vms.get(101)!.status).toBe('stopped')
+})
+
+test('with states in a backend, the folder of a VM that another machine destroyed is removed, and no other', async () => {
+  const root = await temporaryFolder()
+  vi.stubEnv('PROXMINT_CONFIG', join(root, 'config/proxmint.yaml'))
+  onTestFinished(() => void vi.unstubAllEnvs())
+  vi.stubEnv('PROXMINT_TERRAFORM', join(root, 'terraform.yaml'))
+  await writeFile(join(root, 'terraform.yaml'), 'backend:\n  pg:\n    schema_name: vm_{name}\n')
+  const store = openFileStore({ folder: await temporaryFolder(), purpose: 'test' })
+  onTestFinished(() => store.close())
+  const gone = entry('gone', { id: '11111111-1111-4111-8111-111111111111', phase: 'destroyed', token: null })
+  const lost = entry('lost', { id: '22222222-2222-4222-8222-222222222222' })
+  await store.add([], [gone])
+  for (const one of [gone, lost]) {
+    await mkdir(join(root, 'vms', one.name), { recursive: true })
+    const configuration = JSON.stringify({ description: descriptionOf(one) })
+    await writeFile(join(root, 'vms', one.name, 'main.tf.json'), configuration)
+  }
+  const { connection } = fakeProxmox({})
+  const context = { store, connection, signal: new AbortController().signal } as unknown as VmContext
+  const found = [
+    { name: 'gone', fix: 'remove the folder', fixed: false },
+    { name: 'lost', what: expect.stringContaining('may contain a VM'), fix: undefined },
+  ]
+  expect((await reconcile(context, false)).findings).toMatchObject(found)
+  expect(existsSync(join(root, 'vms/gone'))).toBe(true)
+  await reconcile(context, true)
+  expect(existsSync(join(root, 'vms/gone'))).toBe(false)
+  expect((await reconcile(context, true)).findings).toMatchObject([found[1]])
 })
