@@ -5,6 +5,7 @@ import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { VmContext } from '../context.mts'
 import { lookAtVm } from '../look/locate.mts'
+import { removeUserData } from './destroy.mts'
 
 /**
  * Looks, after a VM could not be made, whether another VM has its VMID, and reserves another VMID then. The other VM is
@@ -20,6 +21,8 @@ export async function reservedElsewhere(name: string, context: VmContext): Promi
   if (sight?.isForeign !== true) return undefined
   if (entry.vmidPicked !== true || wasActive(entry)) throw taken(entry)
   const limits = { ...(await connection.site.pools()), takenVmids: await vmidsIn(context), now: new Date() }
+  // The file has the id of this entry in its name. A run that was killed may have made it and left no state of it.
+  await removeUserData(connection, entry)
   const next = await store.renumber(entry, limits)
   say(`VMID ${entry.vmid} of ${name} is taken in Proxmox by another VM: ${name} gets ${next.vmid}`)
   return next

@@ -188,7 +188,7 @@ async function destroyByApi({ client, config }: Connection, { status, ...vm }: L
 }
 
 /** Removes the user-data of a VM, also where no state has it any more. */
-async function removeUserData(connection: Connection, entry: Entry): Promise<void> {
+export async function removeUserData(connection: Connection, entry: Entry): Promise<void> {
   const { node, design } = entry
   if (design === null || node === null) return
   const { delivery, storage, ownFile } = design.cloudInit
