@@ -8,6 +8,7 @@ import { expect } from 'vitest'
 import type { ExecResult, Lab } from '../../lab/create.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
+import { listVolumes } from '../../scripts/lib/proxmox/list-volumes.mts'
 import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import type { Entry } from '../../scripts/lib/registry/entry.mts'
 import type { RegistryStore } from '../../scripts/lib/registry/store.mts'
@@ -203,13 +204,40 @@ export async function judge(trials: Trials): Promise<void> {
   expect(await known(registry, trials)).toEqual([])
   for (const { name } of await registry.list()) await finish(arena, name)
   await expectUnique(arena, await registry.list())
-  const reconciled = await arena.start(0, 'reconcile', []).ended
-  expect(reconciled.stdout + reconciled.stderr).toContain('agree')
+  for (let machine = 0; machine < arena.machines; machine++) await expectAgreement(arena, machine)
   for (const { name } of await registry.list()) await succeed(arena, 'vm', ['destroy', name, '--yes'])
   expect((await vmidsOf(arena.lab)).sort(), 'only those of others are there').toEqual(
     [...trials.strangers.keys()].sort(),
   )
   for (const [vmid, before] of trials.strangers) expect(await configText(arena.lab, vmid)).toBe(before)
+  expect(await userDataLeft(arena)).toEqual([])
+}
+
+/**
+ * Checks that registry, folders and Proxmox agree. Of several machines each has folders of VMs that another one destroyed,
+ * and nothing else that does not fit; they are removed first.
+ */
+async function expectAgreement({ machines, start }: Arena, machine: number): Promise<void> {
+  if (machines > 1) {
+    const { stdout, stderr } = await start(machine, 'reconcile', ['--fix', '--json']).ended
+    const findings: { fix: string; fixed: boolean }[] = JSON.parse(stdout)
+    const others = findings.filter(({ fix, fixed }) => fix !== 'remove the folder' || !fixed)
+    expect(others, stderr).toEqual([])
+  }
+  const { stdout, stderr } = await start(machine, 'reconcile', []).ended
+  expect(stdout + stderr).toContain('agree')
+}
+
+/** Files with user-data of VMs that are destroyed, with what became of each VM. */
+async function userDataLeft({ lab, registry }: Arena): Promise<string[]> {
+  const files = await listVolumes(rootClient(lab), { node: 'pve', storage: 'local' }, 'snippets')
+  const archived = await registry.listArchived()
+  return files
+    .filter(({ volid }) => volid.includes('/proxmint-'))
+    .map(({ volid }) => {
+      const entry = archived.find(({ id }) => volid.includes(id))
+      return [volid, ...(entry?.history ?? []).map(({ at, what }) => `${at} ${what}`)].join('\n')
+    })
 }
 
 /** Acknowledged entries that are neither living nor destroyed, with the command that acknowledged each. */
