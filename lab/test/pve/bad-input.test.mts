@@ -253,9 +253,12 @@ describe('paths that lead out of a storage', () => {
   const encoded = (volid: string) => `${local}/content/${encodeURIComponent(volid)}`
 
   test.each(outside)('a volume local:iso/%s is none', async name => {
+    // Clients shorten a path with `..` before they send it, so it goes out as bytes.
     for (const path of [encoded(`local:iso/${name}`), `${local}/content/local:iso/${name}`]) {
-      expect([500, 501]).toContain((await lab.get(path)).status)
-      await lab.call('DELETE', path)
+      const { statusLine, body } = await raw(request(`GET /api2/json${path}`))
+      expect(statusLine).toMatch(/^HTTP\/1\.1 50[01] /)
+      expect(body).not.toContain('secret of the host')
+      await raw(request(`DELETE /api2/json${path}`))
     }
     await lab.server.admin.settled()
     await access(join(lab.dataDir, 'outside.txt'))
