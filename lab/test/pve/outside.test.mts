@@ -76,3 +76,17 @@ test('notes of a backup are not read or written through a link', async () => {
   expect((await lab.get(path)).data).toMatchObject({ notes: 'changed' })
   expect((await readdir(lab.dataDir)).includes('outside.raw')).toBe(true)
 })
+
+test.each([
+  ['Backing file name too long', 104n, 2 ** 32 - 1],
+  ['Invalid backing file offset', 2n ** 63n, 8],
+])('an image is not read where its header leads: %s', async (text, offset, length) => {
+  const header = Buffer.alloc(512)
+  header.write('QFI\xfb', 'latin1')
+  header.writeUInt32BE(2, 4)
+  header.writeBigUInt64BE(offset, 8)
+  header.writeUInt32BE(length, 16)
+  await writeFile(folder('import/long.qcow2'), header)
+  const body = { vmid: 301, scsi0: 'thin:0,import-from=local:import/long.qcow2' }
+  expect(await lab.task('POST', '/nodes/pve/qemu', body)).toContain(text)
+})
