@@ -31,6 +31,14 @@ function takeRequest(texts: string[]): string[] | undefined {
   return texts.length > count ? texts.splice(0, count + 1).slice(1) : undefined
 }
 
+/** Length of the longest argument list of Linux, in characters. */
+const MAX_REQUEST = 2 * 1024 ** 2
+
+/** Checks the begin of a request: a client can also write to the descriptor itself. */
+function isRequest([count]: string[], length: number): boolean {
+  return (count === undefined || /^[1-9]\d{0,5}$/.test(count)) && length <= MAX_REQUEST
+}
+
 /** Answers requests of one SSH command until it ends. */
 export function serveCommands(
   from: Duplex,
@@ -40,10 +48,11 @@ export function serveCommands(
   let rest = ''
   const texts: string[] = []
   const answer = async (): Promise<void> => {
+    if (!isRequest(texts, rest.length + texts.join('').length)) return void from.destroy()
     const request = takeRequest(texts)
     if (!request) return
     const [name, ...args] = request
-    to.write(replyOf(await runSafely(commands[name!], args)))
+    to.write(replyOf(await runSafely(Object.hasOwn(commands, name!) ? commands[name!] : undefined, args)))
     return answer()
   }
   from.setEncoding('utf8')

@@ -1,9 +1,10 @@
 /** Confines commands on the node to the storages. */
 
-import { mkdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rm, rmdir, unlink } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { run } from '../core/process.mts'
 import type { LabNetwork } from '../network/lab-network.mts'
+import { atBeneath, type NodeError } from './beneath.mts'
 import type { Mount } from './mounts.mts'
 
 export interface Confinement {
@@ -71,7 +72,7 @@ async function confineByNamespaces(place: Place): Promise<Confinement> {
 const PROGRAMS = 'bash env setpriv tee id cat ls cp mv rm mkdir chmod ln wc rmdir grep'.split(' ')
 
 async function confineByChroot(place: Place): Promise<Confinement> {
-  const { storagesFolder, mounts } = place
+  const { storagesFolder } = place
   const within = await withinArgs(place)
   await run('bash', [script('programs.sh'), storagesFolder, ...PROGRAMS])
   const drop = [
@@ -85,17 +86,31 @@ async function confineByChroot(place: Place): Promise<Confinement> {
       ...['chroot', storagesFolder, '/usr/bin/env', '-i', ...environment],
       ...['/usr/bin/setpriv', ...drop, ...within(command)],
     ],
-    end: () =>
-      removePrograms(
-        storagesFolder,
-        mounts().map(({ at }) => at),
-      ),
+    end: () => removePrograms(place),
   }
 }
 
-/** Removes the copied programs, and links to storages. `rm` removes links and does not follow them. */
-async function removePrograms(storagesFolder: string, linked: string[]): Promise<void> {
-  const tops = [storagesFolder, ...linked].map(path => path.split('/')[1]!)
-  const own = ['usr', 'bin', 'lib', 'lib64', 'dev', 'run', ...tops]
-  await Promise.all(own.map(name => rm(join(storagesFolder, name), { recursive: true, force: true })))
+/** Removes the copied programs, and the links to storages. */
+async function removePrograms({ storagesFolder, mounts }: Place): Promise<void> {
+  const kept = mounts().map(({ folder }) => basename(folder))
+  for (const { at } of mounts()) await removeLink(storagesFolder, resolve(at))
+  const own = ['usr', 'bin', 'lib', 'lib64', 'dev', 'run', storagesFolder.split('/')[1]!]
+  const left = own.filter(name => !kept.includes(name)).map(name => join(storagesFolder, name))
+  await Promise.all(left.map(path => rm(path, { recursive: true, force: true })))
+}
+
+/**
+ * Removes a link and the folders above it that are empty then. A client of the API chooses the path of a storage, so
+ * that it can also be the folder of another storage: that is no link, and stays.
+ */
+async function removeLink(root: string, path: string): Promise<void> {
+  const below = (absolute: string): string => `.${absolute}`
+  try {
+    await atBeneath(root, below(path), unlink)
+    for (let folder = dirname(path); folder !== '/'; folder = dirname(folder))
+      await atBeneath(root, below(folder), rmdir)
+  } catch (error) {
+    const { code } = error as NodeError
+    if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'ENOTEMPTY', 'EISDIR', 'EPERM'].includes(code ?? '')) throw error
+  }
 }

@@ -232,6 +232,14 @@ describe.each(['namespace', 'loopback'] as const)("the node's SSH, isolation %s"
     })
   })
 
+  test.each(['-1\\0', 'x\\0', '1\\0constructor\\0', '99999999\\0'])(
+    'a command that asks the lab itself for %s harms nobody',
+    async bytes => {
+      await execute(client, `printf '${bytes}' >&3; read -t 1 <&4`)
+      expect(await execute(client, 'pvesm apiinfo')).toMatchObject({ stdout: 'APIVER 15\nAPIAGE 6\n' })
+    },
+  )
+
   test('a handle that was never given is refused', async () => {
     const handle = Buffer.from([0, 0, 200, 1])
     const buffer = Buffer.alloc(10)
@@ -273,9 +281,26 @@ describe.each(['namespace', 'loopback'] as const)("the node's SSH, isolation %s"
     const before = lab.nodeSsh
     const dangling = 'rmdir import && ln -s /nowhere/at/all import'
     expect(await execute(client, `cd ${storages}/local && ${dangling}`)).toMatchObject({ code: 0 })
+    // Paths that lead to a storage of the lab, and to the folder above them.
+    for (const [id, path] of [
+      ['one', '/tank'],
+      ['two', '/../..'],
+      ['three', '/./local'],
+    ] as const)
+      await lab.exec([
+        ...[
+          'curl',
+          '-sf',
+          '--cacert',
+          lab.caFile,
+          '-H',
+          `Authorization: ${lab.tokenEnv['PROXMOX_API_TOKEN']}`,
+        ],
+        ...['-d', `storage=${id}&type=dir&path=${path}`, `${lab.url}/storage`],
+      ])
     client.end()
     await lab.close()
-    expect((await readdir(storages)).sort()).toEqual(['local', 'tank'])
+    expect((await readdir(storages)).sort()).toEqual(['local', 'one', 'tank', 'three', 'two'])
     lab = await startLab(state, isolation)
     expect(lab.nodeSsh.hostKey).toBe(before.hostKey)
     expect(await content('import')).toEqual([])

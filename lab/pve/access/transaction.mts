@@ -1,6 +1,6 @@
 /** Changes of users, groups, roles, pools and ACLs: all or nothing, as when Proxmox rewrites user.cfg. */
 
-import { ApiError, failure } from '../core/errors.mts'
+import { ApiError, failure, textOf } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import { withoutPrototypes } from '../core/store.mts'
 
@@ -31,9 +31,4 @@ export async function failedBecause(action: string, change: () => void | Promise
 
 function withAction(action: string, error: unknown): unknown {
   return error instanceof ApiError ? failure(`${action} failed: ${textOf(error)}`) : error
-}
-
-function textOf({ status, message, errors }: ApiError): string {
-  const faults = Object.entries(errors ?? {}).map(([key, text]) => `\n${key}: ${text}`)
-  return `${status === 500 ? '' : `${status} `}${message}${faults.join('')}`
 }

@@ -3,7 +3,12 @@
 interface Cursor {
   text: string
   at: number
+  /** Arrays and objects around the cursor. */
+  depth: number
 }
+
+/** Deepest nesting that the parser takes. */
+const MAX_DEPTH = 512
 
 class Malformed extends Error {}
 
@@ -30,10 +35,13 @@ function skip(cursor: Cursor, pattern: RegExp): string {
 }
 
 function skipItems(cursor: Cursor, end: string, kind: string, item: (cursor: Cursor) => void): void {
-  if (take(cursor, end)) return
+  cursor.depth++
+  if (cursor.depth > MAX_DEPTH)
+    throw new Malformed('json text or perl structure exceeds maximum nesting level (max_depth set too low?)')
+  if (take(cursor, end)) return void cursor.depth--
   for (;;) {
     item(cursor)
-    if (take(cursor, end)) return
+    if (take(cursor, end)) return void cursor.depth--
     if (!take(cursor, ',')) throw new Malformed(`, or ${end} expected while parsing ${kind}`)
   }
 }
@@ -91,7 +99,7 @@ function shown({ text, at }: Cursor): string {
 
 /** Returns the fault of a text that is not JSON, with its place. */
 export function jsonFault(text: string): string {
-  const cursor = { text, at: 0 }
+  const cursor = { text, at: 0, depth: 0 }
   try {
     skipValue(cursor)
     space(cursor)

@@ -9,12 +9,16 @@ import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Upload } from '../core/route.mts'
+import { ConnectionReset } from '../faults/request-faults.mts'
 import { Refused } from './admission.mts'
 
 interface Multipart {
   parameters: Record<string, string>
   upload: Upload
 }
+
+/** Buffer of Proxmox's web server for what it has not used yet. It hangs up on a client that fills it. */
+const MAX_HEAD_BYTES = 520 * 1024
 
 const SERVER = 'at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line'
 
@@ -58,6 +62,7 @@ async function takeUntil(source: Source, pattern: RegExp): Promise<string> {
       source.rest = source.rest.subarray(found.index + found[0].length)
       return before.toString('utf8')
     }
+    if (source.rest.length > MAX_HEAD_BYTES) throw new ConnectionReset()
     if (!(await source.more())) throw uploadFailed()
   }
 }

@@ -45,11 +45,28 @@ function requireName(storage: StorageConfig, { name, vmid }: Allocation, format:
   else if (!name.startsWith(`vm-${vmid}-`)) throw failure(`illegal name '${name}' - should be 'vm-${vmid}-*'`)
 }
 
+/** The plugin looks at the begin of a name only. @throws {ApiError} of the tool behind a pool for the rest of it. */
+function requireToolName(id: string, storage: StorageConfig, name: string): void {
+  const inPool = poolName(id, storage, name)
+  const invalid = /[^\w\-:. /]/.exec(name)?.[0]
+  if (storage.type === 'lvmthin' && /[^\w\-+.]/.test(name))
+    throw failure(`lvcreate '${inPool}' error:   Logical volume name "${name}" is invalid.`)
+  if (storage.type !== 'zfspool') return
+  const refused = `zfs error: cannot create '${inPool}'`
+  if (invalid !== undefined) throw failure(`${refused}: invalid character '${invalid}' in name`)
+  if (name.includes('/')) throw failure(`${refused}: parent does not exist`)
+}
+
+/** Returns the name of a volume as the tool behind a pool has it: `tank/vm-100-disk-0`. */
+function poolName(id: string, storage: StorageConfig, name: string): string {
+  return `${deviceFolder(id, storage).split('/').at(-1)}/${name}`
+}
+
 /** @throws {ApiError} of the plugin if there is a volume of this name. */
 function requireFree(pve: Pve, id: string, storage: StorageConfig, volname: string): void {
   if (!findVolume(pve, `${id}:${volname}`)) return
   const place = shownPathOf(pve, { storage: id, name: volname })
-  const inPool = `${deviceFolder(id, storage).split('/').at(-1)}/${volname}`
+  const inPool = poolName(id, storage, volname)
   if (isFileBased(storage)) throw failure(`disk image '${place}' already exists`)
   if (storage.type === 'zfspool')
     throw failure(`zfs error: cannot create '${inPool}': dataset already exists`)
@@ -66,6 +83,7 @@ export async function allocateNamed(pve: Pve, wanted: Allocation): Promise<strin
   const known = formatOn(storage, format)
   if (name !== '') {
     requireName(storage, wanted, known)
+    requireToolName(id, storage, name)
     requireFree(pve, id, storage, isFileBased(storage) ? `${vmid}/${name}` : name)
   }
   const chosen = name === '' ? undefined : name.replace(isFileBased(storage) ? /\.\w+$/ : '', '')

@@ -1,8 +1,9 @@
 /** Files on a storage: ISOs, container templates, snippets, import images and backups. */
 
-import { lstat, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
-import { isAccessible } from '../../core/files.mts'
+import { lstat, mkdir, readdir, realpath, rm } from 'node:fs/promises'
+import { dirname, join, normalize, relative } from 'node:path'
+import { isAccessible, readPlainFile } from '../../core/files.mts'
+import { storagesOn } from '../core/cluster.mts'
 import { failure, parameterError } from '../core/errors.mts'
 import { mountPoint } from '../core/node-paths.mts'
 import type { Pve } from '../core/pve.mts'
@@ -99,6 +100,13 @@ async function isInPlace(storage: StorageConfig, folder: string): Promise<boolea
   return real === join(await realpath(parent), relative(parent, folder))
 }
 
+/** Checks that a path of the lab lies in a storage of this node, and that no link leads out of it. */
+export async function isStored(pve: Pve, path: string): Promise<boolean> {
+  const normal = normalize(path)
+  const found = storagesOn(pve.store.state, pve.node).find(([, each]) => normal.startsWith(`${each.path}/`))
+  return found !== undefined && isInPlace(found[1], normal)
+}
+
 /** Returns the folder for new files. @throws {ApiError} if it is missing or a link leads out of the storage. */
 export async function requireFolder(pve: Pve, id: string, content: FileType): Promise<string> {
   const storage = storageOf(pve, id)
@@ -129,7 +137,7 @@ function backupFacts(name: string): Partial<StoredFile> {
 
 /** Reads the notes and the protection of a backup. They are files beside it. */
 async function backupMarks(path: string): Promise<Partial<StoredFile>> {
-  const notes = await readFile(`${path}.notes`, 'utf8').catch(() => undefined)
+  const notes = await readPlainFile(`${path}.notes`)
   const isProtected = await isAccessible(`${path}.protected`)
   return {
     ...(notes !== undefined && { notes: notes.split('\n')[0]! }),

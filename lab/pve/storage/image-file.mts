@@ -19,6 +19,9 @@ const SECTOR = 512
 /** Bit of a qcow2 header: the data are in another file. */
 const DATA_FILE = 4n
 
+/** Bytes of the longest name of a backing file. */
+const LONGEST_BACKING = 1023
+
 type Header = Pick<ImageInfo, 'size' | 'backing'>
 
 async function bytesAt(file: FileHandle, offset: number, length: number): Promise<Buffer> {
@@ -32,8 +35,13 @@ async function readQcow2(file: FileHandle, shown: string): Promise<Header> {
     throw failure(`qemu-img: Could not open '${shown}': Image is not in qcow2 format`)
   const features = header.readUInt32BE(4) >= 3 && header.length >= 80 ? header.readBigUInt64BE(72) : 0n
   if ((features & DATA_FILE) !== 0n) throw failure(`${shown}: 'data-file' references are not allowed!`)
-  const offset = Number(header.readBigUInt64BE(8))
-  const backing = offset === 0 ? undefined : await bytesAt(file, offset, header.readUInt32BE(16))
+  const offset = header.readBigUInt64BE(8)
+  const length = header.readUInt32BE(16)
+  // A cluster has 2 MiB at most, and QEMU wants the name in the first one.
+  if (offset > 2n ** 21n) throw failure(`qemu-img: Could not open '${shown}': Invalid backing file offset`)
+  if (offset > 0n && length > LONGEST_BACKING)
+    throw failure(`qemu-img: Could not open '${shown}': Backing file name too long`)
+  const backing = offset === 0n ? undefined : await bytesAt(file, Number(offset), length)
   return { size: Number(header.readBigUInt64BE(24)), backing: backing?.toString('utf8') }
 }
 

@@ -1,10 +1,10 @@
 /** Notes and protection of backups: two files beside each (PVE/Storage/DirPlugin.pm). */
 
-import { readFile, rm, writeFile } from 'node:fs/promises'
-import { isAccessible } from '../../core/files.mts'
+import { rm, writeFile } from 'node:fs/promises'
+import { isAccessible, readPlainFile } from '../../core/files.mts'
 import { failure } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
-import { pathOfFile } from './files.mts'
+import { pathOfFile, requireFolder } from './files.mts'
 import { parsedVolume, storageOf, type VolumeId } from './storages.mts'
 import { isFileBased } from './types.mts'
 
@@ -23,7 +23,7 @@ function backupPath(pve: Pve, id: VolumeId): string | undefined {
 export async function notesOf(pve: Pve, id: VolumeId): Promise<{ notes?: string; protected?: 0 | 1 }> {
   const path = backupPath(pve, id)
   if (path === undefined) return {}
-  const notes = await readFile(`${path}.notes`, 'utf8').catch(() => '')
+  const notes = (await readPlainFile(`${path}.notes`)) ?? ''
   return { notes, protected: (await isAccessible(`${path}.protected`)) ? 1 : 0 }
 }
 
@@ -40,15 +40,17 @@ function requireMarkable(pve: Pve, id: VolumeId, { notes, protected: isProtected
   return ''
 }
 
-/** Writes a file, or removes it if its content is undefined. */
-function put(path: string, content: string | undefined): Promise<void> {
-  return content === undefined ? rm(path, { force: true }) : writeFile(path, content)
+/** Writes a file, or removes it if its content is undefined. A link in its place goes. */
+async function put(path: string, content: string | undefined): Promise<void> {
+  await rm(path, { force: true })
+  if (content !== undefined) await writeFile(path, content, { flag: 'wx' })
 }
 
 /** Sets the notes and the protection of a backup. @throws {ApiError} for other volumes. */
 export async function mark(pve: Pve, id: VolumeId, marks: Marks): Promise<void> {
   if (marks.notes === undefined && marks.protected === undefined) return
   const path = requireMarkable(pve, id, marks)
+  await requireFolder(pve, id.storage, 'backup')
   if (marks.notes !== undefined) await put(`${path}.notes`, marks.notes || undefined)
   if (marks.protected !== undefined) await put(`${path}.protected`, marks.protected ? '' : undefined)
 }

@@ -2,10 +2,12 @@
 
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { isAccessible } from '../../core/files.mts'
 import { failure } from '../core/errors.mts'
 import { asKept, asShown } from '../core/node-paths.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig, Volume } from '../core/state.mts'
+import { isStored } from './files.mts'
 import { requireTrustable } from './image-file.mts'
 import { volumeName } from './names.mts'
 import { shownPathOf } from './paths.mts'
@@ -208,13 +210,17 @@ function volumeAt(pve: Pve, path: string): string | undefined {
   })
 }
 
-/** Returns the lab's path of an image file. A path of the node names no format, so the file's content tells it. */
-function imageAt(pve: Pve, path: string): { path: string; format: string | undefined } {
+/**
+ * Returns the lab's path of an image file. A path of the node names no format, so the file's content tells it.
+ * @throws {ApiError} for a path that leads out of the storages, also by a link.
+ */
+async function imageAt(pve: Pve, path: string): Promise<{ path: string; format: string | undefined }> {
   const place = { state: pve.store.state, node: pve.node }
-  if (asShown(place, path) !== path) return { path, format: /\.(\w+)$/.exec(path)?.[1] }
-  const kept = asKept(place, path)
-  if (kept === undefined) throw failure(`can't find file '${path}'`)
-  return { path: kept, format: undefined }
+  const isKept = asShown(place, path) !== path
+  const kept = isKept ? path : asKept(place, path)
+  if (kept === undefined || ((await isAccessible(kept)) && !(await isStored(pve, kept))))
+    throw failure(`can't find file '${path}'`)
+  return { path: kept, format: isKept ? /\.(\w+)$/.exec(path)?.[1] : undefined }
 }
 
 /**
@@ -227,7 +233,7 @@ export async function importVolume(pve: Pve, target: CopyTarget, image: string):
   const disk = volumeAt(pve, image)
   const format = resolveFormat(storageOf(pve, storage), hint)
   if (disk !== undefined) return cloneVolume(pve, disk, { ...target, format })
-  const source = imageAt(pve, image)
+  const source = await imageAt(pve, image)
   await requireTrustable(pve, source.path, source.format)
   const created = reserve(pve, { storage, vmid, name: diskName(pve, storage, vmid), format })
   return fillVolume(pve, created, async path => {

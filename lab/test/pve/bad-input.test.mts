@@ -162,6 +162,13 @@ describe('a client that is slow', () => {
     await expect.poll(() => readdir(join(lab.dataDir, 'uploads')).catch(() => [])).toEqual([])
   })
 
+  test('an upload whose first part does not begin is hung up on', async () => {
+    const type = 'multipart/form-data; boundary=B'
+    const headers = [`Content-Type: ${type}`, `Content-Length: ${64 * 1024 ** 2}`]
+    const bytes = request(`POST /api2/json${local}/upload`, headers, 'x'.repeat(1024 ** 2))
+    expect(await raw(bytes)).toEqual({ statusLine: '', body: '' })
+  })
+
   test('one that goes away in the midst of the answer harms nobody', async () => {
     const sockets = await Promise.all(Array.from({ length: 20 }, open))
     for (const socket of sockets) {
@@ -187,6 +194,11 @@ describe('bodies', () => {
     expect([400, 500]).toContain(reply.status)
     expect(reply.reason.length).toBeGreaterThan(5)
     expect((await lab.get('/pools')).data).toEqual([])
+  })
+
+  test('deep nesting has the text of Proxmox', async () => {
+    const text = 'json text or perl structure exceeds maximum nesting level (max_depth set too low?)'
+    expect((await json('['.repeat(100_000), '/pools')).reason).toContain(text)
   })
 
   test('an object for a text names the parameter', async () => {
@@ -253,9 +265,12 @@ describe('paths that lead out of a storage', () => {
   const encoded = (volid: string) => `${local}/content/${encodeURIComponent(volid)}`
 
   test.each(outside)('a volume local:iso/%s is none', async name => {
+    // Clients shorten a path with `..` before they send it, so it goes out as bytes.
     for (const path of [encoded(`local:iso/${name}`), `${local}/content/local:iso/${name}`]) {
-      expect([500, 501]).toContain((await lab.get(path)).status)
-      await lab.call('DELETE', path)
+      const { statusLine, body } = await raw(request(`GET /api2/json${path}`))
+      expect(statusLine).toMatch(/^HTTP\/1\.1 50[01] /)
+      expect(body).not.toContain('secret of the host')
+      await raw(request(`DELETE /api2/json${path}`))
     }
     await lab.server.admin.settled()
     await access(join(lab.dataDir, 'outside.txt'))

@@ -125,7 +125,7 @@ describe('clone to another node', () => {
     await lab.server.admin.settled()
     expect((await lab.get('/nodes/pve2/qemu/101/config')).data).toMatchObject({
       scsi0: 'nas:100/base-100-disk-0.raw/101/vm-101-disk-0.qcow2,size=1G',
-      ide2: 'nas:101/vm-101-cloudinit.qcow2,media=cdrom',
+      ide2: 'nas:101/vm-101-cloudinit.qcow2,media=cdrom,size=4M',
     })
     expect((await lab.get('/nodes/pve/qemu/101/config')).status).toBe(500)
     expect(await lab.task('POST', '/nodes/pve2/qemu/101/status/start')).toBe('OK')
