@@ -49,7 +49,7 @@ test('up tells how to log in, status and exec find it, down ends it', async () =
 })
 
 test.each<[string[], string]>([
-  [[], 'say one of up, down, status, exec, fault\nhint: pve-lab --help'],
+  [[], 'say one of up, down, status, exec, fault, record\nhint: pve-lab --help'],
   [['stauts'], 'not `stauts`; did you mean status?'],
   [['down', 'now'], 'unexpected argument `now`'],
   [['exec'], 'exec needs a command'],

@@ -71,7 +71,7 @@ describe.sequential('a clone of the repository without the registry', () => {
     expect(stdout).toMatch(/web-2 +101 +active +192\.168\.122\.201 +\S+ +would be adopted/)
     expect(stdout).toContain('web-1: not known is its expiry (')
     expect(stdout).toContain(
-      'To adopt them: the same with --apply. Give the options for what is not known now',
+      'To adopt them: the same with --apply. Family and token can be given later, too: ',
     )
     expect((await vms.run('vm', ['list'])).stdout).toContain('no VM fits')
   })

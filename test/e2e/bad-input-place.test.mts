@@ -278,7 +278,7 @@ describe('the image', () => {
     const { code, stderr } = await base()
     expect(code).toBe(exitCodes.failed)
     expect(stderr).toContain(
-      `error: task ${task} failed: download failed: ${lab.imagesUrl}/other.qcow2: 404 Not Found\n`,
+      `error: task ${task} failed: download failed: exit code 8\n  log: downloading ${lab.imagesUrl}/other.qcow2 to `,
     )
     expect(stderr).toContain('hint: nothing was kept; the node itself downloads: check `url`')
   })

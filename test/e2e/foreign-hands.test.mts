@@ -36,6 +36,14 @@ const expire = () =>
     ...entry,
     expiresAt: new Date(Date.now() - 60_000).toISOString(),
   }))
+/** Sets parts of an option; Proxmox refuses a part that is there twice. */
+function withParts(option: unknown, ...parts: string[]): string {
+  const set = new Set(parts.map(part => part.split('=')[0]))
+  const kept = String(option)
+    .split(',')
+    .filter(part => !set.has(part.split('=')[0]!))
+  return [...kept, ...parts].join(',')
+}
 /** Types of the tasks that `work` began. */
 async function tasksOf(work: () => Promise<unknown>): Promise<string[]> {
   const all = () => rootClient(lab).request<{ upid: string; type: string }[]>('GET', '/nodes/pve/tasks')
@@ -57,7 +65,7 @@ describe.sequential('what somebody did in Proxmox', () => {
     expect(await vms.json('reconcile')).toEqual([])
     const before = await config()
     await change({
-      net0: `${before['net0']},firewall=1,rate=10`,
+      net0: withParts(before['net0'], 'firewall=1', 'rate=10'),
       net1: 'virtio,bridge=vmbr0,tag=20',
       net2: 'e1000,bridge=vmbr0,firewall=1',
       ipconfig1: 'ip=10.0.20.5/24',
@@ -72,13 +80,14 @@ describe.sequential('what somebody did in Proxmox', () => {
       ostype: 'l26',
       searchdomain: 'example.com',
     })
+    await resizeDisk(rootClient(lab), web, 'scsi0', '12G')
+    await expect.poll(async () => (await config())['scsi0']).toContain('size=12G')
+    // These wait until the VM starts again: until then a resize would not change what the config shows.
     await rootClient(lab).request('PUT', '/nodes/pve/qemu/100/config', {
-      scsi0: `${before['scsi0']},discard=on,ssd=1,serial=ROOT`,
+      scsi0: withParts((await config())['scsi0'], 'discard=on', 'ssd=1', 'serial=ROOT'),
       hostpci0: '0000:01:00.0,pcie=1',
       protection: 1,
     })
-    await resizeDisk(rootClient(lab), web, 'scsi0', '12G')
-    await expect.poll(async () => (await config())['scsi0']).toContain('size=12G')
     mine = await config()
   })
 

@@ -66,7 +66,10 @@ describe.each([
     ]
     const [taken, refused] = await asRoot(role('Agent', own), role('Other', foreign))
     expect(taken).toEqual({ data: null })
-    expect(refused).toMatchObject({ status: 400, errors: { privs: `invalid privilege '${foreign}'` } })
+    expect(refused).toMatchObject({
+      status: 400,
+      errors: { privs: `invalid format - invalid privilege '${foreign}'\n` },
+    })
     const [roles] = (await asRoot(['get', 'access/roles', {}])) as [{ data: { roleid: string }[] }]
     expect(roles.data.map(({ roleid }) => roleid)).not.toContain('Other')
   })

@@ -71,7 +71,7 @@ describe('tasks take their time, and others see it', () => {
     const log = (await lab.get(`${path}/log`)).json
     expect(log.total).toBe(2)
     expect(log.data).toEqual([
-      { n: 1, t: "successfully created disk 'tank:vm-100-disk-0,size=1G'" },
+      { n: 1, t: "scsi0: successfully created disk 'tank:vm-100-disk-0,size=1G'" },
       { n: 2, t: 'TASK OK' },
     ])
     expect((await lab.get('/nodes/pve/tasks')).data[0]).toMatchObject({ upid, status: 'OK' })
