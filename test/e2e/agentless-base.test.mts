@@ -66,7 +66,7 @@ test.concurrent('a base VM without the guest agent: the time-out is explained, n
   expect(stderr.split('\n').slice(-4)).toEqual([
     '  why: the guest did not answer on SSH in time: it did not boot, its agent is not installed, or its address cannot be reached from here',
     `  log: ${join(workspace.stateDir, log)}`,
-    'hint: look at its console in Proxmox during the next build; a base VM made by `base import` has the agent; the bridge needs DHCP and a route from here',
+    'hint: look at its console in Proxmox during the next build; a base VM made by `base import` has the agent; the bridge needs DHCP and a route from here. A node without KVM needs more time: build_boot_timeout_seconds in config/proxmint.yaml',
     '',
   ])
   expect(code).toBe(exitCodes.failed)
