@@ -10,8 +10,6 @@ import type { Section, SectionValue } from '../core/state.mts'
 
 interface Use {
   optional?: true
-  /** Set when the section is made, and never changed. */
-  fixed?: true
 }
 
 export const REQUIRED: Use = {}
@@ -98,12 +96,12 @@ export const changeParameters = {
   delete: { type: 'string', format: listOf(configId), maxLength: 4096, optional: true },
 } as const
 
-/** Returns the parameters that change a section. Those that are fixed for every type are left out. */
+/** Returns the parameters that change a section. */
 export function updateParameters(file: SectionFile, without: readonly string[] = []): Parameters {
   const entries = Object.entries(file.properties).filter(
     ([key, { optional }]) =>
       !['type', ...without].includes(key) &&
-      (optional !== true || usesOf(file, key).some(use => use !== undefined && !use.fixed)),
+      (optional !== true || usesOf(file, key).some(use => use !== undefined)),
   )
   return { ...Object.fromEntries(entries), ...changeParameters }
 }
@@ -121,10 +119,9 @@ export function optionsFrom(params: Record<string, unknown>, without: readonly s
   )
 }
 
-/** @throws {ApiError} for options that the type does not have or, when it is changed, that are fixed. */
-function requireKnown(uses: Record<string, Use>, options: Section, isNew: boolean): void {
+/** @throws {ApiError} for options that the type does not have. */
+function requireKnown(uses: Record<string, Use>, options: Section): void {
   for (const key of Object.keys(options)) {
-    if (!isNew && uses[key]?.fixed) throw failure(`can't change value of fixed parameter '${key}'`)
     if (uses[key] === undefined) throw failure(`unexpected property '${key}'`)
   }
 }
@@ -137,7 +134,7 @@ function requireKnown(uses: Record<string, Use>, options: Section, isNew: boolea
 export function checkSection(file: SectionFile, type: string, options: Section, isNew: boolean): void {
   const uses = file.types[type]
   if (!uses) throw failure(`unknown section type '${type}'`)
-  requireKnown(uses, options, isNew)
+  requireKnown(uses, options)
   const missing = isNew
     ? Object.keys(uses).find(key => !uses[key]!.optional && options[key] === undefined)
     : undefined
@@ -159,7 +156,6 @@ function requireDeletable(uses: Record<string, Use>, options: Section, key: stri
   const use = uses[key]
   if (use === undefined) throw failure(`no such option '${key}'`)
   if (!use.optional) throw failure(`unable to delete required option '${key}'`)
-  if (use.fixed) throw failure(`unable to delete fixed option '${key}'`)
   if (options[key] !== undefined) throw failure(`cannot set and delete property '${key}' at the same time!`)
 }
 
