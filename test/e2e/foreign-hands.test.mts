@@ -139,7 +139,7 @@ describe.sequential('what somebody did in Proxmox', () => {
       'notes',
       'file of the user-data',
       'VLAN',
-      'disk in GiB',
+      'disk',
     ])
     const description = String(mine['description']).replace('Made by', 'store\nMade by')
     const scsi0 = String(mine['scsi0']).replace('size=12G', 'size=14G')
@@ -156,8 +156,8 @@ describe.sequential('a difference in what proxmint manages', () => {
     mine = await config()
     const shown = await vms.json('vm', 'show', 'web-1')
     expect(shown.views.proxmox.drift).toEqual([
-      { what: 'memory', proxmox: '4096', registry: '2048' },
       { what: 'cores', proxmox: '4', registry: '2' },
+      { what: 'memory', proxmox: '4096', registry: '2048' },
     ])
     const found = await vms.run('reconcile', [])
     expect(found.code).toBe(1)

@@ -24,6 +24,7 @@ export const ROOMS: readonly Room[] = [
   { folder: 'channels', level: 6, holds: 'promote, roll back, revoke, prune, list, diff' },
   { folder: 'vm', level: 6, holds: 'registry, login and lock for work on VMs' },
   { folder: 'vm/look', level: 6, holds: 'locates, verifies and lists VMs' },
+  { folder: 'vm/shape', level: 5, holds: 'compares what a VM is to be with its config' },
   { folder: 'acceptance', level: 5, holds: 'tests a VM template on two clones' },
   { folder: 'credential', level: 5, holds: 'issuer, mint, contract and events of access credentials' },
   { folder: 'site', level: 4, holds: 'one Proxmox with config and login; what work requires of it' },

@@ -1,6 +1,6 @@
 /** The table of docs/vms.md that follows from the table of VM options. */
 import { CHANGE_COSTS, type VmOption, type VmOptionTable } from '../../scripts/lib/config/vm-option.mts'
-import { helpWithUnit } from '../../scripts/lib/vm/flags.mts'
+import { helpWithUnit, TOGGLE_WORDS } from '../../scripts/lib/vm/flags.mts'
 
 /** Builds the tables in Markdown: the options, then the prices of a change. */
 export function optionTables(table: VmOptionTable): string {
@@ -33,8 +33,10 @@ function code(text: string | undefined): string {
   return text === undefined ? '' : `\`${text}\``
 }
 
-function valuesOf({ range, choices }: VmOption): string[] {
+function valuesOf({ range, choices, kind, fields }: VmOption): string[] {
   if (range !== undefined) return [`${range.min} to ${range.max}`]
+  if (kind === 'toggle') return [TOGGLE_WORDS.map(code).join(' or ')]
+  if (fields !== undefined) return [`keys: ${Object.keys(fields).map(code).join(', ')}`]
   return choices === undefined ? [] : [choices.map(code).join(' or ')]
 }
 

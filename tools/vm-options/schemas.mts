@@ -1,6 +1,6 @@
 /** The JSON schemas that follow from the table of VM options. */
 
-import type { VmOption, VmOptionTable } from '../../scripts/lib/config/vm-option.mts'
+import type { RecordField, VmOption, VmOptionTable } from '../../scripts/lib/config/vm-option.mts'
 import { NEVER } from '../../scripts/lib/run/duration.mts'
 import { helpWithUnit } from '../../scripts/lib/vm/flags.mts'
 
@@ -72,11 +72,42 @@ function valueSchema(option: VmOption): Schema {
     const integer = { type: 'integer', minimum: min, maximum: max }
     return never ? { anyOf: [integer, { const: NEVER }] } : integer
   }
-  if (option.kind === 'switch') return { type: 'boolean' }
+  if (option.kind === 'number') return numberSchema(option)
+  if (option.kind === 'switch' || option.kind === 'toggle') return { type: 'boolean' }
+  if (option.kind === 'records') return { type: 'array', items: recordSchema(option.fields) }
   return option.kind === 'list' ? { type: 'array', items: textSchema(option) } : textSchema(option)
 }
 
-function textSchema({ choices, pattern, mayBeEmpty }: VmOption): Schema {
+function numberSchema({ kind, range: { min, max } }: Ranged): Schema {
+  return { type: kind, minimum: min, maximum: max }
+}
+
+interface Ranged {
+  kind: 'integer' | 'number'
+  range: { min: number; max: number }
+}
+
+function recordSchema(fields: Readonly<Record<string, RecordField>>): Schema {
+  const options = Object.entries(fields).map(([key, field]) => ({ path: [key], schema: fieldSchema(field) }))
+  const required = Object.keys(fields).filter(key => fields[key]!.required)
+  return { ...objectOf(options), ...(required.length > 0 && { required }) }
+}
+
+function fieldSchema(field: RecordField): Schema {
+  const value =
+    field.kind === 'toggle'
+      ? { type: 'boolean' }
+      : field.kind === 'text'
+        ? textSchema(field)
+        : numberSchema(field)
+  return { description: helpWithUnit(field), ...value }
+}
+
+function textSchema({
+  choices,
+  pattern,
+  mayBeEmpty,
+}: Pick<VmOption, 'choices' | 'pattern' | 'mayBeEmpty'>): Schema {
   if (choices !== undefined) return { type: 'string', enum: choices }
   if (pattern !== undefined) return { type: 'string', pattern }
   return mayBeEmpty ? { type: 'string' } : { type: 'string', minLength: 1 }

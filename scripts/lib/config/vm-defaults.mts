@@ -4,8 +4,14 @@ import type { AttributesOf, OptionsWith } from './vm-option-types.mts'
 import { VM_OPTIONS } from './vm-options.mts'
 import { readOptionalYamlFile } from './yaml-file.mts'
 
-/** `config/vm.yaml` with defaults filled in; `cloudInit.sshAuthorizedKeys` has the break-glass key too. */
-export type VmDefaults = AttributesOf<OptionsWith<{ names: { attribute: string }; default: unknown }>>
+type InFile = OptionsWith<{ names: { attribute: string; fileKey: string } }>
+type WithDefault = OptionsWith<{ names: { attribute: string }; default: unknown }>
+
+/**
+ * `config/vm.yaml` with defaults filled in; `cloudInit.sshAuthorizedKeys` has the break-glass key too. An option without a
+ * default is left out where the file does not decide it.
+ */
+export type VmDefaults = AttributesOf<WithDefault> & Partial<AttributesOf<Exclude<InFile, WithDefault>>>
 
 /** Where the defaults stand, from the project's root; PROXMINT_VM names another file. */
 const vmFile = 'config/vm.yaml'
@@ -30,9 +36,9 @@ export async function loadVmDefaults(env: NodeJS.ProcessEnv = process.env): Prom
 /** Fills in the default of each key that a checked file does not have. */
 export function filledDefaults(file: object, table: VmOptionTable = VM_OPTIONS): VmDefaults {
   const values = Object.values(table).flatMap(({ names: { attribute, fileKey }, default: fallback }) => {
-    if (attribute === undefined || fallback === undefined) return []
     const given = fileKey === undefined ? undefined : valueAt(file, fileKey)
-    return [[attribute, given ?? fallback] as const]
+    const value = given ?? fallback
+    return attribute === undefined || value === undefined ? [] : [[attribute, value] as const]
   })
   return nested(values) as VmDefaults
 }

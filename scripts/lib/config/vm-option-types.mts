@@ -1,5 +1,5 @@
 /** Types that follow from the table of VM options. */
-import type { VmOption } from './vm-option.mts'
+import type { RecordField, VmOption } from './vm-option.mts'
 import type { VM_OPTIONS } from './vm-options.mts'
 
 export type VmOptions = typeof VM_OPTIONS
@@ -19,14 +19,30 @@ export type AttributesOf<Names extends OptionsWith<{ names: { attribute: string 
 
 type ValueOf<Row extends VmOption> = Row extends { choices: readonly (infer Choice)[] }
   ? Choice
-  : {
-      text: string
-      integer: number
-      list: string[]
-      switch: boolean
-      address: string
-      wallet: string
-    }[Row['kind']]
+  : Row extends { fields: infer Fields extends Readonly<Record<string, RecordField>> }
+    ? RecordOf<Fields>[]
+    : {
+        text: string
+        integer: number
+        number: number
+        list: string[]
+        switch: boolean
+        toggle: boolean
+        records: object[]
+        address: string
+        wallet: string
+      }[Row['kind']]
+
+/** One record. A field that is not required may be left out. */
+type RecordOf<Fields extends Readonly<Record<string, RecordField>>> = {
+  -readonly [K in keyof Fields as Fields[K] extends { required: true } ? K : never]: FieldValue<Fields[K]>
+} & {
+  -readonly [K in keyof Fields as Fields[K] extends { required: true } ? never : K]?: FieldValue<Fields[K]>
+}
+
+type FieldValue<Field extends RecordField> = Field extends { choices: readonly (infer Choice)[] }
+  ? Choice
+  : { text: string; integer: number; number: number; toggle: boolean }[Field['kind']]
 
 /** `{ cloudInit: { username: string } }` for the path `cloudInit.username`. */
 type AtPath<Path extends string, V> = Path extends `${infer Head}.${infer Rest}`

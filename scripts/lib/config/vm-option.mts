@@ -26,10 +26,41 @@ interface OptionNames {
   variable?: string
 }
 
-/** An integer whose range has `never` may be that word: it is infinite. Each word of a `list` is a text. An `address` is one of IP; a `wallet` is one of a chain. */
+/** Where the config of a VM in Proxmox has the value of an option. */
+export interface ProxmoxKey {
+  key: string
+  /** The value is this part of a property string, whose name may be left out in front. */
+  property?: string
+  /** Value that Proxmox takes where the config has none. */
+  absent: string
+}
+
+/**
+ * An integer whose range has `never` may be that word: it is infinite. A `number` may have decimals. A `switch` is only ever
+ * turned on; a `toggle` is on, off or not decided. Each word of a `list` is a text. An `address` is one of IP; a `wallet` is
+ * one of a chain. `records` are objects, one for each time the flag is given.
+ */
 type OptionValues =
-  | { kind: 'integer'; range: { min: number; max: number; never?: true } }
-  | { kind: 'text' | 'list' | 'switch' | 'address' | 'wallet'; range?: undefined }
+  | { kind: 'integer'; range: { min: number; max: number; never?: true }; fields?: undefined }
+  | { kind: 'number'; range: { min: number; max: number; never?: undefined }; fields?: undefined }
+  | { kind: 'records'; fields: Readonly<Record<string, RecordField>>; range?: undefined }
+  | {
+      kind: 'text' | 'list' | 'switch' | 'toggle' | 'address' | 'wallet'
+      range?: undefined
+      fields?: undefined
+    }
+
+/** A key of one record: `vlan` in `--network bridge=vmbr1,vlan=20`. */
+export type RecordField = { help: string; unit?: string; required?: true } & (
+  | {
+      kind: 'integer' | 'number'
+      range: { min: number; max: number }
+      pattern?: undefined
+      choices?: undefined
+    }
+  | { kind: 'text'; pattern?: string; wording?: string; choices?: readonly string[]; range?: undefined }
+  | { kind: 'toggle'; pattern?: undefined; choices?: undefined; range?: undefined }
+)
 
 /** One thing that can be decided about a VM. */
 export type VmOption = OptionValues & {
@@ -54,6 +85,8 @@ export type VmOption = OptionValues & {
   before?: string
   /** False: the design has no such attribute, since it chooses others. */
   designed?: false
+  /** proxmint compares this key itself and changes it by the API; Terraform leaves it as it is. */
+  proxmox?: ProxmoxKey
   help: string
   change: ChangeCost
   /** Adds to `change`. */

@@ -30,10 +30,16 @@ export interface HistoryEvent {
   what: string
 }
 
-/** Attributes of a design that the options of a VM decide. */
-export type VmAttributes = AttributesOf<
-  Exclude<OptionsWith<{ names: { attribute: string } }>, OptionsWith<{ designed: false }>>
->
+type Designed = Exclude<OptionsWith<{ names: { attribute: string } }>, OptionsWith<{ designed: false }>>
+/** A list that nobody gave is empty. */
+type AlwaysDecided = Designed & OptionsWith<{ default: unknown } | { kind: 'list' }>
+
+/**
+ * Attributes of a design that the options of a VM decide. One that is left out was not decided: it stays as the VM template
+ * or somebody in Proxmox has it.
+ */
+export type VmAttributes = AttributesOf<AlwaysDecided> &
+  Partial<AttributesOf<Exclude<Designed, AlwaysDecided>>>
 
 /** Everything that a VM is made of, as it was decided when it was reserved; later defaults change nothing about it. */
 export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {

@@ -21,6 +21,8 @@ export interface VmSettings extends OptionVariables {
   bridge: string
   vlan: number | null
   started: boolean
+  /** Whether it starts with its node. */
+  on_boot: boolean
   /** Cloud-init user-data for a snippet; null if the seed has it, or there is none. */
   user_data: string | null
   /** Path of a NoCloud seed, from the VM's folder. */

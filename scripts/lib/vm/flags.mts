@@ -13,23 +13,29 @@ export function createFlags(table: VmOptionTable = VM_OPTIONS): Record<string, O
 }
 
 function flagOf(option: VmOption): OptionSpec {
-  const { kind, value, choices } = option
+  const { kind, value } = option
+  const choices = kind === 'toggle' ? TOGGLE_WORDS : option.choices
   return {
     type: kind === 'integer' ? 'integer' : kind === 'switch' ? 'boolean' : 'string',
     ...(kind === 'list' && { multiple: true, words: true }),
+    ...(kind === 'records' && { multiple: true }),
     ...(value !== undefined && { value }),
     ...(choices !== undefined && { choices }),
     help: helpOf(option),
   }
 }
 
+/** What a `toggle` takes on the command line. */
+export const TOGGLE_WORDS = ['on', 'off'] as const
+
 function helpOf(option: VmOption): string {
   const { fileKey } = option.names
   const help = helpWithUnit(option)
   if (fileKey === undefined) return help
+  if (option.default === undefined) return `${help}; default: ${fileKey} of config/vm.yaml`
   return `${help}; default: ${fileKey} of config/vm.yaml, or else ${option.default}`
 }
 
-export function helpWithUnit({ help, unit }: VmOption): string {
+export function helpWithUnit({ help, unit }: Pick<VmOption, 'help' | 'unit'>): string {
   return unit === undefined ? help : `${help}, in ${unit}`
 }

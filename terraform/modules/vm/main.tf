@@ -53,7 +53,7 @@ resource "proxmox_virtual_environment_vm" "this" {
   vm_id           = var.vmid
   tags            = sort(var.tags)
   started         = var.started
-  on_boot         = var.started
+  on_boot         = coalesce(var.on_boot, var.started)
   stop_on_destroy = true
   # A disk of this number that its config does not name is somebody's, kept for some reason.
   delete_unreferenced_disks_on_destroy = false

@@ -96,6 +96,12 @@ variable "started" {
   default     = true
 }
 
+variable "on_boot" {
+  type        = bool
+  description = "Whether the VM starts with its node. Null: as `started`"
+  default     = null
+}
+
 variable "username" {
   type        = string
   description = "The account cloud-init makes, where there is no user-data. Null: the image's own"

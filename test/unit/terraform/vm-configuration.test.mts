@@ -20,6 +20,7 @@ const settings: VmSettings = {
   vlan: null,
   tags: ['proxmint-home'],
   started: false,
+  on_boot: false,
   user_data: null,
   seed_iso: null,
   file_name: 'proxmint-web-1-1234',

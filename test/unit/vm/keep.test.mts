@@ -70,9 +70,9 @@ describe('what others changed', () => {
     expect(kept).toMatchObject({ disk: 12, cloud_init_storage: 'slow' })
   })
 
-  test('of what proxmint manages does not stay', () => {
-    const { name, cores, cpu_type, memory, address, gateway } = settings
-    expect(kept).toMatchObject({ name, cores, cpu_type, memory, address, gateway })
+  test('of what Terraform changes does not stay; the API changes size and CPU', () => {
+    const { name, address, gateway } = settings
+    expect(kept).toMatchObject({ name, address, gateway, cores: 4, cpu_type: 'host', memory: 4096 })
   })
 })
 

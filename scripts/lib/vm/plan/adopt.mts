@@ -9,7 +9,7 @@ import { tagsIn } from '../../proxmox/tags.mts'
 import { expiryAfter, expiryDay } from '../../registry/due.mts'
 import type { AccessDesign, Entry, VmDesign } from '../../registry/entry.mts'
 import { idInMark, purposeIn } from '../../registry/identity.mts'
-import { cpuTypeIn, memoryIn } from '../look/drift.mts'
+import { optionIn } from '../shape/options.mts'
 import { decidedAttributes, type VmWishes, walletTag } from './design.mts'
 
 /** A VM in Proxmox with the tag of the site. */
@@ -132,9 +132,9 @@ function designOf({ config }: SiteVm, pool: Pool, adopting: Adopting): VmDesign 
     template: null,
     storage: text('scsi0').split(':')[0]!,
     cores: Number(config['cores'] ?? 1),
-    memory: Number(memoryIn(config)),
+    memory: Number(optionIn(config, 'memory')),
     disk: Math.ceil(gibOf(text('scsi0')) ?? attributes.disk),
-    cpuType: cpuTypeIn(config) ?? 'qemu64',
+    cpuType: optionIn(config, 'cpuType'),
     tags: tagsIn(text('tags')),
     network: {
       ...networkOf(config, pool),

@@ -21,7 +21,7 @@ export type WantedVm = WantedEntry & { node: string; design: ClonedDesign }
 export type VmWishes = {
   [N in OptionsWith<{ names: { flag: string } }>]:
     | OptionValue<N>
-    | (OptionValue<N> extends string[] | boolean ? never : undefined)
+    | (N extends OptionsWith<{ kind: 'list' | 'switch' }> ? never : undefined)
 }
 
 /** The version new VMs of a family are made from. @throws ProxmintError where there is none, or it is revoked. */
@@ -78,7 +78,8 @@ export function decidedAttributes(
   const values = Object.entries(table).flatMap(([wish, { names, designed }]) => {
     const { attribute } = names
     if (attribute === undefined || designed === false) return []
-    return [[attribute, valueAt(wishes, wish) ?? valueAt(defaults, attribute)] as const]
+    const value = valueAt(wishes, wish) ?? valueAt(defaults, attribute)
+    return value === undefined ? [] : [[attribute, value] as const]
   })
   return nested(values) as VmAttributes
 }

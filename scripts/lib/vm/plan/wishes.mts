@@ -2,12 +2,13 @@ import { checkedAddress } from '../../chain/wallet.mts'
 import { formatAddress, parseAddress } from '../../config/addresses.mts'
 import { type FleetVm, loadFleet } from '../../config/fleet.mts'
 import { valueAt } from '../../config/paths.mts'
-import type { VmOption, VmOptionTable } from '../../config/vm-option.mts'
+import type { RecordField, VmOption, VmOptionTable } from '../../config/vm-option.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
 import { daysOf, NEVER } from '../../run/duration.mts'
 import { exitCodes } from '../../run/errors.mts'
 import type { VmWishes } from './design.mts'
+import { recordOf } from './record-flag.mts'
 
 const name = 'vm'
 
@@ -73,14 +74,28 @@ function eachFlag(
 function wishOf(args: Arguments, option: VmOption, flag: string): unknown {
   if (option.kind === 'switch') return args.flag(flag)
   if (option.kind === 'integer') return args.integer(flag, option.range)
+  if (option.kind === 'records') return recordsOf(args, flag, option.fields)
   if (option.kind === 'list') {
     const words = args.strings(flag).flatMap(text => text.split(/[\s,]+/).filter(Boolean))
     return words.map(word => checkedText(option, flag, word))
   }
   const text = args.string(flag)
   if (text === undefined) return undefined
+  if (option.kind === 'toggle') return text === 'on'
+  if (option.kind === 'number') return numberOf(flag, text, option.range)
   if (option.kind === 'address') return checkedIp(flag, text)
   return option.kind === 'wallet' ? checkedAddress(`--${flag}`, text) : checkedText(option, flag, text)
+}
+
+function recordsOf(args: Arguments, flag: string, fields: Readonly<Record<string, RecordField>>): unknown {
+  const records = args.strings(flag).map(text => recordOf(flag, text, fields))
+  return records.length === 0 ? undefined : records
+}
+
+function numberOf(flag: string, text: string, { min, max }: { min: number; max: number }): number {
+  const number = Number(text)
+  if (/^\d+(\.\d+)?$/.test(text) && number >= min && number <= max) return number
+  throw usageError({ name }, `option \`--${flag}\` takes a number from ${min} to ${max}, not \`${text}\``)
 }
 
 function checkedIp(flag: string, text: string): string {

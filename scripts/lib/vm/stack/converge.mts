@@ -13,6 +13,7 @@ import {
   type Cost,
   changesText,
   costsOf,
+  requireAllowed,
 } from '../../terraform/costs.mts'
 import type { VmContext } from '../context.mts'
 import { requireNoBarrier, requireNoLock } from '../look/barriers.mts'
@@ -27,10 +28,12 @@ import {
 } from '../look/locate.mts'
 import { requireNoLoss } from '../look/losses.mts'
 import { requireUnused } from '../look/unused.mts'
-import { executeArrangement, planArrangement } from './arrange.mts'
+import { changesIn, type Edit } from '../shape/edit.mts'
+import { shapeEdits, whileOff } from '../shape/shape.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
 import { asItIs, asOthersLeftIt, asTemplateHas } from './keep.mts'
 import { recordSize } from './record-size.mts'
+import { reshape } from './reshape.mts'
 import { type TerraformStep, type VmTerraform, withTerraform } from './terraform-run.mts'
 
 /** What a VM is to become, and what it may cost. */
@@ -139,25 +142,20 @@ async function run(
   const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement)
   if (planned.replaces && !isNew && present !== undefined)
     await requireNoLoss(connection.client, entry, present, agreement, ['remove', 'data-loss'])
-  const arrangement = present === undefined || goal.asItIs ? undefined : arrangementOf(entry, present)
-  const changes = [...planned.changes, ...(arrangement?.changes ?? [])]
+  const edits = present === undefined || goal.asItIs ? [] : editsFor(entry, present)
+  const beside = changesIn(edits)
+  const changes = [...planned.changes, ...beside]
   const changed = planned.isNeeded || changes.length > 0
   if (goal.planOnly) {
     const text = planned.isNeeded ? await terraform.planText() : ''
-    return { changed: false, changes, plan: planText(arrangement?.changes ?? [], text, costsOf(changes)) }
+    return { changed: false, changes, plan: planText(beside, text, costsOf(changes)) }
   }
+  requireAllowed(entry.name, changes, agreement)
   if (planned.replaces) requireNoBarrier(entry.name, present?.vm)
   if (changes.length > 0 && !isNew) say(`changes ${entry.name}: ${changesText(changes)}`)
-  if (arrangement !== undefined && present !== undefined && !planned.replaces) {
-    await executeArrangement(
-      connection.client,
-      present.vm,
-      arrangement,
-      arrangingOf(present.config, connection),
-    )
-  }
+  if (present !== undefined && !planned.replaces) await reshapeFound(connection, present, edits)
   if (planned.isNeeded) await terraform.apply(goal.intent, goal.step)
-  if (present === undefined || planned.replaces) await arrangeNew(entry, connection)
+  if (present === undefined || planned.replaces) await shapeNew(entry, connection)
   return { changed, changes }
 }
 
@@ -170,22 +168,32 @@ function agreementFor({ name }: Entry, { intent, allowed = new Set(), planOnly }
   }
 }
 
-function arrangementOf(entry: Entry, { config }: Found): ReturnType<typeof planArrangement> {
-  return planArrangement(requireDesign(entry), config)
+/** A VM whose config may be changed. */
+interface Shaped {
+  vm: Pick<LocatedVm, 'node' | 'vmid' | 'status'>
+  config: VmConfig
 }
 
-function arrangingOf(config: VmConfig, { config: { taskTimeoutSeconds } }: Connection) {
-  const digest = config['digest']
-  return { digest: digest === undefined ? undefined : String(digest), timeoutMs: taskTimeoutSeconds * 1000 }
+/** What of a VM differs from its entry and is changed by the API. */
+function editsFor(entry: Entry, { vm, config }: Shaped): Edit[] {
+  const edits = shapeEdits(requireDesign(entry), config)
+  return vm.status === 'running' ? edits : whileOff(edits)
 }
 
-/** Gives a new clone its bridge and VLAN. Everything else of its cards is as in its VM template. */
-async function arrangeNew(entry: Entry, connection: Connection): Promise<void> {
-  const vm = { node: entry.node!, vmid: entry.vmid }
+function reshapeFound({ client, config }: Connection, found: Shaped, edits: Edit[]): Promise<void> {
+  return reshape(client, found.vm, edits, {
+    config: found.config,
+    runs: found.vm.status === 'running',
+    timeoutMs: config.taskTimeoutSeconds * 1000,
+  })
+}
+
+/** Gives a new clone what Terraform does not decide. Everything else is as in its VM template. */
+async function shapeNew(entry: Entry, connection: Connection): Promise<void> {
+  const vm = { node: entry.node!, vmid: entry.vmid, status: 'stopped' as const }
   await requireMade(connection, entry)
-  const config = await getVmConfig(connection.client, vm)
-  const arrangement = planArrangement(requireDesign(entry), config)
-  await executeArrangement(connection.client, vm, arrangement, arrangingOf(config, connection))
+  const found = { vm, config: await getVmConfig(connection.client, vm) }
+  await reshapeFound(connection, found, editsFor(entry, found))
 }
 
 function planText(beside: Change[], plan: string, costs: Cost[]): string {

@@ -133,6 +133,7 @@ function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: 
     vlan: network.vlan,
     tags: design.tags,
     started,
+    on_boot: started && design.onBoot !== false,
     user_data: cloudInit.delivery === 'snippet' ? userData : null,
     seed_iso: cloudInit.delivery === 'iso' ? `./${SEED_FILE}` : null,
     file_name: userDataFile(entry),

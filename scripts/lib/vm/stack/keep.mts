@@ -5,7 +5,9 @@ import { tagsIn } from '../../proxmox/tags.mts'
 import { cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
 import { withNotesOfOthers } from '../../registry/identity.mts'
 import type { Card, IpConfig, VmSettings } from '../../terraform/vm-configuration.mts'
-import { cpuTypeIn, memoryIn, ROOT_DISK, tagsGivenUp } from '../look/drift.mts'
+import { tagsGivenUp } from '../look/drift.mts'
+import { optionIn } from '../shape/options.mts'
+import { ROOT_DISK } from '../shape/root-disk.mts'
 
 const NO_ADDRESS: IpConfig = { ip4: null, gw4: null, ip6: null, gw6: null }
 const DEFAULT_SEED_DRIVE = 'ide2'
@@ -39,7 +41,10 @@ export function asOthersLeftIt(settings: VmSettings, config: VmConfig): VmSettin
   const gone = tagsGivenUp(settings.tags, present)
   return {
     ...settings,
-    // Bridge and VLAN of the first card, too: `planArrangement` changes them.
+    // Also what proxmint manages of these: `shapeEdits` changes it.
+    cores: Number(optionIn(config, 'cores')),
+    cpu_type: config['cpu'] === undefined ? settings.cpu_type : optionIn(config, 'cpuType'),
+    memory: Number(optionIn(config, 'memory')),
     cards: cardsOf(config),
     vlan: null,
     disk: sizeOf(config) ?? settings.disk,
@@ -62,9 +67,6 @@ export function asItIs(settings: VmSettings, config: VmConfig): VmSettings {
     name: textOf(config, 'name'),
     description: textOf(config, 'description').trim(),
     tags: tagsIn(textOf(config, 'tags')),
-    cores: Number(config['cores'] ?? 1),
-    cpu_type: cpuTypeIn(config) ?? settings.cpu_type,
-    memory: Number(memoryIn(config)),
     agent: propertiesOf(textOf(config, 'agent'), 'enabled').get('enabled') === '1',
     // A seed ISO has the network itself: what Proxmox has of it, the VM never reads.
     ...(settings.seed_iso === null && networkIn(settings, config)),

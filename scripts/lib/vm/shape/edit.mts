@@ -1,0 +1,32 @@
+/** Changes of a VM's config that proxmint makes itself, by the API. Pure. */
+import type { Change } from '../../terraform/costs.mts'
+
+/** One change, and what makes it. */
+export interface Edit {
+  /** In words, with its cost for a VM that runs. */
+  change: Change
+  /** Keys of the config with their new texts. */
+  set?: Readonly<Record<string, string | number>>
+  /** Keys that leave the config. */
+  remove?: readonly string[]
+  /** A disk that grows to this size. */
+  grow?: { slot: string; gib: number }
+}
+
+/** Words for a value that is not set. */
+export const NONE = 'none'
+
+/** A change from one text to another; empty where they are the same. */
+export function edited(
+  what: string,
+  [from, to]: readonly [string | undefined, string | undefined],
+  cost: Change['cost'],
+  by: Omit<Edit, 'change'>,
+): Edit[] {
+  return from === to ? [] : [{ change: { what, from: from ?? NONE, to: to ?? NONE, cost }, ...by }]
+}
+
+/** Lists what the edits change, in words. */
+export function changesIn(edits: readonly Edit[]): Change[] {
+  return edits.map(({ change }) => change)
+}

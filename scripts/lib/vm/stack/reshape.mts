@@ -1,0 +1,53 @@
+/** Makes edits of a VM's config, and what they need to take effect. */
+import type { ProxmoxClient } from '../../proxmox/client.mts'
+import type { VmConfig } from '../../proxmox/get-vm-config.mts'
+import { rebootVm } from '../../proxmox/reboot-vm.mts'
+import { resizeDisk } from '../../proxmox/resize-disk.mts'
+import { waitForTask } from '../../proxmox/task.mts'
+import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
+import type { VmRef } from '../../proxmox/vm-ref.mts'
+import { checkpoint } from '../../run/checkpoint.mts'
+import type { Edit } from '../shape/edit.mts'
+
+/** A guest has this long to shut down before its reboot fails. */
+const SHUTDOWN_SECONDS = 120
+
+interface Reshaping {
+  /** As it was read: Proxmox refuses if somebody changed it since. */
+  config: VmConfig
+  /** Whether the VM runs: then a change that costs a reboot reboots it. */
+  runs: boolean
+  /** For each task of Proxmox. */
+  timeoutMs: number
+}
+
+/** Makes the edits in one change of the config, then grows disks, then reboots the VM where one of them needs that. */
+export async function reshape(
+  client: ProxmoxClient,
+  vm: VmRef,
+  edits: readonly Edit[],
+  { config, runs, timeoutMs }: Reshaping,
+): Promise<void> {
+  const digest = config['digest'] === undefined ? undefined : String(config['digest'])
+  const parameters = parametersOf(edits)
+  if (parameters !== undefined)
+    await updateVmConfig(client, vm, { ...parameters, ...(digest !== undefined && { digest }) })
+  checkpoint('vm-reshaped')
+  for (const { grow } of edits) {
+    if (grow === undefined) continue
+    // A config that was just changed has another digest.
+    const read = parameters === undefined ? digest : undefined
+    const upid = await resizeDisk(client, vm, grow.slot, `${grow.gib}G`, read)
+    if (upid !== null) await waitForTask(client, upid, { timeoutMs })
+  }
+  if (!runs || !edits.some(({ change }) => change.cost === 'reboot')) return
+  const upid = await rebootVm(client, vm, SHUTDOWN_SECONDS)
+  await waitForTask(client, upid, { timeoutMs: SHUTDOWN_SECONDS * 1000 + timeoutMs })
+}
+
+function parametersOf(edits: readonly Edit[]): Record<string, string | number> | undefined {
+  const set = Object.assign({}, ...edits.map(edit => edit.set ?? {}))
+  const remove = edits.flatMap(edit => edit.remove ?? [])
+  const parameters = { ...set, ...(remove.length > 0 && { delete: remove.join(',') }) }
+  return Object.keys(parameters).length === 0 ? undefined : parameters
+}

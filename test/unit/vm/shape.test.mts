@@ -1,0 +1,117 @@
+import { expect, test } from 'vitest'
+import type { ProxmoxClient } from '../../../scripts/lib/proxmox/client.mts'
+import { changesIn, type Edit } from '../../../scripts/lib/vm/shape/edit.mts'
+import { type Shape, shapeEdits, whileOff } from '../../../scripts/lib/vm/shape/shape.mts'
+import { reshape } from '../../../scripts/lib/vm/stack/reshape.mts'
+
+const network = { prefix: 24, gateway: null, dns: [], bridge: 'vmbr0', vlan: null as number | null }
+const net0 = 'virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,rate=10'
+const scsi0 = 'tank:vm-100-disk-0,size=10G'
+const design: Shape = { network, disk: 10, cpuType: 'host' }
+const plan = (config: Record<string, string | number>, own: Partial<Shape> = {}): Edit[] =>
+  shapeEdits({ ...design, ...own }, { net0, scsi0, cpu: 'host', ...config })
+const words = (edits: Edit[]) => changesIn(edits).map(({ what, from, to }) => `${what} ${from} -> ${to}`)
+
+test('a VM with the right bridge, VLAN and size is left alone', () => {
+  expect(plan({})).toEqual([])
+  expect(plan({ scsi0: 'tank:vm-100-disk-0,size=10752M' })).toEqual([])
+})
+
+test.each<[string, Record<string, string>, number | null, string, string]>([
+  ['a VLAN is set', {}, 7, `${net0},tag=7`, 'VLAN none -> 7'],
+  ['a VLAN is taken away', { net0: `${net0},tag=20,mtu=1400` }, null, `${net0},mtu=1400`, 'VLAN 20 -> none'],
+  [
+    'a bridge is changed in its place',
+    { net0: net0.replace('vmbr0', 'vmbr9') },
+    null,
+    net0,
+    'bridge vmbr9 -> vmbr0',
+  ],
+  ['a card that is gone is added', { net0: '' }, 7, 'virtio,bridge=vmbr0,tag=7', 'bridge none -> vmbr0'],
+])('%s, and its other flags stay', (_, config, vlan, card, change) => {
+  const edits = plan(config, { network: { ...network, vlan } })
+  expect(edits.map(({ set }) => set?.['net0'])).toContain(card)
+  expect(words(edits)).toContain(change)
+})
+
+test('a disk grows, and never shrinks', () => {
+  expect(plan({ scsi0: 'tank:vm-100-disk-0,size=3584M' })).toEqual([
+    { change: { what: 'disk', from: '3.5 GiB', to: '10 GiB', cost: null }, grow: { slot: 'scsi0', gib: 10 } },
+  ])
+  expect(plan({ scsi0: 'tank:vm-100-disk-0,size=20G' })).toEqual([])
+})
+
+test.each<[Partial<Shape>, Record<string, string | number>, string, Record<string, string>, string | null]>([
+  [{ memory: 4096 }, { memory: 'current=2048' }, 'memory 2048 -> 4096', { memory: '4096' }, 'reboot'],
+  [{ memory: 4096 }, {}, 'memory 512 -> 4096', { memory: '4096' }, 'reboot'],
+  [
+    { cpuType: 'x86-64-v3' },
+    { cpu: 'host,flags=+aes' },
+    'CPU type host -> x86-64-v3',
+    { cpu: 'x86-64-v3,flags=+aes' },
+    'reboot',
+  ],
+  [{ sockets: 2 }, {}, 'sockets 1 -> 2', { sockets: '2' }, 'reboot'],
+  [{ cpuLimit: 1.5 }, { cpulimit: 2 }, 'cpu limit 2 -> 1.5', { cpulimit: '1.5' }, null],
+  [{ protection: true }, {}, 'protection off -> on', { protection: '1' }, null],
+  [{ protection: false }, { protection: 1 }, 'protection on -> off', { protection: '0' }, null],
+  [
+    { startOrder: 'order=2' },
+    { startup: 'order=1' },
+    'start order order=1 -> order=2',
+    { startup: 'order=2' },
+    null,
+  ],
+])('%j of a VM with %j', (own, config, text, set, cost) => {
+  const edits = plan(config, own)
+  expect(words(edits)).toEqual([text])
+  expect(edits[0]).toMatchObject({ set, change: { cost } })
+})
+
+test('what the design does not decide stays', () => {
+  expect(plan({ sockets: 4, cpulimit: 2, numa: 1, startup: 'order=1', protection: 1 })).toEqual([])
+  expect(plan({ sockets: 2, protection: 1 }, { sockets: 2, protection: true })).toEqual([])
+})
+
+test('a VM that is off is not rebooted', () => {
+  const [edit] = whileOff(plan({}, { sockets: 2 }))
+  expect(edit?.change.cost).toBeNull()
+})
+
+const card: Edit = { change: { what: 'VLAN', from: 'none', to: '7', cost: null }, set: { net0 } }
+const disk: Edit = {
+  change: { what: 'disk', from: '1', to: '20', cost: null },
+  grow: { slot: 'scsi0', gib: 20 },
+}
+
+test.each<[string, Edit[], (string | undefined)[]]>([
+  ['a disk alone', [disk], ['d1']],
+  // The change of the card is refused if the digest differs, and makes a new one.
+  ['a card, then a disk', [card, disk], ['d1', undefined]],
+])('%s: changed only if the config is the one that was read', async (_, edits, digests) => {
+  const { sent } = await reshaped(edits, false)
+  expect(sent.map(({ parameters }) => parameters?.['digest'])).toEqual(digests)
+})
+
+test.each([
+  [true, 1],
+  [false, 0],
+])('a change that costs a reboot, of a VM that runs: %s', async (runs, reboots) => {
+  const reboot: Edit = { ...card, change: { ...card.change, cost: 'reboot' } }
+  const { sent } = await reshaped([reboot, { ...card, remove: ['net1', 'net2'] }], runs)
+  expect(sent[0]?.parameters).toMatchObject({ net0, delete: 'net1,net2' })
+  expect(sent.filter(({ path }) => path.endsWith('/status/reboot'))).toHaveLength(reboots)
+})
+
+async function reshaped(edits: Edit[], runs: boolean) {
+  const sent: { path: string; parameters: Record<string, unknown> | undefined }[] = []
+  const request: ProxmoxClient['request'] = async (_method, path, parameters) => {
+    sent.push({ path, parameters })
+    if (path.includes('/tasks/')) return { status: 'stopped', exitstatus: 'OK' } as never
+    return (path.endsWith('/reboot') ? 'UPID:pve:0:0:0:qmreboot:100:a@pve:' : null) as never
+  }
+  const client = { request } as ProxmoxClient
+  const vm = { node: 'pve', vmid: 100 }
+  await reshape(client, vm, edits, { config: { digest: 'd1' }, runs, timeoutMs: 1000 })
+  return { sent }
+}
