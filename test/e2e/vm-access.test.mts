@@ -8,6 +8,7 @@ import type { Lab } from '../../lab/create.mts'
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
 import { writePackages } from '../../scripts/lib/templates/packages.mts'
+import { MINT_CHECKPOINTS } from '../checkpoints.mts'
 import { decryptForUser } from '../unit/chain/token-owner.mts'
 import { type CredentialChain, openCredentialChain } from './credential-chain.mts'
 import { inGuestByAgent, slowly } from './guest-agent.mts'
@@ -300,7 +301,8 @@ test('what the owner signed encrypts where the VM is, at its mint and later', as
 })
 
 describe.sequential('one token per VM, also after kill -9 at', () => {
-  test.each(['mint-unsigned', 'mint-stored', 'mint-sent', 'mint-mined', 'vm-minted'])('%s', async step => {
+  const mintedAt = [...MINT_CHECKPOINTS, 'vm-minted', 'vm-token-planned', 'vm-token-applied']
+  test.each(mintedAt)('%s', async step => {
     const before = await chain.totalSupply()
     const create = ['create', 'dead-1', ...wallet(alice!), '--apply']
     const { code, stdout } = await vms.run('vm', create, { PROXMINT_TEST_KILL_AT: step })

@@ -26,9 +26,10 @@ afterAll(async () => {
 })
 
 /** Those of VMs without a token; vm-access.test.mts has the others. */
-const steps = VM_CHECKPOINTS.filter(step => step !== 'vm-minted')
+const steps = VM_CHECKPOINTS.filter(step => !/minted|token/.test(step))
 const destroyedAt = steps.slice(steps.indexOf('vm-destroy-planned'))
 const suspendedAt = ['vm-suspended', 'vm-stopped'] as const
+const resumedAt = ['vm-resume-planned', 'vm-resume-applied', 'vm-resume-verified'] as const
 const createdAt = steps.slice(0, steps.indexOf('vm-suspended'))
 
 /** As `kill -9` at that step. */
@@ -75,6 +76,7 @@ const pairs = createdAt.map(
 
 const create = ['create', 'web-1', '--apply', '--vmid', '100', '--ip', '192.168.122.200']
 const destroy = ['destroy', 'web-1', '--yes']
+const resume = ['resume', 'web-1', '--days', '5']
 const collect = ['--execute', '--grace-days', '0']
 
 describe.sequential('the next run converges after kill -9 at', () => {
@@ -99,7 +101,16 @@ describe.sequential('the next run converges after kill -9 at', () => {
     await killed(step, 'gc', ['--execute'])
     await again('gc', ['--execute'])
     await expectOne('web-1', 'suspended')
-    await again('vm', ['resume', 'web-1', '--days', '5'])
+    await again('vm', resume)
+    await expectOne('web-1', 'active')
+  })
+
+  test.each(resumedAt)('%s of a resume', async step => {
+    if ((await vms.registry.list()).length === 0) await again('vm', create)
+    await expire('web-1')
+    await again('gc', ['--execute'])
+    await killed(step, 'vm', resume)
+    await again('vm', resume)
     await expectOne('web-1', 'active')
   })
 })
@@ -190,5 +201,5 @@ describe.sequential('a rebuild converges after kill -9 at', () => {
 })
 
 test('every step was tried', () => {
-  expect([...createdAt, ...suspendedAt, ...destroyedAt]).toEqual([...steps])
+  expect([...createdAt, ...suspendedAt, ...resumedAt, ...destroyedAt]).toEqual([...steps])
 })

@@ -33,3 +33,11 @@ export function durationMs(
   }
   return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
 }
+
+/** Reads a duration as Terraform and Go write it, `1h30m`, as milliseconds. */
+export function goDurationMs(text: string): number {
+  return [...text.matchAll(/(\d+)([smh])/g)].reduce(
+    (sum, [, count, unit]) => sum + Number(count) * UNIT_MS[unit as 's' | 'm' | 'h'],
+    0,
+  )
+}

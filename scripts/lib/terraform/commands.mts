@@ -21,10 +21,20 @@ export function planInit(setting: TerraformSetting): CommandPlan {
   return command(setting, ['init', '-input=false', '-reconfigure'])
 }
 
-/** Refreshes the state and writes the plan that `planApply` applies. @param destroy: a plan that destroys the VM. */
-export function planPlan(setting: TerraformSetting, destroy: boolean): CommandPlan {
+/** What a plan is about: the whole folder, the end of all that is in it, or the file of the user-data alone. */
+export type PlanScope = 'all' | 'destroy' | 'user-data'
+
+const SCOPE_ARGUMENTS: Record<PlanScope, string[]> = {
+  all: [],
+  destroy: ['-destroy'],
+  // The VM is neither read nor planned, which takes the longest.
+  'user-data': ['snippet', 'seed'].map(name => `-target=module.vm.proxmox_virtual_environment_file.${name}`),
+}
+
+/** Refreshes the state and writes the plan that `planApply` applies. */
+export function planPlan(setting: TerraformSetting, scope: PlanScope): CommandPlan {
   const args = ['plan', '-input=false', LOCK_ARGUMENT, `-out=${PLAN_FILE}`]
-  return command(setting, destroy ? [...args, '-destroy'] : args)
+  return command(setting, [...args, ...SCOPE_ARGUMENTS[scope]])
 }
 
 /** Prints the plan as JSON. */

@@ -45,7 +45,7 @@ const setting = { tofu: tool('opentofu'), provider: tool('proxmox-provider'), fo
 
 test.each([
   ['init', planInit(setting)],
-  ['plan', planPlan(setting, false)],
+  ['plan', planPlan(setting, 'all')],
   ['apply', planApply(setting)],
 ])('Terraform at %s gets the variables it is meant to get, no others', async (_, plan) => {
   stub()

@@ -6,6 +6,7 @@ import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
+import { goDurationMs } from '../../run/duration.mts'
 import { type Progress, say, withProgress } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
@@ -20,25 +21,14 @@ import { notingFailure } from './failure.mts'
 /** A guest has this long to shut down before the VM is stopped. */
 const SHUTDOWN_SECONDS = 120
 
-/** Starts the VM and compares what runs then with the entry. */
-export function bootVm(before: Entry, context: VmContext): Promise<undefined> {
-  return startVm(before, false, context)
-}
-
 /** Starts a VM that ran before, whatever differs from its entry: that stays as it is. */
 export async function resumeGuest(before: Entry, context: VmContext): Promise<void> {
-  await startVm(before, true, context)
-}
-
-async function startVm(before: Entry, asItIs: boolean, context: VmContext): Promise<undefined> {
   requireOwnToken(before)
-  const { entry } = await converge(before, { started: true, intent: 'update', asItIs, step: 'boot' }, context)
-  await withProgress(`verify ${entry.name}`, async progress => {
-    // A VM that is resumed was looked into at its first boot.
-    if (asItIs) await verifyAddress(entry, context)
-    else await verify(entry, false, context, progress)
-  })
-  checkpoint('vm-verified')
+  const goal = { started: true, intent: 'update', asItIs: true, step: 'resume' } as const
+  const { entry } = await converge(before, goal, context)
+  // It was looked into at its first boot.
+  await withProgress(`verify ${entry.name}`, () => verifyAddress(entry, context))
+  checkpoint('vm-resume-verified')
 }
 
 /** Locates the VM, reboots its guest, and compares what runs then with the entry. */
@@ -51,12 +41,14 @@ export async function rebootGuest(before: Entry, context: VmContext): Promise<vo
   })
 }
 
+/** Waits for the address as long as the site or the VM itself allows. */
 function verifyAddress(entry: Entry, { connection: { client, config }, signal }: VmContext): Promise<void> {
-  return verifyVm(client, entry, config.agentTimeoutSeconds * 1000, signal)
+  const own = entry.design === null ? 0 : goDurationMs(entry.design.agentTimeout)
+  return verifyVm(client, entry, Math.max(config.agentTimeoutSeconds * 1000, own), signal)
 }
 
 /** Compares the running VM with its entry, and finds out what cloud-init came to. */
-async function verify(
+export async function verify(
   entry: Entry,
   ranBefore: boolean,
   context: VmContext,

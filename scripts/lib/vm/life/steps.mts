@@ -10,8 +10,8 @@ import { requireMade } from '../look/locate.mts'
 import { slotsOf } from '../look/parts.mts'
 import { converge } from '../stack/converge.mts'
 import { requireDesign } from '../stack/folder.mts'
+import { bootVm } from './boot.mts'
 import { notingFailure } from './failure.mts'
-import { bootVm } from './power.mts'
 import { mintToken } from './token.mts'
 
 interface Step {

@@ -60,6 +60,14 @@ export function requireMarked(entry: Entry, { isForeign, differences }: VmSight)
   if (isForeign) throw foreign(entry, differences)
 }
 
+/** @throws ProxmintError where the VM of an entry that was made is not in Proxmox. */
+export function requireThere({ name, vmid }: Entry, vm: LocatedVm | undefined): LocatedVm {
+  if (vm !== undefined) return vm
+  throw new ProxmintError(`VM ${vmid} of ${name} is not in Proxmox any more`, {
+    hint: `somebody destroyed it; give up its name and address: zx scripts/vm.mts destroy ${name}`,
+  })
+}
+
 /**
  * Checks that the VM that was just made is the entry's: the plan was made before somebody else may have taken the VMID.
  * @throws ProxmintError if it is another VM, or not there.

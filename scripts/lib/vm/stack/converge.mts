@@ -2,7 +2,6 @@
 import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import type { Entry } from '../../registry/entry.mts'
-import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import { deleteUnfinished } from '../../site/remove-leftovers.mts'
@@ -25,6 +24,7 @@ import {
   requireMade,
   requireMarked,
   requireOwnVm,
+  requireThere,
 } from '../look/locate.mts'
 import { requireNoLoss } from '../look/losses.mts'
 import { requireUnused } from '../look/unused.mts'
@@ -46,6 +46,8 @@ interface Goal {
   allowed?: ReadonlySet<Cost>
   /** Changes only the power and the user-data: what differs from the entry stays. */
   asItIs?: boolean
+  /** Leave out: all of it. `user-data`: Terraform plans nothing else. */
+  scope?: 'user-data'
   /** Plans, and applies nothing. */
   planOnly?: boolean
   /** Names the checkpoints of the apply. */
@@ -77,7 +79,7 @@ interface Found {
 export async function converge(before: Entry, goal: Goal, context: VmContext): Promise<Converged> {
   const { connection, store, signal } = context
   const { vm, config, entry: located } = await followVm(connection, before, checkFor(goal))
-  if (vm === undefined && !mayCreate(goal)) throw missing(before)
+  if (!mayCreate(goal)) requireThere(before, vm)
   const found = vm === undefined || config === undefined ? undefined : { vm, config }
   requireNoLock(before.name, vm)
   requireUnused(before, vm)
@@ -139,7 +141,7 @@ async function run(
   if (isHalfMade) await removeHalfMade(entry, goal, connection)
   const present = isHalfMade ? undefined : found
   const agreement = agreementFor(entry, goal)
-  const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement)
+  const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement, goal.scope)
   if (planned.replaces && !isNew && present !== undefined)
     await requireNoLoss(connection.client, entry, present, agreement, ['remove', 'data-loss'])
   const edits = present === undefined || goal.asItIs ? [] : editsFor(entry, present)
@@ -217,11 +219,4 @@ async function removeHalfMade(entry: Entry, goal: Goal, connection: Connection):
     await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
   }
   await writeVmFolder(connection, entry, goal.started, await keepFor(entry, undefined, goal, connection))
-}
-
-function missing({ name, vmid }: Entry): ProxmintError {
-  return new ProxmintError(`VM ${vmid} of ${name} is not in Proxmox any more`, {
-    hint: `somebody destroyed it; give up its name and address: zx scripts/vm.mts destroy ${name}`,
-    exitCode: exitCodes.failed,
-  })
 }

@@ -11,6 +11,7 @@ import { withProgress } from '../../run/progress.mts'
 import { directVariables } from '../../run/proxy.mts'
 import type { Connection } from '../../site/connect.mts'
 import {
+  type PlanScope,
   planApply,
   planForget,
   planImport,
@@ -36,6 +37,7 @@ import {
 import { knowsAnything, knowsVm, nodesIn, type TerraformState } from '../../terraform/state.mts'
 import { requireTool } from '../../tools/find.mts'
 import { warnOfIgnored } from '../../tools/passed-variables.mts'
+import { initOnce } from './init-once.mts'
 
 /** OpenTofu or Terraform in the initialized folder of one VM. */
 export interface VmTerraform {
@@ -57,9 +59,10 @@ export interface VmTerraform {
   importAll(ids: ReadonlyMap<string, string>): Promise<void>
   /**
    * Plans and has the guard check the plan against the intent and what was agreed to; nothing is applied.
+   * @param scope default: what the intent needs.
    * @throws ProxmintError (invalid) where the guard refuses.
    */
-  plan(intent: Intent, agreement: Agreement): Promise<PlannedWork>
+  plan(intent: Intent, agreement: Agreement, scope?: PlanScope): Promise<PlannedWork>
   /** The latest plan for a person. */
   planText(): Promise<string>
   /** Applies the latest plan. */
@@ -67,7 +70,7 @@ export interface VmTerraform {
 }
 
 /** The step in the life of a VM that an apply belongs to; it names the checkpoints by which tests kill a run. */
-export type TerraformStep = 'create' | 'boot' | 'destroy'
+export type TerraformStep = 'create' | 'token' | 'resume' | 'destroy'
 
 /**
  * Runs `work` with Terraform in a VM's folder. Its output is in `logs/vm-NAME.log`.
@@ -103,7 +106,7 @@ export async function withTerraform<T>(
     return JSON.parse(result.stdout) as J
   }
   const state = () => read<TerraformState>(planReadState(setting))
-  await run('init', planInit(setting))
+  await initOnce(setting, () => run('init', planInit(setting)))
   // Awaited here: the log is closed when this function returns.
   return await work({
     knowsVm: async () => knowsVm(await state()),
@@ -115,13 +118,13 @@ export async function withTerraform<T>(
     },
     async importAll(ids) {
       for (const [address, id] of ids) await run('import', planImport(setting, address, id))
-      await run('plan', planPlan(setting, false))
+      await run('plan', planPlan(setting, 'all'))
       const planned = await read<PlannedValues>(planShow(setting))
       const state = JSON.stringify(await read<object>(planPullState(setting)))
       await run('import', planPushState(setting, completedState(state, planned)))
     },
-    async plan(intent, agreement) {
-      await run('plan', planPlan(setting, intent === 'destroy'))
+    async plan(intent, agreement, scope = intent === 'destroy' ? 'destroy' : 'all') {
+      await run('plan', planPlan(setting, scope))
       return guardPlan(guardedVm, await read<TerraformPlan>(planShow(setting)), intent, agreement)
     },
     planText: async () => (await runCommand(planShowText(setting), { signal })).stdout,
