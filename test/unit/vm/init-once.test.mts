@@ -40,7 +40,7 @@ test('a folder is initialized once', async () => {
   expect([await run(), await run(), await run()]).toEqual([1, 0, 0])
 })
 
-test.each<[string, (setting: TerraformSetting) => Promise<object | void>]>([
+test.each<[string, (setting: TerraformSetting) => Promise<unknown>]>([
   ['another backend', ({ folder }) => configured(folder, { pg: {} })],
   ['another lock', ({ folder }) => writeFile(join(folder, '.terraform.lock.hcl'), 'other')],
   ['no modules', ({ folder }) => rm(join(folder, '.terraform/modules'), { recursive: true })],
