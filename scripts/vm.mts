@@ -36,7 +36,7 @@ await runMain({
       positionals: 1000,
     },
     list: {
-      usage: '[--phase PHASE] [--pool POOL] [--outdated]',
+      usage: '[--phase PHASE] [--pool POOL] [--outdated | --inventory | --ssh-config | --hosts]',
       summary: 'Lists VMs.',
       options: {
         phase: {
@@ -47,6 +47,12 @@ await runMain({
         },
         pool: { type: 'string', value: 'POOL', help: 'only those with an address of this pool' },
         outdated: { type: 'boolean', help: 'only those on a version that is not current, or revoked' },
+        inventory: {
+          type: 'boolean',
+          help: "as Ansible's dynamic inventory; without --phase, those that are active",
+        },
+        'ssh-config': { type: 'boolean', help: 'as hosts of an SSH config' },
+        hosts: { type: 'boolean', help: 'as lines of /etc/hosts' },
       },
       positionals: 0,
     },

@@ -31,6 +31,7 @@ import { provisionVm } from './create.mts'
 import { destroyVm } from './destroy.mts'
 import { extendVm, resumeVm } from './expiry.mts'
 import { importVms } from './import.mts'
+import { listForTool } from './list-for-tool.mts'
 import { loginLines, withLogins } from './logins.mts'
 import { rebuildVm, versionFor } from './rebuild.mts'
 
@@ -54,6 +55,8 @@ const byVerb: Record<string, Verb> = {
     if (!isGone) await warnIfEmpty(site, all)
     await requirePool(site, args.string('pool'), all)
     const entries = all.filter(matching(args))
+    const forTool = listForTool(entries, args)
+    if (forTool !== undefined) return forTool
     if (args.flag('outdated')) {
       const outdated = outdatedIn(await site.families(), entries)
       return { document: outdated, text: formatOutdated(outdated) }
