@@ -21,7 +21,7 @@ interface Group {
 }
 
 /** What `--list` of an inventory script prints: groups by name, and the variables of all hosts. */
-export type Inventory = Record<string, Group | { hostvars: Record<string, object> }>
+type Inventory = Record<string, Group | { hostvars: Record<string, object> }>
 
 /** Groups VMs by phase, pool, family, owner and tag. Variables that Ansible does not know begin with `proxmint_`. */
 export function inventoryOf(entries: readonly Described[]): Inventory {

@@ -11,7 +11,7 @@ import { type Edit, edited, NONE } from './edit.mts'
 const WORDS: Record<string, string> = { cores: 'cores', cpuType: 'CPU type' }
 
 /** The part of a design that the options decide. */
-export type OptionsOfDesign = Partial<VmDesign>
+type OptionsOfDesign = Partial<VmDesign>
 
 /**
  * Lists the options whose value in Proxmox is not that of the design. An option that was not decided is left as it is.

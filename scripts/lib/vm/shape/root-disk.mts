@@ -13,6 +13,6 @@ export function rootDiskEdits(gib: number, config: VmConfig): Edit[] {
   return edited('disk', [gibText(found), gibText(gib)], null, { grow: { slot: ROOT_DISK, gib } })
 }
 
-export function gibText(gib: number): string {
+function gibText(gib: number): string {
   return `${Number(gib.toFixed(2))} GiB`
 }
