@@ -1,5 +1,6 @@
 /** A run that is killed at each step in the life of a VM, and what the next run makes of it. */
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
 import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
@@ -129,6 +130,31 @@ test('killed while OpenTofu makes the VM, which goes on without it', async () =>
   await expectOne('web-1', 'active')
   await again('vm', destroy)
   await expectNothing()
+})
+
+/** Kills a run that makes the VM while its OpenTofu waits for Proxmox to begin the clone. */
+async function killedBeforeClone(): Promise<void> {
+  if ((await vms.registry.list()).length > 0) await again('vm', destroy)
+  const slow = { fault: 'slow-task', seconds: 8, times: 1, match: { task: 'qmclone' } } as const
+  await lab.faults.set([slow])
+  const run = vms.start('vm', create)
+  const isCloning = async () => (await lab.faults.list())[0]?.struck === 1
+  await vi.waitUntil(isCloning, { timeout: 60_000, interval: 20 })
+  run.signal('SIGKILL')
+  await run.ended
+  await vms.ageLocks()
+}
+
+test.each([
+  ['destroyed', destroy, expectNothing],
+  ['made again', create, () => expectOne('web-1', 'active')],
+])('killed while OpenTofu waits for the clone, and %s before it', async (_, next, expected) => {
+  await killedBeforeClone()
+  await again('vm', next)
+  await expected()
+  // Longer than the clone waited.
+  await sleep(9000)
+  await expected()
 })
 
 /** Versions as they change places: what is rebuilt is on the one that was current before. */

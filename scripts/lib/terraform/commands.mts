@@ -37,6 +37,14 @@ export function planPlan(setting: TerraformSetting, scope: PlanScope): CommandPl
   return command(setting, [...args, ...SCOPE_ARGUMENTS[scope]])
 }
 
+/**
+ * Takes the lock of the state, and changes nothing: no configuration has that resource. A command that only reads the
+ * state does not wait for its lock.
+ */
+export function planWaitForState(setting: TerraformSetting): CommandPlan {
+  return command(setting, ['taint', '-allow-missing', LOCK_ARGUMENT, 'terraform_data.nothing'])
+}
+
 /** Prints the plan as JSON. */
 export function planShow(setting: TerraformSetting): CommandPlan {
   return command(setting, ['show', '-json', PLAN_FILE])

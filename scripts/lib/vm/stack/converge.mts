@@ -2,6 +2,7 @@
 import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import type { Entry } from '../../registry/entry.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import { deleteUnfinished } from '../../site/remove-leftovers.mts'
@@ -14,6 +15,7 @@ import {
   costsOf,
   requireAllowed,
 } from '../../terraform/costs.mts'
+import type { PlannedWork } from '../../terraform/plan-guard.mts'
 import type { VmContext } from '../context.mts'
 import { requireNoBarrier, requireNoLock } from '../look/barriers.mts'
 import {
@@ -137,11 +139,8 @@ async function run(
   connection: Connection,
 ): Promise<Pick<Converged, 'changed' | 'changes' | 'plan'>> {
   const isNew = goal.intent === 'create'
-  const isHalfMade = isNew && found !== undefined && !(await terraform.knowsVm())
-  if (isHalfMade) await removeHalfMade(entry, goal, connection)
-  const present = isHalfMade ? undefined : found
   const agreement = agreementFor(entry, goal)
-  const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement, goal.scope)
+  const { planned, present } = await planFor(terraform, { entry, found, goal }, connection)
   if (planned.replaces && !isNew && present !== undefined)
     await requireNoLoss(connection.client, entry, present, agreement, ['remove', 'data-loss'])
   const edits = present === undefined || goal.asItIs ? [] : editsFor(entry, present)
@@ -159,6 +158,49 @@ async function run(
   if (planned.isNeeded) await terraform.apply(goal.intent, goal.step)
   if (present === undefined || planned.replaces) await shapeNew(entry, connection)
   return { changed, changes }
+}
+
+/**
+ * Plans for the VM as it is when no OpenTofu of a killed run works any more.
+ * @returns the plan, and the VM that it is for; undefined: the VM is to be made.
+ */
+async function planFor(
+  terraform: VmTerraform,
+  before: Run,
+  connection: Connection,
+): Promise<{ planned: PlannedWork; present: Found | undefined }> {
+  const { entry, goal } = before
+  const agreement = agreementFor(entry, goal)
+  const present = goal.intent === 'create' ? await madeWhole(terraform, before, connection) : before.found
+  const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement, goal.scope)
+  if (!planned.isMade) return { planned, present }
+  const made = await lookAgain(entry, goal, connection)
+  if (made === undefined) throw nothingToDo(entry)
+  return { planned: await terraform.plan('update', agreement), present: made }
+}
+
+/** VM that an earlier run made whole. One that it left half-made is removed. */
+async function madeWhole(
+  terraform: VmTerraform,
+  { entry, found, goal }: Run,
+  connection: Connection,
+): Promise<Found | undefined> {
+  if (found === undefined) return undefined
+  if (!(await terraform.knowsVm())) {
+    await removeHalfMade(entry, goal, connection)
+    return undefined
+  }
+  // The OpenTofu of the run that died before it wrote the VM down may have ended since the last look.
+  return entry.phase === 'reserved' ? lookAgain(entry, goal, connection) : found
+}
+
+/** Looks at the VM once more, and writes the folder for it. */
+async function lookAgain(entry: Entry, goal: Goal, connection: Connection): Promise<Found | undefined> {
+  const { vm, config } = await followVm(connection, entry, checkFor(goal))
+  requireNoLock(entry.name, vm)
+  const found = vm === undefined || config === undefined ? undefined : { vm, config }
+  await writeVmFolder(connection, entry, goal.started, await keepFor(entry, found, goal, connection))
+  return found
 }
 
 /** A VM that never ran has nothing to lose. A plan alone is shown whatever it costs, unless it takes the whole VM. */
@@ -219,4 +261,11 @@ async function removeHalfMade(entry: Entry, goal: Goal, connection: Connection):
     await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
   }
   await writeVmFolder(connection, entry, goal.started, await keepFor(entry, undefined, goal, connection))
+}
+
+function nothingToDo({ name }: Entry): ProxmintError {
+  return new ProxmintError(`the plan to create ${name} does nothing`, {
+    hint: 'the state has the VM, and Proxmox does not; compare with `zx scripts/reconcile.mts`',
+    exitCode: exitCodes.invalid,
+  })
 }

@@ -22,6 +22,7 @@ import {
   planReadState,
   planShow,
   planShowText,
+  planWaitForState,
   type TerraformSetting,
 } from '../../terraform/commands.mts'
 import type { Agreement } from '../../terraform/costs.mts'
@@ -41,9 +42,9 @@ import { initOnce } from './init-once.mts'
 
 /** OpenTofu or Terraform in the initialized folder of one VM. */
 export interface VmTerraform {
-  /** Whether the state has the VM. */
+  /** Whether the state has the VM. Before a no, it waits until the OpenTofu of a killed run has freed the state. */
   knowsVm(): Promise<boolean>
-  /** Whether the state has anything at all. */
+  /** Whether the state has anything at all; a no as of `knowsVm`. */
   knowsAnything(): Promise<boolean>
   /** The nodes of all that the state has. */
   nodes(): Promise<string[]>
@@ -106,11 +107,16 @@ export async function withTerraform<T>(
     return JSON.parse(result.stdout) as J
   }
   const state = () => read<TerraformState>(planReadState(setting))
+  const knows = async (judge: (state: TerraformState) => boolean): Promise<boolean> => {
+    if (judge(await state())) return true
+    await run('state', planWaitForState(setting))
+    return judge(await state())
+  }
   await initOnce(setting, () => run('init', planInit(setting)))
   // Awaited here: the log is closed when this function returns.
   return await work({
-    knowsVm: async () => knowsVm(await state()),
-    knowsAnything: async () => knowsAnything(await state()),
+    knowsVm: () => knows(knowsVm),
+    knowsAnything: () => knows(knowsAnything),
     nodes: async () => nodesIn(await state()),
     async forget() {
       guardState(guardedVm, await state())
