@@ -16,7 +16,7 @@ import { walletTag } from '../../../scripts/lib/vm/plan/design.mts'
 import { wishesOf } from '../../../scripts/lib/vm/plan/wishes.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
-import { fakeProxmox } from './fake-proxmox.mts'
+import { type FakeProxmox, fakeProxmox } from './fake-proxmox.mts'
 
 const wallet = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
 const other = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8'
@@ -55,6 +55,7 @@ async function chainWithToken(owner: string): Promise<void> {
 }
 
 let context: VmContext
+let proxmox: FakeProxmox
 
 beforeEach(async () => {
   const store = openFileStore({ folder: await temporaryFolder(), purpose: 'test' })
@@ -65,7 +66,8 @@ beforeEach(async () => {
     tags: `proxmint-test;${walletTag(wallet)}`,
     ipconfig0: 'ip=192.168.122.205/24',
   }
-  const { connection } = fakeProxmox({ 100: { node: 'pve', status: 'stopped', config } })
+  proxmox = fakeProxmox({ 100: { node: 'pve', status: 'stopped', config } })
+  const { connection } = proxmox
   context = { store, connection, checks: connection } as unknown as VmContext
 })
 
@@ -145,6 +147,21 @@ describe('a VM that was adopted without its family and its token', () => {
     await expect(adoptVms({ ...apply, wishes, tokenId: '7' }, context)).rejects.toMatchObject({
       message: `the entry of web-1 cannot be completed from VM 100: its tags are not those of the wallet ${other}`,
     })
+  })
+
+  test('is found on the node that it was moved to', async () => {
+    proxmox.vms.get(100)!.node = 'pve2'
+    await adoptVms({ ...apply, wishes: request(['--template', 'debian']).wishes }, context)
+    expect(await context.store.find('web-1')).toMatchObject({ node: 'pve2', template: { family: 'debian' } })
+  })
+
+  test('is completed by no other VM that has its VMID, and by none that is gone', async () => {
+    const completing = { ...apply, wishes: request(['--template', 'debian']).wishes }
+    proxmox.vms.get(100)!.config['description'] = 'somebody else'
+    await expect(adoptVms(completing, context)).rejects.toThrow('VM 100 is not web-1')
+    proxmox.vms.delete(100)
+    await expect(adoptVms(completing, context)).rejects.toThrow('is not in Proxmox any more')
+    expect(await context.store.find('web-1')).toMatchObject({ template: null })
   })
 
   test('keeps what it has: another family, another token or another size is refused', async () => {

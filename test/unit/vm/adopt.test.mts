@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { filledDefaults } from '../../../scripts/lib/config/vm-defaults.mts'
 import { parseArguments } from '../../../scripts/lib/run/command-line.mts'
 import { createFlags } from '../../../scripts/lib/vm/flags.mts'
-import { type Adopting, planAdoption, type SiteVm } from '../../../scripts/lib/vm/plan/adopt.mts'
+import { type Adopting, completed, planAdoption, type SiteVm } from '../../../scripts/lib/vm/plan/adopt.mts'
 import { walletTag } from '../../../scripts/lib/vm/plan/design.mts'
 import { wishesOf } from '../../../scripts/lib/vm/plan/wishes.mts'
 import { now, pool } from '../registry/entries.mts'
@@ -176,5 +176,27 @@ describe('a VM with the tag of a wallet', () => {
     expect(planAdoption(owned, adopting({ token: other })).faults).toEqual([
       `its tags are not those of the wallet ${other.owner}`,
     ])
+  })
+})
+
+describe('an adopted VM that is completed later', () => {
+  const token = {
+    ...{ id: '7', owner: wallet, expiresAt: null },
+    access: { chainId: 1, contract: '0xaa', mintLater: false },
+  }
+  const tagged = { tags: `proxmint-test;${walletTag(wallet)}` }
+  const planned = () => planAdoption(vm({ node: 'pve3' }, tagged), adopting({ token })).entry!
+
+  test('keeps its design, and gets the access of its token', () => {
+    const before = planAdoption(vm({}, { cores: 2 }), adopting()).entry!
+    const { node, owner, expiresAt, design } = completed(before, planned())
+    expect({ node, owner, expiresAt }).toEqual({ node: 'pve3', owner: wallet, expiresAt: null })
+    expect(design).toEqual({ ...before.design, access: token.access })
+  })
+
+  test('gets a design if it had none', () => {
+    const before = planAdoption(vm({}, tagged), adopting()).entry!
+    expect(before.design).toBeNull()
+    expect(completed(before, planned()).design).toEqual(planned().design)
   })
 })

@@ -11,6 +11,7 @@ import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
+import { followVm, missing, requireMarked } from '../look/locate.mts'
 import { accessDesign } from '../plan/access.mts'
 import {
   type Adopting,
@@ -112,19 +113,16 @@ async function completionsOf(
   known: Entry[],
   request: AdoptRequest,
   adopting: Adopting,
-  { client }: Connection,
+  connection: Connection,
 ): Promise<(entry: Entry) => Entry> {
   const planned = new Map<string, Entry>()
   for (const entry of known) {
     if (isAllThere(entry, request)) continue
-    const vm = { vmid: entry.vmid, node: entry.node! }
-    const config = await getVmConfig(client, vm)
+    const { vm, config } = await followVm(connection, entry, requireMarked)
+    if (vm === undefined || config === undefined) throw missing(entry)
     // The address is known; nothing else of the VM's own is asked for.
     const wishes = { ...adopting.wishes, address: entry.address }
-    const adoption = planAdoption(
-      { ...vm, config, status: 'stopped', addresses: [] },
-      { ...adopting, wishes },
-    )
+    const adoption = planAdoption({ ...vm, config, addresses: [] }, { ...adopting, wishes })
     if (adoption.entry === undefined) throw notCompleted(entry, adoption.faults)
     requireNothingGiven(completed(entry, adoption.entry), request)
     planned.set(entry.id, adoption.entry)

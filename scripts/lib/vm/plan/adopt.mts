@@ -77,15 +77,17 @@ export function planAdoption(vm: SiteVm, adopting: Adopting): Adoption {
 }
 
 /**
- * Fills in what nobody knew of a VM when it was adopted: family, and owner with token, user-data and expiry.
- * @param planned entry of the same VM as it would be adopted now.
+ * Fills in what nobody knew of a VM when it was adopted: family, and owner with token, access and expiry. What is known of
+ * its design stays: the config may have changed since.
+ * @param planned entry of the same VM as it would be adopted now, with the node that it is on.
  */
 export function completed(entry: Entry, planned: Entry): Entry {
   if (!wasAdopted(entry) || planned.id !== entry.id) return entry
-  const template = entry.template ?? planned.template
-  if (entry.token !== null || planned.token === null) return { ...entry, template }
-  const { owner, token, design, expiresAt } = planned
-  return { ...entry, template, owner, token, design, expiresAt }
+  const known = { ...entry, node: planned.node, template: entry.template ?? planned.template }
+  if (entry.token !== null || planned.token === null) return known
+  const { owner, token, expiresAt } = planned
+  const design = entry.design && { ...entry.design, access: planned.design!.access }
+  return { ...known, owner, token, expiresAt, design: design ?? planned.design }
 }
 
 export function wasAdopted({ history }: Entry): boolean {

@@ -22,6 +22,7 @@ import {
   followVm,
   type LocatedVm,
   locateVm,
+  missing,
   recordNode,
   requireMade,
   requireMarked,
