@@ -30,8 +30,6 @@ export interface PlannedWork {
   isNeeded: boolean
   /** Whether the VM is destroyed and another one made in its place. */
   replaces: boolean
-  /** Whether the VM that was to be made is in the state: the OpenTofu of a killed run made it before this plan. */
-  isMade: boolean
   /** Changes of a VM that stays, and of its user-data. */
   changes: Change[]
 }
@@ -78,13 +76,13 @@ export function guardPlan(
   if (action === 'delete' && intent !== 'destroy') throw deleted(name)
   if (action === 'create' && intent === 'update') throw stateLost(name)
   if (action === 'update' && intent === 'destroy') throw unexpected(name, vm!)
+  if (action === undefined && intent === 'create') throw nothingToDo(name)
   const planned = action === 'update' ? changesOf(name, vm!.change) : []
   const files = changes.filter(({ address }) => FILE_ADDRESS.test(address))
   requireAllowed(name, planned, agreement)
   return {
     isNeeded: action === 'update' ? planned.length + changes.length > 1 : changes.length > 0,
     replaces: action === 'replace',
-    isMade: intent === 'create' && (action === undefined || action === 'update'),
     changes: intent === 'update' ? [...planned, ...files.slice(0, 1).map(() => NEW_FILE)] : planned,
   }
 }
@@ -189,6 +187,13 @@ function causeOf(paths: string[]): string {
 function deleted(name: string): ProxmintError {
   return new ProxmintError(`the plan would destroy ${name}`, {
     hint: `nothing was applied; to destroy it: zx scripts/vm.mts destroy ${name}`,
+    exitCode: exitCodes.invalid,
+  })
+}
+
+function nothingToDo(name: string): ProxmintError {
+  return new ProxmintError(`the plan to create ${name} does nothing`, {
+    hint: 'the state has the VM already; compare with `zx scripts/reconcile.mts`',
     exitCode: exitCodes.invalid,
   })
 }

@@ -45,18 +45,6 @@ test.each<[Intent, Record<string, Change['actions']>, boolean]>([
   expect(guardPlan(web, plan(changes), intent, nothingAgreed).isNeeded).toBe(something)
 })
 
-test.each<[Record<string, Change['actions']>, boolean]>([
-  [{ [vmAddress]: ['create'], [snippet]: ['create'] }, false],
-  [{ [vmAddress]: ['delete', 'create'] }, false],
-  [{ [vmAddress]: ['no-op'] }, true],
-  [{ [vmAddress]: ['update'] }, true],
-  [{ [snippet]: ['create'] }, true],
-  [{}, true],
-])('a plan to create with %o finds the VM in the state: %s', (changes, isMade) => {
-  expect(guardPlan(web, plan(changes), 'create', allAgreed).isMade).toBe(isMade)
-  expect(guardPlan(web, plan({}), 'update', allAgreed).isMade).toBe(false)
-})
-
 test('a data source that is read is nothing to apply', () => {
   const read = {
     resource_changes: [{ address: 'data.x.y', mode: 'data', change: { actions: ['read' as const] } }],
@@ -70,6 +58,9 @@ test.each<[Intent, Record<string, Change['actions']>, string]>([
   ['create', { [vmAddress]: ['create'], [other]: ['delete'] }, `the plan for web-1 would delete ${other}`],
   ['update', { [vmAddress]: ['delete'] }, 'the plan would destroy web-1'],
   ['destroy', { [vmAddress]: ['update'] }, `the plan for web-1 would update ${vmAddress}`],
+  ['create', { [vmAddress]: ['no-op'] }, 'the plan to create web-1 does nothing'],
+  ['create', {}, 'the plan to create web-1 does nothing'],
+  ['create', { [snippet]: ['create'] }, 'the plan to create web-1 does nothing'],
   [
     'update',
     { [vmAddress]: ['create'] },

@@ -2,7 +2,6 @@
 import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import type { Entry } from '../../registry/entry.mts'
-import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import { deleteUnfinished } from '../../site/remove-leftovers.mts'
@@ -15,7 +14,6 @@ import {
   costsOf,
   requireAllowed,
 } from '../../terraform/costs.mts'
-import type { PlannedWork } from '../../terraform/plan-guard.mts'
 import type { VmContext } from '../context.mts'
 import { requireNoBarrier, requireNoLock } from '../look/barriers.mts'
 import {
@@ -36,6 +34,7 @@ import { shapeEdits, whileOff } from '../shape/shape.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
 import { asItIs, asOthersLeftIt, asTemplateHas } from './keep.mts'
 import { recordSize } from './record-size.mts'
+import { entryOfFolder } from './remove-folder.mts'
 import { reshape } from './reshape.mts'
 import { type TerraformStep, type VmTerraform, withTerraform } from './terraform-run.mts'
 
@@ -88,14 +87,11 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
   requireUnused(before, vm)
   const isToWrite = !goal.planOnly && goal.intent === 'update'
   const entry = isToWrite && found !== undefined ? await recordSize(located, found.config, store) : located
-  const folder = await writeVmFolder(
-    connection,
-    entry,
-    goal.started,
-    await keepFor(entry, found, goal, connection),
-  )
+  const wasBegun = (await entryOfFolder(entry.name)) === entry.id
+  const keep = await keepFor(entry, found, goal, connection)
+  const folder = await writeVmFolder(connection, entry, goal.started, keep)
   const done = await withTerraform(connection, { entry, folder }, signal, terraform =>
-    run(terraform, { entry, found, goal }, connection),
+    run(terraform, { entry, found, goal, wasBegun }, connection),
   )
   if (!goal.planOnly) await recordNode(before, vm, store)
   return { entry, ...done }
@@ -132,16 +128,20 @@ interface Run {
   entry: Entry
   found: Found | undefined
   goal: Goal
+  /** An earlier run wrote the folder of this entry. */
+  wasBegun: boolean
 }
 
 async function run(
   terraform: VmTerraform,
-  { entry, found, goal }: Run,
+  before: Run,
   connection: Connection,
 ): Promise<Pick<Converged, 'changed' | 'changes' | 'plan'>> {
+  const { entry, goal } = before
   const isNew = goal.intent === 'create'
   const agreement = agreementFor(entry, goal)
-  const { planned, present } = await planFor(terraform, { entry, found, goal }, connection)
+  const present = isNew ? await madeWhole(terraform, before, connection) : before.found
+  const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement, goal.scope)
   if (planned.replaces && !isNew && present !== undefined)
     await requireNoLoss(connection.client, entry, present, agreement, ['remove', 'data-loss'])
   const edits = present === undefined || goal.asItIs ? [] : editsFor(entry, present)
@@ -162,37 +162,21 @@ async function run(
 }
 
 /**
- * Plans for the VM as it is when no OpenTofu of a killed run works any more.
- * @returns the plan, and the VM that it is for; undefined: the VM is to be made.
+ * Finds the VM that an earlier run made whole, when no OpenTofu of it works any more. A VM that it left half-made is
+ * removed.
  */
-async function planFor(
-  terraform: VmTerraform,
-  before: Run,
-  connection: Connection,
-): Promise<{ planned: PlannedWork; present: Found | undefined }> {
-  const { entry, goal } = before
-  const agreement = agreementFor(entry, goal)
-  const present = goal.intent === 'create' ? await madeWhole(terraform, before, connection) : before.found
-  const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement, goal.scope)
-  if (!planned.isMade) return { planned, present }
-  const made = await lookAgain(entry, goal, connection)
-  if (made === undefined) throw nothingToDo(entry)
-  return { planned: await terraform.plan('update', agreement), present: made }
-}
-
-/** VM that an earlier run made whole. One that it left half-made is removed. */
 async function madeWhole(
   terraform: VmTerraform,
-  { entry, found, goal }: Run,
+  { entry, found, goal, wasBegun }: Run,
   connection: Connection,
 ): Promise<Found | undefined> {
-  if (found === undefined) return undefined
-  if (!(await terraform.knowsVm())) {
-    await removeHalfMade(entry, goal, connection)
-    return undefined
-  }
-  // The OpenTofu of the run that died before it wrote the VM down may have ended since the last look.
-  return entry.phase === 'reserved' ? lookAgain(entry, goal, connection) : found
+  if (found === undefined && !wasBegun) return undefined
+  const isKnown = await terraform.knowsVm()
+  // An OpenTofu that outlived its run may have ended since the last look.
+  const made = entry.phase === 'reserved' ? await lookAgain(entry, goal, connection) : found
+  if (made === undefined || isKnown) return made
+  await removeHalfMade(entry, goal, connection)
+  return undefined
 }
 
 /** Looks at the VM once more, and writes the folder for it. */
@@ -262,11 +246,4 @@ async function removeHalfMade(entry: Entry, goal: Goal, connection: Connection):
     await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
   }
   await writeVmFolder(connection, entry, goal.started, await keepFor(entry, undefined, goal, connection))
-}
-
-function nothingToDo({ name }: Entry): ProxmintError {
-  return new ProxmintError(`the plan to create ${name} does nothing`, {
-    hint: 'the state has the VM, and Proxmox does not; compare with `zx scripts/reconcile.mts`',
-    exitCode: exitCodes.invalid,
-  })
 }
