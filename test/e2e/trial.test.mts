@@ -37,9 +37,10 @@ describe('on a Proxmox VE that is empty', () => {
   test('every step passes, nothing is left, and the report names nothing of the site', {
     timeout: 900_000,
   }, async () => {
-    const { code, stdout, stderr } = await site.trial(['--yes'])
+    const { code, stdout, stderr } = await site.trial(['--yes'], { TF_LOG: 'info' })
     expect(stderr).not.toContain('error:')
     expect(code, stdout).toBe(exitCodes.done)
+    expect(stderr.match(/ignored by proxmint/g) ?? []).toHaveLength(1)
     expect(stdout).toMatch(/^### proxmint trial: passed$/m)
     expect(stdout).toMatch(/Nothing of it is left\.\n$/)
     const steps = [...stdout.matchAll(/^ +[\d.]+ s {2}(.+)$/gm)].map(([, name]) => name)

@@ -18,6 +18,8 @@ export interface BuildTarget {
   furtherCards: { bridge: string; vlanTag: number | undefined }[]
   pool: string | undefined
   usesAgent: boolean
+  /** Default of Packer's plugin: 512. */
+  memoryMib: number
 }
 
 export interface InstallationMedium {
@@ -69,6 +71,7 @@ export function buildTarget(template: Template, given: Given): BuildTarget {
     ),
     pool: read(block, 'pool'),
     usesAgent: read(block, 'qemu_agent') !== 'false',
+    memoryMib: Number(read(block, 'memory') ?? 512),
   }
 }
 

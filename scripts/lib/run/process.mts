@@ -9,12 +9,14 @@ export async function processCommand(pid: number): Promise<string | undefined> {
 /** Kills a process group if its leader still runs `program`: the system reuses process ids. @returns True if killed. */
 export async function killGroup(pid: number, program: string): Promise<boolean> {
   const running = await processCommand(pid)
-  if (running?.includes(program) !== true) return false
+  return running?.includes(program) === true && signalGroup(pid, 'SIGKILL')
+}
+
+/** Sends a signal to a process group that ran a moment ago. @returns False if it ended meanwhile. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   try {
-    process.kill(-pid, 'SIGKILL')
-    return true
+    return process.kill(-pid, signal)
   } catch {
-    // The group ended between the check and the signal.
     return false
   }
 }

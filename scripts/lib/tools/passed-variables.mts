@@ -73,10 +73,16 @@ const told = new Set<string>()
  * PACKER_LOG holds secrets in the clear; others, such as TF_CLI_ARGS_plan and TF_WORKSPACE, change what is planned.
  */
 export function warnOfIgnored(program: keyof typeof PROGRAMS, env: NodeJS.ProcessEnv = process.env): void {
-  const { own, passed, instead } = PROGRAMS[program]
-  const known = [...passed, ...HARMLESS, ...told]
-  const ignored = Object.keys(env).filter(name => name.startsWith(own) && !matchesName(name, known))
+  const ignored = ignoredVariables(program, env).filter(name => !told.has(name))
   if (ignored.length === 0) return
   for (const name of ignored) told.add(name)
-  say(`warning: ${ignored.sort().join(', ')}: ignored by proxmint; ${instead}`)
+  say(`warning: ${ignored.sort().join(', ')}: ignored by proxmint; ${PROGRAMS[program].instead}`)
+}
+
+/** Lists the variables of the program that are set and that it does not get. */
+export function ignoredVariables(program: keyof typeof PROGRAMS, env: NodeJS.ProcessEnv): string[] {
+  const { own, passed } = PROGRAMS[program]
+  return Object.keys(env).filter(
+    name => env[name] !== undefined && name.startsWith(own) && !matchesName(name, [...passed, ...HARMLESS]),
+  )
 }

@@ -20,6 +20,7 @@ import { removeLeftovers, removeVolume } from '../site/remove-leftovers.mts'
 import { listReservations } from '../templates/reservations.mts'
 import { type Running, runUnlocked } from './command.mts'
 import { siteOf, type TrialPlan, vmidsFor } from './plan.mts'
+import type { TrialRecord } from './record.mts'
 
 /** Proxmox may show the VM of a running clone only after two minutes. */
 const SETTLE_MS = 150_000
@@ -37,7 +38,7 @@ export async function removeTrial(running: Running, connection: Connection): Pro
     ['templates', () => removeTemplates(connection)],
     ['base', () => removeBase(connection, plan)],
     ['image', () => removeImage(connection, plan)],
-    ['pool', () => removePool(connection, plan)],
+    ['pool', () => removePool(connection, running.record)],
     ['all', () => whatIsLeft(connection, plan)],
   ]
   const left: string[] = []
@@ -123,9 +124,13 @@ async function removeImage(
   return []
 }
 
-async function removePool({ client }: Connection, { resourcePool }: TrialPlan): Promise<string[]> {
+/** Deletes the pool that the trial made. One of this name that was there before is somebody's. */
+export async function removePool(
+  { client }: Pick<Connection, 'client'>,
+  { plan: { resourcePool }, pool }: Pick<TrialRecord, 'plan' | 'pool'>,
+): Promise<string[]> {
   // Whoever may delete a pool need not see it.
-  if (resourcePool !== undefined && (await deletePool(client, resourcePool)))
+  if (resourcePool !== undefined && pool === 'ours' && (await deletePool(client, resourcePool)))
     say(`  removed the pool ${resourcePool}`)
   return []
 }

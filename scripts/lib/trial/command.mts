@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, interrupted, ProxmintError } from '../run/errors.mts'
 import { type CommandPlan, describeCommand, runCommand, SECRET_VARIABLES } from '../run/exec.mts'
-import { killGroup, processCommand } from '../run/process.mts'
+import { killGroup, processCommand, signalGroup } from '../run/process.mts'
 import { say, withProgress } from '../run/progress.mts'
+import { ignoredVariables } from '../tools/passed-variables.mts'
 import { type TrialRecord, writeRecord } from './record.mts'
 
 const repository = resolve(import.meta.dirname, '../../..')
@@ -55,7 +56,7 @@ export async function runTrialCommand(
   const shown = describeCommand({ file: 'zx', args: [`scripts/${script}.mts`, ...args] })
   const words: string[] = []
   await withProgress(`$ ${shown}`, async progress => {
-    const { code } = await runCommand(planOf(script, args), {
+    const { code } = await runCommand(planCommand(typed), {
       signal: running.signal,
       graceMs: GRACE_MS,
       onStart: async pid => {
@@ -91,13 +92,18 @@ export async function runUnlocked(running: Running, typed: TrialCommand): Promis
   }
 }
 
-/** By Node.js itself: of a chain of wrappers only the outermost would get the signal. */
-function planOf(script: string, args: string[]): CommandPlan {
+/** Plans a command by Node.js itself: of a chain of wrappers only the outermost would get the signal. */
+export function planCommand([script, ...args]: TrialCommand, env = process.env): CommandPlan {
   const secrets = SECRET_VARIABLES.filter(name => name.startsWith('PROXMOX_'))
+  // The trial has warned of these. Each command would warn once more.
+  const ignored = (['terraform', 'packer'] as const).flatMap(program => ignoredVariables(program, env))
   return {
     file: process.execPath,
     args: [join(repository, 'scripts', `${script}.mts`), ...args],
-    env: Object.fromEntries(secrets.map(name => [name, process.env[name]])),
+    env: {
+      ...Object.fromEntries(secrets.map(name => [name, env[name]])),
+      ...Object.fromEntries(ignored.map(name => [name, undefined])),
+    },
   }
 }
 
@@ -121,7 +127,7 @@ export function reasonIn(words: string[]): string[] {
 export async function endCommand({ command }: TrialRecord): Promise<void> {
   if (command === undefined || !(await stillRuns(command))) return
   say(`ends ${command.script}, which outlived the trial`)
-  process.kill(-command.pid, 'SIGINT')
+  signalGroup(command.pid, 'SIGINT')
   const deadline = Date.now() + GRACE_MS
   while (Date.now() < deadline) {
     if (!(await stillRuns(command))) return

@@ -33,6 +33,8 @@ export interface TrialPlan {
   addresses: { pool: string; address: string }
   deliveries: Delivery[]
   bridges: string[]
+  /** Left out: a trial of an older version planned it. */
+  sizes?: Sizes
   /** Name of a resource pool for the VM templates; undefined if none is made. */
   resourcePool: string | undefined
   /** Sentences: what is not tried, and why. */
@@ -70,9 +72,25 @@ export interface TrialFacts {
   mayDeleteImages: boolean
   /** Bridges of its VMs. */
   bridges: string[]
+  sizes: Sizes
   /** Whether the Packer template can be put into a resource pool: it names none itself. */
   templateTakesPool: boolean
 }
+
+/** Sizes of what a trial makes. */
+interface Sizes {
+  /** Memory of the VM templates, which their test clones have, too. */
+  templateMemoryMib: number
+  /** Disk of the base VM; undefined where its image is not there yet. */
+  baseDiskGib: number | undefined
+  vmDiskGib: number
+}
+
+/** Memory of the trial's VMs, in MiB: at first, and as somebody changes it. */
+export const VM_MEMORY_MIB = 1024
+export const CHANGED_MEMORY_MIB = VM_MEMORY_MIB + 256
+/** Memory of the second version, in MiB. */
+export const SECOND_MEMORY_MIB = 1536
 
 /** VMIDs of one trial: for VM templates and their tests, for the base VM, and for VMs, ten each. */
 const VMIDS = 30
@@ -105,6 +123,7 @@ export function planTrial(facts: TrialFacts): TrialPlan {
     addresses: { pool: pool.name, address: freeAddress(pool, facts.takenAddresses) },
     deliveries,
     bridges,
+    sizes: facts.sizes,
     resourcePool: withPool ? `proxmint-trial-${id}` : undefined,
     leftOut: withPool ? leftOut : [...leftOut, poolLeftOut(facts)],
   }
@@ -211,6 +230,21 @@ function noDelivery(leftOut: string[]): ProxmintError {
   })
 }
 
+/** Lines of what the trial takes at most, at one time. */
+function amountsOf({ base, sizes }: TrialPlan): string[] {
+  if (sizes === undefined) return []
+  const { templateMemoryMib, baseDiskGib, vmDiskGib } = sizes
+  // Two test clones run at once, and later the VM beside the build of the second version.
+  const memory = Math.max(2 * templateMemoryMib, CHANGED_MEMORY_MIB + SECOND_MEMORY_MIB)
+  // The test has a VM template and two clones, the rebuild two VM templates and a VM.
+  const count = base.kind === 'found' ? 3 : 4
+  const size = baseDiskGib === undefined ? 'the size of the image' : `${baseDiskGib} GiB`
+  return [
+    `- at one time at most ${count} VMs and VM templates, of which two run, with ${memory} MiB of memory together`,
+    `- a disk for each of them: the VM has ${vmDiskGib} GiB, the others have ${size}, and one test clone has 1 GiB more`,
+  ]
+}
+
 /** Lines for a person who is asked whether to begin. */
 export function describePlan(plan: TrialPlan): string[] {
   const { id, node, firstVmid, base, diskStorage, imageStorage, addresses, deliveries, resourcePool } = plan
@@ -225,6 +259,7 @@ export function describePlan(plan: TrialPlan): string[] {
       : `- a base VM of the image ${base.source.url ?? base.source.file}, which is put on ${imageStorage}`,
     `- two VM templates of the base VM, one after another; the first is tested on two clones, which boot`,
     `- ${deliveries.length === 1 ? 'one VM' : 'two VMs, one after another'} with the address ${addresses.address} (pool ${addresses.pool}); user-data: ${ways.join(', then ')}`,
+    ...amountsOf(plan),
     ...(resourcePool === undefined ? [] : [`- the resource pool ${resourcePool}, for the VM templates`]),
     `- VMIDs ${firstVmid} to ${firstVmid + VMIDS - 1}; disks on ${diskStorage}; network cards on ${bridges.join(' and ')}; tag proxmint-${siteOf({ id })}`,
     ...(plan.leftOut.length === 0 ? [] : ['It does not try:', ...plan.leftOut.map(line => `- ${line}`)]),

@@ -11,7 +11,7 @@ import { makeProject } from '../journey/project-folder.mts'
 import { ProxmintError } from '../run/errors.mts'
 import { command, runCommand } from '../run/exec.mts'
 import { ifThere } from '../run/if-there.mts'
-import { type Delivery, siteOf, type TrialPlan, vmidsFor } from './plan.mts'
+import { type Delivery, siteOf, type TrialPlan, VM_MEMORY_MIB, vmidsFor } from './plan.mts'
 import { trialFolder } from './record.mts'
 import { FAMILY } from './survey.mts'
 
@@ -96,9 +96,6 @@ function vmDefaultsOf({ credential: _, ...settings }: Settings, publicKey: strin
 function deliveredBy({ kind, storage }: Delivery, settings: Settings): Settings {
   return { ...settings, cloud_init: { ...cloudInitOf(settings), delivery: kind, storage } }
 }
-
-/** Memory of the trial's VMs, in MiB. */
-export const VM_MEMORY_MIB = 1024
 
 function cloudInitOf({ cloud_init: cloudInit }: Settings): Settings {
   return (cloudInit as Settings | undefined) ?? {}

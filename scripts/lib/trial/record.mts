@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../run/atomic-file.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { ifThere } from '../run/if-there.mts'
+import { requireUnlocked } from '../run/lock.mts'
 import { privateFolder } from '../run/private-folder.mts'
+import { processCommand } from '../run/process.mts'
 import type { TrialPlan } from './plan.mts'
 
 /** A trial that began and is not cleaned up yet. */
@@ -21,6 +23,8 @@ export interface TrialRecord {
   host: string
   /** Command that runs now, as a process of its own group; it may live longer than the trial. */
   command?: { pid: number; script: string } | undefined
+  /** Written before the resource pool is made. Left out: none was made, so that one of this name is somebody's. */
+  pool?: 'ours' | undefined
 }
 
 const FOLDER = 'trial'
@@ -36,6 +40,22 @@ export async function readRecord(stateDir: string): Promise<TrialRecord | undefi
   const file = join(trialFolder(stateDir), FILE)
   const text = await ifThere(readFile(file, 'utf8'))
   return text === undefined ? undefined : parsed(text, file)
+}
+
+/**
+ * Checks that the trial does not run any more. The name of a machine may change, and then its processes tell nothing: a
+ * trial of another name runs as long as it renews its lock.
+ * @throws ProxmintError (locked) while it runs.
+ */
+export async function requireEnded(record: TrialRecord, stateDir: string): Promise<void> {
+  const { began, pid, host } = record
+  if (host !== hostname()) return requireUnlocked({ path: trialFolder(stateDir), purpose: 'trial' })
+  if (pid === process.pid || (await processCommand(pid))?.includes('trial.mts') !== true) return
+  throw new ProxmintError('a trial is running', {
+    facts: { began, process: `${pid} on ${host}` },
+    hint: 'wait for it to end, or end it there with Ctrl-C',
+    exitCode: exitCodes.locked,
+  })
 }
 
 /** @throws ProxmintError (invalid) if the record is of another Proxmox: there nothing of the trial would be found. */

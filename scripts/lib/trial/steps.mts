@@ -1,15 +1,18 @@
 /** The steps of a trial, in their order. */
+import type { ProxmoxClient } from '../proxmox/client.mts'
 import { createPool } from '../proxmox/create-pool.mts'
 import { updateVmConfig } from '../proxmox/update-vm-config.mts'
 import { requireEntry } from '../registry/revise.mts'
 import type { RegistryStore } from '../registry/store.mts'
+import { messageOf } from '../run/errors.mts'
 import { say } from '../run/progress.mts'
 import type { Connection } from '../site/connect.mts'
 import { withRegistry } from '../site/open-registry.mts'
 import { locateVm } from '../vm/look/locate.mts'
-import type { TrialCommand } from './command.mts'
-import type { Delivery, TrialPlan } from './plan.mts'
-import { deliverBy, VM_MEMORY_MIB } from './project.mts'
+import type { Running, TrialCommand } from './command.mts'
+import { CHANGED_MEMORY_MIB, type Delivery, SECOND_MEMORY_MIB, type TrialPlan } from './plan.mts'
+import { deliverBy } from './project.mts'
+import { writeRecord } from './record.mts'
 import { FAMILY } from './survey.mts'
 
 /** One step: work of the trial itself first, then commands. */
@@ -21,7 +24,7 @@ export interface TrialStep {
   means: string
   /** Print what the commands print only if one fails. */
   quiet?: boolean
-  work?: (connection: Connection) => Promise<void>
+  work?: (connection: Connection, running: Running) => Promise<void>
   commands: TrialCommand[]
 }
 
@@ -58,10 +61,7 @@ function preparation({ base, resourcePool }: TrialPlan): TrialStep[] {
       key: 'pool',
       name: 'make a resource pool',
       means: 'Proxmox refused a new pool. Nothing else needs it.',
-      work: async ({ client }) => {
-        await createPool(client, resourcePool, 'a trial of proxmint; can be deleted')
-        say(`  made the pool ${resourcePool}`)
-      },
+      work: ({ client }, running) => makePool(client, resourcePool, running),
       commands: [],
     })
   }
@@ -76,6 +76,22 @@ function preparation({ base, resourcePool }: TrialPlan): TrialStep[] {
     })
   }
   return steps
+}
+
+/**
+ * Makes a resource pool. That is written down before. If there is one of this name, it is somebody's, and is not removed
+ * with the trial.
+ */
+export async function makePool(client: ProxmoxClient, pool: string, running: Running): Promise<void> {
+  const { stateDir, record } = running
+  running.record = await writeRecord(stateDir, { ...record, pool: 'ours' })
+  try {
+    await createPool(client, pool, 'a trial of proxmint; can be deleted')
+  } catch (error) {
+    if (/already exists/.test(messageOf(error))) running.record = await writeRecord(stateDir, record)
+    throw error
+  }
+  say(`  made the pool ${pool}`)
 }
 
 /** A base VM of the trial's own has the id of the trial in its name. */
@@ -124,7 +140,7 @@ function lifeOf(plan: TrialPlan, delivery: Delivery): TrialStep[] {
       name: 'build a second version',
       means: 'The first build passed, and the same again did not: look at the load and the room of the node.',
       commands: [
-        ['build', FAMILY, '--no-test', '--var', 'memory=1536', ...releaseOption(plan)],
+        ['build', FAMILY, '--no-test', '--var', `memory=${SECOND_MEMORY_MIB}`, ...releaseOption(plan)],
         ['templates', 'promote', FAMILY, '--untested'],
       ],
     },
@@ -184,7 +200,7 @@ async function changeMemory(connection: Connection, name: string): Promise<void>
   await inRegistry(connection, async store => {
     const vm = await locateVm(connection, await requireEntry(store, name))
     if (vm === undefined) return
-    const memory = VM_MEMORY_MIB + 256
+    const memory = CHANGED_MEMORY_MIB
     await updateVmConfig(connection.client, vm, { memory })
     say(`  set the memory of VM ${vm.vmid} to ${memory} MiB`)
   })

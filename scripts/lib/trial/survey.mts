@@ -8,7 +8,10 @@ import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listStorages } from '../proxmox/list-storages.mts'
 import { listVmids, listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { listVolumes } from '../proxmox/list-volumes.mts'
+import { gibOf } from '../proxmox/property-string.mts'
 import { tagsIn } from '../proxmox/tags.mts'
+import { bootDiskOf } from '../proxmox/vm-devices.mts'
+import type { VmRef } from '../proxmox/vm-ref.mts'
 import { ownValue } from '../run/own-value.mts'
 import { findBase } from '../site/build-needs.mts'
 import type { Connection } from '../site/connect.mts'
@@ -40,6 +43,7 @@ export async function surveyTrial(connection: Connection, wishes: TrialWishes): 
   const image = imageOfBase(target.baseName ?? '')
   const base = await findBase(client, target.baseName, node)
   const pool = pools.pools[pools.defaultPool]!
+  const defaults = await site.vmDefaults()
   return {
     ...wishes,
     id,
@@ -54,11 +58,16 @@ export async function surveyTrial(connection: Connection, wishes: TrialWishes): 
     base: base?.template === 1 ? { name: base.name!, vmid: base.vmid } : undefined,
     pool,
     takenAddresses: await addressesTaken(connection, vms),
-    userDataStorage: (await site.vmDefaults()).cloudInit.storage,
+    userDataStorage: defaults.cloudInit.storage,
     // The provider's own variables do as well.
     hasNodeSsh: credentials.ssh !== undefined || Boolean(process.env['PROXMOX_VE_SSH_USERNAME']),
     mayMakePools: await isGranted(connection, 'Pool.Allocate', `/pool/proxmint-trial-${id}`),
     mayDeleteImages: await isGranted(connection, 'Datastore.Allocate', `/storage/${config.imageStorage}`),
+    sizes: {
+      templateMemoryMib: target.memoryMib,
+      baseDiskGib: base?.template === 1 ? await diskOf(connection, base) : undefined,
+      vmDiskGib: defaults.disk,
+    },
     bridges: [...new Set([config.bridge, pool.bridge ?? config.bridge])],
     templateTakesPool:
       target.pool === undefined && proxmoxSource(template)?.file.endsWith('.pkr.hcl') === true,
@@ -97,6 +106,13 @@ async function vmidsInUse({ client, credentials }: Connection): Promise<number[]
     listVolumes(client, { node, storage }, 'images').catch(() => []),
   ])
   return [...vmids, ...disks.flatMap(({ vmid }) => vmid ?? [])]
+}
+
+/** Size of the disk of a base VM, in GiB. */
+async function diskOf({ client }: Connection, base: VmRef): Promise<number | undefined> {
+  const config = await getVmConfig(client, base)
+  const gib = gibOf(String(config[bootDiskOf(config) ?? ''] ?? ''))
+  return gib === undefined ? undefined : Math.ceil(gib)
 }
 
 async function isGranted({ client }: Connection, privilege: string, path: string): Promise<boolean> {

@@ -1,6 +1,5 @@
 /** Tries proxmint on the user's own Proxmox, and removes all that it made. */
 import { access } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type TimedStep, timed } from '../journey/timed-steps.mts'
 import type { Answer } from '../run/answer.mts'
@@ -8,9 +7,9 @@ import { ask } from '../run/ask.mts'
 import { checkpoint } from '../run/checkpoint.mts'
 import { exitCodes, formatError, interrupted, ProxmintError } from '../run/errors.mts'
 import { withLock } from '../run/lock.mts'
-import { processCommand } from '../run/process.mts'
 import { say } from '../run/progress.mts'
 import { type Connection, connect } from '../site/connect.mts'
+import { warnOfIgnored } from '../tools/passed-variables.mts'
 import { removeTrial } from './clean.mts'
 import { CommandFailed, endCommand, type Running, runTrialCommand } from './command.mts'
 import { namesOf } from './names.mts'
@@ -22,6 +21,7 @@ import {
   dropRecord,
   keepLogs,
   readRecord,
+  requireEnded,
   requireProxmoxOf,
   type TrialRecord,
   trialFolder,
@@ -54,9 +54,12 @@ export async function tryProxmint(options: TrialOptions, signal: AbortSignal): P
     return { document: { plan: lines }, text }
   }
   for (const line of lines) say(line)
+  warnOfIgnored('terraform')
+  warnOfIgnored('packer')
   await agree(options, signal)
   return withLock(lockOf(stateDir), async () => {
-    await requireNoTrial(stateDir)
+    const other = await readRecord(stateDir)
+    if (other !== undefined) throw notCleanedUp(other)
     return runTrial(connection, plan, facts, signal)
   })
 }
@@ -69,22 +72,13 @@ function lockOf(stateDir: string, waitMs = 0): { path: string; purpose: string; 
 async function requireNoTrial(stateDir: string): Promise<void> {
   const record = await readRecord(stateDir)
   if (record === undefined) return
-  if (await isRunning(record)) throw running(record)
-  throw new ProxmintError(`a trial that began ${record.began} left something, and is not cleaned up`, {
+  await requireEnded(record, stateDir)
+  throw notCleanedUp(record)
+}
+
+function notCleanedUp({ began }: TrialRecord): ProxmintError {
+  return new ProxmintError(`a trial that began ${began} left something, and is not cleaned up`, {
     hint: `remove what it made: ${CLEAN}`,
-  })
-}
-
-async function isRunning({ pid, host }: TrialRecord): Promise<boolean> {
-  if (pid === process.pid) return false
-  return host !== hostname() || (await processCommand(pid))?.includes('trial.mts') === true
-}
-
-function running({ began, pid, host }: TrialRecord): ProxmintError {
-  return new ProxmintError('a trial is running', {
-    facts: { began, process: `${pid} on ${host}` },
-    hint: 'wait for it to end, or end it there with Ctrl-C',
-    exitCode: exitCodes.locked,
   })
 }
 
@@ -172,7 +166,7 @@ async function takeSteps(
 
 async function takeStep(running: Running, connection: Connection, step: TrialStep): Promise<void> {
   if (running.signal.aborted) throw interrupted('trial')
-  await step.work?.(connection)
+  await step.work?.(connection, running)
   for (const typed of step.commands)
     await runTrialCommand(running, { step: step.key, quiet: step.quiet }, typed)
 }
@@ -227,7 +221,7 @@ export async function cleanTrial(signal: AbortSignal): Promise<Answer> {
   const user = await connect()
   const { stateDir } = user.config
   const found = await readRecord(stateDir)
-  if (found !== undefined && (await isRunning(found))) throw running(found)
+  if (found !== undefined) await requireEnded(found, stateDir)
   await dropLogs(stateDir)
   if (found === undefined) return { document: { left: [] }, text: 'no trial has left anything' }
   requireProxmoxOf(found, stateDir, user.credentials.url)

@@ -47,6 +47,7 @@ const facts: TrialFacts = {
   mayMakePools: true,
   mayDeleteImages: true,
   bridges: ['vmbr0', 'vmbr7'],
+  sizes: { templateMemoryMib: 2048, baseDiskGib: undefined, vmDiskGib: 10 },
   templateTakesPool: true,
 }
 
@@ -125,6 +126,23 @@ describe('a plan', () => {
       'd.qcow2',
     ]
     for (const word of made) expect(text).toContain(word)
+  })
+
+  test('tells how much it takes at most', () => {
+    expect(describePlan(plan())).toEqual(
+      expect.arrayContaining([
+        '- at one time at most 4 VMs and VM templates, of which two run, with 4096 MiB of memory together',
+        '- a disk for each of them: the VM has 10 GiB, the others have the size of the image, and one test clone has 1 GiB more',
+      ]),
+    )
+    const base = { name: 'proxmint-base-debian-12', vmid: 9900 }
+    const small = plan({ base, sizes: { templateMemoryMib: 512, baseDiskGib: 3, vmDiskGib: 20 } })
+    expect(describePlan(small)).toEqual(
+      expect.arrayContaining([
+        '- at one time at most 3 VMs and VM templates, of which two run, with 2816 MiB of memory together',
+        '- a disk for each of them: the VM has 20 GiB, the others have 3 GiB, and one test clone has 1 GiB more',
+      ]),
+    )
   })
 })
 
