@@ -1,6 +1,7 @@
 import type { ProxmoxClient } from '../../proxmox/client.mts'
 import { listNodeStorages, listNodes, type NodeStorage, type NodeSummary } from '../../proxmox/list-nodes.mts'
 import { listVmPlaces } from '../../proxmox/list-vms.mts'
+import type { Entry } from '../../registry/entry.mts'
 import { ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { TemplateSource } from './draft.mts'
@@ -12,14 +13,43 @@ interface NodeWish {
   templateNodes: string[]
 }
 
-/** `--node auto`, in two requests. @throws ProxmintError that says why each node is out. */
-export async function pickNode({ client, credentials }: Connection, source: TemplateSource): Promise<string> {
+/** Age from which what a node tells of its memory has a VM in it: a node sends every 10 s, and copies are up to 4 s old. */
+const TOLD_MS = 15_000
+
+/**
+ * `--node auto`, in two requests.
+ * @param entries of the registry: what was promised to them counts as used.
+ * @throws ProxmintError that says why each node is out.
+ */
+export async function pickNode(
+  { client, credentials }: Pick<Connection, 'client' | 'credentials'>,
+  source: TemplateSource,
+  entries: Entry[],
+): Promise<string> {
   const [nodes, storages, templateNodes] = await Promise.all([
     listNodes(client),
     listNodeStorages(client),
     nodesWithTemplate(client, source),
   ])
-  return chooseNode(nodes, storages, { storage: credentials.storagePool, templateNodes })
+  const promised = promisedMemory(entries, Date.now())
+  const free = nodes.map(node => ({ ...node, mem: (node.mem ?? 0) + (promised.get(node.node) ?? 0) }))
+  return chooseNode(free, storages, { storage: credentials.storagePool, templateNodes })
+}
+
+/**
+ * Memory of VMs, in bytes by node, that are to run there and that the figures of Proxmox do not have yet.
+ * @param now milliseconds since 1970.
+ */
+export function promisedMemory(entries: Entry[], now: number): Map<string, number> {
+  const promised = new Map<string, number>()
+  for (const { node, design, phase, history } of entries) {
+    const changed = Date.parse(history.at(-1)?.at ?? '')
+    const isToStart = ['reserved', 'created', 'minted'].includes(phase)
+    const isNew = phase === 'active' && now - changed < TOLD_MS
+    if (node === null || design === null || !(isToStart || isNew)) continue
+    promised.set(node, (promised.get(node) ?? 0) + design.memory * 2 ** 20)
+  }
+  return promised
 }
 
 async function nodesWithTemplate(client: ProxmoxClient, source: TemplateSource): Promise<string[]> {

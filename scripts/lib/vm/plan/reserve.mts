@@ -1,6 +1,7 @@
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listVmPlaces } from '../../proxmox/list-vms.mts'
 import { type Entry, neverMade, type VmDesign } from '../../registry/entry.mts'
+import { createSlots } from '../../run/slots.mts'
 import { clockForNew } from '../../site/require-clock.mts'
 import { requireNode } from '../../site/require-node.mts'
 import { requireStorages, type WantedStorage } from '../../site/require-storages.mts'
@@ -22,7 +23,15 @@ import { unregisteredVms } from './unregistered-vms.mts'
  * Takes a name, a VMID and an address for a new VM, and writes down all that it is to be.
  * @throws ProxmintError for what Proxmox or the chain would refuse; nothing is reserved then.
  */
-export async function reserveNewVm(draft: DraftVm, context: VmContext): Promise<Entry> {
+export function reserveNewVm(draft: DraftVm, context: VmContext): Promise<Entry> {
+  const reserve = () => reserveAt(draft, context)
+  return draft.node === 'auto' ? CHOOSING.use(['node'], reserve) : reserve()
+}
+
+/** A node is chosen by what other VMs have reserved: VMs of one run are reserved one after another. */
+const CHOOSING = createSlots(() => 1)
+
+async function reserveAt(draft: DraftVm, context: VmContext): Promise<Entry> {
   const { name } = draft
   const { store, connection, checks, issuer } = context
   const { site, client } = checks
@@ -62,10 +71,10 @@ function storagesFor({ storage, cloudInit }: VmDesign): WantedStorage[] {
 }
 
 /** @throws ProxmintError (usage) for a node that is not in the cluster. */
-async function nodeFor({ checks, connection }: VmContext, { node, source }: DraftVm): Promise<string> {
+async function nodeFor({ checks, connection, store }: VmContext, { node, source }: DraftVm): Promise<string> {
   if (node === undefined) return checks.credentials.node
   // Free memory is asked anew for each VM, or all of a fleet would be made on one node.
-  if (node === 'auto') return pickNode(connection, source)
+  if (node === 'auto') return pickNode(connection, source, await store.list())
   await requireNode(checks.client, node)
   return node
 }
