@@ -87,10 +87,16 @@ function elementVersion(element: string): 4 | 6 {
   return found.version
 }
 
+/** Splits a list at its commas. An empty text is an empty list: clients clear an option with it. @throws {Error} */
+function elementsOf(list: string): string[] {
+  const elements = list.split(',')
+  if (list !== '' && elements.at(-1) === '') throw new Error('extraneous commas in list')
+  return list === '' ? [] : elements
+}
+
 /** Checks a list of addresses, networks or one range. @returns the version of its addresses. */
 function addressesVersion(list: string): 4 | 6 | undefined {
-  const elements = list.split(',')
-  if (elements.includes('')) throw new Error('extraneous commas in list')
+  const elements = elementsOf(list)
   const versions = new Set(elements.map(elementVersion))
   if (versions.size > 1) throw new Error(`detected mixed ipv4/ipv6 addresses in address list '${list}'`)
   if (elements.length > 1 && elements.some(each => each.includes('-')))
@@ -179,8 +185,7 @@ function portNumbers(item: string): number {
 
 /** Checks ports by number, range or name. @param allowIcmp true: the name of an ICMP type is fine, alone. */
 function requirePorts(list: string, allowIcmp: boolean): void {
-  const items = list.split(',')
-  if (items.includes('')) throw new Error('extraneous commas in list')
+  const items = elementsOf(list)
   let count = 0
   let isIcmp = false
   for (const item of items) {
@@ -222,9 +227,7 @@ export function isIcmp(protocol: string | undefined): boolean {
 
 const HELPERS = words('amanda ftp irc netbios-ns pptp sane sip snmp tftp')
 
-export const conntrackHelpers: Verifier = value => {
-  const helpers = value === '' ? [] : value.split(',')
-  if (helpers.includes('')) return 'extraneous commas in list'
-  const unknown = helpers.find(helper => !HELPERS.has(helper))
-  return unknown && `unknown helper ${unknown}`
-}
+export const conntrackHelpers = verifierOf(value => {
+  const unknown = elementsOf(value).find(helper => !HELPERS.has(helper))
+  if (unknown !== undefined) throw new Error(`unknown helper ${unknown}`)
+})

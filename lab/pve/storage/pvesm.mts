@@ -1,9 +1,8 @@
 /** The node's command `pvesm`, as root runs it: operations of the API with their arguments in order, and its tables. */
 
 import type { NodeCommand } from '../../node-ssh/commands.mts'
-import { ApiError, failure } from '../core/errors.mts'
-import { type RawParameters, validate } from '../core/parameters.mts'
-import type { Caller } from '../core/permission.mts'
+import { nodeCommand, readArguments, runOperation, type Subcommand } from '../core/command-line.mts'
+import { failure } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Route } from '../core/route.mts'
 import { storageConfigRoutes } from './config-routes.mts'
@@ -19,13 +18,6 @@ const ROUTES = [...storageConfigRoutes, ...storageContentRoutes, ...storageRoute
 const API = { 8: { version: 11, age: 2 }, 9: { version: 15, age: 6 } } as const
 
 type Row = Record<string, unknown>
-
-interface Subcommand {
-  operation: string
-  /** Parameters that have no name on the command line. */
-  ordered: readonly string[]
-  print?(result: unknown): string
-}
 
 function table(lines: string[]): string {
   return lines.map(line => `${line}\n`).join('')
@@ -83,57 +75,17 @@ function routeOf(operation: string): Route {
   return ROUTES.find(({ method, path }) => `${method} ${path}` === operation)!
 }
 
-/** Reads `--key value`, `--key=value` and the arguments in order. @throws {ApiError} for too few or too many. */
-function readArguments(args: string[], ordered: readonly string[]): RawParameters {
-  const raw: RawParameters = {}
-  const rest: string[] = []
-  const left = [...args]
-  while (left.length > 0) {
-    const argument = left.shift()!
-    const [, key, value] = /^--?([a-z][\w-]*)(?:=(.*))?$/s.exec(argument) ?? []
-    // A flag may stand at the end alone: that is 1.
-    if (key !== undefined) raw[key] = value ?? left.shift() ?? '1'
-    else rest.push(argument)
-  }
-  if (rest.length > ordered.length) throw failure('too many arguments')
-  if (rest.length < ordered.length) throw failure('not enough arguments')
-  return { ...raw, ...Object.fromEntries(rest.map((value, index) => [ordered[index], value])) }
-}
-
-function rootOf(pve: Pve): Caller {
-  return { authid: 'root@pam', access: pve.store.state.access, version: pve.version }
-}
-
-/** Runs an operation of the API. A volume of another storage than the path's names its own. */
-async function runOperation(
-  pve: Pve,
-  { operation, ordered, print }: Subcommand,
-  args: string[],
-): Promise<string> {
-  const { path, parameters, handle } = routeOf(operation)
+/** Runs a subcommand. A volume names its own storage. */
+async function run(pve: Pve, { operation, ordered, print }: Subcommand, args: string[]): Promise<string> {
+  const operationRoute = routeOf(operation)
   const sent = readArguments(args, ordered)
   const volume = parseVolumeId(String(sent['volume'] ?? ''))
   const place = {
-    ...(path.includes('{node}') && { node: pve.node }),
+    ...(operationRoute.path.includes('{node}') && { node: pve.node }),
     ...(volume && { storage: volume.storage }),
   }
-  const raw = { ...place, ...sent }
-  const params = validate(parameters, raw) as never
-  const result = await handle({ pve, caller: rootOf(pve), params, raw, upload: undefined })
-  await settled(pve, result)
-  await pve.store.save()
+  const result = await runOperation(pve, operationRoute, { ...place, ...sent })
   return print?.(result) ?? ''
-}
-
-const POLL_MS = 50
-
-/** Waits for the worker that an operation started: the command line shows its end. @throws {ApiError} of the worker */
-async function settled(pve: Pve, result: unknown): Promise<void> {
-  if (typeof result !== 'string' || !result.startsWith('UPID:')) return
-  const statusOf = (): string | undefined => pve.tasks.find(result)?.exitstatus
-  while (statusOf() === undefined) await new Promise(resolve => setTimeout(resolve, POLL_MS))
-  const status = statusOf()!
-  if (status !== 'OK' && !status.startsWith('WARNINGS')) throw failure(status)
 }
 
 function pathOf(pve: Pve, volid: string | undefined): string {
@@ -146,28 +98,16 @@ function pathOf(pve: Pve, volid: string | undefined): string {
   return `${shownPathOf(pve, id)}\n`
 }
 
-function textOf(error: unknown): string {
-  if (!(error instanceof ApiError) || error.errors === undefined) return (error as Error).message
-  const lines = Object.entries(error.errors).map(([key, fault]) => `${key}: ${fault.trimEnd()}`)
-  return ['400 Parameter verification failed.', ...lines].join('\n')
-}
-
 async function outputOf(pve: Pve, [name = '', ...args]: string[]): Promise<string> {
   const { version, age } = API[pve.version]
   if (name === 'apiinfo') return `APIVER ${version}\nAPIAGE ${age}\n`
   if (name === 'path') return pathOf(pve, args[0])
   const command = COMMANDS[name]
   if (!command) throw failure(`ERROR: unknown command 'pvesm ${name}'`)
-  return runOperation(pve, command, args)
+  return run(pve, command, args)
 }
 
-/** Returns the command for a node. Its errors go to the second output with exit code 255. */
+/** Returns the command for a node. */
 export function pvesm(pve: Pve): NodeCommand {
-  return async args => {
-    try {
-      return { code: 0, stdout: await outputOf(pve, args), stderr: '' }
-    } catch (error) {
-      return { code: 255, stdout: '', stderr: `${textOf(error).trimEnd()}\n` }
-    }
-  }
+  return nodeCommand(args => outputOf(pve, args))
 }

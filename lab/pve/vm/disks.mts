@@ -26,7 +26,7 @@ export function requireDisk(config: VmConfig, slot: string): Drive {
 /** Returns the new size in bytes. `+2G` adds 2 GiB, `10G` is the size itself. @throws {ApiError} for a smaller one. */
 function newSize(current: number, wanted: string): number {
   const bytes = parseSize(wanted.replace(/^\+/, ''))!
-  const size = wanted.startsWith('+') ? current + bytes : bytes
+  const size = Math.trunc(wanted.startsWith('+') ? current + bytes : bytes)
   if (size < current) throw failure('shrinking disks is not supported')
   return size
 }
@@ -64,7 +64,8 @@ async function resizeLocked(pve: Pve, caller: Caller, options: Resizing, task: T
   requireWritable(pve, drive.file, size)
   await growVolume(pve, drive.file, size)
   task.log('Image resized.')
-  drive.options['size'] = formatSize(volume.size)
+  // Proxmox writes down what was asked for, also where its storage rounds up.
+  drive.options['size'] = formatSize(size)
   vm.config[options.disk] = formatDrive(drive)
 }
 

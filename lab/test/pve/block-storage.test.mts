@@ -119,10 +119,24 @@ describe('sizes', () => {
     expect([await size('thin'), await size('thick'), await size('zfs')]).toEqual([8 * MIB, 8 * MIB, 6 * MIB])
   })
 
-  test('a resize ends at the size that the storage gives', async () => {
-    await create(100, 'thin:1')
+  test.each([
+    ['thin', 1028],
+    ['thick', 1028],
+    ['zfs', 1026],
+  ])(
+    'a resize on %s writes the size that was asked for, and the volume is rounded up',
+    async (storage, mib) => {
+      await create(100, `${storage}:1`)
+      await lab.task('PUT', `${qemu}/100/resize`, { disk: 'scsi0', size: `${1025 * 1024 + 1}K` })
+      expect(disk(100)).toBe(`${storage}:vm-100-disk-0,size=1049601K`)
+      expect((await listed(storage))[0].size).toBe(mib * MIB)
+    },
+  )
+
+  test('a resize by an amount begins at the size of the volume', async () => {
+    await create(100, 'thin:0.005')
     await lab.task('PUT', `${qemu}/100/resize`, { disk: 'scsi0', size: '+1M' })
-    expect(disk(100)).toBe('thin:vm-100-disk-0,size=1028M')
+    expect(disk(100)).toBe('thin:vm-100-disk-0,size=9M')
   })
 })
 

@@ -74,6 +74,17 @@ test.each([
   expect([reply.status, reply.errors]).toEqual([400, errors])
 })
 
+test('an empty text clears an option of a rule, and a comma at the end is refused', async () => {
+  const empty = { source: '', dest: '', sport: '', dport: '', proto: '', comment: '' }
+  const rule = { type: 'in', action: 'ACCEPT' }
+  expect((await lab.call('POST', `${vm}/rules`, { ...rule, ...empty })).status).toBe(200)
+  const { digest: _, ...kept } = (await lab.get(`${vm}/rules/0`)).data
+  expect(kept).toEqual({ ...rule, pos: 0, enable: 0 })
+  const extraneous = 'invalid format - extraneous commas in list\n'
+  const reply = await lab.call('PUT', `${vm}/rules/0`, { source: '10.0.0.1,', sport: '22,', proto: 'tcp' })
+  expect(reply.errors).toEqual({ source: extraneous, sport: extraneous })
+})
+
 test('a set of addresses keeps networks without bits behind their prefix', async () => {
   await lab.call('POST', `${vm}/ipset`, { name: 'ipfilter-net0', comment: 'own' })
   await lab.call('POST', `${vm}/ipset/ipfilter-net0`, { cidr: '10.1.2.3/24' })
