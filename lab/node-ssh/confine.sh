@@ -17,8 +17,15 @@ for name in bin sbin lib lib32 lib64; do
     mount -o remount,bind,ro,nosuid,nodev "$root/$name"
   fi
 done
-mount --bind /usr "$root/usr"
-mount -o remount,bind,ro,nosuid,nodev "$root/usr"
+mkdir "$root/run/usr"
+for place in usr run/usr; do
+  mount --bind /usr "$root/$place"
+  mount -o remount,bind,ro,nosuid,nodev "$root/$place"
+done
+# The node's own commands are in /usr/sbin. So this folder is a new one, and has the machine's programs by links.
+mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs "$root/usr/sbin"
+programs=(/usr/sbin/*)
+ln -s -t "$root/usr/sbin" "${programs[@]/#/\/run}"
 for device in null zero full random urandom; do
   touch "$root/dev/$device"
   mount --bind "/dev/$device" "$root/dev/$device"

@@ -69,7 +69,7 @@ async function confineByNamespaces(place: Place): Promise<Confinement> {
 }
 
 /** Programs that clients of the API run, and some to look around with. */
-const PROGRAMS = 'bash env setpriv tee id cat ls cp mv rm mkdir chmod ln wc rmdir grep'.split(' ')
+const PROGRAMS = 'bash env setpriv tee id cat ls cp mv rm mkdir chmod ln wc rmdir grep cut'.split(' ')
 
 async function confineByChroot(place: Place): Promise<Confinement> {
   const { storagesFolder } = place
@@ -80,7 +80,7 @@ async function confineByChroot(place: Place): Promise<Confinement> {
     '--bounding-set=-all,+chown,+dac_override,+fowner,+fsetid',
     '--no-new-privs',
   ]
-  const environment = [`HOME=${storagesFolder}`, 'PATH=/usr/bin:/bin', 'USER=root', 'LOGNAME=root']
+  const environment = [`HOME=${storagesFolder}`, 'PATH=/usr/sbin:/usr/bin:/bin', 'USER=root', 'LOGNAME=root']
   return {
     argv: command => [
       ...['chroot', storagesFolder, '/usr/bin/env', '-i', ...environment],

@@ -10,7 +10,7 @@ copy() {
   [ -e "$storages$1" ] || cp -L --reflink=auto "$1" "$storages$1"
 }
 
-mkdir -p "$storages/usr/bin" "$storages/usr/lib" "$storages/dev" "$storages${storages%/*}"
+mkdir -p "$storages/usr/bin" "$storages/usr/sbin" "$storages/usr/lib" "$storages/dev" "$storages${storages%/*}"
 for name in bin lib lib64; do
   [ ! -L "/$name" ] || { mkdir -p "$storages/usr/$name" && ln -sfn "usr/$name" "$storages/$name"; }
 done

@@ -7,10 +7,11 @@ shift 3
     [ -e "$1" ] || [ -L "$1" ] || { mkdir -p "${1%/*}" && ln -s "$2" "$1"; }
     shift 2
   done
-  mkdir -p /run/pve
   for name in $names; do
-    printf '%s' "$program" >"/run/pve/$name"
-    chmod 755 "/run/pve/$name"
+    # Another command may run the same script just now: it is replaced, not written to.
+    printf '%s' "$program" >"/usr/sbin/.$name.$$"
+    chmod 755 "/usr/sbin/.$name.$$"
+    mv -f "/usr/sbin/.$name.$$" "/usr/sbin/$name"
   done
 } 2>/dev/null
-PATH=/run/pve:$PATH exec /bin/bash -c "$command"
+exec /bin/bash -c "$command"

@@ -39,6 +39,7 @@ import { routes } from './routes.mts'
 import { createFolders, removeHalfFiles } from './storage/files.mts'
 import { pvesm } from './storage/pvesm.mts'
 import { createTasks, endInterrupted } from './tasks/tasks.mts'
+import { qm } from './vm/qm.mts'
 
 export interface PveServerOptions {
   listen: Address
@@ -220,7 +221,7 @@ function adminOf(pve: Pve): PveAdmin {
     settled: () => pve.tasks.settled(),
     console: async vmid => pve.live.get(vmid)?.guest.console(),
     mounts: () => mountsOf({ state: pve.store.state, node: pve.node }),
-    commands: { pvesm: pvesm(pve) },
+    commands: { pvesm: pvesm(pve), qm: qm(pve) },
   }
 }
 

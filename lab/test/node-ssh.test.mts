@@ -232,6 +232,53 @@ describe.each(['namespace', 'loopback'] as const)("the node's SSH, isolation %s"
     })
   })
 
+  describe('the command qm', () => {
+    const output = async (command: string) => {
+      const { code, stdout, stderr } = await execute(client, command)
+      return code === 0 ? stdout : `${code}: ${stderr}`
+    }
+
+    test('imports an image as a disk, by the path of the node', async () => {
+      await execute(
+        client,
+        'mkdir -p /var/lib/vz/template/iso && cp /usr/bin/bash /var/lib/vz/template/iso/disk.img',
+      )
+      expect(await output('/usr/sbin/qm create 900 --name web --memory 512')).toBe('')
+      // As bpg/proxmox does for a disk with `file_id`.
+      const imported = await output(
+        `qm disk import 900 $(/usr/sbin/pvesm path local:iso/disk.img) tank -format qcow2 | grep unused0 | cut -d : -f 3 | cut -d "'" -f 1`,
+      )
+      expect(imported).toBe('vm-900-disk-0\n')
+      expect(await output('qm set 900 -scsi0 tank:vm-900-disk-0,discard=on && qm config 900')).toMatch(
+        /^memory: 512\nmeta: .*\nname: web\nscsi0: tank:vm-900-disk-0,discard=on,size=\d+[MK]?\nsmbios1: /m,
+      )
+    })
+
+    test('says what is wrong', async () => {
+      expect(await output('qm importdisk 900 /var/lib/vz/none.img tank')).toBe(
+        '255: /var/lib/vz/none.img: non-existent or non-regular file\n',
+      )
+      expect(await output('qm importdisk 901 /var/lib/vz/none.img tank')).toBe(
+        `255: Configuration file 'nodes/pve/qemu-server/901.conf' does not exist\n`,
+      )
+      expect(await output('qm importdisk 900 /var/lib/vz/template/iso/disk.img none')).toBe(
+        "255: storage 'none' does not exist\n",
+      )
+      expect(await output('qm set 900 --cores none')).toBe(
+        "255: 400 Parameter verification failed.\ncores: type check ('integer') failed - got 'none'\n",
+      )
+      expect(await output('qm nothing 900')).toBe("255: ERROR: unknown command 'qm nothing'\n")
+    })
+
+    test('starts, stops, lists and destroys', async () => {
+      expect(await output('qm start 900 && qm status 900 && qm stop 900 && qm status 900')).toBe(
+        'status: running\nstatus: stopped\n',
+      )
+      expect(await output('qm list')).toMatch(/^ +VMID NAME .*\n +900 web +stopped +512 +0\.00 0 +\n$/)
+      expect(await output('qm destroy 900 && qm list')).toBe('')
+    })
+  })
+
   test.each(['-1\\0', 'x\\0', '1\\0constructor\\0', '99999999\\0'])(
     'a command that asks the lab itself for %s harms nobody',
     async bytes => {

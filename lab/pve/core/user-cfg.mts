@@ -87,7 +87,7 @@ function decode(text: string | undefined): string {
 }
 
 /** Encodes what separates fields, control characters, and all beyond ASCII (`encode_text` in PVE/ParseUtils.pm). */
-function encode(text: string): string {
+export function encodeText(text: string): string {
   const encoded = (byte: number): string => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
   return text.replace(/[^\x20-\x24\x26-\x39\x3b-\x7e]/gu, char =>
     [...Buffer.from(char)].map(encoded).join(''),
@@ -190,8 +190,8 @@ function block<T>(entries: Record<string, T>, write: (id: string, value: T) => s
 
 function writeUser(id: string, user: User): string {
   return line(
-    ...['user', id, flag(user.enable), user.expire, encode(user.firstname), encode(user.lastname)],
-    ...[encode(user.email), encode(user.comment), user.keys],
+    ...['user', id, flag(user.enable), user.expire, encodeText(user.firstname), encodeText(user.lastname)],
+    ...[encodeText(user.email), encodeText(user.comment), user.keys],
   )
 }
 
@@ -200,11 +200,11 @@ export function writeUserCfg(config: AccessConfig): string {
   const blocks = [
     block(config.users, writeUser),
     block(config.tokens, (id, token) =>
-      line('token', id, token.expire, flag(token.privsep), encode(token.comment)),
+      line('token', id, token.expire, flag(token.privsep), encodeText(token.comment)),
     ),
-    block(config.groups, (id, group) => line('group', id, group.users.join(','), encode(group.comment))),
+    block(config.groups, (id, group) => line('group', id, group.users.join(','), encodeText(group.comment))),
     block(config.pools, (id, pool) =>
-      line('pool', id, encode(pool.comment), pool.vms.join(','), pool.storages.join(',')),
+      line('pool', id, encodeText(pool.comment), pool.vms.join(','), pool.storages.join(',')),
     ),
     block(config.roles, (id, privileges) => line('role', id, privileges.join(','))),
     config.acl
