@@ -52,7 +52,7 @@ export const NODE_OPTIONS: Properties = {
   protection_synflood_burst: number(),
 }
 
-export const VM_OPTIONS: Properties = {
+export const GUEST_OPTIONS: Properties = {
   ...flags('enable', 'macfilter', 'dhcp', 'ndp', 'radv', 'ipfilter'),
   policy_in: policy('ACCEPT', 'REJECT', 'DROP'),
   policy_out: policy('ACCEPT', 'REJECT', 'DROP'),

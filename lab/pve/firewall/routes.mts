@@ -1,4 +1,4 @@
-/** The firewall of the cluster, of nodes and of VMs. The lab keeps the configuration; it filters no packets. */
+/** The firewall of the cluster, of nodes and of guests. The lab keeps the configuration; it filters no packets. */
 
 import { directory } from '../core/directory.mts'
 import type { FirewallConf } from '../core/firewall-state.mts'
@@ -10,7 +10,7 @@ import { clusterFirewall, nodeFirewall, vmFirewall } from './conf.mts'
 import { groupRoutes } from './group-routes.mts'
 import { ipsetRoutes } from './ipset-routes.mts'
 import { MACRO_NAMES } from './macros.mts'
-import { CLUSTER_OPTIONS, NODE_OPTIONS, optionRoutes, VM_OPTIONS } from './option-routes.mts'
+import { CLUSTER_OPTIONS, GUEST_OPTIONS, NODE_OPTIONS, optionRoutes } from './option-routes.mts'
 import { ruleRoutes } from './rule-routes.mts'
 import type { FirewallScope } from './scope.mts'
 
@@ -32,13 +32,16 @@ const NODE: FirewallScope = {
   conf: pve => nodeFirewall(pve, pve.node),
 }
 
-const VM: FirewallScope = {
-  kind: 'vm',
-  path: '/nodes/{node}/qemu/{vmid}/firewall',
-  parameters: { node: nodeName, vmid },
-  audit: allOf('/vms/{vmid}', 'VM.Audit'),
-  modify: allOf('/vms/{vmid}', 'VM.Config.Network'),
-  conf: (pve, params) => vmFirewall(pve, Number(params['vmid'])),
+/** Firewall of a VM or a container. It is one file by VMID, also where no such guest is. */
+function guest(kind: 'vm' | 'ct', type: 'qemu' | 'lxc'): FirewallScope {
+  return {
+    kind,
+    path: `/nodes/{node}/${type}/{vmid}/firewall`,
+    parameters: { node: nodeName, vmid },
+    audit: allOf('/vms/{vmid}', 'VM.Audit'),
+    modify: allOf('/vms/{vmid}', 'VM.Config.Network'),
+    conf: (pve, params) => vmFirewall(pve, Number(params['vmid'])),
+  }
 }
 
 const referenceType = { type: 'string', enum: ['alias', 'ipset'], optional: true } as const
@@ -73,6 +76,27 @@ function logRoute(scope: FirewallScope, permission: Route['permission']): Route 
   })
 }
 
+function guestRoutes(scope: FirewallScope): Route[] {
+  return [
+    directory(scope.path, ['rules', 'aliases', 'ipset', 'refs', 'options']),
+    ...ruleRoutes(scope),
+    ...ipsetRoutes(scope),
+    ...aliasRoutes(scope),
+    ...optionRoutes(scope, GUEST_OPTIONS),
+    logRoute(scope, allOf('/vms/{vmid}', 'VM.Console')),
+    route({
+      method: 'GET',
+      path: `${scope.path}/refs`,
+      permission: scope.audit,
+      parameters: { ...scope.parameters, type: referenceType },
+      handle: ({ pve, params }) => [
+        ...referencesIn(clusterFirewall(pve), 'dc', params.type as string | undefined),
+        ...referencesIn(scope.conf(pve, params), 'guest', params.type as string | undefined),
+      ],
+    }),
+  ]
+}
+
 export const firewallRoutes: Route[] = [
   directory(CLUSTER.path, ['aliases', 'rules', 'options', 'groups', 'ipset', 'macros', 'refs']),
   ...ruleRoutes(CLUSTER),
@@ -98,20 +122,6 @@ export const firewallRoutes: Route[] = [
   ...ruleRoutes(NODE),
   ...optionRoutes(NODE, NODE_OPTIONS),
   logRoute(NODE, allOf('/nodes/{node}', 'Sys.Syslog')),
-  directory(VM.path, ['rules', 'aliases', 'ipset', 'refs', 'options']),
-  ...ruleRoutes(VM),
-  ...ipsetRoutes(VM),
-  ...aliasRoutes(VM),
-  ...optionRoutes(VM, VM_OPTIONS),
-  logRoute(VM, allOf('/vms/{vmid}', 'VM.Console')),
-  route({
-    method: 'GET',
-    path: `${VM.path}/refs`,
-    permission: VM.audit,
-    parameters: { ...VM.parameters, type: referenceType },
-    handle: ({ pve, params }) => [
-      ...referencesIn(clusterFirewall(pve), 'dc', params.type as string | undefined),
-      ...referencesIn(VM.conf(pve, params), 'guest', params.type as string | undefined),
-    ],
-  }),
+  ...guestRoutes(guest('vm', 'qemu')),
+  ...guestRoutes(guest('ct', 'lxc')),
 ]

@@ -21,7 +21,7 @@ import {
 } from './formats.mts'
 import { macroNamed, macroRules } from './macros.mts'
 
-export type RuleScope = 'vm' | 'group' | 'cluster' | 'host' | 'vnet'
+export type RuleScope = 'vm' | 'ct' | 'group' | 'cluster' | 'host' | 'vnet'
 
 /** What every rule must have. */
 export const ruleCore = {
@@ -67,6 +67,7 @@ export function removeFromRule(rule: FirewallRule, list: unknown): void {
 
 const TYPES: Record<RuleScope, string[]> = {
   vm: ['in', 'out', 'group'],
+  ct: ['in', 'out', 'group'],
   group: ['in', 'out', 'forward'],
   cluster: ['in', 'out', 'forward', 'group'],
   host: ['in', 'out', 'forward', 'group'],
@@ -92,7 +93,7 @@ function requireIface(scope: RuleScope, iface: string | undefined): void {
   if (iface === undefined) return
   requireThat(scope !== 'group' && scope !== 'vnet', 'type', 'parameter -i not allowed for this rule type')
   requireThat(
-    scope !== 'vm' || /^net\d+$/.test(iface),
+    (scope !== 'vm' && scope !== 'ct') || /^net\d+$/.test(iface),
     'iface',
     "value does not match the regex pattern 'net\\d+'",
   )

@@ -103,6 +103,20 @@ test('a set of addresses keeps networks without bits behind their prefix', async
   expect((await lab.get(`${vm}/ipset`)).data).toEqual([])
 })
 
+test('a container has its firewall by VMID, as a VM has', async () => {
+  const container = '/nodes/pve/lxc/9998/firewall'
+  expect(
+    (await lab.call('POST', `${container}/rules`, { type: 'in', action: 'DROP', iface: 'net0' })).status,
+  ).toBe(200)
+  await lab.call('PUT', `${container}/options`, { dhcp: 1 })
+  expect((await lab.get(`${container}/rules`)).data).toMatchObject([
+    { action: 'DROP', iface: 'net0', pos: 0 },
+  ])
+  expect((await lab.get(`${container}/options`)).data).toMatchObject({ dhcp: 1 })
+  const reply = await lab.call('POST', `${container}/rules`, { type: 'forward', action: 'DROP' })
+  expect(reply.errors).toEqual({ type: "invalid rule type 'forward' for rule_env 'ct'" })
+})
+
 test('aliases are found in any case, renamed, and listed as references', async () => {
   await lab.call('POST', `${cluster}/aliases`, { name: 'Office', cidr: '192.0.2.7/32', comment: 'us' })
   expect((await lab.get(`${cluster}/aliases/office`)).data).toEqual({
