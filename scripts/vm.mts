@@ -125,7 +125,7 @@ await runMain({
   writes: ['vms/<NAME>/', '.proxmint/'],
   example: 'zx scripts/vm.mts create web-1 --no-web3 --cpu 2 --memory 2048 --apply',
   async run(args, signal) {
-    const { vmCommand } = await import('./lib/vm/life/command.mts')
+    const { vmCommand } = await import('./lib/vm/verbs/command.mts')
     return printAnswer(args, await vmCommand(args, signal))
   },
 })

@@ -16,6 +16,7 @@ export const ROOMS: readonly Room[] = [
   { folder: 'doctor', level: 11, holds: 'a table of checks, one file per area' },
   { folder: 'report', level: 11, holds: 'one HTML page' },
   { folder: 'timers', level: 11, holds: 'timers of systemd' },
+  { folder: 'vm/verbs', level: 10, holds: 'the verbs of `vm`, a file for each matter' },
   { folder: 'reconcile', level: 10, holds: 'compares registry, folders, Proxmox and chain' },
   { folder: 'vm/life', level: 9, holds: 'create, apply, rebuild, suspend, destroy, gc of VMs' },
   { folder: 'vm/plan', level: 8, holds: 'options, design and reservation of VMs' },

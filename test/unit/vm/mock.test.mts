@@ -6,7 +6,7 @@ import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts
 import { parseArguments } from '../../../scripts/lib/run/command-line.mts'
 import { commandsOf } from '../../../scripts/lib/run/main.mts'
 import { formatLockfile } from '../../../scripts/lib/templates/lockfile-format.mts'
-import { vmCommand } from '../../../scripts/lib/vm/life/command.mts'
+import { vmCommand } from '../../../scripts/lib/vm/verbs/command.mts'
 import { failureOf } from '../failure.mts'
 import { limits, wanted } from '../registry/entries.mts'
 import { version } from '../templates/sample.mts'

@@ -11,7 +11,7 @@ import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
-import { followVm, missing, requireMarked } from '../look/locate.mts'
+import { followVm, requireMarked, requireThere } from '../look/locate.mts'
 import { accessDesign } from '../plan/access.mts'
 import {
   type Adopting,
@@ -119,10 +119,10 @@ async function completionsOf(
   for (const entry of known) {
     if (isAllThere(entry, request)) continue
     const { vm, config } = await followVm(connection, entry, requireMarked)
-    if (vm === undefined || config === undefined) throw missing(entry)
+    const there = requireThere(entry, vm)
     // The address is known; nothing else of the VM's own is asked for.
     const wishes = { ...adopting.wishes, address: entry.address }
-    const adoption = planAdoption({ ...vm, config, addresses: [] }, { ...adopting, wishes })
+    const adoption = planAdoption({ ...there, config: config!, addresses: [] }, { ...adopting, wishes })
     if (adoption.entry === undefined) throw notCompleted(entry, adoption.faults)
     requireNothingGiven(completed(entry, adoption.entry), request)
     planned.set(entry.id, adoption.entry)

@@ -160,13 +160,6 @@ async function statusAfterClone(
   }
 }
 
-/** Error for a VM that a person deleted in Proxmox. */
-export function missing({ name, vmid }: Entry): ProxmintError {
-  return new ProxmintError(`VM ${vmid} of ${name} is not in Proxmox any more`, {
-    hint: `somebody destroyed it; give up its name and address: zx scripts/vm.mts destroy ${name}`,
-  })
-}
-
 function notSeen({ name, vmid, node }: Entry): ProxmintError {
   return new ProxmintError(
     `VMID ${vmid} of ${name} is taken in Proxmox, and the API token may not see by what`,

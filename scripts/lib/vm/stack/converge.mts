@@ -20,7 +20,6 @@ import {
   followVm,
   type LocatedVm,
   locateVm,
-  missing,
   recordNode,
   requireMade,
   requireMarked,

@@ -1,0 +1,64 @@
+/** The verbs that take a VM back into work, make it anew or end it: resume, rebuild, destroy. */
+import { VM_OPTIONS } from '../../config/vm-options.mts'
+import { type Entry, isGivenUp } from '../../registry/entry.mts'
+import { requireEntry } from '../../registry/revise.mts'
+import type { RegistryStore } from '../../registry/store.mts'
+import { wordAfterVerb } from '../../run/command-line.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { agreedTo } from '../allow.mts'
+import { destroyVm } from '../life/destroy.mts'
+import { resumeVm } from '../life/expiry.mts'
+import { loginLines } from '../life/logins.mts'
+import { rebuildVm, versionFor } from '../life/rebuild.mts'
+import { openContext } from '../open.mts'
+import { confirm, requireSomebodyToAsk } from './confirm.mts'
+import { expiryText, type Verbs, vmSpec } from './verb.mts'
+
+export const renewVerbs: Verbs = {
+  async resume({ store, site, signal }, args) {
+    const days = args.integer('days', VM_OPTIONS.expiryDays.range)
+    const vm = wordAfterVerb(vmSpec, args, 'a name')
+    await requireEntry(store, vm)
+    const entry = await resumeVm(vm, days, await openContext(store, site, signal))
+    return { document: entry, text: `${vm} is active again, and ${expiryText(entry)}` }
+  },
+  async rebuild({ store, site, signal }, args) {
+    const vm = wordAfterVerb(vmSpec, args, 'a name')
+    const entry = await requireEntry(store, vm)
+    const version = versionFor(entry, await site.families())
+    if (version !== undefined) requireSomebodyToAsk(vm, 'rebuild', args)
+    const context = { ...(await openContext(store, site, signal)), allowed: agreedTo('vm', args) }
+    if (version !== undefined) await confirm(entry, 'rebuild', args, context)
+    const rebuilt = await rebuildVm(vm, { noLogin: args.flag('no-login') }, context)
+    const { template } = rebuilt.entry
+    const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
+    const text = `${vm} ${did} from ${template!.version}, the current version`
+    return { document: rebuilt.entry, text: [text, ...(await loginLines(rebuilt, site))].join('\n') }
+  },
+  async destroy({ store, site, signal }, args) {
+    const vm = wordAfterVerb(vmSpec, args, 'a name')
+    const found = await requireLiving(store, vm)
+    requireSomebodyToAsk(vm, 'destroy', args)
+    const context = { ...(await openContext(store, site, signal)), allowed: agreedTo('vm', args) }
+    await confirm(found, 'destroy', args, context)
+    const entry = await destroyVm(vm, context)
+    return { document: entry, text: destroyedText(entry) }
+  },
+}
+
+/** Finds a VM to destroy. @throws ProxmintError (usage) that says when it was destroyed, or that there never was one. */
+async function requireLiving(store: RegistryStore, vm: string): Promise<Entry> {
+  const gone = (await store.find(vm)) ?? (await store.listArchived()).findLast(one => one.name === vm)
+  if (gone?.phase !== 'destroyed') return gone ?? requireEntry(store, vm)
+  throw new ProxmintError(`${vm} was destroyed already`, {
+    facts: { at: gone.history.at(-1)?.at },
+    hint: `its history: zx scripts/vm.mts show ${vm}`,
+    exitCode: exitCodes.usage,
+  })
+}
+
+function destroyedText(entry: Entry): string {
+  const { name: vm, vmid, address } = entry
+  if (!isGivenUp(entry)) return `${vm} is destroyed; VMID ${vmid} and ${address} are free`
+  return `${vm} is given up, and ${address} is free; VMID ${vmid} belongs to another VM, which was left alone`
+}
