@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { type Address, contains, formatAddress, parseAddress } from '../config/addresses.mts'
 import type { Pool } from '../config/pools.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
-import { type Entry, isVmName, withEvent } from './entry.mts'
-import type { Limits, UnknownVm, WantedEntry } from './store.mts'
+import { addressesOf, type CardAddress, type Entry, isVmName, withEvent } from './entry.mts'
+import type { Limits, UnknownVm, WantedAddress, WantedEntry } from './store.mts'
 
 /** Names, VMIDs and addresses of the living entries, as a store looks them up. */
 export interface Held {
@@ -29,7 +29,7 @@ const VMID_CURSOR = 'vmid'
 const WINDOW_SIZE = 256n
 const CHOOSE_ANOTHER = 'choose another, or leave the option out'
 
-/** Makes an entry for each VM to reserve, with a VMID and an address. Changes the cursors in place. */
+/** Makes an entry for each VM to reserve, with a VMID and its addresses. Changes the cursors in place. */
 export async function allocate(
   wanted: WantedEntry[],
   limits: Limits,
@@ -42,12 +42,43 @@ export async function allocate(
     await requireName(one.name, together, limits)
     const vmid = await vmidFor(one, limits, together, cursors)
     const address = await addressFor(one, together, cursors, limits)
-    entries.push(entryOf(one, vmid, address, limits.now))
+    const entry = entryOf(one, vmid, address, limits.now)
+    entries.push(await withFurther(entry, one.further ?? [], limits, together, cursors))
   }
   return entries
 }
 
-function entryOf({ pool, ...about }: WantedEntry, vmid: number, address: string, now: Date): Entry {
+/**
+ * Returns the entry with further addresses behind those that it has. Changes the cursors in place.
+ * @param held by entries of the store: those of the entry itself may be among them.
+ * @throws ProxmintError (usage) if an address is invalid or taken, (failed) if a pool is exhausted.
+ */
+export async function withFurther(
+  entry: Entry,
+  wanted: readonly WantedAddress[],
+  limits: Pick<Limits, 'unknown'>,
+  held: Held,
+  cursors: Cursors,
+): Promise<Entry> {
+  let grown = entry
+  for (const one of wanted) {
+    const address = await addressFor(one, withEntries(held, [grown]), cursors, limits)
+    grown = { ...grown, addresses: [...(grown.addresses ?? []), cardAddress(one, address)] }
+  }
+  return grown
+}
+
+function cardAddress({ card, pool, routed }: WantedAddress, address: string): CardAddress {
+  const { name, prefix, gateway, dns } = pool
+  return { card, pool: name, address, prefix, gateway: routed ? (gateway ?? null) : null, dns }
+}
+
+function entryOf(
+  { pool, further: _, ...about }: WantedEntry,
+  vmid: number,
+  address: string,
+  now: Date,
+): Entry {
   const at = now.toISOString()
   const history = [{ at, what: 'reserved' }]
   return {
@@ -88,14 +119,16 @@ function withEntries(held: Held, entries: Entry[]): Held {
   return {
     hasName: async name => entries.some(entry => entry.name === name) || held.hasName(name),
     ownerOfVmid: async vmid => find(entry => entry.vmid === vmid) ?? held.ownerOfVmid(vmid),
-    ownerOfAddress: async address => find(entry => entry.address === address) ?? held.ownerOfAddress(address),
+    ownerOfAddress: async address =>
+      find(entry => addressesOf(entry).includes(address)) ?? held.ownerOfAddress(address),
     vmidsBetween: async (first, last) => {
       const isTaken = await held.vmidsBetween(first, last)
       return vmid => isTaken(vmid) || entries.some(entry => entry.vmid === vmid)
     },
     addressesBetween: async (first, last) => {
       const isTaken = await held.addressesBetween(first, last)
-      return address => isTaken(address) || entries.some(entry => entry.address === address)
+      const own = new Set(entries.flatMap(addressesOf))
+      return address => isTaken(address) || own.has(address)
     },
   }
 }
@@ -153,10 +186,10 @@ async function requireVmid(vmid: number, { vmidRange, takenVmids }: Limits, held
 }
 
 async function addressFor(
-  wanted: WantedEntry,
+  wanted: Pick<WantedEntry, 'pool' | 'address'>,
   held: Held,
   cursors: Cursors,
-  { unknown = [] }: Limits,
+  { unknown = [] }: Pick<Limits, 'unknown'>,
 ): Promise<string> {
   const { pool } = wanted
   if (wanted.address !== undefined) return requireAddress(wanted.address, pool, held, unknown)

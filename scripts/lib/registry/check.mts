@@ -4,7 +4,7 @@ import { contains, parseAddress } from '../config/addresses.mts'
 import type { PoolConfig } from '../config/pools.mts'
 import { ownValue } from '../run/own-value.mts'
 import { expiryMs } from './due.mts'
-import { type Entry, isVmName, phases, tokenKey } from './entry.mts'
+import { addressesOf, type Entry, isVmName, phases, tokenKey } from './entry.mts'
 
 /** Part of `config/db.yaml` that may change after VMs were created. */
 export type Places = Pick<PoolConfig, 'pools' | 'vmidRange'>
@@ -35,35 +35,50 @@ function checkEntry(entry: Entry, places: Places): string[] {
 export function conflictsOf(living: Entry[], added: Entry[]): string[] {
   const names = new Set(living.map(({ name }) => name))
   const vmids = new Map(living.map(({ vmid, name }) => [vmid, name]))
-  const addresses = new Map(living.map(({ address, name }) => [address, name]))
-  return added.flatMap(({ name, vmid, address }) => {
-    const [sameVmid, sameAddress] = [vmids.get(vmid), addresses.get(address)]
+  const addresses = new Map(living.flatMap(one => addressesOf(one).map(address => [address, one.name])))
+  return added.flatMap(entry => {
+    const { name, vmid } = entry
+    const sameVmid = vmids.get(vmid)
     const conflicts = [
       isVmName(name) ? '' : `"${name}" is not a VM name`,
-      parseAddress(address) === undefined ? `${name}: "${address}" is not an address` : '',
       names.has(name) ? `${name}: the name is used twice` : '',
       sameVmid === undefined ? '' : `${name}: VMID ${vmid} also belongs to ${sameVmid}`,
-      sameAddress === undefined ? '' : `${name}: the address ${address} also belongs to ${sameAddress}`,
+      ...addressesOf(entry).flatMap(address => addressConflicts(name, address, addresses)),
     ]
     names.add(name)
     vmids.set(vmid, name)
-    addresses.set(address, name)
     return conflicts.filter(conflict => conflict !== '')
   })
 }
 
-/** Lists whether VMID and address of an entry are outside of the configured ranges, one sentence each. */
+/** @param owners of the addresses so far; this one is added. */
+function addressConflicts(name: string, address: string, owners: Map<string, string>): string[] {
+  const same = owners.get(address)
+  owners.set(address, name)
+  return [
+    parseAddress(address) === undefined ? `${name}: "${address}" is not an address` : '',
+    same === undefined ? '' : `${name}: the address ${address} also belongs to ${same}`,
+  ]
+}
+
+/** Lists whether VMID and addresses of an entry are outside of the configured ranges, one sentence each. */
 export function displaced(entry: Entry, { pools, vmidRange: [first, last] }: Places): string[] {
-  const { vmid, address } = entry
-  const pool = ownValue(pools, entry.pool)
-  const parsed = parseAddress(address)
+  const { vmid, addresses = [] } = entry
   return [
     ...(vmid < first || vmid > last ? [`VMID ${vmid} is not in vmid_range, ${first} to ${last}`] : []),
-    ...(pool === undefined ? [`its pool ${entry.pool} is not in config/db.yaml any more`] : []),
-    ...(pool !== undefined && parsed !== undefined && !contains(pool.range, parsed)
-      ? [`the address ${address} is not in the pool ${pool.name}`]
-      : []),
+    ...[entry, ...addresses].flatMap(one => displacedAddress(one, pools)),
   ]
+}
+
+function displacedAddress(
+  { address, pool: name }: Pick<Entry, 'address' | 'pool'>,
+  pools: Places['pools'],
+): string[] {
+  const pool = ownValue(pools, name)
+  if (pool === undefined) return [`its pool ${name} is not in config/db.yaml any more`]
+  const parsed = parseAddress(address)
+  if (parsed === undefined || contains(pool.range, parsed)) return []
+  return [`the address ${address} is not in the pool ${name}`]
 }
 
 function tokenFaults({ name, phase, token }: Entry): string[] {

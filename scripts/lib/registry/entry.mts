@@ -87,6 +87,22 @@ export interface AccessDesign {
   mintLater: boolean
 }
 
+/** An address of a pool that a VM has beside its first one. */
+export interface CardAddress {
+  /** Number of the card: 1 is `net1`. */
+  card: number
+  /** Name of the pool that it is from. */
+  pool: string
+  /** Canonical notation, without a prefix length. */
+  address: string
+  prefix: number
+  /** Null: the VM has no default route by this card. */
+  gateway: string | null
+  dns: string[]
+  /** The VM is to have it no more. It stays taken until no card has it in Proxmox. */
+  leaving?: true
+}
+
 /** A VM in the registry. Both stores keep it as plain JSON. */
 export interface Entry {
   name: string
@@ -100,6 +116,8 @@ export interface Entry {
   pool: string
   /** Canonical notation, without a prefix length. */
   address: string
+  /** Further addresses of pools. Left out: none, or the VM is older. */
+  addresses?: CardAddress[]
   /** Null until a node is chosen. */
   node: string | null
   /** Wallet of the owner (EIP-55); null without a credential. */
@@ -125,6 +143,11 @@ export interface Entry {
 
 /** Keys that a change of an entry must keep: the registry assigned them. */
 export const FIXED_KEYS = ['name', 'id', 'vmid', 'pool', 'address', 'createdAt'] as const
+
+/** Lists every address that the registry keeps for a VM, the first one in front. */
+export function addressesOf({ address, addresses = [] }: Pick<Entry, 'address' | 'addresses'>): string[] {
+  return [address, ...addresses.map(one => one.address)]
+}
 
 const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { formatAddress, parseAddress } from '../config/addresses.mts'
+import type { Pool } from '../config/pools.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { isObject } from '../run/is-object.mts'
-import { type Entry, isVmName, type Phase, type TokenRecord } from './entry.mts'
+import { type CardAddress, type Entry, isVmName, type Phase, type TokenRecord } from './entry.mts'
 import { type TokenMaps, type TokenOfVm, tokenOf, tokensWithoutVm } from './predecessor-tokens.mts'
 
 /** Import of VMs from a `vms.json` of the predecessor or of its successor. */
@@ -31,7 +32,7 @@ interface Imported {
   conflicts: string[]
 }
 
-type PoolOf = (address: string) => string | undefined
+type PoolOf = (address: string) => Pick<Pool, 'name' | 'prefix' | 'gateway' | 'dns'> | undefined
 
 const PHASES: Record<string, Phase> = {
   active: 'active',
@@ -44,7 +45,7 @@ const WALLET = /^0x[0-9a-f]{40}$/i
 
 /**
  * Reads a `vms.json`, without its destroyed VMs: only their names are in the file.
- * @param poolOf gives the name of the pool that an address belongs to.
+ * @param poolOf finds the pool that an address belongs to.
  * @throws ProxmintError (invalid) if the text is not such a file.
  */
 export function readPredecessor(text: string, poolOf: PoolOf, now: Date): Imported {
@@ -87,7 +88,7 @@ function readVm(
   poolOf: PoolOf,
   now: Date,
 ): { entry: Entry } | { conflicts: string[] } {
-  const { address, pool, also, faults } = addressesOf(vm, poolOf)
+  const { also, faults, ...place } = addressesOf(vm, poolOf)
   const token = tokenOf(file, name, vm)
   const phase = Object.hasOwn(PHASES, show(vm.status)) ? PHASES[show(vm.status)] : undefined
   const expiresAt = isoOf(vm.expires_at)
@@ -108,21 +109,24 @@ function readVm(
     name,
     phase: phase!,
     vmid: Number(vm.vmid),
-    address: address!,
-    pool: pool!,
+    ...(place as Place),
     expiresAt: expiresAt!,
   }
   return { entry: { ...about, ...restOf(vm, token.token, also, now) } }
 }
 
-/**
- * Addresses of a VM. An entry has one: the IPv6 address beside an IPv4 address is kept in the history, unless a pool could
- * give it out again.
- */
+/** Where a VM is reached. */
+interface Place {
+  address: string
+  pool: string
+  addresses?: CardAddress[]
+}
+
+/** Addresses of a VM. An IPv6 address beside an IPv4 address that is in no pool is kept in the history alone. */
 function addressesOf(
   { ip_address: ip, ipv6_address: ipv6 }: PredecessorVm,
   poolOf: PoolOf,
-): { address?: string; pool?: string; also: string[]; faults: string[] } {
+): Partial<Place> & { also: string[]; faults: string[] } {
   const given = [['ip_address', ip] as const, ['ipv6_address', ipv6] as const].filter(
     ([, text]) => text != null,
   )
@@ -138,15 +142,15 @@ function addressesOf(
   const pool = poolOf(address)
   if (pool === undefined)
     return { also: [], faults: [`its address ${address} is in no pool of config/db.yaml`] }
-  if (second === undefined) return { address, pool, also: [], faults: [] }
+  const place = { address, pool: pool.name, also: [], faults: [] }
+  if (second === undefined) return place
   const other = poolOf(second.address!)
-  if (other === undefined)
-    return { address, pool, also: [`its ipv6_address was ${second.address}`], faults: [] }
-  const fault = `its ${second.key} ${second.address} cannot be kept beside ${address}, and the pool ${other} could give it out`
-  return { also: [], faults: [fault] }
+  if (other === undefined) return { ...place, also: [`its ipv6_address was ${second.address}`] }
+  const { name, prefix, gateway = null, dns } = other
+  return { ...place, addresses: [{ card: 0, pool: name, address: second.address!, prefix, gateway, dns }] }
 }
 
-type Checked = 'name' | 'phase' | 'vmid' | 'address' | 'pool' | 'expiresAt'
+type Checked = 'name' | 'phase' | 'vmid' | 'address' | 'pool' | 'addresses' | 'expiresAt'
 
 function restOf(
   vm: PredecessorVm,

@@ -1,6 +1,6 @@
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
-import { type Entry, FIXED_KEYS } from './entry.mts'
+import { addressesOf, type Entry, FIXED_KEYS } from './entry.mts'
 import type { RegistryStore } from './store.mts'
 
 /** Revisions that one store wrote in a row, by id of the entry. */
@@ -11,7 +11,7 @@ export type OwnRevisions = Map<string, { first: number; last: number }>
  * @param current the entry with the name of `read` now.
  * @param own revisions that this store wrote: they do not conflict with what it read before.
  * @throws ProxmintError (locked) if another run changed the entry since it was read; Error if `revise` changed one of
- *   `FIXED_KEYS`: a defect of the caller.
+ *   `FIXED_KEYS`, or added an address: a defect of the caller.
  */
 export function revised(
   read: Entry,
@@ -24,6 +24,9 @@ export function revised(
   const changed = revise(current)
   const touched = FIXED_KEYS.filter(key => changed[key] !== current[key])
   if (touched.length > 0) throw new Error(`the ${touched.join(' and ')} of ${read.name} cannot be changed`)
+  const had = addressesOf(current)
+  if (addressesOf(changed).some(address => !had.includes(address)))
+    throw new Error(`${read.name} cannot have an address that the registry did not assign`)
   return { ...changed, revision: revisionOf(current) + 1 }
 }
 

@@ -9,6 +9,19 @@ export interface WantedEntry
   vmid: number | undefined
   /** Canonical notation. */
   address: string | undefined
+  /** Left out: none. */
+  further?: readonly WantedAddress[]
+}
+
+/** A further address to reserve. */
+export interface WantedAddress {
+  /** Number of the card. */
+  card: number
+  pool: Pool
+  /** Canonical notation; undefined: the registry picks one. */
+  address: string | undefined
+  /** Whether the VM has its default route by the gateway of the pool. */
+  routed: boolean
 }
 
 /** Limits of a reservation that the registry does not know itself. */
@@ -38,7 +51,7 @@ export interface RegistryStore {
   /** Text for people: `the registry in .proxmint/registry`. */
   readonly description: string
   /**
-   * Reserves a name, a VMID and an address for each VM, for all of them or for none.
+   * Reserves a name, a VMID and all addresses for each VM, for all of them or for none.
    * @throws ProxmintError (usage) if a name, VMID or address is invalid or taken, (failed) if a pool is exhausted.
    */
   reserve(wanted: WantedEntry[], limits: Limits): Promise<Entry[]>
@@ -50,13 +63,24 @@ export interface RegistryStore {
   /**
    * Replaces an entry by the result of `revise`, which gets its current value: a compare-and-set on the id and the
    * revision of what was read. Changes that this store made itself since then are no conflict. An entry in the phase
-   * `destroyed` goes to the archive.
+   * `destroyed` goes to the archive. Further addresses that the result does not have are free again; it cannot have more.
    * @param read the entry as this run read it.
    * @returns the new entry.
    * @throws ProxmintError (locked) if another run changed or destroyed the entry since it was read; any error of
    *   `revise`. Nothing is changed then.
    */
   change(read: Entry, revise: (entry: Entry) => Entry): Promise<Entry>
+  /**
+   * Reserves further addresses for a living entry, and changes it, in one commit.
+   * @param revise gets the entry with its new addresses behind those that it had.
+   * @throws ProxmintError as `change` and `reserve`.
+   */
+  reserveFurther(
+    read: Entry,
+    wanted: readonly WantedAddress[],
+    limits: Pick<Limits, 'unknown'>,
+    revise: (entry: Entry) => Entry,
+  ): Promise<Entry>
   /**
    * Replaces a reserved entry by a new one with another VMID, in one commit: another VM in Proxmox has its VMID. Name,
    * address, expiry and date of the reservation stay; the old entry goes to the archive.

@@ -1,6 +1,6 @@
 import { type Address, contains, formatAddress, parseAddress } from '../config/addresses.mts'
 import type { Pool } from '../config/pools.mts'
-import type { Entry } from '../registry/entry.mts'
+import { addressesOf, type Entry } from '../registry/entry.mts'
 
 /** Largest pool with a cell per free address. In larger pools neighbouring free addresses share one cell. */
 const MOST_SINGLE_CELLS = 256n
@@ -34,7 +34,13 @@ export interface PoolMap {
 /** Maps the addresses of a pool to the VMs that have them. */
 export function poolMapOf(pool: Pool, entries: Entry[]): PoolMap {
   const { range } = pool
-  const owners = new Map(entries.filter(({ address }) => isIn(pool, address)).map(one => [one.address, one]))
+  const owners = new Map(
+    entries.flatMap(entry =>
+      addressesOf(entry)
+        .filter(address => isIn(pool, address))
+        .map(address => [address, entry] as const),
+    ),
+  )
   const reserved = [...pool.reserved].filter(address => isIn(pool, address) && !owners.has(address))
   const size = range.last - range.first + 1n
   const text = (value: bigint): string => formatAddress({ family: range.family, value })
@@ -47,7 +53,9 @@ export function poolMapOf(pool: Pool, entries: Entry[]): PoolMap {
     free: size - BigInt(owners.size + reserved.length),
     cells: cellsOf(pool, owners, reserved, size > MOST_SINGLE_CELLS),
     outside: entries
-      .filter(one => one.pool === pool.name && !isIn(pool, one.address))
+      .filter(one =>
+        [one, ...(one.addresses ?? [])].some(has => has.pool === pool.name && !isIn(pool, has.address)),
+      )
       .map(({ name }) => name),
   }
 }

@@ -34,6 +34,10 @@ function fencedStore(store: RegistryStore, requireHeld: RequireHeld): RegistrySt
       await requireHeld()
       return store.change(read, revise)
     },
+    reserveFurther: async (read, wanted, limits, revise) => {
+      await requireHeld()
+      return store.reserveFurther(read, wanted, limits, revise)
+    },
     renumber: async (read, limits) => {
       await requireHeld()
       return store.renumber(read, limits)

@@ -5,6 +5,7 @@ import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { changeEntry } from '../../change-entry.mts'
 import { failureOf } from '../failure.mts'
 import { entry, limits, now, pool, wanted } from './entries.mts'
+import { describeFurtherAddresses } from './further-addresses.mts'
 
 /** What is being tested: a place for entries that stores can be opened on, as several processes do. */
 export interface Place {
@@ -25,6 +26,11 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       await store.close()
       await place.remove()
     })
+
+    describeFurtherAddresses(
+      () => store,
+      () => place.open(),
+    )
 
     const reserve = async (name: string, changes = {}): Promise<Entry> =>
       (await store.reserve([wanted(name, changes)], limits()))[0]!

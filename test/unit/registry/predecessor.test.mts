@@ -15,10 +15,12 @@ const vm = (changes: object = {}) => ({
   ...changes,
 })
 
+const poolOf = (name: string) => ({ name, prefix: 64, gateway: undefined, dns: [] })
+
 const read = (file: object) =>
   readPredecessor(
     JSON.stringify(file),
-    address => (address.startsWith('192.168.122.') ? 'default' : undefined),
+    address => (address.startsWith('192.168.122.') ? poolOf('default') : undefined),
     now,
   )
 
@@ -120,17 +122,20 @@ test('two minted tokens of one VM are a conflict, wherever they stand', () => {
   })
 })
 
-test('an IPv6 address beside an IPv4 address is in the history, and refused if a pool could give it out', () => {
+test('an IPv6 address beside an IPv4 address is kept if it is in a pool, and in the history alone if not', () => {
   const file = { vms: { 'web-1': vm({ ipv6_address: 'fd00::0005/128' }) } }
   const { entries, conflicts } = read(file)
   expect(conflicts).toEqual([])
   expect(entries[0]).toMatchObject({ address: '192.168.122.201' })
   expect(entries[0]!.history.at(-1)?.what).toBe('its ipv6_address was fd00::5')
-  expect(readPredecessor(JSON.stringify(file), () => 'six', now).conflicts).toEqual([
-    'web-1: its ipv6_address fd00::5 cannot be kept beside 192.168.122.201, and the pool six could give it out',
+  expect(readPredecessor(JSON.stringify(file), () => poolOf('six'), now).entries).toMatchObject([
+    {
+      address: '192.168.122.201',
+      addresses: [{ card: 0, pool: 'six', address: 'fd00::5', prefix: 64, gateway: null, dns: [] }],
+    },
   ])
   const alone = { vms: { 'web-1': vm({ ip_address: null, ipv6_address: 'fd00::5' }) } }
-  expect(readPredecessor(JSON.stringify(alone), () => 'six', now).entries).toMatchObject([
+  expect(readPredecessor(JSON.stringify(alone), () => poolOf('six'), now).entries).toMatchObject([
     { address: 'fd00::5', pool: 'six' },
   ])
 })
@@ -158,7 +163,7 @@ test.each<[unknown, string]>([
 })
 
 test.each(['', '[]', '{}', 'null', '{"vms":3}', '{"vms":[]}', '{"vms":null}'])('refuses %s', async text => {
-  expect(await failureOf(async () => readPredecessor(text, () => 'default', now))).toMatchObject({
+  expect(await failureOf(async () => readPredecessor(text, () => poolOf('default'), now))).toMatchObject({
     message: 'the file is not a vms.json of the predecessor: it has no object `vms`',
     exitCode: 3,
   })

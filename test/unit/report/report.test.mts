@@ -140,6 +140,15 @@ describe('a pool', () => {
     expect([map.taken, map.reserved, map.free]).toEqual([1, 1, 2n])
   })
 
+  test('shows the further addresses of a VM, whatever pool its first one is from', () => {
+    const small = pool('192.168.122.200-192.168.122.203')
+    const card = { card: 1, pool: small.name, prefix: 24, gateway: null, dns: [] }
+    const addresses = ['192.168.122.203', '192.168.122.9'].map(address => ({ ...card, address }))
+    const map = poolMapOf(small, [{ ...owner, address: '10.0.0.1', pool: 'other', addresses }])
+    expect(map.cells.map(({ kind }) => kind)).toEqual(['free', 'free', 'free', 'taken'])
+    expect(map.outside).toEqual(['web'])
+  })
+
   test('is one cell per stretch of free addresses where it is large, of IPv6 too', () => {
     const large = { ...pool(), range: parseRange('2001:db8::/64')! }
     const map = poolMapOf(large, [entry('six', { address: '2001:db8::1f' })])

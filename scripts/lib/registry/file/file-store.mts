@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { whileHeld } from '../../run/lock.mts'
-import { allocate, renumbered } from '../allocate.mts'
+import { allocate, renumbered, withFurther } from '../allocate.mts'
 import { conflictsOf } from '../check.mts'
 import { neverMade } from '../entry.mts'
 import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
@@ -100,6 +100,14 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
         const changed = revised(read, state.entries.get(read.name), own, revise)
         const change: Change = changed.phase === 'destroyed' ? { archive: [changed] } : { put: [changed] }
         return { change, result: changed }
+      }),
+    reserveFurther: (read, wanted, limits, revise) =>
+      commit(async state => {
+        const cursors = { ...state.cursors }
+        const current = state.entries.get(read.name)
+        const grown = current && (await withFurther(current, wanted, limits, heldBy(state), cursors))
+        const changed = revised(read, grown, own, revise)
+        return { change: { put: [changed], cursors }, result: changed }
       }),
     renumber: (read, limits) =>
       commit(async state => {

@@ -1,7 +1,7 @@
 /** State of the file store, and the lines of its files. */
 import { crc32 } from 'node:zlib'
 import type { Cursors, Held } from '../allocate.mts'
-import { type Entry, requireVmName } from '../entry.mts'
+import { addressesOf, type Entry, requireVmName } from '../entry.mts'
 
 /** Changes of one commit: a line of the journal. */
 export interface JournalRecord {
@@ -55,10 +55,15 @@ export function applyRecord(state: RegistryState, { serial, put, archive, cursor
 export function putEntry(state: RegistryState, entry: Entry): void {
   requireVmName(entry)
   const before = state.entries.get(entry.name)
-  if (before !== undefined) state.nameOfVmid.delete(before.vmid)
+  if (before !== undefined) freeNumbers(state, before)
   state.entries.set(entry.name, entry)
   state.nameOfVmid.set(entry.vmid, entry.name)
-  state.nameOfAddress.set(entry.address, entry.name)
+  for (const address of addressesOf(entry)) state.nameOfAddress.set(address, entry.name)
+}
+
+function freeNumbers(state: RegistryState, entry: Entry): void {
+  state.nameOfVmid.delete(entry.vmid)
+  for (const address of addressesOf(entry)) state.nameOfAddress.delete(address)
 }
 
 /** Archives an entry. If it comes from a backup, a living entry of the same name is another VM: it stays. */
@@ -66,8 +71,7 @@ function archiveEntry(state: RegistryState, entry: Entry): void {
   const living = state.entries.get(entry.name)
   if (living?.id === entry.id) {
     state.entries.delete(living.name)
-    state.nameOfVmid.delete(living.vmid)
-    state.nameOfAddress.delete(living.address)
+    freeNumbers(state, living)
   }
   state.archived.push(entry)
 }

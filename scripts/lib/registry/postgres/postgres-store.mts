@@ -2,14 +2,14 @@ import type { PoolClient } from 'pg'
 import { formatAddress } from '../../config/addresses.mts'
 import { registryDatabase } from '../../config/registry.mts'
 import { type Database, openDatabase } from '../../database/postgres.mts'
-import { allocate, type Cursors, type Held, renumbered } from '../allocate.mts'
+import { allocate, type Cursors, type Held, renumbered, withFurther } from '../allocate.mts'
 import { conflictsOf } from '../check.mts'
 import { type Entry, neverMade, requireVmName } from '../entry.mts'
 import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
-import type { Limits, RegistryStore } from '../store.mts'
+import type { Limits, RegistryStore, WantedAddress } from '../store.mts'
 import { exclusively } from './exclusively.mts'
 import { requireKnownRegistry } from './known-registry.mts'
-import { ensureTables, lockRegistry } from './schema.mts'
+import { ensureTables, lockRegistry, noteFurther } from './schema.mts'
 
 /**
  * Opens the registry in a PostgreSQL database, for several people and machines. Constraints of the database keep names,
@@ -56,6 +56,13 @@ function storeOn(database: Database, url: string): RegistryStore {
       noteOwn(own, entry)
       return entry
     },
+    reserveFurther: async (read, wanted, limits, revise) => {
+      const entry = await database.transaction(client =>
+        reserveFurther(client, { read, own, revise }, wanted, limits),
+      )
+      noteOwn(own, entry)
+      return entry
+    },
     renumber: (read, limits) =>
       database.transaction(async client => {
         const { ended, begun } = await renumber(client, read, own, limits)
@@ -93,7 +100,34 @@ async function change(
     await archive(client, [changed])
   } else {
     await client.query('UPDATE proxmint_entries SET entry = $2 WHERE name = $1', [name, changed])
+    await client.query('DELETE FROM proxmint_addresses WHERE name = $1 AND written <> ALL ($2)', [
+      ...[name, (changed.addresses ?? []).map(({ address }) => address)],
+    ])
   }
+  return changed
+}
+
+interface Revision {
+  read: Entry
+  own: OwnRevisions
+  revise: (entry: Entry) => Entry
+}
+
+async function reserveFurther(
+  client: PoolClient,
+  { read, own, revise }: Revision,
+  wanted: readonly WantedAddress[],
+  limits: Pick<Limits, 'unknown'>,
+): Promise<Entry> {
+  await lockRegistry(client)
+  const cursors = await readCursors(client)
+  const current = await lockEntry(client, read.name)
+  const grown = current && (await withFurther(current, wanted, limits, heldIn(client), cursors))
+  const changed = revised(read, grown, own, revise)
+  await client.query('UPDATE proxmint_entries SET entry = $2 WHERE name = $1', [read.name, changed])
+  await client.query('DELETE FROM proxmint_addresses WHERE name = $1', [read.name])
+  await noteFurther(client, [changed])
+  await writeCursors(client, cursors)
   return changed
 }
 
@@ -138,6 +172,7 @@ async function insert(client: PoolClient, entries: Entry[]): Promise<void> {
      FROM jsonb_array_elements($1::jsonb) AS one`,
     [JSON.stringify(entries)],
   )
+  await noteFurther(client, entries)
 }
 
 async function archive(client: PoolClient, entries: Entry[]): Promise<void> {
@@ -159,7 +194,14 @@ function heldIn(client: PoolClient): Held {
   return {
     hasName: async name => (await nameWhere('name = $1', name)) !== undefined,
     ownerOfVmid: vmid => nameWhere('vmid = $1', vmid),
-    ownerOfAddress: address => nameWhere('address = $1::inet', address),
+    ownerOfAddress: async address => {
+      const { rows } = await client.query<{ name: string }>(
+        `SELECT name FROM proxmint_entries WHERE address = $1::inet
+         UNION ALL SELECT name FROM proxmint_addresses WHERE address = $1::inet`,
+        [address],
+      )
+      return rows[0]?.name
+    },
     vmidsBetween: async (first, last) => {
       const { rows } = await client.query<{ vmid: number }>(
         'SELECT vmid FROM proxmint_entries WHERE vmid BETWEEN $1 AND $2',
@@ -170,7 +212,8 @@ function heldIn(client: PoolClient): Held {
     },
     addressesBetween: async (first, last) => {
       const { rows } = await client.query<{ address: string }>(
-        `SELECT entry->>'address' AS address FROM proxmint_entries WHERE address BETWEEN $1::inet AND $2::inet`,
+        `SELECT entry->>'address' AS address FROM proxmint_entries WHERE address BETWEEN $1::inet AND $2::inet
+         UNION ALL SELECT written FROM proxmint_addresses WHERE address BETWEEN $1::inet AND $2::inet`,
         [formatAddress(first), formatAddress(last)],
       )
       const taken = new Set(rows.map(({ address }) => address))

@@ -1,6 +1,7 @@
 /** The verb `vm import`. */
 import { readFile } from 'node:fs/promises'
 import { contains, parseAddress } from '../../config/addresses.mts'
+import type { Pool } from '../../config/pools.mts'
 import { readPredecessor } from '../../registry/predecessor.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import type { Answer } from '../../run/answer.mts'
@@ -23,8 +24,8 @@ export async function importVms(file: string, store: RegistryStore, site: Site):
     })
   })
   const { pools } = await site.pools()
-  const poolOf = (address: string): string | undefined =>
-    Object.values(pools).find(pool => contains(pool.range, parseAddress(address)!))?.name
+  const poolOf = (address: string): Pool | undefined =>
+    Object.values(pools).find(pool => contains(pool.range, parseAddress(address)!))
   const { entries, conflicts } = readPredecessor(text, poolOf, new Date())
   if (entries.length > 0) await store.add(entries, [])
   const some = conflicts.length > 0 ? exitCodes.partial : exitCodes.done
