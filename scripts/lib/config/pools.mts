@@ -38,6 +38,28 @@ export interface PoolConfig {
   vmidRange: [number, number]
   defaultPool: string
   pools: Record<string, Pool>
+  /** What VMs may take; left out: no limits. */
+  quotas?: Quotas
+}
+
+/** Limits of what VMs take; one that is left out has none. */
+export interface Quota {
+  vms?: number
+  /** Of all sockets. */
+  cores?: number
+  /** MiB. */
+  memory?: number
+  /** GiB: root disks and data disks. */
+  disk?: number
+}
+
+export interface Quotas {
+  /** Of all VMs together. */
+  total?: Quota
+  /** Of each owner. */
+  each_owner?: Quota
+  /** Of certain owners, in place of `each_owner`: by their name, or by their wallet. */
+  owners?: Record<string, Quota>
 }
 
 interface PoolEntry {
@@ -55,6 +77,7 @@ interface PoolFile {
   vmid_range?: [number, number]
   default_pool?: string
   pools?: Record<string, PoolEntry>
+  quotas?: Quotas
 }
 
 /** Path of the file, from the project's root; PROXMINT_POOLS names another file. */
@@ -88,6 +111,7 @@ export async function loadPools(env: NodeJS.ProcessEnv = process.env): Promise<P
     vmidRange: file.vmid_range ?? [100, 999],
     defaultPool: defaultPoolOf(file),
     pools: Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, poolOf(name, entry)])),
+    ...(file.quotas !== undefined && { quotas: file.quotas }),
   }
 }
 

@@ -3,6 +3,7 @@ import { type Address, contains, formatAddress, parseAddress } from '../config/a
 import type { Pool } from '../config/pools.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { addressesOf, type CardAddress, type Entry, isVmName, withEvent } from './entry.mts'
+import { requireQuota } from './quota.mts'
 import type { Limits, UnknownVm, WantedAddress, WantedEntry } from './store.mts'
 
 /** Names, VMIDs and addresses of the living entries, as a store looks them up. */
@@ -11,6 +12,8 @@ export interface Held {
   /** Name of the entry that has the VMID. */
   ownerOfVmid(vmid: number): Promise<string | undefined>
   ownerOfAddress(address: string): Promise<string | undefined>
+  /** All of them; it is asked for only where there are quotas. */
+  entries(): Promise<readonly Entry[]>
   /** Tells which VMIDs from `first` to `last` are taken. */
   vmidsBetween(first: number, last: number): Promise<(vmid: number) => boolean>
   /** Tells which addresses from `first` to `last` are taken, in canonical notation. */
@@ -45,6 +48,7 @@ export async function allocate(
     const entry = entryOf(one, vmid, address, limits.now)
     entries.push(await withFurther(entry, one.further ?? [], limits, together, cursors))
   }
+  if (limits.quotas !== undefined) requireQuota(limits.quotas, await held.entries(), entries)
   return entries
 }
 
@@ -118,6 +122,7 @@ function withEntries(held: Held, entries: Entry[]): Held {
   const find = (test: (entry: Entry) => boolean): string | undefined => entries.find(test)?.name
   return {
     hasName: async name => entries.some(entry => entry.name === name) || held.hasName(name),
+    entries: async () => [...(await held.entries()), ...entries],
     ownerOfVmid: async vmid => find(entry => entry.vmid === vmid) ?? held.ownerOfVmid(vmid),
     ownerOfAddress: async address =>
       find(entry => addressesOf(entry).includes(address)) ?? held.ownerOfAddress(address),

@@ -1,4 +1,4 @@
-import type { Pool } from '../config/pools.mts'
+import type { Pool, Quotas } from '../config/pools.mts'
 import type { LockedWork } from '../run/lock.mts'
 import type { Entry } from './entry.mts'
 
@@ -31,6 +31,8 @@ export interface Limits {
   takenVmids: ReadonlySet<number>
   /** VMs of this site that Proxmox has and the registry does not know. */
   unknown?: readonly UnknownVm[]
+  /** Limits of config/db.yaml, compared within the commit. Left out: none. */
+  quotas?: Quotas | undefined
   now: Date
 }
 

@@ -70,6 +70,22 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       expect(failure).toMatchObject({ message: 'the name web-1 is taken', exitCode: 2 })
     })
 
+    test('never exceeds a quota, also when runs reserve at once', async () => {
+      const quotas = { total: { vms: 5 } }
+      await using other = await place.open().then(one => disposable(one))
+      const stores = [store, other.store]
+      const tries = Array.from({ length: 12 }, (_, index) =>
+        stores[index % 2]!.reserve([wanted(`vm-${index}`)], { ...limits(), quotas }),
+      )
+      const outcomes = await Promise.allSettled(tries)
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(5)
+      expect(await store.list()).toHaveLength(5)
+      expect(await failureOf(() => store.reserve([wanted('more')], { ...limits(), quotas }))).toMatchObject({
+        message: 'more: quotas.total.vms is 5: 5 VMs are taken, 1 more are wanted',
+        exitCode: 2,
+      })
+    })
+
     test('reserves all or none', async () => {
       await reserve('web-2')
       const failure = await failureOf(() => store.reserve([wanted('web-1'), wanted('web-2')], limits()))

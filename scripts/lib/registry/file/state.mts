@@ -79,6 +79,7 @@ function archiveEntry(state: RegistryState, entry: Entry): void {
 export function heldBy(state: RegistryState): Held {
   return {
     hasName: async name => state.entries.has(name),
+    entries: async () => [...state.entries.values()],
     ownerOfVmid: async vmid => state.nameOfVmid.get(vmid),
     ownerOfAddress: async address => state.nameOfAddress.get(address),
     vmidsBetween: async () => vmid => state.nameOfVmid.has(vmid),

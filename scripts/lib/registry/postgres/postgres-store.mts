@@ -193,6 +193,10 @@ function heldIn(client: PoolClient): Held {
   }
   return {
     hasName: async name => (await nameWhere('name = $1', name)) !== undefined,
+    entries: async () => {
+      const { rows } = await client.query<{ entry: Entry }>('SELECT entry FROM proxmint_entries')
+      return rows.map(({ entry }) => entry)
+    },
     ownerOfVmid: vmid => nameWhere('vmid = $1', vmid),
     ownerOfAddress: async address => {
       const { rows } = await client.query<{ name: string }>(

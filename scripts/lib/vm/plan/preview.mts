@@ -74,9 +74,9 @@ export async function previewDrafts(
   site: Pick<Site, 'pools'>,
   store: RegistryStore,
 ): Promise<Entry[]> {
-  const { vmidRange } = await site.pools()
+  const { vmidRange, quotas } = await site.pools()
   // Only Proxmox knows where most memory is free.
   const nodeOf = ({ node }: DraftVm) => (node === undefined || node === 'auto' ? place.node : node)
   const placed = drafts.map(draft => placeVm(draft, nodeOf(draft), place.storagePool, new Date()))
-  return store.preview(placed, { vmidRange, takenVmids: new Set<number>(), now: new Date() })
+  return store.preview(placed, { vmidRange, quotas, takenVmids: new Set<number>(), now: new Date() })
 }

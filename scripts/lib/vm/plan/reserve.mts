@@ -47,11 +47,11 @@ async function reserveAt(draft: DraftVm, context: VmContext): Promise<Entry> {
   await requireClonable(checks, design.template, node)
   await requireMintable(wanted, issuer)
   warnOfLogins(wanted)
-  const { vmidRange } = await site.pools()
+  const { vmidRange, quotas } = await site.pools()
   const takenVmids = new Set((await listVmPlaces(client)).map(vm => vm.vmid))
   const unknown = await unregisteredVms(context)
   for (;;) {
-    const limits = { vmidRange, takenVmids, unknown, now: now() }
+    const limits = { vmidRange, takenVmids, unknown, quotas, now: now() }
     const [entry] = await store.reserve([wanted], limits)
     if (await isVmidFree(connection.client, entry!.vmid)) return entry!
     // Somebody took it since the VMs were listed, or the API token may not see the VM that has it.
