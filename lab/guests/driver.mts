@@ -23,6 +23,30 @@ export interface GuestNic {
   model: string
 }
 
+/** Kind of OVMF that a VM's config asks for (PVE/QemuServer/OVMF.pm). */
+export interface OvmfKind {
+  /** Size of its flash memory: `2m` is the old one. */
+  type: '2m' | '4m'
+  machine: GuestMachine
+  /** True if its variables begin with Microsoft's keys, so that it refuses what they have not signed. */
+  keys: boolean
+}
+
+/** UEFI firmware of a guest. */
+export interface GuestUefi extends OvmfKind {
+  /** Absolute path of the volume with its variables. Undefined: they are new at each start. */
+  variables: string | undefined
+}
+
+export interface GuestTpm {
+  /** Absolute path of the volume with its state. */
+  path: string
+  version: 'v1.2' | 'v2.0'
+}
+
+/** Chipset: `pc` is Intel's 440FX, with PCI; `q35` has PCI Express. */
+export type GuestMachine = 'pc' | 'q35'
+
 /** Content of a cloud-init drive (NoCloud files), as Proxmox generates it from the VM's config. */
 export interface CloudInitDrive {
   userData: string
@@ -43,6 +67,10 @@ export interface GuestStart {
   /** MiB. */
   memory: number
   cores: number
+  machine: GuestMachine
+  /** Undefined: SeaBIOS. */
+  uefi: GuestUefi | undefined
+  tpm: GuestTpm | undefined
   /** Controller of `scsiN` disks: `lsi`, `virtio-scsi-single`, ... */
   scsiController: string
   /** The guest boots from the first one. */
@@ -106,6 +134,8 @@ export interface GuestDriver {
   /** Reads the bytes of the disk in an image of the driver's own format; undefined for other files. */
   ownImageSize?(imagePath: string): Promise<number | undefined>
   createDisk(target: string, sizeBytes: number): Promise<void>
+  /** Makes the disk of a firmware's variables, which begins with those of the firmware. Absent: the disk is empty. */
+  createEfiDisk?(target: string, kind: OvmfKind): Promise<void>
   /**
    * Copies a disk. A full clone is independent of its source; a linked clone needs it.
    * @param snapshot copies the disk as it was in that snapshot. Only for full clones.

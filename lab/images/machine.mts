@@ -1,4 +1,4 @@
-/** Images for real machines: a Debian installation on a disk that boots by itself. */
+/** Images for real machines: a Debian installation on a disk that boots by itself, by BIOS and by UEFI. */
 
 import { randomBytes } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
@@ -8,9 +8,10 @@ import { cachedFolder } from './cache.mts'
 import { type Installation, installDebian, recipeDigest } from './debian.mts'
 import { fileDigest, type Image, type ImageName, type ImageOptions, imageFileName } from './image.mts'
 
-/** Packages of Debian's own cloud images: kernel, systemd, cloud-init, netplan, SSH server; no guest agent. */
+/** Packages of Debian's own cloud images: kernel, boot loaders, systemd, cloud-init, SSH server; no guest agent. */
 const IN_IMAGE = [
   ...['linux-image-cloud-amd64', 'initramfs-tools', 'zstd', 'grub-pc-bin', 'grub-common'],
+  ...['shim-signed', 'grub-efi-amd64-signed'],
   ...['systemd-sysv', 'systemd-resolved', 'dbus', 'udev', 'netplan.io', 'iproute2', 'iputils-ping'],
   ...['cloud-init', 'cloud-guest-utils', 'fdisk', 'e2fsprogs', 'openssh-server', 'openssh-client'],
   ...['sudo', 'ca-certificates', 'procps', 'less'],

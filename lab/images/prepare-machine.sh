@@ -17,7 +17,7 @@ return_resolver() {
   ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 }
 
-# GRUB on the boot disk's first partition. The links to the kernel follow its upgrades.
+# GRUB on the boot disk's first partition, for BIOS and UEFI alike. The links to the kernel follow its upgrades.
 install_boot_loader() {
   mkdir -p "$root/boot/grub"
   cat > "$root/boot/grub/grub.cfg" << END
@@ -41,6 +41,8 @@ become_cloud_image() {
   : > "$root/etc/machine-id"
   echo localhost > "$root/etc/hostname"
   echo "PARTUUID=$PARTUUID / ext4 rw,discard,errors=remount-ro 0 1" > "$root/etc/fstab"
+  echo "PARTUUID=${PARTUUID%-01}-02 /boot/efi vfat umask=0077 0 0" >> "$root/etc/fstab"
+  mkdir -p "$root/boot/efi"
   sed -i 's/^#\?PasswordAuthentication.*/PasswordAuthentication no/' "$root/etc/ssh/sshd_config"
   rm -rf "$root"/var/log/*.log "$root"/var/cache/apt/*.bin
 }

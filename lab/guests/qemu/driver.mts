@@ -17,6 +17,7 @@ import {
   snapshotDisk,
 } from './disk.mts'
 import { type Machine, startMachine } from './machine.mts'
+import { createEfiDisk } from './ovmf.mts'
 
 /**
  * Makes a driver whose guests are QEMU processes on the lab's bridge; see openBridge. Call it inside the lab's
@@ -33,6 +34,7 @@ export async function createQemuDriver(options: { runFolder: string }): Promise<
   return {
     importDisk: importImage,
     createDisk,
+    createEfiDisk,
     cloneDisk,
     async resizeDisk(path, sizeBytes) {
       const user = userOf(path)

@@ -9,9 +9,12 @@ import { plugTap, unplugCable } from '../../network/bridge.mts'
 import type { CloudInitDrive, GuestExit, GuestStart, RunningGuest } from '../driver.mts'
 import type { Accelerator } from './accelerator.mts'
 import { openAgentChannel } from './agent.mts'
-import { AGENT_FD, AGENT_PORT, driveIdOf, machineArguments, QMP_FD } from './command-line.mts'
+import { AGENT_FD, AGENT_PORT, driveIdOf, EFI_SLOT, machineArguments, QMP_FD } from './command-line.mts'
+import { deleteSnapshot, snapshotDisk } from './disk.mts'
+import { prepareFlash } from './ovmf.mts'
 import { connectQmp, MachineGone, type Qmp, type QmpEvent } from './qmp.mts'
 import { continueFrom, saveState, sendKeys } from './run-state.mts'
+import { type RunningTpm, startTpm } from './tpm.mts'
 
 interface MachineHost {
   /** Folder for files of running guests. */
@@ -43,14 +46,25 @@ export async function startMachine(host: MachineHost, guest: GuestStart): Promis
   }
   const consolePath = join(folder, 'console.log')
   const taps = guest.nics.map((_, index) => `tap${guest.vmid}i${index}`)
-  const parts = { accelerator: await host.accelerator, consolePath, seed, taps }
-  const unplug = (): Promise<unknown> => Promise.all(taps.map(unplugCable)).catch(() => undefined)
+  const flash = guest.uefi && (await prepareFlash(guest.uefi, folder))
+  const parts = { accelerator: await host.accelerator, consolePath, seed, taps, flash }
+  const tpm = guest.tpm && (await startTpm(guest.tpm, folder))
+  const cleanUp = once(() => Promise.allSettled([...taps.map(unplugCable), tpm?.end()]))
   try {
     for (const tap of taps) await plugTap(tap)
-    return await powerOn(guest, machineArguments(guest, parts), consolePath, unplug)
+    return await powerOn(guest, machineArguments(guest, parts), { folder, consolePath, tpm, cleanUp })
   } catch (error) {
-    await unplug()
+    await cleanUp()
     throw error
+  }
+}
+
+/** Lets a function run once; later calls get the result of the first. */
+function once<T>(work: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: work() }
+    return made.value
   }
 }
 
@@ -66,13 +80,18 @@ export async function writeSeedIso(drive: CloudInitDrive, folder: string): Promi
   return iso
 }
 
-async function powerOn(
-  guest: GuestStart,
-  args: string[],
-  consolePath: string,
-  cleanUp: () => Promise<unknown>,
-): Promise<Machine> {
-  const child = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] })
+/** Parts of a machine outside of QEMU. */
+interface Surroundings {
+  folder: string
+  consolePath: string
+  tpm: RunningTpm | undefined
+  cleanUp(): Promise<unknown>
+}
+
+async function powerOn(guest: GuestStart, args: string[], around: Surroundings): Promise<Machine> {
+  const { folder, consolePath, tpm, cleanUp } = around
+  const stdio = ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] as const
+  const child = spawn('qemu-system-x86_64', args, { cwd: folder, stdio: [...stdio] })
   const channel = openAgentChannel(child.stdio[AGENT_FD] as Socket)
   const ended = endOf(child, cleanUp)
   const onEvent = ({ event, data }: QmpEvent): void => {
@@ -84,7 +103,7 @@ async function powerOn(
     throw exit.reason === 'crashed' ? new Error(exit.detail) : error
   })
   if (guest.state !== undefined) await continueFrom(qmp)
-  return { guest: runningGuest(qmp, channel, ended, consolePath), ...disksOf(qmp, guest) }
+  return { guest: runningGuest(qmp, channel, ended, consolePath), ...disksOf(qmp, guest, tpm) }
 }
 
 function runningGuest(
@@ -112,17 +131,25 @@ function runningGuest(
   }
 }
 
-function disksOf(qmp: Qmp, { disks }: GuestStart): Omit<Machine, 'guest'> {
+function disksOf(qmp: Qmp, guest: GuestStart, tpm: RunningTpm | undefined): Omit<Machine, 'guest'> {
+  const variables = guest.uefi?.variables
+  const efiDisk = variables === undefined ? [] : [{ slot: EFI_SLOT, path: variables }]
+  const disks = [...guest.disks, ...efiDisk]
   const deviceOf = (path: string): string => driveIdOf(disks.find(disk => disk.path === path)!.slot)
+  const isTpm = (path: string): boolean => path === guest.tpm?.path
   return {
-    paths: disks.map(({ path }) => path),
+    paths: [...disks.map(({ path }) => path), ...(guest.tpm === undefined ? [] : [guest.tpm.path])],
     async resizeDisk(path, size) {
       await qmp.execute('block_resize', { device: deviceOf(path), size })
     },
     async snapshotDisk(path, name) {
-      await qmp.execute('blockdev-snapshot-internal-sync', { device: deviceOf(path), name })
+      if (!isTpm(path))
+        return void (await qmp.execute('blockdev-snapshot-internal-sync', { device: deviceOf(path), name }))
+      await tpm!.save()
+      await snapshotDisk(path, name)
     },
     async deleteSnapshot(path, name) {
+      if (isTpm(path)) return deleteSnapshot(path, name)
       await qmp.execute('blockdev-snapshot-delete-internal-sync', { device: deviceOf(path), name })
     },
   }

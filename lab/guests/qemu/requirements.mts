@@ -14,6 +14,7 @@ const PROGRAMS: Record<string, string> = {
   dnsmasq: 'dnsmasq-base',
   mmdebstrap: 'mmdebstrap',
   mke2fs: 'e2fsprogs',
+  mformat: 'mtools',
 }
 
 const TUN = '/dev/net/tun'

@@ -3,6 +3,7 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isAccessible } from '../../core/files.mts'
+import type { OvmfKind } from '../../guests/driver.mts'
 import { failure } from '../core/errors.mts'
 import { asKept, asShown } from '../core/node-paths.mts'
 import type { Pve } from '../core/pve.mts'
@@ -158,6 +159,22 @@ export async function createVolume(
     requirePossible(pve, created, size)
     await pve.driver.createDisk(path, size)
     return { size, written: 0 }
+  })
+}
+
+/** Makes the disk of a firmware's variables. @param size bytes of the variables; the storage may round them up. */
+export function createEfiVolume(
+  pve: Pve,
+  { storage, vmid, format: wanted }: CopyTarget,
+  size: number,
+  kind: OvmfKind,
+): Promise<NewVolume> {
+  const format = formatOn(storageOf(pve, storage), wanted)
+  const created = reserve(pve, { storage, vmid, name: diskName(pve, storage, vmid), format })
+  return fillVolume(pve, created, async path => {
+    if (pve.driver.createEfiDisk) await pve.driver.createEfiDisk(path, kind)
+    else await pve.driver.createDisk(path, size)
+    return { size, written: size }
   })
 }
 

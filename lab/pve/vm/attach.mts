@@ -11,6 +11,7 @@ import { isFileBased } from '../storage/types.mts'
 import {
   cloneVolume,
   createCloudInitVolume,
+  createEfiVolume,
   createVolume,
   dropVolumes,
   importVolume,
@@ -20,6 +21,7 @@ import {
 } from '../storage/volumes.mts'
 import { type Drive, drivesOf, formatDrive, formatSize, isCloudInit, readDrive } from './drive.mts'
 import { isDriveSlot } from './drive-formats.mts'
+import { efiSize, ovmfKindOf, TPM_SIZE } from './firmware.mts'
 import { isTemplate } from './vm.mts'
 
 const KIB = 1024
@@ -113,15 +115,6 @@ interface Attaching {
   task: TaskContext
 }
 
-/** Bytes of the firmware's variables (files of pve-edk2-firmware). */
-function efiSize(config: VmConfig, drive: Drive): number {
-  if (config['arch'] === 'aarch64') return 64 * KIB ** 2
-  return (drive.options['efitype'] === '4m' ? 528 : 128) * KIB
-}
-
-/** Bytes of the emulated TPM's state. */
-const TPM_SIZE = 4 * KIB ** 2
-
 function sizeOf(config: VmConfig, slot: string, drive: Drive): number {
   if (slot === 'efidisk0') return efiSize(config, drive)
   return slot === 'tpmstate0' ? TPM_SIZE : newDiskOf(drive)!.bytes
@@ -156,7 +149,10 @@ async function makeDisk(
   const target = { storage, vmid, format }
   if (source !== undefined)
     return parseVolumeId(source) ? importFromVolume(pve, source, target) : importVolume(pve, target, source)
-  const created = await createVolume(pve, storage, vmid, sizeOf(config, slot, drive), format)
+  const created =
+    slot === 'efidisk0'
+      ? await createEfiVolume(pve, target, efiSize(config, drive), ovmfKindOf(config, drive))
+      : await createVolume(pve, storage, vmid, sizeOf(config, slot, drive), format)
   const line = formattingLine(pve, created)
   if (line !== undefined) task.log(line)
   return created

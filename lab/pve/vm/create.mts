@@ -9,6 +9,7 @@ import { removeVmFirewall } from '../firewall/conf.mts'
 import { attachDrives } from './attach.mts'
 import { requireTagPrivileges } from './change-permissions.mts'
 import { drivesOf, isCdrom } from './drive.mts'
+import { isFirmwareSlot } from './drive-formats.mts'
 import { newIdentity } from './identity.mts'
 import { machineOf, QEMU_VERSION, requireClipboard } from './machine.mts'
 import { startVm } from './power.mts'
@@ -26,7 +27,7 @@ interface Creation {
 
 /** Returns the default boot order: first disk, first CD, first network card. Empty without any. */
 function defaultBootOrder(config: VmConfig): string {
-  const drives = drivesOf(config).filter(([slot]) => !/^(efidisk|tpmstate)/.test(slot))
+  const drives = drivesOf(config).filter(([slot]) => !isFirmwareSlot(slot))
   const disk = drives.find(([, drive]) => !isCdrom(drive))?.[0]
   const cd = drives.find(([, drive]) => isCdrom(drive))?.[0]
   const nic = Array.from({ length: 32 }, (_, index) => `net${index}`).find(key => config[key] !== undefined)

@@ -28,6 +28,11 @@ export function isDriveSlot(key: string): boolean {
   return ranks.has(key)
 }
 
+/** Checks for a slot whose volume is no disk of the guest: the firmware's variables, the state of the TPM. */
+export function isFirmwareSlot(key: string): boolean {
+  return key === 'efidisk0' || key === 'tpmstate0'
+}
+
 /** Compares slots by the default boot order. */
 export function bySlot(a: string, b: string): number {
   return ranks.get(a)! - ranks.get(b)!

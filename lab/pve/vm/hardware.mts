@@ -10,6 +10,8 @@ import { parseVolumeId } from '../storage/storages.mts'
 import { volumeOf } from '../storage/volumes.mts'
 import { cloudInitOptionsOf, generateCloudInit } from './cloud-init.mts'
 import { drivesOf, isCdrom, isCloudInit } from './drive.mts'
+import { isFirmwareSlot } from './drive-formats.mts'
+import { firmwareOf } from './firmware.mts'
 import { nicsOf } from './identity.mts'
 import { coresOf, hasAgentChannel, memoryOf } from './vm.mts'
 
@@ -24,7 +26,7 @@ async function cdromsOf(pve: Pve, config: VmConfig): Promise<GuestStart['cdroms'
 
 function disksOf(pve: Pve, config: VmConfig): GuestStart['disks'] {
   return drivesOf(config)
-    .filter(([, drive]) => !isCdrom(drive))
+    .filter(([slot, drive]) => !isCdrom(drive) && !isFirmwareSlot(slot))
     .map(([slot, drive]) => ({ slot, path: volumeOf(pve, drive.file).path }))
 }
 
@@ -44,6 +46,7 @@ export async function describeGuest(pve: Pve, vm: Vm): Promise<GuestStart> {
     name: config['name'] ?? `VM ${vmid}`,
     memory: memoryOf(config),
     cores: coresOf(config),
+    ...firmwareOf(pve, config),
     scsiController: config['scsihw'] ?? 'lsi',
     disks: disksOf(pve, config),
     cdroms: await cdromsOf(pve, config),

@@ -4,7 +4,7 @@ import { parsePropertyString } from '../core/property-string.mts'
 import type { VmConfig } from '../core/state.mts'
 import { nicFormat } from './device-formats.mts'
 import { isCdrom, isCloudInit, parseDrive } from './drive.mts'
-import { isDriveSlot } from './drive-formats.mts'
+import { isDriveSlot, isFirmwareSlot } from './drive-formats.mts'
 import { isWindows } from './machine.mts'
 import { agentFormat } from './option-formats.mts'
 import { isCloudInitOption } from './options.mts'
@@ -78,7 +78,7 @@ function canChangeNic(config: VmConfig, key: string, value: string): boolean {
 const HARD_DISK = ['aio', 'cache', 'discard', 'iothread', 'product', 'queues', 'ro', 'ssd', 'vendor']
 
 function canChangeDrive(config: VmConfig, key: string, value: string): boolean {
-  if (/^(efidisk|tpmstate)/.test(key)) return false
+  if (isFirmwareSlot(key)) return false
   const before = parseDrive(config[key] ?? '')
   const after = parseDrive(value)!
   if (before && isCdrom(before)) return true

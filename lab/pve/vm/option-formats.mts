@@ -2,7 +2,7 @@
 
 import { flag, optional } from '../core/parameters.mts'
 import type { Property, PropertyFormat, Verifier } from '../core/property-string.mts'
-import { isDriveSlot, volumeId } from './drive-formats.mts'
+import { isDriveSlot, isFirmwareSlot, volumeId } from './drive-formats.mts'
 
 const optionalFlag = optional(flag)
 
@@ -21,7 +21,7 @@ export const agentFormat: PropertyFormat = {
 const BOOT_DEVICES: Record<string, number> = { net: 32, usb: 14, hostpci: 16 }
 
 function isBootDevice(device: string): boolean {
-  if (isDriveSlot(device)) return !/^(efidisk|tpmstate)/.test(device)
+  if (isDriveSlot(device)) return !isFirmwareSlot(device)
   const [, kind, index] = /^(net|usb|hostpci)(0|[1-9]\d*)$/.exec(device) ?? []
   return kind !== undefined && Number(index) < BOOT_DEVICES[kind]!
 }

@@ -6,6 +6,7 @@ import type { LiveGuest, Pve } from '../core/pve.mts'
 import type { Vm } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { hasCloudInitDrive } from './cloud-init.mts'
+import { warnOfFirmware } from './firmware.mts'
 import { describeGuest, requireCpus } from './hardware.mts'
 import { applyPending } from './pending.mts'
 import {
@@ -63,6 +64,7 @@ export async function startLocked(
   requireCpus(pve, withPending(vm))
   if (state === undefined && !resumed) await applyPending(pve, vm)
   if (hasCloudInitDrive(vm.config)) task.log('generating cloud-init ISO')
+  warnOfFirmware(pve, vm.config, task)
   if (resumed) task.log('Resuming suspended VM')
   const guest = await describeGuest(pve, vm)
   await pve.pause(DURATIONS.start)

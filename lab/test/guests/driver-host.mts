@@ -17,6 +17,7 @@ process.once('disconnect', () => process.exit())
 answerCalls({
   importDisk: driver.importDisk,
   createDisk: driver.createDisk,
+  createEfiDisk: driver.createEfiDisk!,
   cloneDisk: driver.cloneDisk,
   resizeDisk: driver.resizeDisk,
   deleteDisk: driver.deleteDisk,

@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { isAccessible } from '../../core/files.mts'
 import { run } from '../../core/process.mts'
 import type { GuestStart } from '../../guests/driver.mts'
 import { requireMachines } from '../../guests/qemu/requirements.mts'
@@ -16,6 +17,15 @@ const cannotRun = await chooseIsolation()
     (error: Error) => error.message,
   )
 if (cannotRun !== undefined) console.warn(`SKIPPED: tests of QEMU machines. ${cannotRun}`)
+
+const noUefi = (
+  await Promise.all(
+    ['/usr/share/OVMF/OVMF_CODE_4M.secboot.fd', '/usr/bin/swtpm'].map(async path =>
+      (await isAccessible(path)) ? [] : [path],
+    ),
+  )
+).flat()[0]
+if (noUefi !== undefined) console.warn(`SKIPPED: tests of UEFI and TPM. ${noUefi} is missing`)
 
 /** Machine code that writes `B` to the first serial port ... */
 const SAY_B = 'baf803b042ee'
@@ -169,6 +179,59 @@ describe.skipIf(cannotRun !== undefined)('a machine', () => {
     const start = driver.call('start', guestStart(disk, { memory: 64 }))
     await expect(start).rejects.toThrow('Image is not in qcow2 format')
     expect(await tapExists()).toBe(false)
+  })
+
+  describe.skipIf(noUefi !== undefined)('with UEFI and a TPM', () => {
+    const uefi = { type: '4m', machine: 'q35', keys: true } as const
+
+    /** Boots a disk that the firmware finds nothing on, and waits until the firmware has said so. */
+    async function bootFirmware(name: string): Promise<{ variables: string; tpm: string }> {
+      const [variables, tpm] = [join(driver.folder, `${name}-efi`), join(driver.folder, `${name}-tpm`)]
+      await driver.call('createEfiDisk', variables, uefi)
+      await driver.call('createDisk', tpm, 4 * 1024 ** 2)
+      await boot(WAIT, {
+        ...{ memory: 256, machine: 'q35', uefi: { ...uefi, variables }, tpm: { path: tpm, version: 'v2.0' } },
+        cloudInit: {
+          slot: 'ide2',
+          userData: '#cloud-config\n',
+          metaData: '{}',
+          networkConfig: 'version: 1\n',
+        },
+      })
+      while (!(await driver.call('console', 100)).includes('BdsDxe: ')) await sleep(200)
+      return { variables, tpm }
+    }
+    const compare = (a: string, b: string) => run('qemu-img', ['compare', a, b])
+    const infoOf = async (path: string) =>
+      JSON.parse(await run('qemu-img', ['info', '--force-share', '--output=json', path]))
+
+    test('runs its firmware, which keeps its variables in their disk, and the TPM its state', {
+      timeout: 300_000,
+    }, async () => {
+      const { variables, tpm } = await bootFirmware('kept')
+      expect((await infoOf(variables))['virtual-size']).toBe(528 * 1024)
+      await driver.call('snapshotDisk', tpm, 'one')
+      await driver.call('snapshotDisk', variables, 'one')
+      await driver.call('stop', 100)
+      const [unused, blank] = [join(driver.folder, 'unused'), join(driver.folder, 'blank')]
+      await driver.call('createEfiDisk', unused, uefi)
+      await driver.call('createDisk', blank, 4 * 1024 ** 2)
+      await expect(compare(variables, unused)).rejects.toThrow('Content mismatch')
+      await expect(compare(tpm, blank)).rejects.toThrow('Content mismatch')
+      for (const path of [tpm, variables])
+        expect((await infoOf(path)).snapshots).toMatchObject([{ name: 'one' }])
+      expect((await infoOf(tpm))['virtual-size']).toBe(4 * 1024 ** 2)
+      expect(await programsNaming(driver.folder)).not.toContain('swtpm')
+    })
+
+    test('that cannot start leaves no TPM behind', async () => {
+      const [disk, tpm] = [join(driver.folder, 'no-disk'), join(driver.folder, 'left-tpm')]
+      await writeFile(disk, 'not a disk')
+      await driver.call('createDisk', tpm, 4 * 1024 ** 2)
+      const start = guestStart(disk, { memory: 64, tpm: { path: tpm, version: 'v2.0' } })
+      await expect(driver.call('start', start)).rejects.toThrow('Image is not in qcow2 format')
+      expect(await programsNaming(driver.folder)).not.toContain('swtpm')
+    })
   })
 
   // The last one: it takes the driver away.

@@ -7,6 +7,7 @@ import { chooseAccelerator, runsUnderKvm } from '../../guests/qemu/accelerator.m
 import { type MachineParts, machineArguments } from '../../guests/qemu/command-line.mts'
 import { cloneDisk, createDisk, deleteDisk, importImage, resizeDisk } from '../../guests/qemu/disk.mts'
 import { writeSeedIso } from '../../guests/qemu/machine.mts'
+import { ovmfFiles } from '../../guests/qemu/ovmf.mts'
 import { missingPackages, requireMachines } from '../../guests/qemu/requirements.mts'
 import { guestStart } from './driver-client.mts'
 
@@ -153,8 +154,10 @@ describe('the machine', () => {
     consolePath: '/run/console',
     seed: undefined,
     taps: ['tap100i0'],
+    flash: undefined,
   }
-  const linesOf = (changes = {}) => machineArguments(guestStart('/disks/a', changes), parts).join(' ')
+  const linesOf = (changes = {}, more: Partial<MachineParts> = {}) =>
+    machineArguments(guestStart('/disks/a', changes), { ...parts, ...more }).join(' ')
 
   test('has its disk, network card and agent port where the config says', () => {
     const line = linesOf()
@@ -175,6 +178,44 @@ describe('the machine', () => {
     ['scsi1', 'scsi-cd,bus=scsi.0,scsi-id=1,drive=drive-scsi1'],
   ])('has the CD of %s there', (slot, device) => {
     expect(linesOf({ cdroms: [{ slot, path: '/iso' }] })).toContain(device)
+  })
+
+  test.each([
+    ['ide0', 'ide-cd,bus=ide.0,unit=0,drive=drive-ide0'],
+    ['ide1', 'ide-cd,bus=ide.2,unit=0,drive=drive-ide1'],
+    ['ide2', 'ide-cd,bus=ide.1,unit=0,drive=drive-ide2'],
+    ['ide3', 'ide-cd,bus=ide.3,unit=0,drive=drive-ide3'],
+  ])('of type q35 has the CD of %s on a bus of its own', (slot, device) => {
+    const line = linesOf({ machine: 'q35', cdroms: [{ slot, path: '/iso' }] })
+    expect(line).toContain('-machine q35 ')
+    expect(line).toContain(device)
+  })
+
+  test('has its firmware in flash memory, and the variables in the disk of the VM', () => {
+    const flash = { code: '/ovmf/code', variables: { path: '/disks/efi', format: 'qcow2' as const } }
+    const line = linesOf({}, { flash })
+    expect(line).toContain('if=pflash,unit=0,format=raw,readonly=on,file=/ovmf/code')
+    expect(line).toContain('if=pflash,unit=1,id=drive-efidisk0,format=qcow2,file=/disks/efi')
+    expect(linesOf()).not.toContain('pflash')
+  })
+
+  test('has a TPM where the config has one', () => {
+    expect(linesOf({ tpm: { path: '/disks/tpm', version: 'v2.0' } })).toContain(
+      '-device tpm-tis,tpmdev=tpmdev',
+    )
+    expect(linesOf()).not.toContain('tpm')
+  })
+
+  test.each([
+    [{ type: '4m', machine: 'q35', keys: true }, 'OVMF_CODE_4M.secboot.fd', 'OVMF_VARS_4M.ms.fd'],
+    [{ type: '4m', machine: 'q35', keys: false }, 'OVMF_CODE_4M.secboot.fd', 'OVMF_VARS_4M.fd'],
+    [{ type: '4m', machine: 'pc', keys: true }, 'OVMF_CODE_4M.fd', 'OVMF_VARS_4M.ms.fd'],
+    [{ type: '2m', machine: 'q35', keys: false }, 'OVMF_CODE.fd', 'OVMF_VARS.fd'],
+  ] as const)('with %j runs the firmware that Proxmox takes', (kind, code, variables) => {
+    expect(ovmfFiles(kind)).toEqual({
+      code: `/usr/share/OVMF/${code}`,
+      variables: `/usr/share/OVMF/${variables}`,
+    })
   })
 
   test.each([

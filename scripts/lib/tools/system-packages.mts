@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { delimiter } from 'node:path'
 import { which } from 'zx/core'
@@ -17,8 +17,8 @@ interface SystemPackage {
   for: string
   /** Tool that the package has. It is installed only if every better method failed. */
   tool?: ToolName
-  /** Command or Python module that shows that the package, or an equivalent, is installed. */
-  provides?: { command?: string; pythonModule?: string }
+  /** Command, Python module or file that shows that the package, or an equivalent, is installed. */
+  provides?: { command?: string; pythonModule?: string; file?: string }
   /** True if only users other than root need it. */
   unprivilegedOnly?: boolean
 }
@@ -58,10 +58,12 @@ export async function missingPackages(groups: PackageGroup[], host: Host): Promi
 async function isPresent({
   command,
   pythonModule,
+  file,
 }: NonNullable<SystemPackage['provides']>): Promise<boolean> {
   if (pythonModule !== undefined) {
     return (await probe({ file: 'python3' }, ['-c', `import ${pythonModule}`])).code === 0
   }
+  if (file !== undefined) return existsSync(file)
   // The PATH of a user other than root may lack the system folders, which hold `ip`.
   const path = [process.env['PATH'], '/usr/sbin', '/sbin'].join(delimiter)
   return (await which(command!, { path, nothrow: true })) !== null
