@@ -96,7 +96,7 @@ async function buildReserved(build: Build, place: Place, reservation: Reservatio
     checkpoint('packer-ended')
     await requireReserved(manifest, vmid)
     // An API that is busy for a moment does not cost the whole build.
-    const finish = () => finishTemplate(connection.client, reservation)
+    const finish = () => finishTemplate(connection.client, reservation, build.firmware)
     const storage = await withRetries(purpose, finish, { signal })
     checkpoint('finished')
     const copy = { vmid, node, storage: storage ?? place.storage, buildId }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { BIOS, type Firmware, firmwareWords } from '../config/firmware.mts'
 import { buildTarget, environmentAt, type InstallationMedium } from '../packer/build-target.mts'
 import { type Family, loadFamily, type Place } from '../packer/family.mts'
 import { inputDigests } from '../packer/input-digest.mts'
@@ -8,6 +9,7 @@ import { checkPermissions, requireGranted } from '../permissions/check.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
+import { ownValue } from '../run/own-value.mts'
 import { cardAndPoolOf, findBase, needsOfAcceptance, needsOfBuild } from '../site/build-needs.mts'
 import { requireRules } from '../site/checked-template.mts'
 import type { Connection } from '../site/connect.mts'
@@ -25,6 +27,7 @@ import {
   versionsOf,
 } from '../templates/version.mts'
 import { imageOf, imageOfBase } from './base/description.mts'
+import { requireFirmware } from './firmware.mts'
 import type { Build, BuildRun } from './records.mts'
 import { configuredVariables, environmentVariables, pinnedVmidOf } from './variables.mts'
 
@@ -44,10 +47,11 @@ export async function prepareBuild(run: BuildRun, os: string): Promise<Build> {
   const variables = { ...configuredVariables(template, config), ...options.variables }
   const logins = places.map(({ node }) => handedLogin(run.packer.dialect, { ...credentials, node }))
   await requireRules(template, { variables, logins })
-  const origins: Origin[] = []
-  for (const place of places) origins.push(await requirePlace(run, { template, family, variables }, place))
-  const image = await imageOfOrigin(connection, origins[0]!)
-  const further = furtherInputs(run, image)
+  const found: Found[] = []
+  for (const place of places) found.push(await requirePlace(run, { template, family, variables }, place))
+  const { origin, firmware } = found[0]!
+  const image = await imageOfOrigin(connection, origin)
+  const further = furtherInputs(run, image, 'url' in origin ? BIOS : firmware)
   const named = namedFiles(template, { variables })
   const inputs = { ...environmentVariables(template), ...variables }
   const digests = await inputDigests({ ...template, named }, inputs, further)
@@ -56,15 +60,24 @@ export async function prepareBuild(run: BuildRun, os: string): Promise<Build> {
   const folder = resolve(template.folder)
   return {
     ...run,
-    ...{ os, name, template, family, known, places, variables, pinnedVmid, image, digests, folder },
+    ...{ os, name, template, family, known, places, variables, pinnedVmid, image, firmware, digests, folder },
     changes: [],
   }
 }
 
-/** Lists inputs outside the template, which change a version too. */
-function furtherInputs({ packer }: BuildRun, image: TemplateVersion['image']): Record<string, string> {
+/**
+ * Lists inputs outside the template, which change a version too.
+ * @param firmware what the base VM adds to a plain BIOS. BIOS is no input, so that digests of before stay as they are.
+ */
+function furtherInputs(
+  { packer }: BuildRun,
+  image: TemplateVersion['image'],
+  firmware: Firmware,
+): Record<string, string> {
   const tools = { packer: packer.version, ...(packer.plugin && { plugin: packer.plugin }) }
-  return { ...tools, [`image ${image.name}`]: image.checksum ?? '' }
+  const words = firmwareWords(firmware)
+  const more = words === firmwareWords(BIOS) ? {} : { firmware: words }
+  return { ...tools, ...more, [`image ${image.name}`]: image.checksum ?? '' }
 }
 
 /** Chooses a name that nothing has: a VM of somebody else that has the name already is left alone. */
@@ -86,14 +99,28 @@ async function nameOf(
 type Inputs = Pick<Build, 'template' | 'family' | 'variables'>
 
 /** Checks node, permissions, base VM, bridge and storage of one place. */
-async function requirePlace(run: BuildRun, inputs: Inputs, place: Place): Promise<Origin> {
+async function requirePlace(run: BuildRun, inputs: Inputs, place: Place): Promise<Found> {
   const { connection, options } = run
   const { client } = connection
   await requireNode(client, place.node, setBy(inputs.family, 'node'))
   const origin = await requireOrigin(connection, inputs, place, options.test)
+  const firmware = await firmwareOfPlace(connection, inputs, place, origin)
   const disks = { storage: place.storage, contents: ['images'], setBy: setBy(inputs.family, 'storage') }
   await requireStorages(client, place.node, [disks])
-  return origin
+  return { origin, firmware }
+}
+
+/** @throws ProxmintError (invalid) if base VM, template, family and config do not agree. */
+async function firmwareOfPlace(
+  { client, config }: Connection,
+  { template, variables, family }: Inputs,
+  place: Place,
+  origin: Origin,
+): Promise<Firmware> {
+  const target = buildTarget(template, { variables, env: environmentAt(place) })
+  const base = 'url' in origin ? undefined : await getVmConfig(client, origin)
+  const image = target.baseName && ownValue(config.images, imageOfBase(target.baseName))?.firmware
+  return requireFirmware({ family, target, base, image: image || undefined })
 }
 
 /** Names the setting of a node or storage, for a person. */
@@ -104,6 +131,11 @@ function setBy({ file, places }: Family, what: keyof Place): string {
 
 /** Base VM that a build clones, or the medium it installs from. */
 type Origin = VmSummary | (InstallationMedium & { name: string })
+
+interface Found {
+  origin: Origin
+  firmware: Firmware
+}
 
 /** Checks the permissions first: without them a base VM that is there looks like one that is missing. */
 async function requireOrigin(

@@ -1,5 +1,6 @@
 /** Records that a build passes on: options, then the run, then the build of one family, its copies and the result. */
 import type { AcceptanceReport } from '../acceptance/accept-template.mts'
+import type { Firmware } from '../config/firmware.mts'
 import type { Family, Place } from '../packer/family.mts'
 import type { InputDigests } from '../packer/input-digest.mts'
 import type { Template } from '../packer/template.mts'
@@ -61,6 +62,7 @@ export interface Build extends BuildRun {
   /** VMID that the family's own variable asks for. */
   pinnedVmid: number | undefined
   image: TemplateVersion['image']
+  firmware: Firmware
   digests: InputDigests
   /** Folder that Packer runs in. */
   folder: string

@@ -76,12 +76,13 @@ async function makeCopy(build: Build, place: Place): Promise<BuiltCopy> {
 }
 
 async function versionOf(build: Build, built: BuiltCopy[], buildSeconds: number): Promise<TemplateVersion> {
-  const { name, digests, image, template, packer } = build
+  const { name, digests, image, firmware, template, packer } = build
   return {
     name,
     digest: digests.digest,
     copies: built.map(({ copy }) => copy),
     image,
+    firmware,
     revision: await revisionOf([template.folder]),
     inputs: digests.inputs,
     tools: { packer: packer.version, plugin: packer.plugin ?? null },

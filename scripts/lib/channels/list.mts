@@ -1,3 +1,4 @@
+import { firmwareWords } from '../config/firmware.mts'
 import { formatTable } from '../run/table.mts'
 import { requireFamily } from '../site/checked-template.mts'
 import { lockfilePath, readLockfile } from '../templates/lockfile.mts'
@@ -51,13 +52,17 @@ function listed(families: Families): ListedVersion[] {
 /** Text of the table. */
 export function formatVersions(versions: ListedVersion[]): string {
   if (versions.length === 0) return 'no versions yet; zx scripts/build.mts OS makes one'
-  const rows = versions.map(({ os, mark, channel, name, copies, builtAt, test, revoked }) => [
+  const rows = versions.map(({ os, mark, channel, name, copies, firmware, builtAt, test, revoked }) => [
     os,
     channel === null || channel === mark ? mark : `${channel}, ${mark}`,
     name,
     copies.map(({ vmid, node }) => `${vmid} on ${node}`).join(', '),
+    firmware === undefined ? '' : firmwareWords(firmware),
     builtAt.slice(0, 16).replace('T', ' '),
     revoked?.reason ?? testWord(test),
   ])
-  return formatTable(['family', 'channel', 'version', 'VM templates', 'built (UTC)', 'test'], rows)
+  return formatTable(
+    ['family', 'channel', 'version', 'VM templates', 'firmware', 'built (UTC)', 'test'],
+    rows,
+  )
 }

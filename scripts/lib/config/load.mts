@@ -1,5 +1,6 @@
 /** Loads `config/proxmint.yaml`. */
 import { dirname, join, resolve } from 'node:path'
+import { type FirmwareEntry, firmwareFaults, type WantedFirmware, wantedFirmware } from './firmware.mts'
 import { rangeFaults, type SchemaFault } from './schema-faults.mts'
 import { readYamlFile } from './yaml-file.mts'
 
@@ -17,6 +18,8 @@ export interface ImageConfig {
    * release. `none`: no boot, because the image has the agent.
    */
   firstBoot: FirstBoot
+  /** Firmware of the base VM, as far as it is named; the rest is BIOS without a TPM. Undefined: nothing is named. */
+  firmware: WantedFirmware | undefined
 }
 
 export type FirstBoot = 'agent' | 'upgrade' | 'none'
@@ -69,7 +72,7 @@ interface ConfigFile {
   images?: Record<string, ImageEntry>
 }
 
-interface ImageEntry {
+interface ImageEntry extends FirmwareEntry {
   url?: string
   file?: string
   checksums_url?: string
@@ -128,18 +131,21 @@ function imageConfig(image: ImageEntry, folder: string): ImageConfig {
     checksumsUrl: image.checksums_url,
     checksum: image.checksum?.toLowerCase(),
     firstBoot: image.first_boot ?? 'agent',
+    firmware: wantedFirmware(image),
   }
 }
 
-/** Lists images with no source, or with two sources or checksums. */
+/** Lists images with no source, with two sources or checksums, or with secure boot but no UEFI. */
 function imageFaults({ images = {} }: ConfigFile): SchemaFault[] {
-  return Object.entries(images).flatMap(([name, { url, file, checksum, checksums_url: list }]) => {
+  return Object.entries(images).flatMap(([name, image]) => {
+    const { url, file, checksum, checksums_url: list } = image
     const path = ['images', name]
     const faults: string[] = []
     if ((url === undefined) === (file === undefined)) faults.push('must have either a url or a file')
     if (checksum !== undefined && list !== undefined) {
       faults.push('must have either a checksum or a checksums_url')
     }
-    return faults.map(fault => ({ path, sentence: `${path.join('.')} ${fault}` }))
+    const told = faults.map(fault => ({ path, sentence: `${path.join('.')} ${fault}` }))
+    return [...told, ...firmwareFaults(image, path)]
   })
 }

@@ -1,3 +1,4 @@
+import type { WantedFirmware } from '../config/firmware.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import type { Place } from './family.mts'
 import { attributeOf, type BlockNode, blocksOf } from './hcl-source.mts'
@@ -20,6 +21,13 @@ export interface BuildTarget {
   usesAgent: boolean
   /** Default of Packer's plugin: 512. */
   memoryMib: number
+  firmware: SourceFirmware
+}
+
+/** Firmware as far as a source names it. The rest is that of the base VM; without one, BIOS without a TPM. */
+export interface SourceFirmware extends WantedFirmware {
+  /** Machine type: `q35`, `pc-q35-9.0`. Undefined: not named. */
+  machine: string | undefined
 }
 
 export interface InstallationMedium {
@@ -54,7 +62,7 @@ export function buildTarget(template: Template, given: Given): BuildTarget {
   }
   const { block } = source
   const isInstalled = source.type === 'proxmox-iso'
-  const storages = [read(block, 'cloud_init_storage_pool'), ...(isInstalled ? ownStorages(block, read) : [])]
+  const storages = [read(block, 'cloud_init_storage_pool'), ...ownStorages(block, read)]
   const cards = blocksOf(block, 'network_adapters')
   const [first, ...further] = cards.map(card => ({
     bridge: read(card, 'bridge'),
@@ -72,6 +80,7 @@ export function buildTarget(template: Template, given: Given): BuildTarget {
     pool: read(block, 'pool'),
     usesAgent: read(block, 'qemu_agent') !== 'false',
     memoryMib: Number(read(block, 'memory') ?? 512),
+    firmware: firmwareOfSource(block, read),
   }
 }
 
@@ -96,7 +105,19 @@ export function proxmoxSource({ sources, used }: Template): SourceBlock | undefi
 
 type Read = (block: BlockNode | undefined, name: string) => string | undefined
 
-/** Storages of the disks that a proxmox-iso source creates. */
+function firmwareOfSource(block: BlockNode, read: Read): SourceFirmware {
+  const bios = read(block, 'bios')
+  const [efi] = blocksOf(block, 'efi_config')
+  const [tpm] = blocksOf(block, 'tpm_config')
+  return {
+    machine: read(block, 'machine'),
+    ...(bios !== undefined && { kind: bios === 'ovmf' ? 'uefi' : 'bios' }),
+    ...(efi !== undefined && { secureBoot: read(efi, 'pre_enrolled_keys') === 'true' }),
+    ...(tpm !== undefined && { tpm: read(tpm, 'tpm_version') !== 'v1.2' }),
+  }
+}
+
+/** Storages of the disks that a source creates: all of a proxmox-iso source, of a clone only further ones. */
 function ownStorages(block: BlockNode, read: Read): (string | undefined)[] {
   return [
     ...blocksOf(block, 'disks').map(disk => read(disk, 'storage_pool')),

@@ -2,6 +2,12 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import {
+  type FirmwareEntry,
+  firmwareFaults,
+  type WantedFirmware,
+  wantedFirmware,
+} from '../config/firmware.mts'
 import { readYamlFile } from '../config/yaml-file.mts'
 import { codeOf, exitCodes, ProxmintError } from '../run/errors.mts'
 
@@ -34,11 +40,13 @@ export interface Family {
   /** Name of the rule -> line of the exemption in the file, from 1. */
   exemptionLines: Record<string, number>
   acceptance: Acceptance
+  /** Firmware that its VM templates must have, as far as it is named. Undefined: that of the base VM, or of the source. */
+  firmware: WantedFirmware | undefined
   /** Places of builds; undefined: the node and storage of the credentials. */
   places: Place[] | undefined
 }
 
-interface FamilyFile {
+interface FamilyFile extends FirmwareEntry {
   exemptions?: Record<string, string>
   acceptance: Acceptance
   places?: Place[]
@@ -50,7 +58,12 @@ const SAMPLE = 'packer/debian/family.yaml'
 /** @throws ProxmintError (invalid) If the file is missing, or with every fault and its line. */
 export async function loadFamily(os: string, root = 'packer'): Promise<Family> {
   const file = join(root, os, 'family.yaml')
-  const wanted = { path: file, sample: SAMPLE, schema: SCHEMA, moreFaults: () => [] }
+  const wanted = {
+    path: file,
+    sample: SAMPLE,
+    schema: SCHEMA,
+    moreFaults: (file: FamilyFile) => firmwareFaults(file, []),
+  }
   const value = await readYamlFile<FamilyFile>(wanted).catch(cause => {
     throw missingFamily(file, cause)
   })
@@ -61,6 +74,7 @@ export async function loadFamily(os: string, root = 'packer'): Promise<Family> {
     exemptions,
     exemptionLines: linesOf(Object.keys(exemptions), await readFile(file, 'utf8')),
     acceptance,
+    firmware: wantedFirmware(value),
     places,
   }
 }

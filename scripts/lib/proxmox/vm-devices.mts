@@ -36,6 +36,7 @@ export function macOf(config: VmConfig): string | undefined {
 }
 
 const DRIVE_SLOT = /^(scsi|virtio|sata|ide|efidisk|tpmstate)\d+$/
+const FIRMWARE_SLOT = /^(efidisk|tpmstate)0$/
 
 /** Bridges of the cards, with their VLANs. */
 export function networksOf(config: VmConfig): { bridge: string; vlanTag: number | undefined }[] {
@@ -47,11 +48,15 @@ export function networksOf(config: VmConfig): { bridge: string; vlanTag: number 
   })
 }
 
-/** Storages of the disks, without CDs and without the cloud-init drive, which is a CD for Proxmox. */
+/**
+ * Storages of the disks, without CDs and without the cloud-init drive, which is a CD for Proxmox. Those of the firmware's
+ * variables and of the TPM come last.
+ */
 export function storagesOfDisks(config: VmConfig): string[] {
-  return Object.entries(config)
-    .filter(([slot, drive]) => DISK_SLOT.test(slot) && !String(drive).includes('media=cdrom'))
-    .map(([, drive]) => storageOf(drive))
+  const drives = Object.entries(config).filter(([, drive]) => !String(drive).includes('media=cdrom'))
+  const ofDisks = drives.filter(([slot]) => DISK_SLOT.test(slot))
+  const ofFirmware = drives.filter(([slot]) => FIRMWARE_SLOT.test(slot))
+  return [...ofDisks, ...ofFirmware].map(([, drive]) => storageOf(drive))
 }
 
 /** Storages of all drives, with CDs, cloud-init drive, EFI variables and TPM state. */

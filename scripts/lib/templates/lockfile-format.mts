@@ -1,3 +1,4 @@
+import type { Firmware } from '../config/firmware.mts'
 import { schemaFaults } from '../config/schema-faults.mts'
 import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { channels, type Families, type FamilyVersions, type TemplateVersion, versionsOf } from './version.mts'
@@ -105,12 +106,13 @@ function lockedFamily(family: FamilyVersions): LockedFamily {
 }
 
 function ordered(version: TemplateVersion): Omit<TemplateVersion, 'name'> {
-  const { digest, image, revision, inputs, tools, builtAt, buildSeconds, test, revoked } = version
+  const { digest, image, firmware, revision, inputs, tools, builtAt, buildSeconds, test, revoked } = version
   return {
     ...(revoked !== undefined && { revoked: { reason: revoked.reason, at: revoked.at } }),
     copies: version.copies.map(({ vmid, node, storage, buildId }) => ({ vmid, node, storage, buildId })),
     digest,
     image: { name: image.name, url: image.url, checksum: image.checksum },
+    ...(firmware !== undefined && { firmware: orderedFirmware(firmware) }),
     revision,
     tools: { packer: tools.packer, plugin: tools.plugin },
     inputs: Object.fromEntries(Object.entries(inputs).toSorted(([a], [b]) => (a < b ? -1 : 1))),
@@ -122,6 +124,10 @@ function ordered(version: TemplateVersion): Omit<TemplateVersion, 'name'> {
       checks: test.checks.map(({ name, passed, detail }) => ({ name, passed, detail })),
     },
   }
+}
+
+function orderedFirmware({ kind, secureBoot, tpm }: Firmware): Firmware {
+  return { kind, secureBoot, tpm }
 }
 
 function invalid(where: string, faults: string[], hint?: string): ProxmintError {

@@ -1,5 +1,7 @@
 /** Versions of template families, as the lockfile holds them. */
 
+import type { Firmware } from '../config/firmware.mts'
+
 /** Version of a template family: VM templates that one build made. */
 export interface TemplateVersion {
   /** Name, which its VM templates have too: `debian-20261122-61c4fd98`. */
@@ -10,6 +12,8 @@ export interface TemplateVersion {
   copies: TemplateCopy[]
   /** Image of its base VM. */
   image: { name: string; url: string | null; checksum: string | null }
+  /** Firmware of its VM templates. Left out: the version is older. */
+  firmware?: Firmware
   /** Commit of the build, with `-dirty` if files of the work tree differed; null outside of Git. */
   revision: string | null
   /** First 12 hexadecimal digits of the SHA-256 of each input, by its name: they show which input changed. */

@@ -2,6 +2,7 @@
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { firmwareEntry } from '../config/firmware.mts'
 import { CONFIG_FILE, type ImageConfig, projectRoot } from '../config/load.mts'
 import { POOL_FILE, type Pool } from '../config/pools.mts'
 import type { Credentials } from '../credentials/credentials.mts'
@@ -68,8 +69,9 @@ function configOf({ state_dir: _, images: __, ...settings }: Settings, plan: Tri
   }
 }
 
-function imageSettings({ url, file, checksumsUrl, checksum, firstBoot }: ImageConfig): Settings {
-  return { url, file, checksums_url: checksumsUrl, checksum, first_boot: firstBoot }
+function imageSettings({ url, file, checksumsUrl, checksum, firstBoot, firmware }: ImageConfig): Settings {
+  const settings = { url, file, checksums_url: checksumsUrl, checksum, first_boot: firstBoot }
+  return { ...settings, ...firmwareEntry(firmware) }
 }
 
 function poolsOf(plan: TrialPlan, { prefix, gateway, dns, bridge, vlan }: Pool): Settings {

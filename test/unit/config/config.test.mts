@@ -73,6 +73,7 @@ describe('what is accepted', () => {
           url: 'https://images.example.net/ubuntu-24.04.img',
           checksumsUrl: 'https://images.example.net/SHA256SUMS',
           firstBoot: 'upgrade',
+          firmware: { kind: 'uefi', secureBoot: true, tpm: true },
         },
         nixos: {
           file: resolve('test/fixtures/valid/nixos.qcow2'),
@@ -144,6 +145,9 @@ const faults: Record<string, string> = {
   'image-checksum-short':
     'line 4: images.debian-12.checksum must match pattern "^(sha256:[0-9a-fA-F]{64}|sha512:[0-9a-fA-F]{128})$", not "sha512:abcd"',
   'image-first-boot': 'line 4: images.debian-12.first_boot must be one of agent, upgrade, none, not never',
+  'image-firmware':
+    'line 4: images.debian-12.firmware must be one of bios, uefi, not efi; did you mean uefi?',
+  'image-secure-boot': 'line 5: images.debian-12.secure_boot needs firmware: uefi',
   'image-url-type': 'line 3: images.debian-12.url must be string, not 12',
   'image-url-scheme':
     'line 3: images.debian-12.url must match pattern "^https?://", not "ftp://images.example.net/debian-12.qcow2"',

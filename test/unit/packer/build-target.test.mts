@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../../scripts/lib/config/load.mts'
 import { type BuildTarget, buildTarget } from '../../../scripts/lib/packer/build-target.mts'
+import { loadFamily } from '../../../scripts/lib/packer/family.mts'
 import { listFamilies, loadTemplate } from '../../../scripts/lib/packer/template.mts'
 import { failureOf } from '../failure.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -42,6 +43,22 @@ describe('the base VM', () => {
 test.each(families)('%s: storage and bridge are those of the credentials and the config', async os => {
   const { diskStorages, bridge } = await targetOf(os, { bridge: 'vmbr7' })
   expect({ diskStorages, bridge }).toEqual({ diskStorages: ['tank'], bridge: 'vmbr7' })
+})
+
+describe('the firmware that a source names', () => {
+  test('of windows is what its family says, and its disks are counted', async () => {
+    const [{ firmware, diskStorages }, family] = [await targetOf('windows'), await loadFamily('windows')]
+    expect(firmware).toEqual({ machine: 'q35', kind: 'uefi', secureBoot: true, tpm: true })
+    expect(family.firmware).toEqual({ kind: 'uefi', secureBoot: true, tpm: true })
+    expect(diskStorages).toEqual(['tank'])
+  })
+
+  test.each(families.filter(os => os !== 'windows'))(
+    'of %s is none: it has that of its base VM',
+    async os => {
+      expect((await targetOf(os)).firmware).toEqual({ machine: undefined })
+    },
+  )
 })
 
 test('who has the agent asked', async () => {

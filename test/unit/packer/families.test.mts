@@ -31,6 +31,9 @@ describe('family.yaml', () => {
 
   test('every key', async () => {
     const text = [
+      'firmware: uefi',
+      'secure_boot: true',
+      'tpm: false',
       'exemptions:',
       '  # a comment',
       '  full-clone: there is nothing to clone',
@@ -41,7 +44,8 @@ describe('family.yaml', () => {
     ].join('\n')
     expect(await load(text)).toMatchObject({
       exemptions: { 'full-clone': 'there is nothing to clone' },
-      exemptionLines: { 'full-clone': 3 },
+      exemptionLines: { 'full-clone': 6 },
+      firmware: { kind: 'uefi', secureBoot: true, tpm: false },
       acceptance: { login: 'ssh', user: 'admin', agent: true, ports: [22, 8080], packages: 'dpkg' },
       places: [{ node: 'pve1', storage: 'local-lvm' }],
     })
@@ -49,6 +53,11 @@ describe('family.yaml', () => {
 
   test.each<[string, string, string]>([
     ['a misspelt key', `${acceptance}place: []\n`, 'line 6: place is not a known key; did you mean places?'],
+    [
+      'secure boot without UEFI',
+      `${acceptance}secure_boot: true\n`,
+      'line 6: secure_boot needs firmware: uefi',
+    ],
     ['no acceptance', 'exemptions: {}\n', "line 1: the file must have required property 'acceptance'"],
     [
       'an unknown login',

@@ -37,6 +37,7 @@ const facts: TrialFacts = {
     checksumsUrl: undefined,
     checksum: undefined,
     firstBoot: 'agent',
+    firmware: undefined,
   },
   base: undefined,
   importAnyway: false,

@@ -1,9 +1,12 @@
 import { join } from 'node:path'
-import type { FirstBoot, ImageConfig } from '../../config/load.mts'
+import { BIOS, firmwareDifferences, firmwareWords, type WantedFirmware } from '../../config/firmware.mts'
+import type { ImageConfig } from '../../config/load.mts'
 import { buildTarget } from '../../packer/build-target.mts'
 import { listFamilies, loadTemplate } from '../../packer/template.mts'
 import { checkPermissions, requireGranted } from '../../permissions/check.mts'
 import { needsOfBaseImport } from '../../permissions/work-needs.mts'
+import { getVmConfig } from '../../proxmox/get-vm-config.mts'
+import type { VmSummary } from '../../proxmox/list-vms.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { withLock } from '../../run/lock.mts'
 import { didYouMean } from '../../run/nearest.mts'
@@ -12,6 +15,7 @@ import { say, withProgress } from '../../run/progress.mts'
 import { requireListed } from '../../site/base-listed.mts'
 import { findBase } from '../../site/build-needs.mts'
 import { type Connection, cleaningOf, connect } from '../../site/connect.mts'
+import { firmwareOf } from '../../site/firmware.mts'
 import { removeLeftovers } from '../../site/remove-leftovers.mts'
 import { requireBridge } from '../../site/require-bridge.mts'
 import { requireNode } from '../../site/require-node.mts'
@@ -76,12 +80,15 @@ async function ensureBase(
   const { node } = connection.credentials
   const result = { name: baseName(image), image, node, created: false, plan: [] }
   const existing = await findBase(connection.client, baseName(image), node)
-  if (existing?.template === 1) return { ...result, node: existing.node, vmid: existing.vmid }
+  if (existing?.template === 1) {
+    await requireSameFirmware(connection, existing, image, source)
+    return { ...result, node: existing.node, vmid: existing.vmid }
+  }
   if (existing !== undefined) throw nameTaken(existing.vmid, image)
   await requirePlace(connection)
   const planned = await planImage(connection, image, source)
-  if (dryRun) return { ...result, vmid: undefined, plan: describePlan(connection, planned, source.firstBoot) }
-  const vmid = await importImage(connection, planned, source.firstBoot, signal)
+  if (dryRun) return { ...result, vmid: undefined, plan: describePlan(connection, planned, source) }
+  const vmid = await importImage(connection, planned, source, signal)
   await awaitListed(connection, { node, vmid, name: result.name }, signal)
   return { ...result, vmid, created: true }
 }
@@ -120,7 +127,7 @@ async function requirePlace(connection: Connection): Promise<void> {
 async function importImage(
   connection: Connection,
   planned: PlannedImage,
-  firstBoot: FirstBoot,
+  { firstBoot, firmware }: ImageConfig,
   signal: AbortSignal,
 ): Promise<number> {
   if (!planned.present) {
@@ -128,7 +135,8 @@ async function importImage(
       transferImage(connection, planned, { signal, progress }),
     )
   }
-  return makeBase(connection, { name: baseName(planned.image), planned, firstBoot }, signal)
+  const base = { name: baseName(planned.image), planned, firstBoot, firmware: { ...BIOS, ...firmware } }
+  return makeBase(connection, base, signal)
 }
 
 function verbOf({ origin }: PlannedImage): string {
@@ -138,7 +146,7 @@ function verbOf({ origin }: PlannedImage): string {
 function describePlan(
   { config, credentials }: Connection,
   planned: PlannedImage,
-  firstBoot: FirstBoot,
+  { firstBoot, firmware }: ImageConfig,
 ): string[] {
   const { image, origin, volid, checksum, present } = planned
   const [first, last] = config.baseVmidRange
@@ -146,7 +154,7 @@ function describePlan(
     present
       ? `use ${volid}, which is there`
       : `${verbOf(planned)} ${origin} to ${volid}, ${checksum.algorithm} ${checksum.value}`,
-    `create ${baseName(image)} on ${credentials.node} with the first free VMID of ${first}-${last}, its disk on ${credentials.storagePool}`,
+    `create ${baseName(image)} on ${credentials.node} with the first free VMID of ${first}-${last}, its disk on ${credentials.storagePool}${firmwarePlan(firmware)}`,
   ]
   if (firstBoot === 'none') return [...steps, 'convert it to a VM template, without a boot']
   return [
@@ -154,6 +162,26 @@ function describePlan(
     'boot it once with an ISO that installs the guest agent, until it powers itself off',
     'convert it to a VM template and delete the ISO',
   ]
+}
+
+function firmwarePlan(firmware: WantedFirmware | undefined): string {
+  return firmware === undefined ? '' : `, with ${firmwareWords({ ...BIOS, ...firmware })}`
+}
+
+/** @throws ProxmintError (invalid) for a base VM with another firmware than the image has in the config. */
+async function requireSameFirmware(
+  { client }: Connection,
+  base: VmSummary,
+  image: string,
+  { firmware }: ImageConfig,
+): Promise<void> {
+  const found = firmwareDifferences(firmware, firmwareOf(await getVmConfig(client, base)))
+  if (found.length === 0) return
+  throw new ProxmintError(`${baseName(image)}, VM ${base.vmid}, ${found.join(' and ')}`, {
+    facts: { image: `${image} in config/proxmint.yaml: ${firmwareWords({ ...BIOS, ...firmware })}` },
+    hint: 'nothing was changed; delete the base VM in Proxmox and run this again, or correct the image in config/proxmint.yaml',
+    exitCode: exitCodes.invalid,
+  })
 }
 
 async function imageOf(named: string, images: Record<string, ImageConfig>): Promise<string> {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { baseBootIso } from '../../cloud-init/base-boot.mts'
+import type { Firmware } from '../../config/firmware.mts'
 import type { FirstBoot } from '../../config/load.mts'
 import { siteTagOf } from '../../config/site-tag.mts'
 import { convertToTemplate } from '../../proxmox/convert-to-template.mts'
@@ -12,6 +13,7 @@ import { uploadIso } from '../../proxmox/upload-iso.mts'
 import { interrupted, ProxmintError } from '../../run/errors.mts'
 import { say, withProgress } from '../../run/progress.mts'
 import { type Connection, cleaningOf } from '../../site/connect.mts'
+import { firmwareParameters } from '../../site/firmware.mts'
 import { removeVolume, tryRemoveReserved } from '../../site/remove-leftovers.mts'
 import { reserveVm } from '../../site/reserve.mts'
 import { dropReservation, type Reservation, updateReservation } from '../../templates/reservations.mts'
@@ -24,6 +26,7 @@ interface BaseVm {
   /** Image, which is on the image storage. */
   planned: PlannedImage
   firstBoot: FirstBoot
+  firmware: Firmware
 }
 
 /**
@@ -65,7 +68,7 @@ interface Making extends Connection {
   signal: AbortSignal
 }
 
-async function create(making: Making, { name, planned, firstBoot }: BaseVm): Promise<void> {
+async function create(making: Making, { name, planned, firstBoot, firmware }: BaseVm): Promise<void> {
   const { client, config, credentials, reservation } = making
   const [iso] = reservation.volumes
   if (iso !== undefined) {
@@ -79,6 +82,7 @@ async function create(making: Making, { name, planned, firstBoot }: BaseVm): Pro
     description: baseDescription(planned, reservation.buildId),
     tags: reservation.tags.join(';'),
     ostype: 'l26',
+    ...firmwareParameters(firmware, credentials.storagePool),
     cores: 1,
     memory: 1024,
     scsihw: 'virtio-scsi-single',

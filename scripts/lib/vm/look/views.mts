@@ -1,4 +1,5 @@
 import { type Credential, readCredential } from '../../chain/credential.mts'
+import { type Firmware, firmwareWords } from '../../config/firmware.mts'
 import { openChainView } from '../../credential/chain-view.mts'
 import { mintedToken } from '../../credential/vm-token.mts'
 import { listSnapshots } from '../../proxmox/list-snapshots.mts'
@@ -6,6 +7,7 @@ import type { Entry } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import { messageOf } from '../../run/errors.mts'
 import { connect } from '../../site/connect.mts'
+import { firmwareOf } from '../../site/firmware.mts'
 import type { Site } from '../../site/site.mts'
 import { type Difference, differenceText, driftOf } from './drift.mts'
 import { readLocalState, vmFolder } from './local-state.mts'
@@ -15,6 +17,7 @@ import { type Part, partNames, partsOf } from './parts.mts'
 interface ProxmoxView {
   node: string
   status: string
+  firmware: Firmware
   /** Why it is not the VM of the entry, a phrase each. */
   differences: string[]
   /** What differs of what proxmint manages. */
@@ -59,6 +62,7 @@ async function proxmoxView(site: Site, entry: Entry): Promise<VmViews['proxmox']
   return {
     node: vm.node,
     status: vm.status,
+    firmware: firmwareOf(config),
     differences,
     drift: isOurs ? driftOf(entry, config) : [],
     foreign: isOurs && entry.design !== null ? [...foreignDisks, ...foreignDevices] : [],
@@ -86,6 +90,7 @@ async function chainView(site: Site, entry: Entry): Promise<VmViews['chain']> {
 export function factsOf({ proxmox, state, chain }: VmViews): [string, string | undefined][] {
   return [
     ['Proxmox', 'unknown' in proxmox ? proxmox.unknown : proxmoxText(proxmox)],
+    ['firmware', 'unknown' in proxmox ? undefined : firmwareWords(proxmox.firmware)],
     ['differs', 'unknown' in proxmox ? undefined : listOf(proxmox.drift.map(differenceText))],
     ['foreign', 'unknown' in proxmox ? undefined : partNames(proxmox.foreign) || undefined],
     ['snapshots', 'unknown' in proxmox ? undefined : proxmox.snapshots.join(', ') || undefined],
