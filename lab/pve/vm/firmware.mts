@@ -20,7 +20,7 @@ export function efiSize(config: VmConfig, drive: Drive): number {
 /** Bytes of the emulated TPM's state. */
 export const TPM_SIZE = 4 * KIB ** 2
 
-export function chipsetOf(config: VmConfig): GuestMachine {
+function chipsetOf(config: VmConfig): GuestMachine {
   const { type } = parsePropertyString(machineFormat, config['machine'] ?? '')
   return type?.includes('q35') === true ? 'q35' : 'pc'
 }
