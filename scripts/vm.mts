@@ -11,6 +11,15 @@ const days: OptionSpec = {
   value: 'N|never',
   help: 'by how many days; `never`: it never expires',
 }
+const timeout: OptionSpec = {
+  type: 'integer',
+  value: 'SECONDS',
+  help: 'how long the guest may take to power off; default: 120',
+}
+const hard: OptionSpec = {
+  type: 'boolean',
+  help: 'cut the power after that time; without, the VM runs on then',
+}
 const yes: OptionSpec = { type: 'boolean', help: 'without asking' }
 
 await runMain({
@@ -74,6 +83,24 @@ await runMain({
       options: { days },
       positionals: 1,
     },
+    start: {
+      usage: 'NAME',
+      summary: 'Powers on a VM that was stopped.',
+      options: {},
+      positionals: 1,
+    },
+    stop: {
+      usage: 'NAME [--timeout SECONDS] [--hard]',
+      summary: 'Asks the guest of a VM to power off; the VM stays off until `vm start`.',
+      options: { timeout, hard },
+      positionals: 1,
+    },
+    restart: {
+      usage: 'NAME [--timeout SECONDS] [--hard]',
+      summary: 'Powers a VM off and on; what waits in Proxmox becomes active.',
+      options: { timeout, hard },
+      positionals: 1,
+    },
     rebuild: {
       usage: 'NAME [--yes] [--allow COST]... [--no-login]',
       summary: 'Makes a VM anew from the current version of its template; its disk is lost.',
@@ -88,9 +115,27 @@ await runMain({
       positionals: 1,
     },
     destroy: {
-      usage: 'NAME [--yes] [--allow data-loss]',
+      usage: 'NAME [--yes] [--safety none|backup] [--allow data-loss]',
       summary: 'Destroys a VM; its name, VMID and address are free again.',
-      options: { yes, allow: allowOption('agree to lose disks and snapshots of others', ['data-loss']) },
+      options: {
+        yes,
+        safety: { ...flags['safety']!, help: 'make a backup first, or none; default: as decided for the VM' },
+        allow: allowOption('agree to lose disks and snapshots of others', ['data-loss']),
+      },
+      positionals: 1,
+    },
+    restore: {
+      usage: 'NAME [--days N|never] [--vmid N] [--storage STORAGE]',
+      summary: 'Brings a destroyed VM back from its backup, powered off.',
+      options: {
+        days,
+        vmid: { type: 'integer', value: 'N', help: 'with this VMID, where another VM has its own by now' },
+        storage: {
+          type: 'string',
+          value: 'STORAGE',
+          help: 'its disks on this storage; default: where they were',
+        },
+      },
       positionals: 1,
     },
     adopt: {

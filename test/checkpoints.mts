@@ -48,6 +48,18 @@ export const VM_CHECKPOINTS = [
   'vm-forgotten',
 ]
 
+/** The power of a VM, at the wish of a person. */
+export const POWER_CHECKPOINTS = ['vm-stop-decided', 'vm-started']
+
+/** The backup of a VM before it is destroyed, and its restore. */
+export const BACKUP_CHECKPOINTS = [
+  'vm-backup-made',
+  'vm-backed-up',
+  'vm-restore-decided',
+  'vm-restored',
+  'vm-restore-taken-up',
+]
+
 /** A rebuild, before it goes on as the creation of a VM does. */
 export const REBUILD_CHECKPOINTS = ['vm-rebuild-decided', 'vm-rebuild-cleared']
 

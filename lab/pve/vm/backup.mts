@@ -18,6 +18,7 @@ import { archiveExtension, diskFile, pack } from './backup-archive.mts'
 import { backupText } from './conf-file.mts'
 import { type Drive, drivesOf, isCdrom } from './drive.mts'
 import { freezeFileSystems } from './guest-file-systems.mts'
+import { isToRunByHa } from './ha-power.mts'
 import { shutdownVm, startVm } from './power.mts'
 import { pauseVm, resumeVm } from './run-state.mts'
 import { lockedVm } from './snapshot-parts.mts'
@@ -178,6 +179,10 @@ async function backUpLocked(run: Run): Promise<void> {
   const { pve, backup, vmid } = run
   const found = pve.store.state.vms[vmid]
   if (found?.node !== pve.node) throw failure(`unable to find VM '${vmid}'`)
+  if (backup.mode === 'stop' && isToRunByHa(pve, vmid))
+    throw failure(
+      'Cannot execute a backup with stop mode on a HA managed and enabled Service. Use snapshot mode or disable the Service.',
+    )
   const folder = await requireFolder(pve, backup.storage, 'backup')
   const name = `vzdump-qemu-${vmid}-${stampOf(pve.now())}${archiveExtension(backup.compress)}`
   info(run, `Starting Backup of VM ${vmid} (qemu)`)

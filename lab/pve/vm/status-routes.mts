@@ -6,6 +6,7 @@ import { allOf, anyone, type Caller, requireMaySkipLock } from '../core/permissi
 import { type Call, type Route, route } from '../core/route.mts'
 import type { TaskContext } from '../core/task.mts'
 import { abortableTasks } from '../tasks/routes.mts'
+import { isHighlyAvailable, requestHaStart, requestHaStop } from './ha-power.mts'
 import { rebootVm, resetVm, shutdownVm, startVm, stopVm } from './power.mts'
 import { hibernateVm, pauseVm, requireHibernatable, resumeVm } from './run-state.mts'
 import { statusOf } from './status.mts'
@@ -87,6 +88,9 @@ export const qemuStatusRoutes: Route[] = [
       requireRootFor(call.caller, call.params, START_OF_ROOT)
       if (call.params.targetstorage && !call.params.migratedfrom)
         throw parameterError({ targetstorage: 'targetstorage can only by used with migratedfrom.' })
+      const { vmid: id, stateuri } = call.params
+      if (isHighlyAvailable(call.pve, id) && !stateuri)
+        return work(call, 'hastart', task => requestHaStart(call.pve, id, task))
       const options = { skiplock: call.params.skiplock }
       return work(call, 'qmstart', task => startVm(call.pve, call.params.vmid, task, options))
     },
@@ -106,6 +110,10 @@ export const qemuStatusRoutes: Route[] = [
     handle(call) {
       const { vmid: id, skiplock: skip = false, 'overrule-shutdown': overrule } = call.params
       requireRootFor(call.caller, call.params, ['skiplock', 'keepActive', 'migratedfrom'])
+      if (isHighlyAvailable(call.pve, id) && call.params.migratedfrom === undefined) {
+        if (overrule) throw parameterError({ 'overrule-shutdown': 'Not applicable for HA resources.' })
+        return work(call, 'hastop', task => requestHaStop(call.pve, id, task, 0))
+      }
       return work(call, 'qmstop', async task => {
         if (overrule) overruleShutdowns(call, task)
         await stopVm(call.pve, id, skip)
@@ -123,6 +131,8 @@ export const qemuStatusRoutes: Route[] = [
       // A halted guest would see the button only after it goes on.
       const paused = isPaused(call.pve, id)
       if (paused && !forceStop) throw failure('VM is paused - cannot shutdown')
+      if (isHighlyAvailable(call.pve, id))
+        return work(call, 'hastop', task => requestHaStop(call.pve, id, task, timeout))
       return work(call, 'qmshutdown', task =>
         paused
           ? stopVm(call.pve, id, skip ?? false)

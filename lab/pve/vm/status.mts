@@ -10,9 +10,10 @@ import { bootDisksOf } from './boot-order.mts'
 import { vgaFormat } from './device-formats.mts'
 import { isCdrom, parseDrive, parseSize } from './drive.mts'
 import { isDriveSlot } from './drive-formats.mts'
+import { isHighlyAvailable } from './ha-power.mts'
 import { nicsOf } from './identity.mts'
 import { QEMU_VERSION } from './machine.mts'
-import { coresOf, hasAgentChannel, isTemplate, memoryOf } from './vm.mts'
+import { coresOf, hasAgentChannel, isRunning, isTemplate, memoryOf } from './vm.mts'
 import { RUNNING_MACHINE } from './vm-state.mts'
 
 /** Returns the size of the first disk in the boot order, in bytes; 0 without one. */
@@ -146,11 +147,17 @@ function displayOf({ config }: Vm): ApiObject {
   return { ...(/^(virtio|qxl)/.test(type) && { spice: 1 }), clipboard: clipboard ?? null }
 }
 
+/** Returns what the manager of high availability says of a VM (`get_service_status` in PVE/HA/Config.pm). */
+function haOf(pve: Pve, vmid: number): ApiObject {
+  if (!isHighlyAvailable(pve, vmid)) return { managed: 0 }
+  return { managed: 1, state: isRunning(pve, vmid) ? 'started' : 'stopped' }
+}
+
 /** Returns the answer to `/nodes/{node}/qemu/{vmid}/status/current`. */
 export function statusOf(pve: Pve, vm: Vm): ApiObject {
   return {
     ...listEntryOf(pve, vm, true),
-    ha: { managed: 0 },
+    ha: haOf(pve, vm.vmid),
     ...displayOf(vm),
     ...(hasAgentChannel(vm.config) && { agent: 1 }),
   }

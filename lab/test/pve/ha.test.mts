@@ -1,6 +1,6 @@
 /** What is highly available: resources, rules, groups. */
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { startLab, type TestLab } from './client.mts'
 
 const ha = '/cluster/ha'
@@ -80,6 +80,29 @@ describe('on Proxmox VE 9', () => {
     await lab.call('POST', `${ha}/rules`, rule)
     await lab.call('DELETE', `${ha}/resources/100`)
     expect((await lab.get(`${ha}/rules`)).data).toEqual([])
+  })
+
+  test('the power of a resource is handed over: the task ends first, and the state is written down', async () => {
+    const vm = '/nodes/pve/qemu/100'
+    const state = async () => (await lab.get(`${ha}/resources/100`)).data.state
+    const look = async () => (await lab.get(`${vm}/status/current`)).data
+    const types = () => lab.server.admin.tasks().map(({ type }) => type)
+    expect((await look()).ha).toEqual({ managed: 0 })
+    await lab.call('POST', `${ha}/resources`, { sid: 100, state: 'stopped' })
+    expect((await look()).ha).toEqual({ managed: 1, state: 'stopped' })
+    expect(await lab.task('POST', `${vm}/status/start`)).toBe('OK')
+    await vi.waitUntil(async () => (await look()).status === 'running')
+    expect([await state(), types().slice(-2)]).toEqual(['started', ['hastart', 'qmstart']])
+    const { body } = await lab.call('POST', `${vm}/status/stop`, { 'overrule-shutdown': 1 })
+    expect(body).toContain('Not applicable for HA resources.')
+    expect(await lab.task('POST', '/nodes/pve/vzdump', { vmid: 100, mode: 'stop' })).toBe('job errors')
+    expect(await lab.task('POST', `${vm}/status/shutdown`, { timeout: 1 })).toBe('OK')
+    await vi.waitUntil(async () => (await look()).status === 'stopped')
+    expect([await state(), types().slice(-2)]).toEqual(['stopped', ['hastop', 'qmshutdown']])
+    await lab.call('PUT', `${ha}/resources/100`, { state: 'ignored' })
+    expect((await look()).ha).toEqual({ managed: 0 })
+    await lab.task('POST', `${vm}/status/start`)
+    expect([types().at(-1), await state()]).toEqual(['qmstart', 'ignored'])
   })
 
   test('groups became rules', async () => {

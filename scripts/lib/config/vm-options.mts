@@ -312,6 +312,31 @@ export const VM_OPTIONS = {
     change: 'nothing',
     changeNote: 'the owner transfers the token on the chain; `reconcile --fix` writes it down',
   },
+  safety: {
+    kind: 'text',
+    names: { flag: 'safety', fleetKey: 'safety', fileKey: 'safety', attribute: 'safety' },
+    value: 'KIND',
+    // No snapshot: it would go with the VM.
+    choices: ['none', 'backup'],
+    help: 'what is kept of it when it is destroyed: none, or a backup',
+    change: 'nothing',
+    changeNote: 'a VM for which nobody decided it takes what `config/vm.yaml` says when it is destroyed',
+  },
+  backupStorage: {
+    kind: 'text',
+    names: { fileKey: 'backup_storage', attribute: 'backupStorage' },
+    pattern: '^[A-Za-z][A-Za-z0-9_.-]*$',
+    help: 'the storage of that backup; without: local',
+    change: 'nothing',
+  },
+  backupKeepDays: {
+    kind: 'integer',
+    names: { fileKey: 'backup_keep_days', attribute: 'backupKeepDays' },
+    unit: 'days',
+    range: { min: 1, max: 36_500 },
+    help: 'how long `gc` keeps that backup; without: 30',
+    change: 'nothing',
+  },
   noCredential: {
     kind: 'switch',
     names: { flag: 'no-web3', fleetKey: 'web3' },

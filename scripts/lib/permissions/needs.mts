@@ -139,6 +139,17 @@ export function vmNeeds(place: NewVmPlace, template: number | undefined, deliver
   ]
 }
 
+/**
+ * Needs of a backup before a destroy, of its restore and of its removal (PVE/VZDump.pm, PVE/Storage.pm), beside those of a VM.
+ * @param vmid undefined before one is chosen.
+ */
+export function backupNeeds(vmid: number | undefined, storage: string): Need[] {
+  return [
+    need('back a VM up before it is destroyed, and restore it', vmAclPath(vmid), 'VM.Backup'),
+    need('keep the backup', `/storage/${storage}`, 'Datastore.AllocateSpace'),
+  ]
+}
+
 /** Needs for the user-data. A snippet is uploaded over SSH, but its storage is looked up with the API. */
 function deliveryNeeds({ kind, storage }: Delivery): Need[] {
   const path = `/storage/${storage}`

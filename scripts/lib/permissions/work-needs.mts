@@ -2,7 +2,7 @@ import type { Config } from '../config/load.mts'
 import type { PoolConfig } from '../config/pools.mts'
 import type { VmDefaults } from '../config/vm-defaults.mts'
 import { ownValue } from '../run/own-value.mts'
-import { baseImportNeeds, type Need, vmNeeds } from './needs.mts'
+import { backupNeeds, baseImportNeeds, type Need, vmNeeds } from './needs.mts'
 
 interface WorkPlace {
   node: string
@@ -25,7 +25,7 @@ export function needsOfBaseImport(config: Config, place: WorkPlace): Need[] {
 export function needsOfVms(
   config: Config,
   pools: PoolConfig,
-  { cloudInit }: VmDefaults,
+  { cloudInit, safety, backupStorage = 'local' }: VmDefaults,
   place: WorkPlace,
 ): Need[] {
   const pool = ownValue(pools.pools, pools.defaultPool)
@@ -38,5 +38,6 @@ export function needsOfVms(
     vlanTag: pool?.vlan,
     zone: place.zone,
   }
-  return vmNeeds(made, undefined, { kind: cloudInit.delivery, storage: cloudInit.storage })
+  const needs = vmNeeds(made, undefined, { kind: cloudInit.delivery, storage: cloudInit.storage })
+  return safety === 'backup' ? [...needs, ...backupNeeds(undefined, backupStorage)] : needs
 }

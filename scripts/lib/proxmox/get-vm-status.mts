@@ -7,6 +7,8 @@ export interface VmStatus {
   status: 'running' | 'stopped'
   name?: string
   lock?: string
+  /** Whether high availability manages it. */
+  ha?: { managed?: number }
 }
 
 /** GET .../status/current; needs VM.Audit. */

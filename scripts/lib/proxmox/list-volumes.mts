@@ -9,9 +9,15 @@ export interface Volume {
   size: number
   /** VM that a disk belongs to; undefined for other content. */
   vmid?: number
+  /** Of a backup: the first line of its notes. */
+  notes?: string
+  /** Of a backup: whether nobody can delete it. */
+  protected?: number
+  /** Seconds since 1970. */
+  ctime?: number
 }
 
-/** GET .../content of one content type (`iso`, `import`, `images`). */
+/** GET .../content of one content type (`iso`, `import`, `images`, `backup`). Backups need VM.Backup on their VM, too. */
 export function listVolumes(client: ProxmoxClient, storage: StorageRef, content: string): Promise<Volume[]> {
   const path = `${storagePath(storage)}/content`
   return listOf(`GET ${path}`, client.request<Volume[]>('GET', path, { content }), { volid: 'string' })

@@ -18,7 +18,10 @@ export async function tokenViews(
   { store, connection }: Pick<VmContext, 'store' | 'connection'>,
   living: Entry[],
 ): Promise<TokenFindings> {
-  const all = [...living, ...(await store.listArchived())]
+  // A VM that was restored lives on under the id of its archived entry.
+  const ids = new Set(living.map(({ id }) => id))
+  const gone = (await store.listArchived()).filter(({ id }) => !ids.has(id))
+  const all = [...living, ...gone]
   const entries = all.filter(entry => mintedToken(entry) !== undefined)
   const tokens = new Map<string, SeenToken | undefined>()
   const silent: TokenFindings['silent'] = []

@@ -3,7 +3,7 @@ import type { VmSummary } from '../proxmox/list-vms.mts'
 import { tagsIn } from '../proxmox/tags.mts'
 import { DAY_MS } from '../run/duration.mts'
 import { displaced, type Places } from './check.mts'
-import { type Entry, wasActive } from './entry.mts'
+import { type Entry, isToRun, wasActive } from './entry.mts'
 import { type SiteConfig, takeUpHint, vmsWithoutEntry } from './unknown-vms.mts'
 
 /** Contradictions between registry, folders and Proxmox, found by `reconcile`. */
@@ -54,6 +54,9 @@ function divergenceOf(entry: Entry, vm: VmSummary | undefined, { config, now }: 
   if (phase === 'reserved' && wasActive(entry)) {
     return [told(name, 'its rebuild is not finished', `zx scripts/apply.mts ${name}`)]
   }
+  if (entry.restoring !== undefined) {
+    return [told(name, 'its restore is not finished', `zx scripts/vm.mts restore ${name}`)]
+  }
   if (vm === undefined) {
     if (phase !== 'reserved') return [told(name, `VM ${vmid} is not in Proxmox, or cannot be seen`, show)]
     if (now.getTime() - Date.parse(createdAt) < DAY_MS) return []
@@ -69,10 +72,15 @@ function divergenceOf(entry: Entry, vm: VmSummary | undefined, { config, now }: 
     phase === 'reserved' || tagsIn(vm.tags ?? '').includes(siteTag) ? '' : `lacks the tag ${siteTag}`,
   ].filter(Boolean)
   if (differs.length > 0) return [told(name, `VM ${vmid} on ${vm.node} ${differs.join(' and ')}`, show)]
-  if (phase === 'active' && vm.status !== 'running') {
+  if (isToRun(entry) && vm.status !== 'running') {
     return [told(name, `it is active, but VM ${vmid} is ${vm.status}`, `zx scripts/apply.mts ${name}`)]
   }
-  if (phase !== 'suspended' || vm.status !== 'running') return []
+  if (vm.status !== 'running') return []
+  if (entry.stopped !== undefined) {
+    const hint = `zx scripts/vm.mts start ${name} leaves it on, zx scripts/vm.mts stop ${name} powers it off`
+    return [told(name, `\`vm stop\` powered it off, but VM ${vmid} is running`, hint)]
+  }
+  if (phase !== 'suspended') return []
   const hint = `zx scripts/vm.mts resume ${name}, or --fix`
   return [{ name, what: `it is suspended, but VM ${vmid} is running`, hint, fix: 'power it off' }]
 }

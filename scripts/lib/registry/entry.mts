@@ -24,6 +24,22 @@ interface Failure {
   at: string
 }
 
+/** A backup of a VM on a storage. */
+export interface BackupRecord {
+  /** `local:backup/vzdump-qemu-100-2026_11_30-20_00_00.vma.zst`. */
+  volid: string
+  /** The node that made it: its storage may be on this node alone. */
+  node: string
+  /** ISO 8601. */
+  at: string
+}
+
+/** A VM that a person powered off, and that keeps its expiry. */
+export interface StoppedVm {
+  /** Whether a start of its node started it, too: a stopped VM loses that until it is started. */
+  startsWithNode: boolean
+}
+
 export interface HistoryEvent {
   /** ISO 8601. */
   at: string
@@ -40,6 +56,9 @@ type AlwaysDecided = Designed & OptionsWith<{ default: unknown } | { kind: 'list
  */
 export type VmAttributes = AttributesOf<AlwaysDecided> &
   Partial<AttributesOf<Exclude<Designed, AlwaysDecided>>>
+
+/** What is kept of a VM when it is destroyed. */
+export type Safety = NonNullable<VmAttributes['safety']>
 
 /** Everything that a VM is made of, as it was decided when it was reserved; later defaults change nothing about it. */
 export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
@@ -124,12 +143,18 @@ export interface Entry {
   owner: string | null
   /** ISO 8601; null: the VM never expires. */
   expiresAt: string | null
+  /** `vm stop` powered the active VM off: only `vm start` powers it on. Left out: an active VM runs. */
+  stopped?: StoppedVm
   /** VM template that it is made from: family and name of the version. */
   template: { family: string; version: string } | null
   /** During a rebuild: version of the old VM, which must be destroyed before the new one is created. */
   replaces?: string
   /** Null without a credential. */
   token: TokenRecord | null
+  /** The last backup that was made before the VM was to be destroyed. Left out: there is none. */
+  backup?: BackupRecord
+  /** The VM is being brought back: volume id of the backup. */
+  restoring?: string
   /** Everything needed to create the VM, on another machine too; null for an imported VM. */
   design: VmDesign | null
   purpose: string
@@ -162,6 +187,26 @@ export function requireVmName({ name }: Entry): void {
   throw new ProxmintError(`the registry holds an entry whose name is ${JSON.stringify(name)}`, {
     hint: 'nothing was changed; restore a backup: zx scripts/registry.mts restore FILE --replace',
   })
+}
+
+/** Checks whether the VM is to run: no run starts one that is suspended or stopped. */
+export function isToRun({ phase, stopped }: Pick<Entry, 'phase' | 'stopped'>): boolean {
+  return phase === 'active' && stopped === undefined
+}
+
+/** The phase of an entry for people: a VM that `vm stop` powered off is `active, stopped`. */
+export function phaseText({ phase, stopped }: Pick<Entry, 'phase' | 'stopped'>): string {
+  return phase === 'active' && stopped !== undefined ? `${phase}, stopped` : phase
+}
+
+/** Entry of a VM that is to be off from now on. */
+export function stoppedNow(entry: Entry, stopped: StoppedVm, at: Date): Entry {
+  return withEvent({ ...entry, stopped }, 'stopped', at)
+}
+
+/** Entry without the order to be off. */
+export function notStopped({ stopped: _, ...entry }: Entry): Entry {
+  return entry
 }
 
 /** Entry in its next phase. The failure of an earlier attempt is removed. */

@@ -137,10 +137,10 @@ ${rows.map(row => vmRow(row, now))}
 }
 
 function vmRow(row: TimelineRow, now: number): Html {
-  const { name, phase, vmid, address, owner, purpose, expires, start, end, graceEnd, beyond } = row
-  const look = phase === 'active' || phase === 'suspended' ? phase : 'reserved'
+  const { name, phase, isStopped, vmid, address, owner, purpose, expires, start, end, graceEnd, beyond } = row
+  const look = isStopped ? 'suspended' : phase === 'active' || phase === 'suspended' ? phase : 'reserved'
   return html`<tr>
-<th scope="row">${name} <span class="badge ${look}">${phase}</span>
+<th scope="row">${name} <span class="badge ${look}">${isStopped ? 'stopped' : phase}</span>
 <span class="quiet">VM ${vmid}, ${address}${purpose === '' ? '' : `, ${purpose}`}</span>
 ${owner === null ? undefined : html`<span class="quiet owner" title="${owner}">owner ${shortened(owner)}</span>`}
 ${row.failure === undefined ? undefined : html`<span class="bad">${row.failure}</span>`}</th>

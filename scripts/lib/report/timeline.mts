@@ -17,6 +17,8 @@ export interface Timeline {
 export interface TimelineRow {
   name: string
   phase: Entry['phase']
+  /** `vm stop` powered it off. */
+  isStopped: boolean
   vmid: number
   address: string
   owner: string | null
@@ -88,6 +90,7 @@ function rowOf(entry: Entry, scale: Scale, now: Date, graceDays: number): Timeli
   return {
     name,
     phase,
+    isStopped: entry.stopped !== undefined,
     vmid,
     address,
     owner,

@@ -1,4 +1,5 @@
 import type { OpenIssuer } from '../credential/issuer.mts'
+import type { Safety } from '../registry/entry.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { lockLost } from '../run/lock.mts'
 import type { Connection } from '../site/connect.mts'
@@ -16,6 +17,8 @@ export interface VmContext {
   signal: AbortSignal
   /** Costs that a person agreed to; left out: none. */
   allowed?: ReadonlySet<Cost>
+  /** What a person said about a backup before a destroy; left out: as the VM or config/vm.yaml says. */
+  safety?: Safety
 }
 
 /**

@@ -144,6 +144,7 @@ export const scenes: Scene[] = [
       run('zx scripts/gc.mts', /web-1 .*suspend +due/, { before: expire }),
       run('zx scripts/gc.mts --execute', /web-1 .*suspend +done/),
       run('zx scripts/vm.mts resume web-1 --days 30', 'web-1 is active again, and expires'),
+      block('docs/vms.md', 'zx scripts/vm.mts stop web-1', 'web-1 runs again'),
       run('zx scripts/apply.mts web-1 --allow data-loss', 'web-1'),
       run('zx scripts/apply.mts --plan-only', 'web-1'),
       run('zx scripts/vm.mts list', 'active'),

@@ -3,9 +3,11 @@ import { glob, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import {
+  BACKUP_CHECKPOINTS,
   BUILD_CHECKPOINTS,
   FILE_CHECKPOINTS,
   MINT_CHECKPOINTS,
+  POWER_CHECKPOINTS,
   REBUILD_CHECKPOINTS,
   RESTORE_CHECKPOINTS,
   TRIAL_CHECKPOINTS,
@@ -15,9 +17,11 @@ import {
 
 const library = resolve(import.meta.dirname, '../../../scripts/lib')
 const known = [
+  ...BACKUP_CHECKPOINTS,
   ...BUILD_CHECKPOINTS,
   ...FILE_CHECKPOINTS,
   ...MINT_CHECKPOINTS,
+  ...POWER_CHECKPOINTS,
   ...REBUILD_CHECKPOINTS,
   ...RESTORE_CHECKPOINTS,
   ...TRIAL_CHECKPOINTS,

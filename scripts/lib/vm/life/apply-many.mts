@@ -1,4 +1,4 @@
-import type { Entry } from '../../registry/entry.mts'
+import { type Entry, phaseText } from '../../registry/entry.mts'
 import type { Answer } from '../../run/answer.mts'
 import { exitCodes, formatError, interrupted, messageOf } from '../../run/errors.mts'
 import { say, withRow } from '../../run/progress.mts'
@@ -99,8 +99,8 @@ function formatApply(outcomes: ApplyOutcome[]): string {
 
 function cellsOf(outcome: ApplyOutcome): string[] {
   if ('error' in outcome) return ['', '', '', `failed: ${messageOf(outcome.error).split('\n')[0]}`]
-  const { phase, vmid, address } = outcome.result.entry
-  return [phase, String(vmid), address, resultText(outcome.result)]
+  const { vmid, address } = outcome.result.entry
+  return [phaseText(outcome.result.entry), String(vmid), address, resultText(outcome.result)]
 }
 
 function resultText({ did, changes = [] }: Applied): string {

@@ -1,6 +1,6 @@
 import { displaced } from '../../registry/check.mts'
 import { displacedHint } from '../../registry/divergence.mts'
-import { type Entry, wasActive } from '../../registry/entry.mts'
+import { type Entry, isToRun, wasActive } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
@@ -15,6 +15,7 @@ import { converge } from '../stack/converge.mts'
 import { reservedElsewhere } from './collision.mts'
 import { removeReplaced } from './destroy.mts'
 import { resumable, withoutFailure } from './failure.mts'
+import { requireRestored } from './restore-refusals.mts'
 import { isUnfinished, takeStep } from './steps.mts'
 
 /** The result of an apply to one VM. */
@@ -92,6 +93,7 @@ async function withNetworkToMake(reserved: Entry, { store, connection }: VmConte
 export async function applyVm(name: string, options: ApplyOptions, unlocked: VmContext): Promise<Applied> {
   return withVmLock({ ...unlocked, allowed: options.allowed }, name, 'apply', async context => {
     const entry = await requireEntry(context.store, name)
+    requireRestored(entry)
     if (!options.planOnly && isUnfinished(entry)) return finishVm(name, context, resumable)
     await checkPlace(entry, context.connection.site)
     const { changed, changes, plan } = await converge(
@@ -103,11 +105,6 @@ export async function applyVm(name: string, options: ApplyOptions, unlocked: VmC
     const after = await withoutFailure(context.store, await requireEntry(context.store, name))
     return { entry: after, did: changed ? 'changed' : 'nothing', changes }
   })
-}
-
-/** Whether the VM is to run, by its phase: no apply starts a suspended one. */
-export function isToRun({ phase }: Entry): boolean {
-  return phase === 'active'
 }
 
 /**

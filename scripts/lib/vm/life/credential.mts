@@ -3,13 +3,12 @@ import { hexlify, verifyMessage } from 'ethers'
 import { readAccessData, readCredential, readCredentials } from '../../chain/credential.mts'
 import { encryptForUser } from '../../chain/encryption.mts'
 import { mintedToken, mintsBeforeBoot, requireAccess } from '../../credential/vm-token.mts'
-import { type Entry, withEvent } from '../../registry/entry.mts'
+import { type Entry, isToRun, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { codeOf, exitCodes, ProxmintError } from '../../run/errors.mts'
 import { type Change, requireAllowed } from '../../terraform/costs.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { converge } from '../stack/converge.mts'
-import { isToRun } from './apply.mts'
 import { noteFailure, resumable } from './failure.mts'
 import { rebootGuest } from './power.mts'
 import { takeStep } from './steps.mts'
@@ -52,8 +51,9 @@ async function requireOnChain(entry: Entry, { issuer }: VmContext): Promise<Entr
 }
 
 /** A VM that runs gets the id at a boot. @throws ProxmintError (invalid) if nobody agreed to that; nothing is minted. */
-function requireReboot({ name, phase }: Entry, { allowed = new Set() }: VmContext): void {
-  if (phase !== 'active') return
+function requireReboot(entry: Entry, { allowed = new Set() }: VmContext): void {
+  if (!isToRun(entry)) return
+  const { name } = entry
   const change: Change = { what: 'token', from: 'none', to: 'its own', cost: 'reboot' }
   requireAllowed(name, [change], { allowed, again: `zx scripts/mint.mts --vm ${name}` })
 }
@@ -64,7 +64,7 @@ async function mintLate(entry: Entry, context: VmContext): Promise<Entry> {
   const opened: Entry = { ...entry, ...minted }
   await converge(opened, { started: isToRun(entry), intent: 'update', asItIs: true }, context)
   // The account's GECOS field changes at a boot.
-  if (entry.phase === 'active') await rebootGuest(opened, context)
+  if (isToRun(entry)) await rebootGuest(opened, context)
   return context.store.change(entry, one =>
     withEvent({ ...one, ...minted, failure: null }, `minted token ${opened.token!.id}`, new Date()),
   )

@@ -19,6 +19,7 @@ import { withoutState } from '../stack/broken-state.mts'
 import { userDataFile, writeFolderToDestroy } from '../stack/folder.mts'
 import { entryOfFolder, removeVmFolder } from '../stack/remove-folder.mts'
 import { withTerraform } from '../stack/terraform-run.mts'
+import { backUpFirst } from './backup.mts'
 import { notingFailure } from './failure.mts'
 import { expireToken } from './token.mts'
 
@@ -86,6 +87,7 @@ export async function removeVm(
   const { name } = entry
   const isOther = await notingFailure(store, entry, 'destroy', async () => {
     const { vm, isOther } = await look()
+    if (!isOther) await backUpFirst(entry, vm, context)
     await (isOther ? giveUp(connection, entry, signal) : removeFromProxmox(connection, entry, vm, signal))
     checkpoint('vm-destroyed')
     await removeUserData(connection, entry)
@@ -95,7 +97,9 @@ export async function removeVm(
   })
   const token = await expireToken(entry, issuer)
   const end = isOther ? neverMade : (one: Entry, at: Date) => advance(one, 'destroyed', at)
-  const destroyed = await store.change(entry, one => end({ ...one, token }, new Date()))
+  const destroyed = await store.change(entry, ({ restoring: _, ...one }) =>
+    end({ ...one, token }, new Date()),
+  )
   checkpoint('vm-forgotten')
   return destroyed
 }

@@ -1,6 +1,6 @@
 /** Expiry of VMs: extends, suspends and resumes them. */
 import { expiryAfter, expiryDay, expiryMs, isExpired } from '../../registry/due.mts'
-import { advance, type Entry, withEvent } from '../../registry/entry.mts'
+import { advance, type Entry, notStopped, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { counted } from '../../run/counted.mts'
@@ -11,6 +11,7 @@ import { requireNoBarrier } from '../look/barriers.mts'
 import { locateVm } from '../look/locate.mts'
 import { noteFailure, notingFailure, resumable } from './failure.mts'
 import { resumeGuest, shutDown } from './power.mts'
+import { requireRestored } from './restore-refusals.mts'
 import { setTokenExpiry } from './token.mts'
 
 /**
@@ -52,7 +53,7 @@ export async function extendVm(
 export async function suspendVm(entry: Entry, { store, connection }: VmContext): Promise<Entry> {
   const locate = () => locateVm(connection, entry)
   await notingFailure(store, entry, 'suspend', async () => requireNoBarrier(entry.name, await locate()))
-  const suspended = await store.change(entry, one => advance(one, 'suspended', new Date()))
+  const suspended = await store.change(entry, one => advance(notStopped(one), 'suspended', new Date()))
   checkpoint('vm-suspended')
   await notingFailure(store, suspended, 'suspend', async () => shutDown(entry, await locate(), connection))
   return suspended
@@ -67,6 +68,7 @@ export async function resumeVm(name: string, days: number | undefined, unlocked:
     const { store, issuer, connection } = context
     const now = await requireClock(connection)
     const found = await requireEntry(store, name)
+    requireRestored(found)
     if (found.phase !== 'suspended') throw notSuspended(found)
     const entry = days === undefined ? found : await store.change(found, one => extended(one, days, now()))
     if (isExpired(entry, now())) throw expired(entry)

@@ -75,7 +75,8 @@ function isLockLost(error: unknown): boolean {
 }
 
 /** `apply` would power a VM off whose `resume` failed, and mints nothing for a VM that runs. */
-function nextCommand({ name, phase, failure }: Entry): string {
+function nextCommand({ name, phase, failure, restoring }: Entry): string {
+  if (restoring !== undefined) return `zx scripts/vm.mts restore ${name}`
   if (failure?.step === 'mint' && phase !== 'created')
     return `zx scripts/mint.mts --vm ${name}${phase === 'active' ? ' --allow reboot' : ''}`
   return phase === 'suspended' ? `zx scripts/vm.mts resume ${name}` : `zx scripts/apply.mts ${name}`

@@ -11,6 +11,7 @@ import { type VmContext, withVmLock } from '../context.mts'
 import { requireNobodyUses } from '../look/unused.mts'
 import { removeVm } from './destroy.mts'
 import { suspendVm } from './expiry.mts'
+import { type OldBackup, oldBackups, removeOldBackup } from './old-backups.mts'
 import { powerOff } from './power.mts'
 
 /** The lock of a whole run; no VM can have this name. */
@@ -47,11 +48,13 @@ export interface GcOutcome {
   address: string
   /** ISO 8601; null: never. */
   expiresAt: string | null
-  due: Due
+  due: Due | 'remove backup'
   /** `due`: nothing was changed, or the run was interrupted before; `gone`: another run destroyed it meanwhile. */
   result: 'due' | 'done' | 'renewed' | 'gone' | 'failed'
   /** The reason of the failure. */
   error: string | undefined
+  /** Volume id of the backup that is due to be removed. */
+  backup?: string
 }
 
 /**
@@ -62,10 +65,16 @@ export interface GcOutcome {
 export async function collectGarbage(options: GcOptions, unlocked: VmContext): Promise<GcOutcome[]> {
   const work = async (context: VmContext): Promise<GcOutcome[]> => {
     const candidates = await candidatesOf(options, context)
-    if (!options.execute) return candidates
+    const backups = (await oldBackups(options.now(), context)).map(
+      one => [backupCandidate(one), one] as const,
+    )
+    if (!options.execute) return [...candidates, ...backups.map(([candidate]) => candidate)]
     const outcomes: GcOutcome[] = []
     for (const candidate of candidates) {
       outcomes.push(context.signal.aborted ? candidate : await collect(candidate, options, context))
+    }
+    for (const [candidate, backup] of backups) {
+      outcomes.push(context.signal.aborted ? candidate : await forgetBackup(candidate, backup, context))
     }
     return outcomes
   }
@@ -79,7 +88,10 @@ export function gcExitCode(outcomes: GcOutcome[], signal: AbortSignal): number {
   return failed ? exitCodes.partial : exitCodes.done
 }
 
-async function candidatesOf(options: GcOptions, { store, connection }: VmContext): Promise<GcOutcome[]> {
+/** A VM that something is due for. */
+type Candidate = GcOutcome & { due: Due }
+
+async function candidatesOf(options: GcOptions, { store, connection }: VmContext): Promise<Candidate[]> {
   const entries = await store.list()
   const running = await runningAmong(entries.filter(isToBeOff), connection.client)
   return entries.flatMap(entry => {
@@ -105,7 +117,7 @@ function dueNow(entry: Entry, runs: boolean, { now, graceDays }: GcOptions): Due
 }
 
 /** Reads the entry again under its lock, so that a renewal wins, and does what is due. */
-async function collect(candidate: GcOutcome, options: GcOptions, unlocked: VmContext): Promise<GcOutcome> {
+async function collect(candidate: Candidate, options: GcOptions, unlocked: VmContext): Promise<GcOutcome> {
   const { name, due } = candidate
   const work = async (context: VmContext): Promise<GcOutcome['result']> => {
     const entry = await context.store.find(name)
@@ -117,6 +129,26 @@ async function collect(candidate: GcOutcome, options: GcOptions, unlocked: VmCon
   try {
     const result = await withRow(name, () => withVmLock(unlocked, name, 'gc', work))
     return { ...candidate, result }
+  } catch (error) {
+    return { ...candidate, result: 'failed', error: messageOf(error) }
+  }
+}
+
+function backupCandidate({ entry, volid }: OldBackup): GcOutcome {
+  const { name, vmid, address, expiresAt } = entry
+  const about = { name, vmid, address, expiresAt, backup: volid }
+  return { ...about, due: 'remove backup', result: 'due', error: undefined }
+}
+
+async function forgetBackup(
+  candidate: GcOutcome,
+  backup: OldBackup,
+  unlocked: VmContext,
+): Promise<GcOutcome> {
+  const work = (context: VmContext): Promise<boolean> => removeOldBackup(backup, context)
+  try {
+    const isDone = await withRow(candidate.name, () => withVmLock(unlocked, candidate.name, 'gc', work))
+    return { ...candidate, result: isDone ? 'done' : 'gone' }
   } catch (error) {
     return { ...candidate, result: 'failed', error: messageOf(error) }
   }

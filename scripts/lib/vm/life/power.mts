@@ -1,12 +1,16 @@
 /** Boots, shuts down and reboots VMs. The caller holds the VM's lock. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { requireOwnToken } from '../../credential/vm-token.mts'
+import { findVmStatus } from '../../proxmox/get-vm-status.mts'
 import { rebootVm } from '../../proxmox/reboot-vm.mts'
-import { shutdownVm } from '../../proxmox/shutdown-vm.mts'
+import { type ShutdownOptions, shutdownVm } from '../../proxmox/shutdown-vm.mts'
+import { startVm } from '../../proxmox/start-vm.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { goDurationMs } from '../../run/duration.mts'
+import { ProxmintError } from '../../run/errors.mts'
 import { type Progress, say, withProgress } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
@@ -18,8 +22,11 @@ import { converge } from '../stack/converge.mts'
 import { userDataOf } from '../stack/user-data.mts'
 import { notingFailure } from './failure.mts'
 
-/** A guest has this long to shut down before the VM is stopped. */
-const SHUTDOWN_SECONDS = 120
+/** A guest has this long to shut down. */
+export const SHUTDOWN_SECONDS = 120
+
+/** What is to be off has its power cut after that time. */
+const SUSPEND: ShutdownOptions = { seconds: SHUTDOWN_SECONDS, hard: true }
 
 /** Starts a VM that ran before, whatever differs from its entry: that stays as it is. */
 export async function resumeGuest(before: Entry, context: VmContext): Promise<void> {
@@ -35,14 +42,40 @@ export async function resumeGuest(before: Entry, context: VmContext): Promise<vo
 export async function rebootGuest(before: Entry, context: VmContext): Promise<void> {
   const { vm, entry } = await followVm(context.connection, before)
   if (vm === undefined) return
-  await withProgress(`reboot ${entry.name}`, async progress => {
-    await waitForShutdown(context.connection, await rebootVm(context.connection.client, vm, SHUTDOWN_SECONDS))
+  await restarted(entry, vm, { seconds: SHUTDOWN_SECONDS, hard: false }, context)
+}
+
+/** Powers the VM off and on, so that what waits in Proxmox becomes active, and compares what runs then with the entry. */
+export async function restarted(
+  entry: Entry,
+  vm: LocatedVm,
+  options: ShutdownOptions,
+  context: VmContext,
+): Promise<void> {
+  const { connection } = context
+  await withProgress(`restart ${entry.name}`, async progress => {
+    if (options.hard) {
+      await waitUntilOff(connection, vm, options)
+      await powerOn(connection, vm)
+    } else {
+      await waitForShutdown(connection, await rebootVm(connection.client, vm, options.seconds), options)
+    }
     await verify(entry, true, context, progress)
   })
 }
 
+/** Starts a VM, and waits until it runs: the task of a highly available one only hands the order over. */
+export async function powerOn(connection: Connection, vm: LocatedVm): Promise<void> {
+  const { client, config } = connection
+  await waitForTask(client, await startVm(client, vm), { timeoutMs: config.taskTimeoutSeconds * 1000 })
+  await waitForStatus(connection, vm, 'running', config.taskTimeoutSeconds)
+}
+
 /** Waits for the address as long as the site or the VM itself allows. */
-function verifyAddress(entry: Entry, { connection: { client, config }, signal }: VmContext): Promise<void> {
+export function verifyAddress(
+  entry: Entry,
+  { connection: { client, config }, signal }: VmContext,
+): Promise<void> {
   const own = entry.design === null ? 0 : goDurationMs(entry.design.agentTimeout)
   return verifyVm(client, entry, Math.max(config.agentTimeoutSeconds * 1000, own), signal)
 }
@@ -56,8 +89,9 @@ export async function verify(
 ): Promise<void> {
   const { client, site, config } = context.connection
   const { name, design } = entry
-  await verifyAddress(entry, context)
+  // Nobody knows whether an imported VM has a guest agent.
   if (design === null) return
+  await verifyAddress(entry, context)
   const userData = await userDataOf(site, entry, design)
   const endMs = config.firstBootTimeoutSeconds * 1000
   const looked = { client, entry, userData, ranBefore, endMs }
@@ -85,14 +119,58 @@ export async function shutDown(
 ): Promise<void> {
   if (vm === undefined) return
   requireNoBarrier(name, vm)
-  const { client } = connection
-  await updateVmConfig(client, vm, { onboot: 0 })
+  await keepOff(connection, vm, SUSPEND)
+}
+
+/** Keeps a restart of the node from starting the VM, and powers it off. */
+export async function keepOff(
+  connection: Connection,
+  vm: LocatedVm,
+  options: ShutdownOptions,
+): Promise<void> {
+  await updateVmConfig(connection.client, vm, { onboot: 0 })
   if (vm.status === 'stopped') return
-  await waitForShutdown(connection, await shutdownVm(client, vm, SHUTDOWN_SECONDS))
+  await waitUntilOff(connection, vm, options)
   checkpoint('vm-stopped')
 }
 
+/** Asks the guest to power off, and waits until the VM is off. @throws ProxmintError if it is not. */
+export async function waitUntilOff(
+  connection: Connection,
+  vm: LocatedVm,
+  options: ShutdownOptions,
+): Promise<void> {
+  await waitForShutdown(connection, await shutdownVm(connection.client, vm, options), options)
+  await waitForStatus(connection, vm, 'stopped', options.seconds + connection.config.taskTimeoutSeconds)
+}
+
 /** Waits for a shutdown or a reboot that gives the guest its time. */
-async function waitForShutdown({ client, config }: Connection, upid: string): Promise<void> {
-  await waitForTask(client, upid, { timeoutMs: (SHUTDOWN_SECONDS + config.taskTimeoutSeconds) * 1000 })
+async function waitForShutdown(
+  { client, config }: Connection,
+  upid: string,
+  { seconds }: Pick<ShutdownOptions, 'seconds'>,
+): Promise<void> {
+  await waitForTask(client, upid, { timeoutMs: (seconds + config.taskTimeoutSeconds) * 1000 })
+}
+
+/** The manager of high availability works in rounds of 10 s, after the task that called for it. */
+async function waitForStatus(
+  { client }: Connection,
+  vm: LocatedVm,
+  wanted: LocatedVm['status'],
+  seconds: number,
+): Promise<void> {
+  const deadline = Date.now() + seconds * 1000
+  for (;;) {
+    const status = await findVmStatus(client, vm)
+    if (status === undefined || status.status === wanted) return
+    if (Date.now() > deadline) throw notYet(vm, wanted, seconds)
+    await sleep(1000)
+  }
+}
+
+function notYet({ vmid, node }: LocatedVm, wanted: string, seconds: number): ProxmintError {
+  return new ProxmintError(`VM ${vmid} was not ${wanted} ${seconds} s after Proxmox had taken the order`, {
+    hint: `see its tasks on ${node} and Datacenter > HA in Proxmox, then run the command again`,
+  })
 }

@@ -17,6 +17,7 @@ import { requireDesign } from '../stack/folder.mts'
 import { recordSize } from '../stack/record-size.mts'
 import { type Applied, finishVm } from './apply.mts'
 import { resumable } from './failure.mts'
+import { requireRestored } from './restore-refusals.mts'
 
 /**
  * Makes a VM anew from the current version of its template family, or goes on with that where it stopped. Name, VMID,
@@ -40,8 +41,10 @@ export async function rebuildVm(
 /** The version a rebuild would move the VM to; undefined where it is on that already. */
 export function versionFor(entry: Entry, families: Families): TemplateVersion | undefined {
   requireDesign(entry)
+  requireRestored(entry)
   if (entry.template === null) throw familyUnknown(entry)
   if (entry.phase === 'suspended') throw suspended(entry)
+  if (entry.stopped !== undefined) throw stoppedBefore(entry)
   const current = currentVersion(families, entry.template.family)
   return current.name === entry.template.version ? undefined : current
 }
@@ -95,6 +98,13 @@ function familyUnknown({ name }: Entry): ProxmintError {
     hint:
       'it was made with --template-vmid, or adopted without --template. Its disk can stay as it is; a VM of a family is made ' +
       'by `zx scripts/vm.mts create NAME --template FAMILY`',
+    exitCode: exitCodes.usage,
+  })
+}
+
+function stoppedBefore({ name }: Entry): ProxmintError {
+  return new ProxmintError(`${name} is stopped, and a rebuild ends with a VM that runs`, {
+    hint: `first zx scripts/vm.mts start ${name}`,
     exitCode: exitCodes.usage,
   })
 }

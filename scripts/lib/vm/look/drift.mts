@@ -2,7 +2,7 @@
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { propertiesOf } from '../../proxmox/property-string.mts'
 import { tagsIn } from '../../proxmox/tags.mts'
-import type { Entry, VmDesign } from '../../registry/entry.mts'
+import { type Entry, isToRun, type VmDesign } from '../../registry/entry.mts'
 import { changesIn } from '../shape/edit.mts'
 import { shapeEdits } from '../shape/shape.mts'
 
@@ -14,9 +14,10 @@ export interface Difference {
 }
 
 /** Lists the differences of a VM that is there. Name and notes are its identity: `differencesFrom` compares them. */
-export function driftOf({ design, phase }: Pick<Entry, 'design' | 'phase'>, config: VmConfig): Difference[] {
+export function driftOf(entry: Pick<Entry, 'design' | 'phase' | 'stopped'>, config: VmConfig): Difference[] {
+  const { design } = entry
   if (design === null) return []
-  const others = othersOf(design, phase)
+  const others = othersOf(design, isToRun(entry))
   const proxmox = othersIn(config)
   return [
     ...changesIn(shapeEdits(design, config)).map(({ what, from, to }) => ({
@@ -40,11 +41,11 @@ function differs({ what, proxmox, registry }: Difference): boolean {
 }
 
 /** What Terraform changes. */
-function othersOf({ tags, onBoot = true }: VmDesign, phase: Entry['phase']): Record<string, string> {
+function othersOf({ tags, onBoot = true }: VmDesign, runs: boolean): Record<string, string> {
   return {
     tags: tags.toSorted().join(' '),
     'guest agent': 'on',
-    ...(phase === 'active' && { 'start at boot': onBoot ? 'on' : 'off' }),
+    ...(runs && { 'start at boot': onBoot ? 'on' : 'off' }),
   }
 }
 

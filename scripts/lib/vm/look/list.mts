@@ -1,5 +1,5 @@
 import { byExpiry, expiryDay, expiryMs, isExpired, SOON_MS } from '../../registry/due.mts'
-import { cpuTypeOf, type Entry } from '../../registry/entry.mts'
+import { cpuTypeOf, type Entry, phaseText } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import { DAY_MS } from '../../run/duration.mts'
 import { formatTable } from '../../run/table.mts'
@@ -9,7 +9,7 @@ export function formatVms(entries: Entry[], now: Date): string {
   if (entries.length === 0) return 'no VM fits; to make one: zx scripts/vm.mts create NAME'
   const rows = entries.map(entry => [
     entry.name,
-    entry.failure === null ? entry.phase : `${entry.phase} (${entry.failure.step} failed)`,
+    entry.failure === null ? phaseText(entry) : `${phaseText(entry)} (${entry.failure.step} failed)`,
     String(entry.vmid),
     entry.node ?? '',
     entry.address,
@@ -21,7 +21,7 @@ export function formatVms(entries: Entry[], now: Date): string {
     ['name', 'phase', 'VMID', 'node', 'address', 'expires', 'template', 'owner'],
     rows,
   )
-  return [table, ...soonLines(entries, now)].join('\n')
+  return [table, ...soonLines(entries, now), ...backupLines(entries)].join('\n')
 }
 
 /** Names the VMs that expire within the next days, while they can still be extended. */
@@ -37,6 +37,14 @@ function soonLines(entries: Entry[], now: Date): string[] {
     `within 7 days ${soon.length === 1 ? 'expires' : 'expire'}: ${soon.join(', ')}; to keep a VM: ` +
       'zx scripts/vm.mts extend NAME --days N',
   ]
+}
+
+/** Names the destroyed VMs that can be brought back, each once. */
+function backupLines(entries: Entry[]): string[] {
+  const kept = entries.filter(({ phase, backup }) => phase === 'destroyed' && backup !== undefined)
+  const names = [...new Set(kept.map(({ name }) => name))]
+  if (names.length === 0) return []
+  return ['', `with a backup: ${names.join(', ')}; to bring one back: zx scripts/vm.mts restore NAME`]
 }
 
 /** Names the VM template; one that is in no lockfile by its VMID. Undefined for a VM that was imported or adopted. */
@@ -57,7 +65,7 @@ function expiryOf(entry: Entry, now: Date): string {
 export function formatVm(entry: Entry, now: Date, more: [string, string | undefined][] = []): string {
   const { failure, design } = entry
   const facts: [string, string | undefined][] = [
-    ['phase', entry.phase],
+    ['phase', phaseText(entry)],
     ['failed', failure === null ? undefined : `${failure.step}, ${failure.at}: ${failure.why}`],
     ['VMID', `${entry.vmid} on ${entry.node}`],
     ['address', `${entry.address} (pool ${entry.pool})`],
@@ -66,6 +74,7 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
     ['owner', entry.owner ?? undefined],
     ['token', entry.token === null ? undefined : tokenText(entry)],
     ['to sign', entry.phase === 'reserved' ? design?.access?.decryptMessage : undefined],
+    ['backup', entry.backup === undefined ? undefined : `${entry.backup.volid}, ${entry.backup.at}`],
     ['purpose', entry.purpose || undefined],
     ['cloud-init', design?.cloudInit.template],
     [

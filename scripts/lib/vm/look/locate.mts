@@ -22,6 +22,8 @@ export interface LocatedVm {
   lock: string | undefined
   /** Whether it is started with its node, as every VM of ours is from its first boot until it is suspended. */
   startsWithNode?: boolean
+  /** High availability starts, stops and moves it. */
+  isHighlyAvailable?: boolean
 }
 
 /** The VM that Proxmox has under the VMID of an entry, and how it differs from the entry. */
@@ -127,7 +129,12 @@ export async function lookAtVm(connection: Connection, entry: Entry): Promise<Vm
   const site = entry.phase === 'reserved' ? undefined : siteTagOf(config)
   const found = await getVmConfig(client, vm)
   return {
-    vm: { ...vm, status: status.status, ...barriersOf(found) },
+    vm: {
+      ...vm,
+      status: status.status,
+      isHighlyAvailable: Number(status.ha?.managed ?? 0) === 1,
+      ...barriersOf(found),
+    },
     differences: differencesFrom(entry, found, site),
     isForeign: !isMarked(entry, found),
     config: found,

@@ -1,7 +1,7 @@
 import type { OpenIssuer } from '../../credential/issuer.mts'
 import { mintRequestOf } from '../../credential/vm-token.mts'
 import { checkPermissions, requireGranted } from '../../permissions/check.mts'
-import { type NewVmPlace, vmNeeds } from '../../permissions/needs.mts'
+import { backupNeeds, type NewVmPlace, vmNeeds } from '../../permissions/needs.mts'
 import { ProxmoxApiError } from '../../proxmox/errors.mts'
 import { getVmConfig } from '../../proxmox/get-vm-config.mts'
 import { listStorages } from '../../proxmox/list-storages.mts'
@@ -18,7 +18,7 @@ export async function requirePrivileges(
   { client, version }: Connection,
   work: string,
   node: string,
-  { template, storage, network, cloudInit }: ClonedDesign,
+  { template, storage, network, cloudInit, safety, backupStorage = 'local' }: ClonedDesign,
 ): Promise<void> {
   const { bridge, vlan } = network
   const place: NewVmPlace = {
@@ -31,7 +31,8 @@ export async function requirePrivileges(
     zone: await zoneOfBridge(client, bridge),
   }
   const needs = vmNeeds(place, template.vmid, { kind: cloudInit.delivery, storage: cloudInit.storage })
-  requireGranted(await checkPermissions(client, version.major, needs), work)
+  const kept = safety === 'backup' ? backupNeeds(undefined, backupStorage) : []
+  requireGranted(await checkPermissions(client, version.major, [...needs, ...kept]), work)
 }
 
 /** A disk can grow, never shrink: better said before anything is made. */

@@ -1,6 +1,6 @@
 /** Takes the state of a VM up again by import: it was made elsewhere, or its state is lost. */
 import { listVolumes } from '../../proxmox/list-volumes.mts'
-import type { Entry } from '../../registry/entry.mts'
+import { type Entry, isToRun } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import type { Connection } from '../../site/connect.mts'
 import { COSTS } from '../../terraform/costs.mts'
@@ -20,26 +20,32 @@ import { type VmTerraform, withTerraform } from './terraform-run.mts'
  *   empty then.
  */
 export async function takeUpState(name: string, unlocked: VmContext): Promise<string | undefined> {
-  return withVmLock(unlocked, name, 'vm adopt', async ({ connection, store, signal }) => {
-    const { entry, config } = await followVm(connection, await requireEntry(store, name))
-    await setBrokenStateAside(entry, connection)
-    const keep = config === undefined ? undefined : (settings: VmSettings) => asOthersLeftIt(settings, config)
-    const folder = await writeVmFolder(connection, entry, entry.phase === 'active', keep)
-    return withTerraform(connection, { entry, folder }, signal, async terraform => {
-      if (await terraform.knowsVm()) {
-        const planned = await terraform.plan('update', { allowed: new Set(COSTS), again: againFor(name) })
-        if (!planned.replaces) return planned.isNeeded ? terraform.planText() : undefined
-        // The state says that the VM is a clone of another VM template: it was read for another registry.
-        await terraform.forget()
-      }
-      try {
-        await terraform.importAll(await importsOf(connection, entry))
-        return await planOf(terraform, name)
-      } catch (error) {
-        if (await terraform.knowsAnything()) await terraform.forget()
-        throw error
-      }
-    })
+  return withVmLock(unlocked, name, 'vm adopt', context => takeUp(name, context))
+}
+
+/** Does the work of `takeUpState` for a caller that holds the VM's lock. */
+export async function takeUp(
+  name: string,
+  { connection, store, signal }: VmContext,
+): Promise<string | undefined> {
+  const { entry, config } = await followVm(connection, await requireEntry(store, name))
+  await setBrokenStateAside(entry, connection)
+  const keep = config === undefined ? undefined : (settings: VmSettings) => asOthersLeftIt(settings, config)
+  const folder = await writeVmFolder(connection, entry, isToRun(entry), keep)
+  return withTerraform(connection, { entry, folder }, signal, async terraform => {
+    if (await terraform.knowsVm()) {
+      const planned = await terraform.plan('update', { allowed: new Set(COSTS), again: againFor(name) })
+      if (!planned.replaces) return planned.isNeeded ? terraform.planText() : undefined
+      // The state says that the VM is a clone of another VM template: it was read for another registry.
+      await terraform.forget()
+    }
+    try {
+      await terraform.importAll(await importsOf(connection, entry))
+      return await planOf(terraform, name)
+    } catch (error) {
+      if (await terraform.knowsAnything()) await terraform.forget()
+      throw error
+    }
   })
 }
 

@@ -9,11 +9,13 @@ import { openSite } from '../../site/site.mts'
 import { withVmRegistry } from '../open.mts'
 import { entryVerbs } from './entries.mts'
 import { makeVerbs, mockVms } from './make.mts'
+import { powerVerbs } from './power.mts'
 import { renewVerbs } from './renew.mts'
+import { restoreVerbs } from './restore.mts'
 import type { Verbs } from './verb.mts'
 
 /** Those that work on the VMs themselves. */
-const onVms: Verbs = { ...makeVerbs, ...renewVerbs }
+const onVms: Verbs = { ...makeVerbs, ...renewVerbs, ...powerVerbs, ...restoreVerbs }
 
 /** Runs one verb. */
 export async function vmCommand(args: Arguments, signal: AbortSignal): Promise<Answer> {

@@ -4,6 +4,7 @@ import { issuers } from '../../credential/issuer.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
+import type { RegistryStore } from '../../registry/store.mts'
 import type { Site } from '../../site/site.mts'
 import { extendVm } from '../life/expiry.mts'
 import { importVms } from '../life/import.mts'
@@ -18,7 +19,7 @@ import { expiryText, type Verbs, vmSpec } from './verb.mts'
 export const entryVerbs: Verbs = {
   async list({ store, site }, args) {
     const isGone = args.string('phase') === 'destroyed'
-    const all = await (isGone ? store.listArchived() : store.list())
+    const all = await (isGone ? goneEntries(store) : store.list())
     if (!isGone) await warnIfEmpty(site, all)
     await requirePool(site, args.string('pool'), all)
     const entries = all.filter(matching(args))
@@ -51,6 +52,12 @@ export const entryVerbs: Verbs = {
   },
 }
 
+/** Lists destroyed VMs without those that were restored since. */
+async function goneEntries(store: RegistryStore): Promise<Entry[]> {
+  const living = new Set((await store.list()).map(({ id }) => id))
+  return (await store.listArchived()).filter(({ id }) => !living.has(id))
+}
+
 /** @throws ProxmintError (usage) for a pool that neither the config nor a VM knows. */
 async function requirePool(site: Site, pool: string | undefined, entries: Entry[]): Promise<void> {
   if (pool === undefined || entries.some(entry => entry.pool === pool)) return
@@ -58,7 +65,8 @@ async function requirePool(site: Site, pool: string | undefined, entries: Entry[
 }
 
 /** Days alone power nothing on. */
-function stillOff({ name: vm, phase }: Entry): string {
+function stillOff({ name: vm, phase, stopped }: Entry): string {
+  if (stopped !== undefined) return `; it stays stopped until zx scripts/vm.mts start ${vm}`
   return phase === 'suspended' ? `; it stays suspended until zx scripts/vm.mts resume ${vm}` : ''
 }
 

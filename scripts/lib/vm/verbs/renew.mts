@@ -1,6 +1,6 @@
 /** The verbs that take a VM back into work, make it anew or end it: resume, rebuild, destroy. */
 import { VM_OPTIONS } from '../../config/vm-options.mts'
-import { type Entry, isGivenUp } from '../../registry/entry.mts'
+import { type Entry, isGivenUp, type Safety } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import { wordAfterVerb } from '../../run/command-line.mts'
@@ -39,7 +39,9 @@ export const renewVerbs: Verbs = {
     const vm = wordAfterVerb(vmSpec, args, 'a name')
     const found = await requireLiving(store, vm)
     requireSomebodyToAsk(vm, 'destroy', args)
-    const context = { ...(await openContext(store, site, signal)), allowed: agreedTo('vm', args) }
+    const safety = args.string('safety') as Safety | undefined
+    const opened = await openContext(store, site, signal)
+    const context = { ...opened, allowed: agreedTo('vm', args), ...(safety !== undefined && { safety }) }
     await confirm(found, 'destroy', args, context)
     const entry = await destroyVm(vm, context)
     return { document: entry, text: destroyedText(entry) }
@@ -58,7 +60,11 @@ async function requireLiving(store: RegistryStore, vm: string): Promise<Entry> {
 }
 
 function destroyedText(entry: Entry): string {
-  const { name: vm, vmid, address } = entry
-  if (!isGivenUp(entry)) return `${vm} is destroyed; VMID ${vmid} and ${address} are free`
+  const { name: vm, vmid, address, backup } = entry
+  const kept =
+    backup === undefined
+      ? ''
+      : `\nits backup is ${backup.volid}; to bring it back: zx scripts/vm.mts restore ${vm}`
+  if (!isGivenUp(entry)) return `${vm} is destroyed; VMID ${vmid} and ${address} are free${kept}`
   return `${vm} is given up, and ${address} is free; VMID ${vmid} belongs to another VM, which was left alone`
 }
