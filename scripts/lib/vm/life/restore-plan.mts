@@ -1,5 +1,12 @@
 /** What of a destroyed VM comes back from its backup, and what stands in the way. Pure. */
-import { type BackupRecord, type Entry, phases, type StoppedVm, withEvent } from '../../registry/entry.mts'
+import {
+  addressesOf,
+  type BackupRecord,
+  type Entry,
+  phases,
+  type StoppedVm,
+  withEvent,
+} from '../../registry/entry.mts'
 import { entryMark } from '../../registry/identity.mts'
 import type { UnknownVm } from '../../registry/store.mts'
 import { extended } from './expiry.mts'
@@ -33,14 +40,19 @@ export function restorableIn(archived: Entry[], name: string): Restorable | unde
 /** Lists why the VM cannot come back as it was, a phrase each. @param vmid that it is to have. */
 export function obstaclesTo(gone: Entry, vmid: number, { entries, unknown, isVmidFree }: Present): string[] {
   const owner = entries.find(one => one.vmid === vmid)
-  const holder =
-    entries.find(one => one.address === gone.address)?.name ??
-    unknown.find(({ addresses }) => addresses.includes(gone.address))?.name
+  const held = addressesOf(gone).flatMap(address => {
+    const holder =
+      entries.find(one => addressesOf(one).includes(address))?.name ??
+      unknown.find(({ addresses }) => addresses.includes(address))?.name
+    return holder === undefined
+      ? []
+      : [`the address ${address} belongs to ${holder || 'a VM without a name'}`]
+  })
   return [
     entries.some(one => one.name === gone.name) ? `the name ${gone.name} is taken` : '',
     owner === undefined ? '' : `VMID ${vmid} belongs to ${owner.name}`,
     owner === undefined && !isVmidFree ? `VMID ${vmid} is taken in Proxmox by another VM` : '',
-    holder === undefined ? '' : `the address ${gone.address} belongs to ${holder || 'a VM without a name'}`,
+    ...held,
   ].filter(obstacle => obstacle !== '')
 }
 

@@ -33,8 +33,7 @@ function shutdownOptions(args: Arguments): ShutdownOptions {
   if (args.verb === 'start') return { seconds: 0, hard: false }
   const hard = args.flag('hard')
   const seconds = args.integer('timeout', { min: 0, max: 86_400 }) ?? SHUTDOWN_SECONDS
-  if (seconds === 0 && !hard)
-    throw usageError(vmSpec, '--timeout 0 gives the guest no time: it needs --hard')
+  if (seconds === 0 && !hard) throw usageError(vmSpec, '--timeout 0 gives the guest no time: it needs --hard')
   return { seconds, hard }
 }
 
