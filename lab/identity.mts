@@ -23,7 +23,7 @@ const PRIVILEGES = [
   'Datastore.Allocate Datastore.AllocateSpace Datastore.AllocateTemplate Datastore.Audit Pool.Allocate',
   'SDN.Use Sys.Audit Sys.Console Sys.Modify Sys.PowerMgmt VM.Allocate VM.Audit VM.Clone VM.Config.CDROM',
   'VM.Config.CPU VM.Config.Cloudinit VM.Config.Disk VM.Config.HWType VM.Config.Memory VM.Config.Network',
-  'VM.Config.Options VM.Migrate VM.PowerMgmt',
+  'VM.Backup VM.Config.Options VM.Migrate VM.PowerMgmt',
 ].flatMap(line => line.split(' '))
 
 /** The guest agent's privilege has another name in each version. */

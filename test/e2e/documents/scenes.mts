@@ -145,6 +145,9 @@ export const scenes: Scene[] = [
       run('zx scripts/gc.mts --execute', /web-1 .*suspend +done/),
       run('zx scripts/vm.mts resume web-1 --days 30', 'web-1 is active again, and expires'),
       block('docs/vms.md', 'zx scripts/vm.mts stop web-1', 'web-1 runs again'),
+      block('docs/vms.md', 'zx scripts/vm.mts destroy web-1 --safety backup', /^web-1 runs$/m, {
+        fill: { 'destroy web-1 --safety backup': 'destroy web-1 --safety backup --yes' },
+      }),
       run('zx scripts/apply.mts web-1 --allow data-loss', 'web-1'),
       run('zx scripts/apply.mts --plan-only', 'web-1'),
       run('zx scripts/vm.mts list', 'active'),
