@@ -18,7 +18,7 @@ export interface Secrets {
   tokenSecret: string
 }
 
-/** Privileges that building VM templates and making VMs need, except the guest agent's. */
+/** Privileges that building VM templates, making VMs and backing them up need, except the guest agent's. */
 const PRIVILEGES = [
   'Datastore.Allocate Datastore.AllocateSpace Datastore.AllocateTemplate Datastore.Audit Pool.Allocate',
   'SDN.Use Sys.Audit Sys.Console Sys.Modify Sys.PowerMgmt VM.Allocate VM.Audit VM.Clone VM.Config.CDROM',

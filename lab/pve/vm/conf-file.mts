@@ -3,13 +3,21 @@
 import { createHash } from 'node:crypto'
 import type { Vm, VmConfig } from '../core/state.mts'
 
+/** Escapes `:`, `%`, control characters and all beyond ASCII (`encode_text` in PVE/ParseUtils.pm). */
+function escaped(line: string): string {
+  const bytes = [...Buffer.from(line, 'utf8')]
+  const isPlain = (byte: number): boolean => byte >= 0x20 && byte <= 0x7e && byte !== 0x25 && byte !== 0x3a
+  const hex = (byte: number): string => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+  return bytes.map(byte => (isPlain(byte) ? String.fromCharCode(byte) : hex(byte))).join('')
+}
+
 function comment(description: string | undefined): string {
   return description === undefined
     ? ''
     : description
         .replace(/\n$/, '')
         .split('\n')
-        .map(line => `#${encodeURIComponent(line)}\n`)
+        .map(line => `#${escaped(line)}\n`)
         .join('')
 }
 

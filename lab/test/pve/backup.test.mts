@@ -27,7 +27,7 @@ beforeEach(async () => {
   await lab.task('POST', qemu, {
     vmid: 100,
     name: 'web',
-    description: 'two\nlines',
+    description: 'two\nlines: 100 % ü',
     scsi0: 'tank:1',
     scsi1: 'tank:2,backup=0',
     ide2: 'tank:cloudinit',
@@ -58,14 +58,14 @@ describe('a backup', () => {
         /^local:backup\/vzdump-qemu-100-\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d\.vma(\.gz|\.zst)?$/,
       )
       const text = (await lab.get(`/nodes/pve/vzdump/extractconfig?volume=${volume}`)).data
-      expect(text).toContain('#two\n#lines\n')
+      expect(text).toContain('#two\n#lines%3A 100 %25 %C3%BC\n')
       expect(text).toContain('#qmdump#map:scsi0:drive-scsi0:tank:raw:\n')
       expect(text).not.toContain('map:scsi1')
       expect(await restore({ vmid: 101, archive: volume, unique: 1, name: 'copy' })).toBe('OK')
       const [before, after] = [await config(100), await config(101)]
       expect(after).toMatchObject({
         name: 'copy',
-        description: 'two\nlines',
+        description: 'two\nlines: 100 % ü',
         scsi0: 'tank:101/vm-101-disk-0.raw,size=1G',
         ide2: 'tank:101/vm-101-cloudinit.qcow2,media=cdrom',
       })

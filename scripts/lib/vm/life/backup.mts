@@ -21,7 +21,7 @@ import { powerOn, SHUTDOWN_SECONDS, waitUntilOff } from './power.mts'
 export const COPY_MS = DAY_MS
 
 /** What is done about a VM before it is destroyed. */
-export interface SafetyRule {
+interface SafetyRule {
   safety: Safety
   storage: string
   /** Days until `gc` removes the backup. */

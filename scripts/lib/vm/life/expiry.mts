@@ -7,11 +7,10 @@ import { counted } from '../../run/counted.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { requireClock } from '../../site/require-clock.mts'
 import { type VmContext, withVmLock } from '../context.mts'
-import { requireNoBarrier } from '../look/barriers.mts'
+import { requireNoBarrier, requireRestored } from '../look/barriers.mts'
 import { locateVm } from '../look/locate.mts'
 import { noteFailure, notingFailure, resumable } from './failure.mts'
 import { resumeGuest, shutDown } from './power.mts'
-import { requireRestored } from './restore-refusals.mts'
 import { setTokenExpiry } from './token.mts'
 
 /**

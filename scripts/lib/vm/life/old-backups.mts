@@ -65,7 +65,7 @@ async function oldAmong(
 }
 
 /** Chooses the volumes that carry the id of one of the entries and are old enough. Pure. */
-export function volumesDue(
+function volumesDue(
   volumes: Volume[],
   backedUp: Pick<BackedUp, 'entry' | 'keepMs'>[],
   now: Date,

@@ -68,7 +68,7 @@ export async function restarted(
 export async function powerOn(connection: Connection, vm: LocatedVm): Promise<void> {
   const { client, config } = connection
   await waitForTask(client, await startVm(client, vm), { timeoutMs: config.taskTimeoutSeconds * 1000 })
-  await waitForStatus(connection, vm, 'running', config.taskTimeoutSeconds)
+  if (vm.isHighlyAvailable) await waitForStatus(connection, vm, 'running', config.taskTimeoutSeconds)
 }
 
 /** Waits for the address as long as the site or the VM itself allows. */
@@ -141,6 +141,7 @@ export async function waitUntilOff(
   options: ShutdownOptions,
 ): Promise<void> {
   await waitForShutdown(connection, await shutdownVm(connection.client, vm, options), options)
+  if (!vm.isHighlyAvailable) return
   await waitForStatus(connection, vm, 'stopped', options.seconds + connection.config.taskTimeoutSeconds)
 }
 

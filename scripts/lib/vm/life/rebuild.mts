@@ -6,7 +6,7 @@ import { say } from '../../run/progress.mts'
 import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../../templates/version.mts'
 import { type VmContext, withVmLock } from '../context.mts'
-import { requireNoBarrier } from '../look/barriers.mts'
+import { requireNoBarrier, requireRestored } from '../look/barriers.mts'
 import { followVm, recordNode } from '../look/locate.mts'
 import { requireNoLoss } from '../look/losses.mts'
 import { requireWebPackage } from '../plan/access.mts'
@@ -17,7 +17,6 @@ import { requireDesign } from '../stack/folder.mts'
 import { recordSize } from '../stack/record-size.mts'
 import { type Applied, finishVm } from './apply.mts'
 import { resumable } from './failure.mts'
-import { requireRestored } from './restore-refusals.mts'
 
 /**
  * Makes a VM anew from the current version of its template family, or goes on with that where it stopped. Name, VMID,

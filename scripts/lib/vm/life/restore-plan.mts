@@ -25,7 +25,7 @@ export interface RestoreWishes {
 }
 
 /** VMs that may have taken a number or a name since. */
-export interface Present {
+interface Present {
   entries: Entry[]
   unknown: readonly UnknownVm[]
   /** Whether Proxmox gives the VMID out. */

@@ -38,7 +38,7 @@ export function obstructed({ name, vmid }: Entry, obstacles: string[]): Proxmint
   })
 }
 
-export function unreadable({ name, backup }: Restorable, cause: unknown): ProxmintError {
+export function backupUnreadable({ name, backup }: Restorable, cause: unknown): ProxmintError {
   return new ProxmintError(`the backup of ${name} cannot be read: ${messageOf(cause)}`, {
     facts: { backup: backup.volid, node: backup.node },
     hint:
@@ -53,14 +53,5 @@ export function anothers({ name, id, backup }: Restorable): ProxmintError {
     facts: { id },
     hint: 'nothing was touched; somebody put another file in its place: look at it in Proxmox',
     exitCode: exitCodes.invalid,
-  })
-}
-
-/** Work on a VM whose restore is not finished. */
-export function requireRestored({ name, restoring }: Entry): void {
-  if (restoring === undefined) return
-  throw new ProxmintError(`the restore of ${name} is not finished`, {
-    hint: `to go on: zx scripts/vm.mts restore ${name}; to give it up: zx scripts/vm.mts destroy ${name}`,
-    exitCode: exitCodes.usage,
   })
 }

@@ -27,7 +27,14 @@ import {
   restored,
   revived,
 } from './restore-plan.mts'
-import { alive, anothers, expiredMeanwhile, noBackup, obstructed, unreadable } from './restore-refusals.mts'
+import {
+  alive,
+  anothers,
+  backupUnreadable,
+  expiredMeanwhile,
+  noBackup,
+  obstructed,
+} from './restore-refusals.mts'
 import { setTokenExpiry } from './token.mts'
 
 /**
@@ -90,7 +97,7 @@ async function requireNoObstacle(gone: Restorable, wishes: RestoreWishes, contex
 async function requireReadable(gone: Restorable, { connection }: VmContext): Promise<string> {
   const { node, volid } = gone.backup
   const text = await getBackupConfig(connection.client, node, volid).catch(error => {
-    throw unreadable(gone, error)
+    throw backupUnreadable(gone, error)
   })
   if (!isBackupOf(gone, text)) throw anothers(gone)
   return text

@@ -11,7 +11,7 @@ import { messageOf } from '../../run/errors.mts'
 import { say, withProgress } from '../../run/progress.mts'
 import { requireClock } from '../../site/require-clock.mts'
 import { type VmContext, withVmLock } from '../context.mts'
-import { requireNoLock } from '../look/barriers.mts'
+import { requireNoLock, requireRestored } from '../look/barriers.mts'
 import { followVm, type LocatedVm, locateVm, recordNode } from '../look/locate.mts'
 import { noteFailure, notingFailure } from './failure.mts'
 import { keepOff, powerOn, restarted, verifyAddress } from './power.mts'
@@ -24,7 +24,6 @@ import {
   notThere,
   runsOn,
 } from './power-refusals.mts'
-import { requireRestored } from './restore-refusals.mts'
 
 /** The result of work on the power of one VM. */
 export interface Powered {

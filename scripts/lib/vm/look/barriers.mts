@@ -1,5 +1,6 @@
 /** What somebody set in Proxmox so that a VM is left as it is: the flag `protection`, or a lock of its config. */
-import { ProxmintError } from '../../run/errors.mts'
+import type { Entry } from '../../registry/entry.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { LocatedVm } from './locate.mts'
 
 /**
@@ -18,6 +19,15 @@ export function requireNoBarrier(name: string, vm: LocatedVm | undefined): void 
  */
 export function requireNoLock(name: string, vm: LocatedVm | undefined): void {
   if (vm?.lock !== undefined) throw locked(name, vm, vm.lock)
+}
+
+/** @throws ProxmintError (usage) for a VM whose restore from a backup was begun and is not finished. */
+export function requireRestored({ name, restoring }: Entry): void {
+  if (restoring === undefined) return
+  throw new ProxmintError(`the restore of ${name} is not finished`, {
+    hint: `to go on: zx scripts/vm.mts restore ${name}; to give it up: zx scripts/vm.mts destroy ${name}`,
+    exitCode: exitCodes.usage,
+  })
 }
 
 function protectedVm(name: string, { vmid, node }: LocatedVm): ProxmintError {
