@@ -161,6 +161,7 @@ export const backupRoutes: Route[] = [
         stopMinutes: params.stopwait ?? DEFAULTS.stopwait,
         keep: rules === undefined ? undefined : parsePropertyString(PRUNE_FORMAT, rules),
         remove: params.remove ?? true,
+        mayProtectMany: hasAll(caller, `/storage/${storage}`, 'Datastore.Allocate'),
       }
       return pve.tasks.start({
         type: 'vzdump',

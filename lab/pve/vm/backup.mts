@@ -9,7 +9,7 @@ import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { PRUNE_FORMAT } from '../storage/config-schema.mts'
-import { requireFolder } from '../storage/files.mts'
+import { listFiles, requireFolder } from '../storage/files.mts'
 import { mark } from '../storage/marks.mts'
 import { type Keep, prune } from '../storage/prune.mts'
 import { parseVolumeId, storageOf } from '../storage/storages.mts'
@@ -39,6 +39,8 @@ export interface Backup {
   keep: Keep | undefined
   /** True: removes those that are not kept. */
   remove: boolean
+  /** Whether the caller may have any number of protected backups of a VM; otherwise 5, unless the storage says. */
+  mayProtectMany: boolean
 }
 
 /** Name of the snapshots of single disks that exist while a backup reads them. */
@@ -164,11 +166,38 @@ async function archive(run: Run, vm: Vm, target: string): Promise<void> {
   await mark(pve, id, { notes: notes || undefined, protected: backup.protected || undefined })
 }
 
-/** Removes older backups of the VM that the rules do not keep. */
-async function pruneOlder({ pve, backup, vmid, task }: Run): Promise<void> {
+function keepOf({ pve, backup }: Pick<Run, 'pve' | 'backup'>): Keep {
+  const rules = storageOf(pve, backup.storage).properties?.['prune-backups']
+  return backup.keep ?? (rules === undefined ? {} : parsePropertyString(PRUNE_FORMAT, rules))
+}
+
+/** Checks the number of backups that a VM may have (`exec_backup_task` in PVE/VZDump.pm). @throws {ApiError} */
+async function requireRoom(run: Run): Promise<void> {
+  const { pve, backup, vmid } = run
   const { storage } = backup
-  const rules = storageOf(pve, storage).properties?.['prune-backups']
-  const keep = backup.keep ?? (rules === undefined ? {} : parsePropertyString(PRUNE_FORMAT, rules))
+  const keep = keepOf(run)
+  const limit =
+    keep['keep-all'] === '1' ? 0 : Object.values(keep).reduce((sum, count) => sum + Number(count), 0)
+  if (!backup.protected && (limit === 0 || backup.remove)) return
+  const files = await listFiles(pve, storage)
+  const own = files.filter(file => file.content === 'backup' && file.vmid === vmid && file.subtype === 'qemu')
+  const isProtected = own.filter(file => file.protected).length
+  const most = Number(
+    storageOf(pve, storage).properties?.['max-protected-backups'] ?? (backup.mayProtectMany ? -1 : 5),
+  )
+  if (backup.protected && most > -1 && isProtected >= most)
+    throw failure(`The number of protected backups per guest is limited to ${most} on storage '${storage}'`)
+  if (!backup.protected && own.length - isProtected >= limit)
+    throw failure(
+      `There is a max backup limit of ${limit} enforced by the target storage or the vzdump parameters. Either increase the limit or delete old backups.`,
+    )
+}
+
+/** Removes older backups of the VM that the rules do not keep. */
+async function pruneOlder(run: Run): Promise<void> {
+  const { pve, backup, vmid, task } = run
+  const { storage } = backup
+  const keep = keepOf(run)
   const shown = Object.entries(keep).map(([option, count]) => `${option}=${count}`)
   info({ task }, `prune older backups with retention: ${shown.sort().join(', ') || 'keep-all=1'}`)
   await prune(pve, { storage, keep, vmid, type: 'qemu' }, task)
@@ -184,6 +213,7 @@ async function backUpLocked(run: Run): Promise<void> {
       'Cannot execute a backup with stop mode on a HA managed and enabled Service. Use snapshot mode or disable the Service.',
     )
   const folder = await requireFolder(pve, backup.storage, 'backup')
+  await requireRoom(run)
   const name = `vzdump-qemu-${vmid}-${stampOf(pve.now())}${archiveExtension(backup.compress)}`
   info(run, `Starting Backup of VM ${vmid} (qemu)`)
   const running = isRunning(pve, vmid)

@@ -98,6 +98,20 @@ describe('a backup', () => {
     expect((await clock.get('/nodes/pve/storage/local/content?content=backup')).data).toHaveLength(2)
   })
 
+  test('is refused where a VM has as many as it may, protected or not', async () => {
+    await lab.call('PUT', '/storage/local', { 'max-protected-backups': 1 })
+    const body = { vmid: 100, storage: 'local' }
+    expect(await backUp({ ...body, protected: 1 })).toBe('OK')
+    expect(await backUp({ ...body, protected: 1 })).toBe('job errors')
+    expect(log()).toContain(
+      "ERROR: Backup of VM 100 failed - The number of protected backups per guest is limited to 1 on storage 'local'",
+    )
+    await lab.call('PUT', `/nodes/pve/storage/local/content/${await archive()}`, { protected: 0 })
+    expect(await backUp({ ...body, remove: 0, 'prune-backups': 'keep-last=1' })).toBe('job errors')
+    expect(log().some(line => line.includes('There is a max backup limit of 1 enforced'))).toBe(true)
+    await lab.call('PUT', '/storage/local', { delete: 'max-protected-backups' })
+  })
+
   test('of one VM that is locked or missing is an error of the job; the others are made', async () => {
     await lab.task('POST', qemu, { vmid: 101, lock: 'migrate' }, await lab.rootTicket())
     expect(await backUp({ vmid: '100,101,999' })).toBe('job errors')
