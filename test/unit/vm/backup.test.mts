@@ -5,6 +5,7 @@ import { type Entry, phaseText } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
+import { openSite } from '../../../scripts/lib/site/site.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
 import { safetyOf, slotsLeftOut } from '../../../scripts/lib/vm/life/backup.mts'
 import { destroyVm } from '../../../scripts/lib/vm/life/destroy.mts'
@@ -205,6 +206,17 @@ describe('a restore', () => {
     )
     const back = await restoreByName('web', { ...wishes, vmid: 123 }, context)
     expect([back.vmid, proxmox.vms.get(123)!.status]).toEqual([123, 'stopped'])
+  })
+
+  test('counts against the quotas as a new VM does', async () => {
+    await destroy()
+    const { connection } = context
+    const quotas = { total: { vms: 0 } }
+    connection.site = { ...connection.site, pools: async () => ({ ...(await openSite().pools()), quotas }) }
+    expect((await failureOf(() => restoreByName('web', wishes, context))).message).toContain(
+      'quotas.total.vms is 0',
+    )
+    expect(await store.list()).toEqual([])
   })
 
   test.each([

@@ -7,6 +7,7 @@ import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { isExpired } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
+import { requireQuota } from '../../registry/quota.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { withProgress } from '../../run/progress.mts'
@@ -82,11 +83,14 @@ async function begun(name: string, wishes: RestoreWishes, context: VmContext): P
   return entry
 }
 
-/** @throws ProxmintError (usage) that lists what is taken by now. */
+/** @throws ProxmintError (usage) that lists what is taken by now, or if a quota would be exceeded. */
 async function requireNoObstacle(gone: Restorable, wishes: RestoreWishes, context: VmContext): Promise<void> {
   const { vmid = gone.vmid } = wishes
+  const entries = await context.store.list()
+  const { quotas } = await context.connection.site.pools()
+  if (quotas !== undefined) requireQuota(quotas, entries, [gone])
   const obstacles = obstaclesTo(gone, vmid, {
-    entries: await context.store.list(),
+    entries,
     unknown: await unregisteredVms(context),
     isVmidFree: await isVmidFree(context.connection.client, vmid),
   })
