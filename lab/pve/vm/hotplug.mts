@@ -30,7 +30,7 @@ export function isFast(key: string): boolean {
 
 type Feature = 'network' | 'disk' | 'cpu' | 'memory' | 'usb' | 'cloudinit'
 
-function hasFeature(config: VmConfig, feature: Feature): boolean {
+export function hasFeature(config: VmConfig, feature: Feature): boolean {
   const text = config['hotplug'] ?? '1'
   return (text === '1' ? 'network,disk,usb' : text).split(/[,;\s]+/).includes(feature)
 }
@@ -70,8 +70,9 @@ const SOFT_NIC = ['bridge', 'tag', 'trunks', 'firewall', 'rate', 'link_down']
 function canChangeNic(config: VmConfig, key: string, value: string): boolean {
   if (hasFeature(config, 'network')) return true
   if (config[key] === undefined) return false
-  const before = parsePropertyString(nicFormat, config[key])
-  return changedKeys(before, parsePropertyString(nicFormat, value)).every(each => SOFT_NIC.includes(each))
+  const [before, after] = [config[key], value].map(text => parsePropertyString(nicFormat, text))
+  if (!before!['bridge'] || !after!['bridge']) return false
+  return changedKeys(before!, after!).every(each => SOFT_NIC.includes(each))
 }
 
 /** Options of a disk that only a new device can change. */
@@ -99,8 +100,8 @@ export function isCloudInitDrive(key: string, value: string): boolean {
 }
 
 function canChangeAgent(config: VmConfig, value: string): boolean {
-  if (config['agent'] === undefined) return false
-  const before = parsePropertyString(agentFormat, config['agent'])
+  if ([undefined, '', '0'].includes(config['agent'])) return false
+  const before = parsePropertyString(agentFormat, config['agent']!)
   return changedKeys(before, parsePropertyString(agentFormat, value)).every(
     key => key === 'fstrim_cloned_disks',
   )

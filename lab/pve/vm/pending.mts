@@ -7,6 +7,7 @@ import { cloudInitOptionsOf, generateCloudInit } from './cloud-init.mts'
 import { isCdrom, isCloudInit, parseDrive } from './drive.mts'
 import { isDriveSlot } from './drive-formats.mts'
 import { canPlug, canUnplug, isCloudInitDrive, isFast, isOtherMedium } from './hotplug.mts'
+import { plugMemory } from './memory.mts'
 import { storedConfig } from './settings.mts'
 import { isRunning, keepUnused } from './vm.mts'
 
@@ -86,6 +87,17 @@ export async function applyPending(pve: Pve, vm: Vm): Promise<void> {
   if (hasNewDrive) await generateCloudInit(pve, vm.vmid, vm.config)
 }
 
+/** What a running machine takes of a new value, or why it refuses it. */
+function plug({ config }: Vm, key: string, value: string): { value: string } | { fault: string } {
+  if (isOtherMedium(config, key, value)) return { fault: 'unable to change media type\n' }
+  return key === 'memory' && canPlug(config, key, value) ? plugMemory(config, value) : { value }
+}
+
+function unplugFault({ config }: Vm, key: string): string | undefined {
+  const unplugged = key === 'memory' ? plugMemory(config, undefined) : { value: '' }
+  return 'fault' in unplugged ? unplugged.fault : undefined
+}
+
 /** Applies to a running VM the changes that it takes at once. @returns a fault by option that cannot be changed. */
 async function hotplugPending(pve: Pve, vm: Vm, keys: ReadonlySet<string>): Promise<Record<string, string>> {
   const faults: Record<string, string> = {}
@@ -93,12 +105,17 @@ async function hotplugPending(pve: Pve, vm: Vm, keys: ReadonlySet<string>): Prom
   vm.cloudInitApplied ??= cloudInitOptionsOf(vm.config)
   for (const [key, value] of Object.entries(vm.pending))
     if (isFast(key)) await applyValue(pve, vm, key, value)
-  for (const key of [...vm.pendingDelete].sort())
-    if (keys.has(key) && canUnplug(vm.config, key)) await applyRemoval(pve, vm, key)
+  for (const key of [...vm.pendingDelete].sort()) {
+    if (!keys.has(key) || !canUnplug(vm.config, key)) continue
+    const fault = unplugFault(vm, key)
+    if (fault !== undefined) faults[key] = `hotplug problem - ${fault}`
+    else await applyRemoval(pve, vm, key)
+  }
   for (const [key, value] of Object.entries(vm.pending)) {
     if (!keys.has(key)) continue
-    if (isOtherMedium(vm.config, key, value)) faults[key] = 'hotplug problem - unable to change media type\n'
-    else if (canPlug(vm.config, key, value)) await applyValue(pve, vm, key, value)
+    const plugged = plug(vm, key, value)
+    if ('fault' in plugged) faults[key] = `hotplug problem - ${plugged.fault}`
+    else if (canPlug(vm.config, key, value)) await applyValue(pve, vm, key, plugged.value)
   }
   finish(vm)
   return faults

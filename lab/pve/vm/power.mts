@@ -8,6 +8,7 @@ import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { hasCloudInitDrive } from './cloud-init.mts'
 import { warnOfFirmware } from './firmware.mts'
 import { describeGuest, requireCpus } from './hardware.mts'
+import { requireModules } from './memory.mts'
 import { applyPending } from './pending.mts'
 import {
   findVm,
@@ -62,6 +63,7 @@ export async function startLocked(
   if (isRunning(pve, vmid)) throw failure(`VM ${vmid} already running`)
   const resumed = suspended || vm.config['vmstate'] !== undefined
   requireCpus(pve, withPending(vm))
+  requireModules(withPending(vm))
   if (state === undefined && !resumed) await applyPending(pve, vm)
   if (hasCloudInitDrive(vm.config)) task.log('generating cloud-init ISO')
   warnOfFirmware(pve, vm.config, task)

@@ -188,6 +188,65 @@ describe('a change', () => {
   })
 })
 
+describe('memory in modules', () => {
+  const waiting = async () =>
+    ((await lab.get(`${qemu}/100/pending`)).data as { key: string; pending?: unknown }[])
+      .filter(each => each.pending !== undefined)
+      .map(each => each.key)
+  const start = () => lab.task('POST', `${qemu}/100/status/start`)
+
+  test.each([
+    [{ memory: 2048 }, 'NUMA needs to be enabled for memory hotplug'],
+    [{ memory: 512, numa: 1 }, 'minimum memory must be 1024MB'],
+    [
+      { memory: 2048, numa: 1, numa0: 'cpus=0,memory=2048' },
+      'cannot enable memory hotplugging with custom NUMA topology',
+    ],
+    [{ memory: 1_000_000, numa: 1 }, 'Total memory is bigger than 524288MB'],
+  ])('does not start with %o', async (options, reason) => {
+    await create({ hotplug: 'memory', ...options })
+    expect(await start()).toBe(reason)
+  })
+
+  test('changes while the VM runs, by whole modules', async () => {
+    await create({ hotplug: 'memory', memory: 2048, numa: 1 })
+    expect(await start()).toBe('OK')
+    const after = async (memory: number) => {
+      await put({ memory })
+      return Number((await lab.get(`${qemu}/100/config?current=1`)).data.memory)
+    }
+    expect([await after(2500), await after(4096), await after(3000), await after(1024)]).toEqual([
+      ...[2560, 4096, 2560, 1024],
+    ])
+    expect(await waiting()).toEqual([])
+    expect((await put({ memory: 512 })).errors).toEqual({
+      memory: expect.stringMatching(
+        /^hotplug problem - memory can't be lower than 1024 MB at .* line \d+\.\n$/,
+      ),
+    })
+  })
+
+  test('waits without the feature', async () => {
+    await create({ memory: 2048, numa: 1 })
+    await start()
+    await put({ memory: 4096 })
+    expect(await waiting()).toEqual(['memory'])
+  })
+})
+
+test.each([
+  [{ net0: 'virtio=BC:24:11:00:00:01,rate=5' }, ['net0']],
+  [{ net0: 'virtio=BC:24:11:00:00:01,bridge=vmbr0,rate=5,tag=7' }, []],
+  [{ net0: 'virtio=BC:24:11:00:00:01,bridge=vmbr0,mtu=1400' }, ['net0']],
+  [{ agent: '0,fstrim_cloned_disks=1' }, ['agent']],
+])('without hotplug of cards, %o waits for: %o', async (change, keys) => {
+  await create({ hotplug: 'disk', agent: 0, net0: 'virtio=BC:24:11:00:00:01,bridge=vmbr0' })
+  await lab.task('POST', `${qemu}/100/status/start`)
+  await put(change)
+  const pending = (await lab.get(`${qemu}/100/pending`)).data as { key: string; pending?: unknown }[]
+  expect(pending.filter(each => each.pending !== undefined).map(each => each.key)).toEqual(keys)
+})
+
 describe('the cloud-init drive', () => {
   test('of Windows is a config drive', async () => {
     await create({ ostype: 'win10', ipconfig0: 'ip=10.0.0.5/24,gw=10.0.0.1', net0: 'virtio', name: 'w' })
