@@ -2,7 +2,7 @@ import { printAnswer } from './lib/run/answer.mts'
 import type { OptionSpec } from './lib/run/command-spec.mts'
 import { runMain } from './lib/run/main.mts'
 import { allowOption } from './lib/vm/allow.mts'
-import { createFlags } from './lib/vm/flags.mts'
+import { changeFlags, createFlags } from './lib/vm/flags.mts'
 
 const flags = createFlags()
 const parallel: OptionSpec = { type: 'integer', value: 'N', default: 2, help: 'VMs at the same time' }
@@ -41,6 +41,21 @@ await runMain({
         apply: { type: 'boolean', help: 'make and boot it; without, it is only reserved' },
         rollback: { type: 'boolean', help: 'give all up again if a step before the boot fails' },
         mock: { type: 'boolean', help: 'show what would be made; write nothing, need no credentials' },
+      },
+      positionals: 1000,
+    },
+    change: {
+      usage: 'NAME... [--from FILE] [--plan-only] [--allow COST]...',
+      summary: 'Changes VMs in place: shows what each difference costs, and makes it.',
+      options: {
+        ...changeFlags(),
+        'write-keys': {
+          type: 'boolean',
+          help: 'add the SSH keys of today to its account, by the guest agent',
+        },
+        from: { type: 'string', value: 'FILE', help: 'all VMs of a fleet file' },
+        'plan-only': { type: 'boolean', help: 'show what it costs, change nothing' },
+        allow: allowOption('agree to a cost: reboot, remove (a device), data-loss (a disk)'),
       },
       positionals: 1000,
     },

@@ -1,6 +1,11 @@
 /** The JSON schemas that follow from the table of VM options. */
 
-import type { RecordField, VmOption, VmOptionTable } from '../../scripts/lib/config/vm-option.mts'
+import {
+  MAP_NAME,
+  type RecordField,
+  type VmOption,
+  type VmOptionTable,
+} from '../../scripts/lib/config/vm-option.mts'
 import { NEVER } from '../../scripts/lib/run/duration.mts'
 import { helpWithUnit } from '../../scripts/lib/vm/flags.mts'
 
@@ -74,6 +79,8 @@ function valueSchema(option: VmOption): Schema {
   }
   if (option.kind === 'number') return numberSchema(option)
   if (option.kind === 'switch' || option.kind === 'toggle') return { type: 'boolean' }
+  if (option.kind === 'map')
+    return { type: 'object', propertyNames: { pattern: MAP_NAME }, additionalProperties: textSchema(option) }
   if (option.kind === 'records') return { type: 'array', items: recordSchema(option.fields) }
   return option.kind === 'list' ? { type: 'array', items: textSchema(option) } : textSchema(option)
 }

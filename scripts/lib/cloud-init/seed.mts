@@ -12,6 +12,7 @@ export interface Seed {
   address: string
   gateway: string | null
   dns: string[]
+  searchDomain: string | undefined
   /** MAC address of the first card, which gets the address. Null: the VM is not made yet, and does not boot with it. */
   mac: string | null
 }
@@ -27,14 +28,22 @@ export async function seedIso(seed: Seed): Promise<Uint8Array<ArrayBuffer>> {
   })
 }
 
-function networkOf({ address, gateway, dns, mac }: Seed): object {
+function networkOf({ address, gateway, dns, searchDomain, mac }: Seed): object {
   return {
     // cloud-init looks up the name of the card by its MAC address: eth0, ens18, enp6s18 ...
     match: mac === null ? { name: 'e*' } : { macaddress: mac.toLowerCase() },
     addresses: [address],
     ...(gateway === null ? {} : { routes: [routeOf(address, gateway)] }),
-    ...(dns.length === 0 ? {} : { nameservers: { addresses: dns } }),
+    ...nameserversOf(dns, searchDomain),
   }
+}
+
+function nameserversOf(dns: string[], searchDomain: string | undefined): object {
+  const servers = {
+    ...(dns.length > 0 && { addresses: dns }),
+    ...(searchDomain !== undefined && { search: [searchDomain] }),
+  }
+  return Object.keys(servers).length === 0 ? {} : { nameservers: servers }
 }
 
 /** Default route. A gateway beside the network of the address is reached on the link. */

@@ -1,6 +1,6 @@
 import { nested, valueAt } from './paths.mts'
 import type { VmOptionTable } from './vm-option.mts'
-import type { AttributesOf, OptionsWith } from './vm-option-types.mts'
+import type { AttributesOf, OptionalAttributesOf, OptionsWith } from './vm-option-types.mts'
 import { VM_OPTIONS } from './vm-options.mts'
 import { readOptionalYamlFile } from './yaml-file.mts'
 
@@ -11,7 +11,7 @@ type WithDefault = OptionsWith<{ names: { attribute: string }; default: unknown 
  * `config/vm.yaml` with defaults filled in; `cloudInit.sshAuthorizedKeys` has the break-glass key too. An option without a
  * default is left out where the file does not decide it.
  */
-export type VmDefaults = AttributesOf<WithDefault> & Partial<AttributesOf<Exclude<InFile, WithDefault>>>
+export type VmDefaults = AttributesOf<WithDefault> & OptionalAttributesOf<Exclude<InFile, WithDefault>>
 
 /** Where the defaults stand, from the project's root; PROXMINT_VM names another file. */
 const vmFile = 'config/vm.yaml'

@@ -17,6 +17,11 @@ export type AttributesOf<Names extends OptionsWith<{ names: { attribute: string 
   { [N in Names]: AtPath<VmOptions[N]['names']['attribute'], OptionValue<N>> }[Names]
 >
 
+/** The same where each of them may be left out. */
+export type OptionalAttributesOf<Names extends OptionsWith<{ names: { attribute: string } }>> = Intersection<
+  { [N in Names]: AtOptionalPath<VmOptions[N]['names']['attribute'], OptionValue<N>> }[Names]
+>
+
 type ValueOf<Row extends VmOption> = Row extends { choices: readonly (infer Choice)[] }
   ? Choice
   : Row extends { fields: infer Fields extends Readonly<Record<string, RecordField>> }
@@ -26,6 +31,7 @@ type ValueOf<Row extends VmOption> = Row extends { choices: readonly (infer Choi
         integer: number
         number: number
         list: string[]
+        map: Record<string, string>
         switch: boolean
         toggle: boolean
         records: object[]
@@ -48,6 +54,10 @@ type FieldValue<Field extends RecordField> = Field extends { choices: readonly (
 type AtPath<Path extends string, V> = Path extends `${infer Head}.${infer Rest}`
   ? { [K in Head]: AtPath<Rest, V> }
   : { [K in Path]: V }
+
+type AtOptionalPath<Path extends string, V> = Path extends `${infer Head}.${infer Rest}`
+  ? { [K in Head]?: AtOptionalPath<Rest, V> }
+  : { [K in Path]?: V }
 
 /** `A & B` for the union `A | B`. */
 type Intersection<Union> = (Union extends unknown ? (one: Union) => void : never) extends (

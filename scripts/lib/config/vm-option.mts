@@ -38,14 +38,14 @@ export interface ProxmoxKey {
 /**
  * An integer whose range has `never` may be that word: it is infinite. A `number` may have decimals. A `switch` is only ever
  * turned on; a `toggle` is on, off or not decided. Each word of a `list` is a text. An `address` is one of IP; a `wallet` is
- * one of a chain. `records` are objects, one for each time the flag is given.
+ * one of a chain. `records` are objects, one for each time the flag is given. A `map` has a text under each name.
  */
 type OptionValues =
   | { kind: 'integer'; range: { min: number; max: number; never?: true }; fields?: undefined }
   | { kind: 'number'; range: { min: number; max: number; never?: undefined }; fields?: undefined }
   | { kind: 'records'; fields: Readonly<Record<string, RecordField>>; range?: undefined }
   | {
-      kind: 'text' | 'list' | 'switch' | 'toggle' | 'address' | 'wallet'
+      kind: 'text' | 'list' | 'map' | 'switch' | 'toggle' | 'address' | 'wallet'
       range?: undefined
       fields?: undefined
     }
@@ -92,5 +92,8 @@ export type VmOption = OptionValues & {
   /** Adds to `change`. */
   changeNote?: string
 }
+
+/** Name in a `map`. */
+export const MAP_NAME = '^[a-z][a-z0-9_]*$'
 
 export type VmOptionTable = Readonly<Record<string, VmOption>>

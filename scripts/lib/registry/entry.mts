@@ -1,4 +1,4 @@
-import type { AttributesOf, OptionsWith } from '../config/vm-option-types.mts'
+import type { AttributesOf, OptionalAttributesOf, OptionsWith } from '../config/vm-option-types.mts'
 import { VM_OPTIONS } from '../config/vm-options.mts'
 import { ProxmintError } from '../run/errors.mts'
 
@@ -55,7 +55,7 @@ type AlwaysDecided = Designed & OptionsWith<{ default: unknown } | { kind: 'list
  * or somebody in Proxmox has it.
  */
 export type VmAttributes = AttributesOf<AlwaysDecided> &
-  Partial<AttributesOf<Exclude<Designed, AlwaysDecided>>>
+  OptionalAttributesOf<Exclude<Designed, AlwaysDecided>>
 
 /** What is kept of a VM when it is destroyed. */
 export type Safety = NonNullable<VmAttributes['safety']>
@@ -77,12 +77,21 @@ export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
   noLogin?: true
   /** Null for a VM without an access credential. */
   access: AccessDesign | null
+  /** What the next rebuild makes of it: cloud-init reads its user-data once. Left out: the same. */
+  atRebuild?: { cloudInit: Partial<VmDesign['cloudInit']> }
+  /** The purpose that its user-data has. Left out: that of the entry. */
+  userDataPurpose?: string
   /** Slots of the devices and disks that the VM had when it was made. Left out: it is older, or not made yet. */
   made?: string[]
 }
 
 /** Design of a VM that can be made: its VM template is known. */
 export type ClonedDesign = VmDesign & { template: NonNullable<VmDesign['template']> }
+
+/** Design with what was decided for the next rebuild. */
+export function designAtRebuild<D extends VmDesign>({ atRebuild, userDataPurpose: _, ...design }: D): D {
+  return { ...design, cloudInit: { ...design.cloudInit, ...atRebuild?.cloudInit } } as D
+}
 
 export function cpuTypeOf({ cpuType = VM_OPTIONS.cpuType.before }: VmDesign): string {
   return cpuType
@@ -141,6 +150,8 @@ export interface Entry {
   node: string | null
   /** Wallet of the owner (EIP-55); null without a credential. */
   owner: string | null
+  /** Whose it is, for people. Left out: nobody said. */
+  ownerName?: string
   /** ISO 8601; null: the VM never expires. */
   expiresAt: string | null
   /** `vm stop` powered the active VM off: only `vm start` powers it on. Left out: an active VM runs. */
@@ -158,6 +169,8 @@ export interface Entry {
   /** Everything needed to create the VM, on another machine too; null for an imported VM. */
   design: VmDesign | null
   purpose: string
+  /** What a `vm change` takes out of Proxmox. Left out: nothing, or that is done. */
+  retired?: { tags: string[]; notes?: string }
   failure: Failure | null
   /** ISO 8601. */
   createdAt: string

@@ -1,23 +1,39 @@
 import { tagsIn } from '../proxmox/tags.mts'
 import type { Entry } from './entry.mts'
 
-/** Description (notes) of the VM in Proxmox. */
-export function descriptionOf({ id, purpose }: Entry): string {
-  return [purpose, `Made by proxmint. ${entryMark(id)}`].filter(Boolean).join('\n')
+/** Part of an entry that its notes in Proxmox have. */
+type Noted = Pick<Entry, 'id' | 'purpose' | 'ownerName' | 'design'>
+
+/** Description (notes) of the VM in Proxmox. The line with the mark is the last one. */
+export function descriptionOf({ id, purpose, ownerName, design }: Noted): string {
+  const owner = ownerName && `Owner: ${ownerName}`
+  return [purpose, owner, design?.notes?.trim(), `Made by proxmint. ${entryMark(id)}`]
+    .filter(Boolean)
+    .join('\n')
+}
+
+/**
+ * Returns the notes of a VM as they are to be: our lines, with what a person wrote around them.
+ * @param present notes of the VM in Proxmox.
+ */
+export function notesWith(entry: Noted & Pick<Entry, 'retired'>, present: string): string {
+  const [ours, before] = [descriptionOf(entry), entry.retired?.notes]
+  if (before === undefined || !present.includes(before)) return withNotesOfOthers(ours, present)
+  // Not by a pattern: a text with `$&` would be read as one.
+  return present.split(before).join(ours)
 }
 
 /**
  * Returns the notes of a VM with what a person wrote around ours.
- * @param ours `descriptionOf` the entry: the purpose, if there is one, and the line with the mark.
- * @param present notes of the VM in Proxmox.
+ * @param ours `descriptionOf` the entry.
  */
-export function withNotesOfOthers(ours: string, present: string): string {
+function withNotesOfOthers(ours: string, present: string): string {
   const notes = present.replaceAll('\r\n', '\n').trim()
   if (notes.includes(ours)) return notes
   const mark = ours.split('\n').at(-1)!
   const lines = notes.split('\n')
   const at = lines.indexOf(mark)
-  const id = /Entry \S+$/.exec(mark)![0]
+  const id = mark.slice(mark.lastIndexOf('Entry '))
   if (at < 0) return notes.includes(id) ? notes : [ours, notes].filter(Boolean).join('\n')
   // The first line above the mark is the purpose of before; further text above it is a person's.
   return lines.toSpliced(at === 1 ? 0 : at, at === 1 ? 2 : 1, ours).join('\n')

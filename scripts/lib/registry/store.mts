@@ -4,7 +4,10 @@ import type { Entry } from './entry.mts'
 
 /** VM to reserve. The registry picks a VMID and an address if they are undefined. */
 export interface WantedEntry
-  extends Pick<Entry, 'name' | 'node' | 'owner' | 'expiresAt' | 'template' | 'token' | 'design' | 'purpose'> {
+  extends Pick<
+    Entry,
+    'name' | 'node' | 'owner' | 'ownerName' | 'expiresAt' | 'template' | 'token' | 'design' | 'purpose'
+  > {
   pool: Pool
   vmid: number | undefined
   /** Canonical notation. */

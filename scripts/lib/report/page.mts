@@ -137,11 +137,26 @@ ${rows.map(row => vmRow(row, now))}
 }
 
 function vmRow(row: TimelineRow, now: number): Html {
-  const { name, phase, isStopped, vmid, address, owner, purpose, expires, start, end, graceEnd, beyond } = row
+  const {
+    name,
+    phase,
+    isStopped,
+    vmid,
+    address,
+    owner,
+    ownerName,
+    purpose,
+    expires,
+    start,
+    end,
+    graceEnd,
+    beyond,
+  } = row
   const look = isStopped ? 'suspended' : phase === 'active' || phase === 'suspended' ? phase : 'reserved'
   return html`<tr>
 <th scope="row">${name} <span class="badge ${look}">${isStopped ? 'stopped' : phase}</span>
 <span class="quiet">VM ${vmid}, ${address}${purpose === '' ? '' : `, ${purpose}`}</span>
+${ownerName === undefined ? undefined : html`<span class="quiet owner">owner ${ownerName}</span>`}
 ${owner === null ? undefined : html`<span class="quiet owner" title="${owner}">owner ${shortened(owner)}</span>`}
 ${row.failure === undefined ? undefined : html`<span class="bad">${row.failure}</span>`}</th>
 <td>${expiryCell(row)} <span class="quiet">${expires}</span></td>

@@ -21,7 +21,10 @@ export interface TimelineRow {
   isStopped: boolean
   vmid: number
   address: string
+  /** Wallet. */
   owner: string | null
+  /** Name for people. */
+  ownerName: string | undefined
   purpose: string
   /** ISO 8601; null: never. */
   expiresAt: string | null
@@ -85,7 +88,7 @@ function dayName(date: Date): string {
 }
 
 function rowOf(entry: Entry, scale: Scale, now: Date, graceDays: number): TimelineRow {
-  const { name, phase, vmid, address, owner, purpose, expiresAt, failure } = entry
+  const { name, phase, vmid, address, owner, ownerName, purpose, expiresAt, failure } = entry
   const expiry = expiryMs(entry)
   return {
     name,
@@ -94,6 +97,7 @@ function rowOf(entry: Entry, scale: Scale, now: Date, graceDays: number): Timeli
     vmid,
     address,
     owner,
+    ownerName,
     purpose,
     expiresAt,
     expires: expiresAt === null ? '' : daysUntil(expiry, now),

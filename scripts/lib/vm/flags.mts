@@ -12,13 +12,22 @@ export function createFlags(table: VmOptionTable = VM_OPTIONS): Record<string, O
   )
 }
 
+/** Returns the same flags as `vm change` has them: nothing is changed that was not given. */
+export function changeFlags(table: VmOptionTable = VM_OPTIONS): Record<string, OptionSpec> {
+  const helps = Object.values<VmOption>(table).map(option => [option.names.flag, helpWithUnit(option)])
+  const byFlag = Object.fromEntries(helps) as Record<string, string>
+  return Object.fromEntries(
+    Object.entries(createFlags(table)).map(([flag, spec]) => [flag, { ...spec, help: byFlag[flag]! }]),
+  )
+}
+
 function flagOf(option: VmOption): OptionSpec {
   const { kind, value } = option
   const choices = kind === 'toggle' ? TOGGLE_WORDS : option.choices
   return {
     type: kind === 'integer' ? 'integer' : kind === 'switch' ? 'boolean' : 'string',
     ...(kind === 'list' && { multiple: true, words: true }),
-    ...(kind === 'records' && { multiple: true }),
+    ...((kind === 'records' || kind === 'map') && { multiple: true }),
     ...(value !== undefined && { value }),
     ...(choices !== undefined && { choices }),
     help: helpOf(option),

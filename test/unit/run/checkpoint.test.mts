@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import {
   BACKUP_CHECKPOINTS,
   BUILD_CHECKPOINTS,
+  CHANGE_CHECKPOINTS,
   FILE_CHECKPOINTS,
   MINT_CHECKPOINTS,
   POWER_CHECKPOINTS,
@@ -19,6 +20,7 @@ const library = resolve(import.meta.dirname, '../../../scripts/lib')
 const known = [
   ...BACKUP_CHECKPOINTS,
   ...BUILD_CHECKPOINTS,
+  ...CHANGE_CHECKPOINTS,
   ...FILE_CHECKPOINTS,
   ...MINT_CHECKPOINTS,
   ...POWER_CHECKPOINTS,

@@ -47,6 +47,9 @@ test.each(['--expiry-days never', '--expiry-days 90'])('a VM without an end has 
 test.each([
   ['--memory 4096', 'memory: given 4096, web-1 has 2048'],
   ['--cpu 4', 'cpu: given 4, web-1 has 2'],
+  ['--numa off', 'numa: given no, of web-1 it is not known'],
+  ['--owner Ada', 'owner: given Ada, web-1 has none'],
+  ['--var port=80', 'var: given port=80, of web-1 it is not known'],
   ['--disk 20', 'disk: given 20, web-1 has 10'],
   ['--cpu-type host', 'cpu-type: given host, web-1 has x86-64-v2-AES'],
   ['--template ubuntu', 'template: given ubuntu, web-1 has debian'],
@@ -87,7 +90,7 @@ describe('the refusal', () => {
     expect(await refusal('--memory 4096 --cpu 4')).toMatchObject({
       message:
         'web-1 exists, and differs from what was given:\n  - cpu: given 4, web-1 has 2\n  - memory: given 4096, web-1 has 2048',
-      hint: expect.stringContaining('no command changes --cpu, --memory of a VM that was made'),
+      hint: expect.stringContaining('zx scripts/vm.mts change web-1 --cpu ... --memory ... --plan-only'),
       exitCode: 3,
     })
   })

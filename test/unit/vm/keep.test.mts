@@ -39,9 +39,9 @@ const noAddress = { ip4: null, gw4: null, ip6: null, gw6: null }
 describe('what others changed', () => {
   const kept = asOthersLeftIt(settings, config)
 
-  test('of the notes and the tags stays, beside ours; the tag of a former owner does not', () => {
+  test('of the notes and the tags stays; the API changes what is ours of them', () => {
     expect(kept.description).toBe('Ask Jane.\n\nshop\nMade by proxmint. Entry 1234.\n\nRack 4')
-    expect(kept.tags).toEqual(['proxmint-test', 'wallet-new', 'jane'])
+    expect(kept.tags).toEqual(['proxmint-test', 'jane', 'wallet-old'])
   })
 
   test('of the cards stays with each flag; a free number is a card that is not enabled', () => {
@@ -119,17 +119,4 @@ describe('the seed ISO', () => {
   ])('stays where it is in a VM that exists: %j', (changes, seedInterface) => {
     expect(asOthersLeftIt(settings, changes).seed_interface).toBe(seedInterface)
   })
-})
-
-test.each([
-  ['untouched notes', 'shop\nMade by proxmint. Entry 1234.', 'shop\nMade by proxmint. Entry 1234.'],
-  [
-    'another purpose before',
-    'store\nMade by proxmint. Entry 1234.\nRack 4',
-    'shop\nMade by proxmint. Entry 1234.\nRack 4',
-  ],
-  ['a mark in a sentence of a person', 'Do not touch: Entry 1234. Jane', 'Do not touch: Entry 1234. Jane'],
-  ['Windows line ends', 'shop\r\nMade by proxmint. Entry 1234.\r\n', 'shop\nMade by proxmint. Entry 1234.'],
-])('notes: %s', (_, description, expected) => {
-  expect(asOthersLeftIt(settings, { description }).description).toBe(expected)
 })

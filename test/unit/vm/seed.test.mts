@@ -9,6 +9,7 @@ const seed: Seed = {
   address: '192.168.122.200/24',
   gateway: '192.168.122.1',
   dns: ['192.168.122.1'],
+  searchDomain: undefined,
   mac: 'BC:24:11:00:00:01',
 }
 
@@ -38,8 +39,15 @@ test('the seed tells the VM its user-data, its name and its address', async () =
   })
 })
 
+const lan = async (changes: Partial<Seed>) => parse(await fileWith('version: 2', changes)).ethernets.lan
+
+test('a search domain is in the network configuration, with and without name servers', async () => {
+  const own = (changes: Partial<Seed>) => lan({ searchDomain: 'lan.example', ...changes })
+  expect((await own({})).nameservers).toEqual({ addresses: ['192.168.122.1'], search: ['lan.example'] })
+  expect((await own({ dns: [] })).nameservers).toEqual({ search: ['lan.example'] })
+})
+
 test('of IPv6, and without a gateway or a name server', async () => {
-  const lan = async (changes: Partial<Seed>) => parse(await fileWith('version: 2', changes)).ethernets.lan
   const six = { address: '2001:db8::200/64', gateway: '2001:db8::1' }
   expect((await lan(six)).routes).toEqual([{ to: '::/0', via: '2001:db8::1' }])
   expect((await lan({ ...six, gateway: 'fe80::1' })).routes).toEqual([

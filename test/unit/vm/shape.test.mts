@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import type { ProxmoxClient } from '../../../scripts/lib/proxmox/client.mts'
 import { changesIn, type Edit } from '../../../scripts/lib/vm/shape/edit.mts'
-import { type Shape, shapeEdits, whileOff } from '../../../scripts/lib/vm/shape/shape.mts'
+import { type Designed, pricedEdits, type Shape, shapeEdits } from '../../../scripts/lib/vm/shape/shape.mts'
 import { reshape } from '../../../scripts/lib/vm/stack/reshape.mts'
+import { entry } from '../registry/entries.mts'
 
 const network = { prefix: 24, gateway: null, dns: [], bridge: 'vmbr0', vlan: null as number | null }
 const net0 = 'virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,rate=10'
@@ -36,7 +37,10 @@ test.each<[string, Record<string, string>, number | null, string, string]>([
 
 test('a disk grows, and never shrinks', () => {
   expect(plan({ scsi0: 'tank:vm-100-disk-0,size=3584M' })).toEqual([
-    { change: { what: 'disk', from: '3.5 GiB', to: '10 GiB', cost: null }, grow: { slot: 'scsi0', gib: 10 } },
+    {
+      ...{ change: { what: 'disk', from: '3.5 GiB', to: '10 GiB', cost: null }, option: 'disk' },
+      grow: { slot: 'scsi0', gib: 10 },
+    },
   ])
   expect(plan({ scsi0: 'tank:vm-100-disk-0,size=20G' })).toEqual([])
 })
@@ -74,8 +78,9 @@ test('what the design does not decide stays', () => {
 })
 
 test('a VM that is off is not rebooted', () => {
-  const [edit] = whileOff(plan({}, { sockets: 2 }))
-  expect(edit?.change.cost).toBeNull()
+  const vm = { ...entry('web-1'), design: { ...design, sockets: 2 } } as Designed
+  const [edit] = pricedEdits(vm, { net0, scsi0, cpu: 'host' }, undefined)
+  expect(edit).toMatchObject({ set: { sockets: '2' }, change: { cost: null } })
 })
 
 const card: Edit = { change: { what: 'VLAN', from: 'none', to: '7', cost: null }, set: { net0 } }

@@ -13,6 +13,7 @@ import { requireNotRevoked } from '../look/outdated.mts'
 import { withKeysOfToday } from '../plan/logins.mts'
 import { requirePoolNetwork, withNetworkOfToday } from '../plan/network.mts'
 import { converge } from '../stack/converge.mts'
+import { withoutRetired } from './change.mts'
 import { reservedElsewhere } from './collision.mts'
 import { removeReplaced } from './destroy.mts'
 import { resumable, withoutFailure } from './failure.mts'
@@ -102,7 +103,8 @@ export async function applyVm(name: string, options: ApplyOptions, unlocked: VmC
       context,
     )
     if (plan !== undefined) return { entry, did: 'planned', changes, plan }
-    const after = await withoutFailure(context.store, await requireEntry(context.store, name))
+    const done = await withoutRetired(await requireEntry(context.store, name), context.store)
+    const after = await withoutFailure(context.store, done)
     return { entry: after, did: changed ? 'changed' : 'nothing', changes }
   })
 }

@@ -1,4 +1,4 @@
-import { type Entry, movedTo } from '../../registry/entry.mts'
+import { designAtRebuild, type Entry, movedTo } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
@@ -37,15 +37,15 @@ export async function rebuildVm(
   })
 }
 
-/** The version a rebuild would move the VM to; undefined where it is on that already. */
+/** The version a rebuild would move the VM to; undefined where it is on that already, and no other user-data waits. */
 export function versionFor(entry: Entry, families: Families): TemplateVersion | undefined {
-  requireDesign(entry)
+  const { atRebuild } = requireDesign(entry)
   requireRestored(entry)
   if (entry.template === null) throw familyUnknown(entry)
   if (entry.phase === 'suspended') throw suspended(entry)
   if (entry.stopped !== undefined) throw stoppedBefore(entry)
   const current = currentVersion(families, entry.template.family)
-  return current.name === entry.template.version ? undefined : current
+  return current.name === entry.template.version && atRebuild === undefined ? undefined : current
 }
 
 /** All that can be looked at is looked at before the disk is lost. Then it is written down, and there is no way back. */
@@ -65,7 +65,7 @@ async function decide(
   }
   const entry = config === undefined ? located : await recordSize(located, config, store)
   const template = copyFor(version, entry.node!)
-  const before = requireDesign(entry)
+  const before = designAtRebuild(requireDesign(entry))
   const cpuType = before.cpuType ?? (await connection.site.vmDefaults()).cpuType
   const kept = {
     ...before,

@@ -1,7 +1,6 @@
 /** Differences between a VM in Proxmox and its entry, in what proxmint manages. Pure: it reads a config. */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { propertiesOf } from '../../proxmox/property-string.mts'
-import { tagsIn } from '../../proxmox/tags.mts'
 import { type Entry, isToRun, type VmDesign } from '../../registry/entry.mts'
 import { changesIn } from '../shape/edit.mts'
 import { shapeEdits } from '../shape/shape.mts'
@@ -27,23 +26,13 @@ export function driftOf(entry: Pick<Entry, 'design' | 'phase' | 'stopped'>, conf
     })),
     ...Object.entries(others)
       .map(([what, value]) => ({ what, proxmox: proxmox[what]!, registry: value }))
-      .filter(one => differs(one)),
+      .filter(({ proxmox, registry }) => proxmox !== registry),
   ]
 }
 
-/** Tags of others stay. */
-function differs({ what, proxmox, registry }: Difference): boolean {
-  if (what !== 'tags') return proxmox !== registry
-  const present = tagsIn(proxmox)
-  return (
-    tagsIn(registry).some(tag => !present.includes(tag)) || tagsGivenUp(tagsIn(registry), present).length > 0
-  )
-}
-
 /** What Terraform changes. */
-function othersOf({ tags, onBoot = true }: VmDesign, runs: boolean): Record<string, string> {
+function othersOf({ onBoot = true }: VmDesign, runs: boolean): Record<string, string> {
   return {
-    tags: tags.toSorted().join(' '),
     'guest agent': 'on',
     ...(runs && { 'start at boot': onBoot ? 'on' : 'off' }),
   }
@@ -52,7 +41,6 @@ function othersOf({ tags, onBoot = true }: VmDesign, runs: boolean): Record<stri
 function othersIn(config: VmConfig): Record<string, string> {
   const text = (key: string): string => String(config[key] ?? '')
   return {
-    tags: tagsIn(text('tags')).toSorted().join(' '),
     'guest agent': isOn(propertiesOf(text('agent'), 'enabled').get('enabled')),
     'start at boot': isOn(text('onboot')),
   }
@@ -60,11 +48,6 @@ function othersIn(config: VmConfig): Record<string, string> {
 
 function isOn(value: string | undefined): string {
   return value === '1' ? 'on' : 'off'
-}
-
-/** Tags of a former owner. Other tags that the registry does not have are somebody else's, and stay. */
-export function tagsGivenUp(wanted: string[], present: string[]): string[] {
-  return present.filter(tag => tag.startsWith('wallet-') && !wanted.includes(tag))
 }
 
 /** Formats a difference: `memory: Proxmox 4096, registry 2048`. */

@@ -1,5 +1,5 @@
 import { byExpiry, expiryDay, expiryMs, isExpired, SOON_MS } from '../../registry/due.mts'
-import { cpuTypeOf, type Entry, phaseText } from '../../registry/entry.mts'
+import { cpuTypeOf, type Entry, phaseText, type VmDesign } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import { DAY_MS } from '../../run/duration.mts'
 import { formatTable } from '../../run/table.mts'
@@ -15,7 +15,7 @@ export function formatVms(entries: Entry[], now: Date): string {
     entry.address,
     expiryOf(entry, now),
     templateOf(entry) ?? '',
-    entry.owner ?? '',
+    entry.ownerName ?? entry.owner ?? '',
   ])
   const table = formatTable(
     ['name', 'phase', 'VMID', 'node', 'address', 'expires', 'template', 'owner'],
@@ -71,12 +71,14 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
     ['address', `${entry.address} (pool ${entry.pool})`],
     ['expires', expiryOf(entry, now)],
     ['template', templateOf(entry)],
-    ['owner', entry.owner ?? undefined],
+    ['owner', ownerOf(entry)],
     ['token', entry.token === null ? undefined : tokenText(entry)],
     ['to sign', entry.phase === 'reserved' ? design?.access?.decryptMessage : undefined],
     ['backup', entry.backup === undefined ? undefined : `${entry.backup.volid}, ${entry.backup.at}`],
     ['purpose', entry.purpose || undefined],
+    ['notes', design?.notes?.trim() || undefined],
     ['cloud-init', design?.cloudInit.template],
+    ['at rebuild', design?.atRebuild && atRebuildText(design.atRebuild)],
     [
       'size',
       design === null
@@ -95,6 +97,23 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
     '  history',
     ...entry.history.map(({ at, what }) => `    ${at}  ${what.split('\n')[0]}`),
   ].join('\n')
+}
+
+function ownerOf({ ownerName, owner }: Entry): string | undefined {
+  return [ownerName, owner].filter(Boolean).join(', ') || undefined
+}
+
+/** What the next rebuild takes: `username ops, vars port=8080`. */
+function atRebuildText({ cloudInit }: NonNullable<VmDesign['atRebuild']>): string {
+  const text = (value: unknown): string =>
+    typeof value !== 'object'
+      ? String(value)
+      : Object.entries(value as object)
+          .map(([key, one]) => `${key}=${one}`)
+          .join(' ')
+  return Object.entries(cloudInit)
+    .map(([key, value]) => `${key} ${Array.isArray(value) ? counted(value.length, 'key') : text(value)}`)
+    .join(', ')
 }
 
 function tokenText({ token, design }: Entry): string {

@@ -75,10 +75,11 @@ export function decidedAttributes(
   defaults: VmDefaults,
   table: VmOptionTable = VM_OPTIONS,
 ): VmAttributes {
-  const values = Object.entries(table).flatMap(([wish, { names, designed }]) => {
+  const values = Object.entries(table).flatMap(([wish, { names, designed, kind }]) => {
     const { attribute } = names
     if (attribute === undefined || designed === false) return []
-    const value = valueAt(wishes, wish) ?? valueAt(defaults, attribute)
+    const [wished, usual] = [valueAt(wishes, wish), valueAt(defaults, attribute)]
+    const value = kind === 'map' && wished ? { ...(usual as object), ...wished } : (wished ?? usual)
     return value === undefined ? [] : [[attribute, value] as const]
   })
   return nested(values) as VmAttributes

@@ -59,6 +59,7 @@ export async function draftVm(
     name,
     node: wishes.node,
     owner: wishes.owner ?? null,
+    ...(wishes.ownerName && { ownerName: wishes.ownerName }),
     expiryDays: wishes.expiryDays ?? pools.expiryDays,
     source: await find(site, wishes.template ?? usual, wishes),
     token: access === null ? null : { status: 'reserved', id: null, transaction: null },

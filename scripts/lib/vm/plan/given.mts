@@ -1,10 +1,11 @@
 /** Compares what a person gives to `vm create` with a VM that exists. Pure. */
+import { isDeepStrictEqual } from 'node:util'
 import { valueAt } from '../../config/paths.mts'
 import type { VmOption } from '../../config/vm-option.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { expiryMs } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
-import { wasMade } from '../../registry/entry.mts'
+import { designAtRebuild, wasMade } from '../../registry/entry.mts'
 import { DAY_MS, NEVER } from '../../run/duration.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { VmWishes } from './design.mts'
@@ -23,24 +24,28 @@ type Wish = keyof VmWishes
 /** Lists the given options that differ from the VM. Options that were not given are not compared. */
 export function givenDifferences(entry: Entry, wishes: VmWishes): GivenDifference[] {
   const options = Object.entries<VmOption>(VM_OPTIONS) as [Wish, VmOption][]
-  return options.flatMap(([wish, { names }]) => {
+  return options.flatMap(([wish, option]) => {
     const given = valueAt(wishes, wish)
-    if (names.flag === undefined || !isGiven(given) || hasAlready(entry, wish, given)) return []
-    return [{ flag: names.flag, given: textOf(given), has: hasText(entry, wish) }]
+    const { flag } = option.names
+    if (flag === undefined || !isGiven(option, given) || hasAlready(entry, wish, given)) return []
+    return [{ flag, given: textOf(given), has: hasText(entry, wish) }]
   })
 }
 
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0)
+/** Checks whether a person decided an option. A switch is only ever turned on; a toggle is turned off, too. */
+export function isGiven({ kind }: Pick<VmOption, 'kind'>, value: unknown): boolean {
+  if (value === undefined || (kind === 'switch' && value === false)) return false
+  return !(Array.isArray(value) && value.length === 0)
 }
 
-function hasAlready(entry: Entry, wish: Wish, given: unknown): boolean {
+/** Checks whether the VM has what was given, or more of it. */
+export function hasAlready(entry: Entry, wish: Wish, given: unknown): boolean {
   if (wish === 'node' && given === 'auto') return true
   const has = valueIn(entry, wish)
   if (wish === 'tags') return (given as string[]).every(tag => (has as string[] | undefined)?.includes(tag))
   // A VM that was extended has what was given, and more.
   if (wish === 'expiryDays') return Math.round(Number(has)) >= Number(given)
-  return has === given
+  return isDeepStrictEqual(has, given)
 }
 
 /** Value of a VM for an option; undefined if nobody knows it. */
@@ -55,6 +60,8 @@ function valueIn(entry: Entry, wish: Wish): unknown {
     vmid: entry.vmid,
     purpose: entry.purpose,
     owner: entry.owner ?? undefined,
+    ownerName: entry.ownerName ?? '',
+    notes: design?.notes ?? '',
     expiryDays: (expiryMs(entry) - Date.parse(entry.createdAt)) / DAY_MS,
     noCredential: design === null ? undefined : design.access === null,
     mintLater: design?.access?.mintLater,
@@ -62,10 +69,11 @@ function valueIn(entry: Entry, wish: Wish): unknown {
   }
   if (wish in own) return own[wish]
   const { attribute } = VM_OPTIONS[wish].names as VmOption['names']
-  return attribute === undefined || design === null ? undefined : valueAt(design, attribute)
+  return attribute === undefined || design === null ? undefined : valueAt(designAtRebuild(design), attribute)
 }
 
-function hasText(entry: Entry, wish: Wish): string | undefined {
+/** Value of a VM for an option, in words. */
+export function hasText(entry: Entry, wish: Wish): string | undefined {
   if (wish === 'owner' && entry.owner === null) return 'no wallet'
   if (wish === 'noCredential' && entry.design?.access != null) return 'a wallet'
   if (wish === 'expiryDays' && entry.expiresAt === null) return NEVER
@@ -74,9 +82,15 @@ function hasText(entry: Entry, wish: Wish): string | undefined {
   return value === undefined ? undefined : textOf(value)
 }
 
-function textOf(value: unknown): string {
+/** A value in words. */
+export function textOf(value: unknown): string {
   if (Array.isArray(value)) return value.join(', ')
   if (value === Number.POSITIVE_INFINITY) return NEVER
+  if (typeof value === 'object' && value !== null) {
+    return Object.entries(value)
+      .map(([key, one]) => `${key}=${one}`)
+      .join(', ')
+  }
   return value === true ? 'yes' : value === false ? 'no' : String(value)
 }
 
@@ -104,12 +118,12 @@ function hintFor(entry: Entry, differences: GivenDifference[]): string {
   if (!wasMade(entry)) return `it was only reserved, so nothing is lost: ${destroy}, then create it again`
   const others = flags.filter(flag => flag !== 'expiry-days')
   const extend = flags.includes('expiry-days') ? [`longer: zx scripts/vm.mts extend ${name} --days N`] : []
-  const anew =
+  const change =
     others.length === 0
       ? []
       : [
-          `no command changes ${others.map(flag => `--${flag}`).join(', ')} of a VM that was made. To keep it, leave them out; ` +
-            `to make it anew, with an empty disk: ${destroy}, then create it again`,
+          `what a change costs: zx scripts/vm.mts change ${name} ${others.map(flag => `--${flag} ...`).join(' ')} --plan-only. ` +
+            'To keep the VM as it is, leave the options out',
         ]
-  return [...extend, ...anew].join('; ')
+  return [...extend, ...change].join('; ')
 }

@@ -2,7 +2,7 @@ import { checkedAddress } from '../../chain/wallet.mts'
 import { formatAddress, parseAddress } from '../../config/addresses.mts'
 import { type FleetVm, loadFleet } from '../../config/fleet.mts'
 import { valueAt } from '../../config/paths.mts'
-import type { RecordField, VmOption, VmOptionTable } from '../../config/vm-option.mts'
+import { MAP_NAME, type RecordField, type VmOption, type VmOptionTable } from '../../config/vm-option.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
 import { daysOf, NEVER } from '../../run/duration.mts'
@@ -37,6 +37,7 @@ export function wishesWith(general: VmWishes, own: FleetVm, table: VmOptionTable
   const merged = eachFlag(table, ({ kind, names: { fleetKey = '' }, unique, onWhen = true }, wish) => {
     const [given, flag] = [valueAt(own, fleetKey), valueAt(general, wish)]
     if (kind === 'list') return [...(flag as string[]), ...((given as string[] | undefined) ?? [])]
+    if (kind === 'map') return flag === undefined ? given : { ...flag, ...(given as object | undefined) }
     if (kind === 'switch' && given !== undefined) return given === onWhen
     if (given === NEVER) return daysOf(NEVER)
     return unique ? given : (given ?? flag)
@@ -75,6 +76,7 @@ function wishOf(args: Arguments, option: VmOption, flag: string): unknown {
   if (option.kind === 'switch') return args.flag(flag)
   if (option.kind === 'integer') return args.integer(flag, option.range)
   if (option.kind === 'records') return recordsOf(args, flag, option.fields)
+  if (option.kind === 'map') return mapOf(args, option, flag)
   if (option.kind === 'list') {
     const words = args.strings(flag).flatMap(text => text.split(/[\s,]+/).filter(Boolean))
     return words.map(word => checkedText(option, flag, word))
@@ -90,6 +92,20 @@ function wishOf(args: Arguments, option: VmOption, flag: string): unknown {
 function recordsOf(args: Arguments, flag: string, fields: Readonly<Record<string, RecordField>>): unknown {
   const records = args.strings(flag).map(text => recordOf(flag, text, fields))
   return records.length === 0 ? undefined : records
+}
+
+function mapOf(args: Arguments, option: VmOption, flag: string): Record<string, string> | undefined {
+  const pairs = args.strings(flag).map((text): [string, string] => {
+    const [, name, value] = /^([^=]*)=([\s\S]*)$/.exec(text) ?? []
+    if (name === undefined || value === undefined || !new RegExp(MAP_NAME).test(name)) {
+      throw usageError(
+        { name: 'vm' },
+        `--${flag} ${text} is not NAME=TEXT, with small letters, digits and _ as NAME`,
+      )
+    }
+    return [name, checkedText(option, flag, value)]
+  })
+  return pairs.length === 0 ? undefined : Object.fromEntries(pairs)
 }
 
 function numberOf(flag: string, text: string, { min, max }: { min: number; max: number }): number {

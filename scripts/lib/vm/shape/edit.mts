@@ -1,10 +1,15 @@
 /** Changes of a VM's config that proxmint makes itself, by the API. Pure. */
 import type { Change } from '../../terraform/costs.mts'
+import type { Effect } from './hotplug.mts'
 
 /** One change, and what makes it. */
 export interface Edit {
   /** In words, with its cost for a VM that runs. */
   change: Change
+  /** Name of the option in `VM_OPTIONS` that decides this. Left out: several do, or none. */
+  option?: string
+  /** What the VM notices of it; left out: nobody looked at the VM yet. */
+  effect?: Effect
   /** Keys of the config with their new texts. */
   set?: Readonly<Record<string, string | number>>
   /** Keys that leave the config. */

@@ -28,7 +28,7 @@ export function optionEdits(design: OptionsOfDesign, config: VmConfig): Edit[] {
       words,
       [shown(option, valueIn(config, proxmox)), shown(option, text)],
       change === 'reboot' ? 'reboot' : null,
-      { set: { [proxmox.key]: withValue(config, proxmox, text) } },
+      { option: name, set: { [proxmox.key]: withValue(config, proxmox, text) } },
     )
   })
 }

@@ -10,7 +10,10 @@ export const ROOT_DISK = 'scsi0'
 export function rootDiskEdits(gib: number, config: VmConfig): Edit[] {
   const found = gibOf(String(config[ROOT_DISK] ?? ''))
   if (found === undefined || found >= gib) return []
-  return edited('disk', [gibText(found), gibText(gib)], null, { grow: { slot: ROOT_DISK, gib } })
+  return edited('disk', [gibText(found), gibText(gib)], null, {
+    option: 'disk',
+    grow: { slot: ROOT_DISK, gib },
+  })
 }
 
 function gibText(gib: number): string {

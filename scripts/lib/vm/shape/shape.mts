@@ -3,27 +3,40 @@
  * anew, detach disks that it does not know, and reboot for nearly every change. Pure.
  */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
-import type { VmDesign } from '../../registry/entry.mts'
+import type { Entry, VmDesign } from '../../registry/entry.mts'
 import type { Edit } from './edit.mts'
 import { firstCardEdits } from './first-card.mts'
+import { whileOff, whileRunning } from './live.mts'
+import { noteEdits } from './notes.mts'
 import { optionEdits } from './options.mts'
 import { rootDiskEdits } from './root-disk.mts'
+import { tagEdits } from './tags.mts'
 
 /** The part of a design that is compared here. */
 export type Shape = Pick<VmDesign, 'network' | 'disk'> & Partial<VmDesign>
 
 /** Lists what differs, and what puts it right. What the design does not decide stays as it is. */
-export function shapeEdits(design: Shape, config: VmConfig): Edit[] {
+export function shapeEdits(design: Shape, config: VmConfig, retired?: Entry['retired']): Edit[] {
   return [
     ...optionEdits(design, config),
     ...firstCardEdits(design.network, config),
     ...rootDiskEdits(design.disk, config),
+    ...tagEdits(design.tags, config, retired?.tags),
   ]
 }
 
-/** The same edits for a VM that is off: nothing of it is rebooted. */
-export function whileOff(edits: readonly Edit[]): Edit[] {
-  return edits.map(edit =>
-    edit.change.cost === 'reboot' ? { ...edit, change: { ...edit.change, cost: null } } : edit,
-  )
+/** A VM whose design is known. */
+export type Designed = Entry & { design: VmDesign }
+
+/**
+ * Lists the same with the notes, and with what each costs the VM as it is now.
+ * @param config with what waits for the next start of the VM.
+ * @param running config that the VM runs with; undefined: it is off.
+ */
+export function pricedEdits(entry: Designed, config: VmConfig, running: VmConfig | undefined): Edit[] {
+  const by = (one: VmConfig): Edit[] => [
+    ...shapeEdits(entry.design, one, entry.retired),
+    ...noteEdits(entry, one),
+  ]
+  return running === undefined ? whileOff(by(config)) : whileRunning(by(config), by(running), running)
 }

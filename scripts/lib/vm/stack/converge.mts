@@ -1,5 +1,5 @@
 /** Brings a VM in Proxmox to what its entry says, or plans that. */
-import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
+import { getRunningConfig, getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { say } from '../../run/progress.mts'
@@ -29,7 +29,7 @@ import {
 import { requireNoLoss } from '../look/losses.mts'
 import { requireUnused } from '../look/unused.mts'
 import { changesIn, type Edit } from '../shape/edit.mts'
-import { shapeEdits, whileOff } from '../shape/shape.mts'
+import { pricedEdits } from '../shape/shape.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
 import { asItIs, asOthersLeftIt, asTemplateHas } from './keep.mts'
 import { recordSize } from './record-size.mts'
@@ -143,7 +143,7 @@ async function run(
   const planned = await terraform.plan(present === undefined ? 'create' : 'update', agreement, goal.scope)
   if (planned.replaces && !isNew && present !== undefined)
     await requireNoLoss(connection.client, entry, present, agreement, ['remove', 'data-loss'])
-  const edits = present === undefined || goal.asItIs ? [] : editsFor(entry, present)
+  const edits = present === undefined || goal.asItIs ? [] : await editsFor(connection, entry, present)
   const beside = changesIn(edits)
   const changes = [...planned.changes, ...beside]
   const changed = planned.isNeeded || changes.length > 0
@@ -202,10 +202,10 @@ interface Shaped {
   config: VmConfig
 }
 
-/** What of a VM differs from its entry and is changed by the API. */
-function editsFor(entry: Entry, { vm, config }: Shaped): Edit[] {
-  const edits = shapeEdits(requireDesign(entry), config)
-  return vm.status === 'running' ? edits : whileOff(edits)
+/** What of a VM differs from its entry and is changed by the API, with what that costs now. */
+async function editsFor({ client }: Connection, entry: Entry, { vm, config }: Shaped): Promise<Edit[]> {
+  const running = vm.status === 'running' ? await getRunningConfig(client, vm) : undefined
+  return pricedEdits({ ...entry, design: requireDesign(entry) }, config, running)
 }
 
 function reshapeFound({ client, config }: Connection, found: Shaped, edits: Edit[]): Promise<void> {
@@ -221,7 +221,7 @@ async function shapeNew(entry: Entry, connection: Connection): Promise<void> {
   const vm = { node: entry.node!, vmid: entry.vmid, status: 'stopped' as const }
   await requireMade(connection, entry)
   const found = { vm, config: await getVmConfig(connection.client, vm) }
-  await reshapeFound(connection, found, editsFor(entry, found))
+  await reshapeFound(connection, found, await editsFor(connection, entry, found))
 }
 
 function planText(beside: Change[], plan: string, costs: Cost[]): string {

@@ -44,7 +44,8 @@ export async function renderVm(
   const configuration = vmConfiguration(settings, backendOf(await site.backend(), entry.name))
   if (design.cloudInit.delivery === 'snippet') return { configuration, seed: undefined }
   const { address, gateway, dns, cards } = settings
-  const network = { address, gateway, dns, mac: cards[0]?.mac ?? null }
+  const { searchDomain } = design.cloudInit
+  const network = { address, gateway, dns, searchDomain, mac: cards[0]?.mac ?? null }
   const seed = { instanceId: instanceOf(entry), hostname: entry.name, userData, ...network }
   return { configuration, seed: await seedIso(seed) }
 }

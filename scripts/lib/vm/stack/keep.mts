@@ -3,9 +3,7 @@ import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
 import { tagsIn } from '../../proxmox/tags.mts'
 import { cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
-import { withNotesOfOthers } from '../../registry/identity.mts'
 import type { Card, IpConfig, VmSettings } from '../../terraform/vm-configuration.mts'
-import { tagsGivenUp } from '../look/drift.mts'
 import { optionIn } from '../shape/options.mts'
 import { ROOT_DISK } from '../shape/root-disk.mts'
 
@@ -37,8 +35,6 @@ export function asTemplateHas(settings: VmSettings, template: VmConfig): VmSetti
  */
 export function asOthersLeftIt(settings: VmSettings, config: VmConfig): VmSettings {
   const cloudInit = cloudInitSlotOf(config)
-  const present = tagsIn(textOf(config, 'tags'))
-  const gone = tagsGivenUp(settings.tags, present)
   return {
     ...settings,
     // Also what proxmint manages of these: `shapeEdits` changes it.
@@ -48,8 +44,8 @@ export function asOthersLeftIt(settings: VmSettings, config: VmConfig): VmSettin
     cards: cardsOf(config),
     vlan: null,
     disk: sizeOf(config) ?? settings.disk,
-    tags: [...new Set([...settings.tags, ...present.filter(tag => !gone.includes(tag))])],
-    description: withNotesOfOthers(settings.description, textOf(config, 'description')),
+    tags: tagsIn(textOf(config, 'tags')),
+    description: textOf(config, 'description').trim(),
     ip_configs: ipConfigsOf(config),
     cloud_init_storage: cloudInit === undefined ? null : storageOf(textOf(config, cloudInit)),
     seed_interface: seedDriveOf(config),
@@ -65,8 +61,6 @@ export function asItIs(settings: VmSettings, config: VmConfig): VmSettings {
   return {
     ...asOthersLeftIt(settings, config),
     name: textOf(config, 'name'),
-    description: textOf(config, 'description').trim(),
-    tags: tagsIn(textOf(config, 'tags')),
     agent: propertiesOf(textOf(config, 'agent'), 'enabled').get('enabled') === '1',
     // A seed ISO has the network itself: what Proxmox has of it, the VM never reads.
     ...(settings.seed_iso === null && networkIn(settings, config)),

@@ -4,23 +4,26 @@ import { join } from 'node:path'
 import { renderUserData, USER_DATA_FOLDER, type UserDataVariables } from '../../cloud-init/user-data.mts'
 import { projectRoot } from '../../config/load.mts'
 import type { AccessDesign, Entry, TokenRecord, VmDesign } from '../../registry/entry.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Site } from '../../site/site.mts'
 
 const SIGNING_PAGE = new URL('../../../../contracts/signing-page/index.html', import.meta.url)
 
 /** What user-data says of a VM. The address is undefined while it has none. */
 export type UserDataVm = Pick<Entry, 'name' | 'purpose' | 'token'> & { address: string | undefined }
+type UserDataDesign = Pick<VmDesign, 'cloudInit' | 'access' | 'userDataPurpose'>
 
 /** @throws ProxmintError where the cloud-init template is not there or cannot be filled in. */
 export async function userDataOf(
   site: Pick<Site, 'userDataTemplate'>,
   entry: UserDataVm,
-  { cloudInit, access }: Pick<VmDesign, 'cloudInit' | 'access'>,
+  { cloudInit, access, userDataPurpose = entry.purpose }: UserDataDesign,
 ): Promise<string> {
   const variables = {
+    ...ownVariables(cloudInit.vars),
     hostname: entry.name,
     username: cloudInit.username,
-    purpose: entry.purpose,
+    purpose: userDataPurpose,
     ssh_authorized_keys: cloudInit.sshAuthorizedKeys,
   }
   const folder = join(projectRoot(), USER_DATA_FOLDER)
@@ -28,6 +31,23 @@ export async function userDataOf(
   if (access === null) return renderUserData(folder, cloudInit.template, variables, [], read)
   const own = await accessVariables(access, entry.address, entry.token)
   return renderUserData(folder, cloudInit.template, { ...variables, ...own }, ['gecos'], read)
+}
+
+/** Names that proxmint fills in itself. */
+const RESERVED = [
+  ...['hostname', 'username', 'purpose', 'ssh_authorized_keys', 'gecos', 'signing_url', 'signing_page_port'],
+  ...['signing_page', 'chain_id', 'nft_contract', 'rpc_url', 'otp_length', 'otp_ttl_seconds'],
+  'login_grace_seconds',
+]
+
+/** @throws ProxmintError (usage) for a name that proxmint fills in itself. */
+function ownVariables(vars: UserDataVariables = {}): UserDataVariables {
+  const taken = Object.keys(vars).find(name => RESERVED.includes(name))
+  if (taken === undefined) return vars
+  throw new ProxmintError(`a cloud-init template has {{ ${taken} }} from proxmint`, {
+    hint: `give the variable another name: --var, \`vars\` of a fleet file, cloud_init.vars in config/vm.yaml`,
+    exitCode: exitCodes.usage,
+  })
 }
 
 /**

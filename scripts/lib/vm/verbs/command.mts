@@ -7,6 +7,7 @@ import type { Arguments } from '../../run/command-line.mts'
 import { withRegistry } from '../../site/open-registry.mts'
 import { openSite } from '../../site/site.mts'
 import { withVmRegistry } from '../open.mts'
+import { changeVerbs } from './change.mts'
 import { entryVerbs } from './entries.mts'
 import { makeVerbs, mockVms } from './make.mts'
 import { powerVerbs } from './power.mts'
@@ -15,7 +16,7 @@ import { restoreVerbs } from './restore.mts'
 import type { Verbs } from './verb.mts'
 
 /** Those that work on the VMs themselves. */
-const onVms: Verbs = { ...makeVerbs, ...renewVerbs, ...powerVerbs, ...restoreVerbs }
+const onVms: Verbs = { ...makeVerbs, ...changeVerbs, ...renewVerbs, ...powerVerbs, ...restoreVerbs }
 
 /** Runs one verb. */
 export async function vmCommand(args: Arguments, signal: AbortSignal): Promise<Answer> {

@@ -1,0 +1,267 @@
+/** Changes a VM that is there: shows what each difference costs, and makes it. */
+import { isDeepStrictEqual } from 'node:util'
+import { CHANGE_COSTS } from '../../config/vm-option.mts'
+import { ProxmoxApiError } from '../../proxmox/errors.mts'
+import { getRunningConfig, getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
+import { type Entry, withEvent } from '../../registry/entry.mts'
+import { requireEntry } from '../../registry/revise.mts'
+import { checkpoint } from '../../run/checkpoint.mts'
+import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
+import { say, withProgress } from '../../run/progress.mts'
+import { formatTable } from '../../run/table.mts'
+import { type Change, type Cost, requireAllowed } from '../../terraform/costs.mts'
+import { type VmContext, withVmLock } from '../context.mts'
+import { requireNoLock } from '../look/barriers.mts'
+import { type LocatedVm, lookAtVm, recordNode, requireMarked } from '../look/locate.mts'
+import { verifyVm } from '../look/verify.mts'
+import {
+  type ChangeLine,
+  contradictions,
+  type EntryChange,
+  planEntryChange,
+  SHRINKS,
+} from '../plan/change.mts'
+import type { VmWishes } from '../plan/design.mts'
+import { changesIn, type Edit } from '../shape/edit.mts'
+import { pricedEdits } from '../shape/shape.mts'
+import { sizeOf } from '../stack/keep.mts'
+import { reshape } from '../stack/reshape.mts'
+import { setTokenExpiry } from './token.mts'
+
+export interface ChangeOptions {
+  planOnly: boolean
+  /** Costs that a person agreed to. */
+  allowed: ReadonlySet<Cost>
+}
+
+export interface Changed {
+  entry: Entry
+  did: 'planned' | 'changed' | 'nothing'
+  changes: ChangeLine[]
+}
+
+/**
+ * Changes what was given, and nothing else. The costs are looked at first. Then the entry is written, so that an `apply`
+ * finishes a run that died, and then the VM is changed.
+ * @throws ProxmintError (invalid) for what cannot be had, or costs what nobody agreed to; nothing is changed then.
+ */
+export async function changeVm(
+  name: string,
+  wishes: VmWishes,
+  { planOnly, allowed }: ChangeOptions,
+  unlocked: VmContext,
+): Promise<Changed> {
+  return withVmLock(unlocked, name, 'vm change', async context => {
+    const before = requireFinished(await requireEntry(context.store, name))
+    const plan = planEntryChange(before, wishes, new Date())
+    const found = isThere(before) ? await look(before, context) : undefined
+    const edits = found === undefined ? [] : editsOf(plan, before, found)
+    const refused = [...plan.refused, ...refusedBy(plan, wishes, found)]
+    const changes = [...refused, ...plan.lines, ...edits.map(lineOf)]
+    if (planOnly) return { entry: before, did: changes.length > 0 ? 'planned' : 'nothing', changes }
+    if (refused.length > 0) throw impossible(name, refused)
+    requireAllowed(name, changesIn(edits), { allowed, again: `zx scripts/vm.mts change ${name} ...` })
+    if (changes.length > 0) say(formatChanges(name, changes))
+    const written = await write(before, plan.entry, context)
+    if (found === undefined)
+      return { entry: written, did: changes.length > 0 ? 'changed' : 'nothing', changes }
+    await makeEdits(before, written, { edits, found }, context)
+    const entry = await finished(before, written, found, context)
+    return { entry, did: changes.length > 0 ? 'changed' : 'nothing', changes }
+  })
+}
+
+/** A VM as it was found. */
+interface Found {
+  vm: LocatedVm
+  /** With what waits for its next start. */
+  config: VmConfig
+  /** Undefined: it is off. */
+  running: VmConfig | undefined
+}
+
+/** Whether Proxmox has the VM: one that was reserved alone is changed in the registry. */
+function isThere({ phase }: Entry): boolean {
+  return phase !== 'reserved'
+}
+
+async function look(entry: Entry, { connection }: VmContext): Promise<Found> {
+  const sight = await lookAtVm(connection, entry)
+  requireMarked(entry, sight)
+  const { vm, config } = sight
+  if (vm === undefined || config === undefined) throw missing(entry)
+  requireNoLock(entry.name, vm)
+  const running = vm.status === 'running' ? await getRunningConfig(connection.client, vm) : undefined
+  return { vm, config, running }
+}
+
+/** The edits of what was asked for. What else differs from the entry is for `apply`. */
+function editsOf({ entry, asked }: EntryChange, before: Entry, { config, running }: Found): Edit[] {
+  const { design } = entry
+  if (design === null || before.design === null) return []
+  const others = pricedEdits({ ...before, design: before.design }, config, running)
+  const isAsked = (edit: Edit): boolean =>
+    (edit.option !== undefined && asked.includes(edit.option)) ||
+    !others.some(other => isDeepStrictEqual(other.change, edit.change))
+  return [
+    ...pricedEdits({ ...entry, design }, config, running).filter(isAsked),
+    ...bootEdits(entry, asked, config),
+  ]
+}
+
+/** Whether it starts with its node: for `apply`, Terraform does this together with the power. */
+function bootEdits({ design, phase }: Entry, asked: string[], config: VmConfig): Edit[] {
+  const onBoot = design?.onBoot
+  if (!asked.includes('onBoot') || onBoot === undefined || phase !== 'active') return []
+  const [from, to] = [Number(config['onboot'] ?? 0) === 1, onBoot].map(on => (on ? 'on' : 'off')) as [
+    string,
+    string,
+  ]
+  if (from === to) return []
+  const change: Change = { what: 'on boot', from, to, cost: null }
+  return [{ change, effect: 'nothing', set: { onboot: Number(onBoot) } }]
+}
+
+function refusedBy({ entry, asked }: EntryChange, wishes: VmWishes, found: Found | undefined): ChangeLine[] {
+  const refused = (what: string, from: string, to: string, why: string): ChangeLine => ({
+    ...{ what, from, to, why },
+    costs: 'impossible',
+  })
+  const has = found && sizeOf(found.config)
+  const shrinks = wishes.disk !== undefined && has !== undefined && wishes.disk < has
+  const isSized = asked.includes('memory') || asked.includes('balloon')
+  const faults = entry.design === null || !isSized ? [] : contradictions(entry.design)
+  return [
+    ...(shrinks ? [refused('disk', `${has} GiB`, `${wishes.disk} GiB`, SHRINKS)] : []),
+    ...faults.map(why => refused('balloon', '', '', why)),
+  ]
+}
+
+const COST_OF: Record<Cost, ChangeLine['costs']> = { reboot: 'reboot', remove: 'device', 'data-loss': 'data' }
+
+function lineOf({ change: { what, from, to, cost }, effect, grow }: Edit): ChangeLine {
+  const costs = cost === null ? (effect === 'hot' ? 'hot' : 'nothing') : COST_OF[cost]
+  const why =
+    grow === undefined ? CHANGE_COSTS[costs] : 'it grows now; the guest uses the room after its next boot'
+  return { what, from, to, costs, why }
+}
+
+async function write(before: Entry, after: Entry, { store }: VmContext): Promise<Entry> {
+  if (after === before) return before
+  const { design, purpose, ownerName, expiresAt, retired, history } = after
+  const event = history.at(-1)!
+  const written = await store.change(before, ({ ownerName: _, ...one }) => ({
+    ...one,
+    ...{ design, purpose, expiresAt, history: [...one.history, event] },
+    ...(ownerName !== undefined && { ownerName }),
+    ...(retired !== undefined && { retired }),
+  }))
+  checkpoint('vm-change-written')
+  return written
+}
+
+/** Changes the VM. Where Proxmox refuses and the VM is as it was, the entry is as before, too. */
+async function makeEdits(
+  before: Entry,
+  written: Entry,
+  { edits, found: { vm, config, running } }: { edits: Edit[]; found: Found },
+  { connection, store, signal }: VmContext,
+): Promise<void> {
+  if (edits.length === 0) return
+  const { client, config: settings } = connection
+  const timeoutMs = settings.taskTimeoutSeconds * 1000
+  const isRunning = running !== undefined
+  try {
+    await reshape(client, vm, edits, { config, runs: isRunning, timeoutMs })
+  } catch (error) {
+    const now =
+      error instanceof ProxmoxApiError ? await getVmConfig(client, vm).catch(() => undefined) : undefined
+    if (now === undefined || now['digest'] !== config['digest'] || written === before)
+      throw resumableBy(written, error)
+    await store.change(written, one => takenBack(one, before, messageOf(error)))
+    throw error
+  }
+  checkpoint('vm-change-made')
+  if (!isRunning || !edits.some(({ change }) => change.cost === 'reboot')) return
+  const entry = { ...written, node: vm.node }
+  await withProgress(`verify ${written.name}`, () =>
+    verifyVm(client, entry, settings.agentTimeoutSeconds * 1000, signal),
+  )
+}
+
+function takenBack(now: Entry, before: Entry, why: string): Entry {
+  const { design, purpose, expiresAt } = before
+  const { ownerName: _, retired: __, ...kept } = now
+  const back = {
+    ...kept,
+    ...{ design, purpose, expiresAt },
+    ...(before.ownerName !== undefined && { ownerName: before.ownerName }),
+    ...(before.retired !== undefined && { retired: before.retired }),
+  }
+  return withEvent(back, `taken back, since Proxmox refused it: ${why}`, new Date())
+}
+
+/** Notes that nothing is left to take out of Proxmox, and where the VM is. */
+async function finished(
+  before: Entry,
+  written: Entry,
+  { vm }: Found,
+  { store, issuer }: VmContext,
+): Promise<Entry> {
+  await recordNode(written, vm, store)
+  const entry = await withoutRetired(written, store)
+  if (entry.expiresAt !== before.expiresAt) await setTokenExpiry(entry, issuer)
+  return entry
+}
+
+export async function withoutRetired(
+  entry: Entry,
+  store: Pick<VmContext['store'], 'change'>,
+): Promise<Entry> {
+  if (entry.retired === undefined) return entry
+  return store.change(entry, ({ retired: _, ...one }) => one)
+}
+
+/** Formats a line for each change. */
+export function formatChanges(name: string, changes: readonly ChangeLine[]): string {
+  if (changes.length === 0) return `${name} has all of that already`
+  const rows = changes.map(({ what, from, to, costs, why }) => [what, from, to, costs, why])
+  return `${name}:\n${formatTable(['change', 'from', 'to', 'costs', 'and that means'], rows)}`
+}
+
+function requireFinished(entry: Entry): Entry {
+  const { name, phase, replaces } = entry
+  if (replaces === undefined && phase !== 'created' && phase !== 'minted') return entry
+  throw new ProxmintError(
+    `${name} is not finished: it is ${replaces === undefined ? phase : 'being rebuilt'}`,
+    {
+      hint: `nothing was changed; first: zx scripts/apply.mts ${name}`,
+      exitCode: exitCodes.usage,
+    },
+  )
+}
+
+function missing({ name, vmid }: Entry): ProxmintError {
+  return new ProxmintError(`VM ${vmid} of ${name} is not in Proxmox any more; nothing was changed`, {
+    hint: `somebody destroyed it; give up its name and address: zx scripts/vm.mts destroy ${name}`,
+  })
+}
+
+function impossible(name: string, refused: readonly ChangeLine[]): ProxmintError {
+  const lines = refused.map(({ what, from, to, why }) => `  - ${what} ${from} -> ${to}: ${why}`)
+  return new ProxmintError(`${name} was not changed, since this cannot be had:\n${lines.join('\n')}`, {
+    hint: 'leave these options out; --plan-only shows what the others cost',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+function resumableBy({ name }: Entry, error: unknown): unknown {
+  if (!(error instanceof ProxmintError)) return error
+  const again = `the change is in the registry; to finish it: zx scripts/apply.mts ${name}`
+  return new ProxmintError(error.message, {
+    facts: error.facts,
+    hint: error.hint === undefined ? again : `${error.hint}\n${again}`,
+    cause: error,
+    exitCode: error.exitCode,
+  })
+}
