@@ -60,8 +60,8 @@ export const BACKUP_CHECKPOINTS = [
   'vm-restore-taken-up',
 ]
 
-/** `vm change`: the entry is written; the config is changed; disks have grown, and the VM was rebooted where that needs it. */
-export const CHANGE_CHECKPOINTS = ['vm-change-written', 'vm-reshaped', 'vm-change-made']
+/** `vm change`: the entry is written; disks have grown, and the VM was rebooted where that needs it. */
+export const CHANGE_CHECKPOINTS = ['vm-change-written', 'vm-change-made']
 
 /** A rebuild, before it goes on as the creation of a VM does. */
 export const REBUILD_CHECKPOINTS = ['vm-rebuild-decided', 'vm-rebuild-cleared']

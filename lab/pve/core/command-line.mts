@@ -34,7 +34,7 @@ export function readArguments(args: string[], ordered: readonly string[]): RawPa
   return { ...raw, ...Object.fromEntries(rest.map((value, index) => [ordered[index], value])) }
 }
 
-export function rootOf(pve: Pve): Caller {
+function rootOf(pve: Pve): Caller {
   return { authid: 'root@pam', access: pve.store.state.access, version: pve.version }
 }
 

@@ -28,7 +28,7 @@ import { sizeOf } from '../stack/keep.mts'
 import { reshape } from '../stack/reshape.mts'
 import { setTokenExpiry } from './token.mts'
 
-export interface ChangeOptions {
+interface ChangeOptions {
   planOnly: boolean
   /** Costs that a person agreed to. */
   allowed: ReadonlySet<Cost>

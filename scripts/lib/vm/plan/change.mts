@@ -6,7 +6,7 @@ import { expiryAfter } from '../../registry/due.mts'
 import { type Entry, type VmDesign, withEvent } from '../../registry/entry.mts'
 import { descriptionOf } from '../../registry/identity.mts'
 import type { VmWishes } from './design.mts'
-import { hasAlready, hasText, isGiven, textOf } from './given.mts'
+import { hasAlready, hasText, isGiven, wishText } from './given.mts'
 
 /** One change of a VM with what it costs, for a person. */
 export interface ChangeLine {
@@ -66,7 +66,7 @@ function lineFor(entry: Entry, wish: Wish, option: VmOption, given: unknown): Ch
   const line = {
     what: option.names.flag!.replaceAll('-', ' '),
     from: hasText(entry, wish) || 'none',
-    to: textOf(given) || 'none',
+    to: wishText(given) || 'none',
   }
   const reason = refusalOf(entry, wish, option, given)
   if (reason !== undefined) return { ...line, costs: 'impossible', why: reason }

@@ -28,7 +28,7 @@ export function givenDifferences(entry: Entry, wishes: VmWishes): GivenDifferenc
     const given = valueAt(wishes, wish)
     const { flag } = option.names
     if (flag === undefined || !isGiven(option, given) || hasAlready(entry, wish, given)) return []
-    return [{ flag, given: textOf(given), has: hasText(entry, wish) }]
+    return [{ flag, given: wishText(given), has: hasText(entry, wish) }]
   })
 }
 
@@ -79,11 +79,11 @@ export function hasText(entry: Entry, wish: Wish): string | undefined {
   if (wish === 'expiryDays' && entry.expiresAt === null) return NEVER
   if (wish === 'expiryDays') return `${Math.round(Number(valueIn(entry, wish)))} days`
   const value = valueIn(entry, wish)
-  return value === undefined ? undefined : textOf(value)
+  return value === undefined ? undefined : wishText(value)
 }
 
 /** A value in words. */
-export function textOf(value: unknown): string {
+export function wishText(value: unknown): string {
   if (Array.isArray(value)) return value.join(', ')
   if (value === Number.POSITIVE_INFINITY) return NEVER
   if (typeof value === 'object' && value !== null) {
