@@ -1,4 +1,7 @@
 /** A run that is killed at each step in the life of a VM, and what the next run makes of it. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -145,16 +148,49 @@ async function killedBeforeClone(): Promise<void> {
   await vms.ageLocks()
 }
 
-test.each([
-  ['destroyed', destroy, expectNothing],
-  ['made again', create, () => expectOne('web-1', 'active')],
-])('killed while OpenTofu waits for the clone, and %s before it', async (_, next, expected) => {
+test('killed while OpenTofu waits for the clone, and made again before it', async () => {
   await killedBeforeClone()
-  await again('vm', next)
-  await expected()
+  await again('vm', create)
+  await expectOne('web-1', 'active')
   // Longer than the clone waited.
   await sleep(9000)
-  await expected()
+  await expectOne('web-1', 'active')
+})
+
+const LOCK = `import fcntl, sys
+state = open(sys.argv[1], 'a+')
+fcntl.lockf(state, fcntl.LOCK_EX)
+print('locked', flush=True)
+sys.stdin.read()`
+
+/** Locks a state as OpenTofu does, until it is disposed of. */
+async function lockState(file: string): Promise<Disposable> {
+  const holder = spawn('python3', ['-c', LOCK, file], { stdio: ['pipe', 'pipe', 'inherit'] })
+  await once(holder.stdout, 'data')
+  return { [Symbol.dispose]: () => void holder.stdin.end() }
+}
+
+test('destroyed while OpenTofu still has the state, which is empty until it ends', async () => {
+  if ((await vms.registry.list()).length > 0) await again('vm', destroy)
+  await again(
+    'vm',
+    create.filter(option => option !== '--apply'),
+  )
+  const { folder, stateDir } = vms.workspace
+  const log = () => readFile(join(stateDir, 'logs/vm-web-1.log'), 'utf8').catch(() => '')
+  const lock = await lockState(join(folder, 'vms/web-1/terraform.tfstate'))
+  const run = vms.start('vm', destroy)
+  let hasEnded = false
+  const ended = run.ended.finally(() => {
+    hasEnded = true
+  })
+  const waits = async () => (await log()).includes('Acquiring state lock')
+  await vi.waitUntil(async () => hasEnded || (await waits()), { timeout: 120_000 })
+  expect(hasEnded).toBe(false)
+  expect(await vms.registry.list()).toHaveLength(1)
+  lock[Symbol.dispose]()
+  expect(await ended).toMatchObject({ code: 0 })
+  await expectNothing()
 })
 
 /** Versions as they change places: what is rebuilt is on the one that was current before. */

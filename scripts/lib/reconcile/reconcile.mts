@@ -21,6 +21,7 @@ import { entryOfFolder, removeVmFolder } from '../vm/stack/remove-folder.mts'
 import { compareConfigs } from './configs.mts'
 import { stateFindings } from './states.mts'
 import { tokenViews } from './tokens.mts'
+import { leftUserData, removeLeftFile } from './user-data.mts'
 
 export interface ReportedDivergence extends Divergence {
   fixed: boolean
@@ -37,18 +38,22 @@ export interface Reconciliation {
 }
 
 /**
- * Compares registry, folders, Proxmox and chain, with one request to Proxmox for all VMs, one for each node and one for each VM.
+ * Compares registry, folders, Proxmox and chain. It sends one request to Proxmox for all VMs, one for each node, one for each
+ * VM, and one for each storage that destroyed VMs had user-data on.
  * @param fix repairs differences that have only one possible repair.
  */
 export async function reconcile(context: VmContext, fix: boolean): Promise<Reconciliation> {
   const views = await viewsOf(context)
   const isMending = () => fix && !context.signal.aborted
-  const [configs, states] = await Promise.all([
-    compareConfigs(context.connection.client, views.entries, views.vms),
-    stateFindings(context.connection.site, views.entries),
+  const { connection, store } = context
+  const [configs, states, files] = await Promise.all([
+    compareConfigs(connection.client, views.entries, views.vms),
+    stateFindings(connection.site, views.entries),
+    leftUserData(connection, await store.listArchived(), views.vms),
   ])
   const all = [...divergencesOf(views), ...configs.flatMap(({ findings }) => findings), ...states]
   const findings = await mendAll(all, isMending, ({ name, fix: how }) => mend(name, how, context))
+  const removed = await mendAll(files, isMending, file => removeLeftFile(file, context))
   const tokens = await tokenViews(context, views.entries)
   const silent = tokens.silent.map(silentContract)
   const found = await mendAll(tokenDivergencesOf(tokens), isMending, divergence =>
@@ -56,7 +61,7 @@ export async function reconcile(context: VmContext, fix: boolean): Promise<Recon
   )
   const asked = tokens.entries.filter(entry => tokens.tokens.has(tokenKey(entry))).length
   return {
-    findings: [...findings, ...silent, ...found],
+    findings: [...findings, ...removed, ...silent, ...found],
     added: configs.flatMap(({ added }) => added ?? []),
     tokens: { held: tokens.entries.length, asked },
   }

@@ -20,7 +20,12 @@ export interface Views extends Places {
   now: Date
 }
 
-export type Fix = 'remove the folder' | 'power it off' | 'take the owner over' | 'tell the chain'
+export type Fix =
+  | 'remove the folder'
+  | 'remove the user-data'
+  | 'power it off'
+  | 'take the owner over'
+  | 'tell the chain'
 
 export interface Divergence {
   /** Name of the VM or its folder. */

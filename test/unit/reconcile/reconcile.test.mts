@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { reconcile } from '../../../scripts/lib/reconcile/reconcile.mts'
+import type { Entry, VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
@@ -65,4 +66,62 @@ test('with states in a backend, the folder of a VM that another machine destroye
   await reconcile(context, true)
   expect(existsSync(join(root, 'vms/gone'))).toBe(false)
   expect((await reconcile(context, true)).findings).toMatchObject([found[1]])
+})
+
+describe('files of user-data on a storage', () => {
+  const ids = ['1', '2', '3', '4'].map(digit => `${digit.repeat(8)}-1111-4111-8111-111111111111`)
+  const design = (delivery: 'snippet' | 'iso', ownFile?: true) =>
+    ({ cloudInit: { delivery, storage: 'local', ...(ownFile && { ownFile }) } }) as VmDesign
+  const gone = (name: string, id: string, how: VmDesign): Entry =>
+    entry(name, { id, node: 'pve', phase: 'destroyed', token: null, design: how })
+
+  async function opened(vms: Record<number, FakeVm> = {}) {
+    const store = openFileStore({ folder: await temporaryFolder(), purpose: 'test' })
+    onTestFinished(() => store.close())
+    await store.add(
+      [],
+      [
+        gone('web-1', ids[0]!, design('snippet', true)),
+        gone('web-2', ids[1]!, design('iso', true)),
+        gone('old', ids[2]!, design('snippet')),
+      ],
+    )
+    const proxmox = fakeProxmox(vms)
+    for (const volid of [
+      `local:snippets/proxmint-web-1-${ids[0]}.yaml`,
+      `local:iso/proxmint-web-2-${ids[1]}.iso`,
+      // Another site's, those of a person, and one without an id.
+      `local:snippets/proxmint-web-1-${ids[3]}.yaml`,
+      `local:snippets/proxmint-web-2-${ids[0]}.yaml`,
+      `local:snippets/${ids[0]}.yaml`,
+      'local:snippets/proxmint-old.yaml',
+    ])
+      proxmox.volumes.set(volid, 'pve')
+    const { connection } = proxmox
+    const context = { store, connection, signal: new AbortController().signal } as unknown as VmContext
+    return { proxmox, context }
+  }
+
+  test('that killed runs left are reported, and removed by --fix, and no others', async () => {
+    const { proxmox, context } = await opened()
+    const { findings } = await reconcile(context, false)
+    expect(findings.map(({ name, fix }) => [name, fix])).toEqual([
+      ['web-1', 'remove the user-data'],
+      ['web-2', 'remove the user-data'],
+    ])
+    expect(findings[0]!.what).toContain(`local:snippets/proxmint-web-1-${ids[0]}.yaml`)
+    expect(proxmox.changes).toEqual([])
+    expect((await reconcile(context, true)).findings).toMatchObject([{ fixed: true }, { fixed: true }])
+    expect(proxmox.volumes.size).toBe(4)
+    expect((await reconcile(context, true)).findings).toEqual([])
+  })
+
+  test('to which a VM refers stay: somebody cloned the VM', async () => {
+    const cicustom = `user=local:snippets/proxmint-web-1-${ids[0]}.yaml`
+    const { proxmox, context } = await opened({
+      500: { node: 'pve', status: 'stopped', config: { name: 'copy', cicustom } },
+    })
+    expect((await reconcile(context, true)).findings).toMatchObject([{ name: 'web-2', fixed: true }])
+    expect(proxmox.volumes.has(`local:snippets/proxmint-web-1-${ids[0]}.yaml`)).toBe(true)
+  })
 })

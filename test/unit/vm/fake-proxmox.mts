@@ -41,6 +41,8 @@ export interface FakeProxmox {
   changes: string[]
   /** `METHOD PATH` of every request that only asks. */
   questions: string[]
+  /** Node of each file on a storage, by its volid. */
+  volumes: Map<string, string>
   /** Called before each request that changes something. */
   before: (change: string) => Promise<void>
 }
@@ -52,6 +54,7 @@ export function fakeProxmox(vms: Record<number, FakeVm>): FakeProxmox {
     backupExit: 'OK',
     changes: [],
     questions: [],
+    volumes: new Map(),
     before: async () => {},
   }
   for (const [vmid, vm] of Object.entries(vms)) fake.vms.set(Number(vmid), vm)
@@ -62,6 +65,7 @@ export function fakeProxmox(vms: Record<number, FakeVm>): FakeProxmox {
       fake.changes.push(`${method} ${path}`)
     }
     return (backupAnswer(fake, method, path, parameters ?? {}) ??
+      storageAnswer(fake, method, path) ??
       answer(fake.vms, method, path, parameters ?? {})) as never
   }
   const client = {
@@ -79,12 +83,25 @@ export function fakeProxmox(vms: Record<number, FakeVm>): FakeProxmox {
   })
 }
 
+/** Nodes and files; undefined for what is about VMs. */
+function storageAnswer({ volumes }: Pick<FakeProxmox, 'volumes'>, method: string, path: string): unknown {
+  const [, node, storage, volid] = /^\/nodes\/([^/]+)\/storage\/([^/]+)\/content(?:\/(.+))?$/.exec(path) ?? []
+  if (node === undefined) return undefined
+  if (method === 'DELETE')
+    return volumes.delete(decodeURIComponent(volid!)) && `UPID:${node}:0:0:0:imgdel:x:y:`
+  return [...volumes]
+    .filter(([one, on]) => on === node && one.startsWith(`${storage}:`))
+    .map(([one]) => ({ volid: one }))
+}
+
 function answer(
   vms: Map<number, FakeVm>,
   method: string,
   path: string,
   parameters: Record<string, unknown>,
 ): unknown {
+  if (path === '/cluster/resources' && parameters['type'] === 'node')
+    return [{ node: 'pve', status: 'online' }]
   if (path === '/cluster/resources') return resources(vms)
   const refuse = (status: number, reason: string) =>
     apiError({ method: 'GET', path, identity: 'proxmint@pve!t', status, reason, body: '' })

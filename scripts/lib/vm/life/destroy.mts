@@ -16,7 +16,7 @@ import { requireNoBarrier } from '../look/barriers.mts'
 import { type LocatedVm, locateVm, lookAtVm, requireOwnVm, type VmSight } from '../look/locate.mts'
 import { requireNoLoss } from '../look/losses.mts'
 import { withoutState } from '../stack/broken-state.mts'
-import { userDataFile, writeFolderToDestroy } from '../stack/folder.mts'
+import { userDataVolume, writeFolderToDestroy } from '../stack/folder.mts'
 import { entryOfFolder, removeVmFolder } from '../stack/remove-folder.mts'
 import { withTerraform } from '../stack/terraform-run.mts'
 import { backUpFirst } from './backup.mts'
@@ -195,14 +195,12 @@ async function destroyByApi({ client, config }: Connection, { status, ...vm }: L
 export async function removeUserData(connection: Connection, entry: Entry): Promise<void> {
   const { node, design } = entry
   if (design === null || node === null) return
-  const { delivery, storage, ownFile } = design.cloudInit
+  const { storage, ownFile } = design.cloudInit
   // Without an id in its name, the file is another site's where this one never had a VM.
   if (!ownFile && !wasMade(entry)) return
   if ((await nodesThatLeft(connection, [node])).length > 0) {
     say(`warning: ${node} left the cluster: the user-data of ${entry.name} on ${storage} is not looked for`)
     return
   }
-  const file = userDataFile(entry)
-  const path = delivery === 'snippet' ? `snippets/${file}.yaml` : `iso/${file}.iso`
-  await removeVolume(cleaningOf(connection), node, `${storage}:${path}`)
+  await removeVolume(cleaningOf(connection), node, userDataVolume(entry)!)
 }

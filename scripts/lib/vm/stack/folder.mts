@@ -103,6 +103,14 @@ export function userDataFile({ name, id, design }: Entry): string {
   return design?.cloudInit.ownFile ? `proxmint-${name}-${id}` : `proxmint-${name}`
 }
 
+/** Volume of the user-data: `local:snippets/proxmint-web-1-ID.yaml`. Undefined for a VM that was imported. */
+export function userDataVolume(entry: Entry): string | undefined {
+  if (entry.design === null) return undefined
+  const { delivery, storage } = entry.design.cloudInit
+  const file = userDataFile(entry)
+  return `${storage}:${delivery === 'snippet' ? `snippets/${file}.yaml` : `iso/${file}.iso`}`
+}
+
 /** @throws ProxmintError (invalid) for a VM that was imported: nobody knows what it was made of. */
 export function requireDesign({ name, design }: Entry): VmDesign {
   if (design !== null) return design

@@ -8,7 +8,7 @@ import { type VmSettings, vmAddress } from '../../terraform/vm-configuration.mts
 import { type VmContext, withVmLock } from '../context.mts'
 import { followVm } from '../look/locate.mts'
 import { setBrokenStateAside } from './broken-state.mts'
-import { requireDesign, userDataFile, writeVmFolder } from './folder.mts'
+import { requireDesign, userDataVolume, writeVmFolder } from './folder.mts'
 import { asOthersLeftIt } from './keep.mts'
 import { type VmTerraform, withTerraform } from './terraform-run.mts'
 
@@ -64,9 +64,8 @@ function againFor(name: string): string {
 async function importsOf({ client }: Connection, entry: Entry): Promise<Map<string, string>> {
   const { cloudInit } = requireDesign(entry)
   const node = entry.node!
-  const isIso = cloudInit.delivery === 'iso'
-  const [content, ending, resource] = isIso ? ['iso', 'iso', 'seed'] : ['snippets', 'yaml', 'snippet']
-  const volid = `${cloudInit.storage}:${content}/${userDataFile(entry)}.${ending}`
+  const [content, resource] = cloudInit.delivery === 'iso' ? ['iso', 'seed'] : ['snippets', 'snippet']
+  const volid = userDataVolume(entry)
   const volumes = await listVolumes(client, { node, storage: cloudInit.storage }, content!)
   const imports = new Map([[vmAddress, `${node}/${entry.vmid}`]])
   if (volumes.some(volume => volume.volid === volid)) {
