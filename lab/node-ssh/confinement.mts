@@ -1,7 +1,7 @@
 /** Confines commands on the node to the storages. */
 
-import { mkdir, readFile, rm, rmdir, unlink } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { mkdir, readFile, realpath, rm, rmdir, unlink } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { run } from '../core/process.mts'
 import type { LabNetwork } from '../network/lab-network.mts'
 import { atBeneath, type NodeError } from './beneath.mts'
@@ -74,7 +74,7 @@ const PROGRAMS = 'bash env setpriv tee id cat ls cp mv rm mkdir chmod ln wc rmdi
 async function confineByChroot(place: Place): Promise<Confinement> {
   const { storagesFolder } = place
   const within = await withinArgs(place)
-  await run('bash', [script('programs.sh'), storagesFolder, ...PROGRAMS])
+  const copies = await run('bash', [script('programs.sh'), storagesFolder, ...PROGRAMS])
   const drop = [
     '--inh-caps=-all',
     '--bounding-set=-all,+chown,+dac_override,+fowner,+fsetid',
@@ -86,28 +86,40 @@ async function confineByChroot(place: Place): Promise<Confinement> {
       ...['chroot', storagesFolder, '/usr/bin/env', '-i', ...environment],
       ...['/usr/bin/setpriv', ...drop, ...within(command)],
     ],
-    end: () => removePrograms(place),
+    end: () => removePrograms(place, copies.split('\n').filter(Boolean)),
   }
 }
 
-/** Removes the copied programs, and the links to storages. */
-async function removePrograms({ storagesFolder, mounts }: Place): Promise<void> {
+/** Removes the copied programs, and the links to storages. A storage may be named `usr`: of that, nothing else is removed. */
+async function removePrograms({ storagesFolder, mounts, commands }: Place, copies: string[]): Promise<void> {
   const kept = mounts().map(({ folder }) => basename(folder))
-  for (const { at } of mounts()) await removeLink(storagesFolder, resolve(at))
+  const root = await realpath(storagesFolder)
+  const made = [
+    ...mounts().map(({ at }) => resolve(at)),
+    ...copies.map(copy => `/${relative(root, copy)}`),
+    ...Object.keys(commands).map(name => `/run/pve/${name}`),
+    storagesFolder,
+  ]
+  for (const path of made) await removeMade(storagesFolder, path, kept)
   const own = ['usr', 'bin', 'lib', 'lib64', 'dev', 'run', storagesFolder.split('/')[1]!]
   const left = own.filter(name => !kept.includes(name)).map(name => join(storagesFolder, name))
   await Promise.all(left.map(path => rm(path, { recursive: true, force: true })))
 }
 
 /**
- * Removes a link and the folders above it that are empty then. A client of the API chooses the path of a storage, so
- * that it can also be the folder of another storage: that is no link, and stays.
+ * Removes a link or a file, and the folders above it that are empty then. A client of the API chooses the path of a
+ * storage, so that it can also be the folder of another storage, or in one: folders of storages stay.
+ * @param kept names of the folders of storages.
  */
-async function removeLink(root: string, path: string): Promise<void> {
+async function removeMade(root: string, path: string, kept: string[]): Promise<void> {
   const below = (absolute: string): string => `.${absolute}`
   try {
     await atBeneath(root, below(path), unlink)
-    for (let folder = dirname(path); folder !== '/'; folder = dirname(folder))
+    for (
+      let folder = dirname(path);
+      folder !== '/' && !kept.includes(folder.slice(1));
+      folder = dirname(folder)
+    )
       await atBeneath(root, below(folder), rmdir)
   } catch (error) {
     const { code } = error as NodeError
