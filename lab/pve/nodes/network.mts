@@ -1,5 +1,6 @@
 /** Interfaces of a node, as in /etc/network/interfaces. A change waits for a reload of the network (PVE/INotify.pm). */
 
+import { byName } from '../core/by-name.mts'
 import { parameterError } from '../core/errors.mts'
 import { splitList } from '../core/parameters.mts'
 import type { Pve } from '../core/pve.mts'
@@ -30,7 +31,7 @@ const OF_KERNEL = new Set(['active', 'exists', 'priority'])
 
 function networkOf(pve: Pve): NonNullable<ReturnType<typeof filesOf>['network']> {
   const files = filesOf(pve)
-  files.network ??= { active: { vmbr0: { ...BRIDGE } } }
+  files.network ??= { active: byName({ vmbr0: { ...BRIDGE } }) }
   return files.network
 }
 
@@ -141,7 +142,7 @@ function prepared(all: Interfaces, name: string, given: NetworkInterface): Netwo
 export function addInterface(pve: Pve, name: string, given: NetworkInterface): void {
   const all = interfacesOf(pve)
   if (all[name]) throw parameterError({ iface: 'interface already exists' })
-  networkOf(pve).next = { ...all, [name]: completed(name, prepared(all, name, given)) }
+  networkOf(pve).next = byName(all, { [name]: completed(name, prepared(all, name, given)) })
 }
 
 export function requireInterface(pve: Pve, name: string): NetworkInterface {
@@ -159,13 +160,14 @@ export function changeInterface(pve: Pve, name: string, given: NetworkInterface,
       delete before[`address${suffix}`]
       delete before[`netmask${suffix}`]
     }
-  networkOf(pve).next = { ...all, [name]: completed(name, { ...before, ...prepared(all, name, given) }) }
+  const changed = completed(name, { ...before, ...prepared(all, name, given) })
+  networkOf(pve).next = byName(all, { [name]: changed })
 }
 
 export function removeInterface(pve: Pve, name: string): void {
   requireInterface(pve, name)
   const { [name]: _, ...left } = interfacesOf(pve)
-  networkOf(pve).next = left
+  networkOf(pve).next = byName(left)
 }
 
 /** Forgets all changes that wait. */
@@ -177,8 +179,10 @@ export function revertInterfaces(pve: Pve): void {
 export function reloadInterfaces(pve: Pve): void {
   const network = networkOf(pve)
   if (!network.next) return
-  network.active = Object.fromEntries(
-    Object.entries(network.next).map(([name, iface]) => [name, { ...iface, active: 1, exists: 1 }]),
-  )
+  const active = Object.entries(network.next).map(([name, iface]) => [
+    name,
+    { ...iface, active: 1, exists: 1 },
+  ])
+  network.active = byName(Object.fromEntries(active) as Interfaces)
   delete network.next
 }

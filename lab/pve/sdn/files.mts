@@ -2,7 +2,7 @@
 
 import { cidr, configId, dnsNameFormat, ip, macAddress, matching, nodeFormat } from '../core/formats.mts'
 import { listOf } from '../core/parameters.mts'
-import type { Properties, Property } from '../core/property-string.mts'
+import type { Properties, Property } from '../core/property.mts'
 import { ifaceFormat } from '../firewall/formats.mts'
 import { OPTIONAL, REQUIRED, type SectionFile } from '../sections/section-file.mts'
 

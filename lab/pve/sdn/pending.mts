@@ -1,6 +1,7 @@
 /** The network as configured and as applied. A change waits until `PUT /cluster/sdn` applies all of them. */
 
 import { randomUUID } from 'node:crypto'
+import { byName } from '../core/by-name.mts'
 import { failure } from '../core/errors.mts'
 import { flag, optional } from '../core/parameters.mts'
 import type { Pve } from '../core/pve.mts'
@@ -27,7 +28,7 @@ function stateOf(pve: Pve): NonNullable<State['sdn']> {
 
 /** Returns the sections as they were last applied. */
 export function appliedSections(pve: Pve, { name }: SectionFile): Record<string, Section> {
-  return stateOf(pve).applied[name] ?? {}
+  return stateOf(pve).applied[name] ?? byName()
 }
 
 /** Runs a change under the lock of the network. @throws {ApiError} unless the token of a held lock is given. */
@@ -71,7 +72,8 @@ function pendingSection(running: Section | undefined, configured: Section | unde
 function pendingSections(pve: Pve, file: SectionFile): Record<string, ApiObject> {
   const [running, configured] = [appliedSections(pve, file), sectionsOf(pve, file)]
   const ids = new Set([...Object.keys(running), ...Object.keys(configured)])
-  return Object.fromEntries([...ids].map(id => [id, pendingSection(running[id], configured[id])]))
+  const pending = [...ids].map(id => [id, pendingSection(running[id], configured[id])] as const)
+  return byName(Object.fromEntries(pending))
 }
 
 /** Returns a file's sections as a request asks for them. */
@@ -97,7 +99,7 @@ export function isEverApplied(pve: Pve): boolean {
 /** Makes the configuration the applied one. */
 export function commit(pve: Pve): void {
   const state = stateOf(pve)
-  for (const file of FILES) state.applied[file.name] = structuredClone({ ...sectionsOf(pve, file) })
+  for (const file of FILES) state.applied[file.name] = byName(structuredClone({ ...sectionsOf(pve, file) }))
   state.isApplied = true
 }
 

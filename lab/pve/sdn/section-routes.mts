@@ -1,167 +1,62 @@
-/** Operations on zones, vnets, subnets and controllers: alike but for privileges and checks. */
+/** Operations on zones, vnets, subnets and controllers: under the lock of the network, and as configured, applied or both. */
 
-import { failure } from '../core/errors.mts'
-import { type Parameters, splitList } from '../core/parameters.mts'
-import type { Permission } from '../core/permission.mts'
+import { byName } from '../core/by-name.mts'
 import type { Pve } from '../core/pve.mts'
-import { type ApiObject, type Call, type Route, route } from '../core/route.mts'
+import type { ApiObject, Route } from '../core/route.mts'
 import type { Section } from '../core/state.mts'
-import {
-  changeSection,
-  checkSection,
-  createParameters,
-  digestOf,
-  optionsFrom,
-  putSection,
-  requireSameDigest,
-  type SectionFile,
-  sectionsOf,
-  updateParameters,
-} from '../sections/section-file.mts'
+import { digestOf } from '../sections/section-file.mts'
+import { type SectionCall, type SectionCrud, sectionRoutes } from '../sections/section-routes.mts'
 import { lockedSdn, lockToken, viewOf, viewParameters } from './pending.mts'
 
-export type SdnCall = Call<Record<string, unknown>>
+type Shared = 'file' | 'path' | 'type' | 'permissions' | 'parameters' | 'listParameters' | 'idFor' | 'require'
 
-interface SdnSections {
-  file: SectionFile
-  path: string
+interface SdnSections extends Pick<SectionCrud, Shared> {
   /** Parameter with the id. */
   key: string
   /** Word in errors: `zone`. */
   kind: string
-  /** Type of all sections; default: the parameter `type`. */
-  type?: string
-  /** Words for a missing one; default `sdn ID does not exist`. */
+  /** Words for a missing one. */
   missing: (id: string) => string
-  permissions: Record<'list' | 'create' | 'read' | 'update' | 'remove', Permission>
-  /** Parameters in the path. */
-  parameters?: Parameters
-  listParameters?: Parameters
-  /** Id of a new section; default: the parameter. */
-  idFor?: (call: SdnCall) => string
-  /** Checks privileges that depend on the section. @throws {ApiError} */
-  require?: (call: SdnCall, action: 'audit' | 'modify') => void
-  isVisible: (call: SdnCall, id: string, section: ApiObject) => boolean
+  isVisible: (call: SectionCall, id: string, section: ApiObject) => boolean
   /** Writes a section. Default: its options. */
   show?: (id: string, section: ApiObject) => ApiObject
-  /** Checks a section as it will be; may complete it. @throws {ApiError} */
+  /** Checks a section as it will be; may complete a new one. @throws {ApiError} */
   check: (pve: Pve, id: string, section: Section, before: Section | undefined) => void
   checkRemoval: (pve: Pve, id: string) => void
 }
 
-function requireSection<T>(sections: Record<string, T>, { missing }: SdnSections, id: string): T {
-  const section = sections[id]
-  if (!section) throw failure(missing(id))
-  return section
+const VERBS = { create: 'create', update: 'update', remove: 'delete' } as const
+
+/** Returns the sections that a request asks for, in the order of their ids. Of both in one, an option is an object. */
+function sorted(sections: Record<string, ApiObject>): Record<string, Section> {
+  const entries = Object.entries(sections).sort(([a], [b]) => (a < b ? -1 : 1))
+  return byName(Object.fromEntries(entries) as Record<string, Section>)
 }
 
-function shown(pve: Pve, sdn: SdnSections, call: SdnCall, id: string, section: ApiObject): ApiObject {
-  const { running, pending } = call.params
+function shown(sdn: SdnSections, { pve, params }: SectionCall, id: string, section: ApiObject): ApiObject {
+  const { running, pending } = params
   const digest = running === true || pending === true ? {} : { digest: digestOf(pve, sdn.file) }
   return { ...(sdn.show?.(id, section) ?? section), [sdn.key]: id, ...digest }
 }
 
-function list(sdn: SdnSections, call: SdnCall): ApiObject[] {
-  sdn.require?.(call, 'audit')
-  return Object.entries(viewOf(call.pve, sdn.file, call.params))
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .filter(([id, section]) => sdn.isVisible(call, id, section))
-    .map(([id, section]) => shown(call.pve, sdn, call, id, section))
-}
-
-function read(sdn: SdnSections, call: SdnCall): ApiObject {
-  sdn.require?.(call, 'audit')
-  const id = String(call.params[sdn.key])
-  const section = requireSection(viewOf(call.pve, sdn.file, call.params), sdn, id)
-  return shown(call.pve, sdn, call, id, section)
-}
-
-function create(sdn: SdnSections, call: SdnCall): void {
-  const { pve, params } = call
-  sdn.require?.(call, 'modify')
-  const id = sdn.idFor?.(call) ?? String(params[sdn.key])
-  const type = sdn.type ?? String(params['type'])
-  const options = optionsFrom(params, [sdn.key, 'lock-token'])
-  checkSection(sdn.file, type, options, true)
-  lockedSdn(pve, `create sdn ${sdn.kind} object failed`, params['lock-token'], () => {
-    if (sectionsOf(pve, sdn.file)[id]) throw failure(`sdn ${sdn.kind} object ID '${id}' already defined`)
-    const section: Section = { type, ...options }
-    sdn.check(pve, id, section, undefined)
-    putSection(pve, sdn.file, id, type, section)
-  })
-}
-
-function update(sdn: SdnSections, call: SdnCall): void {
-  const { pve, params } = call
-  sdn.require?.(call, 'modify')
-  const id = String(params[sdn.key])
-  const { file } = sdn
-  lockedSdn(pve, `update sdn ${sdn.kind} object failed`, params['lock-token'], () => {
-    requireSameDigest(digestOf(pve, file), params['digest'])
-    const before = requireSection(sectionsOf(pve, file), sdn, id)
-    const pathKeys = Object.keys(sdn.parameters ?? {})
-    const set = optionsFrom(params, [sdn.key, 'lock-token', ...pathKeys])
-    checkSection(file, String(before['type']), set, false)
-    const remove = splitList(params['delete'] as string | undefined)
-    const kept = Object.entries(before).filter(([key]) => !remove.includes(key))
-    sdn.check(pve, id, { ...Object.fromEntries(kept), ...set }, before)
-    changeSection(pve, file, id, { set, remove })
-  })
-}
-
-function remove(sdn: SdnSections, call: SdnCall): void {
-  const { pve, params } = call
-  sdn.require?.(call, 'modify')
-  const id = String(params[sdn.key])
-  lockedSdn(pve, `delete sdn ${sdn.kind} object failed`, params['lock-token'], () => {
-    requireSection(sectionsOf(pve, sdn.file), sdn, id)
-    sdn.checkRemoval(pve, id)
-    delete sectionsOf(pve, sdn.file)[id]
-  })
-}
-
 export function sdnSectionRoutes(sdn: SdnSections): Route[] {
-  const { file, path, key, permissions, parameters = {}, listParameters = {} } = sdn
-  const one = { ...parameters, [key]: file.properties[key]! }
-  const handle =
-    (work: (of: SdnSections, call: SdnCall) => unknown) =>
-    (call: unknown): unknown =>
-      work(sdn, call as SdnCall)
-  return [
-    route({
-      method: 'GET',
-      path,
-      permission: permissions.list,
-      parameters: { ...parameters, ...viewParameters, ...listParameters },
-      handle: handle(list),
-    }),
-    route({
-      method: 'POST',
-      path,
-      permission: permissions.create,
-      parameters: { ...createParameters(file), ...parameters, ...lockToken },
-      handle: handle(create),
-    }),
-    route({
-      method: 'GET',
-      path: `${path}/{${key}}`,
-      permission: permissions.read,
-      parameters: { ...one, ...viewParameters },
-      handle: handle(read),
-    }),
-    route({
-      method: 'PUT',
-      path: `${path}/{${key}}`,
-      permission: permissions.update,
-      parameters: { ...parameters, ...updateParameters(file), ...lockToken },
-      handle: handle(update),
-    }),
-    route({
-      method: 'DELETE',
-      path: `${path}/{${key}}`,
-      permission: permissions.remove,
-      parameters: { ...one, ...lockToken },
-      handle: handle(remove),
-    }),
-  ]
+  const { kind, missing, show: _, check, checkRemoval, listParameters, ...shared } = sdn
+  return sectionRoutes({
+    ...shared,
+    keepsType: true,
+    words: {
+      exists: id => `sdn ${kind} object ID '${id}' already defined`,
+      missing,
+      unremovable: missing,
+    },
+    listParameters: { ...viewParameters, ...listParameters },
+    readParameters: viewParameters,
+    changeParameters: lockToken,
+    view: ({ pve, params }) => sorted(viewOf(pve, sdn.file, params)),
+    show: (call, id, section) => shown(sdn, call, id, section),
+    check: ({ pve }, id, section, before) => check(pve, id, section, before),
+    checkRemoval: ({ pve }, id) => checkRemoval(pve, id),
+    locked: (action, change, { pve, params }) =>
+      lockedSdn(pve, `${VERBS[action]} sdn ${kind} object failed`, params['lock-token'], change),
+  })
 }

@@ -13,9 +13,10 @@ import { optionRoutes, VNET_OPTIONS } from '../firewall/option-routes.mts'
 import { ruleRoutes } from '../firewall/rule-routes.mts'
 import type { FirewallScope } from '../firewall/scope.mts'
 import { sectionsOf } from '../sections/section-file.mts'
+import type { SectionCall } from '../sections/section-routes.mts'
 import { DHCP_RANGE, SUBNETS, VNETS, vnetId, ZONES } from './files.mts'
 import { appliedSections } from './pending.mts'
-import { type SdnCall, sdnSectionRoutes } from './section-routes.mts'
+import { sdnSectionRoutes } from './section-routes.mts'
 import { maySee } from './zones.mts'
 
 const path = '/cluster/sdn/vnets'
@@ -28,7 +29,7 @@ function requireVnet(pve: Pve, id: string): Section {
   return vnet
 }
 
-function requirePrivilege({ pve, caller, params }: SdnCall, action: 'audit' | 'modify'): void {
+function requirePrivilege({ pve, caller, params }: SectionCall, action: 'audit' | 'modify'): void {
   const id = String(params['vnet'])
   const privileges = action === 'audit' ? ['SDN.Audit', 'SDN.Allocate'] : ['SDN.Allocate']
   requireAny(caller, `/sdn/zones/${requireVnet(pve, id)['zone']}/${id}`, ...privileges)

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { failure } from '../core/errors.mts'
 import { configId } from '../core/formats.mts'
 import { listOf, type Parameters } from '../core/parameters.mts'
-import type { Properties, Property } from '../core/property-string.mts'
+import type { Properties, Property } from '../core/property.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Section, SectionValue } from '../core/state.mts'
 

@@ -1,5 +1,6 @@
 /** Snapshots of single volumes. */
 
+import { byName } from '../core/by-name.mts'
 import { failure } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import { storageOf } from './storages.mts'
@@ -12,12 +13,12 @@ export async function snapshotVolume(pve: Pve, volid: string, name: string): Pro
   if (isFileBased(storageOf(pve, volume.storage)) && volume.format !== 'qcow2')
     throw failure("can't snapshot this image format")
   await pve.driver.snapshotDisk(volume.path, name)
-  volume.snapshots = { ...volume.snapshots, [name]: volume.size }
+  volume.snapshots = byName(volume.snapshots, { [name]: volume.size })
 }
 
 /** Refuses what the storage cannot go back to: ZFS keeps only what is older than the snapshot. @throws {ApiError} */
 export function requireRollbackPossible(pve: Pve, volid: string, name: string): void {
-  const { storage, snapshots = {} } = volumeOf(pve, volid)
+  const { storage, snapshots = byName<number>() } = volumeOf(pve, volid)
   if (storageOf(pve, storage).type !== 'zfspool') return
   if (snapshots[name] === undefined)
     throw failure(`can't rollback, snapshot '${name}' does not exist on '${volid}'`)
@@ -36,5 +37,5 @@ export async function deleteVolumeSnapshot(pve: Pve, volid: string, name: string
   const volume = volumeOf(pve, volid)
   await pve.driver.deleteSnapshot(volume.path, name)
   const { [name]: _, ...left } = volume.snapshots ?? {}
-  volume.snapshots = left
+  volume.snapshots = byName(left)
 }

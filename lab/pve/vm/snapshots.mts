@@ -1,5 +1,6 @@
 /** Snapshots of VMs: options, disks and, if wanted, memory (PVE/AbstractConfig.pm, PVE/QemuConfig.pm). */
 
+import { byName } from '../core/by-name.mts'
 import { failure, messageOf } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { ApiObject } from '../core/route.mts'
@@ -63,7 +64,7 @@ async function prepare(pve: Pve, vm: Vm, { vmid, name, description, memory }: Ta
     snaptime: Math.floor(pve.now() / 1000),
     snapstate: 'prepare',
   }
-  vm.snapshots = { ...vm.snapshots, [name]: snapshot }
+  vm.snapshots = byName(vm.snapshots, { [name]: snapshot })
   vm.config['lock'] = 'snapshot'
 }
 
@@ -107,7 +108,7 @@ async function undo(pve: Pve, { vmid, name }: Taking, done: string[]): Promise<v
     const { vmstate } = requireSnapshot(vm, name).config
     if (vmstate !== undefined) await freeVolume(pve, vmstate)
     const { [name]: _, ...left } = vm.snapshots ?? {}
-    vm.snapshots = left
+    vm.snapshots = byName(left)
     delete vm.config['lock']
   })
 }
@@ -137,7 +138,7 @@ export async function takeSnapshot(pve: Pve, taking: Taking, task: TaskContext):
 /** Whatever stood on the snapshot stands on its parent then. */
 function forgetSnapshot(vm: Vm, name: string): void {
   const { [name]: gone, ...left } = vm.snapshots ?? {}
-  vm.snapshots = left
+  vm.snapshots = byName(left)
   for (const one of Object.values(left)) if (one.parent === name) one.parent = gone?.parent
   if (vm.config['parent'] !== name) return
   if (gone?.parent === undefined) delete vm.config['parent']
