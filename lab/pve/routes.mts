@@ -35,6 +35,7 @@ import { storageTransferRoutes } from './storage/transfer-routes.mts'
 import { nodeTaskRoutes } from './tasks/routes.mts'
 import { qemuAgentRoutes } from './vm/agent-routes.mts'
 import { backupRoutes } from './vm/backup-routes.mts'
+import { qemuCloudInitRoutes } from './vm/cloud-init-routes.mts'
 import { qemuConfigRoutes } from './vm/config-routes.mts'
 import { qemuCreateRoutes } from './vm/create-routes.mts'
 import { qemuDiskRoutes } from './vm/disk-routes.mts'
@@ -80,6 +81,7 @@ export const routes: readonly Route[] = [
   ...qemuRoutes,
   ...qemuLookRoutes,
   ...qemuConfigRoutes,
+  ...qemuCloudInitRoutes,
   ...qemuStatusRoutes,
   ...qemuDiskRoutes,
   ...qemuSnapshotRoutes,

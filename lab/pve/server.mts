@@ -4,9 +4,8 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Address } from '../core/listen.mts'
 import type { GuestDriver } from '../guests/driver.mts'
-import type { NodeCommand } from '../node-ssh/commands.mts'
-import type { Mount } from '../node-ssh/mounts.mts'
-import { hashPassword, passwordMatches } from './access/secrets.mts'
+import { hashPassword } from './access/secrets.mts'
+import { adminOf, type PveAdmin } from './admin.mts'
 import { BROADCAST_SECONDS, type Broadcast, createBroadcast } from './cluster/broadcast.mts'
 import {
   adoptCluster,
@@ -20,14 +19,12 @@ import {
   singleNode,
   storagesOn,
 } from './core/cluster.mts'
-import type { Fault, FaultReport } from './core/fault.mts'
-import { mountsOf } from './core/node-paths.mts'
+import type { Fault } from './core/fault.mts'
 import { type MajorVersion, privilegesOf } from './core/privileges.mts'
 import type { Pve } from './core/pve.mts'
-import { initialState, type State, type TaskRecord, type VmConfig } from './core/state.mts'
+import { initialState, type State } from './core/state.mts'
 import { lockState, type StateLock } from './core/state-lock.mts'
 import { openStore, withoutPrototypes } from './core/store.mts'
-import { writeUserCfg } from './core/user-cfg.mts'
 import { createVmLocks } from './core/vm-locks.mts'
 import { diskFaults } from './faults/disk-faults.mts'
 import { createFaults } from './faults/faults.mts'
@@ -37,9 +34,8 @@ import { listenHttp } from './http/listen.mts'
 import { ensureCertificate } from './nodes/certificates.mts'
 import { routes } from './routes.mts'
 import { createFolders, removeHalfFiles } from './storage/files.mts'
-import { pvesm } from './storage/pvesm.mts'
+import { withoutLinks } from './storage/no-links.mts'
 import { createTasks, endInterrupted } from './tasks/tasks.mts'
-import { qm } from './vm/qm.mts'
 
 export interface PveServerOptions {
   listen: Address
@@ -84,30 +80,6 @@ export interface PveServerOptions {
 
 /** Longer than the 5 s of Proxmox, because a client on a busy test machine may pause that long in a request. */
 const IDLE_SECONDS = 30
-
-/** Access beside the API, for tests and the lab's own commands. */
-interface PveAdmin {
-  /** Returns the raw config, as in Proxmox's own file. */
-  vmConfig(vmid: number): VmConfig | undefined
-  vmids(): number[]
-  tasks(): readonly TaskRecord[]
-  /** Writes users, tokens, roles, pools and ACLs in the format of Proxmox's user.cfg. */
-  userCfg(): string
-  /** Checks a user's password. */
-  isPassword(userid: string, text: string): boolean
-  /** Replaces all faults. */
-  setFaults(faults: Fault[]): void
-  /** Lists the faults with their counts. */
-  faults(): FaultReport[]
-  /** Resolves when no task runs. */
-  settled(): Promise<void>
-  /** Reads the output of a running guest on its serial console. */
-  console(vmid: number): Promise<string | undefined>
-  /** Lists the paths of the first node's storages, and the lab's folders for them. */
-  mounts(): Mount[]
-  /** Commands of the node's shell that the lab answers. */
-  commands: Readonly<Record<string, NodeCommand>>
-}
 
 export interface PveServer {
   /** `https://127.0.0.1:PORT/api2/json` */
@@ -172,7 +144,10 @@ async function createPve(options: PveServerOptions): Promise<{ pve: Pve; broadca
     version: options.version ?? 9,
     dataDir: options.dataDir,
     store,
-    driver: diskFaults(options.driver, faults, () => store.state.storages),
+    driver: withoutLinks(
+      diskFaults(options.driver, faults, () => store.state.storages),
+      store,
+    ),
     tasks: createTasks({ store, node, bootedAt: startedAt, endAtOnce: timeScale === 0, faults, now }),
     locks: lockFaults(createVmLocks(options.lockSecondMs), faults),
     live: new Map(),
@@ -207,22 +182,6 @@ async function resetPve(pve: Pve, options: PveServerOptions): Promise<void> {
   pve.store.state = withoutPrototypes(firstState(options, structuredClone(describedIn(pve.store.state))))
   await createAllFolders(pve.store.state)
   await pve.store.save()
-}
-
-function adminOf(pve: Pve): PveAdmin {
-  return {
-    vmConfig: vmid => pve.store.state.vms[vmid]?.config,
-    vmids: () => Object.keys(pve.store.state.vms).map(Number),
-    tasks: () => pve.store.state.tasks,
-    userCfg: () => writeUserCfg(pve.store.state.access),
-    isPassword: (userid, text) => passwordMatches(text, pve.store.state.passwords[userid]),
-    setFaults: faults => pve.faults.set(faults),
-    faults: () => pve.faults.list(),
-    settled: () => pve.tasks.settled(),
-    console: async vmid => pve.live.get(vmid)?.guest.console(),
-    mounts: () => mountsOf({ state: pve.store.state, node: pve.node }),
-    commands: { pvesm: pvesm(pve), qm: qm(pve) },
-  }
 }
 
 /**

@@ -3,7 +3,7 @@
 import { email, matching, orEmpty, userIdFormat } from '../core/formats.mts'
 import { listOf, optional } from '../core/parameters.mts'
 import { unknownPrivilege } from '../core/privileges.mts'
-import type { Verifier } from '../core/property-string.mts'
+import type { Verifier } from '../core/property.mts'
 
 const NAME = /^[A-Za-z0-9.\-_]+$/
 

@@ -5,17 +5,13 @@ import { failure, parameterError } from '../core/errors.mts'
 import { configId, idOf, nodeFormat, vmidFormat } from '../core/formats.mts'
 import { listOf, type Parameters, splitList } from '../core/parameters.mts'
 import { allOf, type Caller, requireAll } from '../core/permission.mts'
-import {
-  findProperty,
-  type Properties,
-  type Property,
-  type PropertyFormat,
-  parsePropertyString,
-} from '../core/property-string.mts'
+import { findProperty, type Properties, type Property, type PropertyFormat } from '../core/property.mts'
+import { parsePropertyString } from '../core/property-string.mts'
 import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Call, type Route, route } from '../core/route.mts'
 import type { Section } from '../core/state.mts'
 import { optionsFrom, putSection, type SectionFile, sectionsOf } from '../sections/section-file.mts'
+import { PRUNE_FORMAT } from '../storage/config-schema.mts'
 
 const path = '/cluster/backup'
 const text: Property = { type: 'string', optional: true }
@@ -30,16 +26,9 @@ const number = (minimum?: number, maximum?: number): Property => ({
 const vmids: Property = { ...text, format: listOf(vmidFormat) }
 const storage: Property = { ...text, format: idOf('storage') }
 
-const keep = (name: string): [string, Property] => [`keep-${name}`, number(0)]
-
 /** Options with parts, which Proxmox reads into objects. */
 const PARTS: Record<string, PropertyFormat> = {
-  'prune-backups': {
-    properties: {
-      'keep-all': flag,
-      ...Object.fromEntries(['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'].map(keep)),
-    },
-  },
+  'prune-backups': PRUNE_FORMAT,
   fleecing: { properties: { enabled: { type: 'boolean', defaultKey: true, optional: true }, storage } },
   performance: { properties: { 'max-workers': number(1, 256), 'pbs-entries-max': number(1) } },
 }

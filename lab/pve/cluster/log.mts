@@ -4,6 +4,7 @@ import { optional } from '../core/parameters.mts'
 import { anyone, hasAll } from '../core/permission.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
 import type { TaskRecord } from '../core/state.mts'
+import { isGood } from '../core/task.mts'
 
 /** Number of entries of an answer, and of a node's memory of its log. */
 const DEFAULT_MAX = 50
@@ -22,7 +23,7 @@ function entriesOfTask(task: TaskRecord): LogEntry[] {
   const { upid, starttime, endtime, exitstatus } = task
   const begun = { task, time: starttime, pri: INFO, msg: `starting task ${upid}` }
   if (endtime === undefined) return [begun]
-  const failed = exitstatus !== 'OK' && !exitstatus?.startsWith('WARNINGS')
+  const failed = !isGood(exitstatus ?? '')
   return [begun, { task, time: endtime, pri: failed ? ERROR : INFO, msg: `end task ${upid} ${exitstatus}` }]
 }
 

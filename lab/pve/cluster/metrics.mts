@@ -3,7 +3,7 @@
 import { directory } from '../core/directory.mts'
 import { address, configId } from '../core/formats.mts'
 import { allOf } from '../core/permission.mts'
-import type { Properties, Property } from '../core/property-string.mts'
+import type { Properties, Property } from '../core/property.mts'
 import type { Route } from '../core/route.mts'
 import { digestOf, OPTIONAL, REQUIRED, type SectionFile } from '../sections/section-file.mts'
 import { sectionRoutes } from '../sections/section-routes.mts'

@@ -1,7 +1,7 @@
 /** Options of the whole cluster, as in datacenter.cfg (PVE/DataCenterConfig.pm). */
 
 import { cidr, matching } from '../core/formats.mts'
-import type { Properties, Property, PropertyFormat } from '../core/property-string.mts'
+import type { Properties, Property, PropertyFormat } from '../core/property.mts'
 
 const TAG = '[a-z0-9_][a-z0-9_\\-+.]*'
 const COLOR = '[0-9a-fA-F]{6}'

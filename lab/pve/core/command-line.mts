@@ -6,6 +6,7 @@ import { type RawParameters, validate } from './parameters.mts'
 import type { Caller } from './permission.mts'
 import type { Pve } from './pve.mts'
 import type { Route } from './route.mts'
+import { endedWithin } from './task.mts'
 
 /** An operation of the API as a command. Root runs it. */
 export interface Subcommand {
@@ -50,20 +51,11 @@ export async function runOperation(
 ): Promise<unknown> {
   const params = validate(parameters, raw) as never
   const result = await handle({ pve, caller: rootOf(pve), params, raw, upload: undefined })
-  await settled(pve, result)
+  // The command line shows the end of the worker that was started.
+  if (typeof result === 'string' && result.startsWith('UPID:'))
+    await endedWithin(pve.tasks, result, Number.POSITIVE_INFINITY)
   await pve.store.save()
   return result
-}
-
-const POLL_MS = 50
-
-/** Waits for the worker that an operation started: the command line shows its end. @throws {ApiError} of the worker */
-async function settled(pve: Pve, result: unknown): Promise<void> {
-  if (typeof result !== 'string' || !result.startsWith('UPID:')) return
-  const statusOf = (): string | undefined => pve.tasks.find(result)?.exitstatus
-  while (statusOf() === undefined) await new Promise(resolve => setTimeout(resolve, POLL_MS))
-  const status = statusOf()!
-  if (status !== 'OK' && !status.startsWith('WARNINGS')) throw failure(status)
 }
 
 function textOf(error: unknown): string {

@@ -1,6 +1,6 @@
 /** Forms of single values. Faults have the texts of Proxmox (PVE/JSONSchema.pm, PVE/ParseUtils.pm). */
 
-import type { Verifier } from './property-string.mts'
+import type { Verifier } from './property.mts'
 
 /** Makes a check by a pattern for the whole value. */
 export function matching(pattern: RegExp, fault: string | ((value: string) => string)): Verifier {

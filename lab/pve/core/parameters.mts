@@ -2,13 +2,8 @@
 
 import { parameterError } from './errors.mts'
 import { dnsNameFormat, idOf, nodeFormat, userIdFormat, vmidFormat } from './formats.mts'
-import {
-  checkProperties,
-  findProperty,
-  type Properties,
-  type Property,
-  type Verifier,
-} from './property-string.mts'
+import { findProperty, type Properties, type Property, type Verifier } from './property.mts'
+import { checkProperties } from './property-string.mts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 

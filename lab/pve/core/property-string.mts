@@ -1,53 +1,16 @@
 /**
- * Values that Proxmox describes by a schema, and texts of the form `tank:8,discard=on` in which each key has a
+ * Checks values against their descriptions, and texts of the form `tank:8,discard=on` in which each key has a
  * description of its own. Faults have the texts of Proxmox (PVE/JSONSchema.pm).
  */
 
 import { ApiError, failure } from './errors.mts'
-
-type PropertyType = 'string' | 'integer' | 'number' | 'boolean' | 'array'
-
-/** Checks a text. */
-export interface Verifier {
-  /** Returns the fault of a wrong value without a line break, undefined for a right one. */
-  (value: string): string | undefined
-  /** The text is a list. Of such a one, a client may send the elements as an array. */
-  readonly isList?: true
-}
-
-/** Describes a text of `key=value` parts. */
-export interface PropertyFormat {
-  properties: Properties
-  /** Checks all values together. Returns the fault, undefined if they fit. */
-  verify?: (values: Record<string, string>) => string | undefined
-}
-
-export interface Property {
-  type: PropertyType
-  optional?: true
-  /** Form of a text: one value, or a text of `key=value` parts. */
-  format?: Verifier | PropertyFormat
-  pattern?: RegExp
-  minLength?: number
-  maxLength?: number
-  minimum?: number
-  maximum?: number
-  enum?: readonly string[]
-  /** Elements of an array. */
-  items?: Property
-  /** Key without which this one is refused. */
-  requires?: string
-  /** In a property string: a part without `=` is the value of this key. */
-  defaultKey?: true
-  /** In a property string: the key whose value this key gives. */
-  alias?: string
-  /** With `alias`: the key whose value is the name of this key. `virtio=MAC` is `model=virtio,macaddr=MAC`. */
-  keyAlias?: string
-  /** Of a family such as `net[n]`: the number of its members. Default: no limit. */
-  count?: number
-}
-
-export type Properties = Record<string, Property>
+import {
+  findProperty,
+  type Properties,
+  type Property,
+  type PropertyFormat,
+  type PropertyType,
+} from './property.mts'
 
 type Value = string | string[]
 type Faults = Record<string, string>
@@ -56,14 +19,6 @@ type Faults = Record<string, string>
 function addFault(faults: Faults, path: string, fault: string): void {
   const key = path || '_root'
   faults[key] = faults[key] === undefined ? fault : `${faults[key]}\\n${fault}`
-}
-
-/** Finds the property of a key. A family has one for all of its members: `net7` finds `net[n]`. */
-export function findProperty<P extends Property>(properties: Record<string, P>, key: string): P | undefined {
-  if (Object.hasOwn(properties, key)) return properties[key]
-  const [, name, index] = /^(.*?)(0|[1-9]\d*)$/.exec(key) ?? []
-  const family = name === undefined ? undefined : properties[`${name}[n]`]
-  return family && Number(index) < (family.count ?? Number.POSITIVE_INFINITY) ? family : undefined
 }
 
 function isNumber(value: string): boolean {

@@ -1,5 +1,6 @@
-/** Types of worker tasks, and the duration of their simulated work. */
+/** Types of worker tasks, the duration of their simulated work, and the wait for their end. */
 
+import { failure } from './errors.mts'
 import type { TaskRecord } from './state.mts'
 
 export interface TaskContext {
@@ -47,4 +48,32 @@ export interface Tasks {
   abort(upid: string): void
   /** Resolves when no task runs. */
   settled(): Promise<void>
+}
+
+const POLL_MS = 50
+
+/** Checks whether a task with this exit status succeeded. */
+export function isGood(status: string): boolean {
+  return status === 'OK' || status.startsWith('WARNINGS')
+}
+
+/**
+ * Waits for the end of a task, for some seconds at most.
+ * @param words for the error of a task that failed. Default: its exit status.
+ * @returns undefined if it succeeded, and its UPID if it still runs. @throws {ApiError} if it failed.
+ */
+export async function endedWithin(
+  tasks: Tasks,
+  upid: string,
+  seconds: number,
+  words = (status: string): string => status,
+): Promise<string | undefined> {
+  const until = Date.now() + seconds * 1000
+  for (;;) {
+    const status = tasks.find(upid)?.exitstatus
+    if (status === undefined && Date.now() >= until) return upid
+    if (status !== undefined && !isGood(status)) throw failure(words(status))
+    if (status !== undefined) return undefined
+    await new Promise(resolve => setTimeout(resolve, POLL_MS))
+  }
 }

@@ -2,7 +2,7 @@
 
 import { isIP, isIPv6 } from 'node:net'
 import { ip, matching } from '../core/formats.mts'
-import type { Property, Verifier } from '../core/property-string.mts'
+import type { Property, Verifier } from '../core/property.mts'
 
 const NAME = '[A-Za-z][A-Za-z0-9\\-_]+'
 export const ALIAS = new RegExp(`^(dc/|guest/)?(${NAME})$`)

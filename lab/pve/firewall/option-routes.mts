@@ -3,7 +3,7 @@
 import { parameterError } from '../core/errors.mts'
 import type { FirewallConf } from '../core/firewall-state.mts'
 import { flag, optional, splitList } from '../core/parameters.mts'
-import type { Properties } from '../core/property-string.mts'
+import type { Properties } from '../core/property.mts'
 import { type Route, route } from '../core/route.mts'
 import { changeParameters, optionsFrom, requireSameDigest } from '../sections/section-file.mts'
 import { optionsDigest } from './conf.mts'

@@ -3,7 +3,7 @@
 import { parameterError } from '../core/errors.mts'
 import type { FirewallConf, FirewallRule } from '../core/firewall-state.mts'
 import { optional, splitList } from '../core/parameters.mts'
-import type { Properties } from '../core/property-string.mts'
+import type { Properties } from '../core/property.mts'
 import {
   ALIAS,
   addressListVersion,

@@ -3,7 +3,7 @@
 import { failure } from '../core/errors.mts'
 import { configId, matching } from '../core/formats.mts'
 import { listOf, splitList } from '../core/parameters.mts'
-import type { Properties, Property } from '../core/property-string.mts'
+import type { Properties, Property } from '../core/property.mts'
 import type { Pve } from '../core/pve.mts'
 import { OPTIONAL, REQUIRED, type SectionFile, sectionsOf } from '../sections/section-file.mts'
 

@@ -36,41 +36,33 @@ function timeText(seconds: number): string {
   return `${day} ${date} ${String(Number(month)).padStart(2)} ${time} ${year}`
 }
 
+function masterAt(node: string, timestamp: number): ApiObject {
+  const status = `${node} (active, ${timeText(timestamp)})`
+  return { id: 'master', type: 'master', node, status, timestamp }
+}
+
+function fencingOf(node: string, isActive: boolean): ApiObject {
+  const armed = isActive ? 'armed' : 'standby'
+  const status = `${armed} (CRM watchdog ${isActive ? 'active' : 'standby'})`
+  return { id: 'fencing', type: 'fencing', node, status, 'armed-state': armed }
+}
+
+function localManager(node: string, timestamp: number): ApiObject {
+  const status = `${node} (idle, watchdog standby, ${timeText(timestamp)})`
+  return { id: `lrm:${node}`, type: 'lrm', node, status, timestamp }
+}
+
 function current(pve: Pve): ApiObject[] {
   const { nodes } = pve.store.state
   const now = Math.floor(pve.now() / 1000)
   const master = firstNode(pve.store.state).name
   const all = services(pve)
   const isActive = all.length > 0
-  const manager: ApiObject[] = isActive
-    ? [
-        {
-          id: 'master',
-          type: 'master',
-          node: master,
-          status: `${master} (active, ${timeText(now)})`,
-          timestamp: now,
-        },
-      ]
-    : []
-  const armed = isActive ? 'armed' : 'standby'
   return [
     { id: 'quorum', type: 'quorum', node: pve.node, status: 'OK', quorate: 1 },
-    ...manager,
-    {
-      id: 'fencing',
-      type: 'fencing',
-      node: master,
-      status: `${armed} (CRM watchdog ${isActive ? 'active' : 'standby'})`,
-      'armed-state': armed,
-    },
-    ...(isActive ? nodes : []).map(({ name }) => ({
-      id: `lrm:${name}`,
-      type: 'lrm',
-      node: name,
-      status: `${name} (idle, watchdog standby, ${timeText(now)})`,
-      timestamp: now,
-    })),
+    ...(isActive ? [masterAt(master, now)] : []),
+    fencingOf(master, isActive),
+    ...(isActive ? nodes : []).map(({ name }) => localManager(name, now)),
     ...all,
   ]
 }

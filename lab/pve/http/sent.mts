@@ -2,7 +2,7 @@
 
 import { parameterError } from '../core/errors.mts'
 import type { Parameters, RawParameters } from '../core/parameters.mts'
-import { findProperty, type Property } from '../core/property-string.mts'
+import { findProperty, type Property } from '../core/property.mts'
 import type { Sent } from './uri.mts'
 
 /** Names a JSON value as Perl does. Returns undefined for a text or number. */

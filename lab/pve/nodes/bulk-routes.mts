@@ -58,6 +58,23 @@ async function asTask(
   })
 }
 
+/** Starts a worker that works on VMs one after another. */
+function inTurn(
+  pve: Pve,
+  type: 'startall' | 'stopall',
+  authid: string,
+  { vms, work }: { vms: () => Vm[]; work: (vm: Vm, task: TaskContext) => Promise<void> },
+): Promise<string> {
+  return pve.tasks.start({
+    type,
+    id: '',
+    authid,
+    async work(task) {
+      for (const vm of vms()) await work(vm, task)
+    },
+  })
+}
+
 export const bulkRoutes: Route[] = [
   route({
     method: 'POST',
@@ -67,18 +84,14 @@ export const bulkRoutes: Route[] = [
     handle({ pve, caller, params }) {
       requirePower(caller, params.vms)
       const { authid } = caller
-      return pve.tasks.start({
-        type: 'startall',
-        id: '',
-        authid,
-        async work(task) {
-          for (const vm of startOrder(pve, params.vms)) {
-            const { vmid } = vm
-            if (pve.live.has(vmid) || !(params.force || vm.config['onboot'] === '1')) continue
-            task.log(`Starting VM ${vmid}`)
-            await asTask(pve, { type: 'qmstart', vmid, authid }, own => startVm(pve, vmid, own))
-            await pve.pause(startupPart(vm, 'up') ?? 3)
-          }
+      return inTurn(pve, 'startall', authid, {
+        vms: () => startOrder(pve, params.vms),
+        async work(vm, task) {
+          const { vmid } = vm
+          if (pve.live.has(vmid) || !(params.force || vm.config['onboot'] === '1')) return
+          task.log(`Starting VM ${vmid}`)
+          await asTask(pve, { type: 'qmstart', vmid, authid }, own => startVm(pve, vmid, own))
+          await pve.pause(startupPart(vm, 'up') ?? 3)
         },
       })
     },
@@ -97,20 +110,16 @@ export const bulkRoutes: Route[] = [
     handle({ pve, caller, params }) {
       requirePower(caller, params.vms)
       const { authid } = caller
-      return pve.tasks.start({
-        type: 'stopall',
-        id: '',
-        authid,
-        async work(task) {
-          for (const vm of startOrder(pve, params.vms).toReversed()) {
-            const { vmid } = vm
-            if (!pve.live.has(vmid)) continue
-            const seconds = startupPart(vm, 'down') ?? params.timeout ?? STOP_SECONDS
-            task.log(`Stopping VM ${vmid} (timeout = ${seconds} seconds)`)
-            await asTask(pve, { type: 'qmshutdown', vmid, authid }, own =>
-              shutdownVm(pve, vmid, { forceStop: params['force-stop'] ?? true, seconds }, own),
-            )
-          }
+      return inTurn(pve, 'stopall', authid, {
+        vms: () => startOrder(pve, params.vms).toReversed(),
+        async work(vm, task) {
+          const { vmid } = vm
+          if (!pve.live.has(vmid)) return
+          const seconds = startupPart(vm, 'down') ?? params.timeout ?? STOP_SECONDS
+          task.log(`Stopping VM ${vmid} (timeout = ${seconds} seconds)`)
+          await asTask(pve, { type: 'qmshutdown', vmid, authid }, own =>
+            shutdownVm(pve, vmid, { forceStop: params['force-stop'] ?? true, seconds }, own),
+          )
         },
       })
     },

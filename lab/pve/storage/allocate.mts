@@ -5,10 +5,10 @@ import { deviceFolder } from '../core/node-paths.mts'
 import type { Pve } from '../core/pve.mts'
 import type { StorageConfig } from '../core/state.mts'
 import { parseDiskFile, parseVolumeName } from './names.mts'
+import { createVolume } from './new-volumes.mts'
 import { shownPathOf } from './paths.mts'
 import { findVolume, storageOf } from './storages.mts'
 import { formatOn, isFileBased } from './types.mts'
-import { createVolume } from './volumes.mts'
 
 interface Allocation {
   storage: string

@@ -2,7 +2,7 @@
 
 import { configId, nodeFormat } from '../core/formats.mts'
 import { flag, integer, listOf, optional, storageId, text } from '../core/parameters.mts'
-import type { Properties, PropertyFormat } from '../core/property-string.mts'
+import type { Properties, PropertyFormat } from '../core/property.mts'
 import {
   absolutePath,
   blockSize,

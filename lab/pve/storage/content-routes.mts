@@ -1,10 +1,10 @@
 /** /nodes/{node}/storage/{storage}/content: files and volumes on a storage. */
 
-import { failure, parameterError } from '../core/errors.mts'
+import { parameterError } from '../core/errors.mts'
 import { flag, integer, nodeName, optional, storageId, text, vmid } from '../core/parameters.mts'
 import { allOf, anyOf, anyone } from '../core/permission.mts'
-import type { Pve } from '../core/pve.mts'
 import { type Route, route } from '../core/route.mts'
+import { endedWithin } from '../core/task.mts'
 import { requireDeletable, requireVolumeAccess } from './access.mts'
 import { allocateNamed } from './allocate.mts'
 import { describeVolume, listContent } from './content.mts'
@@ -25,20 +25,6 @@ function volumeIn({ storage = '', volume }: { storage?: string; volume: string }
 
 function volidOf({ storage, name }: VolumeId): string {
   return `${storage}:${name}`
-}
-
-const POLL_MS = 50
-
-/** Waits for a task. @returns undefined if it ended well in time, otherwise its UPID. @throws {ApiError} if it failed. */
-async function endedWithin(pve: Pve, upid: string, seconds: number): Promise<string | undefined> {
-  const until = Date.now() + seconds * 1000
-  const statusOf = (): string | undefined => pve.tasks.find(upid)?.exitstatus
-  while (statusOf() === undefined && Date.now() < until)
-    await new Promise(resolve => setTimeout(resolve, POLL_MS))
-  const status = statusOf()
-  if (status === undefined) return upid
-  if (status === 'OK' || status.startsWith('WARNINGS')) return undefined
-  throw failure(status)
 }
 
 const path = '/nodes/{node}/storage/{storage}/content'
@@ -104,7 +90,7 @@ export const storageContentRoutes: Route[] = [
         authid: caller.authid,
         work: task => removeContent(pve, id, task),
       })
-      return params.delay === undefined ? upid : endedWithin(pve, upid, params.delay)
+      return params.delay === undefined ? upid : endedWithin(pve.tasks, upid, params.delay)
     },
   }),
 ]

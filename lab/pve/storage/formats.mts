@@ -1,7 +1,7 @@
 /** Forms of values in the configuration of storages (PVE/Storage/Plugin.pm). */
 
 import { dnsNameFormat, ipv4, ipv6 } from '../core/formats.mts'
-import type { Verifier } from '../core/property-string.mts'
+import type { Verifier } from '../core/property.mts'
 import { traitsOf } from './types.mts'
 
 const CONTENT_TYPES = traitsOf({ type: 'dir' }).contents

@@ -102,7 +102,7 @@ async function outputOf(pve: Pve, [name = '', ...args]: string[]): Promise<strin
   const { version, age } = API[pve.version]
   if (name === 'apiinfo') return `APIVER ${version}\nAPIAGE ${age}\n`
   if (name === 'path') return pathOf(pve, args[0])
-  const command = COMMANDS[name]
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (!command) throw failure(`ERROR: unknown command 'pvesm ${name}'`)
   return run(pve, command, args)
 }

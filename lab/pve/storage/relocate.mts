@@ -3,8 +3,9 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Pve } from '../core/pve.mts'
+import { copyOf } from './new-volumes.mts'
 import { storageOf } from './storages.mts'
-import { copyOf, volumeOf } from './volumes.mts'
+import { volumeOf } from './volumes.mts'
 
 export interface Relocation {
   /** Volume id on the other node. */

@@ -3,7 +3,7 @@
 import { parameterError } from '../core/errors.mts'
 import { flag, integer, listOf, nodeName, optional, splitList, text, vmid } from '../core/parameters.mts'
 import { anyone, type Caller, hasAll, requireAll } from '../core/permission.mts'
-import type { Verifier } from '../core/property-string.mts'
+import type { Verifier } from '../core/property.mts'
 import type { Pve } from '../core/pve.mts'
 import { Answer, type ApiObject, type Route, route } from '../core/route.mts'
 import type { TaskRecord } from '../core/state.mts'

@@ -6,19 +6,16 @@ import type { VmConfig } from '../core/state.mts'
 import type { TaskContext } from '../core/task.mts'
 import { requireFile } from '../storage/files.mts'
 import { parseVolumeName } from '../storage/names.mts'
-import { findVolume, parseVolumeId, storageOf } from '../storage/storages.mts'
-import { isFileBased } from '../storage/types.mts'
 import {
   cloneVolume,
   createCloudInitVolume,
   createEfiVolume,
   createVolume,
-  dropVolumes,
   importVolume,
-  type NewVolume,
-  renameToBase,
-  volumeOf,
-} from '../storage/volumes.mts'
+} from '../storage/new-volumes.mts'
+import { findVolume, parseVolumeId, storageOf } from '../storage/storages.mts'
+import { isFileBased } from '../storage/types.mts'
+import { dropVolumes, type NewVolume, renameToBase, volumeOf } from '../storage/volumes.mts'
 import { type Drive, drivesOf, formatDrive, formatSize, isCloudInit, readDrive } from './drive.mts'
 import { isDriveSlot } from './drive-formats.mts'
 import { efiSize, ovmfKindOf, TPM_SIZE } from './firmware.mts'

@@ -7,15 +7,9 @@ import type { Pve } from '../core/pve.mts'
 import type { VmConfig } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
 import { cloneVmFirewall } from '../firewall/conf.mts'
+import { cloneVolume, createCloudInitVolume, linkVolume } from '../storage/new-volumes.mts'
 import { parseVolumeId, requireForImages, storageOf } from '../storage/storages.mts'
-import {
-  cloneVolume,
-  createCloudInitVolume,
-  dropVolumes,
-  hasFeature,
-  linkVolume,
-  type NewVolume,
-} from '../storage/volumes.mts'
+import { dropVolumes, hasFeature, type NewVolume } from '../storage/volumes.mts'
 import { formattingLine } from './attach.mts'
 import { requireBridges } from './change-permissions.mts'
 import { claimVmid, joinPool, releaseVmid, requirePool } from './create.mts'

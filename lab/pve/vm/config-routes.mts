@@ -1,4 +1,4 @@
-/** /nodes/{node}/qemu/{vmid}/config, pending and cloudinit: a VM's options, present and waiting. */
+/** /nodes/{node}/qemu/{vmid}/config and pending: a VM's options, present and waiting. */
 import { failure, parameterError } from '../core/errors.mts'
 import { configId } from '../core/formats.mts'
 import {
@@ -14,13 +14,11 @@ import {
   vmid,
 } from '../core/parameters.mts'
 import { allOf, anyOf, requireMaySkipLock } from '../core/permission.mts'
-import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Call, type Route, route } from '../core/route.mts'
 import type { Vm } from '../core/state.mts'
-import { DURATIONS, type TaskContext } from '../core/task.mts'
+import { DURATIONS, endedWithin, type TaskContext } from '../core/task.mts'
 import { checkDrives, resolveCdromAlias } from './attach.mts'
 import { requireBridges, requireOptionChanges, requireStorageAccess } from './change-permissions.mts'
-import { cloudInitOptionsOf, dumpCloudInit, generateCloudInit, hasCloudInitDrive } from './cloud-init.mts'
 import { digestOfVm } from './conf-file.mts'
 import { requireHookScript } from './hook-script.mts'
 import { addMacs, newIdentity } from './identity.mts'
@@ -29,7 +27,7 @@ import { settingsFrom, visibleConfig, visibleValue } from './settings.mts'
 import { requireSnapshot, snapshotConfig, snapshotName } from './snapshot-parts.mts'
 import { requireSshKeys } from './ssh-keys.mts'
 import { type Change, loadForChange, updateVm } from './update.mts'
-import { findVm, isRunning, requireUnlocked, withPending } from './vm.mts'
+import { findVm, withPending } from './vm.mts'
 
 const path = '/nodes/{node}/qemu/{vmid}'
 const vm = { node: nodeName, vmid }
@@ -126,19 +124,6 @@ async function changeFrom({ pve, caller, params, raw }: Call<ChangeParameters>):
 /** Context without a log, for a change in the request itself. */
 const silent: TaskContext = { log: () => {}, warn: () => {}, signal: new AbortController().signal }
 
-/** Waits for a task for up to `seconds`. @returns its UPID if it still runs. @throws {ApiError} if it failed. */
-async function waitFor(pve: Pve, id: number, upid: string, seconds: number): Promise<string | undefined> {
-  const end = Date.now() + seconds * 1000
-  while (Date.now() < end) {
-    const status = pve.tasks.find(upid)?.exitstatus
-    if (status !== undefined && !/^(OK|WARNINGS: \d+)$/.test(status))
-      throw failure(`failed to update VM ${id}: ${status}`)
-    if (status !== undefined) return undefined
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
-  return upid
-}
-
 /** Lists each option with its present and its waiting value. */
 function pendingOf(vmRecord: Vm): ApiObject[] {
   const config: Record<string, string> = { ...vmRecord.config, digest: digestOfVm(vmRecord) }
@@ -152,31 +137,6 @@ function pendingOf(vmRecord: Vm): ApiObject[] {
       ...(vmRecord.pendingDelete.includes(key) && { delete: vmRecord.forcedDelete?.includes(key) ? 2 : 1 }),
     }
   })
-}
-
-const SHOWN_CLOUD_INIT = [
-  ...['cicustom', 'cipassword', 'citype', 'ciuser', 'ciupgrade', 'nameserver', 'searchdomain', 'sshkeys'],
-]
-
-/** Lists cloud-init options with their values on the running guest's drive and in the config. */
-function cloudInitChanges(pve: Pve, vmRecord: Vm): ApiObject[] {
-  const now = cloudInitOptionsOf(vmRecord.config)
-  const then = (isRunning(pve, vmRecord.vmid) ? vmRecord.cloudInitApplied : undefined) ?? now
-  const shown = (key: string, text: string): unknown => visibleValue(key, text)
-  const added = Object.keys(now).filter(key => then[key] === undefined)
-  const kept = SHOWN_CLOUD_INIT.filter(
-    key => now[key] !== undefined && now[key] !== '0' && !added.includes(key),
-  )
-  const gone = Object.keys(then).filter(key => now[key] === undefined)
-  return [
-    ...added.map(key => ({ key, pending: shown(key, now[key]!) })),
-    ...kept.map(key =>
-      then[key] === now[key]
-        ? { key, value: shown(key, now[key]!) }
-        : { key, value: shown(key, then[key]!), pending: shown(key, now[key]!) },
-    ),
-    ...gone.map(key => ({ key, delete: 1 })),
-  ]
 }
 
 export const qemuConfigRoutes: Route[] = [
@@ -242,7 +202,8 @@ export const qemuConfigRoutes: Route[] = [
         },
       })
       const delay = params.background_delay
-      return delay === undefined ? upid : waitFor(pve, change.vmid, upid, delay)
+      const failed = (status: string): string => `failed to update VM ${change.vmid}: ${status}`
+      return delay === undefined ? upid : endedWithin(pve.tasks, upid, delay, failed)
     },
   }),
   route({
@@ -251,32 +212,5 @@ export const qemuConfigRoutes: Route[] = [
     permission: allOf('/vms/{vmid}', 'VM.Audit'),
     parameters: vm,
     handle: ({ pve, params }) => pendingOf(findVm(pve, params.vmid)),
-  }),
-  route({
-    method: 'GET',
-    path: `${path}/cloudinit`,
-    permission: allOf('/vms/{vmid}', 'VM.Audit'),
-    parameters: vm,
-    handle: ({ pve, params }) => cloudInitChanges(pve, findVm(pve, params.vmid)),
-  }),
-  route({
-    method: 'PUT',
-    path: `${path}/cloudinit`,
-    permission: allOf('/vms/{vmid}', 'VM.Config.Cloudinit'),
-    parameters: vm,
-    async handle({ pve, params }) {
-      const found = findVm(pve, params.vmid)
-      requireUnlocked(found)
-      if (!hasCloudInitDrive(found.config)) return
-      await generateCloudInit(pve, params.vmid, found.config)
-      found.cloudInitApplied = cloudInitOptionsOf(found.config)
-    },
-  }),
-  route({
-    method: 'GET',
-    path: `${path}/cloudinit/dump`,
-    permission: allOf('/vms/{vmid}', 'VM.Audit'),
-    parameters: { ...vm, type: { type: 'string', enum: ['user', 'network', 'meta'] } },
-    handle: ({ pve, params }) => dumpCloudInit(findVm(pve, params.vmid).config, params.vmid, params.type),
   }),
 ]

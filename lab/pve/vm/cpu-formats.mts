@@ -1,7 +1,7 @@
 /** The parts of the texts of processor, memory and machine (PVE/QemuServer/{CPUConfig,CPUFlags,Machine,Memory}.pm). */
 
 import { flag, integer, optional } from '../core/parameters.mts'
-import type { Property, PropertyFormat, Verifier } from '../core/property-string.mts'
+import type { Property, PropertyFormat, Verifier } from '../core/property.mts'
 
 /** Names of models with their versions: `EPYC-v3` stands as `EPYC` with the suffix `-v3`. */
 const MODELS: Record<string, readonly string[]> = {

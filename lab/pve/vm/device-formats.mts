@@ -2,7 +2,7 @@
 
 import { bridgeId, configId, ipv4, ipv4Config, ipv6, ipv6Config, macAddress } from '../core/formats.mts'
 import { flag, integer, optional } from '../core/parameters.mts'
-import type { Property, PropertyFormat } from '../core/property-string.mts'
+import type { Property, PropertyFormat } from '../core/property.mts'
 
 const NIC_MODELS = [
   ...['e1000', 'e1000-82540em', 'e1000-82544gc', 'e1000-82545em', 'e1000e', 'i82551', 'i82557b', 'i82559er'],

@@ -8,7 +8,7 @@ import {
   type Property,
   type PropertyFormat,
   type Verifier,
-} from '../core/property-string.mts'
+} from '../core/property.mts'
 
 /** Number of slots of each bus. The order decides which disk a VM without a boot order starts from. */
 const BUSES = { ide: 4, scsi: 31, virtio: 16, sata: 6 } as const

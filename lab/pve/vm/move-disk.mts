@@ -4,15 +4,9 @@ import { failure, textOf } from '../core/errors.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
+import { cloneVolume, createCloudInitVolume } from '../storage/new-volumes.mts'
 import { requireForImages } from '../storage/storages.mts'
-import {
-  cloneVolume,
-  createCloudInitVolume,
-  freeVolume,
-  type NewVolume,
-  renameToBase,
-  volumeOf,
-} from '../storage/volumes.mts'
+import { freeVolume, type NewVolume, renameToBase, volumeOf } from '../storage/volumes.mts'
 import { requireDisk } from './disks.mts'
 import { type Drive, formatDrive, formatSize, isCdrom, isCloudInit } from './drive.mts'
 import { snapshotDisks } from './snapshot-parts.mts'

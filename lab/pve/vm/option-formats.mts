@@ -1,7 +1,7 @@
 /** The parts of the texts of other options: agent, boot order, SMBIOS, files of cloud-init (PVE/QemuServer.pm). */
 
 import { flag, optional } from '../core/parameters.mts'
-import type { Property, PropertyFormat, Verifier } from '../core/property-string.mts'
+import type { Property, PropertyFormat, Verifier } from '../core/property.mts'
 import { isDriveSlot, isFirmwareSlot, volumeId } from './drive-formats.mts'
 
 const optionalFlag = optional(flag)

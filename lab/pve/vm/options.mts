@@ -11,7 +11,7 @@ import {
   storageId,
   text,
 } from '../core/parameters.mts'
-import { findProperty, type Property, type PropertyFormat, type Verifier } from '../core/property-string.mts'
+import { findProperty, type Property, type PropertyFormat, type Verifier } from '../core/property.mts'
 import {
   cpuFormat,
   cpuSet,

@@ -8,16 +8,10 @@ import { type Caller, requireAll } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
 import { DURATIONS, type TaskContext } from '../core/task.mts'
+import { createCloudInitVolume, restoreVolume } from '../storage/new-volumes.mts'
 import { storageOf } from '../storage/storages.mts'
 import { deleteVolumeSnapshot } from '../storage/volume-snapshots.mts'
-import {
-  createCloudInitVolume,
-  dropVolumes,
-  freeVolume,
-  type NewVolume,
-  renameToBase,
-  restoreVolume,
-} from '../storage/volumes.mts'
+import { dropVolumes, freeVolume, type NewVolume, renameToBase } from '../storage/volumes.mts'
 import { diskFile, unpack } from './backup-archive.mts'
 import { requireBridges } from './change-permissions.mts'
 import { parseBackupText } from './conf-file.mts'
@@ -108,12 +102,7 @@ async function restoreDisks(
   pve: Pve,
   { vmid, storage }: Restoring,
   config: VmConfig,
-  {
-    wanted,
-    folder,
-    created,
-    task,
-  }: { wanted: Wanted[]; folder: string; created: NewVolume[]; task: TaskContext },
+  { wanted, folder, created, task }: Contents & { created: NewVolume[] },
 ): Promise<VmConfig> {
   const drives: VmConfig = {}
   const attach = (slot: string, made: NewVolume, drive: Drive): void => {
@@ -157,16 +146,30 @@ async function restoreFrom(
   const wanted = wantedDisks(text, restoring.storage)
   requireBridges(pve, caller, { ...config, ...restoring.settings })
   for (const { storage } of wanted) requireTarget(pve, caller, storage)
-  const vm = findVm(pve, restoring.vmid)
   await pve.pause(DURATIONS.moveDisk)
-  const kept = await clearOld(
-    pve,
-    vm,
-    wanted.map(({ slot }) => slot),
-  )
+  await replaceVm(pve, restoring, config, { wanted, folder, task })
+}
+
+interface Contents {
+  wanted: Wanted[]
+  /** Folder of the unpacked archive. */
+  folder: string
+  task: TaskContext
+}
+
+/** Puts the VM of the backup in the place of what the VMID has. If that fails, its new disks are removed. */
+async function replaceVm(
+  pve: Pve,
+  restoring: Restoring,
+  config: VmConfig,
+  contents: Contents,
+): Promise<void> {
+  const vm = findVm(pve, restoring.vmid)
+  const slots = contents.wanted.map(({ slot }) => slot)
+  const kept = await clearOld(pve, vm, slots)
   const created: NewVolume[] = []
   try {
-    const drives = await restoreDisks(pve, restoring, config, { wanted, folder, created, task })
+    const drives = await restoreDisks(pve, restoring, config, { ...contents, created })
     vm.config = restoredConfig(config, drives, restoring)
   } catch (error) {
     await dropVolumes(pve, created)

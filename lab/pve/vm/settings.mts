@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { encrypt } from 'unixcrypt'
 import { failure } from '../core/errors.mts'
 import { type RawParameters, splitList } from '../core/parameters.mts'
-import { findProperty } from '../core/property-string.mts'
+import { findProperty } from '../core/property.mts'
 import type { VmConfig } from '../core/state.mts'
 import { isNumericOption, vmOptions } from './options.mts'
 

@@ -2,9 +2,10 @@
 
 import type { Pve } from '../core/pve.mts'
 import type { Vm, VmConfig } from '../core/state.mts'
+import { createStateVolume } from '../storage/new-volumes.mts'
 import { parseVolumeId, storageOf } from '../storage/storages.mts'
 import { isFileBased } from '../storage/types.mts'
-import { createStateVolume, freeVolume, volumeOf } from '../storage/volumes.mts'
+import { freeVolume, volumeOf } from '../storage/volumes.mts'
 import { drivesOf, isCdrom } from './drive.mts'
 import { nicsOf } from './identity.mts'
 import { memoryOf } from './vm.mts'

@@ -1,8 +1,8 @@
 /** Ways out of the lab's folder: names that clients choose, paths of images, and links that a client of SSH made. */
 
-import { readdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Headers, startLab, type TestLab } from './client.mts'
 
 let lab: TestLab
@@ -13,6 +13,7 @@ beforeAll(async () => {
       nodes: [{ name: 'pve', online: true }],
       storages: [
         { id: 'local', type: 'dir', content: ['iso', 'backup', 'import'] },
+        { id: 'files', type: 'dir', content: ['images'] },
         { id: 'thin', type: 'lvmthin', content: ['images'] },
         { id: 'zfs', type: 'zfspool', content: ['images'] },
       ],
@@ -89,4 +90,40 @@ test.each([
   await writeFile(folder('import/long.qcow2'), header)
   const body = { vmid: 301, scsi0: 'thin:0,import-from=local:import/long.qcow2' }
   expect(await lab.task('POST', '/nodes/pve/qemu', body)).toContain(text)
+})
+
+describe('a link that a client of SSH left', () => {
+  const images = () => join(lab.dataDir, 'storage/files/images')
+  const outside = () => join(lab.dataDir, 'outside')
+  const create = (vmid: number) => lab.task('POST', '/nodes/pve/qemu', { vmid, scsi0: 'files:1' })
+
+  beforeAll(() => mkdir(outside()))
+  afterEach(async () => {
+    for (const vmid of [400, 401]) {
+      await rm(join(images(), String(vmid)), { recursive: true, force: true })
+      if (lab.server.admin.vmids().includes(vmid)) await lab.task('DELETE', `/nodes/pve/qemu/${vmid}`)
+    }
+  })
+
+  test('in the place of the folder of a VM leads no new disk out of the storage', async () => {
+    await mkdir(images(), { recursive: true })
+    await symlink(outside(), join(images(), '400'))
+    expect(await create(400)).toContain('Too many levels of symbolic links')
+    expect(await readdir(outside())).toEqual([])
+  })
+
+  test('in the place of a disk is neither read, nor written, nor followed at the end', async () => {
+    expect(await create(401)).toBe('OK')
+    const disk = join(images(), '401/vm-401-disk-0.raw')
+    await rm(disk)
+    await writeFile(join(outside(), 'theirs'), 'theirs')
+    await symlink(join(outside(), 'theirs'), disk)
+    const vm = '/nodes/pve/qemu/401'
+    const refused = expect.stringContaining('Too many levels of symbolic links')
+    expect(await lab.task('PUT', `${vm}/resize`, { disk: 'scsi0', size: '+1G' })).toEqual(refused)
+    expect(await lab.task('POST', `${vm}/status/start`)).toEqual(refused)
+    expect(await lab.task('POST', `${vm}/clone`, { newid: 402, full: 1 })).toEqual(refused)
+    expect(await lab.task('DELETE', vm)).toBe('OK')
+    expect(await readFile(join(outside(), 'theirs'), 'utf8')).toBe('theirs')
+  })
 })

@@ -1,11 +1,7 @@
 import { expect, test } from 'vitest'
 import { ipv4, macAddress } from '../../pve/core/formats.mts'
-import {
-  checkProperties,
-  type PropertyFormat,
-  parsePropertyString,
-  printPropertyString,
-} from '../../pve/core/property-string.mts'
+import type { PropertyFormat } from '../../pve/core/property.mts'
+import { checkProperties, parsePropertyString, printPropertyString } from '../../pve/core/property-string.mts'
 
 const card: PropertyFormat = {
   properties: {
