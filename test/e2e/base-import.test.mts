@@ -179,6 +179,35 @@ describe('a checksum in the config', () => {
   })
 })
 
+test('a base VM by UEFI, without a boot: its machine, its EFI disk and its TPM; no other is taken for it', async () => {
+  const content = await disk('u.qcow2')
+  const image = (...keys: string[]) =>
+    images(
+      'u:',
+      `  url: ${publisher.url}/u.qcow2`,
+      `  checksum: sha256:${digest('sha256', content)}`,
+      '  first_boot: none',
+      ...keys,
+    )
+  await image('  firmware: uefi', '  tpm: true')
+  const plan = await importing('u', '--dry-run')
+  expect(plan.stdout).toContain('its disk on tank; firmware: UEFI with TPM 2.0\n')
+  expect(await importing('u')).toMatchObject({ code: exitCodes.done })
+  expect((await imported()).config).toMatchObject({
+    machine: 'q35',
+    bios: 'ovmf',
+    efidisk0: expect.stringMatching(/^tank:.*,efitype=4m,pre-enrolled-keys=0,size=/),
+    tpmstate0: expect.stringMatching(/^tank:.*,version=v2.0$/),
+  })
+  expect((await importing('u')).stdout).toContain('already there')
+  await image()
+  expect((await importing('u')).stdout).toContain('already there')
+  await image('  firmware: uefi', '  secure_boot: true')
+  const { code, stderr } = await importing('u')
+  expect(stderr).toMatch(/^error: proxmint-base-u, VM 9900, has no secure boot$/m)
+  expect(code).toBe(exitCodes.invalid)
+})
+
 describe('a file of this machine', () => {
   const file = async (content: Buffer): Promise<void> => {
     await mkdir(join(workspace.folder, 'made'))

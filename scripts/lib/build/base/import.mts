@@ -165,7 +165,7 @@ function describePlan(
 }
 
 function firmwarePlan(firmware: WantedFirmware | undefined): string {
-  return firmware === undefined ? '' : `, with ${firmwareWords({ ...BIOS, ...firmware })}`
+  return firmware === undefined ? '' : `; firmware: ${firmwareWords({ ...BIOS, ...firmware })}`
 }
 
 /** @throws ProxmintError (invalid) for a base VM with another firmware than the image has in the config. */
