@@ -60,6 +60,16 @@ test('a stopped VM stays off, through apply, gc and a restart of its node, until
   await expectAgreement()
 })
 
+test('what is decided while it is stopped counts at its start', async () => {
+  await vms.json('vm', 'stop', 'web-1')
+  await vms.json('vm', 'change', 'web-1', '--on-boot', 'off')
+  await vms.json('vm', 'change', 'web-1', '--on-boot', 'on')
+  expect(await power()).toEqual(['stopped', 0])
+  await vms.json('vm', 'start', 'web-1')
+  expect(await power()).toEqual(['running', 1])
+  await expectAgreement()
+})
+
 test('a restart says what waits in Proxmox, and makes it active', async () => {
   await updateVmConfig(rootClient(lab), web, { memory: 3072 })
   const restarted = await vms.run('vm', ['restart', 'web-1'])

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { CHANGE_COSTS } from '../../config/vm-option.mts'
 import { ProxmoxApiError } from '../../proxmox/errors.mts'
 import { getRunningConfig, getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
-import { type Entry, withEvent } from '../../registry/entry.mts'
+import { type Entry, isToRun, withEvent } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
@@ -11,7 +11,7 @@ import { say, withProgress } from '../../run/progress.mts'
 import { formatTable } from '../../run/table.mts'
 import { type Change, type Cost, requireAllowed } from '../../terraform/costs.mts'
 import { type VmContext, withVmLock } from '../context.mts'
-import { requireNoLock } from '../look/barriers.mts'
+import { requireNoLock, requireRestored } from '../look/barriers.mts'
 import { type LocatedVm, lookAtVm, recordNode, requireMarked } from '../look/locate.mts'
 import { verifyVm } from '../look/verify.mts'
 import {
@@ -53,6 +53,7 @@ export async function changeVm(
 ): Promise<Changed> {
   return withVmLock(unlocked, name, 'vm change', async context => {
     const before = requireFinished(await requireEntry(context.store, name))
+    requireRestored(before)
     const plan = planEntryChange(before, wishes, new Date())
     const found = isThere(before) ? await look(before, context) : undefined
     const edits = found === undefined ? [] : editsOf(plan, before, found)
@@ -110,9 +111,10 @@ function editsOf({ entry, asked }: EntryChange, before: Entry, { config, running
 }
 
 /** Whether it starts with its node: for `apply`, Terraform does this together with the power. */
-function bootEdits({ design, phase }: Entry, asked: string[], config: VmConfig): Edit[] {
-  const onBoot = design?.onBoot
-  if (!asked.includes('onBoot') || onBoot === undefined || phase !== 'active') return []
+function bootEdits(entry: Entry, asked: string[], config: VmConfig): Edit[] {
+  const onBoot = entry.design?.onBoot
+  // A VM that is to be off gets it when it is started.
+  if (!asked.includes('onBoot') || onBoot === undefined || !isToRun(entry)) return []
   const [from, to] = [Number(config['onboot'] ?? 0) === 1, onBoot].map(on => (on ? 'on' : 'off')) as [
     string,
     string,

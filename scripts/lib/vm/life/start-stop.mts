@@ -84,13 +84,14 @@ async function afterFailedStop(
   throw runsOn(entry, options, error)
 }
 
-/** Gives a stopped VM back that a restart of its node starts it. */
+/** Gives a stopped VM back that a restart of its node starts it: as it was, unless something else was decided. */
 async function startWithNode(
-  { stopped }: Entry,
+  { stopped, design }: Entry,
   vm: LocatedVm,
   { client }: VmContext['connection'],
 ): Promise<void> {
-  if (stopped?.startsWithNode) await updateVmConfig(client, vm, { onboot: 1 })
+  if (stopped !== undefined && (design?.onBoot ?? stopped.startsWithNode))
+    await updateVmConfig(client, vm, { onboot: 1 })
 }
 
 /**
