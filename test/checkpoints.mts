@@ -63,6 +63,9 @@ export const BACKUP_CHECKPOINTS = [
 /** `vm change`: the entry is written; disks have grown, and the VM was rebooted where that needs it. */
 export const CHANGE_CHECKPOINTS = ['vm-change-written', 'vm-change-made']
 
+/** A VM that runs is powered off for a change of its config. */
+export const RESHAPE_CHECKPOINTS = ['vm-off-to-reshape']
+
 /** A rebuild, before it goes on as the creation of a VM does. */
 export const REBUILD_CHECKPOINTS = ['vm-rebuild-decided', 'vm-rebuild-cleared']
 

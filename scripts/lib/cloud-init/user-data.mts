@@ -7,6 +7,7 @@ import { exitCodes, ProxmintError } from '../run/errors.mts'
 import { didYouMean } from '../run/nearest.mts'
 import { cloudConfigFault } from './cloud-config.mts'
 import { gecosFault, gecosPartOf } from './gecos.mts'
+import { type MountedDisk, withMountedDisks } from './mounted-disks.mts'
 import { otherKindFault, parseTemplate, type TemplateFault } from './template-faults.mts'
 import { cloudInitYaml } from './yaml.mts'
 
@@ -23,6 +24,7 @@ export const USER_DATA_FOLDER = 'cloud-init/templates'
  * key, a list or another line of the document. In a GECOS field only what useradd accepts is filled in.
  * @param required Variables that the template must use.
  * @param read Returns the text of the template.
+ * @param disks Data disks that are mounted, without a word of the template about them.
  * @returns User-data; the first line is `#cloud-config`.
  * @throws ProxmintError (usage) For an unknown template, (invalid) for a template with a fault.
  */
@@ -32,6 +34,7 @@ export async function renderUserData(
   variables: UserDataVariables,
   required: string[] = [],
   read = readUserDataTemplate,
+  disks: readonly MountedDisk[] = [],
 ): Promise<string> {
   const path = join(folder, `${name}.yaml`)
   const [yaml, text] = await Promise.all([import('yaml'), read(folder, name)])
@@ -44,8 +47,9 @@ export async function renderUserData(
   if (faults[0] !== undefined) throw faulty(path, faults[0])
   if (typeof document !== 'object' || document === null) throw invalid(path, 'is empty')
   if (Array.isArray(document)) throw invalid(path, 'is a list, and a cloud-config is a table')
-  const user = filled(withoutAnchors(document), path, variables) as object
-  const fault = cloudConfigFault(user)
+  const own = filled(withoutAnchors(document), path, variables) as Record<string, unknown>
+  const { document: user, fault: mountFault } = await withMountedDisks(own, disks)
+  const fault = cloudConfigFault(own) ?? mountFault
   if (fault !== undefined) throw invalid(path, fault)
   const written = yaml.stringify(user, cloudInitYaml.write)
   if (!isReadAlike(yaml.parse(written, cloudInitYaml.read), user, written))

@@ -2,6 +2,7 @@
  * The one table of what can be decided about a VM. From it follow the flags of `vm create`, the keys of config/vm.yaml
  * and of fleet files with their schemas, the design in the registry and the table of docs/vms.md (`npm run vm-options`).
  */
+import { DATA_DISK_FIELDS } from './data-disk-fields.mts'
 import type { VmOptionTable } from './vm-option.mts'
 
 const vmidRange = { min: 100, max: 999_999_999 }
@@ -167,6 +168,16 @@ export const VM_OPTIONS = {
     help: 'root disk, at least as large as that of the VM template',
     change: 'hot',
     changeNote: 'it grows and never shrinks; the guest uses the room after its next boot',
+  },
+  disks: {
+    kind: 'records',
+    names: { flag: 'data-disk', fleetKey: 'disks', fileKey: 'disks', attribute: 'disks' },
+    value: 'KEY=VALUE,...',
+    fields: DATA_DISK_FIELDS,
+    help: 'data disks beside the root disk, each with a name; they outlive `vm rebuild`',
+    change: 'hot',
+    changeNote:
+      'a disk grows and never shrinks; one that is taken off the list is detached with the VM powered off, and stays in Proxmox',
   },
   node: {
     kind: 'text',

@@ -8,7 +8,7 @@ import { isMarked } from '../registry/identity.mts'
 import { messageOf } from '../run/errors.mts'
 import { createSlots } from '../run/slots.mts'
 import { differenceText, driftOf } from '../vm/look/drift.mts'
-import { partNames, partsOf } from '../vm/look/parts.mts'
+import { knownPartsOf, partNames, partsOf } from '../vm/look/parts.mts'
 
 /** Requests at the same time. */
 const AT_ONCE = 8
@@ -61,7 +61,7 @@ export function configFindings(entry: Entry, config: VmConfig): ConfigFindings {
   const apply = `zx scripts/apply.mts ${name} --plan-only shows what it costs to put that back`
   const drift = driftOf(entry, config).map(one => found(name, differenceText(one), apply))
   if (design === null) return { findings: drift, added: undefined }
-  const { foreignDisks, foreignDevices } = partsOf(config, design.made)
+  const { foreignDisks, foreignDevices } = partsOf(config, knownPartsOf(entry))
   const added = partNames([...foreignDisks, ...foreignDevices])
   return { findings: drift, added: added === '' ? undefined : `${name}: somebody added ${added}; it stays` }
 }

@@ -1,4 +1,9 @@
-import type { AttributesOf, OptionalAttributesOf, OptionsWith } from '../config/vm-option-types.mts'
+import type {
+  AttributesOf,
+  OptionalAttributesOf,
+  OptionsWith,
+  OptionValue,
+} from '../config/vm-option-types.mts'
 import { VM_OPTIONS } from '../config/vm-options.mts'
 import { ProxmintError } from '../run/errors.mts'
 
@@ -46,6 +51,17 @@ export interface HistoryEvent {
   what: string
 }
 
+/** A data disk, as it was wished. Sizes are in GiB. */
+export type DataDisk = OptionValue<'disks'>[number]
+
+/** A data disk that was attached. */
+export interface DataDiskRecord {
+  /** Volume id: `tank:vm-100-disk-1`. */
+  volume: string
+  /** Number of the first system of the VM (see `Entry.system`) whose user-data mounts it. */
+  firstSystem: number
+}
+
 type Designed = Exclude<OptionsWith<{ names: { attribute: string } }>, OptionsWith<{ designed: false }>>
 /** A list that nobody gave is empty. */
 type AlwaysDecided = Designed & OptionsWith<{ default: unknown } | { kind: 'list' }>
@@ -83,6 +99,8 @@ export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
   userDataPurpose?: string
   /** Slots of the devices and disks that the VM had when it was made. Left out: it is older, or not made yet. */
   made?: string[]
+  /** The data disks that were attached, by name, also detached ones. Left out: there never was one. */
+  dataDisks?: Record<string, DataDiskRecord>
 }
 
 /** Design of a VM that can be made: its VM template is known. */
@@ -160,6 +178,8 @@ export interface Entry {
   template: { family: string; version: string } | null
   /** During a rebuild: version of the old VM, which must be destroyed before the new one is created. */
   replaces?: string
+  /** Number of the system on the root disk. Left out: 0, the first. */
+  system?: number
   /** Null without a credential. */
   token: TokenRecord | null
   /** The last backup that was made before the VM was to be destroyed. Left out: there is none. */

@@ -1,10 +1,10 @@
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { renderUserData, USER_DATA_FOLDER } from '../../../scripts/lib/cloud-init/user-data.mts'
 import type { AccessDesign } from '../../../scripts/lib/registry/entry.mts'
-import { accessVariables } from '../../../scripts/lib/vm/stack/user-data.mts'
+import { accessVariables, userDataOf } from '../../../scripts/lib/vm/stack/user-data.mts'
 import { failureOf } from '../failure.mts'
 import { temporaryFolder } from '../temporary.mts'
 
@@ -239,4 +239,71 @@ describe('what cloud-init would read as something else', () => {
     const text = await render('users:\n  - name: "{{ username }}"\n    expiredate: 2026-12-31\n')
     expect(text).toContain('expiredate: "2026-12-31"')
   })
+})
+
+describe('data disks', async () => {
+  const script = await readFile(
+    resolve(import.meta.dirname, '../../../scripts/lib/cloud-init/mount-disks.sh'),
+    'utf8',
+  )
+  const disks = [
+    { serial: 'data', folder: '/data', fileSystem: 'ext4' },
+    { serial: 'logs', folder: '/var/log/app', fileSystem: 'xfs' },
+  ]
+  const withDisks = async (text: string) => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'mine.yaml'), text)
+    return renderUserData(folder, 'mine', variables, [], undefined, disks)
+  }
+
+  test('are mounted before what the template runs, which needs no word about them', async () => {
+    const document = parse(await withDisks('bootcmd:\n  - [echo, theirs]\nmounts:\n  - [sdz, /other]\n'))
+    expect(document).toEqual({
+      bootcmd: [
+        ['sh', '-c', script, 'mount-disks', 'data', '/data', 'ext4', 'logs', '/var/log/app', 'xfs'],
+        ['echo', 'theirs'],
+      ],
+      mounts: [['sdz', '/other']],
+    })
+  })
+
+  test('a template that mounts something else there is refused', async () => {
+    const failure = await failureOf(() => withDisks('mounts:\n  - [sdz, /data]\n'))
+    expect(failure.message).toContain('mounts something on /data, as the data disk data does')
+  })
+
+  test('a template that has bootcmd in another form is refused as before', async () => {
+    const failure = await failureOf(() => withDisks('bootcmd: echo\n'))
+    expect(failure.message).toContain('has bootcmd, which must be a list')
+  })
+
+  test('no disk: no word of it', async () => {
+    expect(await render('runcmd: []\n')).toBe('#cloud-config\nruncmd: []\n')
+  })
+})
+
+test('the user-data of a VM has the disks that its present system mounts', async () => {
+  const entry = { name: 'web-1', purpose: '', token: null, address: undefined }
+  const disks = [
+    { name: 'data', size: 1, mount: '/data' },
+    { name: 'later', size: 1, mount: '/later' },
+    { name: 'raw', size: 1 },
+  ]
+  const cloudInit = { template: 'mine', username: 'me', sshAuthorizedKeys: [] } as never
+  const dataDisks = {
+    data: { volume: 'tank:1', firstSystem: 0 },
+    later: { volume: 'tank:2', firstSystem: 1 },
+  }
+  const site = { userDataTemplate: async () => 'hostname: x\n' }
+  const mountsOf = async (vm: object, design: object) => {
+    const text = await userDataOf(site, { ...entry, ...vm }, { cloudInit, access: null, ...design })
+    return (parse(text).bootcmd?.[0] ?? []).slice(4)
+  }
+  const data = ['data', '/data', 'ext4']
+  const both = [...data, 'later', '/later', 'ext4']
+  expect(await mountsOf({}, { disks })).toEqual(both)
+  expect(await mountsOf({ phase: 'reserved' }, { disks })).toEqual(both)
+  expect(await mountsOf({ phase: 'active' }, { disks })).toEqual([])
+  expect(await mountsOf({ phase: 'active' }, { disks, dataDisks })).toEqual(data)
+  expect(await mountsOf({ phase: 'active', system: 1 }, { disks, dataDisks })).toEqual(both)
 })

@@ -21,12 +21,12 @@ test.each([
   ['not one without the storage', [node('a', 8), node('b', 32)], on('a'), 'ab', 'a'],
   ['not one without the VM template', [node('a', 8), node('b', 32)], on('a', 'b'), 'a', 'a'],
 ])('--node auto: %s', (_, nodes, storages, templates, chosen) => {
-  expect(chooseNode(nodes, storages, { storage: 'tank', templateNodes: [...templates] })).toBe(chosen)
+  expect(chooseNode(nodes, storages, { storages: ['tank'], templateNodes: [...templates] })).toBe(chosen)
 })
 
 test('where none can take it, each says why', async () => {
   const nodes = [node('a', 8, 'offline'), node('b', 8), node('c', 8), { node: 'd', status: 'online' }]
-  const wish = { storage: 'tank', templateNodes: ['a', 'c', 'd'] }
+  const wish = { storages: ['tank'], templateNodes: ['a', 'c', 'd'] }
   expect(await failureOf(() => chooseNode(nodes, on('a', 'd'), wish))).toMatchObject({
     message: 'no node can take the VM',
     facts: {
@@ -78,7 +78,7 @@ describe('memory that Proxmox does not count yet', () => {
     const source = { family: 'debian', version: { copies } } as Parameters<typeof pickNode>[1]
     const made: Entry[] = []
     for (let count = 0; count < 6; count++) {
-      made.push(vm('reserved', await pickNode(connection, source, made), 1024))
+      made.push(vm('reserved', await pickNode(connection, { source, design: {} as never }, made), 1024))
     }
     expect(made.map(({ node }) => node)).toEqual(['a', 'b', 'c', 'a', 'b', 'c'])
   })

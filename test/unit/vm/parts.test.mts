@@ -10,10 +10,12 @@ const config = {
   net0: 'virtio=BC:24:11:00:00:01,bridge=vmbr0',
   serial0: 'socket',
 }
+/** Nobody wrote anything down. */
+const nothing = { made: undefined, disks: {} }
 const slots = (parts: { slot: string }[]) => parts.map(({ slot }) => slot)
 
 test('what a VM was made with is ours', () => {
-  const { ours, foreignDevices, foreignDisks } = partsOf(config, undefined)
+  const { ours, foreignDevices, foreignDisks } = partsOf(config, nothing)
   expect(slots(ours)).toEqual(['ide2', 'net0', 'scsi0', 'serial0'])
   expect([...foreignDevices, ...foreignDisks]).toEqual([])
 })
@@ -30,7 +32,7 @@ test('what somebody added is told apart: devices, and disks with detached ones',
       scsi2: 'other:vm-100-disk-1,size=4G',
       unused0: 'tank:vm-100-disk-3',
     },
-    undefined,
+    nothing,
   )
   expect(slots(foreignDevices)).toEqual(['hostpci0', 'ide3', 'net1', 'usb0'])
   expect(slots(foreignDisks)).toEqual(['scsi2', 'scsi10', 'unused0'])
@@ -43,7 +45,13 @@ test('a second card and a second disk of the VM template are ours, if they were 
     net1: 'virtio=BC:24:11:00:00:02,bridge=vmbr0',
     scsi1: 'tank:vm-100-disk-1,size=1G',
   }
-  const later = partsOf({ ...made, net2: 'virtio=BC:24:11:00:00:03,bridge=vmbr0' }, slotsOf(made))
+  const later = partsOf(
+    { ...made, net2: 'virtio=BC:24:11:00:00:03,bridge=vmbr0' },
+    {
+      made: slotsOf(made),
+      disks: {},
+    },
+  )
   expect(slots(later.foreignDevices)).toEqual(['net2'])
   expect(later.foreignDisks).toEqual([])
 })
@@ -54,7 +62,7 @@ test('the disk that an imported VM boots from is ours, whatever its slot', () =>
     virtio0: 'tank:vm-1-disk-0,size=8G',
     virtio1: 'tank:vm-1-disk-1,size=1G',
   }
-  expect(slots(partsOf(imported, undefined).foreignDisks)).toEqual(['virtio1'])
+  expect(slots(partsOf(imported, nothing).foreignDisks)).toEqual(['virtio1'])
 })
 
 test('the seed is ours in whatever drive, and so is a cloud-init drive that was moved', () => {
@@ -63,7 +71,7 @@ test('the seed is ours in whatever drive, and so is a cloud-init drive that was 
       ide0: 'local:iso/proxmint-web-1-id.iso,media=cdrom,size=366K',
       sata1: 'tank:vm-100-cloudinit,media=cdrom',
     },
-    ['net0'],
+    { made: ['net0'], disks: {} },
   )
   expect(slots(ours)).toEqual(['ide0', 'sata1'])
   expect(foreignDevices).toEqual([])
@@ -74,5 +82,5 @@ test.each([
   [{ protection: 0, lock: 'backup' }, false, 'backup'],
   [{}, false, undefined],
 ])('%j: protected %s, lock %s', (state, isProtected, lock) => {
-  expect(partsOf({ ...config, ...state }, undefined)).toMatchObject({ isProtected, lock })
+  expect(partsOf({ ...config, ...state }, nothing)).toMatchObject({ isProtected, lock })
 })

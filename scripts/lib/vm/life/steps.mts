@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mintsBeforeBoot } from '../../credential/vm-token.mts'
-import { getVmConfig } from '../../proxmox/get-vm-config.mts'
-import { advance, type Entry, type Phase } from '../../registry/entry.mts'
+import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
+import { advance, type Entry, type Phase, type VmDesign } from '../../registry/entry.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { messageOf } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { VmContext } from '../context.mts'
 import { requireMade } from '../look/locate.mts'
 import { slotsOf } from '../look/parts.mts'
+import { dataDiskSlots, withDisksIn } from '../shape/data-disks.mts'
 import { converge } from '../stack/converge.mts'
 import { requireDesign } from '../stack/folder.mts'
 import { bootVm } from './boot.mts'
@@ -69,11 +70,17 @@ async function createOff(before: Entry, context: VmContext): Promise<Partial<Ent
       const { entry } = await converge(before, { started: false, intent: 'create', step: 'create' }, context)
       await requireMade(context.connection, entry)
       const config = await getVmConfig(context.connection.client, { node: entry.node!, vmid: entry.vmid })
-      return { design: { ...requireDesign(before), made: slotsOf(config) } }
+      return { design: asMade(requireDesign(before), config) }
     } catch (error) {
       if (tries === CREATE_TRIES || context.signal.aborted || !BUSY.test(messageOf(error))) throw error
       say(`Proxmox is too busy to clone ${before.name}: trying again in ${RETRY_MS / 1000} s`)
       await sleep(RETRY_MS)
     }
   }
+}
+
+/** The design with the slots and the data disks that the new VM has. A slot of a data disk may be somebody's later. */
+function asMade(design: VmDesign, config: VmConfig): VmDesign {
+  const disks = dataDiskSlots(design, config)
+  return { ...withDisksIn(design, config, 0), made: slotsOf(config).filter(slot => !disks.has(slot)) }
 }

@@ -1,5 +1,5 @@
 import { byExpiry, expiryDay, expiryMs, isExpired, SOON_MS } from '../../registry/due.mts'
-import { cpuTypeOf, type Entry, phaseText, type VmDesign } from '../../registry/entry.mts'
+import { cpuTypeOf, type DataDisk, type Entry, phaseText, type VmDesign } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import { DAY_MS } from '../../run/duration.mts'
 import { formatTable } from '../../run/table.mts'
@@ -85,6 +85,7 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
         ? undefined
         : `${counted(design.cores, 'core')}, ${design.memory} MiB, ${design.disk} GiB, CPU ${cpuTypeOf(design)}`,
     ],
+    ['disks', design?.disks?.map(dataDiskText).join('\n') || undefined],
     ...more,
   ]
   const known = facts.filter((fact): fact is [string, string] => fact[1] !== undefined)
@@ -114,6 +115,16 @@ function atRebuildText({ cloudInit }: NonNullable<VmDesign['atRebuild']>): strin
   return Object.entries(cloudInit)
     .map(([key, value]) => `${key} ${Array.isArray(value) ? counted(value.length, 'key') : text(value)}`)
     .join(', ')
+}
+
+/** `data: 20 GiB on fast, mounted on /data, kept`. */
+function dataDiskText({ name, size, storage, mount, keep }: DataDisk): string {
+  const parts = [
+    `${size} GiB${storage === undefined ? '' : ` on ${storage}`}`,
+    mount && `mounted on ${mount}`,
+    keep && 'kept',
+  ]
+  return `${name}: ${parts.filter(Boolean).join(', ')}`
 }
 
 function tokenText({ token, design }: Entry): string {

@@ -3,17 +3,23 @@ import type { ProxmoxClient } from '../../proxmox/client.mts'
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { listSnapshots } from '../../proxmox/list-snapshots.mts'
 import type { VmRef } from '../../proxmox/vm-ref.mts'
-import type { Entry } from '../../registry/entry.mts'
+import type { Entry, Phase } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { type Agreement, type Cost, costsOf } from '../../terraform/costs.mts'
-import { isDisk, type Part, partNames, partsOf } from './parts.mts'
+import { dataDiskSlots, detachedDisks } from '../shape/data-disks.mts'
+import { isDisk, knownPartsOf, type Part, partNames, partsOf } from './parts.mts'
 
-/** Something that a person made, and what its loss costs. */
+/** Something that is not to be lost unasked, and what its loss costs. */
 interface Loss {
   /** `disk scsi1 (tank:vm-100-disk-1,size=4G)`. */
   what: string
   cost: Cost
+  /** Why it is not to be lost. */
+  why: typeof ADDED | typeof KEPT
 }
+
+const ADDED = 'added by somebody in Proxmox'
+const KEPT = 'marked `keep`'
 
 /** A VM that is there. */
 interface PresentVm {
@@ -28,57 +34,89 @@ interface PresentVm {
  */
 export async function requireNoLoss(
   client: ProxmoxClient,
-  { name, design, phase, replaces }: Entry,
+  entry: Entry,
   { vm, config }: PresentVm,
   { allowed, again }: Agreement,
   costs: readonly Cost[] = ['data-loss'],
 ): Promise<void> {
+  const { name, phase, replaces } = entry
   // A VM that is only half made has nothing of anybody's, and nobody wrote its parts down yet.
   if (phase === 'reserved' && replaces === undefined) return
-  const losses = await lossesOf(client, vm, config, design?.made)
+  const losses = await lossesOf(client, entry, { vm, config })
   const refused = losses.filter(({ cost }) => costs.includes(cost) && !allowed.has(cost))
   if (refused.length === 0) return
   const words = costsOf(losses.filter(({ cost }) => costs.includes(cost)))
-  throw new ProxmintError(
-    `${name} is left as it is: somebody added ${refused.map(({ what }) => what).join(', ')} in Proxmox`,
-    {
-      hint:
-        'back it up or detach it in Proxmox, or agree to lose it: ' +
-        `${again} ${words.map(word => `--allow ${word}`).join(' ')}`,
-      exitCode: exitCodes.invalid,
-    },
-  )
+  throw new ProxmintError(`${name} is left as it is: ${reasonsOf(refused)}`, {
+    hint:
+      'back it up or detach it in Proxmox, or agree to lose it: ' +
+      `${again} ${words.map(word => `--allow ${word}`).join(' ')}`,
+    exitCode: exitCodes.invalid,
+  })
 }
 
-/** Lists what somebody made in Proxmox. @param made slots that the VM had when it was made. */
-async function lossesOf(
-  client: ProxmoxClient,
-  vm: VmRef,
-  config: VmConfig,
-  made: readonly string[] | undefined,
-): Promise<Loss[]> {
-  const { foreignDisks, foreignDevices } = partsOf(config, made)
-  const named = (kind: string, cost: Cost, parts: Part[]): Loss[] =>
-    parts.map(part => ({ what: `${kind} ${partNames([part])}`, cost }))
+function reasonsOf(losses: Loss[]): string {
+  const named = (why: Loss['why']) => losses.filter(one => one.why === why).map(({ what }) => what)
+  const [kept, added] = [named(KEPT), named(ADDED)]
   return [
-    ...named('disk', 'data-loss', foreignDisks),
+    kept.length > 0 && `it has ${kept.join(', ')}, ${KEPT}`,
+    added.length > 0 && `somebody added ${added.join(', ')} in Proxmox`,
+  ]
+    .filter(Boolean)
+    .join('; ')
+}
+
+/** What is read of an entry. */
+type KnownVm = Pick<Entry, 'design' | 'phase' | 'failure'>
+
+/** Lists what somebody made in Proxmox, and the data disks that are to be kept. */
+async function lossesOf(client: ProxmoxClient, entry: KnownVm, { vm, config }: PresentVm): Promise<Loss[]> {
+  const { foreignDisks, foreignDevices } = partsOf(config, knownPartsOf(entry))
+  const named = (kind: string, cost: Cost, parts: Part[]): Loss[] =>
+    parts.map(part => ({ what: `${kind} ${partNames([part])}`, cost, why: ADDED }))
+  const detached = detachedDisks(entry.design ?? {}, config)
+  return [
+    ...keptDisks(entry, config),
+    ...foreignDisks.map((part): Loss => {
+      const name = detached.get(part.slot)
+      const [loss] = named(name === undefined ? 'disk' : `detached data disk ${name}`, 'data-loss', [part])
+      return loss!
+    }),
     ...(await listSnapshots(client, vm)).map(
-      (name): Loss => ({ what: `snapshot ${name}`, cost: 'data-loss' }),
+      (name): Loss => ({ what: `snapshot ${name}`, cost: 'data-loss', why: ADDED }),
     ),
     ...named('device', 'remove', foreignDevices),
   ]
 }
 
+/** Phases before the first boot. A disk of such a VM is empty, unless the boot itself failed. */
+const NEVER_BOOTED: readonly Phase[] = ['reserved', 'created', 'minted']
+
+function keptDisks({ design, phase, failure }: KnownVm, config: VmConfig): Loss[] {
+  if (design === null || (NEVER_BOOTED.includes(phase) && failure?.step !== 'boot')) return []
+  const kept = (design.disks ?? []).filter(({ keep }) => keep).map(({ name }) => name)
+  return [...dataDiskSlots(design, config)]
+    .filter(([, name]) => kept.includes(name))
+    .map(([slot, name]) => ({
+      what: `data disk ${name} ${partNames([{ slot, value: String(config[slot]) }])}`,
+      cost: 'data-loss',
+      why: KEPT,
+    }))
+}
+
 /** Describes what goes with a VM, a line each: every disk with who made it, and what somebody added. */
 export async function describeLosses(
   client: ProxmoxClient,
-  { design }: Pick<Entry, 'design'>,
+  entry: KnownVm,
   { vm, config }: PresentVm,
 ): Promise<string[]> {
-  const own = partsOf(config, design?.made).ours.filter(isDisk)
-  const losses = await lossesOf(client, vm, config, design?.made)
+  const names = dataDiskSlots(entry.design ?? {}, config)
+  const own = partsOf(config, knownPartsOf(entry)).ours.filter(isDisk)
+  const losses = await lossesOf(client, entry, { vm, config })
   return [
-    ...own.map(part => `disk ${partNames([part])}: made by proxmint`),
-    ...losses.map(({ what }) => `${what}: added by somebody in Proxmox`),
+    ...own.map(part => {
+      const name = names.get(part.slot)
+      return `${name === undefined ? 'disk' : `data disk ${name}`} ${partNames([part])}: made by proxmint`
+    }),
+    ...losses.map(({ what, why }) => `${what}: ${why}`),
   ]
 }

@@ -1,6 +1,8 @@
 /** Tells what of a VM proxmint made, and what somebody else added in Proxmox. Pure: it reads a config. */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { bootDiskOf, cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
+import type { Entry } from '../../registry/entry.mts'
+import { type DisksOfDesign, dataDiskSlots } from '../shape/data-disks.mts'
 
 /** A device or a disk of a VM: its slot, and its text in the config. */
 export interface Part {
@@ -27,15 +29,27 @@ const DEVICE = /^(net|hostpci|usb|serial|parallel|audio|virtiofs)\d+$|^rng0$/
 /** Parts of a VM that was made before its parts were written down. */
 const ALWAYS_OURS = /^(net0|scsi0|serial\d+|efidisk0|tpmstate0|rng0)$/
 
-/**
- * Sorts the parts of a VM.
- * @param made slots that the VM had when it was made; undefined: nobody wrote them down.
- */
-export function partsOf(config: VmConfig, made: readonly string[] | undefined): VmParts {
+/** What the registry knows of the parts of a VM. */
+interface KnownParts {
+  /** Slots that the VM had when it was made; undefined: nobody wrote them down. */
+  made: readonly string[] | undefined
+  /** Its data disks. */
+  disks: DisksOfDesign
+}
+
+/** Reads from an entry what it knows of the parts of its VM. */
+export function knownPartsOf({ design }: Pick<Entry, 'design'>): KnownParts {
+  return { made: design?.made, disks: design ?? {} }
+}
+
+/** Sorts the parts of a VM. */
+export function partsOf(config: VmConfig, { made, disks }: KnownParts): VmParts {
+  const dataDisks = dataDiskSlots(disks, config)
   const parts = slotsOf(config).map(slot => ({ slot, value: String(config[slot]) }))
   const isOurs = ({ slot, value }: Part): boolean =>
     slot === cloudInitSlotOf(config) ||
     isSeed(value) ||
+    dataDisks.has(slot) ||
     (made === undefined ? ALWAYS_OURS.test(slot) || slot === bootDiskOf(config) : made.includes(slot))
   const foreign = parts.filter(part => !isOurs(part))
   return {

@@ -12,7 +12,7 @@ import type { Site } from '../../site/site.mts'
 import { type Difference, differenceText, driftOf } from './drift.mts'
 import { readLocalState, vmFolder } from './local-state.mts'
 import { lookAtVm } from './locate.mts'
-import { type Part, partNames, partsOf } from './parts.mts'
+import { knownPartsOf, type Part, partNames, partsOf } from './parts.mts'
 
 interface ProxmoxView {
   node: string
@@ -58,7 +58,7 @@ async function proxmoxView(site: Site, entry: Entry): Promise<VmViews['proxmox']
   const { vm, differences, config } = await lookAtVm(connection, entry)
   if (vm === undefined || config === undefined) return { unknown: `nobody has VMID ${entry.vmid}` }
   const isOurs = differences.length === 0
-  const { foreignDevices, foreignDisks, isProtected, lock } = partsOf(config, entry.design?.made)
+  const { foreignDevices, foreignDisks, isProtected, lock } = partsOf(config, knownPartsOf(entry))
   return {
     node: vm.node,
     status: vm.status,

@@ -11,6 +11,7 @@ import { requireFamily } from '../../site/checked-template.mts'
 import type { Site } from '../../site/site.mts'
 import type { TemplateVersion } from '../../templates/version.mts'
 import { accessDesign } from './access.mts'
+import { requireDataDisks } from './data-disks.mts'
 import { copyFor, currentVersion, designVm, type VmWishes, type WantedVm } from './design.mts'
 import { keysOfToday, withSshKeys } from './logins.mts'
 import { requireExpressible } from './network.mts'
@@ -52,6 +53,7 @@ export async function draftVm(
   const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
   const access = await accessDesign(site, name, wishes)
   const design = designVm(wishes, defaults, { config, pool, access })
+  requireDataDisks(name, design.disks)
   requireExpressible(pool, design.cloudInit)
   const { keys, file } = await keysOfToday(design, site)
   const usual = access === null ? defaults.template : defaults.credential.template

@@ -84,7 +84,7 @@ export function hasText(entry: Entry, wish: Wish): string | undefined {
 
 /** A value in words. */
 export function wishText(value: unknown): string {
-  if (Array.isArray(value)) return value.join(', ')
+  if (Array.isArray(value)) return value.map(recordText).join(', ')
   if (value === Number.POSITIVE_INFINITY) return NEVER
   if (typeof value === 'object' && value !== null) {
     return Object.entries(value)
@@ -92,6 +92,14 @@ export function wishText(value: unknown): string {
       .join(', ')
   }
   return value === true ? 'yes' : value === false ? 'no' : String(value)
+}
+
+/** One word of a list, or one record as its flag takes it: `name=data,size=20`. */
+function recordText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Object.entries(value)
+    .map(([key, one]) => `${key}=${typeof one === 'boolean' ? (one ? 'on' : 'off') : one}`)
+    .join(',')
 }
 
 /** Formats a difference: `memory: given 4096, web-1 has 2048`. */

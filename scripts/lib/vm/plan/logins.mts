@@ -8,7 +8,7 @@ import type { Site } from '../../site/site.mts'
 import { type UserDataVm, userDataOf } from '../stack/user-data.mts'
 import type { WantedVm } from './design.mts'
 
-type LoginDesign = Pick<VmDesign, 'access' | 'cloudInit' | 'noLogin'>
+type LoginDesign = Pick<VmDesign, 'access' | 'cloudInit' | 'noLogin' | 'disks' | 'dataDisks'>
 type LoginSite = Pick<Site, 'vmDefaults' | 'ownSshKey' | 'userDataTemplate'>
 
 /** Warns if no wallet can open the new VM yet, or if nobody knows whether one will. */

@@ -4,11 +4,12 @@ import { listVmPlaces } from '../../proxmox/list-vms.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
-import type { TemplateSource } from './draft.mts'
+import { diskStoragesOf } from './data-disks.mts'
+import type { DraftVm, TemplateSource } from './draft.mts'
 
 /** What a node must have. */
 interface NodeWish {
-  storage: string
+  storages: string[]
   /** Nodes with a copy of the VM template. */
   templateNodes: string[]
 }
@@ -23,7 +24,7 @@ const TOLD_MS = 15_000
  */
 export async function pickNode(
   { client, credentials }: Pick<Connection, 'client' | 'credentials'>,
-  source: TemplateSource,
+  { source, design }: Pick<DraftVm, 'source' | 'design'>,
   entries: Entry[],
 ): Promise<string> {
   const [nodes, storages, templateNodes] = await Promise.all([
@@ -33,7 +34,8 @@ export async function pickNode(
   ])
   const promised = promisedMemory(entries, Date.now())
   const free = nodes.map(node => ({ ...node, mem: (node.mem ?? 0) + (promised.get(node.node) ?? 0) }))
-  return chooseNode(free, storages, { storage: credentials.storagePool, templateNodes })
+  const wanted = diskStoragesOf({ storage: credentials.storagePool, ...design })
+  return chooseNode(free, storages, { storages: wanted, templateNodes })
 }
 
 /**
@@ -73,10 +75,11 @@ export function chooseNode(nodes: NodeSummary[], storages: NodeStorage[], wish: 
 function faultOf(node: NodeSummary, storages: NodeStorage[], wish: NodeWish): string | undefined {
   if (node.status !== 'online') return `is ${node.status}`
   if (!wish.templateNodes.includes(node.node)) return 'has no copy of the VM template'
-  const has = storages.some(
-    one => one.node === node.node && one.storage === wish.storage && one.status === 'available',
+  const lacking = wish.storages.find(
+    wanted =>
+      !storages.some(one => one.node === node.node && one.storage === wanted && one.status === 'available'),
   )
-  if (!has) return `has no storage ${wish.storage}`
+  if (lacking !== undefined) return `has no storage ${lacking}`
   return node.maxmem === undefined ? 'does not tell its memory: Sys.Audit on it is missing' : undefined
 }
 

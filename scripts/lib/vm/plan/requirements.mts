@@ -11,6 +11,7 @@ import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
 import { zoneOfBridge } from '../../site/zone-of-bridge.mts'
 import { requireWebPackage } from './access.mts'
+import { diskStoragesOf } from './data-disks.mts'
 import type { WantedVm } from './design.mts'
 
 /** @throws ProxmintError (denied) with the lines that add what is missing: better before anything is reserved. */
@@ -18,14 +19,15 @@ export async function requirePrivileges(
   { client, version }: Connection,
   work: string,
   node: string,
-  { template, storage, network, cloudInit, safety, backupStorage = 'local' }: ClonedDesign,
+  design: ClonedDesign,
 ): Promise<void> {
+  const { template, network, cloudInit, safety, backupStorage = 'local' } = design
   const { bridge, vlan } = network
   const place: NewVmPlace = {
     pveMajor: version.major,
     node,
     vmid: undefined,
-    diskStorages: [storage],
+    diskStorages: diskStoragesOf(design),
     bridge,
     vlanTag: vlan ?? undefined,
     zone: await zoneOfBridge(client, bridge),

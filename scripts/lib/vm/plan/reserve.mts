@@ -6,6 +6,7 @@ import { clockForNew } from '../../site/require-clock.mts'
 import { requireNode } from '../../site/require-node.mts'
 import { requireStorages, type WantedStorage } from '../../site/require-storages.mts'
 import type { VmContext } from '../context.mts'
+import { diskStoragesOf } from './data-disks.mts'
 import { type DraftVm, placeVm } from './draft.mts'
 import { warnOfLogins } from './logins.mts'
 import { requirePoolNetwork } from './network.mts'
@@ -62,19 +63,24 @@ async function reserveAt(draft: DraftVm, context: VmContext): Promise<Entry> {
 }
 
 /** Lists the storages that a VM needs. They are decided with the reservation, and cannot be changed later. */
-function storagesFor({ storage, cloudInit }: VmDesign): WantedStorage[] {
+function storagesFor(design: VmDesign): WantedStorage[] {
+  const { storage, cloudInit } = design
   const content = cloudInit.delivery === 'iso' ? 'iso' : 'snippets'
   return [
     { storage, contents: ['images'], setBy: 'proxmox_storage_pool in the credentials' },
+    ...diskStoragesOf(design)
+      .slice(1)
+      .map(one => ({ storage: one, contents: ['images'], setBy: '`storage` of the data disk' })),
     { storage: cloudInit.storage, contents: [content], setBy: '`cloud_init.storage` in config/vm.yaml' },
   ]
 }
 
 /** @throws ProxmintError (usage) for a node that is not in the cluster. */
-async function nodeFor({ checks, connection, store }: VmContext, { node, source }: DraftVm): Promise<string> {
+async function nodeFor({ checks, connection, store }: VmContext, draft: DraftVm): Promise<string> {
+  const { node } = draft
   if (node === undefined) return checks.credentials.node
   // Free memory is asked anew for each VM, or all of a fleet would be made on one node.
-  if (node === 'auto') return pickNode(connection, source, await store.list())
+  if (node === 'auto') return pickNode(connection, draft, await store.list())
   await requireNode(checks.client, node)
   return node
 }

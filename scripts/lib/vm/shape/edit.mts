@@ -16,6 +16,8 @@ export interface Edit {
   remove?: readonly string[]
   /** A disk that grows to this size. */
   grow?: { slot: string; gib: number }
+  /** A VM that runs is powered off for it, and on afterwards. */
+  off?: true
 }
 
 /** Words for a value that is not set. */

@@ -19,7 +19,13 @@ export function whileRunning(edits: readonly Edit[], late: readonly Edit[], runn
   const waiting = late.filter(
     ({ grow, change }) => grow === undefined && !edits.some(edit => edit.change.what === change.what),
   )
-  return [...now, ...waiting.map(({ change }) => waitingEdit(change))]
+  return [...now, ...waiting.map(({ change }) => waitingEdit(change)), ...powerCycle(edits)]
+}
+
+/** A VM is powered off and on for edits that a running machine must not see. */
+function powerCycle(edits: readonly Edit[]): Edit[] {
+  if (!edits.some(({ off }) => off)) return []
+  return [{ change: { what: 'power', from: 'on', to: 'off and on again', cost: 'reboot' }, effect: 'reboot' }]
 }
 
 function waitingEdit(change: Edit['change']): Edit {

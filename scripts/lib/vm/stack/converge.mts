@@ -32,7 +32,7 @@ import { changesIn, type Edit } from '../shape/edit.mts'
 import { pricedEdits } from '../shape/shape.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
 import { asItIs, asOthersLeftIt, asTemplateHas } from './keep.mts'
-import { recordSize } from './record-size.mts'
+import { recordDisks, recordSize } from './record-size.mts'
 import { entryOfFolder } from './remove-folder.mts'
 import { reshape } from './reshape.mts'
 import { type TerraformStep, type VmTerraform, withTerraform } from './terraform-run.mts'
@@ -85,7 +85,7 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
   requireNoLock(before.name, vm)
   requireUnused(before, vm)
   const isToWrite = !goal.planOnly && goal.intent === 'update'
-  const entry = isToWrite && found !== undefined ? await recordSize(located, found.config, store) : located
+  const entry = isToWrite && found !== undefined ? await recordFound(located, found.config, store) : located
   const wasBegun = (await entryOfFolder(entry.name)) === entry.id
   const keep = await keepFor(entry, found, goal, connection)
   const folder = await writeVmFolder(connection, entry, goal.started, keep)
@@ -93,7 +93,19 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
     run(terraform, { entry, found, goal, wasBegun }, connection),
   )
   if (!goal.planOnly) await recordNode(before, vm, store)
-  return { entry, ...done }
+  const isToRecord = isToWrite && done.changed && entry.design?.disks !== undefined
+  return { ...done, entry: isToRecord ? await recordAttached(entry, context) : entry }
+}
+
+/** Takes over what somebody did to the disks in Proxmox. */
+async function recordFound(entry: Entry, config: VmConfig, store: VmContext['store']): Promise<Entry> {
+  return recordDisks(await recordSize(entry, config, store), config, store)
+}
+
+/** Writes down which volumes the data disks have that were just attached. */
+async function recordAttached(entry: Entry, { connection, store }: VmContext): Promise<Entry> {
+  const vm = { node: entry.node!, vmid: entry.vmid }
+  return recordDisks(entry, await getVmConfig(connection.client, vm), store)
 }
 
 /** Name and tag of a VM that ran are put back, unless all of it is to stay. */

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { type Entry, withEvent } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import { say } from '../../run/progress.mts'
+import { withDisksIn } from '../shape/data-disks.mts'
 import { sizeOf } from './keep.mts'
 
 /**
@@ -24,4 +26,29 @@ export async function recordSize(
       : withEvent({ ...one, design: { ...one.design, disk: size } }, what, new Date()),
   )
   return { ...entry, design: { ...design, disk: size } }
+}
+
+/**
+ * Writes down what Proxmox has of the data disks: the volumes of those that were attached, a size that somebody grew, a
+ * storage that somebody moved a disk to.
+ * @returns the entry with that.
+ */
+export async function recordDisks(
+  entry: Entry,
+  config: VmConfig,
+  store: Pick<RegistryStore, 'change'>,
+): Promise<Entry> {
+  const { design, name, system = 0 } = entry
+  if (design === null) return entry
+  // The user-data of the present system is read already.
+  const found = withDisksIn(design, config, system + 1)
+  if (isDeepStrictEqual(found, design)) return entry
+  const what = 'its data disks were written down as they are in Proxmox'
+  if (!isDeepStrictEqual(found.disks, design.disks)) say(`${name}: ${what}`)
+  await store.change(entry, one =>
+    one.design === null
+      ? one
+      : withEvent({ ...one, design: withDisksIn(one.design, config, system + 1) }, what, new Date()),
+  )
+  return { ...entry, design: found }
 }

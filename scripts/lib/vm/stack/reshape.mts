@@ -3,6 +3,8 @@ import type { ProxmoxClient } from '../../proxmox/client.mts'
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { rebootVm } from '../../proxmox/reboot-vm.mts'
 import { resizeDisk } from '../../proxmox/resize-disk.mts'
+import { shutdownVm } from '../../proxmox/shutdown-vm.mts'
+import { startVm } from '../../proxmox/start-vm.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import type { VmRef } from '../../proxmox/vm-ref.mts'
@@ -21,12 +23,35 @@ interface Reshaping {
   timeoutMs: number
 }
 
-/** Makes the edits in one change of the config, then grows disks, then reboots the VM where one of them needs that. */
+/**
+ * Makes the edits in one change of the config, then grows disks, then reboots the VM where one of them needs that. For those
+ * that a running machine must not see, it powers the VM off before, and on afterwards.
+ */
 export async function reshape(
   client: ProxmoxClient,
   vm: VmRef,
   edits: readonly Edit[],
-  { config, runs, timeoutMs }: Reshaping,
+  reshaping: Reshaping,
+): Promise<void> {
+  const { runs, timeoutMs } = reshaping
+  const wait = { timeoutMs: SHUTDOWN_SECONDS * 1000 + timeoutMs }
+  if (runs && edits.some(({ off }) => off)) {
+    await waitForTask(client, await shutdownVm(client, vm, SHUTDOWN_SECONDS), wait)
+    checkpoint('vm-off-to-reshape')
+    await makeEdits(client, vm, edits, reshaping)
+    await waitForTask(client, await startVm(client, vm), wait)
+    return
+  }
+  await makeEdits(client, vm, edits, reshaping)
+  if (!runs || !edits.some(({ change }) => change.cost === 'reboot')) return
+  await waitForTask(client, await rebootVm(client, vm, SHUTDOWN_SECONDS), wait)
+}
+
+async function makeEdits(
+  client: ProxmoxClient,
+  vm: VmRef,
+  edits: readonly Edit[],
+  { config, timeoutMs }: Reshaping,
 ): Promise<void> {
   const digest = config['digest'] === undefined ? undefined : String(config['digest'])
   const parameters = parametersOf(edits)
@@ -40,9 +65,6 @@ export async function reshape(
     const upid = await resizeDisk(client, vm, grow.slot, `${grow.gib}G`, read)
     if (upid !== null) await waitForTask(client, upid, { timeoutMs })
   }
-  if (!runs || !edits.some(({ change }) => change.cost === 'reboot')) return
-  const upid = await rebootVm(client, vm, SHUTDOWN_SECONDS)
-  await waitForTask(client, upid, { timeoutMs: SHUTDOWN_SECONDS * 1000 + timeoutMs })
 }
 
 function parametersOf(edits: readonly Edit[]): Record<string, string | number> | undefined {

@@ -1,6 +1,7 @@
 /** The user-data of a VM. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { MountedDisk } from '../../cloud-init/mounted-disks.mts'
 import { renderUserData, USER_DATA_FOLDER, type UserDataVariables } from '../../cloud-init/user-data.mts'
 import { projectRoot } from '../../config/load.mts'
 import type { AccessDesign, Entry, TokenRecord, VmDesign } from '../../registry/entry.mts'
@@ -9,16 +10,21 @@ import type { Site } from '../../site/site.mts'
 
 const SIGNING_PAGE = new URL('../../../../contracts/signing-page/index.html', import.meta.url)
 
-/** What user-data says of a VM. The address is undefined while it has none. */
-export type UserDataVm = Pick<Entry, 'name' | 'purpose' | 'token'> & { address: string | undefined }
-type UserDataDesign = Pick<VmDesign, 'cloudInit' | 'access' | 'userDataPurpose'>
+/** What user-data says of a VM. The address is undefined while it has none; without a phase it is not reserved yet. */
+export type UserDataVm = Pick<Entry, 'name' | 'purpose' | 'token' | 'system'> & {
+  address: string | undefined
+  phase?: Entry['phase']
+}
+
+type UserDataDesign = Pick<VmDesign, 'cloudInit' | 'access' | 'userDataPurpose' | 'disks' | 'dataDisks'>
 
 /** @throws ProxmintError where the cloud-init template is not there or cannot be filled in. */
 export async function userDataOf(
   site: Pick<Site, 'userDataTemplate'>,
   entry: UserDataVm,
-  { cloudInit, access, userDataPurpose = entry.purpose }: UserDataDesign,
+  design: UserDataDesign,
 ): Promise<string> {
+  const { cloudInit, access, userDataPurpose = entry.purpose } = design
   const variables = {
     ...ownVariables(cloudInit.vars),
     hostname: entry.name,
@@ -26,11 +32,28 @@ export async function userDataOf(
     purpose: userDataPurpose,
     ssh_authorized_keys: cloudInit.sshAuthorizedKeys,
   }
+  const disks = mountedDisks(entry, design)
   const folder = join(projectRoot(), USER_DATA_FOLDER)
   const read = () => site.userDataTemplate(cloudInit.template)
-  if (access === null) return renderUserData(folder, cloudInit.template, variables, [], read)
+  if (access === null) return renderUserData(folder, cloudInit.template, variables, [], read, disks)
   const own = await accessVariables(access, entry.address, entry.token)
-  return renderUserData(folder, cloudInit.template, { ...variables, ...own }, ['gecos'], read)
+  return renderUserData(folder, cloudInit.template, { ...variables, ...own }, ['gecos'], read, disks)
+}
+
+/**
+ * Lists the disks that the present system of a VM mounts. Another text would be another instance for cloud-init, which then
+ * makes new SSH host keys: a disk that was added later is mounted by the next system, after `vm rebuild`.
+ */
+function mountedDisks(
+  { phase = 'reserved', system = 0 }: UserDataVm,
+  { disks = [], dataDisks = {} }: UserDataDesign,
+): MountedDisk[] {
+  return disks.flatMap(({ name, mount, filesystem = 'ext4' }) => {
+    const first = dataDisks[name]?.firstSystem ?? (phase === 'reserved' ? 0 : Number.POSITIVE_INFINITY)
+    return mount === undefined || first > system
+      ? []
+      : [{ serial: name, folder: mount, fileSystem: filesystem }]
+  })
 }
 
 /** Names that proxmint fills in itself. */
