@@ -64,6 +64,12 @@ variable "bridge" {
   default     = "vmbr0"
 }
 
+variable "resource_pool" {
+  type        = string
+  description = "Resource pool that the VM template is made in. Empty: none"
+  default     = ""
+}
+
 variable "cores" {
   type        = number
   description = "CPU cores"

@@ -19,6 +19,7 @@ source "proxmox-clone" "debian-web3" {
   # `base import` made it. A linked clone of it can stop at boot: "PARTUUID does not exist".
   clone_vm   = "proxmint-base-debian-12-web3"
   full_clone = true
+  pool       = var.resource_pool
 
   vm_id                = var.template_vmid == "" ? "0" : var.template_vmid
   vm_name              = "${var.template_name}-${var.build_id}" # while it is built

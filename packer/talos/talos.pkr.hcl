@@ -19,6 +19,7 @@ source "proxmox-clone" "talos" {
   # `base import` made it. A linked clone would tie the template to it for ever.
   clone_vm   = "proxmint-base-talos"
   full_clone = true
+  pool       = var.resource_pool
 
   vm_id                = var.template_vmid
   vm_name              = "${var.template_name}-${var.build_id}" # while it is built

@@ -16,6 +16,7 @@ source "proxmox-iso" "windows" {
   insecure_skip_tls_verify = var.proxmox_skip_tls_verify == "true"
   task_timeout             = var.task_timeout
 
+  pool                 = var.resource_pool
   vm_id                = var.template_vmid
   vm_name              = "${var.template_name}-${var.build_id}" # while it is built
   template_name        = var.template_name

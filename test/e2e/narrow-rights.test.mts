@@ -21,8 +21,8 @@ beforeAll(async () => {
   await makeBase()
   await workspace.edit(
     'packer/debian/debian.pkr.hcl',
-    'full_clone = true',
-    'full_clone = true\n  pool       = "templates"',
+    'pool       = var.resource_pool',
+    'pool       = "templates"',
   )
   await workspace.edit(
     'packer/debian/debian.pkr.hcl',

@@ -1,6 +1,7 @@
 /** `templates test`: the acceptance test of a VM template that exists. */
 
 import { poolOfTemplate } from '../packer/build-target.mts'
+import { configuredVariables } from '../packer/configured-variables.mts'
 import { loadFamily } from '../packer/family.mts'
 import { attributeValue, scopeOf } from '../packer/scope.mts'
 import { listFamilies, loadTemplate, type Template } from '../packer/template.mts'
@@ -80,7 +81,7 @@ async function findTarget(
     node: vm.node,
     storage: storage ?? connection.credentials.storagePool,
     name: String(config['name'] ?? `VM ${vmid}`),
-    pool: poolOfTemplate(template, {}),
+    pool: poolOfTemplate(template, { variables: configuredVariables(template, connection.config) }),
     card: card && { ...card, zone: await zoneOfBridge(connection.client, card.bridge) },
     buildLogin: buildLoginOf(template, {}),
   }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { BIOS, type Firmware, firmwareWords } from '../config/firmware.mts'
 import { buildTarget, environmentAt, type InstallationMedium } from '../packer/build-target.mts'
+import { configuredVariables } from '../packer/configured-variables.mts'
 import { type Family, loadFamily, type Place } from '../packer/family.mts'
 import { inputDigests } from '../packer/input-digest.mts'
 import { namedFiles } from '../packer/named-files.mts'
@@ -29,7 +30,7 @@ import {
 import { imageOf, imageOfBase } from './base/description.mts'
 import { requireFirmware } from './firmware.mts'
 import type { Build, BuildRun } from './records.mts'
-import { configuredVariables, environmentVariables, pinnedVmidOf } from './variables.mts'
+import { environmentVariables, pinnedVmidOf } from './variables.mts'
 
 /**
  * Prepares the build of a family: rules, permissions, base VMs, inputs, name. Proxmox is asked to change nothing.

@@ -34,11 +34,6 @@ export function requireVariables({ folder, variables }: Template, given: Record<
   })
 }
 
-/** Lists the values that the config decides, for a template that has such variables. */
-export function configuredVariables({ variables }: Template, { bridge }: Config): Record<string, string> {
-  return variables.some(({ name }) => name === 'bridge') ? { bridge } : {}
-}
-
 /** Variables of a template that bound the wait for the guest's login. */
 const LOGIN_TIMEOUTS = ['ssh_timeout', 'winrm_timeout']
 

@@ -28,6 +28,8 @@ export type FirstBoot = 'agent' | 'upgrade' | 'none'
 export interface Config {
   site: string
   bridge: string
+  /** Resource pool of everything that is made; undefined: none. */
+  resourcePool?: string | undefined
   /** Storage for downloaded images (content type `import`) and ISO files. */
   imageStorage: string
   /** First and last VMID of VM templates. */
@@ -57,6 +59,7 @@ export interface Config {
 interface ConfigFile {
   site?: string
   bridge?: string
+  resource_pool?: string
   image_storage?: string
   template_vmid_range?: [number, number]
   base_vmid_range?: [number, number]
@@ -106,6 +109,7 @@ export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<
   return {
     site: file.site ?? 'home',
     bridge: file.bridge ?? 'vmbr0',
+    ...(file.resource_pool !== undefined && { resourcePool: file.resource_pool }),
     imageStorage: file.image_storage ?? 'local',
     templateVmidRange: file.template_vmid_range ?? [9000, 9899],
     baseVmidRange: file.base_vmid_range ?? [9900, 9999],

@@ -3,6 +3,7 @@
  * and of fleet files with their schemas, the design in the registry and the table of docs/vms.md (`npm run vm-options`).
  */
 import { DATA_DISK_FIELDS } from './data-disk-fields.mts'
+import { DEVICE_FIELDS } from './device-fields.mts'
 import type { VmOptionTable } from './vm-option.mts'
 
 const vmidRange = { min: 100, max: 999_999_999 }
@@ -178,6 +179,31 @@ export const VM_OPTIONS = {
     change: 'hot',
     changeNote:
       'a disk grows and never shrinks; one that is taken off the list is detached with the VM powered off, and stays in Proxmox',
+  },
+  devices: {
+    kind: 'records',
+    names: { flag: 'device', fleetKey: 'devices', attribute: 'devices' },
+    value: 'KEY=VALUE,...',
+    fields: DEVICE_FIELDS,
+    help: 'PCI and USB devices of its node, by resource mapping',
+    change: 'reboot',
+    changeNote:
+      'a USB device is added and removed while it runs; one that is taken off the list needs `--allow remove`',
+  },
+  resourcePool: {
+    kind: 'text',
+    names: {
+      flag: 'resource-pool',
+      fleetKey: 'resource_pool',
+      fileKey: 'resource_pool',
+      attribute: 'resourcePool',
+    },
+    value: 'POOL',
+    pattern: '^[A-Za-z][A-Za-z0-9._-]*(/[A-Za-z][A-Za-z0-9._-]*){0,2}$',
+    wording: 'resource pool: at most three names, with a letter in front of each',
+    help: 'the resource pool of Proxmox that it is made in; where nothing is said, `resource_pool` of config/proxmint.yaml',
+    change: 'impossible',
+    changeNote: 'in Proxmox: `pvesh set /pools/POOL --vms VMID --allow-move 1`',
   },
   node: {
     kind: 'text',

@@ -141,13 +141,20 @@ export function vmNeeds(place: NewVmPlace, template: number | undefined, deliver
 
 /**
  * Needs of a backup before a destroy, of its restore and of its removal (PVE/VZDump.pm, PVE/Storage.pm), beside those of a VM.
- * @param vmid undefined before one is chosen.
  */
-export function backupNeeds(vmid: number | undefined, storage: string): Need[] {
+export function backupNeeds(vm: Pick<NewVmPlace, 'vmid' | 'pool'>, storage: string): Need[] {
   return [
-    need('back a VM up before it is destroyed, and restore it', vmAclPath(vmid), 'VM.Backup'),
+    vmNeed(vm, 'back a VM up before it is destroyed, and restore it', 'VM.Backup'),
     need('keep the backup', `/storage/${storage}`, 'Datastore.AllocateSpace'),
   ]
+}
+
+/** Needs of devices that a VM has by resource mappings. */
+export function deviceNeeds(devices: readonly { pci?: string; usb?: string }[]): Need[] {
+  return devices.map(({ pci, usb }) => {
+    const mapping = pci === undefined ? `usb/${usb}` : `pci/${pci}`
+    return need(`give it the device ${mapping}`, `/mapping/${mapping}`, 'Mapping.Use')
+  })
 }
 
 /** Needs for the user-data. A snippet is uploaded over SSH, but its storage is looked up with the API. */
@@ -227,7 +234,7 @@ function templateNeeds(place: NewVmPlace, template: number | undefined): Need[] 
 }
 
 /** Need on the new VM, by its own path or by its pool. */
-function vmNeed(place: NewVmPlace, purpose: string, ...privileges: string[]): Need {
+function vmNeed(place: Pick<NewVmPlace, 'vmid' | 'pool'>, purpose: string, ...privileges: string[]): Need {
   const pool = place.pool === undefined ? [] : [`/pool/${place.pool}`]
   const paths = [...pool, vmAclPath(place.vmid)]
   const alternatives = paths.flatMap(path => privileges.map(privilege => [{ path, privilege }]))

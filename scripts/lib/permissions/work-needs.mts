@@ -15,8 +15,9 @@ interface WorkPlace {
 /** Needs of `base import`. */
 export function needsOfBaseImport(config: Config, place: WorkPlace): Need[] {
   const { node, pveMajor, storagePool, zone } = place
+  const { bridge, resourcePool: pool } = config
   return baseImportNeeds(
-    { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge: config.bridge, zone },
+    { pveMajor, node, vmid: undefined, diskStorages: [storagePool], bridge, zone, pool },
     config.imageStorage,
   )
 }
@@ -25,7 +26,13 @@ export function needsOfBaseImport(config: Config, place: WorkPlace): Need[] {
 export function needsOfVms(
   config: Config,
   pools: PoolConfig,
-  { cloudInit, safety, backupStorage = 'local' }: VmDefaults,
+  {
+    cloudInit,
+    safety,
+    backupStorage = 'local',
+    resourcePool = config.resourcePool,
+    disks = [],
+  }: VmDefaults,
   place: WorkPlace,
 ): Need[] {
   const pool = ownValue(pools.pools, pools.defaultPool)
@@ -33,11 +40,12 @@ export function needsOfVms(
     pveMajor: place.pveMajor,
     node: place.node,
     vmid: undefined,
-    diskStorages: [place.storagePool],
+    diskStorages: [...new Set([place.storagePool, ...disks.flatMap(({ storage }) => storage ?? [])])],
+    pool: resourcePool,
     bridge: pool?.bridge ?? config.bridge,
     vlanTag: pool?.vlan,
     zone: place.zone,
   }
   const needs = vmNeeds(made, undefined, { kind: cloudInit.delivery, storage: cloudInit.storage })
-  return safety === 'backup' ? [...needs, ...backupNeeds(undefined, backupStorage)] : needs
+  return safety === 'backup' ? [...needs, ...backupNeeds(made, backupStorage)] : needs
 }

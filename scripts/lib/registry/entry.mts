@@ -54,6 +54,9 @@ export interface HistoryEvent {
 /** A data disk, as it was wished. Sizes are in GiB. */
 export type DataDisk = OptionValue<'disks'>[number]
 
+/** A device of the node, by its resource mapping. */
+export type MappedDevice = OptionValue<'devices'>[number]
+
 /** A data disk that was attached. */
 export interface DataDiskRecord {
   /** Volume id: `tank:vm-100-disk-1`. */
@@ -101,6 +104,8 @@ export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
   made?: string[]
   /** The data disks that were attached, by name, also detached ones. Left out: there never was one. */
   dataDisks?: Record<string, DataDiskRecord>
+  /** Mapped devices that the VM got: `pci gpu`. Left out: there never was one. */
+  ownDevices?: string[]
 }
 
 /** Design of a VM that can be made: its VM template is known. */

@@ -1,5 +1,6 @@
 /** Compares the needs of each kind of work with the privileges of the identity that does it. */
 import { buildTarget } from '../packer/build-target.mts'
+import { configuredVariables } from '../packer/configured-variables.mts'
 import { loadFamily } from '../packer/family.mts'
 import type { Template } from '../packer/template.mts'
 import { checkPermissions } from '../permissions/check.mts'
@@ -27,7 +28,8 @@ export async function checkBuild(connection: Connection, template: Template): Pr
   const { client, config, credentials, version } = connection
   const family = await loadFamily(template.os)
   const environment = { ...process.env, PROXMOX_STORAGE_POOL: credentials.storagePool }
-  const target = buildTarget(template, { env: environment })
+  const variables = configuredVariables(template, config)
+  const target = buildTarget(template, { env: environment, variables })
   const base = await findBase(client, target.baseName, credentials.node)
   const place = { node: credentials.node, pveMajor: version.major }
   const made = await cardAndPoolOf(client, target)

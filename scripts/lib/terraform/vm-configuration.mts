@@ -14,6 +14,8 @@ export interface VmSettings extends OptionVariables {
   vmid: number
   template: { vmid: number; node: string }
   storage: string
+  /** Resource pool; null: none. */
+  pool: string | null
   /** With prefix length. */
   address: string
   gateway: string | null

@@ -51,6 +51,7 @@ resource "proxmox_virtual_environment_vm" "this" {
   description     = var.description
   node_name       = var.node
   vm_id           = var.vmid
+  pool_id         = var.pool
   tags            = sort(var.tags)
   started         = var.started
   on_boot         = coalesce(var.on_boot, var.started)

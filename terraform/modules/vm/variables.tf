@@ -32,6 +32,12 @@ variable "storage" {
   description = "Storage of the disk and the cloud-init drive"
 }
 
+variable "pool" {
+  type        = string
+  description = "Resource pool that the clone is made in. Null: none. A later change is left to Proxmox"
+  default     = null
+}
+
 variable "cores" {
   type        = number
   description = "CPU cores"

@@ -172,6 +172,15 @@ export const scenes: Scene[] = [
       block('docs/vms.md', 'zx scripts/vm.mts create web-1 --no-web3 --mock', /^web-1 .*active/m, {
         before: site => prepare(site, 'zx scripts/vm.mts destroy web-1 --yes'),
       }),
+      run(
+        'zx scripts/vm.mts create db-1 --no-web3 --data-disk name=data,size=20,mount=/data,keep=on --data-disk name=scratch,size=50 --mock',
+        /data: 20 GiB, mounted on \/data, kept/,
+      ),
+      run(
+        'zx scripts/vm.mts create ai-1 --no-web3 --node auto --device pci=gpu,pcie=on --device usb=licence-key --mock',
+        'pci gpu, usb licence-key',
+      ),
+      run('zx scripts/vm.mts create web-3 --no-web3 --resource-pool shop --mock', '"pool": "shop"'),
       block('docs/guides/backup.md', 'zx scripts/vm.mts adopt --site ', /web-1 .*adopted/, {
         before: forgetRegistry,
       }),

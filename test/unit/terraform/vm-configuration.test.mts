@@ -9,6 +9,7 @@ const settings: VmSettings = {
   vmid: 100,
   template: { vmid: 9000, node: 'pve' },
   storage: 'tank',
+  pool: null,
   cores: 2,
   cpu_type: 'x86-64-v2-AES',
   memory: 2048,

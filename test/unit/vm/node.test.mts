@@ -75,7 +75,7 @@ describe('memory that Proxmox does not count yet', () => {
       credentials: { storagePool: 'tank' } as Credentials,
     }
     const copies = ['a', 'b', 'c'].map(name => ({ node: name }))
-    const source = { family: 'debian', version: { copies } } as Parameters<typeof pickNode>[1]
+    const source = { family: 'debian', version: { copies } } as Parameters<typeof pickNode>[1]['source']
     const made: Entry[] = []
     for (let count = 0; count < 6; count++) {
       made.push(vm('reserved', await pickNode(connection, { source, design: {} as never }, made), 1024))

@@ -11,7 +11,7 @@ const config = {
   serial0: 'socket',
 }
 /** Nobody wrote anything down. */
-const nothing = { made: undefined, disks: {} }
+const nothing = { made: undefined, added: {} }
 const slots = (parts: { slot: string }[]) => parts.map(({ slot }) => slot)
 
 test('what a VM was made with is ours', () => {
@@ -49,7 +49,7 @@ test('a second card and a second disk of the VM template are ours, if they were 
     { ...made, net2: 'virtio=BC:24:11:00:00:03,bridge=vmbr0' },
     {
       made: slotsOf(made),
-      disks: {},
+      added: {},
     },
   )
   expect(slots(later.foreignDevices)).toEqual(['net2'])
@@ -71,7 +71,7 @@ test('the seed is ours in whatever drive, and so is a cloud-init drive that was 
       ide0: 'local:iso/proxmint-web-1-id.iso,media=cdrom,size=366K',
       sata1: 'tank:vm-100-cloudinit,media=cdrom',
     },
-    { made: ['net0'], disks: {} },
+    { made: ['net0'], added: {} },
   )
   expect(slots(ours)).toEqual(['ide0', 'sata1'])
   expect(foreignDevices).toEqual([])

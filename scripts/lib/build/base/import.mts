@@ -19,6 +19,7 @@ import { firmwareOf } from '../../site/firmware.mts'
 import { removeLeftovers } from '../../site/remove-leftovers.mts'
 import { requireBridge } from '../../site/require-bridge.mts'
 import { requireNode } from '../../site/require-node.mts'
+import { requirePool } from '../../site/require-pool.mts'
 import { requireStorages } from '../../site/require-storages.mts'
 import { openSite } from '../../site/site.mts'
 import { zoneOfBridge } from '../../site/zone-of-bridge.mts'
@@ -122,6 +123,8 @@ async function requirePlace(connection: Connection): Promise<void> {
     },
   ])
   await requireBridge(client, credentials.node, config.bridge)
+  if (config.resourcePool !== undefined)
+    await requirePool(client, config.resourcePool, 'resource_pool in config/proxmint.yaml')
 }
 
 async function importImage(

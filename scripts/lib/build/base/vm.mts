@@ -79,6 +79,7 @@ async function create(making: Making, { name, planned, firstBoot, firmware }: Ba
   const upid = await createVm(client, credentials.node, {
     vmid: reservation.vmid,
     name,
+    pool: config.resourcePool,
     description: baseDescription(planned, reservation.buildId),
     tags: reservation.tags.join(';'),
     ostype: 'l26',

@@ -9,6 +9,7 @@ import type { VmContext } from '../context.mts'
 import { requireMade } from '../look/locate.mts'
 import { slotsOf } from '../look/parts.mts'
 import { dataDiskSlots, withDisksIn } from '../shape/data-disks.mts'
+import { deviceSlots, withDevicesIn } from '../shape/devices.mts'
 import { converge } from '../stack/converge.mts'
 import { requireDesign } from '../stack/folder.mts'
 import { bootVm } from './boot.mts'
@@ -79,8 +80,9 @@ async function createOff(before: Entry, context: VmContext): Promise<Partial<Ent
   }
 }
 
-/** The design with the slots and the data disks that the new VM has. A slot of a data disk may be somebody's later. */
+/** The design with the slots, data disks and devices that the new VM has. Slots of the latter two may be somebody's later. */
 function asMade(design: VmDesign, config: VmConfig): VmDesign {
-  const disks = dataDiskSlots(design, config)
-  return { ...withDisksIn(design, config, 0), made: slotsOf(config).filter(slot => !disks.has(slot)) }
+  const [disks, devices] = [dataDiskSlots(design, config), deviceSlots(design, config)]
+  const made = slotsOf(config).filter(slot => !disks.has(slot) && !devices.has(slot))
+  return { ...withDevicesIn(withDisksIn(design, config, 0), config), made }
 }

@@ -3,6 +3,7 @@ import { cpuTypeOf, type DataDisk, type Entry, phaseText, type VmDesign } from '
 import { counted } from '../../run/counted.mts'
 import { DAY_MS } from '../../run/duration.mts'
 import { formatTable } from '../../run/table.mts'
+import { deviceName } from '../shape/devices.mts'
 
 /** Formats living VMs as a table. */
 export function formatVms(entries: Entry[], now: Date): string {
@@ -86,6 +87,7 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
         : `${counted(design.cores, 'core')}, ${design.memory} MiB, ${design.disk} GiB, CPU ${cpuTypeOf(design)}`,
     ],
     ['disks', design?.disks?.map(dataDiskText).join('\n') || undefined],
+    ['devices', design?.devices?.map(deviceName).join(', ') || undefined],
     ...more,
   ]
   const known = facts.filter((fact): fact is [string, string] => fact[1] !== undefined)

@@ -3,6 +3,7 @@ import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { bootDiskOf, cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { type DisksOfDesign, dataDiskSlots } from '../shape/data-disks.mts'
+import { type DevicesOfDesign, deviceSlots } from '../shape/devices.mts'
 
 /** A device or a disk of a VM: its slot, and its text in the config. */
 export interface Part {
@@ -33,23 +34,23 @@ const ALWAYS_OURS = /^(net0|scsi0|serial\d+|efidisk0|tpmstate0|rng0)$/
 interface KnownParts {
   /** Slots that the VM had when it was made; undefined: nobody wrote them down. */
   made: readonly string[] | undefined
-  /** Its data disks. */
-  disks: DisksOfDesign
+  /** Its data disks and mapped devices. */
+  added: DisksOfDesign & DevicesOfDesign
 }
 
 /** Reads from an entry what it knows of the parts of its VM. */
 export function knownPartsOf({ design }: Pick<Entry, 'design'>): KnownParts {
-  return { made: design?.made, disks: design ?? {} }
+  return { made: design?.made, added: design ?? {} }
 }
 
 /** Sorts the parts of a VM. */
-export function partsOf(config: VmConfig, { made, disks }: KnownParts): VmParts {
-  const dataDisks = dataDiskSlots(disks, config)
+export function partsOf(config: VmConfig, { made, added }: KnownParts): VmParts {
+  const ownSlots = new Set([...dataDiskSlots(added, config).keys(), ...deviceSlots(added, config)])
   const parts = slotsOf(config).map(slot => ({ slot, value: String(config[slot]) }))
   const isOurs = ({ slot, value }: Part): boolean =>
     slot === cloudInitSlotOf(config) ||
     isSeed(value) ||
-    dataDisks.has(slot) ||
+    ownSlots.has(slot) ||
     (made === undefined ? ALWAYS_OURS.test(slot) || slot === bootDiskOf(config) : made.includes(slot))
   const foreign = parts.filter(part => !isOurs(part))
   return {

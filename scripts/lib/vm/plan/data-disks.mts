@@ -16,7 +16,9 @@ function faultsOf({ name, mount, filesystem }: DataDisk, before: readonly DataDi
   return [
     before.some(other => other.name === name) ? `two are named ${name}` : '',
     mount !== undefined && before.some(other => other.mount === mount) ? `two are mounted on ${mount}` : '',
-    filesystem !== undefined && mount === undefined ? `${name} has a file system and no folder: mount=/...` : '',
+    filesystem !== undefined && mount === undefined
+      ? `${name} has a file system and no folder: mount=/...`
+      : '',
   ].filter(Boolean)
 }
 

@@ -59,8 +59,10 @@ export function designVm(
   const { config, pool, access } = place
   const attributes = decidedAttributes(wishes, access === null ? defaults : withCredential(defaults))
   const { noLogin } = wishes
+  const resourcePool = attributes.resourcePool ?? config.resourcePool
   return {
     ...attributes,
+    ...(resourcePool !== undefined && { resourcePool }),
     network: networkOfPool(pool, config),
     tags: [...new Set([siteTagOf(config), ...ownerTags(wishes), ...attributes.tags])],
     cloudInit: { ...attributes.cloudInit, ...(noLogin && { sshAuthorizedKeys: [] }), ownFile: true },

@@ -13,6 +13,7 @@ import type { TemplateVersion } from '../../templates/version.mts'
 import { accessDesign } from './access.mts'
 import { requireDataDisks } from './data-disks.mts'
 import { copyFor, currentVersion, designVm, type VmWishes, type WantedVm } from './design.mts'
+import { requireDevices } from './devices.mts'
 import { keysOfToday, withSshKeys } from './logins.mts'
 import { requireExpressible } from './network.mts'
 
@@ -54,6 +55,7 @@ export async function draftVm(
   const access = await accessDesign(site, name, wishes)
   const design = designVm(wishes, defaults, { config, pool, access })
   requireDataDisks(name, design.disks)
+  requireDevices(name, design.devices)
   requireExpressible(pool, design.cloudInit)
   const { keys, file } = await keysOfToday(design, site)
   const usual = access === null ? defaults.template : defaults.credential.template

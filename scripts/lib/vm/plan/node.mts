@@ -5,6 +5,7 @@ import type { Entry } from '../../registry/entry.mts'
 import { ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
 import { diskStoragesOf } from './data-disks.mts'
+import { nodesWithDevices } from './devices.mts'
 import type { DraftVm, TemplateSource } from './draft.mts'
 
 /** What a node must have. */
@@ -12,6 +13,8 @@ interface NodeWish {
   storages: string[]
   /** Nodes with a copy of the VM template. */
   templateNodes: string[]
+  /** Nodes with the devices; undefined: the VM has none. */
+  deviceNodes?: ReadonlySet<string> | undefined
 }
 
 /** Age from which what a node tells of its memory has a VM in it: a node sends every 10 s, and copies are up to 4 s old. */
@@ -27,15 +30,16 @@ export async function pickNode(
   { source, design }: Pick<DraftVm, 'source' | 'design'>,
   entries: Entry[],
 ): Promise<string> {
-  const [nodes, storages, templateNodes] = await Promise.all([
+  const [nodes, storages, templateNodes, deviceNodes] = await Promise.all([
     listNodes(client),
     listNodeStorages(client),
     nodesWithTemplate(client, source),
+    nodesWithDevices(client, design.devices),
   ])
   const promised = promisedMemory(entries, Date.now())
   const free = nodes.map(node => ({ ...node, mem: (node.mem ?? 0) + (promised.get(node.node) ?? 0) }))
   const wanted = diskStoragesOf({ storage: credentials.storagePool, ...design })
-  return chooseNode(free, storages, { storages: wanted, templateNodes })
+  return chooseNode(free, storages, { storages: wanted, templateNodes, deviceNodes })
 }
 
 /**
@@ -75,6 +79,7 @@ export function chooseNode(nodes: NodeSummary[], storages: NodeStorage[], wish: 
 function faultOf(node: NodeSummary, storages: NodeStorage[], wish: NodeWish): string | undefined {
   if (node.status !== 'online') return `is ${node.status}`
   if (!wish.templateNodes.includes(node.node)) return 'has no copy of the VM template'
+  if (wish.deviceNodes?.has(node.node) === false) return 'lacks one of the devices'
   const lacking = wish.storages.find(
     wanted =>
       !storages.some(one => one.node === node.node && one.storage === wanted && one.status === 'available'),

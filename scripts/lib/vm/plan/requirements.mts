@@ -1,7 +1,7 @@
 import type { OpenIssuer } from '../../credential/issuer.mts'
 import { mintRequestOf } from '../../credential/vm-token.mts'
 import { checkPermissions, requireGranted } from '../../permissions/check.mts'
-import { backupNeeds, type NewVmPlace, vmNeeds } from '../../permissions/needs.mts'
+import { backupNeeds, deviceNeeds, type NewVmPlace, vmNeeds } from '../../permissions/needs.mts'
 import { ProxmoxApiError } from '../../proxmox/errors.mts'
 import { getVmConfig } from '../../proxmox/get-vm-config.mts'
 import { listStorages } from '../../proxmox/list-storages.mts'
@@ -31,10 +31,14 @@ export async function requirePrivileges(
     bridge,
     vlanTag: vlan ?? undefined,
     zone: await zoneOfBridge(client, bridge),
+    pool: design.resourcePool,
   }
-  const needs = vmNeeds(place, template.vmid, { kind: cloudInit.delivery, storage: cloudInit.storage })
-  const kept = safety === 'backup' ? backupNeeds(undefined, backupStorage) : []
-  requireGranted(await checkPermissions(client, version.major, [...needs, ...kept]), work)
+  const needs = [
+    ...vmNeeds(place, template.vmid, { kind: cloudInit.delivery, storage: cloudInit.storage }),
+    ...deviceNeeds(design.devices ?? []),
+    ...(safety === 'backup' ? backupNeeds(place, backupStorage) : []),
+  ]
+  requireGranted(await checkPermissions(client, version.major, needs), work)
 }
 
 /** A disk can grow, never shrink: better said before anything is made. */

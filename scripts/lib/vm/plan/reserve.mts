@@ -4,9 +4,11 @@ import { type Entry, neverMade, type VmDesign } from '../../registry/entry.mts'
 import { createSlots } from '../../run/slots.mts'
 import { clockForNew } from '../../site/require-clock.mts'
 import { requireNode } from '../../site/require-node.mts'
+import { requirePool } from '../../site/require-pool.mts'
 import { requireStorages, type WantedStorage } from '../../site/require-storages.mts'
 import type { VmContext } from '../context.mts'
 import { diskStoragesOf } from './data-disks.mts'
+import { requireDevicesOn } from './devices.mts'
 import { type DraftVm, placeVm } from './draft.mts'
 import { warnOfLogins } from './logins.mts'
 import { requirePoolNetwork } from './network.mts'
@@ -42,7 +44,10 @@ async function reserveAt(draft: DraftVm, context: VmContext): Promise<Entry> {
   const { design } = wanted
   requireNodeSsh(checks, design)
   await requirePrivileges(checks, `vm create ${name}`, node, design)
+  if (design.resourcePool !== undefined)
+    await requirePool(client, design.resourcePool, '`resource_pool` (--resource-pool)')
   await requireStorages(client, node, storagesFor(design))
+  await requireDevicesOn(client, node, design.devices)
   await requirePoolNetwork(checks, node, draft.pool, design.network.bridge)
   await requireDisk(checks, design.template, design.disk)
   await requireClonable(checks, design.template, node)

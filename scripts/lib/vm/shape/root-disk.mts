@@ -16,6 +16,6 @@ export function rootDiskEdits(gib: number, config: VmConfig): Edit[] {
   })
 }
 
-function gibText(gib: number): string {
+export function gibText(gib: number): string {
   return `${Number(gib.toFixed(2))} GiB`
 }

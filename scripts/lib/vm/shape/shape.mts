@@ -5,6 +5,7 @@
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import type { Entry, VmDesign } from '../../registry/entry.mts'
 import { dataDiskEdits } from './data-disks.mts'
+import { deviceEdits } from './devices.mts'
 import type { Edit } from './edit.mts'
 import { firstCardEdits } from './first-card.mts'
 import { whileOff, whileRunning } from './live.mts'
@@ -23,6 +24,7 @@ export function shapeEdits(design: Shape, config: VmConfig, retired?: Entry['ret
     ...firstCardEdits(design.network, config),
     ...rootDiskEdits(design.disk, config),
     ...dataDiskEdits(design, config),
+    ...deviceEdits(design, config),
     ...tagEdits(design.tags, config, retired?.tags),
   ]
 }

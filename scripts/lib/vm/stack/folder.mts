@@ -130,6 +130,7 @@ function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: 
     // Nobody knows the VM template of an adopted VM. A clone of itself is what no plan can make by mistake.
     template: design.template ?? { vmid: entry.vmid, node: entry.node! },
     storage: design.storage,
+    pool: design.resourcePool ?? null,
     cores: design.cores,
     // The provider reboots a VM to change its CPU type: VMs that were made with this one keep it.
     cpu_type: cpuTypeOf(design),

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
-import { type Entry, withEvent } from '../../registry/entry.mts'
+import { type Entry, type VmDesign, withEvent } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import { say } from '../../run/progress.mts'
 import { withDisksIn } from '../shape/data-disks.mts'
+import { withDevicesIn } from '../shape/devices.mts'
 import { sizeOf } from './keep.mts'
 
 /**
@@ -29,11 +30,11 @@ export async function recordSize(
 }
 
 /**
- * Writes down what Proxmox has of the data disks: the volumes of those that were attached, a size that somebody grew, a
- * storage that somebody moved a disk to.
+ * Writes down what Proxmox has of the data disks and of mapped devices: what was attached, a size that somebody grew, a storage
+ * that somebody moved a disk to.
  * @returns the entry with that.
  */
-export async function recordDisks(
+export async function recordAdded(
   entry: Entry,
   config: VmConfig,
   store: Pick<RegistryStore, 'change'>,
@@ -41,14 +42,13 @@ export async function recordDisks(
   const { design, name, system = 0 } = entry
   if (design === null) return entry
   // The user-data of the present system is read already.
-  const found = withDisksIn(design, config, system + 1)
+  const asFound = (one: VmDesign) => withDevicesIn(withDisksIn(one, config, system + 1), config)
+  const found = asFound(design)
   if (isDeepStrictEqual(found, design)) return entry
-  const what = 'its data disks were written down as they are in Proxmox'
+  const what = 'its data disks and devices were written down as they are in Proxmox'
   if (!isDeepStrictEqual(found.disks, design.disks)) say(`${name}: ${what}`)
   await store.change(entry, one =>
-    one.design === null
-      ? one
-      : withEvent({ ...one, design: withDisksIn(one.design, config, system + 1) }, what, new Date()),
+    one.design === null ? one : withEvent({ ...one, design: asFound(one.design) }, what, new Date()),
   )
   return { ...entry, design: found }
 }
