@@ -6,6 +6,8 @@ export interface GuestDisk {
   slot: string
   /** Absolute path of the volume inside the lab's storage folder. The driver decides its format. */
   path: string
+  /** Serial number that the guest sees; left out: none was given. */
+  serial?: string
 }
 
 export interface GuestCdrom {

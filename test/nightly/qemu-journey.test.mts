@@ -114,7 +114,7 @@ describe.skipIf(machinesCannotRun !== undefined)('on real machines', { timeout: 
       await writeFile(join(workspace.folder, 'config/vm.yaml'), JSON.stringify(settings))
       const made = await vm(
         ...['create', 'web', '--apply', '--purpose', 'Shop of the county'],
-        ...['--vmid', String(vmid), '--ip', address],
+        ...['--vmid', String(vmid), '--ip', address, '--data-disk', 'name=data,size=1,mount=/data'],
       )
       expect(made.code, `${made.stderr}${(await lab.console(vmid))?.slice(-2000)}`).toBe(0)
       expect(made.stdout).toMatch(/^ {2}phase +active$/m)
@@ -136,6 +136,14 @@ describe.skipIf(machinesCannotRun !== undefined)('on real machines', { timeout: 
     test('has grown its root file system to the disk', async () => {
       const { stdout } = await ssh('df --output=size -B1 / | tail -1')
       expect(Number(stdout)).toBeGreaterThan(4.5 * GIB)
+    })
+
+    test('has its data disk with a file system, found by its serial number', async () => {
+      const { stdout } = await ssh(
+        'lsblk --noheadings --nodeps --output SERIAL "$(findmnt -no SOURCE /data)"; findmnt -no FSTYPE /data; ' +
+          'grep -c "^UUID=[0-9a-f-]* /data ext4 defaults,nofail" /etc/fstab; sudo touch /data/file && ls /data',
+      )
+      expect(stdout).toBe('data\next4\n1\nfile\nlost+found\n')
     })
 
     test('sees its disk grow while it runs', async () => {

@@ -97,13 +97,18 @@ function controllers({ disks, scsiController }: GuestStart, cdroms: GuestCdrom[]
   ]
 }
 
-function diskDevice({ slot, path }: GuestDisk, index: number, machine: GuestMachine): string[] {
+/** Since QEMU 10, Proxmox gives SCSI disks an id of their own beside the serial number (PVE/QemuServer/DriveDevice.pm). */
+function diskDevice({ slot, path, serial }: GuestDisk, index: number, machine: GuestMachine): string[] {
   const drive = `file=${escaped(path)},format=qcow2,if=none,id=${driveIdOf(slot)},discard=unmap`
   return [
     '-drive',
     drive,
     '-device',
-    `${deviceOf(slot, 'hd', machine)},drive=${driveIdOf(slot)},bootindex=${index + 1}`,
+    [
+      `${deviceOf(slot, 'hd', machine)},drive=${driveIdOf(slot)},bootindex=${index + 1}`,
+      ...(slot.startsWith('scsi') ? [`device_id=${driveIdOf(slot)}`] : []),
+      ...(serial === undefined ? [] : [`serial=${escaped(serial)}`]),
+    ].join(','),
   ]
 }
 

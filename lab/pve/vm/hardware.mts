@@ -27,7 +27,24 @@ async function cdromsOf(pve: Pve, config: VmConfig): Promise<GuestStart['cdroms'
 function disksOf(pve: Pve, config: VmConfig): GuestStart['disks'] {
   return drivesOf(config)
     .filter(([slot, drive]) => !isCdrom(drive) && !isFirmwareSlot(slot))
-    .map(([slot, drive]) => ({ slot, path: volumeOf(pve, drive.file).path }))
+    .map(
+      ([
+        slot,
+        {
+          file,
+          options: { serial },
+        },
+      ]) => ({
+        slot,
+        path: volumeOf(pve, file).path,
+        ...(serial !== undefined && { serial: unescaped(serial) }),
+      }),
+    )
+}
+
+/** Decodes `%2c` and leaves all else as it is, also a `%` that begins no code. */
+function unescaped(text: string): string {
+  return text.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, code: string) => String.fromCharCode(parseInt(code, 16)))
 }
 
 /** Generates the cloud-init drive again; undefined if the config has none. */

@@ -226,6 +226,11 @@ describe('the machine', () => {
     expect(linesOf({ scsiController })).toContain(`-device ${device},id=scsi`)
   })
 
+  test('has the serial number of a disk, which does not become its id', () => {
+    const line = linesOf({ disks: [{ slot: 'scsi1', path: '/x', serial: 'data,1' }] })
+    expect(line).toContain('drive=drive-scsi1,bootindex=1,device_id=drive-scsi1,serial=data,,1')
+  })
+
   test('takes names and paths with a comma for what they are', () => {
     const line = linesOf({ name: 'a,b', disks: [{ slot: 'virtio0', path: '/x,readonly=on' }] })
     expect(line).toContain('-name a,,b ')

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
+import { parseArguments } from '../../../scripts/lib/run/command-line.mts'
+import { createFlags } from '../../../scripts/lib/vm/flags.mts'
 import { partsOf } from '../../../scripts/lib/vm/look/parts.mts'
+import { wishesOf } from '../../../scripts/lib/vm/plan/wishes.mts'
 import {
   type DisksOfDesign,
   dataDiskEdits,
@@ -9,6 +12,7 @@ import {
 } from '../../../scripts/lib/vm/shape/data-disks.mts'
 import { changesIn } from '../../../scripts/lib/vm/shape/edit.mts'
 import { shapeEdits, whileOff, whileOn } from '../../../scripts/lib/vm/shape/shape.mts'
+import { failureOf } from '../failure.mts'
 
 const scsi0 = 'tank:vm-100-disk-0,size=10G'
 const data = { name: 'data', size: 20 }
@@ -141,4 +145,32 @@ test('what somebody grew or moved is taken over', () => {
 test('a former disk is known as long as Proxmox has it', () => {
   expect(withDisksIn(former, { scsi0, unused0: 'tank:vm-100-disk-1' }, 1).dataDisks).toEqual({ data: record })
   expect(withDisksIn(former, { scsi0 }, 1).dataDisks).toEqual({})
+})
+
+const spec = {
+  ...{ name: 'vm', summary: '', usage: '', positionals: 0, uses: [], writes: [], example: '' },
+  options: createFlags(),
+}
+const wished = (line: string) => wishesOf(parseArguments(spec, line.split(' '))).disks
+
+test('flags become disks', () => {
+  expect(
+    wished('--data-disk name=data,size=20,mount=/var/lib/app,keep=on --data-disk name=b,size=1,ssd=off'),
+  ).toEqual([
+    { name: 'data', size: 20, mount: '/var/lib/app', keep: true },
+    { name: 'b', size: 1, ssd: false },
+  ])
+})
+
+test.each([
+  'name=data',
+  'size=1',
+  'name=Data,size=1',
+  `name=${'a'.repeat(21)},size=1`,
+  'name=a,size=1,mount=data',
+  'name=a,size=1,mount=/',
+  'name=a,size=1,mount=/a/../etc',
+  'name=a,size=1,mount=/data/',
+])('%s is no disk', async text => {
+  await failureOf(() => wished(`--data-disk ${text}`))
 })

@@ -15,11 +15,12 @@ interface Loss {
   what: string
   cost: Cost
   /** Why it is not to be lost. */
-  why: typeof ADDED | typeof KEPT
+  why: typeof ADDED | typeof KEPT | typeof OUTLIVES
 }
 
 const ADDED = 'added by somebody in Proxmox'
 const KEPT = 'marked `keep`'
+const OUTLIVES = 'which a VM that is made anew would not have'
 
 /** A VM that is there. */
 interface PresentVm {
@@ -29,7 +30,7 @@ interface PresentVm {
 
 /**
  * Checks before a VM is destroyed that somebody agreed to lose what a person added to it.
- * @param costs those that this destruction asks about: `rebuild` also asks about devices.
+ * @param costs those that this destruction asks about. With `remove`, the VM is made anew: its devices count, and all its data disks.
  * @throws ProxmintError (invalid) with each disk, snapshot and device.
  */
 export async function requireNoLoss(
@@ -42,7 +43,7 @@ export async function requireNoLoss(
   const { name, phase, replaces } = entry
   // A VM that is only half made has nothing of anybody's, and nobody wrote its parts down yet.
   if (phase === 'reserved' && replaces === undefined) return
-  const losses = await lossesOf(client, entry, { vm, config })
+  const losses = await lossesOf(client, entry, { vm, config }, costs.includes('remove'))
   const refused = losses.filter(({ cost }) => costs.includes(cost) && !allowed.has(cost))
   if (refused.length === 0) return
   const words = costsOf(losses.filter(({ cost }) => costs.includes(cost)))
@@ -56,9 +57,10 @@ export async function requireNoLoss(
 
 function reasonsOf(losses: Loss[]): string {
   const named = (why: Loss['why']) => losses.filter(one => one.why === why).map(({ what }) => what)
-  const [kept, added] = [named(KEPT), named(ADDED)]
+  const added = named(ADDED)
+  const own = ([KEPT, OUTLIVES] as const).filter(why => named(why).length > 0)
   return [
-    kept.length > 0 && `it has ${kept.join(', ')}, ${KEPT}`,
+    ...own.map(why => `it has ${named(why).join(', ')}, ${why}`),
     added.length > 0 && `somebody added ${added.join(', ')} in Proxmox`,
   ]
     .filter(Boolean)
@@ -69,13 +71,18 @@ function reasonsOf(losses: Loss[]): string {
 type KnownVm = Pick<Entry, 'design' | 'phase' | 'failure'>
 
 /** Lists what somebody made in Proxmox, and the data disks that are to be kept. */
-async function lossesOf(client: ProxmoxClient, entry: KnownVm, { vm, config }: PresentVm): Promise<Loss[]> {
+async function lossesOf(
+  client: ProxmoxClient,
+  entry: KnownVm,
+  { vm, config }: PresentVm,
+  isMadeAnew = false,
+): Promise<Loss[]> {
   const { foreignDisks, foreignDevices } = partsOf(config, knownPartsOf(entry))
   const named = (kind: string, cost: Cost, parts: Part[]): Loss[] =>
     parts.map(part => ({ what: `${kind} ${partNames([part])}`, cost, why: ADDED }))
   const detached = detachedDisks(entry.design ?? {}, config)
   return [
-    ...keptDisks(entry, config),
+    ...keptDisks(entry, config, isMadeAnew),
     ...foreignDisks.map((part): Loss => {
       const name = detached.get(part.slot)
       const [loss] = named(name === undefined ? 'disk' : `detached data disk ${name}`, 'data-loss', [part])
@@ -91,15 +98,15 @@ async function lossesOf(client: ProxmoxClient, entry: KnownVm, { vm, config }: P
 /** Phases before the first boot. A disk of such a VM is empty, unless the boot itself failed. */
 const NEVER_BOOTED: readonly Phase[] = ['reserved', 'created', 'minted']
 
-function keptDisks({ design, phase, failure }: KnownVm, config: VmConfig): Loss[] {
+function keptDisks({ design, phase, failure }: KnownVm, config: VmConfig, isMadeAnew: boolean): Loss[] {
   if (design === null || (NEVER_BOOTED.includes(phase) && failure?.step !== 'boot')) return []
-  const kept = (design.disks ?? []).filter(({ keep }) => keep).map(({ name }) => name)
+  const kept = (design.disks ?? []).filter(({ keep }) => keep || isMadeAnew).map(({ name }) => name)
   return [...dataDiskSlots(design, config)]
     .filter(([, name]) => kept.includes(name))
     .map(([slot, name]) => ({
       what: `data disk ${name} ${partNames([{ slot, value: String(config[slot]) }])}`,
       cost: 'data-loss',
-      why: KEPT,
+      why: isMadeAnew ? OUTLIVES : KEPT,
     }))
 }
 

@@ -125,7 +125,8 @@ function entryOf(vm: SiteVm, { pool, ...identity }: Identity, adopting: Adopting
 function designOf({ config }: SiteVm, pool: Pool, adopting: Adopting): VmDesign {
   const { wishes, token, defaults } = adopting
   const key = ownKeyFor(adopting)
-  const attributes = decidedAttributes(wishes, defaults)
+  // What it has beside its root disk was not made by this registry, and stays as somebody's.
+  const { disks: _, devices: __, resourcePool: ___, ...attributes } = decidedAttributes(wishes, defaults)
   const text = (key: string): string => String(config[key] ?? '')
   const card = propertiesOf(text('net0'), 'model')
   const vlan = card.get('tag')
