@@ -26,13 +26,7 @@ export function needsOfBaseImport(config: Config, place: WorkPlace): Need[] {
 export function needsOfVms(
   config: Config,
   pools: PoolConfig,
-  {
-    cloudInit,
-    safety,
-    backupStorage = 'local',
-    resourcePool = config.resourcePool,
-    disks = [],
-  }: VmDefaults,
+  { cloudInit, safety, backupStorage = 'local', resourcePool = config.resourcePool, disks = [] }: VmDefaults,
   place: WorkPlace,
 ): Need[] {
   const pool = ownValue(pools.pools, pools.defaultPool)

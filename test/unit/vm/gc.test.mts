@@ -156,6 +156,20 @@ describe('what somebody added to a VM', () => {
     expect(proxmox.vms.has(101)).toBe(false)
   })
 
+  test('a data disk that is kept is not deleted by gc, and by `destroy` only with its word', async () => {
+    const data = 'tank:vm-101-disk-1,serial=data,size=4G'
+    Object.assign(proxmox.vms.get(101)!.config, { scsi1: data })
+    const disks = [{ name: 'data', size: 4, keep: true }]
+    await changeEntry(store, 'older', one => ({ ...one, design: { disks } as VmDesign }))
+    const outcomes = await gc(true)
+    expect(outcomes[1]!.error).toBe(
+      `older is left as it is: it has data disk data scsi1 (${data}), marked \`keep\``,
+    )
+    expect(proxmox.vms.has(101)).toBe(true)
+    const refused = await failureOf(() => destroyVm('older', context))
+    expect(refused.hint).toContain('zx scripts/vm.mts destroy older --allow data-loss')
+  })
+
   test('keeps it from being rebuilt, a card too', async () => {
     Object.assign(proxmox.vms.get(101)!.config, { net1: 'virtio,bridge=vmbr1' })
     const older = (await store.find('older'))!

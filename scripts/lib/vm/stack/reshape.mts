@@ -36,7 +36,7 @@ export async function reshape(
   const { runs, timeoutMs } = reshaping
   const wait = { timeoutMs: SHUTDOWN_SECONDS * 1000 + timeoutMs }
   if (runs && edits.some(({ off }) => off)) {
-    await waitForTask(client, await shutdownVm(client, vm, SHUTDOWN_SECONDS), wait)
+    await waitForTask(client, await shutdownVm(client, vm, { seconds: SHUTDOWN_SECONDS, hard: false }), wait)
     checkpoint('vm-off-to-reshape')
     await makeEdits(client, vm, edits, reshaping)
     await waitForTask(client, await startVm(client, vm), wait)
