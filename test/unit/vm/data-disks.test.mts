@@ -11,7 +11,8 @@ import {
   withDisksIn,
 } from '../../../scripts/lib/vm/shape/data-disks.mts'
 import { changesIn } from '../../../scripts/lib/vm/shape/edit.mts'
-import { shapeEdits, whileOff, whileOn } from '../../../scripts/lib/vm/shape/shape.mts'
+import { whileOff, whileRunning } from '../../../scripts/lib/vm/shape/live.mts'
+import { shapeEdits } from '../../../scripts/lib/vm/shape/shape.mts'
 import { failureOf } from '../failure.mts'
 
 const scsi0 = 'tank:vm-100-disk-0,size=10G'
@@ -54,6 +55,7 @@ test('a disk grows, and never shrinks', () => {
   expect(dataDiskEdits(design({ ...data, size: 40 }), config)).toEqual([
     {
       change: { what: 'disk data', from: '20 GiB', to: '40 GiB', cost: null },
+      option: 'disks',
       grow: { slot: 'scsi1', gib: 40 },
     },
   ])
@@ -90,11 +92,15 @@ test('a disk that is taken off the list is detached, with the VM powered off, an
   expect(edits).toEqual([
     {
       change: { what: 'disk data', from: '20 GiB', to: 'detached', cost: 'remove' },
+      option: 'disks',
       remove: ['scsi1'],
       off: true,
     },
   ])
-  expect(changesIn(whileOn(edits)).map(({ cost }) => cost)).toEqual(['remove', 'reboot'])
+  expect(changesIn(whileRunning(edits, edits, { scsi0, scsi1: attached })).map(({ cost }) => cost)).toEqual([
+    'remove',
+    'reboot',
+  ])
   expect(changesIn(whileOff(edits)).map(({ cost }) => cost)).toEqual(['remove'])
 })
 

@@ -43,10 +43,15 @@ test('one that is taken off the list is removed; a PCI device with the VM powere
   expect(deviceEdits({ devices: [], ownDevices: ['pci gpu', 'usb key'] }, config)).toEqual([
     {
       change: { what: 'device pci gpu', from: 'hostpci0', to: 'none', cost: 'remove' },
+      option: 'devices',
       remove: ['hostpci0'],
       off: true,
     },
-    { change: { what: 'device usb key', from: 'usb0', to: 'none', cost: 'remove' }, remove: ['usb0'] },
+    {
+      change: { what: 'device usb key', from: 'usb0', to: 'none', cost: 'remove' },
+      option: 'devices',
+      remove: ['usb0'],
+    },
   ])
 })
 

@@ -120,3 +120,30 @@ async function reshaped(edits: Edit[], runs: boolean) {
   await reshape(client, vm, edits, { config: { digest: 'd1' }, runs, timeoutMs: 1000 })
   return { sent }
 }
+
+test('what a running machine must not see is made while the VM is off, with the digest that it has then', async () => {
+  const sent: string[] = []
+  const request: ProxmoxClient['request'] = async (method, path, parameters) => {
+    if (path.includes('/tasks/')) return { status: 'stopped', exitstatus: 'OK' } as never
+    const { digest, delete: remove } = (parameters ?? {}) as Record<string, unknown>
+    sent.push([method, path.split('/qemu/100/')[1], remove, digest].filter(Boolean).join(' '))
+    if (path.endsWith('/current')) return { status: 'stopped' } as never
+    if (method === 'GET') return { scsi1: 'a', digest: 'd2' } as never
+    return (method === 'POST' ? 'UPID:pve:0:0:0:qm:100:a@pve:' : null) as never
+  }
+  const edit: Edit = {
+    change: { what: 'disk data', from: '1 GiB', to: 'detached', cost: 'remove' },
+    remove: ['scsi1'],
+    off: true,
+  }
+  const config = { scsi1: 'a', digest: 'd1' }
+  const vm = { node: 'pve', vmid: 100 }
+  await reshape({ request } as ProxmoxClient, vm, [edit], { config, runs: true, timeoutMs: 1000 })
+  expect(sent).toEqual([
+    'POST status/shutdown',
+    'GET status/current',
+    'GET config',
+    'PUT config scsi1 d2',
+    'POST status/start',
+  ])
+})

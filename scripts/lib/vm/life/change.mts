@@ -25,6 +25,7 @@ import type { VmWishes } from '../plan/design.mts'
 import { changesIn, type Edit } from '../shape/edit.mts'
 import { pricedEdits } from '../shape/shape.mts'
 import { sizeOf } from '../stack/keep.mts'
+import { recordAttached } from '../stack/record-size.mts'
 import { reshape } from '../stack/reshape.mts'
 import { setTokenExpiry } from './token.mts'
 
@@ -67,7 +68,8 @@ export async function changeVm(
     if (found === undefined)
       return { entry: written, did: changes.length > 0 ? 'changed' : 'nothing', changes }
     await makeEdits(before, written, { edits, found }, context)
-    const entry = await finished(before, written, found, context)
+    const recorded = await recordMade(written, edits, found, context)
+    const entry = await finished(before, recorded, found, context)
     return { entry, did: changes.length > 0 ? 'changed' : 'nothing', changes }
   })
 }
@@ -201,6 +203,17 @@ function takenBack(now: Entry, before: Entry, why: string): Entry {
     ...(before.retired !== undefined && { retired: before.retired }),
   }
   return withEvent(back, `taken back, since Proxmox refused it: ${why}`, new Date())
+}
+
+/** Writes down which disks and devices the VM got. */
+function recordMade(
+  written: Entry,
+  edits: readonly Edit[],
+  { vm }: Found,
+  { connection, store }: VmContext,
+): Promise<Entry> | Entry {
+  if (edits.length === 0) return written
+  return recordAttached({ ...written, node: vm.node }, connection.client, store)
 }
 
 /** Notes that nothing is left to take out of Proxmox, and where the VM is. */

@@ -3,7 +3,7 @@ import { nested, valueAt } from '../../config/paths.mts'
 import type { CHANGE_COSTS, VmOption } from '../../config/vm-option.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { expiryAfter } from '../../registry/due.mts'
-import { type Entry, type VmDesign, withEvent } from '../../registry/entry.mts'
+import { type DataDisk, type Entry, type VmDesign, withEvent } from '../../registry/entry.mts'
 import { descriptionOf } from '../../registry/identity.mts'
 import type { VmWishes } from './design.mts'
 import { hasAlready, hasText, isGiven, wishText } from './given.mts'
@@ -93,6 +93,7 @@ const INSTEAD: Partial<Record<Wish, (entry: Entry) => string>> = {
     token?.id == null
       ? anew({ name })
       : 'the owner transfers the token on the chain; zx scripts/reconcile.mts --fix writes it down',
+  resourcePool: ({ vmid }) => `Proxmox moves it: pvesh set /pools/POOL --vms ${vmid} --allow-move 1`,
   noCredential: anew,
   noLogin: anew,
   mintLater: anew,
@@ -114,6 +115,20 @@ function refusalOf(entry: Entry, wish: Wish, option: VmOption, given: unknown): 
   if (design === null && needsDesign(wish, option))
     return `proxmint did not make ${name}: change it in Proxmox, or let proxmint make another VM`
   if (wish === 'disk' && Number(given) < design!.disk) return SHRINKS
+  if (wish === 'disks') return dataDiskRefusal(entry, given as DataDisk[])
+  return undefined
+}
+
+/** Why the data disks cannot become these. */
+function dataDiskRefusal({ vmid, design }: Entry, given: readonly DataDisk[]): string | undefined {
+  const { disks = [], dataDisks = {} } = design!
+  for (const { name, size, storage } of given) {
+    const has = disks.find(disk => disk.name === name)
+    const on = dataDisks[name]?.volume.split(':')[0]
+    if (has !== undefined && size < has.size) return `${name}: ${SHRINKS}`
+    if (storage !== undefined && on !== undefined && storage !== on)
+      return `${name} is on ${on}, and Proxmox moves it: qm disk move ${vmid} SLOT ${storage} --delete 1`
+  }
   return undefined
 }
 

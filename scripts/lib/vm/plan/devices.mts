@@ -38,7 +38,7 @@ export async function nodesWithDevices(
 ): Promise<Set<string> | undefined> {
   if (devices.length === 0) return undefined
   const all = await Promise.all(devices.map(device => nodesOf(client, device)))
-  return all.reduce((before, nodes) => new Set([...before].filter(node => nodes.has(node))))
+  return new Set([...all[0]!].filter(node => all.every(nodes => nodes.has(node))))
 }
 
 async function nodesOf(client: ProxmoxClient, device: MappedDevice): Promise<Set<string>> {

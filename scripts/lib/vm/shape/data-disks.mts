@@ -6,7 +6,7 @@ import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { gibOf, propertiesOf, withProperty } from '../../proxmox/property-string.mts'
 import { disksOf } from '../../proxmox/vm-devices.mts'
 import type { DataDisk, DataDiskRecord, VmDesign } from '../../registry/entry.mts'
-import { type Edit, edited, NONE } from './edit.mts'
+import { type Edit, edited as editedBy, NONE } from './edit.mts'
 import { gibText } from './root-disk.mts'
 
 /** The part of a design that is about data disks. */
@@ -14,6 +14,9 @@ export type DisksOfDesign = Partial<Pick<VmDesign, 'disks' | 'dataDisks' | 'stor
 
 /** Word for a disk that Proxmox keeps as `unusedN`. */
 const DETACHED = 'detached'
+
+const edited: typeof editedBy = (what, texts, cost, by) =>
+  editedBy(what, texts, cost, { option: 'disks', ...by })
 
 /** Most disks at the SCSI controller of a VM; the first is the root disk. */
 const LAST_SLOT = 30

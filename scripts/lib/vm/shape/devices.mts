@@ -2,13 +2,16 @@
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { propertiesOf, withProperty } from '../../proxmox/property-string.mts'
 import type { MappedDevice, VmDesign } from '../../registry/entry.mts'
-import { type Edit, edited, NONE } from './edit.mts'
+import { type Edit, edited as editedBy, NONE } from './edit.mts'
 
 /** The part of a design that is about devices. */
 export type DevicesOfDesign = Partial<Pick<VmDesign, 'devices' | 'ownDevices'>>
 
 /** Keys of Proxmox's config, and how many there are. */
 const SLOTS = { pci: { key: 'hostpci', count: 16 }, usb: { key: 'usb', count: 14 } } as const
+
+const edited: typeof editedBy = (what, texts, cost, by) =>
+  editedBy(what, texts, cost, { option: 'devices', ...by })
 
 type Kind = keyof typeof SLOTS
 

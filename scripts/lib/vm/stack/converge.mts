@@ -32,7 +32,7 @@ import { changesIn, type Edit } from '../shape/edit.mts'
 import { pricedEdits } from '../shape/shape.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
 import { asItIs, asOthersLeftIt, asTemplateHas } from './keep.mts'
-import { recordAdded, recordSize } from './record-size.mts'
+import { recordAdded, recordAttached, recordSize } from './record-size.mts'
 import { entryOfFolder } from './remove-folder.mts'
 import { reshape } from './reshape.mts'
 import { type TerraformStep, type VmTerraform, withTerraform } from './terraform-run.mts'
@@ -93,26 +93,13 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
     run(terraform, { entry, found, goal, wasBegun }, connection),
   )
   if (!goal.planOnly) await recordNode(before, vm, store)
-  const isToRecord = isToWrite && done.changed && mayAdd(entry)
-  return { ...done, entry: isToRecord ? await recordAttached(entry, context) : entry }
-}
-
-/** Whether a VM has, or had, what was added to it beside its VM template. */
-function mayAdd({ design }: Entry): boolean {
-  return [design?.disks, design?.dataDisks, design?.devices, design?.ownDevices].some(
-    one => one !== undefined,
-  )
+  const isToRecord = isToWrite && done.changed
+  return { ...done, entry: isToRecord ? await recordAttached(entry, connection.client, store) : entry }
 }
 
 /** Takes over what somebody did to the disks in Proxmox. */
 async function recordFound(entry: Entry, config: VmConfig, store: VmContext['store']): Promise<Entry> {
   return recordAdded(await recordSize(entry, config, store), config, store)
-}
-
-/** Writes down what was just attached. */
-async function recordAttached(entry: Entry, { connection, store }: VmContext): Promise<Entry> {
-  const vm = { node: entry.node!, vmid: entry.vmid }
-  return recordAdded(entry, await getVmConfig(connection.client, vm), store)
 }
 
 /** Name and tag of a VM that ran are put back, unless all of it is to stay. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { VmConfig } from '../../proxmox/get-vm-config.mts'
+import type { ProxmoxClient } from '../../proxmox/client.mts'
+import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { type Entry, type VmDesign, withEvent } from '../../registry/entry.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import { say } from '../../run/progress.mts'
@@ -51,4 +52,15 @@ export async function recordAdded(
     one.design === null ? one : withEvent({ ...one, design: asFound(one.design) }, what, new Date()),
   )
   return { ...entry, design: found }
+}
+
+/** Writes down what was just attached to a VM. A VM without data disks and devices is not asked about. */
+export async function recordAttached(
+  entry: Entry,
+  client: ProxmoxClient,
+  store: Pick<RegistryStore, 'change'>,
+): Promise<Entry> {
+  const { disks, dataDisks, devices, ownDevices } = entry.design ?? {}
+  if ([disks, dataDisks, devices, ownDevices].every(one => one === undefined)) return entry
+  return recordAdded(entry, await getVmConfig(client, { node: entry.node!, vmid: entry.vmid }), store)
 }

@@ -1,6 +1,9 @@
 /** Makes edits of a VM's config, and what they need to take effect. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { ProxmoxClient } from '../../proxmox/client.mts'
-import type { VmConfig } from '../../proxmox/get-vm-config.mts'
+import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
+import { getVmStatus } from '../../proxmox/get-vm-status.mts'
 import { rebootVm } from '../../proxmox/reboot-vm.mts'
 import { resizeDisk } from '../../proxmox/resize-disk.mts'
 import { shutdownVm } from '../../proxmox/shutdown-vm.mts'
@@ -9,6 +12,7 @@ import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import type { VmRef } from '../../proxmox/vm-ref.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
+import { ProxmintError } from '../../run/errors.mts'
 import type { Edit } from '../shape/edit.mts'
 
 /** A guest has this long to shut down before its reboot fails. */
@@ -36,15 +40,44 @@ export async function reshape(
   const { runs, timeoutMs } = reshaping
   const wait = { timeoutMs: SHUTDOWN_SECONDS * 1000 + timeoutMs }
   if (runs && edits.some(({ off }) => off)) {
-    await waitForTask(client, await shutdownVm(client, vm, { seconds: SHUTDOWN_SECONDS, hard: false }), wait)
+    const upid = await shutdownVm(client, vm, { seconds: SHUTDOWN_SECONDS, hard: false })
+    await waitForTask(client, upid, wait)
+    await requireOff(client, vm)
     checkpoint('vm-off-to-reshape')
-    await makeEdits(client, vm, edits, reshaping)
-    await waitForTask(client, await startVm(client, vm), wait)
+    const config = await configOff(client, vm, reshaping.config)
+    await makeEdits(client, vm, edits, { ...reshaping, config }).finally(async () =>
+      waitForTask(client, await startVm(client, vm), wait),
+    )
     return
   }
   await makeEdits(client, vm, edits, reshaping)
   if (!runs || !edits.some(({ change }) => change.cost === 'reboot')) return
   await waitForTask(client, await rebootVm(client, vm, SHUTDOWN_SECONDS), wait)
+}
+
+/**
+ * The config of a VM that was just powered off. What waited for that is in force now, and the digest is another one; if anything
+ * else is, the former digest lets Proxmox refuse the change.
+ */
+async function configOff(client: ProxmoxClient, vm: VmRef, before: VmConfig): Promise<VmConfig> {
+  const now = await getVmConfig(client, vm)
+  const isSame = isDeepStrictEqual({ ...now, digest: '' }, { ...before, digest: '' })
+  return isSame ? now : before
+}
+
+/** Under high availability the task ends before the VM is off. @throws ProxmintError if it runs on. */
+async function requireOff(client: ProxmoxClient, vm: VmRef): Promise<void> {
+  const deadline = Date.now() + SHUTDOWN_SECONDS * 1000
+  while ((await getVmStatus(client, vm)).status === 'running') {
+    if (Date.now() > deadline) throw runsOn(vm)
+    await sleep(1000)
+  }
+}
+
+function runsOn({ vmid }: VmRef): ProxmintError {
+  return new ProxmintError(`VM ${vmid} did not power off within ${SHUTDOWN_SECONDS} s`, {
+    hint: 'nothing of its config was changed; power it off in its guest, and run the command again',
+  })
 }
 
 async function makeEdits(
