@@ -270,6 +270,12 @@ describe.each(['namespace', 'loopback'] as const)("the node's SSH, isolation %s"
       expect(await output('qm nothing 900')).toBe("255: ERROR: unknown command 'qm nothing'\n")
     })
 
+    test('removes a lock', async () => {
+      await output('qm set 900 --lock backup')
+      expect(await output('qm start 900')).toBe('255: VM is locked (backup)\n')
+      expect(await output('qm unlock 900 && qm config 900 | grep lock || echo none')).toBe('none\n')
+    })
+
     test('starts, stops, lists and destroys', async () => {
       expect(await output('qm start 900 && qm status 900 && qm stop 900 && qm status 900')).toBe(
         'status: running\nstatus: stopped\n',

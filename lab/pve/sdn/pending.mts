@@ -9,9 +9,10 @@ import type { ApiObject } from '../core/route.mts'
 import type { Section, State } from '../core/state.mts'
 import { type SectionFile, sectionsOf } from '../sections/section-file.mts'
 import { failingAs } from '../sections/section-routes.mts'
+import { FABRIC_NODES, FABRICS } from './fabrics.mts'
 import { CONTROLLERS, SUBNETS, VNETS, ZONES } from './files.mts'
 
-const FILES = [ZONES, VNETS, SUBNETS, CONTROLLERS]
+const FILES = [ZONES, VNETS, SUBNETS, CONTROLLERS, FABRICS, FABRIC_NODES]
 
 export const lockToken = { 'lock-token': { type: 'string', optional: true } } as const
 

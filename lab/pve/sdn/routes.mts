@@ -6,6 +6,7 @@ import { flag, nodeName, optional, splitList } from '../core/parameters.mts'
 import { allOf, anyone } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
+import { fabricRoutes } from './fabric-routes.mts'
 import { VNETS, ZONES, zoneId } from './files.mts'
 import { ipamRoutes } from './ipams.mts'
 import {
@@ -201,5 +202,6 @@ export const sdnRoutes: Route[] = [
   ...vnetRoutes,
   ...controllerRoutes,
   ...ipamRoutes,
+  ...fabricRoutes,
   ...nodeSdnRoutes,
 ]

@@ -150,8 +150,17 @@ async function importDisk(pve: Pve, args: string[]): Promise<string> {
   }
 }
 
+/** Removes the lock that a task left. @returns nothing to print */
+async function unlock(pve: Pve, args: string[]): Promise<string> {
+  const { vmid: id } = validate({ vmid }, readArguments(args, ['vmid']))
+  delete findVm(pve, id).config['lock']
+  await pve.store.save()
+  return ''
+}
+
 async function outputOf(pve: Pve, [name = '', ...args]: string[]): Promise<string> {
   if (name === 'importdisk') return importDisk(pve, args)
+  if (name === 'unlock') return unlock(pve, args)
   if (name === 'disk' && args[0] === 'import') return importDisk(pve, args.slice(1))
   const command = name === 'disk' ? DISK[args.shift() ?? ''] : COMMANDS[name]
   if (!command) throw failure(`ERROR: unknown command 'qm ${name}'`)

@@ -136,10 +136,13 @@ function requireSameTpm(before: string | undefined, after: string): void {
     throw failure('cannot change TPM state version after creation')
 }
 
-/** Checks that each device of a new boot order is there. It replaces an older option. */
+/** Enters a boot order. Each device of it must be there. It replaces an older option. @throws {ApiError} */
 function stageBoot({ vm, change }: Changing, value: string): void {
   const devices = bootOrderOf({ boot: value })
-  if (devices === undefined) return
+  if (devices === undefined) {
+    vm.pending['boot'] = value
+    return
+  }
   const has = (device: string): boolean =>
     [vm.config, vm.pending, change.set].some(config => config[device] !== undefined)
   const missing = devices.find(device => !has(device) || change.remove.includes(device))
@@ -169,8 +172,8 @@ async function stageValue(changing: Changing, key: string, value: string): Promi
   const waiting = vm.pending[key]
   if (waiting === value) return
   if (waiting !== undefined && isDriveSlot(key)) await registerUnused(pve, vm, waiting)
-  vm.pending[key] = key === 'tags' ? uniqueTags(value) : value
   if (key === 'boot') stageBoot(changing, value)
+  else vm.pending[key] = key === 'tags' ? uniqueTags(value) : value
   if (key === 'ostype') stageOsType(changing, value)
   if (isDriveSlot(key)) stageCd(changing, key, value)
   removeFromPendingDelete(vm, key)

@@ -16,6 +16,10 @@ const named = routes.map(route => [operationOf(route), route] as const)
 const OPTIONAL_HERE = new Set([
   // A move to another VM, which the lab does not do, names no storage.
   'POST /nodes/{node}/qemu/{vmid}/move_disk storage',
+  // The schema has one for each protocol, and each of them is optional.
+  'PUT /cluster/sdn/fabrics/fabric/{id} delete',
+  'POST /cluster/sdn/fabrics/node/{fabric_id} interfaces',
+  'PUT /cluster/sdn/fabrics/node/{fabric_id}/{node_id} interfaces',
 ])
 
 /** Our rule in the shape of the schema's `check`. */

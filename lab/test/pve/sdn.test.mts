@@ -152,3 +152,76 @@ test('a vnet has a firewall once it is applied', async () => {
     'Permission check failed (/sdn/zones/lan/net1, SDN.Allocate)',
   )
 })
+
+const fabrics = `${sdn}/fabrics`
+const newFabric = (id: string, ip_prefix: string) =>
+  lab.call('POST', `${fabrics}/fabric`, { id, protocol: 'openfabric', ip_prefix })
+const newNode = (fabric: string, body: object) =>
+  lab.call('POST', `${fabrics}/node/${fabric}`, { node_id: 'pve', protocol: 'openfabric', ...body })
+
+test('a fabric and its nodes are new until they are applied', async () => {
+  await newFabric('fab1', '10.0.7.0/16')
+  await newNode('fab1', { ip: '10.0.0.1', interfaces: ['name=nic0,hello_multiplier=5'] })
+  const { digest, ...fabric } = (await lab.get(`${fabrics}/fabric/fab1`)).data
+  expect(fabric).toEqual({ id: 'fab1', protocol: 'openfabric', ip_prefix: '10.0.0.0/16' })
+  expect((await lab.get(`${fabrics}/node/fab1/pve`)).data).toEqual({
+    fabric_id: 'fab1',
+    node_id: 'pve',
+    protocol: 'openfabric',
+    ip: '10.0.0.1',
+    interfaces: ['name=nic0,hello_multiplier=5'],
+    digest,
+  })
+  expect((await lab.get(`${fabrics}/fabric?running=1`)).data).toEqual([])
+  expect((await lab.get(`${fabrics}/all?pending=1`)).data).toMatchObject({
+    fabrics: [{ state: 'new', pending: { id: 'fab1', ip_prefix: '10.0.0.0/16' } }],
+    nodes: [{ state: 'new', pending: { fabric_id: 'fab1', ip: '10.0.0.1' } }],
+  })
+  await apply()
+  const change = { protocol: 'openfabric', delete: ['interfaces'], ip: '10.0.0.2' }
+  expect((await lab.call('PUT', `${fabrics}/node/fab1/pve`, change)).status).toBe(200)
+  expect((await lab.get(`${fabrics}/node/fab1`)).data).toMatchObject([{ ip: '10.0.0.2', interfaces: [] }])
+  expect((await lab.get(`${fabrics}/node/fab1?running=1`)).data).toMatchObject([{ ip: '10.0.0.1' }])
+  await lab.call('POST', `${sdn}/rollback`)
+  expect((await lab.get(`${fabrics}/node/fab1/pve`)).data.ip).toBe('10.0.0.1')
+  expect((await lab.call('DELETE', `${fabrics}/fabric/fab1`)).status).toBe(200)
+  expect((await lab.get(`${fabrics}/all`)).data).toEqual({ fabrics: [], nodes: [] })
+})
+
+test('a fabric that cannot be is refused, and nothing is changed', async () => {
+  await newFabric('fab1', '10.0.0.0/16')
+  await newNode('fab1', { ip: '10.0.0.1', interfaces: ['name=nic0'] })
+  const before = (await lab.get(`${fabrics}/all`)).data
+  const reason = async (reply: ReturnType<typeof newFabric>) => (await reply).reason
+  const ospf = (body: object) =>
+    lab.call('POST', `${fabrics}/fabric`, { id: 'fab2', protocol: 'ospf', ...body })
+  expect(await reason(newFabric('fab1', '10.2.0.0/16'))).toBe(
+    "adding fabric failed: fabric 'fab1' already exists in config",
+  )
+  expect(await reason(newFabric('fab2', '10.0.1.0/24'))).toBe(
+    "adding fabric failed: IP prefix 10.0.1.0/24 in fabric 'fab2' overlaps with IPv4 prefix 10.0.0.0/16 in fabric 'fab1'",
+  )
+  expect(await reason(ospf({ area: '0' }))).toBe(
+    "adding fabric failed: fabric 'fab2' does not have an IP prefix configured",
+  )
+  expect(await reason(newNode('fab1', { ip: '10.0.0.9' }))).toBe(
+    "adding node failed: node 'pve' already exists in config for fabric fab1",
+  )
+  expect(await reason(newNode('none', { ip: '10.0.0.9' }))).toBe(
+    "adding node failed: fabric 'none' does not exist in configuration",
+  )
+  const moved = lab.call('PUT', `${fabrics}/node/fab1/pve`, { protocol: 'openfabric', ip: '192.0.2.1' })
+  expect(await reason(moved)).toBe(
+    'updating node failed: node IP 192.0.2.1 is outside the IP prefix 10.0.0.0/16 of the fabric',
+  )
+  await lab.call('POST', `${sdn}/controllers`, {
+    controller: 'ctl',
+    type: 'evpn',
+    asn: 65000,
+    fabric: 'fab1',
+  })
+  expect(await reason(lab.call('DELETE', `${fabrics}/fabric/fab1`))).toBe(
+    'deleting fabric failed: this fabric is still used in the EVPN controller "ctl"',
+  )
+  expect((await lab.get(`${fabrics}/all`)).data).toEqual(before)
+})

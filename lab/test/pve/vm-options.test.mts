@@ -136,6 +136,7 @@ describe('a change', () => {
     expect((await put({ boot: 'order=scsi0' })).reason).toBe(
       "invalid bootorder: device 'scsi0' does not exist'",
     )
+    expect((await config()).boot).toBe('order=net0;ide2')
   })
 
   test('of a locked VM is refused at once, also in the background', async () => {
