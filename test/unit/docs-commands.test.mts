@@ -113,7 +113,7 @@ describe('commands', () => {
 
   test('one that cannot be typed is found out', () => {
     const fault = (text: string) => faultOf(shownIn({ path: '', text })[0]!)
-    expect(fault('`zx scripts/vm.mts lst`')).toMatch('say one of create, list')
+    expect(fault('`zx scripts/vm.mts lst`')).toMatch('say one of create, change, list')
     expect(fault('`zx scripts/vm.mts create web --cpus 2`')).toMatch('unknown option')
     expect(fault('`zx scripts/vm.mts list --cpu 2`')).toMatch('list has no --cpu')
     expect(fault('`zx scripts/report.mts --out`')).toMatch('needs a value')

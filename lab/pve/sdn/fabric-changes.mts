@@ -6,6 +6,7 @@ import type { Pve } from '../core/pve.mts'
 import type { Section } from '../core/state.mts'
 import { cleanCidr, ipVersionOf } from '../firewall/formats.mts'
 import { requireSameDigest, sectionsOf } from '../sections/section-file.mts'
+import type { SectionCall } from '../sections/section-routes.mts'
 import {
   fabricsDigest,
   isArea,
@@ -17,14 +18,13 @@ import {
 } from './fabrics.mts'
 import { CONTROLLERS, ZONES } from './files.mts'
 import { lockedSdn } from './pending.mts'
-import type { SdnCall } from './section-routes.mts'
 
 /** Parameters of the request that are no options. */
 const REQUEST = ['digest', 'lock-token', 'delete']
 
 /** Runs a change of a copy under the lock, and keeps it. @throws {ApiError} */
 export function changeNetwork(
-  { pve, params }: SdnCall,
+  { pve, params }: SectionCall,
   words: string,
   change: (network: Network) => void,
 ): void {
@@ -94,7 +94,7 @@ function requireUnused(pve: Pve, name: string): void {
         throw failure(`this fabric is still used in the ${words} "${key}"`)
 }
 
-export function removeFabric({ pve, caller, params }: SdnCall, network: Network): void {
+export function removeFabric({ pve, caller, params }: SectionCall, network: Network): void {
   const name = String(params['id'])
   requireFabric(network, name)
   for (const [node] of nodesIn(network, name)) {

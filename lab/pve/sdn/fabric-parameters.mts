@@ -2,7 +2,7 @@
 
 import { cidr, ipv4, ipv6, matching, nodeFormat } from '../core/formats.mts'
 import type { Parameters } from '../core/parameters.mts'
-import type { Property } from '../core/property-string.mts'
+import type { Property } from '../core/property.mts'
 import { ifaceFormat } from '../firewall/formats.mts'
 import { lockToken } from './pending.mts'
 

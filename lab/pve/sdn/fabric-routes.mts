@@ -3,6 +3,7 @@
 import { directory } from '../core/directory.mts'
 import { allOf, and, anyOf, anyone, hasAny, type Permission } from '../core/permission.mts'
 import { type ApiObject, type Route, route } from '../core/route.mts'
+import type { SectionCall } from '../sections/section-routes.mts'
 import {
   addFabric,
   addNode,
@@ -16,13 +17,12 @@ import {
 import { deletable, fabricId, fabricParameters, nodeKeys, nodeParameters } from './fabric-parameters.mts'
 import { FABRIC_NODES, FABRICS, fabricsDigest, networkOf, requireFabric } from './fabrics.mts'
 import { viewOf, viewParameters } from './pending.mts'
-import type { SdnCall } from './section-routes.mts'
 
 const FABRIC = ['SDN.Audit', 'SDN.Allocate'] as const
 const NODE = ['Sys.Audit', 'Sys.Modify'] as const
 /** Lists what the caller may see. The list as configured has no digest. */
 function visible(
-  { pve, caller, params }: SdnCall,
+  { pve, caller, params }: SectionCall,
   sections: Record<string, ApiObject>,
   paths: (section: ApiObject) => [path: string, privileges: readonly string[]][],
 ): ApiObject[] {
@@ -38,13 +38,13 @@ function either(section: ApiObject, key: string): unknown {
   return section[key] ?? (section['pending'] as ApiObject | undefined)?.[key]
 }
 
-function fabricsFor(call: SdnCall): ApiObject[] {
+function fabricsFor(call: SectionCall): ApiObject[] {
   return visible(call, viewOf(call.pve, FABRICS, call.params), section => [
     [`/sdn/fabrics/${either(section, 'id')}`, FABRIC],
   ])
 }
 
-function nodesFor(call: SdnCall, fabric?: string): ApiObject[] {
+function nodesFor(call: SectionCall, fabric?: string): ApiObject[] {
   const nodes = Object.entries(viewOf(call.pve, FABRIC_NODES, call.params)).filter(
     ([, section]) => fabric === undefined || either(section, 'fabric_id') === fabric,
   )
@@ -67,9 +67,9 @@ const maySeeNode: Permission = and(
 
 /** Makes a handler of any parameters. */
 const on =
-  (work: (call: SdnCall) => unknown) =>
+  (work: (call: SectionCall) => unknown) =>
   (call: unknown): unknown =>
-    work(call as SdnCall)
+    work(call as SectionCall)
 
 const fabricSectionRoutes: Route[] = [
   route({

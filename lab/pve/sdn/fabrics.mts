@@ -11,7 +11,7 @@ import { type SectionFile, sectionsOf } from '../sections/section-file.mts'
 export const FABRICS: SectionFile = { name: 'sdn/fabrics.cfg', properties: {}, types: {} }
 export const FABRIC_NODES: SectionFile = { name: 'sdn/fabrics.cfg nodes', properties: {}, types: {} }
 
-export type Sections = Record<string, Section>
+type Sections = Record<string, Section>
 
 /** All fabrics and their nodes, as a change would leave them. */
 export interface Network {

@@ -32,7 +32,7 @@ interface Words {
   unremovable?: (id: string) => string
 }
 
-export type SectionPermissions = Record<'list' | 'create' | 'read' | 'update' | 'remove', Permission>
+type SectionPermissions = Record<'list' | 'create' | 'read' | 'update' | 'remove', Permission>
 
 export interface SectionCrud {
   file: SectionFile

@@ -51,7 +51,7 @@ function freePath(pve: Pve, wanted: string): string {
   return path
 }
 
-export interface Placement {
+interface Placement {
   storage: string
   vmid: number
   name: string
@@ -74,7 +74,7 @@ export function reserveVolume(pve: Pve, placement: Placement): NewVolume {
   return { volid, volume: pve.store.state.volumes[volid] }
 }
 
-export type Filling = Pick<Volume, 'size' | 'written'> & {
+type Filling = Pick<Volume, 'size' | 'written'> & {
   /** Path of the source of a copy. */
   source?: string
 }

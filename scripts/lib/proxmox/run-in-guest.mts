@@ -40,7 +40,11 @@ export async function runInGuest(
       const { exitcode = -1, 'out-data': stdout = '', 'err-data': stderr = '' } = status
       return { code: exitcode, stdout, stderr }
     }
-    if (Date.now() > deadline) throw new ProxmintError(`a script in VM ${vm.vmid} did not end in time`)
+    if (Date.now() > deadline) {
+      throw new ProxmintError(`a script in VM ${vm.vmid} did not end within ${timeoutMs / 1000} s`, {
+        hint: 'it may still run there; look into the VM, then run the command again',
+      })
+    }
     await sleep(500)
   }
 }

@@ -15,7 +15,7 @@ import { type VmContext, withVmLock } from '../vm/context.mts'
 import { userDataVolume } from '../vm/stack/folder.mts'
 
 /** A file of a destroyed VM, on the node where it was found. */
-export interface LeftFile extends Divergence {
+interface LeftFile extends Divergence {
   node: string
   volid: string
   /** Id of the entry. */

@@ -31,7 +31,7 @@ test('a VM that is as its entry says has no finding', () => {
 
 test('each difference is a finding with both values and the command that shows its cost', () => {
   expect(configFindings(web, { ...config, memory: '4096', cores: 4 }).findings).toEqual(
-    ['memory: Proxmox 4096, registry 2048', 'cores: Proxmox 4, registry 2'].map(what => ({
+    ['cores: Proxmox 4, registry 2', 'memory: Proxmox 4096, registry 2048'].map(what => ({
       name: 'web-1',
       what,
       hint: 'zx scripts/apply.mts web-1 --plan-only shows what it costs to put that back',

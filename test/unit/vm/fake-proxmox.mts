@@ -87,8 +87,14 @@ export function fakeProxmox(vms: Record<number, FakeVm>): FakeProxmox {
 function storageAnswer({ volumes }: Pick<FakeProxmox, 'volumes'>, method: string, path: string): unknown {
   const [, node, storage, volid] = /^\/nodes\/([^/]+)\/storage\/([^/]+)\/content(?:\/(.+))?$/.exec(path) ?? []
   if (node === undefined) return undefined
-  if (method === 'DELETE')
-    return volumes.delete(decodeURIComponent(volid!)) && `UPID:${node}:0:0:0:imgdel:x:y:`
+  if (method === 'DELETE') {
+    volumes.delete(decodeURIComponent(volid!))
+    return `UPID:${node}:0:0:0:imgdel:x:y:`
+  }
+  return volumesOn(volumes, node, storage!)
+}
+
+function volumesOn(volumes: Map<string, string>, node: string, storage: string): { volid: string }[] {
   return [...volumes]
     .filter(([one, on]) => on === node && one.startsWith(`${storage}:`))
     .map(([one]) => ({ volid: one }))
@@ -163,7 +169,8 @@ function backupAnswer(
       .map(([key, value]) => (key === 'description' ? `#${value}` : `${key}: ${value}`))
       .join('\n')
   }
-  if (path === '/nodes/pve/storage/local/content') return fake.backups
+  if (path === '/nodes/pve/storage/local/content')
+    return [...fake.backups, ...volumesOn(fake.volumes, 'pve', 'local')]
   if (method === 'PUT' && backup !== undefined) {
     backup.protected = Number(parameters['protected'])
     return {}
