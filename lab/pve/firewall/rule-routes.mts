@@ -98,7 +98,9 @@ export function ruleRoutes(scope: FirewallScope, path = `${scope.path}/rules`): 
       handle(call) {
         const { rules } = rulesOf(scope, call as FirewallCall, 'audit')
         requireAt(rules, call.params.pos)
-        return rulesWithPosition(rules)[Number(call.params.pos)]
+        // Unlike the list, one rule has its position as the path names it, a text.
+        const pos = String(call.params.pos)
+        return { ...rulesWithPosition(rules)[Number(pos)], pos }
       },
     }),
     route({

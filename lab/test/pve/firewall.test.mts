@@ -51,7 +51,7 @@ test('rules have positions: a new one comes first, and one can be moved', async 
   await lab.call('DELETE', `${vm}/rules/1`)
   expect(await order()).toEqual(['a', 'c'])
   expect((await lab.get(`${vm}/rules/7`)).reason).toBe('no rule at position 7')
-  expect((await lab.get(`${vm}/rules/0`)).data).toMatchObject({ pos: 0, macro: 'SSH', enable: 1 })
+  expect((await lab.get(`${vm}/rules/0`)).data).toMatchObject({ pos: '0', macro: 'SSH', enable: 1 })
 })
 
 test.each([
@@ -79,7 +79,7 @@ test('an empty text clears an option of a rule, and a comma at the end is refuse
   const rule = { type: 'in', action: 'ACCEPT' }
   expect((await lab.call('POST', `${vm}/rules`, { ...rule, ...empty })).status).toBe(200)
   const { digest: _, ...kept } = (await lab.get(`${vm}/rules/0`)).data
-  expect(kept).toEqual({ ...rule, pos: 0, enable: 0 })
+  expect(kept).toEqual({ ...rule, pos: '0', enable: 0 })
   const extraneous = 'invalid format - extraneous commas in list\n'
   const reply = await lab.call('PUT', `${vm}/rules/0`, { source: '10.0.0.1,', sport: '22,', proto: 'tcp' })
   expect(reply.errors).toEqual({ source: extraneous, sport: extraneous })

@@ -100,8 +100,15 @@ const NEVER_ANSWERED = new Set([
 
 const ajv = new Ajv({ strict: false, allErrors: true })
 
+/** One rule of a firewall has its position as the path names it: a text. */
+function withTextPosition(operation: string, type: ApiType): ApiType {
+  if (!/^GET .*firewall.*\{pos\}$/.test(operation)) return type
+  return { ...type, properties: { ...type.properties, pos: { type: 'string' } } }
+}
+
 function faultsOf(operation: string, { data }: Reply): unknown {
-  const type = CORRECTED[operation] ?? (schema as ApiSchema).get(operation)?.returns ?? {}
+  const returns = CORRECTED[operation] ?? (schema as ApiSchema).get(operation)?.returns ?? {}
+  const type = withTextPosition(operation, returns)
   // An answer that is optional as a whole is null where there is none.
   const whole = type.optional === 1 ? { anyOf: [toJsonSchema(type), { type: 'null' }] } : toJsonSchema(type)
   const validate = ajv.compile(whole)

@@ -7,6 +7,9 @@ const ha = '/cluster/ha'
 const sdn = '/cluster/sdn'
 const node = '/nodes/{node}'
 const vmFirewall = `${node}/qemu/{vmid}/firewall`
+const containerFirewall = `${node}/lxc/{vmid}/firewall`
+const fabrics = `${sdn}/fabrics`
+const openfabric = { protocol: 'openfabric' }
 const rule = { type: 'in', action: 'ACCEPT', macro: 'SSH', enable: 1 }
 const forward = { type: 'forward', action: 'ACCEPT' }
 
@@ -19,6 +22,8 @@ export const CLUSTER_USUAL: Record<string, string> = {
   vnet: 'v1',
   subnet: 'z1-10.8.0.0-24',
   controller: 'c1',
+  fabric_id: 'm1',
+  node_id: 'pve',
   ipam: 'pve',
   iface: 'vmbr0',
   group: 'g1',
@@ -57,6 +62,8 @@ export const CLUSTER_READS: Step[] = [
   step(`POST ${sdn}/vnets`, { vnet: 'v1', zone: 'z1' }),
   step(`POST ${sdn}/vnets/{vnet}/subnets`, { subnet: '10.8.0.0/24', type: 'subnet', gateway: '10.8.0.1' }),
   step(`POST ${sdn}/controllers`, { controller: 'c1', type: 'evpn', asn: 65_000, peers: '10.0.0.1' }),
+  step(`POST ${fabrics}/fabric`, { id: 'm1', ...openfabric, ip_prefix: '10.5.0.0/16' }),
+  step(`POST ${fabrics}/node/{fabric_id}`, { node_id: 'pve', ...openfabric, ip: '10.5.0.1' }),
   step(`PUT ${sdn}`),
   step(`POST ${sdn}/vnets/{vnet}/firewall/rules`, forward),
 ]
@@ -107,8 +114,8 @@ export const CLUSTER_WRITES: Step[] = [
   step('DELETE /cluster/metrics/server/{id}', {}, at({ id: 'm2' })),
   step(`POST ${node}/startall`, { vms: '100' }),
   step(`POST ${node}/stopall`, { vms: '999' }),
-  ...['/cluster/firewall', `${node}/firewall`, vmFirewall].flatMap(changesOf),
-  ...['/cluster/firewall', vmFirewall].flatMap(namesOf),
+  ...['/cluster/firewall', `${node}/firewall`, vmFirewall, containerFirewall].flatMap(changesOf),
+  ...['/cluster/firewall', vmFirewall, containerFirewall].flatMap(namesOf),
   step('POST /cluster/firewall/groups', { group: 'g2' }),
   step('POST /cluster/firewall/groups/{group}', rule, at({ group: 'g2' })),
   step('PUT /cluster/firewall/groups/{group}/{pos}', { comment: 'x' }, at({ group: 'g2', pos: '0' })),
@@ -134,6 +141,12 @@ export const CLUSTER_WRITES: Step[] = [
   step(`POST ${sdn}/lock`),
   step(`DELETE ${sdn}/lock`, { force: '1' }),
   step(`POST ${sdn}/rollback`),
+  step(`POST ${fabrics}/fabric`, { id: 'm2', protocol: 'ospf', area: '0', ip_prefix: '10.6.0.0/16' }),
+  step(`PUT ${fabrics}/fabric/{id}`, { protocol: 'ospf', area: '1' }, at({ id: 'm2' })),
+  step(`POST ${fabrics}/node/{fabric_id}`, { node_id: 'pve', protocol: 'ospf', ip: '10.6.0.1' }, at({ fabric_id: 'm2' })),
+  step(`PUT ${fabrics}/node/{fabric_id}/{node_id}`, { protocol: 'ospf', ip: '10.6.0.2' }, at({ fabric_id: 'm2' })),
+  step(`DELETE ${fabrics}/node/{fabric_id}/{node_id}`, {}, at({ fabric_id: 'm2' })),
+  step(`DELETE ${fabrics}/fabric/{id}`, {}, at({ id: 'm2' })),
   step(`PUT ${sdn}/vnets/{vnet}/firewall/options`, { enable: 1 }),
   step(`POST ${sdn}/vnets/{vnet}/firewall/rules`, forward),
   step(`PUT ${sdn}/vnets/{vnet}/firewall/rules/{pos}`, { comment: 'x' }),
