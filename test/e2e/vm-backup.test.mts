@@ -17,7 +17,8 @@ let vms: VmWorkspace
 beforeAll(async () => {
   lab = await startLabWith('base')
   vms = await createSite(lab, 'north')
-  await vms.workspace.edit('config/vm.yaml', /^/, 'safety: backup\n')
+  await rootClient(lab).request('POST', '/pools', { poolid: 'web' })
+  await vms.workspace.edit('config/vm.yaml', /^/, 'safety: backup\nresource_pool: web\n')
 })
 afterAll(async () => {
   await vms?.[Symbol.asyncDispose]()
@@ -31,6 +32,14 @@ const backups = () => listVolumes(rootClient(lab), local, 'backup')
 const power = async () => (await getVmStatus(rootClient(lab), web)).status
 const found = async () => (await vms.registry.find('web-1'))!
 const destroy = ['destroy', 'web-1', '--yes']
+
+/** VMIDs in its resource pool. */
+async function members(): Promise<number[]> {
+  const [pool] = await rootClient(lab).request<{ members: { vmid: number }[] }[]>('GET', '/pools', {
+    poolid: 'web',
+  })
+  return pool!.members.map(({ vmid }) => vmid)
+}
 
 /** What makes it the same machine, beside its disk. */
 async function identity() {
@@ -91,6 +100,7 @@ test('the VM is backed up and destroyed, and comes back as the same machine with
     code: 0,
     stdout: expect.stringContaining('to power it on: zx scripts/vm.mts start'),
   })
+  expect(await members()).toEqual([200])
   expect([await power(), await identity(), (await found()).id]).toEqual(['stopped', before, id])
   expect(await vms.left()).toEqual(['VM 200 web-1', `local:snippets/proxmint-web-1-${id}.yaml`, 'vms/web-1'])
   await expectAgreement()

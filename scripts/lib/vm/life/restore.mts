@@ -132,9 +132,9 @@ async function bringBack(entry: Entry, wishes: RestoreWishes, context: VmContext
   await converge(entry, { started: false, intent: 'update', asItIs: true }, context)
 }
 
-/** The VM keeps its cards and ids. A restart of its node must not start it. */
+/** The VM keeps its cards and ids, and is in its resource pool again. A restart of its node must not start it. */
 function restoreParameters(
-  { vmid, restoring }: Entry,
+  { vmid, restoring, design }: Entry,
   { storage }: RestoreWishes,
 ): Record<string, string | number> {
   return {
@@ -142,6 +142,7 @@ function restoreParameters(
     archive: restoring!,
     unique: 0,
     onboot: 0,
+    ...(design?.resourcePool !== undefined && { pool: design.resourcePool }),
     ...(storage !== undefined && { storage }),
   }
 }
