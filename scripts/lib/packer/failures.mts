@@ -85,6 +85,11 @@ export const knownFailures: readonly KnownFailure[] = [
   ),
   known(/No space left on device|out of space/i, 'a disk is full', 'free space on the storage, or here'),
   known(
+    /Error starting VM: VM \d+ already running/,
+    'Packer 1.6.x takes the start of a VM that ended with a warning for a failure, and starts it again',
+    'install Packer 1.10 or newer (`make setup`); the log of the start in Proxmox has the warning. If it is about certificates of an EFI disk: update pve-edk2-firmware on the node, delete the base VM, and import it again',
+  ),
+  known(
     /No QEMU guest agent configured/,
     'the VM has no channel for the guest agent',
     'qemu_agent = true in the template',

@@ -52,6 +52,11 @@ const causes: [line: string, why: string, hint: string, exitCode?: number][] = [
     'valid_exit_codes = [0, 2] in that provisioner',
   ],
   [
+    'Error starting VM: VM 9010 already running',
+    'Packer 1.6.x takes the start of a VM that ended with a warning for a failure, and starts it again',
+    'install Packer 1.10 or newer (`make setup`); the log of the start in Proxmox has the warning. If it is about certificates of an EFI disk: update pve-edk2-firmware on the node, delete the base VM, and import it again',
+  ],
+  [
     "Error cloning VM: can't lock file '/var/lock/qemu-server/lock-9900.conf' - got timeout",
     'another operation held the VM or its base for too long',
     'run it again; build fewer at once from one storage',
