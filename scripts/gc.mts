@@ -7,7 +7,7 @@ const name = 'gc'
 await runMain({
   name,
   summary:
-    'Suspends expired VMs, and destroys VMs that have been suspended for longer than the grace period.',
+    'Suspends expired VMs, destroys those suspended for longer than the grace period, and deletes root disks from before a rebuild.',
   usage: '[--execute] [--grace-days N]',
   options: {
     execute: { type: 'boolean', help: 'do it; otherwise only print what is due, and what will be in 7 days' },

@@ -117,15 +117,18 @@ await runMain({
       positionals: 1,
     },
     rebuild: {
-      usage: 'NAME [--yes] [--allow COST]... [--no-login]',
-      summary: 'Makes a VM anew from the current version of its template; its disk is lost.',
+      usage: 'NAME [--undo | --undo-on-failure] [--yes] [--allow data-loss] [--no-login]',
+      summary:
+        'Gives a VM the current version of its template on a new root disk; keeps the old one for some days.',
       options: {
         yes,
+        undo: { type: 'boolean', help: 'swap back to the root disk of before' },
+        'undo-on-failure': {
+          type: 'boolean',
+          help: 'swap back by itself if the VM is not well with its new root disk',
+        },
         'no-login': flags['no-login']!,
-        allow: allowOption('agree to lose devices (remove) or disks (data-loss) of others', [
-          'remove',
-          'data-loss',
-        ]),
+        allow: allowOption('agree to lose the root disk that an earlier rebuild keeps', ['data-loss']),
       },
       positionals: 1,
     },

@@ -66,8 +66,33 @@ export const CHANGE_CHECKPOINTS = ['vm-change-written', 'vm-change-made']
 /** A VM that runs is powered off for a change of its config. */
 export const RESHAPE_CHECKPOINTS = ['vm-off-to-reshape']
 
-/** A rebuild, before it goes on as the creation of a VM does. */
-export const REBUILD_CHECKPOINTS = ['vm-rebuild-decided', 'vm-rebuild-cleared']
+/** A rebuild of a VM that is there, to its end. `vm-stopped` and those of a boot come in between. */
+export const REBUILD_CHECKPOINTS = [
+  'vm-rebuild-decided',
+  'vm-rebuild-cloned',
+  'vm-rebuild-prepared',
+  'vm-rebuild-stopped',
+  'vm-rebuild-detached',
+  'vm-rebuild-moved',
+  'vm-rebuild-attached',
+  'vm-rebuild-swapped',
+  'vm-rebuild-started',
+  'vm-rebuild-spare-removed',
+  'vm-rebuild-older-removed',
+  'vm-rebuild-done',
+]
+
+/** An undo, to the point from which it goes on as a rebuild does. */
+export const UNDO_CHECKPOINTS = ['vm-undo-decided', 'vm-rebuild-exchanged']
+
+/** A rebuild that is taken back: before the VM was changed, without a root disk, and with the new one. */
+export const TAKEN_BACK_CHECKPOINTS = ['vm-rebuild-restored', 'vm-rebuild-given-up', 'vm-rebuild-turned']
+
+/** The end of the days for which the root disk of before is kept. */
+export const PREVIOUS_CHECKPOINTS = ['vm-previous-removed']
+
+/** What a run that died made of a VM that is only reserved is removed before it is made from another version. */
+export const REPLACED_CHECKPOINTS = ['vm-rebuild-cleared']
 
 /** A change of `templates.lock.json` or `reservations.json`: it is written beside the file, and not renamed yet. */
 export const FILE_CHECKPOINTS = ['file-written']

@@ -11,14 +11,15 @@ export interface Room {
 }
 
 export const ROOMS: readonly Room[] = [
-  { folder: 'demo', level: 12, holds: 'the main job once, on a lab' },
-  { folder: 'trial', level: 12, holds: 'the main job once, on a Proxmox of the user; nothing of it stays' },
-  { folder: 'doctor', level: 11, holds: 'a table of checks, one file per area' },
-  { folder: 'report', level: 11, holds: 'one HTML page' },
-  { folder: 'timers', level: 11, holds: 'timers of systemd' },
-  { folder: 'vm/verbs', level: 10, holds: 'the verbs of `vm`, a file for each matter' },
-  { folder: 'reconcile', level: 10, holds: 'compares registry, folders, Proxmox and chain' },
-  { folder: 'vm/life', level: 9, holds: 'create, apply, rebuild, suspend, destroy, gc of VMs' },
+  { folder: 'demo', level: 13, holds: 'the main job once, on a lab' },
+  { folder: 'trial', level: 13, holds: 'the main job once, on a Proxmox of the user; nothing of it stays' },
+  { folder: 'doctor', level: 12, holds: 'a table of checks, one file per area' },
+  { folder: 'report', level: 12, holds: 'one HTML page' },
+  { folder: 'timers', level: 12, holds: 'timers of systemd' },
+  { folder: 'vm/verbs', level: 11, holds: 'the verbs of `vm`, a file for each matter' },
+  { folder: 'reconcile', level: 11, holds: 'compares registry, folders, Proxmox and chain' },
+  { folder: 'vm/life', level: 10, holds: 'create, apply, rebuild, suspend, destroy, gc of VMs' },
+  { folder: 'vm/rebuild', level: 9, holds: 'exchanges the root disk of a VM, and swaps back' },
   { folder: 'vm/plan', level: 8, holds: 'options, design and reservation of VMs' },
   { folder: 'build', level: 7, holds: 'a family becomes a version; a cloud image becomes a base VM' },
   { folder: 'vm/stack', level: 7, holds: 'folder and Terraform of a VM; converge' },
@@ -47,7 +48,7 @@ export const ROOMS: readonly Room[] = [
 
 /** The levels of scripts/lib. The demo starts a lab. */
 export const LIBRARY_ROOMS: RoomTable = {
-  levels: Array.from({ length: 13 }, (_, level) =>
+  levels: Array.from({ length: 14 }, (_, level) =>
     ROOMS.filter(room => room.level === level).map(({ folder }) => `${folder}/**`),
   ),
   outside: { 'demo/**': ['../../lab/'] },

@@ -35,6 +35,8 @@ export interface PoolConfig {
   /** Infinite: VMs never expire. */
   expiryDays: number
   graceDays: number
+  /** How long the root disk from before a rebuild is kept. */
+  rollbackDays: number
   vmidRange: [number, number]
   defaultPool: string
   pools: Record<string, Pool>
@@ -74,6 +76,7 @@ interface PoolEntry {
 interface PoolFile {
   expiry_days?: number | typeof NEVER
   grace_days?: number
+  rollback_days?: number
   vmid_range?: [number, number]
   default_pool?: string
   pools?: Record<string, PoolEntry>
@@ -108,6 +111,7 @@ export async function loadPools(env: NodeJS.ProcessEnv = process.env): Promise<P
   return {
     expiryDays: daysOf(file.expiry_days ?? 30),
     graceDays: file.grace_days ?? 3,
+    rollbackDays: file.rollback_days ?? 7,
     vmidRange: file.vmid_range ?? [100, 999],
     defaultPool: defaultPoolOf(file),
     pools: Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, poolOf(name, entry)])),

@@ -157,6 +157,24 @@ export function deviceNeeds(devices: readonly { pci?: string; usb?: string }[]):
   })
 }
 
+/**
+ * Needs of a rebuild: those of the VM, also on the spare VM, which is cloned with the cards of its VM template.
+ * @param cards Cards of the VM template.
+ */
+export function rebuildNeeds(
+  place: NewVmPlace,
+  template: number,
+  delivery: Delivery,
+  cards: CardPlace[],
+): Need[] {
+  const paths = new Set(cards.map(bridgeAclPath))
+  paths.delete(bridgeAclPath(place))
+  return [
+    ...vmNeeds(place, template, delivery),
+    ...[...paths].map(path => need('clone the VM template, which has a card there', path, 'SDN.Use')),
+  ]
+}
+
 /** Needs for the user-data. A snippet is uploaded over SSH, but its storage is looked up with the API. */
 function deliveryNeeds({ kind, storage }: Delivery): Need[] {
   const path = `/storage/${storage}`

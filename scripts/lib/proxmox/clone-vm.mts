@@ -10,9 +10,11 @@ interface CloneOptions {
   /** Storage of all its disks; default: those of the source. */
   storage?: string | undefined
   pool?: string | undefined
+  /** Node of the clone; default: that of the source. Another one needs shared storage. */
+  target?: string | undefined
 }
 
-/** POST .../clone, on the same node. @returns The UPID. */
+/** POST .../clone. @returns The UPID. */
 export function cloneVm(client: ProxmoxClient, source: VmRef, options: CloneOptions): Promise<string> {
   return client.request('POST', `${vmPath(source)}/clone`, { ...options })
 }

@@ -10,6 +10,13 @@ export interface VmPlace {
   tags?: string
 }
 
+/**
+ * GET /cluster/resources: the resource pool of a VM; undefined if it is in none, or the identity lacks Pool.Audit on it.
+ */
+export async function findPoolOf(client: ProxmoxClient, vmid: number): Promise<string | undefined> {
+  return (await listGuests(client)).find(guest => guest.vmid === vmid)?.pool
+}
+
 /** VM as its node knows it. */
 export interface VmSummary extends VmPlace {
   /** Undefined if it is not known: see `status`. */
@@ -83,6 +90,7 @@ export async function isContainer(client: ProxmoxClient, vmid: number): Promise<
 interface Guest extends VmPlace {
   type: string
   name?: string
+  pool?: string
 }
 
 function listGuests(client: ProxmoxClient): Promise<Guest[]> {

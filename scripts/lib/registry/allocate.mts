@@ -9,7 +9,7 @@ import type { Limits, UnknownVm, WantedAddress, WantedEntry } from './store.mts'
 /** Names, VMIDs and addresses of the living entries, as a store looks them up. */
 export interface Held {
   hasName(name: string): Promise<boolean>
-  /** Name of the entry that has the VMID. */
+  /** Name of the entry that has the VMID, for itself or for a spare VM. */
   ownerOfVmid(vmid: number): Promise<string | undefined>
   ownerOfAddress(address: string): Promise<string | undefined>
   /** All of them; it is asked for only where there are quotas. */
@@ -115,6 +115,14 @@ export async function renumbered(
   const vmid = await vmidFor({ vmid: undefined }, { ...limits, takenVmids }, held, cursors)
   const begun = { ...entry, id: randomUUID(), vmid, failure: null }
   return withEvent(begun, `VMID ${entry.vmid} is taken in Proxmox by another VM: reserved ${vmid}`, now)
+}
+
+/**
+ * Picks a free VMID for the spare VM of an entry. Changes the cursors in place.
+ * @throws ProxmintError if every VMID is taken.
+ */
+export function pickVmid(limits: Limits, held: Held, cursors: Cursors): Promise<number> {
+  return vmidFor({ vmid: undefined }, limits, held, cursors)
 }
 
 /** Adds the entries of this reservation to those that the store holds. */

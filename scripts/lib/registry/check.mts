@@ -5,6 +5,7 @@ import type { PoolConfig } from '../config/pools.mts'
 import { ownValue } from '../run/own-value.mts'
 import { expiryMs } from './due.mts'
 import { addressesOf, type Entry, isVmName, phases, tokenKey } from './entry.mts'
+import { vmidsOf } from './rebuild.mts'
 
 /** Part of `config/db.yaml` that may change after VMs were created. */
 export type Places = Pick<PoolConfig, 'pools' | 'vmidRange'>
@@ -34,19 +35,19 @@ function checkEntry(entry: Entry, places: Places): string[] {
  */
 export function conflictsOf(living: Entry[], added: Entry[]): string[] {
   const names = new Set(living.map(({ name }) => name))
-  const vmids = new Map(living.map(({ vmid, name }) => [vmid, name]))
+  const vmids = new Map(living.flatMap(entry => vmidsOf(entry).map(vmid => [vmid, entry.name] as const)))
   const addresses = new Map(living.flatMap(one => addressesOf(one).map(address => [address, one.name])))
   return added.flatMap(entry => {
-    const { name, vmid } = entry
-    const sameVmid = vmids.get(vmid)
+    const { name } = entry
+    const shared = vmidsOf(entry).filter(vmid => vmids.has(vmid))
     const conflicts = [
       isVmName(name) ? '' : `"${name}" is not a VM name`,
       names.has(name) ? `${name}: the name is used twice` : '',
-      sameVmid === undefined ? '' : `${name}: VMID ${vmid} also belongs to ${sameVmid}`,
+      ...shared.map(vmid => `${name}: VMID ${vmid} also belongs to ${vmids.get(vmid)}`),
       ...addressesOf(entry).flatMap(address => addressConflicts(name, address, addresses)),
     ]
     names.add(name)
-    vmids.set(vmid, name)
+    for (const vmid of vmidsOf(entry)) vmids.set(vmid, name)
     return conflicts.filter(conflict => conflict !== '')
   })
 }

@@ -56,8 +56,9 @@ function divergenceOf(entry: Entry, vm: VmSummary | undefined, { config, now }: 
   const siteTag = siteTagOf(config)
   const { name, vmid, phase, address, createdAt } = entry
   const show = `zx scripts/vm.mts show ${name}`
-  if (phase === 'reserved' && wasActive(entry)) {
-    return [told(name, 'its rebuild is not finished', `zx scripts/apply.mts ${name}`)]
+  if (entry.rebuild !== undefined || (phase === 'reserved' && wasActive(entry))) {
+    const kind = entry.rebuild?.kind ?? 'rebuild'
+    return [told(name, `its ${kind} is not finished`, `zx scripts/apply.mts ${name}`)]
   }
   if (entry.restoring !== undefined) {
     return [told(name, 'its restore is not finished', `zx scripts/vm.mts restore ${name}`)]

@@ -5,7 +5,7 @@ import type { Entry } from './entry.mts'
 export const SOON_MS = 7 * DAY_MS
 
 /** Action of `gc` on a VM. */
-export type Due = 'suspend' | 'power off' | 'destroy'
+export type Due = 'suspend' | 'power off' | 'destroy' | 'delete old disk'
 
 type Expiring = Pick<Entry, 'expiresAt'>
 
@@ -61,7 +61,7 @@ export function isToBeOff({ phase, replaces }: Entry): boolean {
 export function nextDue(
   entry: Entry,
   graceMs: number,
-): { due: Exclude<Due, 'power off'>; at: number } | undefined {
+): { due: 'suspend' | 'destroy'; at: number } | undefined {
   const expiry = expiryMs(entry)
   if (!Number.isFinite(expiry)) return undefined
   if (entry.phase === 'active') return { due: 'suspend', at: expiry }

@@ -181,8 +181,15 @@ export interface Entry {
   stopped?: StoppedVm
   /** VM template that it is made from: family and name of the version. */
   template: { family: string; version: string } | null
-  /** During a rebuild: version of the old VM, which must be destroyed before the new one is created. */
+  /**
+   * Version that another VM of this entry may have been made from; that VM must be destroyed before the new one is created.
+   * An older proxmint wrote it for each VM that it rebuilt.
+   */
   replaces?: string
+  /** A rebuild that is not finished. */
+  rebuild?: Rebuild
+  /** The root disk before the last rebuild, while it is kept. */
+  previous?: PreviousDisk
   /** Number of the system on the root disk. Left out: 0, the first. */
   system?: number
   /** Null without a credential. */
@@ -202,6 +209,62 @@ export interface Entry {
   history: HistoryEvent[]
   /** Number of changes since the reservation, counted by the store. Left out: 0, or the entry is older than the count. */
   revision?: number
+}
+
+/** What an entry says of the system on a root disk. */
+export interface System {
+  /** Null: nobody knows it. */
+  template: Entry['template']
+  /** The copy of the VM template that was cloned; null: nobody knows it. */
+  source: VmDesign['template']
+  cloudInit: VmDesign['cloudInit']
+  noLogin?: true
+  /** As in the design. */
+  atRebuild?: NonNullable<VmDesign['atRebuild']>
+  /** As in the design. */
+  userDataPurpose?: string
+  /** One more with each rebuild: cloud-init knows the system by it. Left out: 0, the first. */
+  number?: number
+}
+
+/** The root disk that a VM had before. It is an unused disk of the VM. */
+export interface PreviousDisk {
+  /** Volume id: `tank:vm-100-disk-0`. */
+  volume: string
+  /** Name of the version; `unknown` if nobody knows it. */
+  version: string
+  /** ISO 8601; afterwards `gc` removes it. */
+  until: string
+  system: System
+}
+
+/** A rebuild, or the way back. Each step of it may be repeated. */
+export interface Rebuild {
+  /** `undo`: the VM gets the root disk that it had before. */
+  kind: 'rebuild' | 'undo'
+  /** Names of the versions. */
+  from: string
+  to: string
+  /** VM that is cloned from the VM template, and whose disk the VM gets. Left out: an undo needs none. */
+  spareVmid?: number
+  /** Root disk before it, as the config has it: `tank:vm-100-disk-0,discard=on,size=10G`. */
+  disk: string
+  /** Boot order before it, as the config has it; null: the config has none. */
+  boot: string | null
+  /** For an undo: volume of the root disk that the VM gets. */
+  volume?: string
+  /** System that the VM has afterwards. */
+  system: System
+  /** CPU model that a VM without one of its own gets. */
+  cpuType?: string
+  /** An older root disk that nobody keeps any more. It is removed at the end. */
+  older?: string
+  /** Volumes of the VM that its config did not name: somebody keeps them. Left out: none. */
+  strays?: string[]
+  /** A person wants the system of before: what was begun is taken back. */
+  back?: true
+  /** The VM has its other root disk, and the entry says so. Power, spare VM and a look inside are left. */
+  swapped?: true
 }
 
 /** Keys that a change of an entry must keep: the registry assigned them. */
@@ -258,7 +321,10 @@ export function failed(entry: Entry, step: string, why: string, at: Date): Entry
   return withEvent({ ...entry, failure }, `${step} failed: ${why}`, at)
 }
 
-/** Entry that waits to be rebuilt from another version. Its old VM in Proxmox must be destroyed first. */
+/**
+ * Entry of a VM that is only reserved, to be made from another version. What a run that died made from the other version
+ * must be destroyed first.
+ */
 export function movedTo(entry: Entry, version: string, design: VmDesign, at: Date): Entry {
   const { family, version: from } = entry.template!
   const moved = { ...entry, phase: 'reserved', design, failure: null, replaces: from } as const
@@ -276,7 +342,7 @@ export function isGivenUp({ history }: Entry): boolean {
   return history.some(({ what }) => what.startsWith('given up: '))
 }
 
-/** Entry of a rebuild after its old VM was destroyed. */
+/** Entry after the VM that it replaces was destroyed. */
 export function cleared({ replaces, ...entry }: Entry, at: Date): Entry {
   return withEvent({ ...entry, failure: null }, `the VM from ${replaces} is gone`, at)
 }

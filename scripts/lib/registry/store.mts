@@ -93,6 +93,16 @@ export interface RegistryStore {
    * @throws ProxmintError (locked) as `change`, (failed) if every VMID is taken.
    */
   renumber(entry: Entry, limits: Limits): Promise<Entry>
+  /**
+   * Picks a VMID for a spare VM and changes the entry in one commit, so that no other entry gets the VMID.
+   * @param revise returns the entry, which names the VMID in `rebuild`.
+   * @throws ProxmintError (locked) as `change`, (failed) if every VMID is taken.
+   */
+  reserveSpare(
+    read: Entry,
+    limits: Limits,
+    revise: (entry: Entry, spareVmid: number) => Entry,
+  ): Promise<Entry>
   /** Destroyed entries, oldest first. */
   listArchived(): Promise<Entry[]>
   /**

@@ -6,13 +6,14 @@ import { describeVms, listVmPlaces, type VmPlace, type VmSummary } from '../prox
 import { tagsIn } from '../proxmox/tags.mts'
 import { counted } from '../run/counted.mts'
 import type { Entry } from './entry.mts'
+import { vmidsOf } from './rebuild.mts'
 
 /** VM, with its template flag where that is known. */
 type SiteVm = VmPlace & Pick<VmSummary, 'template'>
 
 /** What is compared to find them. */
 interface SiteViews<V extends SiteVm> {
-  entries: Pick<Entry, 'vmid'>[]
+  entries: Pick<Entry, 'vmid' | 'rebuild'>[]
   vms: V[]
   config: SiteConfig
 }
@@ -29,11 +30,11 @@ export function takeUpHint(them: string): string {
 }
 
 /**
- * Lists VMs with the tag of the site and no entry, whatever `vmid_range` is by now. VM templates, and VMs from which they
- * are made, are not among them.
+ * Lists VMs with the tag of the site and no entry, whatever `vmid_range` is by now. VM templates, VMs from which they are
+ * made, and spare VMs of rebuilds are not among them.
  */
 export function vmsWithoutEntry<V extends SiteVm>({ entries, vms, config }: SiteViews<V>): V[] {
-  const known = new Set(entries.map(({ vmid }) => vmid))
+  const known = new Set(entries.flatMap(vmidsOf))
   const siteTag = siteTagOf(config)
   return vms.filter(
     vm => !isForTemplates(vm, config) && tagsIn(vm.tags ?? '').includes(siteTag) && !known.has(vm.vmid),

@@ -163,23 +163,14 @@ function unexpected(name: string, { address, change }: ResourceChange): Proxmint
 
 function replaced(name: string, { change }: ResourceChange, { again }: Agreement): ProxmintError {
   const paths = (change.replace_paths ?? []).map(path => path.join('.'))
-  const readAgain = isOfClone(paths)
-    ? `to keep it, read its state from Proxmox again: zx scripts/vm.mts adopt ${name} --apply; `
-    : ''
   return new ProxmintError(`the plan would destroy ${name} and create a new VM in its place`, {
     facts: { cause: causeOf(paths), attributes: paths.join(', ') || undefined },
-    hint: `nothing was applied; ${readAgain}if all of its disks may be lost: ${again} --allow data-loss`,
+    hint: `nothing was applied; if all of its disks may be lost: ${again} --allow data-loss`,
     exitCode: exitCodes.invalid,
   })
 }
 
-/** The VM template of a VM that stays never changes, so that the state and the registry do not belong together. */
-function isOfClone(paths: string[]): boolean {
-  return paths.some(path => path.startsWith('clone'))
-}
-
 function causeOf(paths: string[]): string {
-  if (isOfClone(paths)) return 'the state has another VM template than the registry'
   if (paths.length === 0) return 'unknown; a newer provider may need it'
   return 'an attribute that Proxmox cannot change in a VM that exists'
 }

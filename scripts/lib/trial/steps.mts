@@ -147,7 +147,7 @@ function lifeOf(plan: TrialPlan, delivery: Delivery): TrialStep[] {
     {
       key: 'rebuild',
       name: 'rebuild the VM from it',
-      means: 'The VM could not be made anew. A rebuild deletes the old disk first.',
+      means: 'The root disk of the VM could not be exchanged. The one of before is an unused disk of the VM.',
       commands: [['vm', 'rebuild', vm, '--yes']],
     },
     {

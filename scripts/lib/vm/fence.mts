@@ -42,6 +42,10 @@ function fencedStore(store: RegistryStore, requireHeld: RequireHeld): RegistrySt
       await requireHeld()
       return store.renumber(read, limits)
     },
+    reserveSpare: async (read, limits, revise) => {
+      await requireHeld()
+      return store.reserveSpare(read, limits, revise)
+    },
   }
 }
 

@@ -161,7 +161,8 @@ resource "proxmox_virtual_environment_vm" "this" {
   }
 
   lifecycle {
-    # What somebody changes in Proxmox beyond the variables above stays. At the creation nothing is ignored.
+    # What somebody changes in Proxmox beyond the variables above stays. At the creation nothing is ignored. Another VM template
+    # is no reason to make the VM anew: `vm rebuild` exchanges its root disk.
     ignore_changes = [
       acpi,
       agent[0].trim,
@@ -170,7 +171,7 @@ resource "proxmox_virtual_environment_vm" "this" {
       audio_device,
       bios,
       boot_order,
-      clone[0].retries,
+      clone,
       cpu[0].affinity,
       cpu[0].architecture,
       cpu[0].flags,

@@ -19,7 +19,13 @@ test('the commented file holds the defaults', async () => {
   const { pools, ...rest } = await load('')
   const commented = await loadPools({})
   expect(commented).toEqual({ pools, ...rest })
-  expect(rest).toEqual({ expiryDays: 30, graceDays: 3, vmidRange: [100, 999], defaultPool: 'default' })
+  expect(rest).toEqual({
+    expiryDays: 30,
+    graceDays: 3,
+    rollbackDays: 7,
+    vmidRange: [100, 999],
+    defaultPool: 'default',
+  })
   expect(pools['default']?.reserved).toEqual(new Set(['192.168.122.1']))
 })
 

@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { advance, type Entry, failed } from '../../../scripts/lib/registry/entry.mts'
+import {
+  advance,
+  type Entry,
+  failed,
+  type Rebuild,
+  type VmDesign,
+} from '../../../scripts/lib/registry/entry.mts'
 import { requireEntry } from '../../../scripts/lib/registry/revise.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { changeEntry } from '../../change-entry.mts'
@@ -11,6 +17,16 @@ import { describeFurtherAddresses } from './further-addresses.mts'
 export interface Place {
   open(): Promise<RegistryStore>
   remove(): Promise<void>
+}
+
+const rebuild: Rebuild = {
+  ...{ kind: 'rebuild', from: 'debian-1', to: 'debian-2' },
+  ...{ disk: 'tank:vm-100-disk-0,size=10G', boot: 'order=scsi0' },
+  system: {
+    template: { family: 'debian', version: 'debian-2' },
+    source: null,
+    cloudInit: {} as VmDesign['cloudInit'],
+  },
 }
 
 /** What every store must do, whatever it is made of. */
@@ -382,6 +398,39 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       await changeEntry(other.store, 'web-1', one => advance(one, 'created', now))
       expect(await failureOf(() => store.renumber(anew, limits()))).toMatchObject({ exitCode: 5 })
       expect(await store.find('web-1')).toMatchObject({ id: anew.id, vmid: anew.vmid })
+    })
+
+    test('gives a spare VM a VMID that nobody else gets while it is in use', async () => {
+      const before = await reserve('web-1')
+      const begin = (one: Entry, spareVmid: number): Entry => ({ ...one, rebuild: { ...rebuild, spareVmid } })
+      const outside = limits({ takenVmids: new Set([101]) })
+      const begun = await store.reserveSpare(before, outside, begin)
+      expect(begun).toMatchObject({ vmid: 100, rebuild: { spareVmid: 102 } })
+      await using other = await place.open().then(one => disposable(one))
+      expect(await other.store.find('web-1')).toEqual(begun)
+      expect(await failureOf(() => reserve('web-2', { vmid: 102 }))).toMatchObject({
+        message: 'VMID 102 belongs to web-1',
+      })
+      expect(await store.reserve([wanted('web-2')], limits({ vmidRange: [101, 103] }))).toMatchObject([
+        { vmid: 103 },
+      ])
+      expect(await failureOf(() => store.add([entry('x', { vmid: 102 })], []))).toMatchObject({
+        message: expect.stringContaining('x: VMID 102 also belongs to web-1'),
+      })
+      // Another one, where a stranger has it in Proxmox.
+      expect(await store.reserveSpare(begun, outside, begin)).toMatchObject({ rebuild: { spareVmid: 104 } })
+      expect(await reserve('web-3', { vmid: 102 })).toMatchObject({ vmid: 102 })
+      await changeEntry(store, 'web-1', ({ rebuild: _, ...one }) => one)
+      expect(await reserve('web-4', { vmid: 104 })).toMatchObject({ vmid: 104 })
+    })
+
+    test('gives a spare VM a VMID only for the entry as it was read', async () => {
+      const read = await reserve('web-1')
+      await using other = await place.open().then(one => disposable(one))
+      await changeEntry(other.store, 'web-1', one => advance(one, 'created', now))
+      const begin = (one: Entry, spareVmid: number): Entry => ({ ...one, rebuild: { ...rebuild, spareVmid } })
+      expect(await failureOf(() => store.reserveSpare(read, limits(), begin))).toMatchObject({ exitCode: 5 })
+      expect(await store.find('web-1')).not.toHaveProperty('rebuild')
     })
 
     test('says which VMIDs it picked itself', async () => {

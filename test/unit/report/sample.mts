@@ -97,6 +97,7 @@ export function sampleFacts(changes: Partial<ReportFacts> = {}): ReportFacts {
     pools: {
       expiryDays: 30,
       graceDays: 3,
+      rollbackDays: 7,
       vmidRange: [100, 999],
       defaultPool: 'default',
       pools: {

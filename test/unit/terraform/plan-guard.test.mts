@@ -72,7 +72,6 @@ test.each<[Intent, Record<string, Change['actions']>, string]>([
 })
 
 test.each([
-  [[['clone', 0, 'vm_id']], 'the state has another VM template than the registry'],
   [[['network_device', 0, 'x']], 'an attribute that Proxmox cannot change in a VM that exists'],
   [[], 'unknown; a newer provider may need it'],
 ])('a replacement because of %j is refused with its cause', async (paths, cause) => {
@@ -99,15 +98,6 @@ test.each([
     const guard = async () => guardPlan(web, { resource_changes: [change] }, intent, allAgreed)
     expect((await failureOf(guard)).message).toBe('the plan for web-1 is not for web-1 with the VMID 100')
   }
-})
-
-test('of a state for another VM template the hint keeps the VM first', async () => {
-  const replacement = plan({ [vmAddress]: ['delete', 'create'] }, [['clone', 0, 'vm_id']])
-  expect(await failureOf(async () => guardPlan(web, replacement, 'update', nothingAgreed))).toMatchObject({
-    hint:
-      'nothing was applied; to keep it, read its state from Proxmox again: zx scripts/vm.mts adopt web-1 --apply; ' +
-      'if all of its disks may be lost: zx scripts/apply.mts web-1 --allow data-loss',
-  })
 })
 
 describe('a state that another registry uses too', () => {

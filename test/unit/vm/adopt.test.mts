@@ -41,7 +41,7 @@ const adopting = (changes: object = {}): Adopting =>
     wishes: nothing,
     token: undefined,
     pools: {
-      ...{ expiryDays: 30, graceDays: 3, vmidRange: [100, 999], defaultPool: 'default' },
+      ...{ expiryDays: 30, graceDays: 3, rollbackDays: 7, vmidRange: [100, 999], defaultPool: 'default' },
       pools: { default: { ...pool(), gateway: '192.168.122.1', dns: ['192.168.122.1'] } },
     },
     defaults: filledDefaults({}),

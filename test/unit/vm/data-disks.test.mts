@@ -127,7 +127,7 @@ test('attached disks are ours; detached ones are named, and somebody must agree 
     ...known,
     dataDisks: { data: record, old: { volume: 'tank:vm-100-disk-5', firstSystem: 0 } },
   }
-  const parts = partsOf(config, { made: ['scsi0'], added: disks })
+  const parts = partsOf(config, { made: ['scsi0'], added: disks, volumes: [] })
   expect(parts.foreignDisks.map(({ slot }) => slot)).toEqual(['scsi3', 'unused0'])
   expect(dataDiskSlots(disks, config)).toEqual(new Map([['scsi1', 'data']]))
   expect(detachedDisks(disks, config)).toEqual(new Map([['unused0', 'old']]))

@@ -58,7 +58,7 @@ test('one that is taken off the list is removed; a PCI device with the VM powere
 test('a mapped device of somebody stays, and is somebody’s', () => {
   const config = { hostpci0: 'mapping=gpu', hostpci1: 'mapping=nic' }
   expect(deviceEdits({ devices: [gpu] }, config)).toEqual([])
-  const { foreignDevices } = partsOf(config, { made: [], added: { devices: [gpu] } })
+  const { foreignDevices } = partsOf(config, { made: [], added: { devices: [gpu] }, volumes: [] })
   expect(foreignDevices.map(({ slot }) => slot)).toEqual(['hostpci1'])
 })
 

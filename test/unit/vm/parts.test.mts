@@ -11,8 +11,11 @@ const config = {
   serial0: 'socket',
 }
 /** Nobody wrote anything down. */
-const nothing = { made: undefined, added: {} }
+const _nothing = { made: undefined, added: {} }
 const slots = (parts: { slot: string }[]) => parts.map(({ slot }) => slot)
+
+/** Nobody wrote anything down. */
+const nothing = { made: undefined, added: {}, volumes: [] }
 
 test('what a VM was made with is ours', () => {
   const { ours, foreignDevices, foreignDisks } = partsOf(config, nothing)
@@ -47,13 +50,21 @@ test('a second card and a second disk of the VM template are ours, if they were 
   }
   const later = partsOf(
     { ...made, net2: 'virtio=BC:24:11:00:00:03,bridge=vmbr0' },
-    {
-      made: slotsOf(made),
-      added: {},
-    },
+    { made: slotsOf(made), added: {}, volumes: [] },
   )
   expect(slots(later.foreignDevices)).toEqual(['net2'])
   expect(later.foreignDisks).toEqual([])
+})
+
+test('root disks that a rebuild put aside are ours, as long as they are unused', () => {
+  const aside = {
+    unused0: 'tank:vm-100-disk-3',
+    unused1: 'tank:vm-100-disk-4',
+    scsi3: 'tank:vm-100-disk-5,size=1G',
+  }
+  const volumes = ['tank:vm-100-disk-3', 'tank:vm-100-disk-5']
+  const { foreignDisks } = partsOf({ ...config, ...aside }, { made: undefined, added: {}, volumes })
+  expect(slots(foreignDisks)).toEqual(['scsi3', 'unused1'])
 })
 
 test('the disk that an imported VM boots from is ours, whatever its slot', () => {
@@ -71,7 +82,7 @@ test('the seed is ours in whatever drive, and so is a cloud-init drive that was 
       ide0: 'local:iso/proxmint-web-1-id.iso,media=cdrom,size=366K',
       sata1: 'tank:vm-100-cloudinit,media=cdrom',
     },
-    { made: ['net0'], added: {} },
+    { made: ['net0'], added: {}, volumes: [] },
   )
   expect(slots(ours)).toEqual(['ide0', 'sata1'])
   expect(foreignDevices).toEqual([])

@@ -65,7 +65,7 @@ test('apply makes no VM of it', async () => {
 
 test('rebuild moves no VM to it', async () => {
   await add({ phase: 'active', template: { family: 'debian', version: old.name } })
-  const failure = await failureOf(() => rebuildVm('web-1', { noLogin: false }, context))
+  const failure = await failureOf(() => rebuildVm('web-1', { noLogin: false, undoOnFailure: false }, context))
   expect(failure).toMatchObject({
     message: `${current.name}, the current version of debian, is revoked`,
     exitCode: 3,

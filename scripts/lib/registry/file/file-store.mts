@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { whileHeld } from '../../run/lock.mts'
-import { allocate, renumbered, withFurther } from '../allocate.mts'
+import { allocate, pickVmid, renumbered, withFurther } from '../allocate.mts'
 import { conflictsOf } from '../check.mts'
 import { neverMade } from '../entry.mts'
 import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
@@ -116,6 +116,13 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
         const ended = revised(read, living, own, one => neverMade(one, limits.now))
         const begun = await renumbered(living!, limits, heldBy(state), cursors)
         return { change: { put: [begun], archive: [ended], cursors }, result: begun }
+      }),
+    reserveSpare: (read, limits, revise) =>
+      commit(async state => {
+        const cursors = { ...state.cursors }
+        const vmid = await pickVmid(limits, heldBy(state), cursors)
+        const changed = revised(read, state.entries.get(read.name), own, one => revise(one, vmid))
+        return { change: { put: [changed], cursors }, result: changed }
       }),
     listArchived: () =>
       inTurn(async () => {

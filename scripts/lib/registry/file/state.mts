@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib'
 import type { Cursors, Held } from '../allocate.mts'
 import { addressesOf, type Entry, requireVmName } from '../entry.mts'
+import { vmidsOf } from '../rebuild.mts'
 
 /** Changes of one commit: a line of the journal. */
 export interface JournalRecord {
@@ -22,6 +23,7 @@ export interface JournalRecord {
 export interface RegistryState {
   serial: number
   entries: Map<string, Entry>
+  /** With those of spare VMs. */
   nameOfVmid: Map<number, string>
   nameOfAddress: Map<string, string>
   /** Entries that were archived since the last snapshot. */
@@ -57,12 +59,12 @@ export function putEntry(state: RegistryState, entry: Entry): void {
   const before = state.entries.get(entry.name)
   if (before !== undefined) freeNumbers(state, before)
   state.entries.set(entry.name, entry)
-  state.nameOfVmid.set(entry.vmid, entry.name)
+  for (const vmid of vmidsOf(entry)) state.nameOfVmid.set(vmid, entry.name)
   for (const address of addressesOf(entry)) state.nameOfAddress.set(address, entry.name)
 }
 
 function freeNumbers(state: RegistryState, entry: Entry): void {
-  state.nameOfVmid.delete(entry.vmid)
+  for (const vmid of vmidsOf(entry)) state.nameOfVmid.delete(vmid)
   for (const address of addressesOf(entry)) state.nameOfAddress.delete(address)
 }
 

@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg'
 import { formatAddress } from '../../config/addresses.mts'
 import { registryDatabase } from '../../config/registry.mts'
 import { type Database, openDatabase } from '../../database/postgres.mts'
-import { allocate, type Cursors, type Held, renumbered, withFurther } from '../allocate.mts'
+import { allocate, type Cursors, type Held, pickVmid, renumbered, withFurther } from '../allocate.mts'
 import { conflictsOf } from '../check.mts'
 import { type Entry, neverMade, requireVmName } from '../entry.mts'
 import { conflicting, noteOwn, type OwnRevisions, revised } from '../revise.mts'
@@ -69,6 +69,18 @@ function storeOn(database: Database, url: string): RegistryStore {
         for (const entry of [ended, begun]) noteOwn(own, entry)
         return begun
       }),
+    reserveSpare: async (read, limits, revise) => {
+      const entry = await database.transaction(async client => {
+        await lockRegistry(client)
+        const cursors = await readCursors(client)
+        const vmid = await pickVmid(limits, heldIn(client), cursors)
+        const changed = await change(client, read, own, one => revise(one, vmid))
+        await writeCursors(client, cursors)
+        return changed
+      })
+      noteOwn(own, entry)
+      return entry
+    },
     listArchived: () => select(database, 'SELECT entry FROM proxmint_archive ORDER BY id', []),
     add: (entries, archived) =>
       database.transaction(async client => {
@@ -182,6 +194,9 @@ async function archive(client: PoolClient, entries: Entry[]): Promise<void> {
   )
 }
 
+/** VMID of the spare VM of an entry; NULL without one. */
+const SPARE = "(entry->'rebuild'->>'spareVmid')::integer"
+
 /** Looks up names, VMIDs and addresses of the living entries in a transaction. */
 function heldIn(client: PoolClient): Held {
   const nameWhere = async (condition: string, value: unknown): Promise<string | undefined> => {
@@ -197,7 +212,7 @@ function heldIn(client: PoolClient): Held {
       const { rows } = await client.query<{ entry: Entry }>('SELECT entry FROM proxmint_entries')
       return rows.map(({ entry }) => entry)
     },
-    ownerOfVmid: vmid => nameWhere('vmid = $1', vmid),
+    ownerOfVmid: vmid => nameWhere(`vmid = $1 OR ${SPARE} = $1`, vmid),
     ownerOfAddress: async address => {
       const { rows } = await client.query<{ name: string }>(
         `SELECT name FROM proxmint_entries WHERE address = $1::inet
@@ -208,7 +223,8 @@ function heldIn(client: PoolClient): Held {
     },
     vmidsBetween: async (first, last) => {
       const { rows } = await client.query<{ vmid: number }>(
-        'SELECT vmid FROM proxmint_entries WHERE vmid BETWEEN $1 AND $2',
+        `SELECT vmid FROM proxmint_entries WHERE vmid BETWEEN $1 AND $2
+         UNION ALL SELECT ${SPARE} FROM proxmint_entries WHERE ${SPARE} BETWEEN $1 AND $2`,
         [first, last],
       )
       const taken = new Set(rows.map(({ vmid }) => vmid))

@@ -15,6 +15,7 @@ import { requirePoolNetwork, withNetworkOfToday } from '../plan/network.mts'
 import { converge } from '../stack/converge.mts'
 import { withoutRetired } from './change.mts'
 import { reservedElsewhere } from './collision.mts'
+import { continueRebuild } from './continue-rebuild.mts'
 import { removeReplaced } from './destroy.mts'
 import { resumable, withoutFailure } from './failure.mts'
 import { isUnfinished, takeStep } from './steps.mts'
@@ -43,7 +44,12 @@ type OnFailure = (entry: Entry, error: unknown) => unknown
  */
 export async function finishVm(name: string, context: VmContext, onFailure: OnFailure): Promise<Applied> {
   let entry = await requireEntry(context.store, name)
-  if (!isUnfinished(entry)) return { entry, did: 'nothing' }
+  const wasRebuilt = entry.rebuild !== undefined
+  if (wasRebuilt)
+    entry = await continueRebuild(entry, context).catch(error =>
+      failedRebuild(name, error, context, onFailure),
+    )
+  if (!isUnfinished(entry)) return { entry, did: wasRebuilt ? 'made' : 'nothing' }
   await checkPlace(entry, context.connection.site)
   entry = await withKeysOfToday(entry, context.store, context.connection.site)
   // Read anew for each VM: a run over many VMs takes hours, and a version may be revoked meanwhile.
@@ -57,6 +63,15 @@ export async function finishVm(name: string, context: VmContext, onFailure: OnFa
     entry = await step(before, context).catch(error => afterFailure(before, error, context, onFailure))
   }
   return { entry, did: 'made' }
+}
+
+async function failedRebuild(
+  name: string,
+  error: unknown,
+  { store }: VmContext,
+  onFailure: OnFailure,
+): Promise<never> {
+  throw await onFailure(await requireEntry(store, name), error)
 }
 
 /** Goes on with another VMID if another VM has the reserved one. @throws the result of `onFailure` otherwise. */
@@ -95,7 +110,8 @@ export async function applyVm(name: string, options: ApplyOptions, unlocked: VmC
   return withVmLock({ ...unlocked, allowed: options.allowed }, name, 'apply', async context => {
     const entry = await requireEntry(context.store, name)
     requireRestored(entry)
-    if (!options.planOnly && isUnfinished(entry)) return finishVm(name, context, resumable)
+    const isToFinish = isUnfinished(entry) || entry.rebuild !== undefined
+    if (!options.planOnly && isToFinish) return finishVm(name, context, resumable)
     await checkPlace(entry, context.connection.site)
     const { changed, changes, plan } = await converge(
       entry,

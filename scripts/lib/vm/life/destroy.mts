@@ -15,6 +15,7 @@ import { type VmContext, withVmLock } from '../context.mts'
 import { requireNoBarrier } from '../look/barriers.mts'
 import { type LocatedVm, locateVm, lookAtVm, requireOwnVm, type VmSight } from '../look/locate.mts'
 import { requireNoLoss } from '../look/losses.mts'
+import { removeSpare } from '../rebuild/spare.mts'
 import { withoutState } from '../stack/broken-state.mts'
 import { userDataVolume, writeFolderToDestroy } from '../stack/folder.mts'
 import { entryOfFolder, removeVmFolder } from '../stack/remove-folder.mts'
@@ -87,6 +88,7 @@ export async function removeVm(
   const { name } = entry
   const isOther = await notingFailure(store, entry, 'destroy', async () => {
     const { vm, isOther } = await look()
+    if (entry.rebuild !== undefined && !isOther) await removeSpare(entry, connection)
     if (!isOther) await backUpFirst(entry, vm, context)
     await (isOther ? giveUp(connection, entry, signal) : removeFromProxmox(connection, entry, vm, signal))
     checkpoint('vm-destroyed')

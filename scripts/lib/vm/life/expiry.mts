@@ -9,6 +9,7 @@ import { requireClock } from '../../site/require-clock.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNoBarrier, requireRestored } from '../look/barriers.mts'
 import { locateVm } from '../look/locate.mts'
+import { continueRebuild } from './continue-rebuild.mts'
 import { noteFailure, notingFailure, resumable } from './failure.mts'
 import { resumeGuest, shutDown } from './power.mts'
 import { setTokenExpiry } from './token.mts'
@@ -72,7 +73,8 @@ export async function resumeVm(name: string, days: number | undefined, unlocked:
     const entry = days === undefined ? found : await store.change(found, one => extended(one, days, now()))
     if (isExpired(entry, now())) throw expired(entry)
     try {
-      await resumeGuest(entry, context)
+      // Its phase keeps it off, until it has one root disk again.
+      await resumeGuest(entry.rebuild === undefined ? entry : await continueRebuild(entry, context), context)
     } catch (error) {
       throw resumable(await noteFailure(store, entry, 'resume', error), error)
     }

@@ -60,7 +60,7 @@ export async function noteFailure(store: Change, entry: Entry, step: string, err
 export function resumable(entry: Entry, cause: unknown): unknown {
   const { name, phase, vmid, address } = entry
   if (!(cause instanceof ProxmintError) || isLockLost(cause)) return cause
-  const again = `${name} is kept; to go on: ${nextCommand(entry)}; to give it up: zx scripts/vm.mts destroy ${name}`
+  const again = `${name} is kept; to go on: ${nextCommand(entry)}; ${wayBack(entry)}`
   return new ProxmintError(cause.message, {
     facts: { ...cause.facts, kept: `${name} is ${phase}, as VM ${vmid} with ${address}` },
     hint: cause.hint === undefined ? again : `${cause.hint}\n${again}`,
@@ -69,14 +69,21 @@ export function resumable(entry: Entry, cause: unknown): unknown {
   })
 }
 
+function wayBack({ name, rebuild }: Entry): string {
+  return rebuild?.kind === 'rebuild'
+    ? `to have the system of before: zx scripts/vm.mts rebuild ${name} --undo`
+    : `to give it up: zx scripts/vm.mts destroy ${name}`
+}
+
 /** Whether a run failed because another run has the VM now: nothing that this one knows of it holds any more. */
 function isLockLost(error: unknown): boolean {
   return error instanceof ProxmintError && error.exitCode === exitCodes.locked
 }
 
 /** `apply` would power a VM off whose `resume` failed, and mints nothing for a VM that runs. */
-function nextCommand({ name, phase, failure, restoring }: Entry): string {
+function nextCommand({ name, phase, failure, restoring, rebuild }: Entry): string {
   if (restoring !== undefined) return `zx scripts/vm.mts restore ${name}`
+  if (rebuild !== undefined) return `zx scripts/vm.mts rebuild ${name} --yes`
   if (failure?.step === 'mint' && phase !== 'created')
     return `zx scripts/mint.mts --vm ${name}${phase === 'active' ? ' --allow reboot' : ''}`
   return phase === 'suspended' ? `zx scripts/vm.mts resume ${name}` : `zx scripts/apply.mts ${name}`

@@ -2,6 +2,7 @@ import type { ProxmoxClient } from '../../proxmox/client.mts'
 import { describeVms, listVmPlaces } from '../../proxmox/list-vms.mts'
 import { type Due, dueFor, expiryDay, isToBeOff, nextDue, SOON_MS } from '../../registry/due.mts'
 import type { Entry } from '../../registry/entry.mts'
+import { isPreviousDue } from '../../registry/rebuild.mts'
 import { DAY_MS } from '../../run/duration.mts'
 import { exitCodes, messageOf } from '../../run/errors.mts'
 import { withRow } from '../../run/progress.mts'
@@ -9,6 +10,7 @@ import { formatTable } from '../../run/table.mts'
 import { requireClock } from '../../site/require-clock.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNobodyUses } from '../look/unused.mts'
+import { expirePrevious } from '../rebuild/previous.mts'
 import { removeVm } from './destroy.mts'
 import { suspendVm } from './expiry.mts'
 import { type OldBackup, oldBackups, removeOldBackup } from './old-backups.mts'
@@ -58,7 +60,8 @@ export interface GcOutcome {
 }
 
 /**
- * Suspends expired VMs and destroys those that have been suspended for longer than the grace. Only one run at a time.
+ * Suspends expired VMs, destroys those that have been suspended for longer than the grace, and deletes root disks that a
+ * rebuild kept for longer than was said. Only one run at a time.
  * The others are done also where one VM fails.
  * @returns an outcome for each VM that something is due for; without `execute` nothing is changed.
  */
@@ -95,12 +98,19 @@ async function candidatesOf(options: GcOptions, { store, connection }: VmContext
   const entries = await store.list()
   const running = await runningAmong(entries.filter(isToBeOff), connection.client)
   return entries.flatMap(entry => {
-    const due = dueNow(entry, running.has(entry.vmid), options)
     const { name, vmid, address, expiresAt } = entry
-    return due === undefined
-      ? []
-      : [{ name, vmid, address, expiresAt, due, result: 'due' as const, error: undefined }]
+    return duesOf(entry, running.has(entry.vmid), options).map(due => ({
+      ...{ name, vmid, address, expiresAt, due },
+      ...{ result: 'due' as const, error: undefined },
+    }))
   })
+}
+
+/** What is due for one VM. One that is destroyed takes its old disk along. */
+function duesOf(entry: Entry, runs: boolean, options: GcOptions): Due[] {
+  const due = dueNow(entry, runs, options)
+  const isDiskDue = due !== 'destroy' && isPreviousDue(entry, options.now())
+  return [...(due === undefined ? [] : [due]), ...(isDiskDue ? ['delete old disk' as const] : [])]
 }
 
 /** Asks only the nodes that have one of the VMs: mostly none is suspended. */
@@ -122,7 +132,7 @@ async function collect(candidate: Candidate, options: GcOptions, unlocked: VmCon
   const work = async (context: VmContext): Promise<GcOutcome['result']> => {
     const entry = await context.store.find(name)
     if (entry === undefined) return 'gone'
-    if (dueNow(entry, due === 'power off', options) !== due) return 'renewed'
+    if (!duesOf(entry, due === 'power off', options).includes(due)) return 'renewed'
     await workFor[due](entry, context)
     return 'done'
   }
@@ -158,6 +168,7 @@ const workFor: Record<Due, (entry: Entry, context: VmContext) => Promise<unknown
   suspend: suspendVm,
   'power off': powerOff,
   destroy: removeExpired,
+  'delete old disk': expirePrevious,
 }
 
 async function removeExpired(entry: Entry, context: VmContext): Promise<Entry> {
@@ -205,7 +216,7 @@ function formatDue(outcomes: GcOutcome[], execute: boolean): string {
     name,
     String(vmid),
     address,
-    expiryDay({ expiresAt }),
+    due === 'delete old disk' ? '' : expiryDay({ expiresAt }),
     due,
     error === undefined ? result : `${result}: ${error.split('\n')[0]}`,
   ])

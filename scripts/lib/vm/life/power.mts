@@ -38,6 +38,28 @@ export async function resumeGuest(before: Entry, context: VmContext): Promise<vo
   checkpoint('vm-resume-verified')
 }
 
+/**
+ * Starts a VM that has another root disk. All else of it stays as it is.
+ * @returns the entry with the node it is on.
+ */
+export async function startSystem(before: Entry, context: VmContext): Promise<Entry> {
+  requireOwnToken(before)
+  // It is off: what needs a reboot needs none.
+  const goal = {
+    started: true,
+    intent: 'update',
+    asItIs: true,
+    allowed: new Set(['reboot'] as const),
+  } as const
+  return (await converge(before, { ...goal, step: 'resume' }, context)).entry
+}
+
+/** Compares a VM with another root disk with its entry. @param ranBefore its system is not new. */
+export async function verifySystem(entry: Entry, ranBefore: boolean, context: VmContext): Promise<void> {
+  await withProgress(`verify ${entry.name}`, progress => verify(entry, ranBefore, context, progress))
+  checkpoint('vm-verified')
+}
+
 /** Locates the VM, reboots its guest, and compares what runs then with the entry. */
 export async function rebootGuest(before: Entry, context: VmContext): Promise<void> {
   const { vm, entry } = await followVm(context.connection, before)

@@ -1,3 +1,4 @@
+/** `vm rebuild`: another system under the same VM, and the way back. */
 import { designAtRebuild, type Entry, movedTo } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
@@ -6,34 +7,55 @@ import { say } from '../../run/progress.mts'
 import { lockfilePath, readLockfile } from '../../templates/lockfile.mts'
 import type { Families, TemplateVersion } from '../../templates/version.mts'
 import { type VmContext, withVmLock } from '../context.mts'
-import { requireNoBarrier, requireRestored } from '../look/barriers.mts'
-import { followVm, recordNode } from '../look/locate.mts'
-import { requireNoLoss } from '../look/losses.mts'
+import { requireRestored } from '../look/barriers.mts'
 import { requireWebPackage } from '../plan/access.mts'
 import { copyFor, currentVersion } from '../plan/design.mts'
 import { keysOfToday, requireLogin, sayOwnKey, withSshKeys } from '../plan/logins.mts'
 import { diskOfTemplate, requireClonable, requirePrivileges } from '../plan/requirements.mts'
+import { decideRebuild } from '../rebuild/decide.mts'
+import { requireNotSuspended } from '../rebuild/refusals.mts'
+import { decideUndo } from '../rebuild/undo.mts'
 import { requireDesign } from '../stack/folder.mts'
-import { recordSize } from '../stack/record-size.mts'
 import { type Applied, finishVm } from './apply.mts'
 import { resumable } from './failure.mts'
 
+interface RebuildOptions {
+  noLogin: boolean
+  /** Swaps back by itself where the VM is not well with its new system. */
+  undoOnFailure: boolean
+}
+
 /**
- * Makes a VM anew from the current version of its template family, or goes on with that where it stopped. Name, VMID,
- * address, expiry and credential stay; its disk is lost.
+ * Gives a VM a root disk of the current version of its template family, or goes on with that where it stopped. All else of
+ * the VM stays, and so does its former root disk, as an unused one.
  * @throws ProxmintError where the VM may not be rebuilt, with nothing touched; later, with what is kept.
  */
 export async function rebuildVm(
   name: string,
-  { noLogin }: { noLogin: boolean },
+  { noLogin, undoOnFailure }: RebuildOptions,
   unlocked: VmContext,
 ): Promise<Applied> {
   return withVmLock(unlocked, name, 'vm rebuild', async context => {
     const entry = await requireEntry(context.store, name)
-    // Read anew: a person may have been asked meanwhile, and a version may have been revoked.
-    const version = versionFor(entry, await readLockfile(lockfilePath()))
-    if (version !== undefined) await decide(entry, version, noLogin, context)
-    return finishVm(name, context, resumable)
+    if (entry.rebuild === undefined) {
+      // Read anew: a person may have been asked meanwhile, and a version may have been revoked.
+      const version = versionFor(entry, await readLockfile(lockfilePath()))
+      if (version !== undefined) await decide(entry, version, noLogin, context)
+    }
+    return finishVm(
+      name,
+      context,
+      undoOnFailure ? (one, error) => swappedBack(one, error, context) : resumable,
+    )
+  })
+}
+
+/** Gives a VM the root disk back that it had before its rebuild. @throws ProxmintError as `rebuildVm`. */
+export async function undoRebuild(name: string, unlocked: VmContext): Promise<Applied> {
+  return withVmLock(unlocked, name, 'vm rebuild --undo', async context => {
+    await decideUndo(await requireEntry(context.store, name), context)
+    // It ran before: neither its host key nor its logins are new.
+    return { ...(await finishVm(name, context, resumable)), did: 'changed' }
   })
 }
 
@@ -42,34 +64,34 @@ export function versionFor(entry: Entry, families: Families): TemplateVersion | 
   const { atRebuild } = requireDesign(entry)
   requireRestored(entry)
   if (entry.template === null) throw familyUnknown(entry)
-  if (entry.phase === 'suspended') throw suspended(entry)
+  requireNotSuspended(entry)
   if (entry.stopped !== undefined) throw stoppedBefore(entry)
   const current = currentVersion(families, entry.template.family)
   return current.name === entry.template.version && atRebuild === undefined ? undefined : current
 }
 
-/** All that can be looked at is looked at before the disk is lost. Then it is written down, and there is no way back. */
 async function decide(
-  found: Entry,
+  entry: Entry,
   version: TemplateVersion,
   noLogin: boolean,
   context: VmContext,
 ): Promise<void> {
-  const { store, connection } = context
-  const { name } = found
-  const { vm, config, entry: located } = await followVm(connection, found)
-  requireNoBarrier(name, vm)
-  if (vm !== undefined && config !== undefined) {
-    const agreement = { allowed: context.allowed ?? new Set(), again: `zx scripts/vm.mts rebuild ${name}` }
-    await requireNoLoss(connection.client, found, { vm, config }, agreement, ['remove', 'data-loss'])
-  }
-  const entry = config === undefined ? located : await recordSize(located, config, store)
-  const template = copyFor(version, entry.node!)
+  if (entry.phase === 'reserved') await decideOtherVersion(entry, version, noLogin, context)
+  else await decideRebuild(entry, version, noLogin, context)
+}
+
+/** A VM that is only reserved is made from the other version. */
+async function decideOtherVersion(
+  entry: Entry,
+  version: TemplateVersion,
+  noLogin: boolean,
+  { store, connection }: VmContext,
+): Promise<void> {
+  const { name, node } = entry
+  const template = copyFor(version, node!)
   const before = designAtRebuild(requireDesign(entry))
-  const cpuType = before.cpuType ?? (await connection.site.vmDefaults()).cpuType
   const kept = {
     ...before,
-    cpuType,
     template: { vmid: template.vmid, node: template.node },
     ...(noLogin && { noLogin }),
   }
@@ -79,17 +101,29 @@ async function decide(
   if (design.access !== null) {
     await requireWebPackage({ family: entry.template!.family, version: version.name })
   }
-  await requirePrivileges(connection, `vm rebuild ${name}`, entry.node!, design)
-  const needed = Math.ceil((await diskOfTemplate(connection, template)) ?? 0)
-  if (needed > design.disk) {
-    say(`the disk of ${name} grows from ${design.disk} to ${needed} GiB, as large as that of the VM template`)
-    design.disk = needed
-  }
-  await requireClonable(connection, template, entry.node!)
+  await requirePrivileges(connection, `vm rebuild ${name}`, node!, design)
+  design.disk = Math.max(design.disk, Math.ceil((await diskOfTemplate(connection, template)) ?? 0))
+  await requireClonable(connection, template, node!)
   await requireLogin(entry, design, connection.site)
-  await recordNode(found, vm, store)
-  await store.change(found, one => movedTo(one, version.name, design, new Date()))
+  await store.change(entry, one => movedTo(one, version.name, design, new Date()))
   checkpoint('vm-rebuild-decided')
+}
+
+/** Swaps back after a failure. @returns the failure to throw, with what became of the VM. */
+async function swappedBack(entry: Entry, cause: unknown, context: VmContext): Promise<unknown> {
+  const { name, rebuild } = entry
+  const isEnded = context.signal.aborted || !(cause instanceof ProxmintError)
+  if (isEnded || cause.exitCode === exitCodes.locked || rebuild?.kind !== 'rebuild')
+    return resumable(entry, cause)
+  say(`the rebuild of ${name} failed: ${cause.message.split('\n')[0]}; it gets its system of before`)
+  await decideUndo(entry, context)
+  const { entry: back } = await finishVm(name, context, resumable)
+  return new ProxmintError(cause.message, {
+    facts: { ...cause.facts, 'swapped back': `${name} has ${back.template?.version ?? rebuild.from} again` },
+    hint: cause.hint,
+    cause,
+    exitCode: cause.exitCode,
+  })
 }
 
 function familyUnknown({ name }: Entry): ProxmintError {
@@ -104,13 +138,6 @@ function familyUnknown({ name }: Entry): ProxmintError {
 function stoppedBefore({ name }: Entry): ProxmintError {
   return new ProxmintError(`${name} is stopped, and a rebuild ends with a VM that runs`, {
     hint: `first zx scripts/vm.mts start ${name}`,
-    exitCode: exitCodes.usage,
-  })
-}
-
-function suspended({ name }: Entry): ProxmintError {
-  return new ProxmintError(`${name} is suspended, and its disk is kept for its owner`, {
-    hint: `first zx scripts/vm.mts resume ${name} --days N, or zx scripts/vm.mts destroy ${name}`,
     exitCode: exitCodes.usage,
   })
 }

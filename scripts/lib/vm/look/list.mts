@@ -1,5 +1,12 @@
 import { byExpiry, expiryDay, expiryMs, isExpired, SOON_MS } from '../../registry/due.mts'
-import { cpuTypeOf, type DataDisk, type Entry, phaseText, type VmDesign } from '../../registry/entry.mts'
+import {
+  cpuTypeOf,
+  type DataDisk,
+  type Entry,
+  phaseText,
+  type Rebuild,
+  type VmDesign,
+} from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import { DAY_MS } from '../../run/duration.mts'
 import { formatTable } from '../../run/table.mts'
@@ -72,6 +79,8 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
     ['address', `${entry.address} (pool ${entry.pool})`],
     ['expires', expiryOf(entry, now)],
     ['template', templateOf(entry)],
+    ['rebuild', entry.rebuild === undefined ? undefined : rebuildText(entry.rebuild)],
+    ['old disk', entry.previous === undefined ? undefined : previousText(entry)],
     ['owner', ownerOf(entry)],
     ['token', entry.token === null ? undefined : tokenText(entry)],
     ['to sign', entry.phase === 'reserved' ? design?.access?.decryptMessage : undefined],
@@ -127,6 +136,17 @@ function dataDiskText({ name, size, storage, mount, keep }: DataDisk): string {
     keep && 'kept',
   ]
   return `${name}: ${parts.filter(Boolean).join(', ')}`
+}
+
+function rebuildText({ kind, from, to, spareVmid, swapped }: Rebuild): string {
+  const spare = spareVmid === undefined || swapped ? '' : `; spare VM ${spareVmid}`
+  return `not finished: ${kind} from ${from} to ${to}${spare}`
+}
+
+/** The root disk of before, with the command that swaps back. */
+function previousText({ name, previous }: Entry): string {
+  const { version, volume, until } = previous!
+  return `${version} on ${volume}, kept until ${until.slice(0, 10)}: zx scripts/vm.mts rebuild ${name} --undo`
 }
 
 function tokenText({ token, design }: Entry): string {

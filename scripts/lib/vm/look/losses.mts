@@ -68,7 +68,7 @@ function reasonsOf(losses: Loss[]): string {
 }
 
 /** What is read of an entry. */
-type KnownVm = Pick<Entry, 'design' | 'phase' | 'failure'>
+type KnownVm = Pick<Entry, 'design' | 'phase' | 'failure' | 'previous' | 'rebuild'>
 
 /** Lists what somebody made in Proxmox, and the data disks that are to be kept. */
 async function lossesOf(

@@ -2,6 +2,7 @@
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { bootDiskOf, cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
 import type { Entry } from '../../registry/entry.mts'
+import { ownVolumes, volumeOf } from '../../registry/rebuild.mts'
 import { type DisksOfDesign, dataDiskSlots } from '../shape/data-disks.mts'
 import { type DevicesOfDesign, deviceSlots } from '../shape/devices.mts'
 
@@ -36,21 +37,24 @@ interface KnownParts {
   made: readonly string[] | undefined
   /** Its data disks and mapped devices. */
   added: DisksOfDesign & DevicesOfDesign
+  /** Volumes of root disks that a rebuild exchanges. */
+  volumes: readonly string[]
 }
 
 /** Reads from an entry what it knows of the parts of its VM. */
-export function knownPartsOf({ design }: Pick<Entry, 'design'>): KnownParts {
-  return { made: design?.made, added: design ?? {} }
+export function knownPartsOf(entry: Pick<Entry, 'design' | 'previous' | 'rebuild'>): KnownParts {
+  return { made: entry.design?.made, added: entry.design ?? {}, volumes: ownVolumes(entry) }
 }
 
 /** Sorts the parts of a VM. */
-export function partsOf(config: VmConfig, { made, added }: KnownParts): VmParts {
+export function partsOf(config: VmConfig, { made, added, volumes }: KnownParts): VmParts {
   const ownSlots = new Set([...dataDiskSlots(added, config).keys(), ...deviceSlots(added, config)])
   const parts = slotsOf(config).map(slot => ({ slot, value: String(config[slot]) }))
   const isOurs = ({ slot, value }: Part): boolean =>
     slot === cloudInitSlotOf(config) ||
     isSeed(value) ||
     ownSlots.has(slot) ||
+    (/^unused/.test(slot) && volumes.includes(volumeOf(value))) ||
     (made === undefined ? ALWAYS_OURS.test(slot) || slot === bootDiskOf(config) : made.includes(slot))
   const foreign = parts.filter(part => !isOurs(part))
   return {

@@ -2,6 +2,7 @@
 import { getRunningConfig, getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import type { Entry } from '../../registry/entry.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { say } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import { deleteUnfinished } from '../../site/remove-leftovers.mts'
@@ -79,6 +80,7 @@ interface Found {
  */
 export async function converge(before: Entry, goal: Goal, context: VmContext): Promise<Converged> {
   const { connection, store, signal } = context
+  requireWhole(before)
   const { vm, config, entry: located } = await followVm(connection, before, checkFor(goal))
   if (!mayCreate(goal)) requireThere(before, vm)
   const found = vm === undefined || config === undefined ? undefined : { vm, config }
@@ -251,4 +253,13 @@ async function removeHalfMade(entry: Entry, goal: Goal, connection: Connection):
     await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
   }
   await writeVmFolder(connection, entry, goal.started, await keepFor(entry, undefined, goal, connection))
+}
+
+/** Terraform would make an empty disk for a VM between two root disks. */
+function requireWhole({ name, rebuild }: Entry): void {
+  if (rebuild === undefined || rebuild.swapped) return
+  throw new ProxmintError(`the ${rebuild.kind} of ${name} is not finished`, {
+    hint: `first zx scripts/apply.mts ${name}; or, to have the system of before: zx scripts/vm.mts rebuild ${name} --undo`,
+    exitCode: exitCodes.invalid,
+  })
 }

@@ -50,9 +50,13 @@ export async function renderVm(
   return { configuration, seed: await seedIso(seed) }
 }
 
-/** Names the instance for cloud-init. It changes after a late mint, so that cloud-init does its work again. */
-function instanceOf({ id, design, token }: Entry): string {
-  return design?.access?.mintLater && token?.id != null ? `${id}-nft-${token.id}` : id
+/**
+ * Names the instance for cloud-init. It changes after a late mint, so that cloud-init does its work again. Each system of a
+ * VM that is rebuilt has its own: an undo does not let cloud-init begin anew.
+ */
+function instanceOf({ id, design, token, system }: Entry): string {
+  const ofToken = design?.access?.mintLater && token?.id != null ? `-nft-${token.id}` : ''
+  return `${id}${ofToken}${system === undefined ? '' : `-system-${system}`}`
 }
 
 /**

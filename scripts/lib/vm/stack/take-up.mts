@@ -36,7 +36,7 @@ export async function takeUp(
     if (await terraform.knowsVm()) {
       const planned = await terraform.plan('update', { allowed: new Set(COSTS), again: againFor(name) })
       if (!planned.replaces) return planned.isNeeded ? terraform.planText() : undefined
-      // The state says that the VM is a clone of another VM template: it was read for another registry.
+      // The state has something that no VM can change: it was read for another registry.
       await terraform.forget()
     }
     try {

@@ -4,27 +4,36 @@ import { ask } from '../../run/ask.mts'
 import type { Arguments } from '../../run/command-line.mts'
 import { exitCodes, interrupted, ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
-import type { VmContext } from '../context.mts'
 import { lookAtVm } from '../look/locate.mts'
 import { describeLosses } from '../look/losses.mts'
 
-/** A person types the name; a script gives --yes. @throws ProxmintError if the answer is not the name. */
+/**
+ * A person types the name; a script gives --yes.
+ * @param what says what will happen.
+ * @throws ProxmintError if the answer is not the name.
+ */
 export async function confirm(
-  entry: Entry,
+  { name: vm }: Pick<Entry, 'name'>,
   verb: 'rebuild' | 'destroy',
   args: Arguments,
-  { connection, signal }: VmContext,
+  signal: AbortSignal,
+  what: () => Promise<string>,
 ): Promise<void> {
   if (args.flag('yes')) return
-  const { name: vm, vmid } = entry
-  const lines = (await lossLines(connection, entry)).map(line => `  ${line}\n`)
-  const question = `VM ${vmid} will be gone, with all that is on it.\n${lines.join('')}Type its name to ${verb} it: `
-  const answer = await ask(question, signal)
+  const answer = await ask(`${await what()}\nType its name to ${verb} it: `, signal)
   if (answer === undefined) throw interrupted(`${verb} ${vm}; nothing was touched`)
   if (answer.trim() !== vm)
     throw new ProxmintError(`${vm} is kept: "${answer}" is not its name`, {
       hint: `run the command again and answer ${vm}, or give --yes`,
     })
+}
+
+/** Says what is lost with a VM. */
+export async function destructionText(connection: Connection, entry: Entry): Promise<string> {
+  const lines = await lossLines(connection, entry)
+  return [`VM ${entry.vmid} will be gone, with all that is on it.`, ...lines.map(line => `  ${line}`)].join(
+    '\n',
+  )
 }
 
 /** What goes with the VM; nothing if there is none, or if it is another VM. */

@@ -3,15 +3,16 @@ import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { type Entry, isGivenUp, type Safety } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import type { RegistryStore } from '../../registry/store.mts'
-import { wordAfterVerb } from '../../run/command-line.mts'
+import { usageError, wordAfterVerb } from '../../run/command-line.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { agreedTo } from '../allow.mts'
 import { destroyVm } from '../life/destroy.mts'
 import { resumeVm } from '../life/expiry.mts'
 import { loginLines } from '../life/logins.mts'
-import { rebuildVm, versionFor } from '../life/rebuild.mts'
+import { rebuildVm, undoRebuild } from '../life/rebuild.mts'
+import { planText, rebuiltText } from '../life/rebuild-text.mts'
 import { openContext } from '../open.mts'
-import { confirm, requireSomebodyToAsk } from './confirm.mts'
+import { confirm, destructionText, requireSomebodyToAsk } from './confirm.mts'
 import { expiryText, type Verbs, vmSpec } from './verb.mts'
 
 export const renewVerbs: Verbs = {
@@ -25,15 +26,18 @@ export const renewVerbs: Verbs = {
   async rebuild({ store, site, signal }, args) {
     const vm = wordAfterVerb(vmSpec, args, 'a name')
     const entry = await requireEntry(store, vm)
-    const version = versionFor(entry, await site.families())
-    if (version !== undefined) requireSomebodyToAsk(vm, 'rebuild', args)
+    const [isUndo, undoOnFailure] = [args.flag('undo'), args.flag('undo-on-failure')]
+    if (isUndo && undoOnFailure) throw usageError(vmSpec, '--undo and --undo-on-failure exclude each other')
+    const plan = planText(entry, isUndo, await site.families(), await site.pools())
+    if (plan !== undefined) requireSomebodyToAsk(vm, 'rebuild', args)
     const context = { ...(await openContext(store, site, signal)), allowed: agreedTo('vm', args) }
-    if (version !== undefined) await confirm(entry, 'rebuild', args, context)
-    const rebuilt = await rebuildVm(vm, { noLogin: args.flag('no-login') }, context)
-    const { template } = rebuilt.entry
-    const did = rebuilt.did === 'nothing' ? 'is already made' : 'is now made'
-    const text = `${vm} ${did} from ${template!.version}, the current version`
-    return { document: rebuilt.entry, text: [text, ...(await loginLines(rebuilt, site))].join('\n') }
+    if (plan !== undefined) await confirm(entry, 'rebuild', args, signal, async () => plan)
+    const options = { noLogin: args.flag('no-login'), undoOnFailure }
+    const rebuilt = isUndo ? await undoRebuild(vm, context) : await rebuildVm(vm, options, context)
+    return {
+      document: rebuilt.entry,
+      text: [rebuiltText(rebuilt), ...(await loginLines(rebuilt, site))].join('\n'),
+    }
   },
   async destroy({ store, site, signal }, args) {
     const vm = wordAfterVerb(vmSpec, args, 'a name')
@@ -42,7 +46,7 @@ export const renewVerbs: Verbs = {
     const safety = args.string('safety') as Safety | undefined
     const opened = await openContext(store, site, signal)
     const context = { ...opened, allowed: agreedTo('vm', args), ...(safety !== undefined && { safety }) }
-    await confirm(found, 'destroy', args, context)
+    await confirm(found, 'destroy', args, signal, () => destructionText(context.connection, found))
     const entry = await destroyVm(vm, context)
     return { document: entry, text: destroyedText(entry) }
   },
