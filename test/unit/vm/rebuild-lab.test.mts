@@ -35,7 +35,7 @@ const before = entry('web-1', {
 })
 const system = {
   template: { family: 'debian', version: 'debian-2' },
-  ...{ source: { vmid: 901, node: 'pve' }, sshAuthorizedKeys: ['ssh-ed25519 A'], number: 1 },
+  ...{ source: { vmid: 901, node: 'pve' }, cloudInit: design.cloudInit, number: 1 },
 }
 
 let lab: TestLab
@@ -115,7 +115,7 @@ const statusOf = async () => (await lab.get('/nodes/pve/qemu/100/status/current'
 const power: Power = {
   async shutDown(_, vm) {
     if (vm.status === 'stopped') return
-    await waitForTask(client, await shutdownVm(client, vm, 5), { timeoutMs: 20_000 })
+    await waitForTask(client, await shutdownVm(client, vm, { seconds: 5, hard: true }), { timeoutMs: 20_000 })
   },
   async start(one) {
     if ((await statusOf()) === 'stopped')

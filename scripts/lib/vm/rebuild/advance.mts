@@ -1,5 +1,5 @@
 /** Takes a rebuild or an undo to its end, from wherever it is. */
-import type { Entry } from '../../registry/entry.mts'
+import { type Entry, isToRun } from '../../registry/entry.mts'
 import { rebuildEnded } from '../../registry/rebuild.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { ProxmintError } from '../../run/errors.mts'
@@ -37,11 +37,11 @@ export async function advanceRebuild(begun: Entry, context: VmContext, power: Po
 async function finish(swapped: Entry, context: VmContext, power: Power): Promise<Entry> {
   const { connection, store } = context
   const { kind, from, to, older } = swapped.rebuild!
-  const isToRun = swapped.phase === 'active'
-  const entry = isToRun ? await power.start(swapped) : swapped
+  const runs = isToRun(swapped)
+  const entry = runs ? await power.start(swapped) : swapped
   checkpoint('vm-rebuild-started')
   await removeSpare(entry, connection)
-  if (isToRun) await power.verify(entry, kind === 'undo')
+  if (runs) await power.verify(entry, kind === 'undo')
   if (older !== undefined) {
     await withProgress(`remove ${older}`, async () => removeUnused(entry, older, connection))
     checkpoint('vm-rebuild-older-removed')

@@ -8,7 +8,7 @@ import { resizeDisk } from '../../proxmox/resize-disk.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import type { VmRef } from '../../proxmox/vm-ref.mts'
-import type { Entry, Rebuild } from '../../registry/entry.mts'
+import { type Entry, isToRun, type Rebuild } from '../../registry/entry.mts'
 import { rebuildEnded, rebuildSwapped, spareName, spareNotes, volumeOf } from '../../registry/rebuild.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
@@ -232,7 +232,7 @@ async function giveUp({ entry, rebuild, found, context, power }: Work): Promise<
   const { disk, boot } = rebuild
   const settings = settingsFor({ disk, boot }, volumeOf(disk), found.config)
   if (Object.keys(settings).length > 0) await updateVmConfig(connection.client, found.vm, settings)
-  if (entry.phase === 'active' && found.vm.status !== 'running') {
+  if (isToRun(entry) && found.vm.status !== 'running') {
     const { rebuild: _, ...whole } = entry
     await power.verify(await power.start(whole), true)
   }

@@ -5,6 +5,7 @@ import { rebuildBegun } from '../../registry/rebuild.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { VmContext } from '../context.mts'
+import { requireRestored } from '../look/barriers.mts'
 import { ROOT_DISK } from '../shape/root-disk.mts'
 import { unusedSlotOf } from './plan.mts'
 import { requireExchangeable, requireNotSuspended } from './refusals.mts'
@@ -21,6 +22,7 @@ export async function decideUndo(before: Entry, context: VmContext): Promise<Ent
     if (rebuild.kind === 'undo' || rebuild.back) return before
     return store.change(before, one => ({ ...one, rebuild: { ...one.rebuild!, back: true } }))
   }
+  requireRestored(before)
   requireNotSuspended(before)
   if (previous === undefined) throw nothingKept(name)
   const { vm, config, entry } = await lookAtRebuild(connection, before)
