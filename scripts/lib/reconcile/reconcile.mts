@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { projectRoot } from '../config/load.mts'
 import { listVms } from '../proxmox/list-vms.mts'
 import { type Divergence, divergencesOf, type Fix, type Views } from '../registry/divergence.mts'
-import { type Entry, isVmName, tokenKey, withEvent } from '../registry/entry.mts'
+import { type Entry, isVmName, stillGone, tokenKey, withEvent } from '../registry/entry.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { type TokenDivergence, type TokenViews, tokenDivergencesOf } from '../registry/token-divergence.mts'
 import { unknownText } from '../registry/unknown-vms.mts'
@@ -49,7 +49,7 @@ export async function reconcile(context: VmContext, fix: boolean): Promise<Recon
   const [configs, states, files] = await Promise.all([
     compareConfigs(connection.client, views.entries, views.vms),
     stateFindings(connection.site, views.entries),
-    leftUserData(connection, await store.listArchived(), views.vms),
+    leftUserData(connection, stillGone(await store.listArchived(), views.entries), views.vms),
   ])
   const all = [...divergencesOf(views), ...configs.flatMap(({ findings }) => findings), ...states]
   const findings = await mendAll(all, isMending, ({ name, fix: how }) => mend(name, how, context))

@@ -1,7 +1,7 @@
 import { readCredentials } from '../chain/credential.mts'
 import { openChainView, type TokenPlace } from '../credential/chain-view.mts'
 import { mintedToken } from '../credential/vm-token.mts'
-import { type Entry, tokenKey } from '../registry/entry.mts'
+import { type Entry, stillGone, tokenKey } from '../registry/entry.mts'
 import type { SeenToken, TokenViews } from '../registry/token-divergence.mts'
 import { messageOf } from '../run/errors.mts'
 import type { Site } from '../site/site.mts'
@@ -18,10 +18,7 @@ export async function tokenViews(
   { store, connection }: Pick<VmContext, 'store' | 'connection'>,
   living: Entry[],
 ): Promise<TokenFindings> {
-  // A VM that was restored lives on under the id of its archived entry.
-  const ids = new Set(living.map(({ id }) => id))
-  const gone = (await store.listArchived()).filter(({ id }) => !ids.has(id))
-  const all = [...living, ...gone]
+  const all = [...living, ...stillGone(await store.listArchived(), living)]
   const entries = all.filter(entry => mintedToken(entry) !== undefined)
   const tokens = new Map<string, SeenToken | undefined>()
   const silent: TokenFindings['silent'] = []

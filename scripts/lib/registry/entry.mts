@@ -361,6 +361,12 @@ export function withEvent(entry: Entry, what: string, at: Date): Entry {
   return { ...entry, history: [...entry.history, { at: at.toISOString(), what }] }
 }
 
+/** Lists archived entries without those whose VM was restored: it lives on under the same id. */
+export function stillGone(archived: Entry[], living: Entry[]): Entry[] {
+  const ids = new Set(living.map(({ id }) => id))
+  return archived.filter(({ id }) => !ids.has(id))
+}
+
 /** Key that identifies a token: `CHAIN_ID CONTRACT TOKEN_ID`. Token ids of different contracts overlap. */
 export function tokenKey({ design, token }: Entry): string {
   return `${design?.access?.chainId} ${design?.access?.contract} ${token?.id}`

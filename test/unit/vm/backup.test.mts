@@ -1,7 +1,7 @@
 /** Backups before a destroy, their removal after their days, and VMs that come back from them. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { loadVmDefaults } from '../../../scripts/lib/config/vm-defaults.mts'
-import { type Entry, phaseText } from '../../../scripts/lib/registry/entry.mts'
+import { type Entry, phaseText, stillGone } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
@@ -158,6 +158,7 @@ describe('a restore', () => {
     const back = await restoreByName('web', wishes, context)
     expect(back).toMatchObject({ id: gone.id, phase: 'active', vmid: 100, stopped: { startsWithNode: true } })
     expect(back).not.toHaveProperty('restoring')
+    expect(stillGone(await store.listArchived(), await store.list())).toEqual([])
     expect([phaseText(back), vm()]).toMatchObject([
       'active, stopped',
       { status: 'stopped', config: { onboot: 0 } },

@@ -1,7 +1,7 @@
 /** The verbs that change nothing but the registry: list, show, extend, import. */
 import { VM_OPTIONS } from '../../config/vm-options.mts'
 import { issuers } from '../../credential/issuer.mts'
-import type { Entry } from '../../registry/entry.mts'
+import { type Entry, stillGone } from '../../registry/entry.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import type { RegistryStore } from '../../registry/store.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
@@ -54,8 +54,7 @@ export const entryVerbs: Verbs = {
 
 /** Lists destroyed VMs without those that were restored since. */
 async function goneEntries(store: RegistryStore): Promise<Entry[]> {
-  const living = new Set((await store.list()).map(({ id }) => id))
-  return (await store.listArchived()).filter(({ id }) => !living.has(id))
+  return stillGone(await store.listArchived(), await store.list())
 }
 
 /** @throws ProxmintError (usage) for a pool that neither the config nor a VM knows. */
