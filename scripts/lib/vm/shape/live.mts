@@ -15,7 +15,9 @@ export function whileOff(edits: readonly Edit[]): Edit[] {
  * @param late by the config that the VM runs with.
  */
 export function whileRunning(edits: readonly Edit[], late: readonly Edit[], running: VmConfig): Edit[] {
-  const now = edits.map(edit => withEffect(edit, effectOf(edit, running)))
+  // What the VM runs with already needs no reboot, whatever else of the same option waits for somebody.
+  const has = ({ change }: Edit): boolean => !late.some(one => one.change.what === change.what)
+  const now = edits.map(edit => withEffect(edit, has(edit) ? 'nothing' : effectOf(edit, running)))
   const waiting = late.filter(
     ({ grow, change }) => grow === undefined && !edits.some(edit => edit.change.what === change.what),
   )
