@@ -157,9 +157,9 @@ await runMain({
       positionals: 1,
     },
     adopt: {
-      usage: 'NAME... | --site [--apply]',
+      usage: 'NAME|VMID... | --site [--apply]',
       summary:
-        'Takes up VMs that this site has in Proxmox and the registry does not have; changes none of them.',
+        'Takes up VMs of this site that the registry does not have, or, by VMID, VMs that proxmint did not make.',
       options: {
         site: { type: 'boolean', help: 'all VMs with the tag of this site that the registry does not have' },
         apply: { type: 'boolean', help: 'write entries and states; without, only print what would be done' },

@@ -65,6 +65,8 @@ export const CHANGE_CHECKPOINTS = ['vm-change-written', 'vm-change-made']
 
 /** A VM that runs is powered off for a change of its config. */
 export const RESHAPE_CHECKPOINTS = ['vm-off-to-reshape']
+/** `vm adopt VMID`: the entries are written; a VM has the mark of its entry. */
+export const ADOPT_CHECKPOINTS = ['vm-adopted', 'vm-adopted-marked']
 
 /** A rebuild of a VM that is there, to its end. `vm-stopped` and those of a boot come in between. */
 export const REBUILD_CHECKPOINTS = [

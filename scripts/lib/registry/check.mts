@@ -65,6 +65,8 @@ function addressConflicts(name: string, address: string, owners: Map<string, str
 /** Lists whether VMID and addresses of an entry are outside of the configured ranges, one sentence each. */
 export function displaced(entry: Entry, { pools, vmidRange: [first, last] }: Places): string[] {
   const { vmid, addresses = [] } = entry
+  // An adopted VM has a number and an address of its own.
+  if (entry.foreign) return []
   return [
     ...(vmid < first || vmid > last ? [`VMID ${vmid} is not in vmid_range, ${first} to ${last}`] : []),
     ...[entry, ...addresses].flatMap(one => displacedAddress(one, pools)),

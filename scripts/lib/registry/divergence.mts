@@ -75,7 +75,9 @@ function divergenceOf(entry: Entry, vm: VmSummary | undefined, { config, now }: 
   }
   const differs = [
     vm.name === name ? '' : `is named ${vm.name ?? '(no name)'}`,
-    phase === 'reserved' || tagsIn(vm.tags ?? '').includes(siteTag) ? '' : `lacks the tag ${siteTag}`,
+    phase === 'reserved' || entry.foreign || tagsIn(vm.tags ?? '').includes(siteTag)
+      ? ''
+      : `lacks the tag ${siteTag}`,
   ].filter(Boolean)
   if (differs.length > 0) return [told(name, `VM ${vmid} on ${vm.node} ${differs.join(' and ')}`, show)]
   if (isToRun(entry) && vm.status !== 'running') {

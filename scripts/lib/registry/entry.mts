@@ -163,7 +163,9 @@ export interface Entry {
   vmid: number
   /** The registry picked the VMID, so it may pick another before the VM exists. Left out: a person chose it. */
   vmidPicked?: true
-  /** Name of the pool that the address is from. */
+  /** proxmint did not make the VM: `vm adopt VMID` took it up. Left out: proxmint made it. */
+  foreign?: true
+  /** Name of the pool that the address is from; `NO_POOL` for an adopted VM with an address of its own. */
   pool: string
   /** Canonical notation, without a prefix length. */
   address: string
@@ -266,6 +268,9 @@ export interface Rebuild {
   /** The VM has its other root disk, and the entry says so. Power, spare VM and a look inside are left. */
   swapped?: true
 }
+
+/** Stands for a pool where an adopted VM has an address that is in none. */
+export const NO_POOL = 'none'
 
 /** Keys that a change of an entry must keep: the registry assigned them. */
 export const FIXED_KEYS = ['name', 'id', 'vmid', 'pool', 'address', 'createdAt'] as const

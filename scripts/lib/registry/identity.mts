@@ -44,6 +44,11 @@ export function entryMark(id: string): string {
   return `Entry ${id}.`
 }
 
+/** Notes of an adopted VM: its own, and the mark of its entry at the end. */
+export function withForeignMark({ id }: Pick<Entry, 'id'>, present: string): string {
+  return [present.trim(), `In the registry of proxmint. ${entryMark(id)}`].filter(Boolean).join('\n\n')
+}
+
 /** Id in the last mark of a text, which no purpose of a VM can imitate; undefined if it has none. */
 export function idInMark(text: string): string | undefined {
   return [...text.matchAll(/Entry ([0-9a-f-]{36})\./g)].at(-1)?.[1]
@@ -69,18 +74,18 @@ export function isVmOf(entry: Entry, config: Record<string, string | number>): b
 /**
  * Lists why a VM in Proxmox does not belong to the entry; empty if it does.
  * @param config of the VM.
- * @param siteTag a tag that the VM must have too; undefined: tags are not checked.
+ * @param siteTag a tag that the VM must have too, if proxmint made it; undefined: tags are not checked.
  */
 export function differencesFrom(
   entry: Entry,
   config: Record<string, string | number>,
   siteTag: string | undefined,
 ): string[] {
-  const { name, id } = entry
+  const { name, id, foreign = false } = entry
   const tags = tagsIn(String(config['tags'] ?? ''))
   return [
     config['name'] === name ? '' : `its name is ${config['name'] ?? 'not set'}`,
     isMarked(entry, config) ? '' : `its notes lack "${entryMark(id)}"`,
-    siteTag === undefined || tags.includes(siteTag) ? '' : `it lacks the tag ${siteTag}`,
+    siteTag === undefined || foreign || tags.includes(siteTag) ? '' : `it lacks the tag ${siteTag}`,
   ].filter(difference => difference !== '')
 }

@@ -3,6 +3,7 @@ import { glob, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import {
+  ADOPT_CHECKPOINTS,
   BACKUP_CHECKPOINTS,
   BUILD_CHECKPOINTS,
   CHANGE_CHECKPOINTS,
@@ -23,6 +24,7 @@ import {
 
 const library = resolve(import.meta.dirname, '../../../scripts/lib')
 const known = [
+  ...ADOPT_CHECKPOINTS,
   ...BACKUP_CHECKPOINTS,
   ...BUILD_CHECKPOINTS,
   ...CHANGE_CHECKPOINTS,

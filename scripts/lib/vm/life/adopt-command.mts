@@ -7,17 +7,21 @@ import { formatTable } from '../../run/table.mts'
 import type { VmContext } from '../context.mts'
 import { wishesOf } from '../plan/wishes.mts'
 import { type Adopted, type AdoptRequest, adoptVms } from './adopt.mts'
+import { adoptForeignVms } from './adopt-foreign.mts'
 
 const command = { name: 'vm', verb: 'adopt' }
 
 /** Adopts the VMs of the site, or those that are named. */
 export async function adoptCommand(args: Arguments, context: VmContext): Promise<Answer> {
   const request = requestOf(args)
-  const adopted = await adoptVms(request, context)
+  const vmids = await vmidsOf(request, context)
+  const adopted = await (vmids === undefined
+    ? adoptVms(request, context)
+    : adoptForeignVms(vmids, request, context))
   const failed = adopted.some(({ did, stateFault }) => did === 'refused' || stateFault !== undefined)
   return {
     document: adopted,
-    text: formatAdopted(adopted, request.apply),
+    text: vmids === undefined ? formatAdopted(adopted, request.apply) : formatForeign(adopted, request.apply),
     exitCode: failed ? exitCodes.partial : exitCodes.done,
   }
 }
@@ -38,6 +42,37 @@ function requestOf(args: Arguments): AdoptRequest {
     throw usageError(command, '--ip, --owner-wallet and --token-id are for one VM')
   }
   return { names, wishes, tokenId, apply: args.flag('apply') }
+}
+
+/**
+ * Reads names that are numbers as VMIDs of VMs that proxmint did not make.
+ * @returns undefined if the VMs are named.
+ * @throws ProxmintError (usage) for names and VMIDs together, and for options that only VMs of this site have.
+ */
+async function vmidsOf(
+  { names, wishes, tokenId }: AdoptRequest,
+  { store }: VmContext,
+): Promise<number[] | undefined> {
+  const known = new Set((await store.list()).map(({ name }) => name))
+  const vmids = names.filter(name => /^[1-9]\d{2,8}$/.test(name) && !known.has(name))
+  if (vmids.length === 0) return undefined
+  if (vmids.length < names.length)
+    throw usageError(command, 'give names, or VMIDs of VMs that proxmint did not make')
+  const { template, cloudInitTemplate, username, owner } = wishes
+  const told = [template, cloudInitTemplate, username, owner, tokenId].some(value => value !== undefined)
+  if (told) throw usageError(command, 'a VM that proxmint did not make takes --ip and --expiry-days alone')
+  return vmids.map(Number)
+}
+
+function formatForeign(adopted: Adopted[], applied: boolean): string {
+  const rows = adopted.map(one => [one.name, String(one.vmid), ...cellsOf(one)])
+  const table = formatTable(['name', 'VMID', 'phase', 'address', 'expires', 'result'], rows)
+  const notes = adopted.flatMap(notesOf)
+  const next = applied
+    ? 'Each VM has the line "In the registry of proxmint." at the end of its notes, and is unchanged otherwise.'
+    : 'Nothing was written. With --apply: an entry in the registry, and a line "In the registry of proxmint. Entry ID." at the ' +
+      'end of the notes in Proxmox. Nothing else of the VM is changed, and Terraform does not know it.'
+  return [table, ...(notes.length > 0 ? [notes.join('\n')] : []), next].join('\n\n')
 }
 
 function formatAdopted(adopted: Adopted[], applied: boolean): string {

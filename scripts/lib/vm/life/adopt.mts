@@ -58,7 +58,7 @@ export async function adoptVms(request: AdoptRequest, context: VmContext): Promi
   for (const entry of known) if (!wasAdopted(entry)) requireNothingGiven(entry, request)
   const adopting = await adoptingOf(request, connection)
   const complete = await completionsOf(known, request, adopting, connection)
-  const seen = await Promise.all(vms.map(vm => lookAt(vm, connection)))
+  const seen = await Promise.all(vms.map(vm => lookAtSiteVm(vm, connection)))
   const planned = withoutCopies(
     seen.map(vm => ({ name: nameOf(vm), ...planAdoption(vm, adopting) })),
     entries,
@@ -185,7 +185,11 @@ async function tokenOf(
   }
 }
 
-async function lookAt({ vmid, node, status }: VmSummary, { client }: Connection): Promise<SiteVm> {
+/** Reads a VM: its config, and the addresses that its guest agent tells. */
+export async function lookAtSiteVm(
+  { vmid, node, status }: VmSummary,
+  { client }: Connection,
+): Promise<SiteVm> {
   const vm = { vmid, node }
   const config = await getVmConfig(client, vm)
   // Without an answer of the agent a person names the address.

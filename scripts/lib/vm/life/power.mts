@@ -14,9 +14,9 @@ import { ProxmintError } from '../../run/errors.mts'
 import { type Progress, say, withProgress } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
-import { requireNoBarrier } from '../look/barriers.mts'
+import { requireNoBarrier, requireNoLock } from '../look/barriers.mts'
 import { lookInside } from '../look/first-boot.mts'
-import { followVm, type LocatedVm, locateVm } from '../look/locate.mts'
+import { followVm, type LocatedVm, locateVm, recordNode, requireThere } from '../look/locate.mts'
 import { verifyVm } from '../look/verify.mts'
 import { converge } from '../stack/converge.mts'
 import { userDataOf } from '../stack/user-data.mts'
@@ -30,6 +30,7 @@ const SUSPEND: ShutdownOptions = { seconds: SHUTDOWN_SECONDS, hard: true }
 
 /** Starts a VM that ran before, whatever differs from its entry: that stays as it is. */
 export async function resumeGuest(before: Entry, context: VmContext): Promise<void> {
+  if (before.foreign) return startForeign(before, context)
   requireOwnToken(before)
   const goal = { started: true, intent: 'update', asItIs: true, step: 'resume' } as const
   const { entry } = await converge(before, goal, context)
@@ -58,6 +59,15 @@ export async function startSystem(before: Entry, context: VmContext): Promise<En
 export async function verifySystem(entry: Entry, ranBefore: boolean, context: VmContext): Promise<void> {
   await withProgress(`verify ${entry.name}`, progress => verify(entry, ranBefore, context, progress))
   checkpoint('vm-verified')
+}
+
+/** Starts a VM that proxmint did not make. Whether it has a guest agent is its owner's affair, so nobody waits for one. */
+async function startForeign(entry: Entry, { connection, store }: VmContext): Promise<void> {
+  const { vm } = await followVm(connection, entry)
+  const there = requireThere(entry, vm)
+  requireNoLock(entry.name, there)
+  if (there.status !== 'running') await powerOn(connection, there)
+  await recordNode(entry, there, store)
 }
 
 /** Locates the VM, reboots its guest, and compares what runs then with the entry. */

@@ -166,7 +166,7 @@ function addressOf({ config, addresses }: SiteVm, { wishes, pools }: Adopting): 
   return wishes.address ?? addresses.find(address => poolOf(address, pools) !== undefined)
 }
 
-function poolOf(address: string, { pools }: PoolConfig): Pool | undefined {
+export function poolOf(address: string, { pools }: PoolConfig): Pool | undefined {
   const parsed = parseAddress(address)
   return parsed && Object.values(pools).find(({ range }) => contains(range, parsed))
 }
@@ -182,6 +182,11 @@ function networkOf(config: VmConfig, pool: Pool): Pick<VmDesign['network'], 'pre
       .split(/[ ,]+/)
       .filter(Boolean),
   }
+}
+
+/** Address that Proxmox's cloud-init gives the VM, without its prefix length; undefined if there is none. */
+export function addressIn(config: VmConfig): string | undefined {
+  return networkIn(config)?.address
 }
 
 /** Address that Proxmox's cloud-init gives the VM; undefined if there is none, or it is `dhcp`. */

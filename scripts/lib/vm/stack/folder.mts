@@ -116,10 +116,20 @@ export function userDataVolume(entry: Entry): string | undefined {
 }
 
 /** @throws ProxmintError (invalid) for a VM that was imported: nobody knows what it was made of. */
-export function requireDesign({ name, design }: Entry): VmDesign {
+export function requireDesign({ name, design, foreign }: Entry): VmDesign {
   if (design !== null) return design
+  if (foreign) throw notOurs(name)
   throw new ProxmintError(`proxmint does not know what ${name} was made of: it was imported`, {
     hint: 'it can be listed, extended and destroyed, and not changed',
+    exitCode: exitCodes.invalid,
+  })
+}
+
+function notOurs(name: string): ProxmintError {
+  return new ProxmintError(`proxmint did not make ${name}: it was adopted by its VMID`, {
+    hint:
+      'it can be listed, extended, stopped, started and, with --allow data-loss, destroyed; `vm change` changes its purpose, ' +
+      'owner and expiry. Change the VM itself in Proxmox',
     exitCode: exitCodes.invalid,
   })
 }
