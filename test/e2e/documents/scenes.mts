@@ -139,6 +139,7 @@ export const scenes: Scene[] = [
       block('docs/vms.md', 'zx scripts/vm.mts list --outdated', 'web-1', {
         fill: { 'rebuild web-1': 'rebuild web-1 --yes' },
       }),
+      block('docs/vms.md', 'zx scripts/vm.mts change web-1 ', 'That is done.'),
       run('zx scripts/reconcile.mts', 'agree'),
       run('zx scripts/vm.mts extend web-1 --days 30', /web-1 expires 20/),
       run('zx scripts/gc.mts', /web-1 .*suspend +due/, { before: expire }),

@@ -4,6 +4,7 @@ import { CHANGE_COSTS } from '../../config/vm-option.mts'
 import { ProxmoxApiError } from '../../proxmox/errors.mts'
 import { getRunningConfig, getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { type Entry, isToRun, withEvent } from '../../registry/entry.mts'
+import { requireQuota } from '../../registry/quota.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
@@ -12,8 +13,7 @@ import { formatTable } from '../../run/table.mts'
 import { type Change, type Cost, requireAllowed } from '../../terraform/costs.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNoLock, requireRestored } from '../look/barriers.mts'
-import { type LocatedVm, lookAtVm, recordNode, requireMarked } from '../look/locate.mts'
-import { verifyVm } from '../look/verify.mts'
+import { type LocatedVm, lookAtVm, recordNode, requireMarked, requireThere } from '../look/locate.mts'
 import {
   type ChangeLine,
   contradictions,
@@ -27,6 +27,7 @@ import { pricedEdits } from '../shape/shape.mts'
 import { sizeOf } from '../stack/keep.mts'
 import { recordAttached } from '../stack/record-size.mts'
 import { reshape } from '../stack/reshape.mts'
+import { verifyAddress } from './power.mts'
 import { setTokenExpiry } from './token.mts'
 
 interface ChangeOptions {
@@ -63,15 +64,22 @@ export async function changeVm(
     if (planOnly) return { entry: before, did: changes.length > 0 ? 'planned' : 'nothing', changes }
     if (refused.length > 0) throw impossible(name, refused)
     requireAllowed(name, changesIn(edits), { allowed, again: `zx scripts/vm.mts change ${name} ...` })
+    await requireRoom(before, plan.entry, context)
     if (changes.length > 0) say(formatChanges(name, changes))
     const written = await write(before, plan.entry, context)
-    if (found === undefined)
-      return { entry: written, did: changes.length > 0 ? 'changed' : 'nothing', changes }
-    await makeEdits(before, written, { edits, found }, context)
-    const recorded = await recordMade(written, edits, found, context)
+    if (found !== undefined) await makeEdits(before, written, { edits, found }, context)
+    const recorded = found === undefined ? written : await recordMade(written, edits, found, context)
     const entry = await finished(before, recorded, found, context)
     return { entry, did: changes.length > 0 ? 'changed' : 'nothing', changes }
   })
+}
+
+/** A VM that gets smaller is never refused. @throws ProxmintError (usage) if it would take more than a quota leaves. */
+async function requireRoom(before: Entry, after: Entry, { store, connection }: VmContext): Promise<void> {
+  const { quotas } = await connection.site.pools()
+  const sizes = ['cores', 'sockets', 'memory', 'disk'] as const
+  const grows = sizes.some(size => (after.design?.[size] ?? 0) > (before.design?.[size] ?? 0))
+  if (quotas !== undefined && grows) requireQuota(quotas, await store.list(), [after])
 }
 
 /** A VM as it was found. */
@@ -83,16 +91,16 @@ interface Found {
   running: VmConfig | undefined
 }
 
-/** Whether Proxmox has the VM: one that was reserved alone is changed in the registry. */
-function isThere({ phase }: Entry): boolean {
-  return phase !== 'reserved'
+/** Whether something of the VM in Proxmox can be changed: it was made, and by proxmint. */
+function isThere({ phase, design }: Entry): boolean {
+  return phase !== 'reserved' && design !== null
 }
 
 async function look(entry: Entry, { connection }: VmContext): Promise<Found> {
   const sight = await lookAtVm(connection, entry)
   requireMarked(entry, sight)
-  const { vm, config } = sight
-  if (vm === undefined || config === undefined) throw missing(entry)
+  const vm = requireThere(entry, sight.vm)
+  const config = sight.config!
   requireNoLock(entry.name, vm)
   const running = vm.status === 'running' ? await getRunningConfig(connection.client, vm) : undefined
   return { vm, config, running }
@@ -169,9 +177,10 @@ async function makeEdits(
   before: Entry,
   written: Entry,
   { edits, found: { vm, config, running } }: { edits: Edit[]; found: Found },
-  { connection, store, signal }: VmContext,
+  context: VmContext,
 ): Promise<void> {
   if (edits.length === 0) return
+  const { connection, store } = context
   const { client, config: settings } = connection
   const timeoutMs = settings.taskTimeoutSeconds * 1000
   const isRunning = running !== undefined
@@ -188,9 +197,7 @@ async function makeEdits(
   checkpoint('vm-change-made')
   if (!isRunning || !edits.some(({ change }) => change.cost === 'reboot')) return
   const entry = { ...written, node: vm.node }
-  await withProgress(`verify ${written.name}`, () =>
-    verifyVm(client, entry, settings.agentTimeoutSeconds * 1000, signal),
-  )
+  await withProgress(`verify ${written.name}`, () => verifyAddress(entry, context))
 }
 
 function takenBack(now: Entry, before: Entry, why: string): Entry {
@@ -220,10 +227,10 @@ function recordMade(
 async function finished(
   before: Entry,
   written: Entry,
-  { vm }: Found,
+  found: Found | undefined,
   { store, issuer }: VmContext,
 ): Promise<Entry> {
-  await recordNode(written, vm, store)
+  await recordNode(before, found?.vm, store)
   const entry = await withoutRetired(written, store)
   if (entry.expiresAt !== before.expiresAt) await setTokenExpiry(entry, issuer)
   return entry
@@ -254,12 +261,6 @@ function requireFinished(entry: Entry): Entry {
       exitCode: exitCodes.usage,
     },
   )
-}
-
-function missing({ name, vmid }: Entry): ProxmintError {
-  return new ProxmintError(`VM ${vmid} of ${name} is not in Proxmox any more; nothing was changed`, {
-    hint: `somebody destroyed it; give up its name and address: zx scripts/vm.mts destroy ${name}`,
-  })
 }
 
 function impossible(name: string, refused: readonly ChangeLine[]): ProxmintError {

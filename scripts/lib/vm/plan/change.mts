@@ -72,9 +72,15 @@ function lineFor(entry: Entry, wish: Wish, option: VmOption, given: unknown): Ch
   if (reason !== undefined) return { ...line, costs: 'impossible', why: reason }
   if (isReadOnce(option, entry)) return { ...line, costs: 'nothing', why: READ_ONCE(entry.name) }
   if (wish === 'expiryDays' || wish === 'ownerName' || wish === 'purpose')
-    return { ...line, costs: 'nothing', why: 'the registry has it, and the notes in Proxmox' }
+    return {
+      ...line,
+      costs: 'nothing',
+      why: entry.design === null ? IN_REGISTRY : `${IN_REGISTRY}, and the notes do`,
+    }
   return { ...line, costs: 'nothing', why: BY_PROXMOX }
 }
+
+const IN_REGISTRY = 'the registry has it'
 
 const READ_ONCE = (name: string): string =>
   `cloud-init read its user-data at the first boot; the next one has it: zx scripts/vm.mts rebuild ${name}`
