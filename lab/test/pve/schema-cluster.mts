@@ -143,8 +143,16 @@ export const CLUSTER_WRITES: Step[] = [
   step(`POST ${sdn}/rollback`),
   step(`POST ${fabrics}/fabric`, { id: 'm2', protocol: 'ospf', area: '0', ip_prefix: '10.6.0.0/16' }),
   step(`PUT ${fabrics}/fabric/{id}`, { protocol: 'ospf', area: '1' }, at({ id: 'm2' })),
-  step(`POST ${fabrics}/node/{fabric_id}`, { node_id: 'pve', protocol: 'ospf', ip: '10.6.0.1' }, at({ fabric_id: 'm2' })),
-  step(`PUT ${fabrics}/node/{fabric_id}/{node_id}`, { protocol: 'ospf', ip: '10.6.0.2' }, at({ fabric_id: 'm2' })),
+  step(
+    `POST ${fabrics}/node/{fabric_id}`,
+    { node_id: 'pve', protocol: 'ospf', ip: '10.6.0.1' },
+    at({ fabric_id: 'm2' }),
+  ),
+  step(
+    `PUT ${fabrics}/node/{fabric_id}/{node_id}`,
+    { protocol: 'ospf', ip: '10.6.0.2' },
+    at({ fabric_id: 'm2' }),
+  ),
   step(`DELETE ${fabrics}/node/{fabric_id}/{node_id}`, {}, at({ fabric_id: 'm2' })),
   step(`DELETE ${fabrics}/fabric/{id}`, {}, at({ id: 'm2' })),
   step(`PUT ${sdn}/vnets/{vnet}/firewall/options`, { enable: 1 }),

@@ -43,11 +43,7 @@ export async function requireNoLoss(
   const { name, phase, replaces } = entry
   // A VM that is only half made has nothing of anybody's, and nobody wrote its parts down yet.
   if (phase === 'reserved' && replaces === undefined) return
-<<<<<<< HEAD
   const losses = await lossesOf(client, entry, { vm, config }, costs.includes('remove'))
-=======
-  const losses = await lossesOf(client, vm, config, madeOf(entry))
->>>>>>> 3d859f40 (vm adopt VMID: a VM that proxmint did not make comes under the registry, without Terraform)
   const refused = losses.filter(({ cost }) => costs.includes(cost) && !allowed.has(cost))
   if (refused.length === 0) return
   const words = costsOf(losses.filter(({ cost }) => costs.includes(cost)))
@@ -59,7 +55,6 @@ export async function requireNoLoss(
   })
 }
 
-<<<<<<< HEAD
 function reasonsOf(losses: Loss[]): string {
   const named = (why: Loss['why']) => losses.filter(one => one.why === why).map(({ what }) => what)
   const added = named(ADDED)
@@ -73,17 +68,9 @@ function reasonsOf(losses: Loss[]): string {
 }
 
 /** What is read of an entry. */
-type KnownVm = Pick<Entry, 'design' | 'phase' | 'failure' | 'previous' | 'rebuild'>
+type KnownVm = Pick<Entry, 'design' | 'phase' | 'failure' | 'previous' | 'rebuild' | 'foreign'>
 
 /** Lists what somebody made in Proxmox, and the data disks that are to be kept. */
-=======
-/** Slots that proxmint made: none of a VM that it adopted. */
-function madeOf({ design, foreign }: Pick<Entry, 'design' | 'foreign'>): readonly string[] | undefined {
-  return foreign ? [] : design?.made
-}
-
-/** Lists what somebody made in Proxmox. @param made slots that the VM had when it was made. */
->>>>>>> 3d859f40 (vm adopt VMID: a VM that proxmint did not make comes under the registry, without Terraform)
 async function lossesOf(
   client: ProxmoxClient,
   entry: KnownVm,
@@ -126,20 +113,12 @@ function keptDisks({ design, phase, failure }: KnownVm, config: VmConfig, isMade
 /** Describes what goes with a VM, a line each: every disk with who made it, and what somebody added. */
 export async function describeLosses(
   client: ProxmoxClient,
-<<<<<<< HEAD
   entry: KnownVm,
   { vm, config }: PresentVm,
 ): Promise<string[]> {
   const names = dataDiskSlots(entry.design ?? {}, config)
   const own = partsOf(config, knownPartsOf(entry)).ours.filter(isDisk)
   const losses = await lossesOf(client, entry, { vm, config })
-=======
-  entry: Pick<Entry, 'design' | 'foreign'>,
-  { vm, config }: PresentVm,
-): Promise<string[]> {
-  const own = partsOf(config, madeOf(entry)).ours.filter(isDisk)
-  const losses = await lossesOf(client, vm, config, madeOf(entry))
->>>>>>> 3d859f40 (vm adopt VMID: a VM that proxmint did not make comes under the registry, without Terraform)
   return [
     ...own.map(part => {
       const name = names.get(part.slot)

@@ -41,9 +41,10 @@ interface KnownParts {
   volumes: readonly string[]
 }
 
-/** Reads from an entry what it knows of the parts of its VM. */
-export function knownPartsOf(entry: Pick<Entry, 'design' | 'previous' | 'rebuild'>): KnownParts {
-  return { made: entry.design?.made, added: entry.design ?? {}, volumes: ownVolumes(entry) }
+/** Reads from an entry what it knows of the parts of its VM. None of them is ours in a VM that proxmint did not make. */
+export function knownPartsOf(entry: Pick<Entry, 'design' | 'previous' | 'rebuild' | 'foreign'>): KnownParts {
+  const made = entry.foreign ? [] : entry.design?.made
+  return { made, added: entry.design ?? {}, volumes: ownVolumes(entry) }
 }
 
 /** Sorts the parts of a VM. */
