@@ -230,7 +230,7 @@ export interface System {
 }
 
 /** The root disk that a VM had before. It is an unused disk of the VM. */
-export interface PreviousDisk {
+interface PreviousDisk {
   /** Volume id: `tank:vm-100-disk-0`. */
   volume: string
   /** Name of the version; `unknown` if nobody knows it. */
