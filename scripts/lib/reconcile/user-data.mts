@@ -7,7 +7,7 @@ import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { listVolumes } from '../proxmox/list-volumes.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import type { Divergence } from '../registry/divergence.mts'
-import type { Entry } from '../registry/entry.mts'
+import { type Entry, stillGone } from '../registry/entry.mts'
 import { say } from '../run/progress.mts'
 import { createSlots } from '../run/slots.mts'
 import type { Connection } from '../site/connect.mts'
@@ -125,8 +125,7 @@ function gone(error: unknown): object {
 export async function removeLeftFile(file: LeftFile, unlocked: VmContext): Promise<boolean> {
   const { name, id, node, volid } = file
   return withVmLock(unlocked, name, 'reconcile', async ({ store, connection: { client, config } }) => {
-    if ((await store.find(name))?.id === id) return false
-    const archived = (await store.listArchived()).filter(entry => entry.id === id)
+    const archived = stillGone(await store.listArchived(), await store.list()).filter(entry => entry.id === id)
     const left = await leftUserData({ client }, archived, await listVms(client))
     if (!left.some(one => one.volid === volid)) return false
     const upid = await deleteVolume(client, { node, storage: volid.split(':')[0]! }, volid)

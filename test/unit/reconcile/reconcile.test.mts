@@ -116,6 +116,15 @@ describe('files of user-data on a storage', () => {
     expect((await reconcile(context, true)).findings).toEqual([])
   })
 
+  test('of a VM that was restored under its id stay', async () => {
+    const { proxmox, context } = await opened()
+    const restored = { ...gone('web-1', ids[0]!, design('snippet', true)), phase: 'reserved' as const }
+    await context.store.add([{ ...restored, createdAt: new Date().toISOString() }], [])
+    const { findings } = await reconcile(context, true)
+    expect(findings.filter(({ fix }) => fix !== undefined)).toMatchObject([{ name: 'web-2', fixed: true }])
+    expect(proxmox.volumes.has(`local:snippets/proxmint-web-1-${ids[0]}.yaml`)).toBe(true)
+  })
+
   test('to which a VM refers stay: somebody cloned the VM', async () => {
     const cicustom = `user=local:snippets/proxmint-web-1-${ids[0]}.yaml`
     const { proxmox, context } = await opened({
