@@ -41,7 +41,7 @@ export interface FakeProxmox {
   changes: string[]
   /** `METHOD PATH` of every request that only asks. */
   questions: string[]
-  /** Node of each file on a storage, by its volid. */
+  /** Node of each file on a storage, by the id of the volume. */
   volumes: Map<string, string>
   /** Called before each request that changes something. */
   before: (change: string) => Promise<void>
