@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { projectRoot } from '../config/load.mts'
-import { listVms } from '../proxmox/list-vms.mts'
+import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { type Divergence, divergencesOf, type Fix, type Views } from '../registry/divergence.mts'
 import { type Entry, isVmName, stillGone, tokenKey, withEvent } from '../registry/entry.mts'
 import type { RegistryStore } from '../registry/store.mts'
 import { type TokenDivergence, type TokenViews, tokenDivergencesOf } from '../registry/token-divergence.mts'
-import { unknownText } from '../registry/unknown-vms.mts'
+import { unknownText, withoutHandClones } from '../registry/unknown-vms.mts'
 import { messageOf } from '../run/errors.mts'
 import { ifThere } from '../run/if-there.mts'
 import { say } from '../run/progress.mts'
@@ -49,7 +49,7 @@ export async function reconcile(context: VmContext, fix: boolean): Promise<Recon
   const [configs, states, files] = await Promise.all([
     compareConfigs(connection.client, views.entries, views.vms),
     stateFindings(connection.site, views.entries),
-    leftUserData(connection, stillGone(await store.listArchived(), views.entries), views.vms),
+    leftUserData(connection, stillGone(await store.listArchived(), views.entries), views.everyVm),
   ])
   const all = [...divergencesOf(views), ...configs.flatMap(({ findings }) => findings), ...states]
   const findings = await mendAll(all, isMending, ({ name, fix: how }) => mend(name, how, context))
@@ -96,8 +96,9 @@ function silentContract({ contract, why }: { contract: string; why: string }): R
   return { name: contract, what: `the chain cannot be asked: ${why}`, hint, fix: undefined, fixed: false }
 }
 
-async function viewsOf({ store, connection }: VmContext): Promise<Views> {
-  const [entries, vms, places, families] = await Promise.all([
+/** @returns the views without what a person cloned from a VM template, and with it. */
+async function viewsOf({ store, connection }: VmContext): Promise<Views & { everyVm: VmSummary[] }> {
+  const [entries, everyVm, places, families] = await Promise.all([
     store.list(),
     listVms(connection.client),
     connection.site.pools(),
@@ -105,10 +106,11 @@ async function viewsOf({ store, connection }: VmContext): Promise<Views> {
   ])
   const folders = await orphanFolders(connection.site, store, entries)
   const revoked = revokedVersions(families)
-  const { config } = connection
+  const { client, config } = connection
+  const vms = await withoutHandClones(client, { entries, vms: everyVm, config })
   const text = unknownText({ entries, vms, config })
   if (text !== undefined) say(`warning: ${text}`)
-  return { ...places, entries, vms, folders, revoked, config, now: new Date() }
+  return { ...places, entries, vms, everyVm, folders, revoked, config, now: new Date() }
 }
 
 /** Reads the states of folders without an entry. Those of other folders are not read: there may be thousands. */

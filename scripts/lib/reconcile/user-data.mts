@@ -125,7 +125,9 @@ function gone(error: unknown): object {
 export async function removeLeftFile(file: LeftFile, unlocked: VmContext): Promise<boolean> {
   const { name, id, node, volid } = file
   return withVmLock(unlocked, name, 'reconcile', async ({ store, connection: { client, config } }) => {
-    const archived = stillGone(await store.listArchived(), await store.list()).filter(entry => entry.id === id)
+    const archived = stillGone(await store.listArchived(), await store.list()).filter(
+      entry => entry.id === id,
+    )
     const left = await leftUserData({ client }, archived, await listVms(client))
     if (!left.some(one => one.volid === volid)) return false
     const upid = await deleteVolume(client, { node, storage: volid.split(':')[0]! }, volid)

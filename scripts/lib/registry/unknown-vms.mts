@@ -2,10 +2,12 @@
 import type { Config } from '../config/load.mts'
 import { siteTagOf } from '../config/site-tag.mts'
 import type { ProxmoxClient } from '../proxmox/client.mts'
+import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { describeVms, listVmPlaces, type VmPlace, type VmSummary } from '../proxmox/list-vms.mts'
 import { tagsIn } from '../proxmox/tags.mts'
 import { counted } from '../run/counted.mts'
 import type { Entry } from './entry.mts'
+import { idInMark } from './identity.mts'
 import { vmidsOf } from './rebuild.mts'
 
 /** VM, with its template flag where that is known. */
@@ -47,7 +49,26 @@ export async function findVmsWithoutEntry(
   { entries, config }: Omit<SiteViews<never>, 'vms'>,
 ): Promise<VmSummary[]> {
   const places = vmsWithoutEntry({ entries, config, vms: await listVmPlaces(client) })
-  return vmsWithoutEntry({ entries, config, vms: await describeVms(client, places) })
+  const vms = await describeVms(client, places)
+  return vmsWithoutEntry({ entries, config, vms: await withoutHandClones(client, { entries, config, vms }) })
+}
+
+/**
+ * Leaves out what a person cloned from a VM template: it has the tag of the site from there, and no id in its notes. Only
+ * configs of VMs without an entry are read. One that cannot be read counts as the site's.
+ */
+export async function withoutHandClones<V extends SiteVm>(
+  client: ProxmoxClient,
+  views: SiteViews<V>,
+): Promise<V[]> {
+  const unknown = vmsWithoutEntry(views)
+  const isClone = async ({ node, vmid }: V): Promise<boolean> => {
+    const config = await getVmConfig(client, { node, vmid }).catch(() => undefined)
+    return config !== undefined && idInMark(String(config['description'] ?? '')) === undefined
+  }
+  const clones = new Set<V>()
+  await Promise.all(unknown.map(async vm => ((await isClone(vm)) ? clones.add(vm) : clones)))
+  return views.vms.filter(vm => !clones.has(vm))
 }
 
 function isForTemplates(

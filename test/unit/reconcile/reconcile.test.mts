@@ -68,40 +68,58 @@ test('with states in a backend, the folder of a VM that another machine destroye
   expect((await reconcile(context, true)).findings).toMatchObject([found[1]])
 })
 
+const ids = ['1', '2', '3', '4'].map(digit => `${digit.repeat(8)}-1111-4111-8111-111111111111`)
+const design = (delivery: 'snippet' | 'iso', ownFile?: true) =>
+  ({ cloudInit: { delivery, storage: 'local', ...(ownFile && { ownFile }) } }) as VmDesign
+const gone = (name: string, id: string, how: VmDesign): Entry =>
+  entry(name, { id, node: 'pve', phase: 'destroyed', token: null, design: how })
+
+async function opened(vms: Record<number, FakeVm> = {}) {
+  const store = openFileStore({ folder: await temporaryFolder(), purpose: 'test' })
+  onTestFinished(() => store.close())
+  await store.add(
+    [],
+    [
+      gone('web-1', ids[0]!, design('snippet', true)),
+      gone('web-2', ids[1]!, design('iso', true)),
+      gone('old', ids[2]!, design('snippet')),
+    ],
+  )
+  const proxmox = fakeProxmox(vms)
+  for (const volid of [
+    `local:snippets/proxmint-web-1-${ids[0]}.yaml`,
+    `local:iso/proxmint-web-2-${ids[1]}.iso`,
+    // Another site's, those of a person, and one without an id.
+    `local:snippets/proxmint-web-1-${ids[3]}.yaml`,
+    `local:snippets/proxmint-web-2-${ids[0]}.yaml`,
+    `local:snippets/${ids[0]}.yaml`,
+    'local:snippets/proxmint-old.yaml',
+  ])
+    proxmox.volumes.set(volid, 'pve')
+  const { connection } = proxmox
+  const context = { store, connection, signal: new AbortController().signal } as unknown as VmContext
+  return { proxmox, context }
+}
+
+test('a VM that a person cloned from a VM template is no lost VM; one with an id in its notes is', async () => {
+  const { context } = await opened({
+    500: {
+      node: 'pve',
+      status: 'running',
+      config: { name: 'clone', tags: 'proxmint-test', description: 'built' },
+    },
+    501: {
+      ...{ node: 'pve', status: 'running' },
+      config: { name: 'lost', tags: 'proxmint-test', description: `Made by proxmint. Entry ${ids[3]}.` },
+    },
+  })
+  const { findings } = await reconcile(context, false)
+  expect(findings.filter(({ fix }) => fix === undefined)).toMatchObject([
+    { name: 'lost', what: expect.stringContaining('is not in the registry') },
+  ])
+})
+
 describe('files of user-data on a storage', () => {
-  const ids = ['1', '2', '3', '4'].map(digit => `${digit.repeat(8)}-1111-4111-8111-111111111111`)
-  const design = (delivery: 'snippet' | 'iso', ownFile?: true) =>
-    ({ cloudInit: { delivery, storage: 'local', ...(ownFile && { ownFile }) } }) as VmDesign
-  const gone = (name: string, id: string, how: VmDesign): Entry =>
-    entry(name, { id, node: 'pve', phase: 'destroyed', token: null, design: how })
-
-  async function opened(vms: Record<number, FakeVm> = {}) {
-    const store = openFileStore({ folder: await temporaryFolder(), purpose: 'test' })
-    onTestFinished(() => store.close())
-    await store.add(
-      [],
-      [
-        gone('web-1', ids[0]!, design('snippet', true)),
-        gone('web-2', ids[1]!, design('iso', true)),
-        gone('old', ids[2]!, design('snippet')),
-      ],
-    )
-    const proxmox = fakeProxmox(vms)
-    for (const volid of [
-      `local:snippets/proxmint-web-1-${ids[0]}.yaml`,
-      `local:iso/proxmint-web-2-${ids[1]}.iso`,
-      // Another site's, those of a person, and one without an id.
-      `local:snippets/proxmint-web-1-${ids[3]}.yaml`,
-      `local:snippets/proxmint-web-2-${ids[0]}.yaml`,
-      `local:snippets/${ids[0]}.yaml`,
-      'local:snippets/proxmint-old.yaml',
-    ])
-      proxmox.volumes.set(volid, 'pve')
-    const { connection } = proxmox
-    const context = { store, connection, signal: new AbortController().signal } as unknown as VmContext
-    return { proxmox, context }
-  }
-
   test('that killed runs left are reported, and removed by --fix, and no others', async () => {
     const { proxmox, context } = await opened()
     const { findings } = await reconcile(context, false)
