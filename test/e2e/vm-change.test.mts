@@ -114,7 +114,7 @@ describe.sequential('a VM that runs', () => {
       'never',
     ]
     expect(await tasksOf(async () => expect(await change(...args)).toMatchObject({ code: 0 }))).toEqual([])
-    expect(await config()).toMatchObject({ cpulimit: 1, cpuunits: 200, startup: 'order=3' })
+    expect(await config()).toMatchObject({ cpulimit: '1', cpuunits: 200, startup: 'order=3' })
     const { description, tags } = await config()
     expect(String(tags).split(';')).toContain('db')
     expect(description).toMatch(/^shop\nOwner: Ada\ncall Bob\nMade by proxmint\. /)
@@ -164,11 +164,8 @@ describe.sequential('a VM that runs', () => {
 
   test('gets the keys of today by its guest agent, and keeps those it has', async () => {
     const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA it's Ada"
-    await vms.workspace.edit(
-      'config/vm.yaml',
-      /\n {2}# ssh_authorized_keys:/,
-      `\n  ssh_authorized_keys:\n    - ${JSON.stringify(key)}\n  #`,
-    )
+    const defaults = `cloud_init:\n  ssh_authorized_keys:\n    - ${JSON.stringify(key)}\n`
+    await writeFile(join(vms.workspace.folder, 'config', 'vm.yaml'), defaults)
     const read = () =>
       inGuestByAgent(
         rootClient(lab),
