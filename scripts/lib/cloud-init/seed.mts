@@ -8,32 +8,59 @@ export interface Seed {
   instanceId: string
   hostname: string
   userData: string
-  /** Address with prefix length. */
-  address: string
-  gateway: string | null
-  dns: string[]
-  searchDomain: string | undefined
-  /** MAC address of the first card, which gets the address. Null: the VM is not made yet, and does not boot with it. */
-  mac: string | null
+  /** Cards that the guest is to set up, net0 first. */
+  cards: SeedCard[]
 }
 
-/** Creates a NoCloud seed: user-data, meta-data, and a network configuration (version 2) for the first network card. */
+/** Network of a card. */
+export interface SeedCard {
+  /** Null: nobody knows it, and every card of the VM is meant. */
+  mac: string | null
+  addresses: SeedAddress[]
+  dns: string[]
+  searchDomain?: string | undefined
+  ip?: 'dhcp'
+  ip6?: 'dhcp' | 'auto'
+}
+
+export interface SeedAddress {
+  /** With prefix length. */
+  address: string
+  gateway: string | null
+}
+
+/** Creates a NoCloud seed: user-data, meta-data, and a network configuration (version 2) for the network cards. */
 export async function seedIso(seed: Seed): Promise<Uint8Array<ArrayBuffer>> {
   const { stringify } = await import('yaml')
   const written = (document: object): string => stringify(document, cloudInitYaml.write)
   return isoImage('cidata', {
     'user-data': seed.userData,
     'meta-data': written({ 'instance-id': seed.instanceId, 'local-hostname': seed.hostname }),
-    'network-config': written({ version: 2, ethernets: { lan: networkOf(seed) } }),
+    'network-config': written({ version: 2, ethernets: ethernetsOf(seed.cards) }),
   })
 }
 
-function networkOf({ address, gateway, dns, searchDomain, mac }: Seed): object {
+/** The first card is called `lan`, and the others `net1` and so on. A card without an address is left out. */
+function ethernetsOf(cards: SeedCard[]): object {
+  const named = cards.map((card, number) => [number === 0 ? 'lan' : `net${number}`, card] as const)
+  const used = named.filter(
+    ([, { addresses, ip, ip6 }]) => addresses.length > 0 || ip !== undefined || ip6 !== undefined,
+  )
+  return Object.fromEntries(used.map(([name, card]) => [name, networkOf(card)]))
+}
+
+function networkOf({ addresses, dns, searchDomain, mac, ip, ip6 }: SeedCard): object {
+  const routes = addresses.flatMap(({ address, gateway }) =>
+    gateway === null ? [] : [routeOf(address, gateway)],
+  )
   return {
     // cloud-init looks up the name of the card by its MAC address: eth0, ens18, enp6s18 ...
     match: mac === null ? { name: 'e*' } : { macaddress: mac.toLowerCase() },
-    addresses: [address],
-    ...(gateway === null ? {} : { routes: [routeOf(address, gateway)] }),
+    ...(ip === 'dhcp' && { dhcp4: true }),
+    ...(ip6 === 'dhcp' && { dhcp6: true }),
+    ...(ip6 === 'auto' && { 'accept-ra': true }),
+    ...(addresses.length > 0 && { addresses: addresses.map(({ address }) => address) }),
+    ...(routes.length > 0 && { routes }),
     ...nameserversOf(dns, searchDomain),
   }
 }

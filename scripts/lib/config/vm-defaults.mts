@@ -1,4 +1,6 @@
+import { uniqueKeysOf } from './network-fields.mts'
 import { nested, valueAt } from './paths.mts'
+import type { SchemaFault } from './schema-faults.mts'
 import type { VmOptionTable } from './vm-option.mts'
 import type { AttributesOf, OptionalAttributesOf, OptionsWith } from './vm-option-types.mts'
 import { VM_OPTIONS } from './vm-options.mts'
@@ -24,13 +26,24 @@ const schema = new URL('../../../config/vm.schema.json', import.meta.url)
  */
 export async function loadVmDefaults(env: NodeJS.ProcessEnv = process.env): Promise<VmDefaults> {
   const file = await readOptionalYamlFile<object>(
-    { variable: 'PROXMINT_VM', sample: vmFile, schema, moreFaults: () => [] },
+    { variable: 'PROXMINT_VM', sample: vmFile, schema, moreFaults: cardFaults },
     env,
   )
   const { cloudInit, ...defaults } = filledDefaults(file)
   const breakGlass = valueAt(file, VM_OPTIONS.breakGlassKey.names.fileKey) as string | undefined
   const keys = [...cloudInit.sshAuthorizedKeys, ...(breakGlass === undefined ? [] : [breakGlass])]
   return { ...defaults, cloudInit: { ...cloudInit, sshAuthorizedKeys: keys } }
+}
+
+/** Every VM has the cards of this file, so none of them can be one of a kind. */
+function cardFaults(file: object): SchemaFault[] {
+  const cards = (valueAt(file, VM_OPTIONS.networks.names.fileKey) ?? []) as Record<string, string>[]
+  return cards.flatMap((card, number) =>
+    uniqueKeysOf(card).map(key => {
+      const path = ['networks', String(number), key]
+      return { path, sentence: `${path.join('.')} is for one VM, and this file is for all` }
+    }),
+  )
 }
 
 /** Fills in the default of each key that a checked file does not have. */

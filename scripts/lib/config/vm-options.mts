@@ -4,6 +4,7 @@
  */
 import { DATA_DISK_FIELDS } from './data-disk-fields.mts'
 import { DEVICE_FIELDS } from './device-fields.mts'
+import { networkFields } from './network-fields.mts'
 import type { VmOptionTable } from './vm-option.mts'
 
 const vmidRange = { min: 100, max: 999_999_999 }
@@ -227,6 +228,16 @@ export const VM_OPTIONS = {
     unique: true,
     help: 'this very address of the pool',
     change: 'impossible',
+  },
+  networks: {
+    kind: 'records',
+    names: { flag: 'network', fleetKey: 'networks', fileKey: 'networks', attribute: 'networks' },
+    value: 'CARD',
+    fields: networkFields,
+    help: 'a network card: the first is net0, the second net1, and so on',
+    change: 'hot',
+    changeNote:
+      'an address takes a reboot; a card less, and another model, MAC address or MTU, take a device away',
   },
   vmid: {
     kind: 'integer',

@@ -28,6 +28,8 @@ export interface NewVmPlace {
   vlanTag?: number | undefined
   /** SDN zone of the bridge, if it is a vnet. Default: the zone of the bridges of nodes. */
   zone?: string | undefined
+  /** Networks of its cards beside the first. */
+  furtherCards?: CardPlace[]
   /** Pool that the VM is made in. It has the privileges on the pool then, besides those on its own path. */
   pool?: string | undefined
 }
@@ -175,6 +177,18 @@ export function rebuildNeeds(
   ]
 }
 
+/** Needs of a change of the cards of a VM, with the addresses of them. */
+export function cardNeeds(vmid: number, cards: CardPlace[]): Need[] {
+  const path = vmAclPath(vmid)
+  return [
+    ...[...new Set(cards.map(bridgeAclPath))].map(bridge =>
+      need('attach it to the bridge', bridge, 'SDN.Use'),
+    ),
+    need('change its cards', path, 'VM.Config.Network'),
+    need('change its addresses', path, 'VM.Config.Cloudinit'),
+  ]
+}
+
 /** Needs for the user-data. A snippet is uploaded over SSH, but its storage is looked up with the API. */
 function deliveryNeeds({ kind, storage }: Delivery): Need[] {
   const path = `/storage/${storage}`
@@ -232,7 +246,9 @@ function newVmNeeds(place: NewVmPlace): Need[] {
     ...[...new Set(place.diskStorages)].map(storage =>
       need('make its disks', `/storage/${storage}`, 'Datastore.AllocateSpace'),
     ),
-    need('attach it to the bridge', bridgeAclPath(place), 'SDN.Use'),
+    ...[...new Set([place, ...(place.furtherCards ?? [])].map(bridgeAclPath))].map(path =>
+      need('attach it to the bridge', path, 'SDN.Use'),
+    ),
   ]
 }
 

@@ -2,7 +2,7 @@ import type { Config } from '../config/load.mts'
 import type { PoolConfig } from '../config/pools.mts'
 import type { VmDefaults } from '../config/vm-defaults.mts'
 import { ownValue } from '../run/own-value.mts'
-import { backupNeeds, baseImportNeeds, type Need, vmNeeds } from './needs.mts'
+import { backupNeeds, baseImportNeeds, type CardPlace, type Need, vmNeeds } from './needs.mts'
 
 interface WorkPlace {
   node: string
@@ -10,6 +10,8 @@ interface WorkPlace {
   pveMajor: number
   /** SDN zone of the bridge that the work uses; undefined if it is a bridge of the node. */
   zone?: string | undefined
+  /** Networks of the cards of every VM beside the first one. */
+  furtherCards?: CardPlace[]
 }
 
 /** Needs of `base import`. */
@@ -39,6 +41,7 @@ export function needsOfVms(
     bridge: pool?.bridge ?? config.bridge,
     vlanTag: pool?.vlan,
     zone: place.zone,
+    ...(place.furtherCards && { furtherCards: place.furtherCards }),
   }
   const needs = vmNeeds(made, undefined, { kind: cloudInit.delivery, storage: cloudInit.storage })
   return safety === 'backup' ? [...needs, ...backupNeeds(made, backupStorage)] : needs

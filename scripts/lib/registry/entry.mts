@@ -88,6 +88,8 @@ export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
   /** Left out: the VM was designed before there was a choice. */
   cpuType?: string
   network: { prefix: number; gateway: string | null; dns: string[]; bridge: string; vlan: number | null }
+  /** All cards, net0 first, as `networks` and the pools decided them. Left out: one card, by `network`. */
+  cards?: CardDesign[]
   cloudInit: VmAttributes['cloudInit'] & {
     /** The file on the storage has the entry's id in its name. Left out: it is older, and has only the VM's name. */
     ownFile?: true
@@ -107,6 +109,20 @@ export interface VmDesign extends Omit<VmAttributes, 'cpuType' | 'cloudInit'> {
   /** Mapped devices that the VM got: `pci gpu`. Left out: there never was one. */
   ownDevices?: string[]
 }
+
+/** A card of a VM. Values that are left out were not decided: they stay as Proxmox has them. */
+export interface CardDesign extends CardFlags {
+  bridge: string
+  vlan: number | null
+  /** Beside the addresses of pools, which are in the entry. */
+  ip?: 'dhcp'
+  ip6?: 'dhcp' | 'auto'
+}
+
+type CardFlags = Pick<
+  NonNullable<VmAttributes['networks']>[number],
+  'mtu' | 'rate' | 'model' | 'mac' | 'firewall' | 'ipfilter'
+>
 
 /** Design of a VM that can be made: its VM template is known. */
 export type ClonedDesign = VmDesign & { template: NonNullable<VmDesign['template']> }

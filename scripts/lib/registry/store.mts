@@ -86,6 +86,12 @@ export interface RegistryStore {
     limits: Pick<Limits, 'unknown'>,
     revise: (entry: Entry) => Entry,
   ): Promise<Entry>
+  /** Entry with the addresses that `reserveFurther` would reserve now; nothing is written. @throws ProxmintError as it. */
+  previewFurther(
+    read: Entry,
+    wanted: readonly WantedAddress[],
+    limits: Pick<Limits, 'unknown'>,
+  ): Promise<Entry>
   /**
    * Replaces a reserved entry by a new one with another VMID, in one commit: another VM in Proxmox has its VMID. Name,
    * address, expiry and date of the reservation stay; the old entry goes to the archive.

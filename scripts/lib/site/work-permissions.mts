@@ -4,7 +4,7 @@ import { configuredVariables } from '../packer/configured-variables.mts'
 import { loadFamily } from '../packer/family.mts'
 import type { Template } from '../packer/template.mts'
 import { checkPermissions } from '../permissions/check.mts'
-import type { Need } from '../permissions/needs.mts'
+import type { CardPlace, Need } from '../permissions/needs.mts'
 import type { PermissionVerdict } from '../permissions/verdict.mts'
 import { needsOfBaseImport, needsOfVms } from '../permissions/work-needs.mts'
 import type { Tool } from '../tools/tool.mts'
@@ -55,7 +55,16 @@ export async function checkVms(connection: Connection): Promise<WorkVerdict> {
   const [pools, defaults] = await Promise.all([site.pools(), site.vmDefaults()])
   const bridge = pools.pools[pools.defaultPool]?.bridge ?? config.bridge
   const zone = await zoneOfBridge(client, bridge)
-  const needs = needsOfVms(config, pools, defaults, { ...credentials, pveMajor: version.major, zone })
+  const furtherCards = await Promise.all(
+    (defaults.networks ?? []).slice(1).map(async (card): Promise<CardPlace> => {
+      const pool = pools.pools[card.pool ?? card.pool6 ?? '']
+      const bridge = card.bridge ?? pool?.bridge ?? config.bridge
+      const vlanTag = card.vlan ?? (card.bridge === undefined ? pool?.vlan : undefined)
+      return { bridge, vlanTag, zone: await zoneOfBridge(client, bridge) }
+    }),
+  )
+  const place = { ...credentials, pveMajor: version.major, zone, furtherCards }
+  const needs = needsOfVms(config, pools, defaults, place)
   return verdictOf(connection, 'vm create', needs)
 }
 

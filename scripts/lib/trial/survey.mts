@@ -16,7 +16,7 @@ import { ownValue } from '../run/own-value.mts'
 import { findBase } from '../site/build-needs.mts'
 import type { Connection } from '../site/connect.mts'
 import { openRegistry } from '../site/open-registry.mts'
-import { addressesIn } from '../vm/plan/unregistered-vms.mts'
+import { addressesIn } from '../vm/look/config-addresses.mts'
 import { releaseFor, type TrialFacts } from './plan.mts'
 
 /** Family that a trial builds. */

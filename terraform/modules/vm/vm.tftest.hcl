@@ -83,3 +83,33 @@ run "ipv6" {
     error_message = "the address is not given as IPv6"
   }
 }
+
+run "several_cards_and_both_families" {
+  command = plan
+  variables {
+    cards = [
+      {},
+      { bridge = "vmbr1", vlan = 40, firewall = true, rate = 10, mtu = 1400 },
+    ]
+    ip_configs = [
+      { ip6 = "2001:db8::5/64", gw6 = "fe80::1" },
+      { ip4 = "10.9.0.5/24" },
+    ]
+  }
+  assert {
+    condition     = [for card in proxmox_virtual_environment_vm.this.network_device : "${card.bridge} ${card.vlan_id}"] == ["vmbr0 0", "vmbr1 40"]
+    error_message = "a card without a bridge is on the bridge of the VM, and another one on its own"
+  }
+  assert {
+    condition     = proxmox_virtual_environment_vm.this.network_device[1].firewall && proxmox_virtual_environment_vm.this.network_device[1].mtu == 1400
+    error_message = "what a card has of its own is lost"
+  }
+  assert {
+    condition     = proxmox_virtual_environment_vm.this.initialization[0].ip_config[0].ipv4[0].address == "192.168.122.180/24" && proxmox_virtual_environment_vm.this.initialization[0].ip_config[0].ipv6[0].address == "2001:db8::5/64"
+    error_message = "the first card has the own address and the one of the other family"
+  }
+  assert {
+    condition     = proxmox_virtual_environment_vm.this.initialization[0].ip_config[1].ipv4[0].address == "10.9.0.5/24"
+    error_message = "the second card does not have its address"
+  }
+}

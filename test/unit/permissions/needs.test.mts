@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import {
   acceptanceNeeds,
   baseImportNeeds,
+  cardNeeds,
   cloneBuildNeeds,
   isoBuildNeeds,
   type Need,
@@ -233,4 +234,25 @@ test.each([
   const needs = cloneBuildNeeds({ ...place, pveMajor }, 9900, true)
   const [first] = needs.find(({ purpose }) => purpose === 'ask the guest agent for the address')!.alternatives
   expect(first).toEqual([{ path: '/vms', privilege }])
+})
+
+test('each network of a card is needed once, by its bridge or VLAN and its zone', () => {
+  const furtherCards = [
+    { bridge: 'vmbr0' },
+    { bridge: 'vmbr0', vlanTag: 40 },
+    { bridge: 'shop', zone: 'vlans' },
+    { bridge: 'shop', zone: 'vlans' },
+  ]
+  const paths = [
+    '/sdn/zones/localnetwork/vmbr0 SDN.Use',
+    '/sdn/zones/localnetwork/vmbr0/40 SDN.Use',
+    '/sdn/zones/vlans/shop SDN.Use',
+  ]
+  const made = vmNeeds({ ...place, furtherCards }, 9000, { kind: 'iso', storage: 'local' })
+  expect(told(made).filter(text => text.endsWith(' SDN.Use'))).toEqual(paths)
+  expect(told(cardNeeds(100, furtherCards))).toEqual([
+    ...paths,
+    '/vms/100 VM.Config.Network',
+    '/vms/100 VM.Config.Cloudinit',
+  ])
 })

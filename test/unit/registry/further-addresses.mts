@@ -76,6 +76,9 @@ export function describeFurtherAddresses(
 
   test('reserves further addresses for a VM that is there, with a change in one commit', async () => {
     const read = await reserve('web-1', [])
+    const previewed = await store().previewFurther(read, [further(0), further(1, isolated)], limits())
+    expect(addressesOf(previewed)).toEqual(['10.0.0.1', '2001:db8::1', '10.9.0.1'])
+    expect(await store().find('web-1')).toEqual(read)
     const grown = await store().reserveFurther(read, [further(0), further(1, isolated)], limits(), one => ({
       ...one,
       purpose: `${one.addresses!.length} more`,

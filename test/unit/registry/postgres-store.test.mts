@@ -11,7 +11,7 @@ import { interrupted } from '../../../scripts/lib/run/errors.mts'
 import { failureOf } from '../failure.mts'
 import { temporaryFolder } from '../temporary.mts'
 import { describeStore } from './conformance.mts'
-import { limits, wanted } from './entries.mts'
+import { limits, pool, wanted } from './entries.mts'
 import { type Database, startPostgres } from './postgres.mts'
 
 let database: Database
@@ -81,11 +81,12 @@ describe('a connection that breaks, as all do when the database is restarted', (
 })
 
 describe('a registry that is gone is not an empty one', () => {
-  const run = async (url: string, sql: string): Promise<void> => {
+  const run = async (url: string, sql: string): Promise<object[]> => {
     const client = new pg.Client({ connectionString: url })
     await client.connect()
-    await client.query(sql)
+    const { rows } = await client.query(sql)
     await client.end()
+    return rows
   }
 
   test('tables that were dropped', async () => {
@@ -114,6 +115,20 @@ describe('a registry that is gone is not an empty one', () => {
     await using store = disposable(await openPostgresStore(url, known))
     expect(await store.list()).toMatchObject([{ name: 'web-1' }])
     expect(await readFile(known, 'utf8')).toMatch(/"id":"[0-9a-f-]{36}"/)
+  })
+
+  test('an older proxmint can read the registry until a VM has a further address', async () => {
+    const url = await database.url('formats')
+    await using store = disposable(await openPostgresStore(url))
+    const format = async () => (await run(url, 'SELECT version FROM proxmint_format'))[0]
+    await store.reserve([wanted('web-1')], limits())
+    expect(await format()).toEqual({ version: 1 })
+    const six = { ...pool('2001:db8::1-2001:db8::9'), name: 'six' }
+    const further = [{ card: 0, pool: six, address: undefined, routed: true }]
+    await store.reserve([wanted('web-2', { further })], limits())
+    expect(await format()).toEqual({ version: 2 })
+    await using again = disposable(await openPostgresStore(url))
+    expect((await again.find('web-2'))!.addresses).toMatchObject([{ address: '2001:db8::1' }])
   })
 
   test('a state folder that cannot be written keeps nobody from the registry', async () => {

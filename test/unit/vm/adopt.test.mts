@@ -80,6 +80,30 @@ test('an address of IPv6 is read, too', () => {
   })
 })
 
+test('further addresses that a pool could give out are kept', () => {
+  const six = { ...pool('2001:db8::1-2001:db8::99'), name: 'six' }
+  const base = adopting()
+  const pools = { ...base.pools, pools: { ...base.pools.pools, six } }
+  const config = {
+    ipconfig0: 'ip=192.168.122.205/25,ip6=2001:db8::5/64,gw6=fe80::1',
+    ipconfig1: 'ip=192.168.122.206/24',
+    ipconfig2: 'ip=10.1.1.1/24,ip6=auto',
+  }
+  const { entry } = planAdoption(vm({}, config), adopting({ pools }))
+  expect(entry).toMatchObject({ address: '192.168.122.205', pool: 'default' })
+  expect(entry!.addresses).toEqual([
+    { card: 0, pool: 'six', address: '2001:db8::5', prefix: 64, gateway: 'fe80::1', dns: [] },
+    {
+      card: 1,
+      pool: 'default',
+      address: '192.168.122.206',
+      prefix: 24,
+      gateway: null,
+      dns: ['192.168.122.1'],
+    },
+  ])
+})
+
 test('a VM that is off is suspended, so that nothing starts it', () => {
   expect(planAdoption(vm({ status: 'stopped' }), adopting()).entry).toMatchObject({ phase: 'suspended' })
 })

@@ -22,7 +22,7 @@ const config = {
   onboot: 1,
 }
 const drift = (changes: Record<string, string | number>, phase: 'active' | 'suspended' = 'active') =>
-  driftOf({ design, phase }, { ...config, ...changes }).map(differenceText)
+  driftOf({ design, phase, address: '192.168.122.200' }, { ...config, ...changes }).map(differenceText)
 
 test('nothing differs where only what proxmint does not manage was changed', () => {
   expect(drift({ balloon: 1024, scsi1: 'tank:vm-100-disk-1,size=4G', startup: 'order=2' })).toEqual([])
@@ -53,5 +53,5 @@ test('a suspended VM does not start with its node, and that is no difference', (
 })
 
 test('a VM that was imported has nothing to differ from', () => {
-  expect(driftOf({ design: null, phase: 'active' }, config)).toEqual([])
+  expect(driftOf({ design: null, phase: 'active', address: '192.168.122.200' }, config)).toEqual([])
 })

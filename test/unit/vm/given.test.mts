@@ -105,3 +105,34 @@ describe('the refusal', () => {
     expect(hint).toContain('it was only reserved, so nothing is lost: zx scripts/vm.mts destroy web-1')
   })
 })
+
+describe('cards', () => {
+  const networks = [{}, { bridge: 'vmbr1', vlan: 40, firewall: true }]
+  const withCards = { ...made, design: { ...made.design!, networks } }
+
+  test('the same cards are no difference, others are', () => {
+    expect(said('--network bridge=vmbr1 --network vlan=40')).toEqual([
+      'network: given bridge=vmbr1, vlan=40, of web-1 it is not known',
+    ])
+    const { networks: given, ...others } = wishes('--network bridge=vmbr1,vlan=40,firewall=on')
+    const same = { ...others, networks: [{}, ...given!] }
+    expect(givenDifferences(withCards, same)).toEqual([])
+    expect(said('--network vlan=40', withCards)).toEqual([
+      'network: given vlan=40, web-1 has , bridge=vmbr1,vlan=40,firewall=on',
+    ])
+  })
+
+  test.each([
+    ['--network brige=vmbr1', '--network has no key `brige`; did you mean bridge?'],
+    ['--network vlan=4095', '--network vlan=4095: vlan takes a whole number from 1 to 4094'],
+    [
+      '--network mac=01:00:5e:00:00:01',
+      '--network mac=01:00:5e:00:00:01: mac takes a MAC address of one card',
+    ],
+    ['--network firewall=yes', '--network firewall=yes: firewall takes on or off'],
+  ])('%s is refused', async (line, message) => {
+    const failure = await failureOf(async () => wishes(line))
+    expect(failure.message).toContain(message)
+    expect(failure.exitCode).toBe(2)
+  })
+})

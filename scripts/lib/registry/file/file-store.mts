@@ -109,6 +109,10 @@ export function openFileStore(options: FileStoreOptions): RegistryStore {
         const changed = revised(read, grown, own, revise)
         return { change: { put: [changed], cursors }, result: changed }
       }),
+    previewFurther: async (read, wanted, limits) => {
+      const { state } = await inTurn(refresh)
+      return withFurther(read, wanted, limits, heldBy(state), { ...state.cursors })
+    },
     renumber: (read, limits) =>
       commit(async state => {
         const cursors = { ...state.cursors }

@@ -63,6 +63,10 @@ function storeOn(database: Database, url: string): RegistryStore {
       noteOwn(own, entry)
       return entry
     },
+    previewFurther: (read, wanted, limits) =>
+      database.transaction(async client =>
+        withFurther(read, wanted, limits, heldIn(client), await readCursors(client)),
+      ),
     renumber: (read, limits) =>
       database.transaction(async client => {
         const { ended, begun } = await renumber(client, read, own, limits)

@@ -11,7 +11,7 @@ import { type VmContext, withVmLock } from '../context.mts'
 import { requireRestored } from '../look/barriers.mts'
 import { requireNotRevoked } from '../look/outdated.mts'
 import { withKeysOfToday } from '../plan/logins.mts'
-import { requirePoolNetwork, withNetworkOfToday } from '../plan/network.mts'
+import { poolsOfCards, requireCardNetworks, withNetworkOfToday } from '../plan/network.mts'
 import { converge } from '../stack/converge.mts'
 import { withoutRetired } from './change.mts'
 import { reservedElsewhere } from './collision.mts'
@@ -90,13 +90,12 @@ async function afterFailure(
   throw await onFailure((await context.store.find(name)) ?? before, failure)
 }
 
-/** Takes the network of today for a VM that is to be made, and looks at its bridge. */
+/** Takes the network of today for a VM that is to be made, and looks at its bridges. */
 async function withNetworkToMake(reserved: Entry, { store, connection }: VmContext): Promise<Entry> {
   const entry = await withNetworkOfToday(reserved, store, connection.site)
-  const pool = (await connection.site.pools()).pools[entry.pool]
-  const bridge = entry.design?.network.bridge
-  if (pool !== undefined && bridge !== undefined && entry.node !== null) {
-    await requirePoolNetwork(connection, entry.node, pool, bridge)
+  const { node, design } = entry
+  if (design !== null && node !== null) {
+    await requireCardNetworks(connection, node, design, poolsOfCards(entry, await connection.site.pools()))
   }
   return entry
 }

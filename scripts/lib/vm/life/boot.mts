@@ -1,5 +1,6 @@
 /** The first boot of a VM. The caller holds the VM's lock. */
 import { requireOwnToken } from '../../credential/vm-token.mts'
+import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { startVm } from '../../proxmox/start-vm.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
@@ -10,23 +11,26 @@ import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
 import { requireNoLock } from '../look/barriers.mts'
 import { followVm, type LocatedVm, recordNode, requireMarked, requireThere } from '../look/locate.mts'
+import { cardNumbers } from '../shape/cards.mts'
 import { converge } from '../stack/converge.mts'
 import { requireDesign } from '../stack/folder.mts'
 import { verify } from './power.mts'
 
-const TOKEN_INTO_USER_DATA = { started: false, intent: 'update', step: 'token', scope: 'user-data' } as const
+const INTO_USER_DATA = { started: false, intent: 'update', step: 'token', scope: 'user-data' } as const
 
 /**
  * Starts a VM that was just made and compares what runs then with the entry. The VM has its whole configuration already,
- * so Terraform only brings user-data that names a token. A VM that runs was started by a run that died: it is only verified.
+ * so Terraform only brings user-data that names a token, or several cards. A VM that runs was started by a run that died: it is only verified.
  */
 export async function bootVm(before: Entry, context: VmContext): Promise<undefined> {
   requireOwnToken(before)
-  const { vm: found, entry } = await followVm(context.connection, before, requireMarked)
+  const { vm: found, entry, config } = await followVm(context.connection, before, requireMarked)
   const vm = requireThere(before, found)
   requireNoLock(before.name, vm)
   if (vm.status !== 'running') {
-    if (before.token !== null) await converge(before, TOKEN_INTO_USER_DATA, context)
+    if (before.token !== null || isSeedIncomplete(before, config)) {
+      await converge(before, INTO_USER_DATA, context)
+    }
     checkpoint('vm-boot-planned')
     await start(entry, vm, context.connection)
     checkpoint('vm-boot-applied')
@@ -34,6 +38,11 @@ export async function bootVm(before: Entry, context: VmContext): Promise<undefin
   await recordNode(before, vm, context.store)
   await withProgress(`verify ${entry.name}`, progress => verify(entry, false, context, progress))
   checkpoint('vm-verified')
+}
+
+/** The seed was made before the VM had its cards. One card needs no MAC address there. */
+function isSeedIncomplete(entry: Entry, config: VmConfig = {}): boolean {
+  return requireDesign(entry).cloudInit.delivery === 'iso' && cardNumbers(config).length > 1
 }
 
 /** Starts a VM, which then also starts with its node. */

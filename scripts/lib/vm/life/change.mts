@@ -21,12 +21,17 @@ import {
   planEntryChange,
   SHRINKS,
 } from '../plan/change.mts'
+import { type CardsChange, cardsChangeFor } from '../plan/change-cards.mts'
 import type { VmWishes } from '../plan/design.mts'
+import { unregisteredVms } from '../plan/unregistered-vms.mts'
 import { changesIn, type Edit } from '../shape/edit.mts'
+import { filterEdits } from '../shape/ip-filters.mts'
 import { pricedEdits } from '../shape/shape.mts'
+import { readIpFilters } from '../stack/ip-filters.mts'
 import { sizeOf } from '../stack/keep.mts'
 import { recordAttached } from '../stack/record-size.mts'
 import { reshape } from '../stack/reshape.mts'
+import { settleCards } from '../stack/settle-cards.mts'
 import { verifyAddress } from './power.mts'
 import { setTokenExpiry } from './token.mts'
 
@@ -56,9 +61,10 @@ export async function changeVm(
   return withVmLock(unlocked, name, 'vm change', async context => {
     const before = requireFinished(await requireEntry(context.store, name))
     requireRestored(before)
-    const plan = planEntryChange(before, wishes, new Date())
     const found = isThere(before) ? await look(before, context) : undefined
-    const edits = found === undefined ? [] : editsOf(plan, before, found)
+    const cards = await cardsChangeFor(before, wishes.networks, found?.config, context)
+    const plan = await withCards(planEntryChange(before, wishes, new Date()), before, cards, context)
+    const edits = await editsOf(plan, before, found, context)
     const refused = [...plan.refused, ...refusedBy(plan, wishes, found)]
     const changes = [...refused, ...plan.lines, ...edits.map(lineOf)]
     if (planOnly) return { entry: before, did: changes.length > 0 ? 'planned' : 'nothing', changes }
@@ -66,9 +72,12 @@ export async function changeVm(
     requireAllowed(name, changesIn(edits), { allowed, again: `zx scripts/vm.mts change ${name} ...` })
     await requireRoom(before, plan.entry, context)
     if (changes.length > 0) say(formatChanges(name, changes))
-    const written = await write(before, plan.entry, context)
-    if (found !== undefined) await makeEdits(before, written, { edits, found }, context)
-    const recorded = found === undefined ? written : await recordMade(written, edits, found, context)
+    const written = await write(before, plan.entry, cards, context)
+    // By now the registry may have given other addresses than it said before.
+    const last =
+      cards === undefined ? edits : await editsOf({ ...plan, entry: written }, before, found, context)
+    if (found !== undefined) await makeEdits(before, written, { edits: last, found }, context)
+    const recorded = found === undefined ? written : await recordMade(written, last, found, context)
     const entry = await finished(before, recorded, found, context)
     return { entry, did: changes.length > 0 ? 'changed' : 'nothing', changes }
   })
@@ -106,8 +115,33 @@ async function look(entry: Entry, { connection }: VmContext): Promise<Found> {
   return { vm, config, running }
 }
 
+/** Adds the cards, with the addresses that the registry would give. */
+async function withCards(
+  plan: EntryChange,
+  before: Entry,
+  cards: CardsChange | undefined,
+  { store }: VmContext,
+): Promise<EntryChange> {
+  if (cards === undefined) return plan
+  const { addresses } = await store.previewFurther(before, cards.missing, {})
+  return { ...plan, entry: cards.revise({ ...plan.entry, ...(addresses && { addresses }) }) }
+}
+
 /** The edits of what was asked for. What else differs from the entry is for `apply`. */
-function editsOf({ entry, asked }: EntryChange, before: Entry, { config, running }: Found): Edit[] {
+async function editsOf(
+  plan: EntryChange,
+  before: Entry,
+  found: Found | undefined,
+  { connection }: VmContext,
+): Promise<Edit[]> {
+  const { design } = plan.entry
+  if (found === undefined || design === null) return []
+  const isAsked = plan.asked.includes('networks')
+  const filters = isAsked ? await readIpFilters(connection.client, found.vm, design) : new Map()
+  return [...configEdits(plan, before, found), ...(isAsked ? filterEdits(design, plan.entry, filters) : [])]
+}
+
+function configEdits({ entry, asked }: EntryChange, before: Entry, { config, running }: Found): Edit[] {
   const { design } = entry
   if (design === null || before.design === null) return []
   const others = pricedEdits({ ...before, design: before.design }, config, running)
@@ -158,16 +192,27 @@ function lineOf({ change: { what, from, to, cost }, effect, grow }: Edit): Chang
   return { what, from, to, costs, why }
 }
 
-async function write(before: Entry, after: Entry, { store }: VmContext): Promise<Entry> {
+async function write(
+  before: Entry,
+  after: Entry,
+  cards: CardsChange | undefined,
+  context: VmContext,
+): Promise<Entry> {
   if (after === before) return before
+  const { store } = context
   const { design, purpose, ownerName, expiresAt, retired, history } = after
   const event = history.at(-1)!
-  const written = await store.change(before, ({ ownerName: _, ...one }) => ({
+  const revise = ({ ownerName: _, ...one }: Entry): Entry => ({
     ...one,
     ...{ design, purpose, expiresAt, history: [...one.history, event] },
     ...(ownerName !== undefined && { ownerName }),
     ...(retired !== undefined && { retired }),
-  }))
+  })
+  const written = await (cards === undefined
+    ? store.change(before, revise)
+    : store.reserveFurther(before, cards.missing, { unknown: await unregisteredVms(context) }, one =>
+        revise(cards.revise(one)),
+      ))
   checkpoint('vm-change-written')
   return written
 }
@@ -196,16 +241,20 @@ async function makeEdits(
   }
   checkpoint('vm-change-made')
   if (!isRunning || !edits.some(({ change }) => change.cost === 'reboot')) return
-  const entry = { ...written, node: vm.node }
+  // A seed ISO has new addresses only after the next `apply`.
+  const isIso = written.design?.cloudInit.delivery === 'iso'
+  const { addresses = [] } = isIso ? before : written
+  const entry = { ...written, addresses, node: vm.node }
   await withProgress(`verify ${written.name}`, () => verifyAddress(entry, context))
 }
 
 function takenBack(now: Entry, before: Entry, why: string): Entry {
-  const { design, purpose, expiresAt } = before
-  const { ownerName: _, retired: __, ...kept } = now
+  const { design, purpose, expiresAt, addresses } = before
+  const { ownerName: _, retired: __, addresses: ___, ...kept } = now
   const back = {
     ...kept,
     ...{ design, purpose, expiresAt },
+    ...(addresses && { addresses }),
     ...(before.ownerName !== undefined && { ownerName: before.ownerName }),
     ...(before.retired !== undefined && { retired: before.retired }),
   }
@@ -228,10 +277,11 @@ async function finished(
   before: Entry,
   written: Entry,
   found: Found | undefined,
-  { store, issuer }: VmContext,
+  { connection, store, issuer }: VmContext,
 ): Promise<Entry> {
   await recordNode(before, found?.vm, store)
-  const entry = await withoutRetired(written, store)
+  if (found !== undefined) await settleCards(written, found.vm, connection, store)
+  const entry = await withoutRetired(await requireEntry(store, written.name), store)
   if (entry.expiresAt !== before.expiresAt) await setTokenExpiry(entry, issuer)
   return entry
 }

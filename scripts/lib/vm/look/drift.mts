@@ -13,13 +13,16 @@ export interface Difference {
 }
 
 /** Lists the differences of a VM that is there. Name and notes are its identity: `differencesFrom` compares them. */
-export function driftOf(entry: Pick<Entry, 'design' | 'phase' | 'stopped'>, config: VmConfig): Difference[] {
+export function driftOf(
+  entry: Pick<Entry, 'design' | 'phase' | 'stopped' | 'address' | 'addresses'>,
+  config: VmConfig,
+): Difference[] {
   const { design } = entry
   if (design === null) return []
   const others = othersOf(design, isToRun(entry))
   const proxmox = othersIn(config)
   return [
-    ...changesIn(shapeEdits(design, config)).map(({ what, from, to }) => ({
+    ...changesIn(shapeEdits(design, config, undefined, entry)).map(({ what, from, to }) => ({
       what,
       proxmox: from,
       registry: to,

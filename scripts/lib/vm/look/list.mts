@@ -77,6 +77,7 @@ export function formatVm(entry: Entry, now: Date, more: [string, string | undefi
     ['failed', failure === null ? undefined : `${failure.step}, ${failure.at}: ${failure.why}`],
     ['VMID', `${entry.vmid} on ${entry.node}`],
     ['address', `${entry.address} (pool ${entry.pool})`],
+    ['networks', networksText(entry)],
     ['expires', expiryOf(entry, now)],
     ['template', templateOf(entry)],
     ['rebuild', entry.rebuild === undefined ? undefined : rebuildText(entry.rebuild)],
@@ -147,6 +148,26 @@ function rebuildText({ kind, from, to, spareVmid, swapped }: Rebuild): string {
 function previousText({ name, previous }: Entry): string {
   const { version, volume, until } = previous!
   return `${version} on ${volume}, kept until ${until.slice(0, 10)}: zx scripts/vm.mts rebuild ${name} --undo`
+}
+
+/** One line for each card; undefined for a VM with one card and one address. */
+function networksText({ design, pool, address, addresses = [] }: Entry): string | undefined {
+  if (design?.cards === undefined && addresses.length === 0) return undefined
+  const all = [{ card: 0, pool, address, leaving: undefined }, ...addresses]
+  const cards = design?.cards ?? [undefined]
+  return cards
+    .map((card, number) => {
+      const own = all.filter(one => one.card === number)
+      const dynamic = [card?.ip && `IPv4 by ${card.ip}`, card?.ip6 && `IPv6 by ${card.ip6}`].filter(Boolean)
+      const held = own.map(
+        one => `${one.address} (pool ${one.pool}${one.leaving ? ', until its next boot' : ''})`,
+      )
+      const has = [...held, ...dynamic]
+      const place =
+        card === undefined ? '' : ` on ${card.bridge}${card.vlan === null ? '' : `, VLAN ${card.vlan}`}`
+      return `net${number}: ${has.length === 0 ? 'no address' : has.join(', ')}${place}`
+    })
+    .join('\n')
 }
 
 function tokenText({ token, design }: Entry): string {

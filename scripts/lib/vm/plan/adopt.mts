@@ -7,8 +7,9 @@ import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
 import { tagsIn } from '../../proxmox/tags.mts'
 import { expiryAfter, expiryDay } from '../../registry/due.mts'
-import type { AccessDesign, Entry, VmDesign } from '../../registry/entry.mts'
+import type { AccessDesign, CardAddress, Entry, VmDesign } from '../../registry/entry.mts'
 import { idInMark, purposeIn } from '../../registry/identity.mts'
+import { cardAddressesIn } from '../look/config-addresses.mts'
 import { optionIn } from '../shape/options.mts'
 import { decidedAttributes, type VmWishes, walletTag } from './design.mts'
 
@@ -72,7 +73,9 @@ export function planAdoption(vm: SiteVm, adopting: Adopting): Adoption {
     ownerFault(config, adopting.token) ?? '',
   ].filter(Boolean)
   if (faults.length > 0) return { vmid, entry: undefined, faults, assumed: [] }
-  const entry = entryOf(vm, { id: id!, name, address: address!, pool: pool! }, adopting)
+  const addresses = furtherIn(config, address!, adopting.pools)
+  const identity = { id: id!, name, address: address!, pool: pool!, ...(addresses && { addresses }) }
+  const entry = entryOf(vm, identity, adopting)
   return { vmid, entry, faults: [], assumed: assumedOf(entry, adopting) }
 }
 
@@ -94,7 +97,7 @@ export function wasAdopted({ history }: Entry): boolean {
   return history[0]?.what === 'adopted'
 }
 
-type Identity = Pick<Entry, 'id' | 'name' | 'address'> & { pool: Pool }
+type Identity = Pick<Entry, 'id' | 'name' | 'address' | 'addresses'> & { pool: Pool }
 
 function entryOf(vm: SiteVm, { pool, ...identity }: Identity, adopting: Adopting): Entry {
   const { vmid, node, status, config } = vm
@@ -164,6 +167,16 @@ function addressOf({ config, addresses }: SiteVm, { wishes, pools }: Adopting): 
   const configured = networkIn(config)
   if (configured !== undefined) return configured.address
   return wishes.address ?? addresses.find(address => poolOf(address, pools) !== undefined)
+}
+
+/** Further addresses that a pool could give out again; undefined if there are none. */
+function furtherIn(config: VmConfig, first: string, pools: PoolConfig): CardAddress[] | undefined {
+  const found = cardAddressesIn(config).flatMap(({ card, address, gateway }) => {
+    const pool = address === first ? undefined : poolOf(address, pools)
+    if (pool === undefined) return []
+    return [{ card, pool: pool.name, address, prefix: pool.prefix, gateway, dns: pool.dns }]
+  })
+  return found.length === 0 ? undefined : found
 }
 
 export function poolOf(address: string, { pools }: PoolConfig): Pool | undefined {

@@ -7,12 +7,12 @@ import type { VmDefaults } from '../../config/vm-defaults.mts'
 import type { VmOptionTable } from '../../config/vm-option.mts'
 import type { OptionsWith, OptionValue } from '../../config/vm-option-types.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
-import type { AccessDesign, ClonedDesign, VmAttributes, VmDesign } from '../../registry/entry.mts'
+import type { AccessDesign, CardDesign, ClonedDesign, VmAttributes, VmDesign } from '../../registry/entry.mts'
 import type { WantedEntry } from '../../registry/store.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { familyIn } from '../../templates/channels.mts'
 import type { Families, TemplateCopy, TemplateVersion } from '../../templates/version.mts'
-import { networkOfPool } from './network.mts'
+import { networkDesign, networkOfPool } from './network.mts'
 
 /** An entry to be reserved, with everything that the VM is to be. */
 export type WantedVm = WantedEntry & { node: string; design: ClonedDesign }
@@ -54,16 +54,18 @@ export function designVm(
     config: Config
     pool: Pool
     access: AccessDesign | null
+    /** Undefined: one card, as the pool has it. */
+    cards?: CardDesign[] | undefined
   },
 ): Omit<VmDesign, 'template' | 'storage'> {
-  const { config, pool, access } = place
+  const { config, pool, access, cards } = place
   const attributes = decidedAttributes(wishes, access === null ? defaults : withCredential(defaults))
   const { noLogin } = wishes
   const resourcePool = attributes.resourcePool ?? config.resourcePool
   return {
     ...attributes,
     ...(resourcePool !== undefined && { resourcePool }),
-    network: networkOfPool(pool, config),
+    ...networkDesign(networkOfPool(pool, config), cards),
     tags: [...new Set([siteTagOf(config), ...ownerTags(wishes), ...attributes.tags])],
     cloudInit: { ...attributes.cloudInit, ...(noLogin && { sshAuthorizedKeys: [] }), ownFile: true },
     ...(noLogin && { noLogin }),

@@ -1,6 +1,8 @@
 /** Drafts of VMs: all that is decided before anybody logs in to Proxmox. */
 
+import type { Config } from '../../config/load.mts'
 import type { Pool, PoolConfig } from '../../config/pools.mts'
+import type { VmDefaults } from '../../config/vm-defaults.mts'
 import { requireSeparateRanges } from '../../config/vmid-ranges.mts'
 import { expiryAfter } from '../../registry/due.mts'
 import type { VmDesign } from '../../registry/entry.mts'
@@ -11,6 +13,7 @@ import { requireFamily } from '../../site/checked-template.mts'
 import type { Site } from '../../site/site.mts'
 import type { TemplateVersion } from '../../templates/version.mts'
 import { accessDesign } from './access.mts'
+import { type PlannedCards, planCards } from './cards.mts'
 import { requireDataDisks } from './data-disks.mts'
 import { copyFor, currentVersion, designVm, type VmWishes, type WantedVm } from './design.mts'
 import { requireDevices } from './devices.mts'
@@ -51,12 +54,16 @@ export async function draftVm(
 ): Promise<DraftVm> {
   const [config, pools, defaults] = await Promise.all([site.config(), site.pools(), site.vmDefaults()])
   requireSeparateRanges(pools, config)
-  const pool = poolNamed(pools, wishes.pool ?? pools.defaultPool)
+  const planned = plannedCards(wishes, { defaults, pools, config })
+  const { pool, address } = planned?.first ?? {
+    pool: poolNamed(pools, wishes.pool ?? pools.defaultPool),
+    address: wishes.address,
+  }
   const access = await accessDesign(site, name, wishes)
-  const design = designVm(wishes, defaults, { config, pool, access })
+  const design = designVm(wishes, defaults, { config, pool, access, cards: planned?.cards })
   requireDataDisks(name, design.disks)
   requireDevices(name, design.devices)
-  requireExpressible(pool, design.cloudInit)
+  for (const one of [pool, ...routedPools(planned)]) requireExpressible(one, design.cloudInit)
   const { keys, file } = await keysOfToday(design, site)
   const usual = access === null ? defaults.template : defaults.credential.template
   return {
@@ -72,8 +79,23 @@ export async function draftVm(
     purpose: wishes.purpose ?? '',
     pool,
     vmid: wishes.vmid,
-    address: wishes.address,
+    address,
+    ...(planned && planned.further.length > 0 && { further: planned.further }),
   }
+}
+
+/** @returns undefined for a VM with one card that its pool decides. */
+function plannedCards(
+  { networks, pool, address }: VmWishes,
+  { defaults, ...given }: { defaults: VmDefaults; pools: PoolConfig; config: Config },
+): PlannedCards | undefined {
+  const wished = networks ?? defaults.networks
+  if (wished === undefined || wished.length === 0) return undefined
+  return planCards(wished, { ...given, pool, address })
+}
+
+function routedPools(planned: PlannedCards | undefined): Pool[] {
+  return (planned?.further ?? []).filter(({ routed }) => routed).map(({ pool }) => pool)
 }
 
 /** Puts a draft on a node, with the disk on this storage. @param now begin of its time until the expiry. */

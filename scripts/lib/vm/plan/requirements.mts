@@ -1,12 +1,20 @@
 import type { OpenIssuer } from '../../credential/issuer.mts'
 import { mintRequestOf } from '../../credential/vm-token.mts'
 import { checkPermissions, requireGranted } from '../../permissions/check.mts'
-import { backupNeeds, deviceNeeds, type NewVmPlace, vmNeeds } from '../../permissions/needs.mts'
+import {
+  backupNeeds,
+  type CardPlace,
+  cardNeeds,
+  deviceNeeds,
+  type NewVmPlace,
+  vmNeeds,
+} from '../../permissions/needs.mts'
+import type { ProxmoxClient } from '../../proxmox/client.mts'
 import { ProxmoxApiError } from '../../proxmox/errors.mts'
 import { getVmConfig } from '../../proxmox/get-vm-config.mts'
 import { listStorages } from '../../proxmox/list-storages.mts'
 import { storagesOfDrives } from '../../proxmox/vm-devices.mts'
-import type { ClonedDesign, VmDesign } from '../../registry/entry.mts'
+import type { CardDesign, ClonedDesign, VmDesign } from '../../registry/entry.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
 import { zoneOfBridge } from '../../site/zone-of-bridge.mts'
@@ -21,16 +29,14 @@ export async function requirePrivileges(
   node: string,
   design: ClonedDesign,
 ): Promise<void> {
-  const { template, network, cloudInit, safety, backupStorage = 'local' } = design
-  const { bridge, vlan } = network
+  const { template, network, cards = [], cloudInit, safety, backupStorage = 'local' } = design
   const place: NewVmPlace = {
     pveMajor: version.major,
     node,
     vmid: undefined,
     diskStorages: diskStoragesOf(design),
-    bridge,
-    vlanTag: vlan ?? undefined,
-    zone: await zoneOfBridge(client, bridge),
+    ...(await cardPlace(client, network)),
+    furtherCards: await Promise.all(cards.slice(1).map(card => cardPlace(client, card))),
     pool: design.resourcePool,
   }
   const needs = [
@@ -39,6 +45,24 @@ export async function requirePrivileges(
     ...(safety === 'backup' ? backupNeeds(place, backupStorage) : []),
   ]
   requireGranted(await checkPermissions(client, version.major, needs), work)
+}
+
+/** @throws ProxmintError (denied) as `requirePrivileges`, for other cards of a VM that exists. */
+export async function requireCardPrivileges(
+  { client, version }: Connection,
+  work: string,
+  vmid: number,
+  cards: readonly CardDesign[],
+): Promise<void> {
+  const needs = cardNeeds(vmid, await Promise.all(cards.map(card => cardPlace(client, card))))
+  requireGranted(await checkPermissions(client, version.major, needs), work)
+}
+
+async function cardPlace(
+  client: ProxmoxClient,
+  { bridge, vlan }: Pick<CardDesign, 'bridge' | 'vlan'>,
+): Promise<CardPlace> {
+  return { bridge, vlanTag: vlan ?? undefined, zone: await zoneOfBridge(client, bridge) }
 }
 
 /** A disk can grow, never shrink: better said before anything is made. */

@@ -1,3 +1,4 @@
+import type { Pool } from '../../config/pools.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listVmPlaces } from '../../proxmox/list-vms.mts'
 import { type Entry, neverMade, type VmDesign } from '../../registry/entry.mts'
@@ -11,7 +12,7 @@ import { diskStoragesOf } from './data-disks.mts'
 import { requireDevicesOn } from './devices.mts'
 import { type DraftVm, placeVm } from './draft.mts'
 import { warnOfLogins } from './logins.mts'
-import { requirePoolNetwork } from './network.mts'
+import { requireCardNetworks } from './network.mts'
 import { pickNode } from './node.mts'
 import {
   requireClonable,
@@ -48,7 +49,7 @@ async function reserveAt(draft: DraftVm, context: VmContext): Promise<Entry> {
     await requirePool(client, design.resourcePool, '`resource_pool` (--resource-pool)')
   await requireStorages(client, node, storagesFor(design))
   await requireDevicesOn(client, node, design.devices)
-  await requirePoolNetwork(checks, node, draft.pool, design.network.bridge)
+  await requireCardNetworks(checks, node, design, poolsOfDraft(draft))
   await requireDisk(checks, design.template, design.disk)
   await requireClonable(checks, design.template, node)
   await requireMintable(wanted, issuer)
@@ -65,6 +66,11 @@ async function reserveAt(draft: DraftVm, context: VmContext): Promise<Entry> {
     await store.change(entry!, one => neverMade(one, new Date()))
     for (const { vmid } of await listVmPlaces(connection.client)) takenVmids.add(vmid)
   }
+}
+
+function poolsOfDraft({ pool, further = [] }: DraftVm): (card: number) => Pool[] {
+  const all = [{ card: 0, pool }, ...further]
+  return card => all.flatMap(one => (one.card === card ? [one.pool] : []))
 }
 
 /** Lists the storages that a VM needs. They are decided with the reservation, and cannot be changed later. */

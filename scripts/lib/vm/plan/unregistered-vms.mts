@@ -1,5 +1,4 @@
 /** VMs of this site that Proxmox has and the registry does not know: their names and addresses are not given out. */
-import { formatAddress, parseAddress } from '../../config/addresses.mts'
 import type { ProxmoxClient } from '../../proxmox/client.mts'
 import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { listVmPlaces, type VmPlace } from '../../proxmox/list-vms.mts'
@@ -7,6 +6,7 @@ import type { UnknownVm } from '../../registry/store.mts'
 import { vmsWithoutEntry } from '../../registry/unknown-vms.mts'
 import { say } from '../../run/progress.mts'
 import type { VmContext } from '../context.mts'
+import { addressesIn } from '../look/config-addresses.mts'
 
 /**
  * Lists the VMs that carry this site's tag and are not in the registry. Without one it costs no request of its own;
@@ -35,17 +35,4 @@ async function withAddresses({ vmid, node }: VmPlace, client: ProxmoxClient): Pr
   const about = `VM ${vmid} (${name || 'no name'}) carries this site's tag, and the registry does not know it`
   if (addresses.length === 0) say(`warning: ${about}; its address is not known either`)
   return { vmid, name, addresses }
-}
-
-/** Addresses of the cloud-init settings of a VM, in canonical notation. */
-export function addressesIn(config: Record<string, string | number>): string[] {
-  const settings = Object.entries(config).flatMap(([key, value]) =>
-    /^ipconfig\d+$/.test(key) ? [String(value)] : [],
-  )
-  return settings.flatMap(setting =>
-    [...setting.matchAll(/(?:^|,)ip6?=([0-9a-fA-F.:]+)/g)].flatMap(([, text]) => {
-      const address = parseAddress(text!)
-      return address === undefined ? [] : [formatAddress(address)]
-    }),
-  )
 }

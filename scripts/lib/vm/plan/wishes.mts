@@ -1,6 +1,7 @@
 import { checkedAddress } from '../../chain/wallet.mts'
 import { formatAddress, parseAddress } from '../../config/addresses.mts'
 import { type FleetVm, loadFleet } from '../../config/fleet.mts'
+import { uniqueKeysOf } from '../../config/network-fields.mts'
 import { valueAt } from '../../config/paths.mts'
 import { MAP_NAME, type RecordField, type VmOption, type VmOptionTable } from '../../config/vm-option.mts'
 import { VM_OPTIONS } from '../../config/vm-options.mts'
@@ -25,6 +26,8 @@ export async function wantedVms(args: Arguments): Promise<Map<string, VmWishes>>
 }
 
 function requireNothingUnique(wishes: VmWishes): void {
+  const ofCards = (wishes.networks ?? []).flatMap(uniqueKeysOf)
+  if (ofCards.length > 0) throw usageError({ name }, `--network ${ofCards[0]}=... is for one VM`)
   const unique = Object.entries<VmOption>(VM_OPTIONS).filter(([, option]) => option.unique)
   if (unique.every(([wish]) => valueAt(wishes, wish) === undefined)) return
   const flags = unique.map(([, { names }]) => `--${names.flag}`)

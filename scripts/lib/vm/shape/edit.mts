@@ -10,6 +10,8 @@ export interface Edit {
   option?: string
   /** What the VM notices of it; left out: nobody looked at the VM yet. */
   effect?: Effect
+  /** The guest takes it at its next boot, although Proxmox takes it at once. */
+  atBoot?: true
   /** Keys of the config with their new texts. */
   set?: Readonly<Record<string, string | number>>
   /** Keys that leave the config. */
@@ -18,6 +20,8 @@ export interface Edit {
   grow?: { slot: string; gib: number }
   /** A VM that runs is powered off for it, and on afterwards. */
   off?: true
+  /** A set of addresses of the firewall, with what it has and is to have; undefined: there is none, or is to be none. */
+  ipSet?: { name: string; has: readonly string[] | undefined; wanted: readonly string[] | undefined }
 }
 
 /** Words for a value that is not set. */

@@ -35,7 +35,8 @@ function waitingEdit(change: Edit['change']): Edit {
 }
 
 /** The dearest effect of the options that an edit sets and removes. A disk grows while the VM runs. */
-function effectOf({ set = {}, remove = [], grow }: Edit, running: VmConfig): Effect {
+function effectOf({ set = {}, remove = [], grow, atBoot }: Edit, running: VmConfig): Effect {
+  if (atBoot) return 'reboot'
   const effects = [
     ...Object.entries(set).map(([key, value]) => effectOn(running, key, String(value))),
     ...remove.map(key => effectOn(running, key, undefined)),

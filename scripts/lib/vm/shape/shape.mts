@@ -4,10 +4,11 @@
  */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import type { Entry, VmDesign } from '../../registry/entry.mts'
+import { type Addressed, addressEdits } from './card-addresses.mts'
+import { cardEdits } from './cards.mts'
 import { dataDiskEdits } from './data-disks.mts'
 import { deviceEdits } from './devices.mts'
 import type { Edit } from './edit.mts'
-import { firstCardEdits } from './first-card.mts'
 import { whileOff, whileRunning } from './live.mts'
 import { noteEdits } from './notes.mts'
 import { optionEdits } from './options.mts'
@@ -17,11 +18,20 @@ import { tagEdits } from './tags.mts'
 /** The part of a design that is compared here. */
 export type Shape = Pick<VmDesign, 'network' | 'disk'> & Partial<VmDesign>
 
-/** Lists what differs, and what puts it right. What the design does not decide stays as it is. */
-export function shapeEdits(design: Shape, config: VmConfig, retired?: Entry['retired']): Edit[] {
+/**
+ * Lists what differs, and what puts it right. What the design does not decide stays as it is.
+ * @param addressed the entry of the design; undefined: its addresses are not compared.
+ */
+export function shapeEdits(
+  design: Shape,
+  config: VmConfig,
+  retired?: Entry['retired'],
+  addressed?: Addressed,
+): Edit[] {
   return [
     ...optionEdits(design, config),
-    ...firstCardEdits(design.network, config),
+    ...cardEdits(design, config),
+    ...(addressed === undefined ? [] : addressEdits(design, addressed, config)),
     ...rootDiskEdits(design.disk, config),
     ...dataDiskEdits(design, config),
     ...deviceEdits(design, config),
@@ -39,7 +49,7 @@ export type Designed = Entry & { design: VmDesign }
  */
 export function pricedEdits(entry: Designed, config: VmConfig, running: VmConfig | undefined): Edit[] {
   const by = (one: VmConfig): Edit[] => [
-    ...shapeEdits(entry.design, one, entry.retired),
+    ...shapeEdits(entry.design, one, entry.retired, entry),
     ...noteEdits(entry, one),
   ]
   return running === undefined ? whileOff(by(config)) : whileRunning(by(config), by(running), running)

@@ -28,14 +28,18 @@ import {
   requireThere,
 } from '../look/locate.mts'
 import { requireNoLoss } from '../look/losses.mts'
+import { slotsOf } from '../look/parts.mts'
 import { requireUnused } from '../look/unused.mts'
 import { changesIn, type Edit } from '../shape/edit.mts'
+import { filterEdits } from '../shape/ip-filters.mts'
 import { pricedEdits } from '../shape/shape.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
+import { readIpFilters } from './ip-filters.mts'
 import { asItIs, asOthersLeftIt, asTemplateHas } from './keep.mts'
 import { recordAdded, recordAttached, recordSize } from './record-size.mts'
 import { entryOfFolder } from './remove-folder.mts'
 import { reshape } from './reshape.mts'
+import { settleCards } from './settle-cards.mts'
 import { type TerraformStep, type VmTerraform, withTerraform } from './terraform-run.mts'
 
 /** What a VM is to become, and what it may cost. */
@@ -96,7 +100,9 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
   )
   if (!goal.planOnly) await recordNode(before, vm, store)
   const isToRecord = isToWrite && done.changed
-  return { ...done, entry: isToRecord ? await recordAttached(entry, connection.client, store) : entry }
+  const recorded = isToRecord ? await recordAttached(entry, connection.client, store) : entry
+  if (isToWrite && vm !== undefined) await settleCards(recorded, vm, connection, store)
+  return { ...done, entry: recorded }
 }
 
 /** Takes over what somebody did to the disks in Proxmox. */
@@ -213,7 +219,9 @@ interface Shaped {
 /** What of a VM differs from its entry and is changed by the API, with what that costs now. */
 async function editsFor({ client }: Connection, entry: Entry, { vm, config }: Shaped): Promise<Edit[]> {
   const running = vm.status === 'running' ? await getRunningConfig(client, vm) : undefined
-  return pricedEdits({ ...entry, design: requireDesign(entry) }, config, running)
+  const design = requireDesign(entry)
+  const filters = filterEdits(design, entry, await readIpFilters(client, vm, design))
+  return [...pricedEdits({ ...entry, design }, config, running), ...filters]
 }
 
 function reshapeFound({ client, config }: Connection, found: Shaped, edits: Edit[]): Promise<void> {
@@ -229,7 +237,9 @@ async function shapeNew(entry: Entry, connection: Connection): Promise<void> {
   const vm = { node: entry.node!, vmid: entry.vmid, status: 'stopped' as const }
   await requireMade(connection, entry)
   const found = { vm, config: await getVmConfig(connection.client, vm) }
-  await reshapeFound(connection, found, await editsFor(connection, entry, found))
+  // Also the cards of the VM template are ours: those that the design does not have leave.
+  const ours = { ...entry, design: { ...requireDesign(entry), made: slotsOf(found.config) } }
+  await reshapeFound(connection, found, await editsFor(connection, ours, found))
 }
 
 function planText(beside: Change[], plan: string, costs: Cost[]): string {

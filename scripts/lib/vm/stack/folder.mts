@@ -10,7 +10,9 @@ import type { Connection } from '../../site/connect.mts'
 import type { Site } from '../../site/site.mts'
 import { type VmSettings, vmConfiguration } from '../../terraform/vm-configuration.mts'
 import { vmFolder } from '../look/local-state.mts'
+import { addressesOfCard } from '../shape/card-addresses.mts'
 import { NOTHING_KEPT } from './keep.mts'
+import { instanceOf, seedCardsOf } from './seed-cards.mts'
 import { userDataOf } from './user-data.mts'
 
 /** The files of a VM's folder; all of them follow from the entry. */
@@ -43,20 +45,11 @@ export async function renderVm(
   const settings = keep(settingsOf(entry, design, started, userData))
   const configuration = vmConfiguration(settings, backendOf(await site.backend(), entry.name))
   if (design.cloudInit.delivery === 'snippet') return { configuration, seed: undefined }
-  const { address, gateway, dns, cards } = settings
-  const { searchDomain } = design.cloudInit
-  const network = { address, gateway, dns, searchDomain, mac: cards[0]?.mac ?? null }
-  const seed = { instanceId: instanceOf(entry), hostname: entry.name, userData, ...network }
+  const seed = {
+    ...{ instanceId: instanceOf(entry), hostname: entry.name, userData },
+    cards: seedCardsOf(entry, settings),
+  }
   return { configuration, seed: await seedIso(seed) }
-}
-
-/**
- * Names the instance for cloud-init. It changes after a late mint, so that cloud-init does its work again. Each system of a
- * VM that is rebuilt has its own: an undo does not let cloud-init begin anew.
- */
-function instanceOf({ id, design, token, system }: Entry): string {
-  const ofToken = design?.access?.mintLater && token?.id != null ? `-nft-${token.id}` : ''
-  return `${id}${ofToken}${system === undefined ? '' : `-system-${system}`}`
 }
 
 /**
@@ -134,6 +127,11 @@ function notOurs(name: string): ProxmintError {
   })
 }
 
+/** Name servers of the first card: Proxmox has one list for a VM. */
+function dnsOf(entry: Entry, { dns }: VmDesign['network']): string[] {
+  return [...new Set([...dns, ...addressesOfCard(0, entry).flatMap(one => one.dns)])]
+}
+
 function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: string | null): VmSettings {
   const { network, cloudInit } = design
   return {
@@ -152,7 +150,7 @@ function settingsOf(entry: Entry, design: VmDesign, started: boolean, userData: 
     disk: design.disk,
     address: `${entry.address}/${network.prefix}`,
     gateway: network.gateway,
-    dns: network.dns,
+    dns: dnsOf(entry, network),
     bridge: network.bridge,
     vlan: network.vlan,
     tags: design.tags,

@@ -4,6 +4,7 @@ import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
 import { tagsIn } from '../../proxmox/tags.mts'
 import { cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
 import type { Card, IpConfig, VmSettings } from '../../terraform/vm-configuration.mts'
+import { readCard } from '../shape/card-text.mts'
 import { optionIn } from '../shape/options.mts'
 import { ROOT_DISK } from '../shape/root-disk.mts'
 
@@ -117,30 +118,15 @@ function cardsOf(config: VmConfig): Card[] {
   return Array.from({ length }, (_, number) => cardOf(textOf(config, `net${number}`)))
 }
 
-const CARD_KEYS = [
-  'bridge',
-  'firewall',
-  'link_down',
-  'macaddr',
-  'model',
-  'mtu',
-  'queues',
-  'rate',
-  'tag',
-  'trunks',
-]
-
-/** Reads `virtio=BC:24:11:00:00:01,bridge=vmbr0`; the model and the MAC address may stand apart, too. */
 function cardOf(text: string): Card {
-  const found = propertiesOf(text, 'model')
-  const pair = [...found].find(([key]) => !CARD_KEYS.includes(key))
+  const { model, mac, found } = readCard(text)
   const numberOf = (key: string): number => Number(found.get(key) ?? 0)
   return {
     enabled: text !== '',
     bridge: found.get('bridge') ?? null,
     vlan: numberOf('tag') || null,
-    model: pair?.[0] ?? found.get('model') ?? 'virtio',
-    mac: pair?.[1] ?? found.get('macaddr') ?? null,
+    model,
+    mac: mac ?? null,
     firewall: found.get('firewall') === '1',
     disconnected: found.get('link_down') === '1',
     rate: numberOf('rate'),

@@ -14,6 +14,7 @@ import type { VmRef } from '../../proxmox/vm-ref.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { ProxmintError } from '../../run/errors.mts'
 import type { Edit } from '../shape/edit.mts'
+import { alignIpSet } from './ip-filters.mts'
 
 /** A guest has this long to shut down before its reboot fails. */
 const SHUTDOWN_SECONDS = 120
@@ -28,8 +29,8 @@ interface Reshaping {
 }
 
 /**
- * Makes the edits in one change of the config, then grows disks, then reboots the VM where one of them needs that. For those
- * that a running machine must not see, it powers the VM off before, and on afterwards.
+ * Makes the edits in one change of the config, then grows disks and aligns the firewall, then reboots the VM where one of them
+ * needs that. For those that a running machine must not see, it powers the VM off before, and on afterwards.
  */
 export async function reshape(
   client: ProxmoxClient,
@@ -98,6 +99,7 @@ async function makeEdits(
     const upid = await resizeDisk(client, vm, grow.slot, `${grow.gib}G`, read)
     if (upid !== null) await waitForTask(client, upid, { timeoutMs })
   }
+  for (const { ipSet } of edits) if (ipSet !== undefined) await alignIpSet(client, vm, ipSet)
 }
 
 function parametersOf(edits: readonly Edit[]): Record<string, string | number> | undefined {
