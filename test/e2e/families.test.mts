@@ -183,7 +183,7 @@ describe('on simulated guests: debian-web3', () => {
 })
 
 describe('talos', () => {
-  test('is built without a login, from an image that was never booted', async () => {
+  test('is built without a login, by UEFI with a TPM, from an image that was never booted', async () => {
     await using lab = asyncDisposable(await startLab({ guests: 'none', images: [] }))
     await using workspace = await createWorkspace(lab)
     const head = Buffer.alloc(72)
@@ -193,14 +193,22 @@ describe('talos', () => {
     await writeFile(join(workspace.folder, 'talos.qcow2'), head)
     const config = join(workspace.folder, 'config/proxmint.yaml')
     const [start] = (await readFile(config, 'utf8')).split('images:')
-    await writeFile(config, `${start}images:\n  talos:\n    file: talos.qcow2\n    first_boot: none\n`)
+    await writeFile(
+      config,
+      `${start}images:\n  talos:\n    file: talos.qcow2\n    first_boot: none\n    firmware: uefi\n    tpm: true\n`,
+    )
     expect(await workspace.zx('base', ['import', 'talos'])).toMatchObject({ code: exitCodes.done })
     const built = await workspace.zx('build', ['talos', '--no-test', '--json', '--var', 'boot_wait=1s'])
     expect(built.stderr).not.toContain('error:')
     expect(built.code).toBe(exitCodes.done)
     const { vmid } = (JSON.parse(built.stdout) as { template: { vmid: number } }).template
     const made = await getVmConfig(rootClient(lab), { node: 'pve', vmid })
-    expect(made).toMatchObject({ template: 1 })
+    expect(made).toMatchObject({
+      ...{ template: 1, machine: 'q35', bios: 'ovmf' },
+      efidisk0: expect.stringContaining('efitype=4m,pre-enrolled-keys=0,'),
+      tpmstate0: expect.stringContaining('version=v2.0'),
+    })
+    expect((await workspace.zx('templates', ['list'])).stdout).toContain(' UEFI with TPM 2.0 ')
     // Where it hangs is the plugin's choice.
     expect(Object.values(made).filter(value => String(value).includes('cloudinit'))).toHaveLength(1)
     expect(String(made['agent'])).toMatch(/^0\b|^enabled=0/)
