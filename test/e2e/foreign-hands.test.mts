@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
 import { getVmConfig, type VmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
+import { rebootVm } from '../../scripts/lib/proxmox/reboot-vm.mts'
 import { resizeDisk } from '../../scripts/lib/proxmox/resize-disk.mts'
+import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
 import { changeEntry } from '../change-entry.mts'
 import { startLabWith } from './golden.mts'
@@ -136,10 +138,10 @@ describe.sequential('what somebody did in Proxmox', () => {
     }))
     const [applied] = await vms.json('apply', 'web-1')
     expect(applied.changes.map((one: { what: string }) => one.what)).toEqual([
-      'notes',
       'file of the user-data',
       'VLAN',
       'disk',
+      'notes',
     ])
     const description = String(mine['description']).replace('Made by', 'store\nMade by')
     const scsi0 = String(mine['scsi0']).replace('size=12G', 'size=14G')
@@ -153,6 +155,9 @@ describe.sequential('a difference in what proxmint manages', () => {
 
   test('is reported by `vm show` with both values', async () => {
     await change({ memory: 4096, cores: 4 })
+    // The VM runs with it then; what only waits in Proxmox is taken back without a reboot.
+    const root = rootClient(lab)
+    await waitForTask(root, await rebootVm(root, web, 120), { timeoutMs: 150_000 })
     mine = await config()
     const shown = await vms.json('vm', 'show', 'web-1')
     expect(shown.views.proxmox.drift).toEqual([

@@ -1,6 +1,5 @@
 /** The first boot of a VM. The caller holds the VM's lock. */
 import { requireOwnToken } from '../../credential/vm-token.mts'
-import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import { startVm } from '../../proxmox/start-vm.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
@@ -11,26 +10,24 @@ import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
 import { requireNoLock } from '../look/barriers.mts'
 import { followVm, type LocatedVm, recordNode, requireMarked, requireThere } from '../look/locate.mts'
-import { cardNumbers } from '../shape/cards.mts'
 import { converge } from '../stack/converge.mts'
 import { requireDesign } from '../stack/folder.mts'
 import { verify } from './power.mts'
 
-const INTO_USER_DATA = { started: false, intent: 'update', step: 'token', scope: 'user-data' } as const
+const USER_DATA_ANEW = { started: false, intent: 'update', step: 'token', scope: 'user-data' } as const
 
 /**
  * Starts a VM that was just made and compares what runs then with the entry. The VM has its whole configuration already,
- * so Terraform only brings user-data that names a token, or several cards. A VM that runs was started by a run that died: it is only verified.
+ * so Terraform only brings user-data that could not be whole before. A VM that runs was started by a run that died: it is
+ * only verified.
  */
 export async function bootVm(before: Entry, context: VmContext): Promise<undefined> {
   requireOwnToken(before)
-  const { vm: found, entry, config } = await followVm(context.connection, before, requireMarked)
+  const { vm: found, entry } = await followVm(context.connection, before, requireMarked)
   const vm = requireThere(before, found)
   requireNoLock(before.name, vm)
   if (vm.status !== 'running') {
-    if (before.token !== null || isSeedIncomplete(before, config)) {
-      await converge(before, INTO_USER_DATA, context)
-    }
+    if (isToBeWritten(before)) await converge(before, USER_DATA_ANEW, context)
     checkpoint('vm-boot-planned')
     await start(entry, vm, context.connection)
     checkpoint('vm-boot-applied')
@@ -40,9 +37,9 @@ export async function bootVm(before: Entry, context: VmContext): Promise<undefin
   checkpoint('vm-verified')
 }
 
-/** The seed was made before the VM had its cards. One card needs no MAC address there. */
-function isSeedIncomplete(entry: Entry, config: VmConfig = {}): boolean {
-  return requireDesign(entry).cloudInit.delivery === 'iso' && cardNumbers(config).length > 1
+/** User-data names the token, and a seed ISO the MAC addresses of the cards. Both are known only now. */
+function isToBeWritten({ token, design }: Entry): boolean {
+  return token !== null || design?.cloudInit.delivery === 'iso'
 }
 
 /** Starts a VM, which then also starts with its node. */
