@@ -14,7 +14,7 @@ import { temporaryFolder } from '../temporary.mts'
 const site = { backend: async () => ({ type: 'local', settings: {} }) } as unknown as Site
 const design = {
   template: null,
-  network: { prefix: 24 },
+  network: { prefix: 24, dns: [] },
   cloudInit: { delivery: 'snippet', ownFile: true },
 } as VmDesign
 const vm = entry('web-1', { node: 'pve', design })
