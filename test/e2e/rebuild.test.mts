@@ -144,6 +144,10 @@ describe.concurrent('vm rebuild', () => {
     const volumes = await volumesOf('web')
     const old = volumeOf(String(before['scsi0']))
 
+    expect(await refused('vm', ['rebuild', 'web'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('rebuild web needs --yes'),
+    })
     const { stdout } = await vms.run('vm', rebuild('web'))
     expect(stdout).toContain(`web is now made from ${later}; its root disk with ${FORMER} is kept until`)
     await expectWhole('web', later)

@@ -6,11 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
-import { getVmConfig } from '../../scripts/lib/proxmox/get-vm-config.mts'
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { listVms } from '../../scripts/lib/proxmox/list-vms.mts'
-import type { Entry } from '../../scripts/lib/registry/entry.mts'
-import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
 import { changeEntry } from '../change-entry.mts'
 import { VM_CHECKPOINTS } from '../checkpoints.mts'
 import { startLabWith } from './golden.mts'
@@ -191,75 +188,6 @@ test('destroyed while OpenTofu still has the state, which is empty until it ends
   lock[Symbol.dispose]()
   expect(await ended).toMatchObject({ code: 0 })
   await expectNothing()
-})
-
-/** Versions as they change places: what is rebuilt is on the one that was current before. */
-describe.sequential('a rebuild converges after kill -9 at', () => {
-  const rebuild = ['rebuild', 'web-1', '--yes']
-  const config = () => getVmConfig(rootClient(lab), { node: 'pve', vmid: 100 })
-  const currentVersion = async () => {
-    const versions = await readLockfile(join(vms.workspace.folder, 'config/templates.lock.json'))
-    return versions['debian']!.current!
-  }
-  const lastCloneOf = async () =>
-    (
-      await rootClient(lab).request<{ id: string }[]>('GET', '/nodes/pve/tasks', {
-        ...{ typefilter: 'qmclone', limit: 1 },
-      })
-    )[0]!.id
-
-  beforeAll(async () => {
-    if ((await vms.registry.list()).length === 0) await again('vm', create)
-    await again('build', ['debian', '--no-test'])
-    await again('templates', ['promote', 'debian', '--untested'])
-  })
-
-  test.each([
-    ['vm-rebuild-decided', 'apply'],
-    ['vm-destroy-applied', 'rebuild'],
-    ['vm-rebuild-cleared', 'apply'],
-    ['vm-create-applied', 'rebuild'],
-    ['vm-boot-applied', 'apply'],
-  ])('%s, by %s', async (step, next) => {
-    const [{ id, expiresAt }] = (await vms.registry.list()) as [Entry]
-    const { smbios1 } = await config()
-    const { name, copies } = await currentVersion()
-    await killed(step, 'vm', rebuild)
-    await (next === 'apply' ? again('apply', ['web-1']) : again('vm', rebuild))
-    await expectOne('web-1', 'active')
-    const template = { family: 'debian', version: name }
-    expect(await vms.registry.list()).toMatchObject([{ id, expiresAt, template }])
-    expect(await vms.registry.find('web-1')).not.toHaveProperty('replaces')
-    expect((await config())['smbios1'], 'another machine').not.toBe(smbios1)
-    expect(await lastCloneOf()).toBe(String(copies[0]!.vmid))
-    expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
-    await again('templates', ['rollback', 'debian'])
-  })
-
-  test('nowhere, from a VM template with the VMID of the one before', async () => {
-    const { smbios1 } = await config()
-    // As of a VM that was designed before CPU models were a choice.
-    await changeEntry(vms.registry, 'web-1', ({ design, ...entry }) => {
-      const { cpuType: _, ...before } = design!
-      return { ...entry, design: before }
-    })
-    await again('vm', rebuild)
-    expect((await config())['cpu']).toContain('x86-64-v2-AES')
-    const { name } = await currentVersion()
-    await vms.workspace.edit('config/templates.lock.json', new RegExp(name, 'g'), 'debian-20991231-00c0ffee')
-    expect(await vms.json('vm', 'list', '--outdated')).toMatchObject([
-      { name: 'web-1', outdated: { current: 'debian-20991231-00c0ffee', revoked: null } },
-    ])
-    const asked = await vms.run('vm', ['rebuild', 'web-1'])
-    expect(asked).toMatchObject({ code: 2, stderr: expect.stringContaining('rebuild web-1 needs --yes') })
-    const between = (await config())['smbios1']
-    expect(between).not.toBe(smbios1)
-    await again('vm', rebuild)
-    await expectOne('web-1', 'active')
-    expect((await config())['smbios1']).not.toBe(between)
-    const { stdout } = await vms.run('vm', ['rebuild', 'web-1'])
-    expect(stdout).toContain('web-1 is already made from debian-20991231-00c0ffee, the current version\n')
-  })
 })
 
 test('every step was tried', () => {
