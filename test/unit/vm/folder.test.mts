@@ -16,7 +16,7 @@ const design = {
   template: null,
   network: { prefix: 24, dns: [] },
   cloudInit: { delivery: 'snippet', ownFile: true },
-} as VmDesign
+} as unknown as VmDesign
 const vm = entry('web-1', { node: 'pve', design })
 let root: string
 
