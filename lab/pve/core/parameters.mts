@@ -76,6 +76,11 @@ function asSent(schema: Parameters, raw: RawParameters): RawParameters {
   )
 }
 
+/** Selects the parameters that the schema names. */
+export function knownIn(schema: Parameters, raw: RawParameters): RawParameters {
+  return Object.fromEntries(Object.entries(raw).filter(([key]) => findProperty(schema, key) !== undefined))
+}
+
 /** Checks and converts all parameters. @throws {ApiError} 400 with one text per wrong parameter. */
 export function validate<S extends Parameters>(schema: S, raw: RawParameters): Values<S> {
   const faults = checkProperties(schema, asSent(schema, raw))

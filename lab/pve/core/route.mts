@@ -44,6 +44,8 @@ export interface Route {
   parameters: Parameters
   /** False: the operation requires a ticket and refuses API tokens, as for passwords. */
   allowToken?: boolean
+  /** True: parameters that the schema does not name are ignored, since it does not forbid them. */
+  acceptsMore?: boolean
   handle(call: Call<never>): unknown
 }
 
@@ -54,6 +56,7 @@ export function route<const S extends Parameters>(definition: {
   permission: Permission | Record<MajorVersion, Permission>
   parameters: S
   allowToken?: boolean
+  acceptsMore?: boolean
   handle(call: Call<Values<S>>): unknown
 }): Route {
   return definition as unknown as Route

@@ -14,7 +14,7 @@ import {
   permissionDenied,
   Unauthorized,
 } from '../core/errors.mts'
-import { validate } from '../core/parameters.mts'
+import { knownIn, validate } from '../core/parameters.mts'
 import { decodePercent } from '../core/percent.mts'
 import { type Caller, requirePermission } from '../core/permission.mts'
 import type { Pve } from '../core/pve.mts'
@@ -85,7 +85,7 @@ async function handle(
   requirePermission(caller, sent, permissionOf(route, pve.version))
   const here = forwardedTo(pve, pathParameters['node'])
   const raw = toRaw(route.parameters, sent)
-  const params = validate(route.parameters, raw)
+  const params = validate(route.parameters, route.acceptsMore ? knownIn(route.parameters, raw) : raw)
   const call = { pve: here, caller, params: params as never, upload: body.upload, raw }
   const result = await route.handle(call)
   return result instanceof Answer ? result : new Answer(result, {})

@@ -168,6 +168,7 @@ const nodeRoutes: Route[] = [
   }),
 ]
 
+/** None of these operations forbids other parameters. */
 export const fabricRoutes: Route[] = [
   directory(BASE, ['fabric', 'node', 'all'], 'subdir', allOf('/sdn/fabrics', 'SDN.Audit')),
   route({
@@ -179,4 +180,4 @@ export const fabricRoutes: Route[] = [
   }),
   ...fabricSectionRoutes,
   ...nodeRoutes,
-]
+].map(each => ({ ...each, acceptsMore: true }))

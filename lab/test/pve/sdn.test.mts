@@ -173,6 +173,8 @@ test('a fabric and its nodes are new until they are applied', async () => {
     digest,
   })
   expect((await lab.get(`${fabrics}/fabric?running=1`)).data).toEqual([])
+  // The schema of these operations does not forbid other parameters.
+  expect((await lab.get(`${fabrics}/fabric/fab1?pending=1`)).status).toBe(200)
   expect((await lab.get(`${fabrics}/all?pending=1`)).data).toMatchObject({
     fabrics: [{ state: 'new', pending: { id: 'fab1', ip_prefix: '10.0.0.0/16' } }],
     nodes: [{ state: 'new', pending: { fabric_id: 'fab1', ip: '10.0.0.1' } }],
