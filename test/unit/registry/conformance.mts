@@ -318,6 +318,16 @@ export function describeStore(kind: string, makePlace: () => Promise<Place>): vo
       expect(await store.listArchived()).toEqual([old])
     })
 
+    test('adds a VM that was restored together with the line of its destruction', async () => {
+      const gone = entry('web-1', { phase: 'destroyed', revision: 4 })
+      const back = entry('web-1', { revision: 5 })
+      await store.add([back], [gone])
+      expect(await store.list()).toEqual([back])
+      expect(await store.listArchived()).toEqual([gone])
+      await destroy('web-1')
+      expect(await store.list()).toEqual([])
+    })
+
     test('names every conflict of added entries, and adds none', async () => {
       await reserve('web-1')
       const added = [

@@ -68,10 +68,13 @@ function freeNumbers(state: RegistryState, entry: Entry): void {
   for (const address of addressesOf(entry)) state.nameOfAddress.delete(address)
 }
 
-/** Archives an entry. If it comes from a backup, a living entry of the same name is another VM: it stays. */
+/**
+ * Archives an entry. If it comes from a backup, a living entry of the same name stays: it is another VM, or the same one, which
+ * was restored since and has a later revision.
+ */
 function archiveEntry(state: RegistryState, entry: Entry): void {
   const living = state.entries.get(entry.name)
-  if (living?.id === entry.id) {
+  if (living?.id === entry.id && (entry.revision ?? 0) >= (living.revision ?? 0)) {
     state.entries.delete(living.name)
     freeNumbers(state, living)
   }
