@@ -45,7 +45,8 @@ function slotOf({ dataDisks = {} }: DisksOfDesign, name: string, config: VmConfi
   const disks = Object.entries(disksOf(config))
   const [bySerial] = disks.find(([slot]) => serialOf(config[slot]) === name) ?? []
   const volume = dataDisks[name]?.volume
-  return bySerial ?? disks.find(([, one]) => one === volume)?.[0]
+  // A disk with another serial number is another disk, whatever the name of its volume.
+  return bySerial ?? disks.find(([slot, one]) => one === volume && serialOf(config[slot]) === undefined)?.[0]
 }
 
 function serialOf(drive: string | number | undefined): string | undefined {
