@@ -3,6 +3,7 @@ import { parseArguments } from '../../../scripts/lib/run/command-line.mts'
 import { createFlags } from '../../../scripts/lib/vm/flags.mts'
 import { partsOf } from '../../../scripts/lib/vm/look/parts.mts'
 import { wishesOf } from '../../../scripts/lib/vm/plan/wishes.mts'
+import { askedAmong } from '../../../scripts/lib/vm/shape/asked.mts'
 import {
   type DisksOfDesign,
   dataDiskEdits,
@@ -179,4 +180,18 @@ test.each([
   'name=a,size=1,mount=/data/',
 ])('%s is no disk', async text => {
   await failureOf(() => wished(`--data-disk ${text}`))
+})
+
+test('a disk with the serial number of another one is that one, whatever its volume', () => {
+  const config = { scsi0, scsi1: 'tank:vm-100-disk-1,serial=logs,size=20G' }
+  expect(words(known, config)).toEqual(['disk data: none -> 20 GiB, a new empty disk'])
+})
+
+test('a change that is asked for again costs what it costs, although the entry has it already', () => {
+  const former = { ...design(), dataDisks: { data: record } }
+  const config = { scsi0, scsi1: attached }
+  const edits = whileRunning(dataDiskEdits(former, config), dataDiskEdits(former, config), config)
+  const costs = (asked: string[]) => changesIn(askedAmong(edits, edits, asked)).map(({ cost }) => cost)
+  expect(costs(['disks'])).toEqual(['remove', 'reboot'])
+  expect(costs(['memory'])).toEqual([])
 })

@@ -27,7 +27,14 @@ export function whileRunning(edits: readonly Edit[], late: readonly Edit[], runn
 /** A VM is powered off and on for edits that a running machine must not see. */
 function powerCycle(edits: readonly Edit[]): Edit[] {
   if (!edits.some(({ off }) => off)) return []
-  return [{ change: { what: 'power', from: 'on', to: 'off and on again', cost: 'reboot' }, effect: 'reboot' }]
+  return [{ change: { what: POWER, from: 'on', to: 'off and on again', cost: 'reboot' }, effect: 'reboot' }]
+}
+
+const POWER = 'power'
+
+/** Checks whether an edit stands for the power of the VM, off and on again. */
+export function isPowerCycle({ change }: Edit): boolean {
+  return change.what === POWER
 }
 
 function waitingEdit(change: Edit['change']): Edit {
