@@ -1,9 +1,10 @@
 /** Backups before a destroy, their removal after their days, and VMs that come back from them. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { loadVmDefaults } from '../../../scripts/lib/config/vm-defaults.mts'
-import { type Entry, phaseText, stillGone } from '../../../scripts/lib/registry/entry.mts'
+import { type Entry, phaseText, stillGone, type VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
+import { spareMark } from '../../../scripts/lib/registry/rebuild.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import { openSite } from '../../../scripts/lib/site/site.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
@@ -14,6 +15,7 @@ import { restoreByName } from '../../../scripts/lib/vm/life/restore.mts'
 import { revived } from '../../../scripts/lib/vm/life/restore-plan.mts'
 import { startByName } from '../../../scripts/lib/vm/life/start-stop.mts'
 import { formatVms } from '../../../scripts/lib/vm/look/list.mts'
+import { withDisksIn } from '../../../scripts/lib/vm/shape/data-disks.mts'
 import { changeEntry } from '../../change-entry.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
@@ -116,6 +118,31 @@ test.each([
   expect([safety, storage, keepDays]).toEqual(expected)
 })
 
+const between: NonNullable<Entry['rebuild']> = {
+  ...{ kind: 'rebuild', from: 'debian-1', to: 'debian-2', spareVmid: 101, boot: null },
+  disk: 'tank:vm-100-disk-0,size=10G',
+  system: { template: null, source: null, cloudInit: {} as VmDesign['cloudInit'] },
+}
+
+test('a VM between two root disks is not destroyed with a backup that lacks its disk', async () => {
+  await changeEntry(store, 'web', one => ({ ...one, rebuild: between }))
+  Object.assign(vm()!.config, { scsi0: 'tank:vm-100-disk-1,size=10G', unused0: 'tank:vm-100-disk-0' })
+  const failure = await failureOf(() => destroy({ allowed: new Set(['data-loss']) }))
+  expect(failure.message).toContain('a backup would not have its root disk tank:vm-100-disk-0')
+  expect(failure.hint).toContain('zx scripts/vm.mts rebuild web --undo')
+  expect([proxmox.changes, vm()!.status]).toEqual([[], 'running'])
+})
+
+test('a backup that fails leaves a rebuild its spare VM', async () => {
+  await changeEntry(store, 'web', one => ({ ...one, rebuild: between }))
+  vm()!.config['scsi0'] = between.disk
+  const { id } = (await store.find('web'))!
+  proxmox.vms.set(101, { node: 'pve', status: 'stopped', config: { name: 's', description: spareMark(id) } })
+  proxmox.backupExit = 'job errors'
+  await failureOf(() => destroy({ allowed: new Set(['data-loss']) }))
+  expect([...proxmox.vms.keys()]).toEqual([100, 101])
+})
+
 test('what was decided for a VM counts more than the file of today', async () => {
   const design = { safety: 'none' } as unknown as Entry['design']
   const defaults = { ...(await loadVmDefaults()), safety: 'backup' as const }
@@ -188,6 +215,25 @@ describe('a restore', () => {
     expect(back.phase).toBe('suspended')
     expect(back).not.toHaveProperty('stopped')
     expect(Date.parse(back.expiresAt!)).toBeGreaterThan(Date.now())
+  })
+
+  test('forgets names of volumes: by now another disk of the VM may have them', async () => {
+    const known = (await store.find('web'))!
+    const backup = { volid: 'local:backup/x', node: 'pve', at: inDays(0).toISOString() }
+    const until = inDays(9).toISOString()
+    const previous = { volume: 'tank:vm-100-disk-0', version: 'debian-1', until, system: between.system }
+    const dataDisks = { data: { volume: 'tank:vm-100-disk-1', firstSystem: 1 } }
+    const design = { disks: [{ name: 'data', size: 4 }], dataDisks } as unknown as VmDesign
+    const gone = { ...known, backup, previous, rebuild: { ...between, swapped: true as const }, design }
+    const back = revived(gone, '', wishes, new Date())
+    expect(back).not.toHaveProperty('previous')
+    expect(back).not.toHaveProperty('rebuild')
+    expect(back.design!.dataDisks).toEqual({ data: { volume: 'tank:', firstSystem: 1 } })
+    const now = { scsi0: 'tank:vm-100-disk-1,size=10G', scsi1: 'tank:vm-100-disk-0,serial=data,size=4G' }
+    expect(withDisksIn(back.design!, now, 9)).toEqual({
+      disks: [{ name: 'data', size: 4 }],
+      dataDisks: { data: { volume: 'tank:vm-100-disk-0', firstSystem: 1 } },
+    })
   })
 
   test('says what is taken by now, and does nothing unless told the VMID', async () => {

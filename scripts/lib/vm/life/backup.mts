@@ -7,14 +7,16 @@ import { propertiesOf } from '../../proxmox/property-string.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { type BackupRecord, type Entry, type Safety, wasActive, withEvent } from '../../registry/entry.mts'
 import { entryMark } from '../../registry/identity.mts'
+import { volumeOf } from '../../registry/rebuild.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { DAY_MS } from '../../run/duration.mts'
-import { messageOf, ProxmintError } from '../../run/errors.mts'
+import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
 import { say, withProgress } from '../../run/progress.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
 import { type LocatedVm, locateVm } from '../look/locate.mts'
 import { isDisk, slotsOf } from '../look/parts.mts'
+import { ROOT_DISK } from '../shape/root-disk.mts'
 import { powerOn, SHUTDOWN_SECONDS, waitUntilOff } from './power.mts'
 
 /** Longest wait for a backup or a restore. */
@@ -52,6 +54,7 @@ export async function backUpFirst(
   const rule = safetyOf(entry, await context.connection.site.vmDefaults(), context.safety)
   if (rule.safety === 'none') return entry
   const config = await getVmConfig(context.connection.client, vm)
+  requireRootDisk(entry, config)
   for (const slot of slotsLeftOut(config))
     say(`warning: disk ${slot} of ${entry.name} has backup=0: it is in no backup, and goes with the VM`)
   const backup = await withProgress(`back up ${entry.name}`, progress =>
@@ -63,6 +66,22 @@ export async function backUpFirst(
   )
   checkpoint('vm-backed-up')
   return backedUp
+}
+
+/** A backup has no disk that is not attached. @throws ProxmintError (invalid) for a VM between two root disks. */
+function requireRootDisk({ name, rebuild }: Entry, config: VmConfig): void {
+  if (rebuild === undefined || rebuild.swapped) return
+  const volume = volumeOf(rebuild.disk)
+  if (volumeOf(String(config[ROOT_DISK] ?? '')) === volume) return
+  throw new ProxmintError(
+    `${name} is not destroyed: its ${rebuild.kind} is not finished, and a backup would not have its root disk ${volume}`,
+    {
+      hint:
+        `first zx scripts/apply.mts ${name}; or, to have the system of before: zx scripts/vm.mts rebuild ${name} --undo; ` +
+        `to destroy it without a backup: zx scripts/vm.mts destroy ${name} --safety none`,
+      exitCode: exitCodes.invalid,
+    },
+  )
 }
 
 /** Lists the disks that no backup has, because somebody said so. Pure. */

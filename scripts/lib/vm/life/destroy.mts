@@ -88,8 +88,9 @@ export async function removeVm(
   const { name } = entry
   const isOther = await notingFailure(store, entry, 'destroy', async () => {
     const { vm, isOther } = await look()
-    if (entry.rebuild !== undefined && !isOther) await removeSpare(entry, connection)
+    // First the backup: where it fails, a rebuild can go on with its spare VM.
     if (!isOther) await backUpFirst(entry, vm, context)
+    if (entry.rebuild !== undefined && !isOther) await removeSpare(entry, connection)
     await (isOther ? giveUp(connection, entry, signal) : removeFromProxmox(connection, entry, vm, signal))
     checkpoint('vm-destroyed')
     await removeUserData(connection, entry)

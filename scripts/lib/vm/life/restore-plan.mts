@@ -8,6 +8,7 @@ import {
   withEvent,
 } from '../../registry/entry.mts'
 import { entryMark } from '../../registry/identity.mts'
+import { vmidsOf } from '../../registry/rebuild.mts'
 import type { UnknownVm } from '../../registry/store.mts'
 import { extended } from './expiry.mts'
 
@@ -39,7 +40,7 @@ export function restorableIn(archived: Entry[], name: string): Restorable | unde
 
 /** Lists why the VM cannot come back as it was, a phrase each. @param vmid that it is to have. */
 export function obstaclesTo(gone: Entry, vmid: number, { entries, unknown, isVmidFree }: Present): string[] {
-  const owner = entries.find(one => one.vmid === vmid)
+  const owner = entries.find(one => vmidsOf(one).includes(vmid))
   const held = addressesOf(gone).flatMap(address => {
     const holder =
       entries.find(one => addressesOf(one).includes(address))?.name ??
@@ -66,7 +67,8 @@ export function isBackupOf({ id }: Pick<Entry, 'id'>, config: string): boolean {
  * @param config the text that the backup holds.
  */
 export function revived(gone: Restorable, config: string, { vmid, days }: RestoreWishes, now: Date): Entry {
-  const { replaces: _, stopped, ...entry } = gone
+  // Nothing of a rebuild is in a backup, and by now another volume may have the name of the root disk of before.
+  const { replaces: _, rebuild: __, previous: ___, stopped, ...entry } = gone
   const { volid, node } = gone.backup
   const phase = phaseBefore(gone)
   const off: StoppedVm = stopped ?? { startsWithNode: /^onboot: 1$/m.test(config) }
@@ -75,15 +77,27 @@ export function revived(gone: Restorable, config: string, { vmid, days }: Restor
     phase,
     vmid: vmid ?? gone.vmid,
     node,
+    design: withoutVolumes(entry.design),
     failure: null,
     token: entry.token?.status === 'expired' ? { ...entry.token, status: 'minted' } : entry.token,
     restoring: volid,
-    ...(phase === 'active' && { stopped: off }),
+    // A suspended VM of somebody else's gets it back from here, too.
+    ...((phase === 'active' || entry.foreign) && { stopped: off }),
     // A run that read it before it was destroyed has read another one.
     revision: (gone.revision ?? 0) + 1,
   }
   const begun = withEvent(back, `to be restored from ${volid}`, now)
   return days === undefined ? begun : extended(begun, days, now)
+}
+
+/** A restore gives volumes other names: a name of before may be that of another disk. Their serial numbers stay. */
+function withoutVolumes(design: Entry['design']): Entry['design'] {
+  if (design?.dataDisks === undefined) return design
+  const dataDisks = Object.entries(design.dataDisks).map(([name, known]) => [
+    name,
+    { ...known, volume: `${known.volume.split(':')[0]}:` },
+  ])
+  return { ...design, dataDisks: Object.fromEntries(dataDisks) }
 }
 
 /** A VM that was never suspended was active. */
