@@ -15,6 +15,7 @@ const addresses: NonNullable<Entry['addresses']> = [
 const design = {
   cards: [{ bridge: 'vmbr0', vlan: null }],
   made: ['net0', 'net1', 'scsi0'],
+  cloudInit: { delivery: 'iso' },
 } as unknown as VmDesign
 const vm = entry('web-1', { vmid: 100, node: 'pve', addresses, design })
 
@@ -26,7 +27,12 @@ beforeEach(async () => {
   await store.add([vm], [])
 })
 
-const settle = async (status: 'running' | 'stopped', config: Record<string, string>, reported?: string[]) => {
+const settle = async (
+  status: 'running' | 'stopped',
+  config: Record<string, string>,
+  reported?: string[],
+  hasSeed = true,
+) => {
   const { client } = fakeProxmox({ 100: { node: 'pve', status, config } }).connection
   const telling = {
     ...client,
@@ -37,7 +43,7 @@ const settle = async (status: 'running' | 'stopped', config: Record<string, stri
       return Promise.resolve({ result: [{ name: 'eth0', 'hardware-address': 'x', 'ip-addresses': list }] })
     },
   } as typeof client
-  await settleCards(vm, { node: 'pve', vmid: 100, status }, { client: telling }, store)
+  await settleCards(vm, { node: 'pve', vmid: 100, status }, { client: telling }, store, hasSeed)
   const { addresses: left = [], design: now } = (await store.find('web-1'))!
   return { left: left.map(({ address }) => address), made: now!.made }
 }
@@ -52,4 +58,9 @@ test('a guest that still has it keeps it', async () => {
   expect(await settle('running', { net0: 'virtio', net1: 'virtio' }, ['10.9.0.5'])).toEqual(kept)
   expect(await settle('stopped', { net1: 'virtio', ipconfig1: 'ip=10.9.0.5/24' })).toEqual(kept)
   expect(await settle('running', { net0: 'virtio' }, ['192.168.122.230'])).toEqual(gone)
+})
+
+test('a VM that is off keeps what its seed ISO still has', async () => {
+  expect(await settle('stopped', { net0: 'virtio' }, [], false)).toEqual({ ...kept, made: ['net0', 'scsi0'] })
+  expect(await settle('running', { net0: 'virtio' }, ['192.168.122.230'], false)).toEqual(gone)
 })

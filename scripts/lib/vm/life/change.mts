@@ -1,5 +1,4 @@
 /** Changes a VM that is there: shows what each difference costs, and makes it. */
-import { isDeepStrictEqual } from 'node:util'
 import { CHANGE_COSTS } from '../../config/vm-option.mts'
 import { ProxmoxApiError } from '../../proxmox/errors.mts'
 import { getRunningConfig, getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
@@ -24,6 +23,7 @@ import {
 import { type CardsChange, cardsChangeFor } from '../plan/change-cards.mts'
 import type { VmWishes } from '../plan/design.mts'
 import { unregisteredVms } from '../plan/unregistered-vms.mts'
+import { askedAmong } from '../shape/asked.mts'
 import { changesIn, type Edit } from '../shape/edit.mts'
 import { filterEdits } from '../shape/ip-filters.mts'
 import { pricedEdits } from '../shape/shape.mts'
@@ -145,11 +145,8 @@ function configEdits({ entry, asked }: EntryChange, before: Entry, { config, run
   const { design } = entry
   if (design === null || before.design === null) return []
   const others = pricedEdits({ ...before, design: before.design }, config, running)
-  const isAsked = (edit: Edit): boolean =>
-    (edit.option !== undefined && asked.includes(edit.option)) ||
-    !others.some(other => isDeepStrictEqual(other.change, edit.change))
   return [
-    ...pricedEdits({ ...entry, design }, config, running).filter(isAsked),
+    ...askedAmong(pricedEdits({ ...entry, design }, config, running), others, asked),
     ...bootEdits(entry, asked, config),
   ]
 }
@@ -280,7 +277,8 @@ async function finished(
   { connection, store, issuer }: VmContext,
 ): Promise<Entry> {
   await recordNode(before, found?.vm, store)
-  if (found !== undefined) await settleCards(written, found.vm, connection, store)
+  // The next `apply` makes the seed anew.
+  if (found !== undefined) await settleCards(written, found.vm, connection, store, false)
   const entry = await withoutRetired(await requireEntry(store, written.name), store)
   if (entry.expiresAt !== before.expiresAt) await setTokenExpiry(entry, issuer)
   return entry
@@ -301,16 +299,15 @@ export function formatChanges(name: string, changes: readonly ChangeLine[]): str
   return `${name}:\n${formatTable(['change', 'from', 'to', 'costs', 'and that means'], rows)}`
 }
 
-function requireFinished(entry: Entry): Entry {
-  const { name, phase, replaces } = entry
-  if (replaces === undefined && phase !== 'created' && phase !== 'minted') return entry
-  throw new ProxmintError(
-    `${name} is not finished: it is ${replaces === undefined ? phase : 'being rebuilt'}`,
-    {
-      hint: `nothing was changed; first: zx scripts/apply.mts ${name}`,
-      exitCode: exitCodes.usage,
-    },
-  )
+/** The end of a rebuild would overwrite what is changed meanwhile. @throws ProxmintError (usage) */
+export function requireFinished(entry: Entry): Entry {
+  const { name, phase, replaces, rebuild } = entry
+  const isRebuilt = replaces !== undefined || rebuild !== undefined
+  if (!isRebuilt && phase !== 'created' && phase !== 'minted') return entry
+  throw new ProxmintError(`${name} is not finished: it is ${isRebuilt ? 'being rebuilt' : phase}`, {
+    hint: `nothing was changed; first: zx scripts/apply.mts ${name}`,
+    exitCode: exitCodes.usage,
+  })
 }
 
 function impossible(name: string, refused: readonly ChangeLine[]): ProxmintError {

@@ -101,7 +101,7 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
   if (!goal.planOnly) await recordNode(before, vm, store)
   const isToRecord = isToWrite && done.changed
   const recorded = isToRecord ? await recordAttached(entry, connection.client, store) : entry
-  if (isToWrite && vm !== undefined) await settleCards(recorded, vm, connection, store)
+  if (isToWrite && vm !== undefined) await settleCards(recorded, vm, connection, store, true)
   return { ...done, entry: recorded }
 }
 

@@ -12,18 +12,21 @@ import type { LocatedVm } from '../look/locate.mts'
 /**
  * Frees the addresses that the VM is to have no more and that neither its config nor its guest has. A guest whose agent
  * is silent keeps them.
+ * @param hasSeed whether the seed of the VM follows from its entry: a seed ISO may still have the addresses of before.
  */
 export async function settleCards(
   entry: Entry,
   vm: Pick<LocatedVm, 'node' | 'vmid' | 'status'>,
   { client }: Pick<Connection, 'client'>,
   store: Pick<RegistryStore, 'change'>,
+  hasSeed: boolean,
 ): Promise<void> {
   const leaving = (entry.addresses ?? []).filter(one => one.leaving).map(({ address }) => address)
   const { made, cards } = entry.design ?? {}
   if (leaving.length === 0 && !made?.some(slot => isBeyond(slot, cards))) return
   const config = await getVmConfig(client, vm)
-  const inUse = await addressesInUse(vm, config, { client })
+  const isUnknown = !hasSeed && entry.design?.cloudInit.delivery === 'iso' && vm.status !== 'running'
+  const inUse = isUnknown ? undefined : await addressesInUse(vm, config, { client })
   const gone = inUse === undefined ? [] : leaving.filter(address => !inUse.has(address))
   const slots = made?.filter(slot => !isBeyond(slot, cards) || config[slot] !== undefined)
   if (gone.length === 0 && slots?.length === made?.length) return
