@@ -84,7 +84,7 @@ function divergenceOf(entry: Entry, vm: VmSummary | undefined, { config, now }: 
     return [told(name, `it is active, but VM ${vmid} is ${vm.status}`, `zx scripts/apply.mts ${name}`)]
   }
   if (vm.status !== 'running') return []
-  if (entry.stopped !== undefined) {
+  if (phase === 'active' && entry.stopped !== undefined) {
     const hint = `zx scripts/vm.mts start ${name} leaves it on, zx scripts/vm.mts stop ${name} powers it off`
     return [told(name, `\`vm stop\` powered it off, but VM ${vmid} is running`, hint)]
   }

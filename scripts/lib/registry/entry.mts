@@ -195,7 +195,10 @@ export interface Entry {
   ownerName?: string
   /** ISO 8601; null: the VM never expires. */
   expiresAt: string | null
-  /** `vm stop` powered the active VM off: only `vm start` powers it on. Left out: an active VM runs. */
+  /**
+   * `vm stop` powered the active VM off: only `vm start` powers it on. Left out: an active VM runs. A suspended VM that proxmint
+   * did not make has it, too: it says how the VM starts with its node.
+   */
   stopped?: StoppedVm
   /** VM template that it is made from: family and name of the version. */
   template: { family: string; version: string } | null

@@ -93,7 +93,7 @@ function rowOf(entry: Entry, scale: Scale, now: Date, graceDays: number): Timeli
   return {
     name,
     phase,
-    isStopped: entry.stopped !== undefined,
+    isStopped: phase === 'active' && entry.stopped !== undefined,
     vmid,
     address,
     owner,

@@ -1,14 +1,17 @@
 /** Stops, starts and restarts of VMs: what the registry says, what Proxmox is asked, and what is refused. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { divergencesOf, type Views } from '../../../scripts/lib/registry/divergence.mts'
-import { type Entry, isToRun } from '../../../scripts/lib/registry/entry.mts'
+import { type Entry, isToRun, type VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { openFileStore } from '../../../scripts/lib/registry/file/file-store.mts'
 import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { RegistryStore } from '../../../scripts/lib/registry/store.mts'
 import type { VmContext } from '../../../scripts/lib/vm/context.mts'
-import { suspendVm } from '../../../scripts/lib/vm/life/expiry.mts'
+import { changeVm } from '../../../scripts/lib/vm/life/change.mts'
+import { changeKeys } from '../../../scripts/lib/vm/life/change-keys.mts'
+import { resumeVm, suspendVm } from '../../../scripts/lib/vm/life/expiry.mts'
 import { restartByName, startByName, stopByName } from '../../../scripts/lib/vm/life/start-stop.mts'
 import { formatVms } from '../../../scripts/lib/vm/look/list.mts'
+import type { VmWishes } from '../../../scripts/lib/vm/plan/design.mts'
 import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 import { temporaryFolder } from '../temporary.mts'
@@ -123,6 +126,47 @@ describe('a stop', () => {
     const suspended = await suspendVm(await web(), context)
     expect(suspended).toMatchObject({ phase: 'suspended' })
     expect(suspended).not.toHaveProperty('stopped')
+  })
+})
+
+test('a VM that proxmint did not make starts with its node again after it was suspended', async () => {
+  await open({}, { foreign: true })
+  await suspendVm(await web(), context)
+  expect([power(), told(await web())]).toEqual([['stopped', 0], []])
+  await resumeVm('web', undefined, context)
+  expect([power(), (await web()).phase]).toEqual([['running', 1], 'active'])
+  expect(await web()).not.toHaveProperty('stopped')
+})
+
+test('a VM that proxmint did not make, and that did not start with its node, does not afterwards', async () => {
+  await open({}, { foreign: true })
+  vm().config['onboot'] = 0
+  await suspendVm(await web(), context)
+  await resumeVm('web', undefined, context)
+  expect(power()).toEqual(['running', 0])
+})
+
+describe('while a rebuild is not finished', () => {
+  const rebuild: NonNullable<Entry['rebuild']> = {
+    ...{ kind: 'rebuild', from: 'debian-1', to: 'debian-2', boot: null, disk: 'tank:vm-100-disk-0' },
+    system: { template: null, source: null, cloudInit: {} as VmDesign['cloudInit'] },
+  }
+
+  test('a VM that may have no root disk is not started', async () => {
+    await open({ status: 'stopped' }, { rebuild, stopped: { startsWithNode: true } })
+    const failure = await failureOf(() => startByName('web', context))
+    expect(failure.message).toContain('the rebuild of web is not finished')
+    expect([power(), proxmox.changes]).toEqual([['stopped', 1], []])
+  })
+
+  test('nothing is changed: its end would overwrite that', async () => {
+    await open({}, { rebuild })
+    const none = { planOnly: false, allowed: new Set<never>() }
+    for (const work of [
+      () => changeVm('web', {} as VmWishes, none, context),
+      () => changeKeys('web', context),
+    ])
+      expect((await failureOf(work)).message).toBe('web is not finished: it is being rebuilt')
   })
 })
 

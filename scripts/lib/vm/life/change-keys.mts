@@ -10,6 +10,7 @@ import { keysOfToday } from '../plan/logins.mts'
 import { requireDesign } from '../stack/folder.mts'
 import { userDataOf } from '../stack/user-data.mts'
 import { writeKeys } from '../stack/write-keys.mts'
+import { requireFinished } from './change.mts'
 
 /**
  * Adds the keys of config/vm.yaml, or else that of the person who runs the command, to the account of the VM. Keys that
@@ -19,7 +20,7 @@ import { writeKeys } from '../stack/write-keys.mts'
  */
 export async function changeKeys(name: string, unlocked: VmContext): Promise<number> {
   return withVmLock(unlocked, name, 'vm change', async ({ connection, store }) => {
-    const entry = await requireEntry(store, name)
+    const entry = requireFinished(await requireEntry(store, name))
     const design = requireDesign(entry)
     const vm = await locateVm(connection, entry)
     if (vm?.status !== 'running') throw refused(`${name} does not run`, `zx scripts/vm.mts show ${name}`)

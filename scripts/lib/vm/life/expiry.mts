@@ -52,11 +52,27 @@ export async function extendVm(
  */
 export async function suspendVm(entry: Entry, { store, connection }: VmContext): Promise<Entry> {
   const locate = () => locateVm(connection, entry)
-  await notingFailure(store, entry, 'suspend', async () => requireNoBarrier(entry.name, await locate()))
-  const suspended = await store.change(entry, one => advance(notStopped(one), 'suspended', new Date()))
+  const found = await notingFailure(store, entry, 'suspend', async () => {
+    const vm = await locate()
+    requireNoBarrier(entry.name, vm)
+    return vm
+  })
+  const suspended = await store.change(entry, one => ({
+    ...advance(notStopped(one), 'suspended', new Date()),
+    ...startOf(one, found),
+  }))
   checkpoint('vm-suspended')
   await notingFailure(store, suspended, 'suspend', async () => shutDown(entry, await locate(), connection))
   return suspended
+}
+
+/** How a VM that proxmint did not make starts with its node: it gets that back with `resume`. */
+function startOf(
+  { foreign, stopped }: Entry,
+  vm: Awaited<ReturnType<typeof locateVm>>,
+): Pick<Entry, 'stopped'> {
+  if (!foreign) return {}
+  return { stopped: stopped ?? { startsWithNode: vm?.startsWithNode === true } }
 }
 
 /**
@@ -78,7 +94,7 @@ export async function resumeVm(name: string, days: number | undefined, unlocked:
     } catch (error) {
       throw resumable(await noteFailure(store, entry, 'resume', error), error)
     }
-    const active = await store.change(entry, one => advance(one, 'active', new Date()))
+    const active = await store.change(entry, one => advance(notStopped(one), 'active', new Date()))
     if (days !== undefined) await setTokenExpiry(active, issuer)
     return active
   })

@@ -14,6 +14,14 @@ export function notReady({ name, phase }: Entry, verb: string): ProxmintError {
   })
 }
 
+/** Its root disk may be detached. */
+export function betweenDisks({ name, rebuild }: Entry): ProxmintError {
+  return new ProxmintError(`the ${rebuild?.kind} of ${name} is not finished: it may have no root disk now`, {
+    hint: `first zx scripts/apply.mts ${name}; or, to have the system of before: zx scripts/vm.mts rebuild ${name} --undo`,
+    exitCode: exitCodes.usage,
+  })
+}
+
 export function notThere({ name, vmid }: Entry): ProxmintError {
   return new ProxmintError(`VM ${vmid} of ${name} is not in Proxmox any more`, {
     hint: `somebody destroyed it; to bring it back from its backup or to give it up: zx scripts/vm.mts show ${name}`,

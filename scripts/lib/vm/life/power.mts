@@ -66,6 +66,7 @@ async function startForeign(entry: Entry, { connection, store }: VmContext): Pro
   const { vm } = await followVm(connection, entry)
   const there = requireThere(entry, vm)
   requireNoLock(entry.name, there)
+  if (entry.stopped?.startsWithNode) await updateVmConfig(connection.client, there, { onboot: 1 })
   if (there.status !== 'running') await powerOn(connection, there)
   await recordNode(entry, there, store)
 }

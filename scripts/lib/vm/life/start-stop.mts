@@ -16,6 +16,7 @@ import { followVm, type LocatedVm, locateVm, recordNode } from '../look/locate.m
 import { noteFailure, notingFailure } from './failure.mts'
 import { keepOff, powerOn, restarted, verifyAddress } from './power.mts'
 import {
+  betweenDisks,
   expiredBefore,
   isStopped,
   managedByHa,
@@ -102,6 +103,7 @@ export async function startByName(name: string, unlocked: VmContext): Promise<Po
   return withVmLock(unlocked, name, 'vm start', async context => {
     const { store, connection } = context
     const { before, entry: found, vm } = await readyVm(name, 'start', context)
+    if (found.rebuild !== undefined && !found.rebuild.swapped) throw betweenDisks(found)
     if (isExpired(found, (await requireClock(connection))())) throw expiredBefore(found)
     requireOwnToken(found)
     const isOn = vm.status === 'running'

@@ -65,7 +65,8 @@ async function requirePool(site: Site, pool: string | undefined, entries: Entry[
 
 /** Days alone power nothing on. */
 function stillOff({ name: vm, phase, stopped }: Entry): string {
-  if (stopped !== undefined) return `; it stays stopped until zx scripts/vm.mts start ${vm}`
+  if (phase === 'active' && stopped !== undefined)
+    return `; it stays stopped until zx scripts/vm.mts start ${vm}`
   return phase === 'suspended' ? `; it stays suspended until zx scripts/vm.mts resume ${vm}` : ''
 }
 
