@@ -34,6 +34,17 @@ test('a run that lost its lock does not write over the folder of another run', a
   expect(await readdir(join(root, 'vms/web-1'))).toEqual(['main.tf.json'])
 })
 
+test('name servers of the cards of an adopted VM are not given to it', async () => {
+  const held = { site, requireHeld: async () => undefined }
+  const addresses = [{ card: 0, pool: 'p', address: '2001:db8::5', prefix: 64, gateway: null, dns: ['::1'] }]
+  const dnsOf = async (changes: Partial<VmDesign>) => {
+    await writeFolderToDestroy(held, { ...vm, addresses, design: { ...design, ...changes } })
+    return JSON.parse(await readFile(join(root, 'vms/web-1/main.tf.json'), 'utf8')).module.vm.dns
+  }
+  expect(await dnsOf({})).toEqual([])
+  expect(await dnsOf({ cards: [{ bridge: 'vmbr0', vlan: null }] })).toEqual(['::1'])
+})
+
 describe('a symbolic link in vms/', () => {
   const held = { site, requireHeld: async () => undefined }
 

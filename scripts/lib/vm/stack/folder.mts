@@ -129,6 +129,8 @@ function notOurs(name: string): ProxmintError {
 
 /** Name servers of the first card: Proxmox has one list for a VM. */
 function dnsOf(entry: Entry, { dns }: VmDesign['network']): string[] {
+  // The further addresses of an adopted VM were not given by proxmint.
+  if (entry.design?.cards === undefined) return dns
   return [...new Set([...dns, ...addressesOfCard(0, entry).flatMap(one => one.dns)])]
 }
 
