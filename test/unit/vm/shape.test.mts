@@ -147,3 +147,36 @@ test('what a running machine must not see is made while the VM is off, with the 
     'POST status/start',
   ])
 })
+
+test('a VM whose entry has only the keys of long ago is left alone', () => {
+  const of = (config: Record<string, string>, cpuType?: string) => {
+    const old = entry('web-1', {
+      ...{ vmid: 100, node: 'pve', purpose: 'shop' },
+      design: {
+        ...{ template: { vmid: 9000, node: 'pve' }, storage: 'tank', cores: 2, memory: 2048, disk: 10 },
+        ...{
+          network,
+          tags: ['proxmint-test'],
+          agentTimeout: '10m',
+          access: null,
+          ...(cpuType && { cpuType }),
+        },
+        cloudInit: {
+          ...{ template: 'devbox', delivery: 'iso', storage: 'local', username: 'admin' },
+          sshAuthorizedKeys: [],
+        },
+      },
+    })
+    const present = {
+      ...{ net0: 'virtio=BC:24:11:00:00:01,bridge=vmbr0', scsi0, cores: 2, memory: '2048', balloon: 0 },
+      ...{ tags: 'proxmint-test', description: `shop\nMade by proxmint. Entry ${old.id}.`, onboot: 1 },
+      ...config,
+    }
+    return [undefined, present].flatMap(running => pricedEdits(old as Designed, present, running))
+  }
+  expect(of({ cpu: 'qemu64' })).toEqual([])
+  expect(of({ cpu: 'host' }, 'host')).toEqual([])
+  // What somebody added in Proxmox stays.
+  const added = { net1: 'virtio=BC:24:11:00:00:02,bridge=vmbr1', scsi1: 'tank:vm-100-disk-1,size=4G' }
+  expect(of({ cpu: 'qemu64', ...added, hostpci0: 'mapping=gpu', ipconfig0: 'ip=10.0.0.5/24' })).toEqual([])
+})
