@@ -3,6 +3,7 @@ import type { ProxmoxClient } from '../../../scripts/lib/proxmox/client.mts'
 import { changesIn, type Edit } from '../../../scripts/lib/vm/shape/edit.mts'
 import { type Designed, pricedEdits, type Shape, shapeEdits } from '../../../scripts/lib/vm/shape/shape.mts'
 import { reshape } from '../../../scripts/lib/vm/stack/reshape.mts'
+import { failureOf } from '../failure.mts'
 import { entry } from '../registry/entries.mts'
 
 const network = { prefix: 24, gateway: null, dns: [], bridge: 'vmbr0', vlan: null as number | null }
@@ -121,6 +122,25 @@ async function reshaped(edits: Edit[], runs: boolean) {
   return { sent }
 }
 
+const detached: Edit = {
+  change: { what: 'disk data', from: '1 GiB', to: 'detached', cost: 'remove' },
+  remove: ['scsi1'],
+  off: true,
+}
+
+test('high availability would cut the power of a slow guest: it is not asked to', async () => {
+  const sent: string[] = []
+  const request: ProxmoxClient['request'] = async method => {
+    sent.push(method)
+    return { status: 'running', ha: { managed: 1 } } as never
+  }
+  const vm = { node: 'pve', vmid: 100 }
+  const reshaping = { config: { digest: 'd1' }, runs: true, timeoutMs: 1000 }
+  const failure = await failureOf(() => reshape({ request } as ProxmoxClient, vm, [detached], reshaping))
+  expect(failure.hint).toContain('zx scripts/vm.mts stop NAME --hard')
+  expect(sent).toEqual(['GET'])
+})
+
 test('what a running machine must not see is made while the VM is off, with the digest that it has then', async () => {
   const sent: string[] = []
   const request: ProxmoxClient['request'] = async (method, path, parameters) => {
@@ -131,15 +151,11 @@ test('what a running machine must not see is made while the VM is off, with the 
     if (method === 'GET') return { scsi1: 'a', digest: 'd2' } as never
     return (method === 'POST' ? 'UPID:pve:0:0:0:qm:100:a@pve:' : null) as never
   }
-  const edit: Edit = {
-    change: { what: 'disk data', from: '1 GiB', to: 'detached', cost: 'remove' },
-    remove: ['scsi1'],
-    off: true,
-  }
   const config = { scsi1: 'a', digest: 'd1' }
   const vm = { node: 'pve', vmid: 100 }
-  await reshape({ request } as ProxmoxClient, vm, [edit], { config, runs: true, timeoutMs: 1000 })
+  await reshape({ request } as ProxmoxClient, vm, [detached], { config, runs: true, timeoutMs: 1000 })
   expect(sent).toEqual([
+    'GET status/current',
     'POST status/shutdown',
     'GET status/current',
     'GET config',

@@ -12,7 +12,7 @@ import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import type { VmRef } from '../../proxmox/vm-ref.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
-import { ProxmintError } from '../../run/errors.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Edit } from '../shape/edit.mts'
 import { alignIpSet } from './ip-filters.mts'
 
@@ -41,6 +41,7 @@ export async function reshape(
   const { runs, timeoutMs } = reshaping
   const wait = { timeoutMs: SHUTDOWN_SECONDS * 1000 + timeoutMs }
   if (runs && edits.some(({ off }) => off)) {
+    await requireUnmanaged(client, vm)
     const upid = await shutdownVm(client, vm, { seconds: SHUTDOWN_SECONDS, hard: false })
     await waitForTask(client, upid, wait)
     await requireOff(client, vm)
@@ -66,7 +67,22 @@ async function configOff(client: ProxmoxClient, vm: VmRef, before: VmConfig): Pr
   return isSame ? now : before
 }
 
-/** Under high availability the task ends before the VM is off. @throws ProxmintError if it runs on. */
+/** High availability cuts the power of a slow guest, and starts a VM that is off. @throws ProxmintError (invalid) */
+async function requireUnmanaged(client: ProxmoxClient, vm: VmRef): Promise<void> {
+  const { ha } = await getVmStatus(client, vm)
+  if (Number(ha?.managed ?? 0) !== 1) return
+  throw new ProxmintError(
+    `high availability manages VM ${vm.vmid}, and would cut the power of a guest that takes longer than ${SHUTDOWN_SECONDS} s`,
+    {
+      hint:
+        'its config is as it was; the change needs the VM off: zx scripts/vm.mts stop NAME --hard agrees to that, then run the ' +
+        'command again, and zx scripts/vm.mts start NAME',
+      exitCode: exitCodes.invalid,
+    },
+  )
+}
+
+/** A task may end before the VM is off. @throws ProxmintError if it runs on. */
 async function requireOff(client: ProxmoxClient, vm: VmRef): Promise<void> {
   const deadline = Date.now() + SHUTDOWN_SECONDS * 1000
   while ((await getVmStatus(client, vm)).status === 'running') {
