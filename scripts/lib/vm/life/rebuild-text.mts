@@ -4,6 +4,7 @@ import type { Entry } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import type { Families } from '../../templates/version.mts'
 import type { Applied } from './apply.mts'
+import { SHUTDOWN_SECONDS } from './power.mts'
 import { versionFor } from './rebuild.mts'
 
 /**
@@ -18,7 +19,7 @@ export function planText(
   { rollbackDays }: Pick<PoolConfig, 'rollbackDays'>,
 ): string | undefined {
   const { name, vmid, rebuild, previous } = entry
-  const off = `VM ${vmid} is shut down, and starts again`
+  const off = `VM ${vmid} is shut down, by force after ${SHUTDOWN_SECONDS} s, and starts again`
   if (isUndo) return `${off} with ${rebuild?.from ?? previous?.version ?? 'its former system'}.`
   if (rebuild !== undefined) return `The ${rebuild.kind} of ${name} to ${rebuild.to} goes on. ${off}.`
   const version = versionFor(entry, families)
