@@ -71,11 +71,7 @@ describe('a place in the template that is not there', () => {
     onTestFinished(async () => {
       await root.request('DELETE', '/pools/templates')
     })
-    await workspace.edit(
-      source,
-      '  os              =',
-      '  pool            = "tempaltes"\n  os              =',
-    )
+    await workspace.edit(source, 'var.resource_pool', '"tempaltes"')
     expect(await build()).toEqual(
       told(
         exitCodes.invalid,

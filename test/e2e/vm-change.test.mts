@@ -166,6 +166,8 @@ describe.sequential('a VM that runs', () => {
     const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA it's Ada"
     const defaults = `cloud_init:\n  ssh_authorized_keys:\n    - ${JSON.stringify(key)}\n`
     await writeFile(join(vms.workspace.folder, 'config', 'vm.yaml'), defaults)
+    const role = { privs: 'VM.GuestAgent.Unrestricted', append: 1 }
+    await rootClient(lab).request('PUT', '/access/roles/Proxmint', role)
     const read = () =>
       inGuestByAgent(
         rootClient(lab),

@@ -25,6 +25,8 @@ beforeAll(async () => {
       map: `id=10de:1eb8,node=${node},path=0000:01:00.0`,
     })
   }
+  const role = { privs: 'Mapping.Use', append: 1 }
+  await rootClient(lab).request('PUT', '/access/roles/Proxmint', role)
 })
 afterAll(async () => {
   await vms?.[Symbol.asyncDispose]()

@@ -182,7 +182,9 @@ describe.sequential('the life of a VM', () => {
       const agreed = needed ? ['--allow', 'reboot'] : []
       expect(await vms.json('apply', 'web-1', ...agreed), name).toMatchObject([{ did: 'changed' }])
       const begun = [...(await tasks())].filter(([upid]) => !known.has(upid)).map(([, type]) => type)
-      expect(begun.sort(), name).toEqual(tasksOf[VM_OPTIONS[name].change])
+      // Terraform has the agent's, and reboots in its own way.
+      const expected = name === 'agentTimeout' ? ['qmshutdown', 'qmstart'] : tasksOf[VM_OPTIONS[name].change]
+      expect(begun.sort(), name).toEqual(expected)
     }
   })
 
@@ -288,7 +290,7 @@ describe.sequential('user-data in an ISO', () => {
     await writeFile(file, before)
     const [planned] = await vms.json('apply', 'seed-1', '--plan-only')
     expect(planned.plan).toContain('proxmox_virtual_environment_file.seed[0] must be replaced')
-    expect(planned.plan).not.toContain('proxmox_virtual_environment_vm.this')
+    expect(planned.plan).not.toMatch(/proxmox_virtual_environment_vm\.this (will|must) be/)
     expect(await vms.json('apply', 'seed-1')).toMatchObject([{ did: 'changed' }])
     expect(await vms.json('apply', 'seed-1')).toMatchObject([{ did: 'nothing' }])
   })
