@@ -116,6 +116,9 @@ async function keepFamily(project: string): Promise<void> {
   for (const { name } of others) await rm(join(project, 'packer', name), { recursive: true })
 }
 
+/** The line by which a family takes `resource_pool` of config/proxmint.yaml, which is not set. */
+const CONFIGURED_POOL = /^ *pool *= *var\.resource_pool\n/m
+
 /** Names the resource pool in the source of the Packer template. */
 async function putIntoPool(project: string, pool: string): Promise<void> {
   const folder = join(project, 'packer', FAMILY)
@@ -126,7 +129,7 @@ async function putIntoPool(project: string, pool: string): Promise<void> {
     if (source.test(text)) {
       await writeFile(
         join(folder, name),
-        text.replace(source, line => `${line}  pool = "${pool}"\n`),
+        text.replace(CONFIGURED_POOL, '').replace(source, line => `${line}  pool = "${pool}"\n`),
       )
     }
   }

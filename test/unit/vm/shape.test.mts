@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import type { ProxmoxClient } from '../../../scripts/lib/proxmox/client.mts'
+import type { VmDesign } from '../../../scripts/lib/registry/entry.mts'
 import { changesIn, type Edit } from '../../../scripts/lib/vm/shape/edit.mts'
+import { inheritedEdits } from '../../../scripts/lib/vm/shape/inherited.mts'
 import { type Designed, pricedEdits, type Shape, shapeEdits } from '../../../scripts/lib/vm/shape/shape.mts'
 import { reshape } from '../../../scripts/lib/vm/stack/reshape.mts'
 import { failureOf } from '../failure.mts'
@@ -76,6 +78,16 @@ test.each<[Partial<Shape>, Record<string, string | number>, string, Record<strin
 test('what the design does not decide stays', () => {
   expect(plan({ sockets: 4, cpulimit: 2, numa: 1, startup: 'order=1', protection: 1 })).toEqual([])
   expect(plan({ sockets: 2, protection: 1 }, { sockets: 2, protection: true })).toEqual([])
+})
+
+test('a new VM with a seed ISO keeps no addresses of its VM template, and one with a snippet does', () => {
+  const config = { ipconfig0: 'ip=dhcp', ipconfig2: 'ip=10.0.0.5/24', nameserver: '1.1.1.1' }
+  const keysOf = (delivery: 'iso' | 'snippet') =>
+    inheritedEdits({ cloudInit: { delivery } as VmDesign['cloudInit'] }, config).flatMap(
+      ({ remove = [] }) => remove,
+    )
+  expect(keysOf('iso')).toEqual(['ipconfig0', 'ipconfig2'])
+  expect(keysOf('snippet')).toEqual([])
 })
 
 test('a VM that is off is not rebooted', () => {

@@ -31,6 +31,7 @@ import { requireNoLoss } from '../look/losses.mts'
 import { slotsOf } from '../look/parts.mts'
 import { requireUnused } from '../look/unused.mts'
 import { changesIn, type Edit } from '../shape/edit.mts'
+import { inheritedEdits } from '../shape/inherited.mts'
 import { filterEdits } from '../shape/ip-filters.mts'
 import { pricedEdits } from '../shape/shape.mts'
 import { type Keep, requireDesign, writeVmFolder } from './folder.mts'
@@ -239,7 +240,8 @@ async function shapeNew(entry: Entry, connection: Connection): Promise<void> {
   const found = { vm, config: await getVmConfig(connection.client, vm) }
   // Also the cards of the VM template are ours: those that the design does not have leave.
   const ours = { ...entry, design: { ...requireDesign(entry), made: slotsOf(found.config) } }
-  await reshapeFound(connection, found, await editsFor(connection, ours, found))
+  const edits = await editsFor(connection, ours, found)
+  await reshapeFound(connection, found, [...edits, ...inheritedEdits(ours.design, found.config)])
 }
 
 function planText(beside: Change[], plan: string, costs: Cost[]): string {
