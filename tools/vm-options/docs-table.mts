@@ -1,4 +1,4 @@
-/** The table of docs/vms.md that follows from the table of VM options. */
+/** The table of docs/vm-options.md that follows from the table of VM options. */
 import { CHANGE_COSTS, type VmOption, type VmOptionTable } from '../../scripts/lib/config/vm-option.mts'
 import { helpWithUnit, TOGGLE_WORDS } from '../../scripts/lib/vm/flags.mts'
 

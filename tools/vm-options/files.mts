@@ -2,7 +2,7 @@ import type { VmOptionTable } from '../../scripts/lib/config/vm-option.mts'
 import { optionTables } from './docs-table.mts'
 import { fleetSchema, vmSchema } from './schemas.mts'
 
-const page = 'docs/vms.md'
+const page = 'docs/vm-options.md'
 const marks = { begin: '<!-- made by `npm run vm-options` -->\n', end: '<!-- end -->\n' }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Writes config/vm.schema.json, config/fleet.schema.json and the tables of docs/vms.md from the table of VM options.
+ * Writes config/vm.schema.json, config/fleet.schema.json and the tables of docs/vm-options.md from the table of VM options.
  * Run: `npm run vm-options`.
  */
 import { readFile, writeFile } from 'node:fs/promises'

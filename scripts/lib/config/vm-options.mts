@@ -1,6 +1,6 @@
 /**
  * The one table of what can be decided about a VM. From it follow the flags of `vm create`, the keys of config/vm.yaml
- * and of fleet files with their schemas, the design in the registry and the table of docs/vms.md (`npm run vm-options`).
+ * and of fleet files with their schemas, the design in the registry and the table of docs/vm-options.md (`npm run vm-options`).
  */
 import { DATA_DISK_FIELDS } from './data-disk-fields.mts'
 import { DEVICE_FIELDS } from './device-fields.mts'

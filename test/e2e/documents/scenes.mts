@@ -136,7 +136,7 @@ export const scenes: Scene[] = [
   {
     title: 'the life of a VM',
     steps: [
-      block('docs/vms.md', 'zx scripts/vm.mts list --outdated', 'web-1', {
+      block('docs/vm-rebuild.md', 'zx scripts/vm.mts list --outdated', 'web-1', {
         fill: { 'rebuild web-1': 'rebuild web-1 --yes' },
       }),
       block('docs/vms.md', 'zx scripts/vm.mts change web-1 ', 'That is done.'),
@@ -145,10 +145,15 @@ export const scenes: Scene[] = [
       run('zx scripts/gc.mts', /web-1 .*suspend +due/, { before: expire }),
       run('zx scripts/gc.mts --execute', /web-1 .*suspend +done/),
       run('zx scripts/vm.mts resume web-1 --days 30', 'web-1 is active again, and expires'),
-      block('docs/vms.md', 'zx scripts/vm.mts stop web-1', 'web-1 runs again'),
-      block('docs/vms.md', 'zx scripts/vm.mts destroy web-1 --safety backup', /^web-1 runs$/m, {
-        fill: { 'destroy web-1 --safety backup': 'destroy web-1 --safety backup --yes' },
-      }),
+      block('docs/vm-power-and-backup.md', 'zx scripts/vm.mts stop web-1', 'web-1 runs again'),
+      block(
+        'docs/vm-power-and-backup.md',
+        'zx scripts/vm.mts destroy web-1 --safety backup',
+        /^web-1 runs$/m,
+        {
+          fill: { 'destroy web-1 --safety backup': 'destroy web-1 --safety backup --yes' },
+        },
+      ),
       run('zx scripts/apply.mts web-1 --allow data-loss', 'web-1'),
       run('zx scripts/apply.mts --plan-only', 'web-1'),
       run('zx scripts/vm.mts list', 'active'),

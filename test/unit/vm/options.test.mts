@@ -89,7 +89,7 @@ describe('an option that is added to the table', () => {
   })
 
   test('is a row of the page', async () => {
-    expect((await generatedFiles(table, read))['docs/vms.md']).toContain(
+    expect((await generatedFiles(table, read))['docs/vm-options.md']).toContain(
       '\n| `--least-memory` | `least_memory` | `balloon.least` | memory that the node leaves to it, in MiB; 64 to 4096 | `128` | hot |\n',
     )
   })

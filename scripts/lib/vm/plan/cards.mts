@@ -196,7 +196,7 @@ function placeText({ bridge, vlan }: Pick<CardDesign, 'bridge' | 'vlan'>): strin
 function refused(card: number, what: string, facts: Record<string, string> = {}): ProxmintError {
   return new ProxmintError(`the card net${card} ${what}`, {
     facts,
-    hint: 'correct --network, or `networks` in the fleet file or in config/vm.yaml; docs/vms.md, Cards',
+    hint: 'correct --network, or `networks` in the fleet file or in config/vm.yaml; docs/vm-cards-and-disks.md, "Cards"',
     exitCode: exitCodes.usage,
   })
 }
