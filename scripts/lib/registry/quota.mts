@@ -5,7 +5,7 @@ import type { Entry } from './entry.mts'
 
 type Amounts = Required<Quota>
 
-type Counted = Pick<Entry, 'name' | 'owner' | 'design'>
+type Counted = Pick<Entry, 'name' | 'owner' | 'ownerName' | 'design'>
 
 const UNITS: Record<keyof Amounts, string> = {
   vms: 'VMs',
@@ -23,11 +23,10 @@ export function requireQuota(quotas: Quotas, living: readonly Counted[], wanted:
   const names = new Set(wanted.map(({ name }) => name))
   const others = living.filter(({ name }) => !names.has(name))
   const faults = [
-    ...exceeded('quotas.total', quotas.total, others, wanted),
-    ...[...new Set(wanted.flatMap(one => ownerOf(one) ?? []))].flatMap(owner => {
-      const [key, quota] = quotaOf(quotas, owner)
-      const of = (one: Counted): boolean => ownerOf(one) === owner
-      return exceeded(key, quota, others.filter(of), wanted.filter(of))
+    ...exceeded({ key: 'quotas.total' }, quotas.total, others, wanted),
+    ...[...new Set(wanted.flatMap(ownersOf))].flatMap(owner => {
+      const of = (one: Counted): boolean => ownersOf(one).includes(owner)
+      return exceeded(...quotaOf(quotas, owner), others.filter(of), wanted.filter(of))
     }),
   ]
   if (faults.length === 0) return
@@ -37,21 +36,30 @@ export function requireQuota(quotas: Quotas, living: readonly Counted[], wanted:
   })
 }
 
-/** Who a VM belongs to; undefined: it counts in the total alone. Wallets are compared without their checksum. */
-function ownerOf({ owner }: Counted): string | undefined {
-  return owner?.toLowerCase() ?? undefined
+/** Checks whether a VM that is changed could exceed a limit: it gets larger, or another owner. */
+export function takesMore(before: Counted, after: Counted): boolean {
+  const [had, has] = [amountsOf(before), amountsOf(after)]
+  const gains = ownersOf(after).some(owner => !ownersOf(before).includes(owner))
+  return gains || (Object.keys(has) as (keyof Amounts)[]).some(amount => has[amount] > had[amount])
 }
 
+/** Wallet and name of the owner. None: the VM counts in the total alone. Wallets are compared without their checksum. */
+function ownersOf({ owner, ownerName }: Counted): string[] {
+  return [owner, ownerName].flatMap(one => one?.toLowerCase() ?? [])
+}
+
+/** The limit of an owner, with its key in the config and, where all owners have it, whose it is. */
 function quotaOf(
   { each_owner, owners = {} }: Quotas,
   owner: string,
-): [key: string, quota: Quota | undefined] {
+): [limit: { key: string; whose?: string }, quota: Quota | undefined] {
   const own = Object.keys(owners).find(one => one.toLowerCase() === owner)
-  return own === undefined ? ['quotas.each_owner', each_owner] : [`quotas.owners.${own}`, owners[own]]
+  if (own !== undefined) return [{ key: `quotas.owners.${own}` }, owners[own]]
+  return [{ key: 'quotas.each_owner', whose: ` for ${owner}` }, each_owner]
 }
 
 function exceeded(
-  key: string,
+  { key, whose = '' }: { key: string; whose?: string },
   quota: Quota | undefined,
   others: readonly Counted[],
   wanted: readonly Counted[],
@@ -62,7 +70,7 @@ function exceeded(
     .filter(amount => taken[amount] + more[amount] > quota[amount]!)
     .map(
       amount =>
-        `${key}.${amount} is ${quota[amount]}: ${taken[amount]} ${UNITS[amount]} are taken, ${more[amount]} more are wanted`,
+        `${key}.${amount} is ${quota[amount]}${whose}: ${taken[amount]} ${UNITS[amount]} are taken, ${more[amount]} more are wanted`,
     )
 }
 
@@ -78,6 +86,7 @@ function sumOf(entries: readonly Counted[]): Amounts {
 /** What one VM takes. Of a VM that was imported only its number is known. */
 function amountsOf({ design }: Counted): Amounts {
   if (design === null) return { vms: 1, cores: 0, memory: 0, disk: 0 }
-  const { cores, sockets = 1, memory, disk } = design
-  return { vms: 1, cores: cores * sockets, memory, disk }
+  const { cores, sockets = 1, memory, disk, disks = [] } = design
+  const dataDisks = disks.reduce((sum, { size }) => sum + size, 0)
+  return { vms: 1, cores: cores * sockets, memory, disk: disk + dataDisks }
 }

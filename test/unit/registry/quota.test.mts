@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest'
 import type { Quotas } from '../../../scripts/lib/config/pools.mts'
 import type { Entry, VmDesign } from '../../../scripts/lib/registry/entry.mts'
-import { requireQuota } from '../../../scripts/lib/registry/quota.mts'
+import { requireQuota, takesMore } from '../../../scripts/lib/registry/quota.mts'
 import { failureOf } from '../failure.mts'
 
 const alice = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
 const vm = (name: string, owner: string | null = null, own: Partial<VmDesign> = {}) =>
   ({ name, owner, design: { cores: 2, memory: 2048, disk: 10, ...own } }) as Entry
+const named = (name: string, ownerName: string, owner: string | null = null): Entry => ({
+  ...vm(name, owner),
+  ownerName,
+})
 const faults = async (quotas: Quotas, living: Entry[], wanted: Entry[]) =>
   (await failureOf(async () => requireQuota(quotas, living, wanted))).message
 
@@ -27,6 +31,7 @@ test.each<[string, Quotas, Entry[], Entry[]]>([
     [vm('a')],
     [vm('a', null, { memory: 4096 })],
   ],
+  ['a VM of another owner by name', { each_owner: { vms: 1 } }, [named('a', 'bob')], [named('b', 'jane')]],
   ['a VM that was imported', { total: { vms: 1, memory: 1 } }, [], [{ ...vm('a'), design: null }]],
 ])('%s is within', (_, quotas, living, wanted) => {
   expect(() => requireQuota(quotas, living, wanted)).not.toThrow()
@@ -49,7 +54,19 @@ test.each<[Quotas, Entry[], Entry[], string]>([
     { each_owner: { memory: 3000 } },
     [vm('a', alice.toLowerCase())],
     [vm('b', alice)],
-    'b: quotas.each_owner.memory is 3000: 2048 MiB of memory are taken, 2048 more are wanted',
+    `b: quotas.each_owner.memory is 3000 for ${alice.toLowerCase()}: 2048 MiB of memory are taken, 2048 more are wanted`,
+  ],
+  [
+    { owners: { Jane: { vms: 1 } }, each_owner: { vms: 9 } },
+    [named('a', 'jane')],
+    [named('b', 'jane', alice)],
+    'b: quotas.owners.Jane.vms is 1: 1 VMs are taken, 1 more are wanted',
+  ],
+  [
+    { total: { disk: 50 } },
+    [vm('a', null, { disks: [{ name: 'data', size: 20 }] })],
+    [vm('b', null, { disks: [{ name: 'data', size: 20 }] })],
+    'b: quotas.total.disk is 50: 30 GiB of disk are taken, 30 more are wanted',
   ],
   [
     { owners: { [alice]: { disk: 10 } }, total: { disk: 15 } },
@@ -59,4 +76,14 @@ test.each<[Quotas, Entry[], Entry[], string]>([
   ],
 ])('%j is exceeded', async (quotas, living, wanted, message) => {
   expect(await faults(quotas, living, wanted)).toBe(message)
+})
+
+test.each<[string, Entry, boolean]>([
+  ['the same', vm('a'), false],
+  ['less memory', vm('a', null, { memory: 1024 }), false],
+  ['more sockets', vm('a', null, { sockets: 2 }), true],
+  ['a data disk more', vm('a', null, { disks: [{ name: 'data', size: 1 }] }), true],
+  ['another owner', named('a', 'jane'), true],
+])('a VM with %s counts as it should', (_, after, more) => {
+  expect(takesMore(vm('a'), after)).toBe(more)
 })

@@ -24,6 +24,7 @@ const web: Entry = {
 const old: Entry = {
   ...{ ...web, name: 'old-1', address: '2001:db8::5', vmid: 101, template: null, design: null },
   owner: '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266',
+  ownerName: 'Team A',
 }
 
 test('an inventory has the groups and variables of each VM', () => {
@@ -35,6 +36,7 @@ test('an inventory has the groups and variables of each VM', () => {
     tag_proxmint_test: { hosts: ['web-1'] },
     tag_web_front: { hosts: ['web-1'] },
     owner_0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266: { hosts: ['old-1'] },
+    owner_Team_A: { hosts: ['old-1'] },
     _meta: {
       hostvars: {
         'web-1': {

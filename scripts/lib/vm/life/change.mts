@@ -3,7 +3,7 @@ import { CHANGE_COSTS } from '../../config/vm-option.mts'
 import { ProxmoxApiError } from '../../proxmox/errors.mts'
 import { getRunningConfig, getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { type Entry, isToRun, withEvent } from '../../registry/entry.mts'
-import { requireQuota } from '../../registry/quota.mts'
+import { requireQuota, takesMore } from '../../registry/quota.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
@@ -86,9 +86,7 @@ export async function changeVm(
 /** A VM that gets smaller is never refused. @throws ProxmintError (usage) if it would take more than a quota leaves. */
 async function requireRoom(before: Entry, after: Entry, { store, connection }: VmContext): Promise<void> {
   const { quotas } = await connection.site.pools()
-  const sizes = ['cores', 'sockets', 'memory', 'disk'] as const
-  const grows = sizes.some(size => (after.design?.[size] ?? 0) > (before.design?.[size] ?? 0))
-  if (quotas !== undefined && grows) requireQuota(quotas, await store.list(), [after])
+  if (quotas !== undefined && takesMore(before, after)) requireQuota(quotas, await store.list(), [after])
 }
 
 /** A VM as it was found. */

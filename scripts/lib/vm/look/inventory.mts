@@ -10,6 +10,7 @@ type Described = Pick<
   | 'address'
   | 'pool'
   | 'owner'
+  | 'ownerName'
   | 'expiresAt'
   | 'purpose'
   | 'template'
@@ -36,12 +37,12 @@ export function inventoryOf(entries: readonly Described[]): Inventory {
   return { ...Object.fromEntries(groups), _meta: { hostvars } }
 }
 
-function groupsOf({ phase, pool, owner, template, design }: Described): string[] {
+function groupsOf({ phase, pool, owner, ownerName, template, design }: Described): string[] {
   return [
     groupName('phase', phase),
     groupName('pool', pool),
     ...(template === null ? [] : [groupName('family', template.family)]),
-    ...(owner === null ? [] : [groupName('owner', owner)]),
+    ...[owner, ownerName].flatMap(one => (one ? [groupName('owner', one)] : [])),
     ...(design?.tags ?? []).map(tag => groupName('tag', tag)),
   ]
 }
