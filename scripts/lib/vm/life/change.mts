@@ -1,38 +1,23 @@
 /** Changes a VM that is there: shows what each difference costs, and makes it. */
-import { CHANGE_COSTS } from '../../config/vm-option.mts'
-import { ProxmoxApiError } from '../../proxmox/errors.mts'
-import { getRunningConfig, getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
-import { type Entry, isToRun, withEvent } from '../../registry/entry.mts'
+import { getRunningConfig } from '../../proxmox/get-vm-config.mts'
+import type { Entry } from '../../registry/entry.mts'
 import { requireQuota, takesMore } from '../../registry/quota.mts'
 import { requireEntry } from '../../registry/revise.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
-import { exitCodes, messageOf, ProxmintError } from '../../run/errors.mts'
-import { say, withProgress } from '../../run/progress.mts'
-import { formatTable } from '../../run/table.mts'
-import { type Change, type Cost, requireAllowed } from '../../terraform/costs.mts'
+import { exitCodes, ProxmintError } from '../../run/errors.mts'
+import { say } from '../../run/progress.mts'
+import { type Cost, requireAllowed } from '../../terraform/costs.mts'
 import { type VmContext, withVmLock } from '../context.mts'
 import { requireNoLock, requireRestored } from '../look/barriers.mts'
-import { type LocatedVm, lookAtVm, recordNode, requireMarked, requireThere } from '../look/locate.mts'
-import {
-  type ChangeLine,
-  contradictions,
-  type EntryChange,
-  planEntryChange,
-  SHRINKS,
-} from '../plan/change.mts'
+import { lookAtVm, recordNode, requireMarked, requireThere } from '../look/locate.mts'
+import { type ChangeLine, type EntryChange, planEntryChange } from '../plan/change.mts'
 import { type CardsChange, cardsChangeFor } from '../plan/change-cards.mts'
 import type { VmWishes } from '../plan/design.mts'
 import { unregisteredVms } from '../plan/unregistered-vms.mts'
-import { askedAmong } from '../shape/asked.mts'
 import { changesIn, type Edit } from '../shape/edit.mts'
-import { filterEdits } from '../shape/ip-filters.mts'
-import { pricedEdits } from '../shape/shape.mts'
-import { readIpFilters } from '../stack/ip-filters.mts'
-import { sizeOf } from '../stack/keep.mts'
-import { recordAttached } from '../stack/record-size.mts'
-import { reshape } from '../stack/reshape.mts'
 import { settleCards } from '../stack/settle-cards.mts'
-import { verifyAddress } from './power.mts'
+import { changeLineOf, editsOf, type FoundVm, formatChanges, impossible, refusedBy } from './change-edits.mts'
+import { makeEdits, recordMade } from './make-change.mts'
 import { setTokenExpiry } from './token.mts'
 
 interface ChangeOptions {
@@ -66,21 +51,38 @@ export async function changeVm(
     const plan = await withCards(planEntryChange(before, wishes, new Date()), before, cards, context)
     const edits = await editsOf(plan, before, found, context)
     const refused = [...plan.refused, ...refusedBy(plan, wishes, found)]
-    const changes = [...refused, ...plan.lines, ...edits.map(lineOf)]
+    const changes = [...refused, ...plan.lines, ...edits.map(changeLineOf)]
     if (planOnly) return { entry: before, did: changes.length > 0 ? 'planned' : 'nothing', changes }
     if (refused.length > 0) throw impossible(name, refused)
     requireAllowed(name, changesIn(edits), { allowed, again: `zx scripts/vm.mts change ${name} ...` })
     await requireRoom(before, plan.entry, context)
     if (changes.length > 0) say(formatChanges(name, changes))
     const written = await write(before, plan.entry, cards, context)
-    // By now the registry may have given other addresses than it said before.
-    const last =
-      cards === undefined ? edits : await editsOf({ ...plan, entry: written }, before, found, context)
-    if (found !== undefined) await makeEdits(before, written, { edits: last, found }, context)
-    const recorded = found === undefined ? written : await recordMade(written, last, found, context)
-    const entry = await finished(before, recorded, found, context)
+    const entry = await makeIn(before, written, { plan, edits, cards, found }, context)
     return { entry, did: changes.length > 0 ? 'changed' : 'nothing', changes }
   })
+}
+
+interface Planned {
+  plan: EntryChange
+  edits: Edit[]
+  cards: CardsChange | undefined
+  found: FoundVm | undefined
+}
+
+/** Brings what is written down to the VM in Proxmox. */
+async function makeIn(
+  before: Entry,
+  written: Entry,
+  { plan, edits, cards, found }: Planned,
+  context: VmContext,
+): Promise<Entry> {
+  if (found === undefined) return finished(before, written, found, context)
+  // By now the registry may have given other addresses than it said before.
+  const last =
+    cards === undefined ? edits : await editsOf({ ...plan, entry: written }, before, found, context)
+  await makeEdits(before, written, { edits: last, found }, context)
+  return finished(before, await recordMade(written, last, found, context), found, context)
 }
 
 /** A VM that gets smaller is never refused. @throws ProxmintError (usage) if it would take more than a quota leaves. */
@@ -89,21 +91,12 @@ async function requireRoom(before: Entry, after: Entry, { store, connection }: V
   if (quotas !== undefined && takesMore(before, after)) requireQuota(quotas, await store.list(), [after])
 }
 
-/** A VM as it was found. */
-interface Found {
-  vm: LocatedVm
-  /** With what waits for its next start. */
-  config: VmConfig
-  /** Undefined: it is off. */
-  running: VmConfig | undefined
-}
-
 /** Whether something of the VM in Proxmox can be changed: it was made, and by proxmint. */
 function isThere({ phase, design }: Entry): boolean {
   return phase !== 'reserved' && design !== null
 }
 
-async function look(entry: Entry, { connection }: VmContext): Promise<Found> {
+async function look(entry: Entry, { connection }: VmContext): Promise<FoundVm> {
   const sight = await lookAtVm(connection, entry)
   requireMarked(entry, sight)
   const vm = requireThere(entry, sight.vm)
@@ -123,68 +116,6 @@ async function withCards(
   if (cards === undefined) return plan
   const { addresses } = await store.previewFurther(before, cards.missing, {})
   return { ...plan, entry: cards.revise({ ...plan.entry, ...(addresses && { addresses }) }) }
-}
-
-/** The edits of what was asked for. What else differs from the entry is for `apply`. */
-async function editsOf(
-  plan: EntryChange,
-  before: Entry,
-  found: Found | undefined,
-  { connection }: VmContext,
-): Promise<Edit[]> {
-  const { design } = plan.entry
-  if (found === undefined || design === null) return []
-  const isAsked = plan.asked.includes('networks')
-  const filters = isAsked ? await readIpFilters(connection.client, found.vm, design) : new Map()
-  return [...configEdits(plan, before, found), ...(isAsked ? filterEdits(design, plan.entry, filters) : [])]
-}
-
-function configEdits({ entry, asked }: EntryChange, before: Entry, { config, running }: Found): Edit[] {
-  const { design } = entry
-  if (design === null || before.design === null) return []
-  const others = pricedEdits({ ...before, design: before.design }, config, running)
-  return [
-    ...askedAmong(pricedEdits({ ...entry, design }, config, running), others, asked),
-    ...bootEdits(entry, asked, config),
-  ]
-}
-
-/** Whether it starts with its node: for `apply`, Terraform does this together with the power. */
-function bootEdits(entry: Entry, asked: string[], config: VmConfig): Edit[] {
-  const onBoot = entry.design?.onBoot
-  // A VM that is to be off gets it when it is started.
-  if (!asked.includes('onBoot') || onBoot === undefined || !isToRun(entry)) return []
-  const [from, to] = [Number(config['onboot'] ?? 0) === 1, onBoot].map(on => (on ? 'on' : 'off')) as [
-    string,
-    string,
-  ]
-  if (from === to) return []
-  const change: Change = { what: 'on boot', from, to, cost: null }
-  return [{ change, effect: 'nothing', set: { onboot: Number(onBoot) } }]
-}
-
-function refusedBy({ entry, asked }: EntryChange, wishes: VmWishes, found: Found | undefined): ChangeLine[] {
-  const refused = (what: string, from: string, to: string, why: string): ChangeLine => ({
-    ...{ what, from, to, why },
-    costs: 'impossible',
-  })
-  const has = found && sizeOf(found.config)
-  const shrinks = wishes.disk !== undefined && has !== undefined && wishes.disk < has
-  const isSized = asked.includes('memory') || asked.includes('balloon')
-  const faults = entry.design === null || !isSized ? [] : contradictions(entry.design)
-  return [
-    ...(shrinks ? [refused('disk', `${has} GiB`, `${wishes.disk} GiB`, SHRINKS)] : []),
-    ...faults.map(why => refused('balloon', '', '', why)),
-  ]
-}
-
-const COST_OF: Record<Cost, ChangeLine['costs']> = { reboot: 'reboot', remove: 'device', 'data-loss': 'data' }
-
-function lineOf({ change: { what, from, to, cost }, effect, grow }: Edit): ChangeLine {
-  const costs = cost === null ? (effect === 'hot' ? 'hot' : 'nothing') : COST_OF[cost]
-  const why =
-    grow === undefined ? CHANGE_COSTS[costs] : 'it grows now; the guest uses the room after its next boot'
-  return { what, from, to, costs, why }
 }
 
 async function write(
@@ -212,66 +143,11 @@ async function write(
   return written
 }
 
-/** Changes the VM. Where Proxmox refuses and the VM is as it was, the entry is as before, too. */
-async function makeEdits(
-  before: Entry,
-  written: Entry,
-  { edits, found: { vm, config, running } }: { edits: Edit[]; found: Found },
-  context: VmContext,
-): Promise<void> {
-  if (edits.length === 0) return
-  const { connection, store } = context
-  const { client, config: settings } = connection
-  const timeoutMs = settings.taskTimeoutSeconds * 1000
-  const isRunning = running !== undefined
-  try {
-    await reshape(client, vm, edits, { config, runs: isRunning, timeoutMs })
-  } catch (error) {
-    const now =
-      error instanceof ProxmoxApiError ? await getVmConfig(client, vm).catch(() => undefined) : undefined
-    if (now === undefined || now['digest'] !== config['digest'] || written === before)
-      throw resumableBy(written, error)
-    await store.change(written, one => takenBack(one, before, messageOf(error)))
-    throw error
-  }
-  checkpoint('vm-change-made')
-  if (!isRunning || !edits.some(({ change }) => change.cost === 'reboot')) return
-  // A seed ISO has new addresses only after the next `apply`.
-  const isIso = written.design?.cloudInit.delivery === 'iso'
-  const { addresses = [] } = isIso ? before : written
-  const entry = { ...written, addresses, node: vm.node }
-  await withProgress(`verify ${written.name}`, () => verifyAddress(entry, context))
-}
-
-function takenBack(now: Entry, before: Entry, why: string): Entry {
-  const { design, purpose, expiresAt, addresses } = before
-  const { ownerName: _, retired: __, addresses: ___, ...kept } = now
-  const back = {
-    ...kept,
-    ...{ design, purpose, expiresAt },
-    ...(addresses && { addresses }),
-    ...(before.ownerName !== undefined && { ownerName: before.ownerName }),
-    ...(before.retired !== undefined && { retired: before.retired }),
-  }
-  return withEvent(back, `taken back, since Proxmox refused it: ${why}`, new Date())
-}
-
-/** Writes down which disks and devices the VM got. */
-function recordMade(
-  written: Entry,
-  edits: readonly Edit[],
-  { vm }: Found,
-  { connection, store }: VmContext,
-): Promise<Entry> | Entry {
-  if (edits.length === 0) return written
-  return recordAttached({ ...written, node: vm.node }, connection.client, store)
-}
-
 /** Notes that nothing is left to take out of Proxmox, and where the VM is. */
 async function finished(
   before: Entry,
   written: Entry,
-  found: Found | undefined,
+  found: FoundVm | undefined,
   { connection, store, issuer }: VmContext,
 ): Promise<Entry> {
   await recordNode(before, found?.vm, store)
@@ -290,13 +166,6 @@ export async function withoutRetired(
   return store.change(entry, ({ retired: _, ...one }) => one)
 }
 
-/** Formats a line for each change. */
-export function formatChanges(name: string, changes: readonly ChangeLine[]): string {
-  if (changes.length === 0) return `${name} has all of that already`
-  const rows = changes.map(({ what, from, to, costs, why }) => [what, from, to, costs, why])
-  return `${name}:\n${formatTable(['change', 'from', 'to', 'costs', 'and that means'], rows)}`
-}
-
 /** The end of a rebuild would overwrite what is changed meanwhile. @throws ProxmintError (usage) */
 export function requireFinished(entry: Entry): Entry {
   const { name, phase, replaces, rebuild } = entry
@@ -305,24 +174,5 @@ export function requireFinished(entry: Entry): Entry {
   throw new ProxmintError(`${name} is not finished: it is ${isRebuilt ? 'being rebuilt' : phase}`, {
     hint: `nothing was changed; first: zx scripts/apply.mts ${name}`,
     exitCode: exitCodes.usage,
-  })
-}
-
-function impossible(name: string, refused: readonly ChangeLine[]): ProxmintError {
-  const lines = refused.map(({ what, from, to, why }) => `  - ${what} ${from} -> ${to}: ${why}`)
-  return new ProxmintError(`${name} was not changed, since this cannot be had:\n${lines.join('\n')}`, {
-    hint: 'leave these options out; --plan-only shows what the others cost',
-    exitCode: exitCodes.invalid,
-  })
-}
-
-function resumableBy({ name }: Entry, error: unknown): unknown {
-  if (!(error instanceof ProxmintError)) return error
-  const again = `the change is in the registry; to finish it: zx scripts/apply.mts ${name}`
-  return new ProxmintError(error.message, {
-    facts: error.facts,
-    hint: error.hint === undefined ? again : `${error.hint}\n${again}`,
-    cause: error,
-    exitCode: error.exitCode,
   })
 }
