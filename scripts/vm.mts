@@ -9,7 +9,7 @@ const parallel: OptionSpec = { type: 'integer', value: 'N', default: 2, help: 'V
 const days: OptionSpec = {
   type: 'integer',
   value: 'N|never',
-  help: 'by how many days; `never`: it never expires',
+  help: 'days to add; `never`: it never expires',
 }
 const timeout: OptionSpec = {
   type: 'integer',
@@ -18,7 +18,7 @@ const timeout: OptionSpec = {
 }
 const hard: OptionSpec = {
   type: 'boolean',
-  help: 'cut the power after that time; without, the VM runs on then',
+  help: 'cut the power after that time; without it, the VM runs on then',
 }
 const yes: OptionSpec = { type: 'boolean', help: 'without asking' }
 
@@ -51,7 +51,7 @@ await runMain({
         ...changeFlags(),
         'write-keys': {
           type: 'boolean',
-          help: 'add the SSH keys of today to its account, by the guest agent',
+          help: 'add the SSH keys that the config has now to its account, by the guest agent',
         },
         from: { type: 'string', value: 'FILE', help: 'all VMs of a fleet file' },
         'plan-only': { type: 'boolean', help: 'show what it costs, change nothing' },
@@ -125,7 +125,7 @@ await runMain({
         undo: { type: 'boolean', help: 'swap back to the root disk of before' },
         'undo-on-failure': {
           type: 'boolean',
-          help: 'swap back by itself if the VM is not well with its new root disk',
+          help: 'swap back by itself if the VM does not start, lacks its address or cloud-init fails',
         },
         'no-login': flags['no-login']!,
         allow: allowOption('agree to lose the root disk that an earlier rebuild keeps', ['data-loss']),

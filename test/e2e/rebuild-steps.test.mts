@@ -17,7 +17,7 @@ import type { VmContext } from '../../scripts/lib/vm/context.mts'
 import { advanceRebuild } from '../../scripts/lib/vm/rebuild/advance.mts'
 import { withSpare } from '../../scripts/lib/vm/rebuild/decide.mts'
 import { expirePrevious } from '../../scripts/lib/vm/rebuild/previous.mts'
-import type { Power } from '../../scripts/lib/vm/rebuild/steps.mts'
+import type { Power } from '../../scripts/lib/vm/rebuild/work.mts'
 import { decideUndo } from '../../scripts/lib/vm/rebuild/undo.mts'
 import { failureOf } from '../unit/failure.mts'
 import { entry } from '../unit/registry/entries.mts'
@@ -286,7 +286,7 @@ describe('a volume that left the spare VM and reached no config', () => {
   test('is not guessed among several', async () => {
     await allocate(3)
     const failure = await failureOf(goOn)
-    expect(failure.message).toContain('its new one cannot be told')
+    expect(failure.message).toContain('proxmint cannot tell which disk is its new one')
     expect(failure.hint).toContain(`qm set 100 --scsi0 '${OLD},discard=on,serial=mine'`)
     // As the hint says.
     await lab.call('PUT', '/nodes/pve/qemu/100/config', { scsi0: `${OLD},discard=on,serial=mine` })

@@ -6,9 +6,9 @@ import { getVmConfig, type VmConfig } from '../../scripts/lib/proxmox/get-vm-con
 import { getVmStatus } from '../../scripts/lib/proxmox/get-vm-status.mts'
 import { listVmids } from '../../scripts/lib/proxmox/list-vms.mts'
 import { listVolumes } from '../../scripts/lib/proxmox/list-volumes.mts'
+import { volumeOf } from '../../scripts/lib/proxmox/property-string.mts'
 import { waitForTask } from '../../scripts/lib/proxmox/task.mts'
 import { updateVmConfig } from '../../scripts/lib/proxmox/update-vm-config.mts'
-import { volumeOf } from '../../scripts/lib/registry/rebuild.mts'
 import { readLockfile } from '../../scripts/lib/templates/lockfile.mts'
 import { changeEntry } from '../change-entry.mts'
 import {

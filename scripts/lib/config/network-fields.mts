@@ -3,7 +3,7 @@ import type { RecordField } from './vm-option.mts'
 
 const poolName = '^[a-z0-9]+(-[a-z0-9]+)*$'
 
-export const networkFields = {
+export const NETWORK_FIELDS = {
   pool: {
     kind: 'text',
     pattern: poolName,

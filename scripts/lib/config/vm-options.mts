@@ -4,7 +4,7 @@
  */
 import { DATA_DISK_FIELDS } from './data-disk-fields.mts'
 import { DEVICE_FIELDS } from './device-fields.mts'
-import { networkFields } from './network-fields.mts'
+import { NETWORK_FIELDS } from './network-fields.mts'
 import type { VmOptionTable } from './vm-option.mts'
 
 const vmidRange = { min: 100, max: 999_999_999 }
@@ -233,7 +233,7 @@ export const VM_OPTIONS = {
     kind: 'records',
     names: { flag: 'network', fleetKey: 'networks', fileKey: 'networks', attribute: 'networks' },
     value: 'CARD',
-    fields: networkFields,
+    fields: NETWORK_FIELDS,
     help: 'a network card: the first is net0, the second net1, and so on',
     change: 'hot',
     changeNote:

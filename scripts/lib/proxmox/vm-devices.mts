@@ -1,6 +1,7 @@
 /** Reads disks and cards from a VM's config. */
 
 import type { VmConfig } from './get-vm-config.mts'
+import { volumeOf } from './property-string.mts'
 
 const DISK_SLOT = /^(scsi|virtio|sata|ide)\d+$/
 
@@ -9,7 +10,7 @@ export function disksOf(config: VmConfig): Record<string, string> {
   const disks = Object.entries(config)
     .filter(([slot, value]) => DISK_SLOT.test(slot) && !String(value).includes('media=cdrom'))
     .filter(([, value]) => !isCloudInitDrive(value))
-  return Object.fromEntries(disks.map(([slot, value]) => [slot, String(value).split(',')[0]!]))
+  return Object.fromEntries(disks.map(([slot, value]) => [slot, volumeOf(String(value))]))
 }
 
 /** Slot of the disk that the VM boots from: the first disk of the boot order, otherwise the first disk. */

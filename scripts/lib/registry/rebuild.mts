@@ -1,11 +1,7 @@
 /** What an entry says of a rebuild that is not finished, and of the root disk that the VM had before. Pure. */
+import { volumeOf } from '../proxmox/property-string.mts'
 import { DAY_MS } from '../run/duration.mts'
 import { type Entry, type Rebuild, type System, withEvent } from './entry.mts'
-
-/** The volume of a drive: `tank:vm-100-disk-0` of `tank:vm-100-disk-0,size=10G`. */
-export function volumeOf(drive: string): string {
-  return drive.split(',')[0]!
-}
 
 /** The present system of a VM. */
 export function systemOf({ template, design, system }: Entry): System {

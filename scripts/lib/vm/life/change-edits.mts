@@ -103,7 +103,7 @@ export function formatChanges(name: string, changes: readonly ChangeLine[]): str
 /** Makes the error of a change that cannot be had. */
 export function impossible(name: string, refused: readonly ChangeLine[]): ProxmintError {
   const lines = refused.map(({ what, from, to, why }) => `  - ${what} ${from} -> ${to}: ${why}`)
-  return new ProxmintError(`${name} was not changed, since this cannot be had:\n${lines.join('\n')}`, {
+  return new ProxmintError(`${name} was not changed, since this is not possible:\n${lines.join('\n')}`, {
     hint: 'leave these options out; --plan-only shows what the others cost',
     exitCode: exitCodes.invalid,
   })

@@ -1,8 +1,9 @@
 /** Tells what of a VM proxmint made, and what somebody else added in Proxmox. Pure: it reads a config. */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
+import { volumeOf } from '../../proxmox/property-string.mts'
 import { bootDiskOf, cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
 import type { Entry } from '../../registry/entry.mts'
-import { ownVolumes, volumeOf } from '../../registry/rebuild.mts'
+import { ownVolumes } from '../../registry/rebuild.mts'
 import { type DisksOfDesign, dataDiskSlots } from '../shape/data-disks.mts'
 import { type DevicesOfDesign, deviceSlots } from '../shape/devices.mts'
 

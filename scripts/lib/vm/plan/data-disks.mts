@@ -6,7 +6,7 @@ import { exitCodes, ProxmintError } from '../../run/errors.mts'
 export function requireDataDisks(name: string, disks: readonly DataDisk[] = []): void {
   const fault = disks.flatMap((disk, index) => faultsOf(disk, disks.slice(0, index)))[0]
   if (fault === undefined) return
-  throw new ProxmintError(`the data disks of ${name} cannot be had: ${fault}`, {
+  throw new ProxmintError(`the data disks of ${name} are not possible: ${fault}`, {
     hint: 'correct --data-disk, or `disks` in the fleet file or in config/vm.yaml',
     exitCode: exitCodes.usage,
   })

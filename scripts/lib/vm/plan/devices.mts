@@ -11,7 +11,7 @@ import { deviceName } from '../shape/devices.mts'
 export function requireDevices(name: string, devices: readonly MappedDevice[] = []): void {
   const fault = devices.flatMap((device, index) => faultsOf(device, devices.slice(0, index)))[0]
   if (fault === undefined) return
-  throw new ProxmintError(`the devices of ${name} cannot be had: ${fault}`, {
+  throw new ProxmintError(`the devices of ${name} are not possible: ${fault}`, {
     hint: 'correct --device, or `devices` in the fleet file: pci=MAPPING or usb=MAPPING for each',
     exitCode: exitCodes.usage,
   })

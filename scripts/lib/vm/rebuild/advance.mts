@@ -9,7 +9,8 @@ import { nextStep } from './plan.mts'
 import { removeUnused } from './previous.mts'
 import { lookAtRebuild } from './sight.mts'
 import { removeSpare } from './spare.mts'
-import { type Power, STEPS } from './steps.mts'
+import { STEPS } from './steps.mts'
+import type { Power } from './work.mts'
 
 /** Way out and back with each step twice; more is a circle. */
 const MOST_STEPS = 24
@@ -28,7 +29,7 @@ export async function advanceRebuild(begun: Entry, context: VmContext, power: Po
     if (step === 'finish') return finish(entry, context, power)
     entry = await STEPS[step]({ entry, rebuild, found, context, power })
   }
-  throw new ProxmintError(`the ${begun.rebuild?.kind} of ${begun.name} does not come to an end`, {
+  throw new ProxmintError(`the ${begun.rebuild?.kind} of ${begun.name} does not end`, {
     hint: 'somebody may be changing the VM in Proxmox at the same time; run the command again',
   })
 }

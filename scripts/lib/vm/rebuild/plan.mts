@@ -1,8 +1,7 @@
 /** The next step of a rebuild or an undo, by what Proxmox has. Pure: it reads configs. */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
-import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
+import { gibOf, propertiesOf, volumeOf } from '../../proxmox/property-string.mts'
 import { cpuTypeOf, type Entry, type Rebuild } from '../../registry/entry.mts'
-import { volumeOf } from '../../registry/rebuild.mts'
 import { optionIn } from '../shape/options.mts'
 import { ROOT_DISK } from '../shape/root-disk.mts'
 

@@ -3,7 +3,7 @@
  * again without a serial number. Pure.
  */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
-import { gibOf, propertiesOf, withProperty } from '../../proxmox/property-string.mts'
+import { gibOf, propertiesOf, volumeOf, withProperty } from '../../proxmox/property-string.mts'
 import { disksOf } from '../../proxmox/vm-devices.mts'
 import type { DataDisk, DataDiskRecord, VmDesign } from '../../registry/entry.mts'
 import { type Edit, edited as editedBy, NONE } from './edit.mts'
@@ -53,10 +53,6 @@ function serialOf(drive: string | number | undefined): string | undefined {
   return propertiesOf(String(drive ?? ''), 'file').get('serial')
 }
 
-function volumeIn(drive: string | number | undefined): string {
-  return String(drive ?? '').split(',')[0]!
-}
-
 function attachEdits(
   { dataDisks = {}, storage }: DisksOfDesign,
   disk: DataDisk,
@@ -65,7 +61,7 @@ function attachEdits(
 ): Edit[] {
   const known = dataDisks[disk.name]?.volume
   const isDetached = Object.entries(config).some(
-    ([key, drive]) => /^unused\d+$/.test(key) && volumeIn(drive) === known,
+    ([key, drive]) => /^unused\d+$/.test(key) && volumeOf(String(drive ?? '')) === known,
   )
   const source = isDetached ? known! : `${disk.storage ?? storage}:${disk.size}`
   const options = [
@@ -149,7 +145,8 @@ export function detachedDisks({ dataDisks = {} }: DisksOfDesign, config: VmConfi
   const unused = Object.entries(config).filter(([key]) => /^unused\d+$/.test(key))
   return new Map(
     unused.flatMap(([slot, drive]) => {
-      const [name] = Object.entries(dataDisks).find(([, { volume }]) => volume === volumeIn(drive)) ?? []
+      const [name] =
+        Object.entries(dataDisks).find(([, { volume }]) => volume === volumeOf(String(drive ?? ''))) ?? []
       return name === undefined ? [] : [[slot, name]]
     }),
   )
@@ -165,7 +162,7 @@ export function withDisksIn<D extends DisksOfDesign>(design: D, config: VmConfig
   if (disks === undefined && design.dataDisks === undefined) return design
   const attached = [...dataDiskSlots(design, config)].map(([slot, name]): [string, DataDiskRecord] => [
     name,
-    { firstSystem, ...dataDisks[name], volume: volumeIn(config[slot]) },
+    { firstSystem, ...dataDisks[name], volume: volumeOf(String(config[slot] ?? '')) },
   ])
   // A disk that is gone is remembered as long as it is wanted: the one that is made in its place is empty.
   const remembered = new Set([
@@ -190,7 +187,7 @@ function asFound(
 ): DataDisk {
   if (drive === undefined || known === undefined) return disk
   const size = Math.floor(gibOf(String(drive)) ?? disk.size)
-  const [before, after] = [known.volume, volumeIn(drive)].map(volume => volume.split(':')[0]!)
+  const [before, after] = [known.volume, volumeOf(String(drive ?? ''))].map(volume => volume.split(':')[0]!)
   return {
     ...disk,
     ...(size > disk.size && { size }),
