@@ -97,10 +97,11 @@ async function removePrograms({ storagesFolder, mounts, commands }: Place, copie
   const made = [
     ...mounts().map(({ at }) => resolve(at)),
     ...copies.map(copy => `/${relative(root, copy)}`),
-    ...Object.keys(commands).map(name => `/run/pve/${name}`),
+    ...Object.keys(commands).flatMap(name => [`/run/pve/${name}`, `/usr/sbin/${name}`]),
     storagesFolder,
   ]
   for (const path of made) await removeMade(storagesFolder, path, kept)
+  await unlessInUse(() => removeEmpty(storagesFolder, '/usr/sbin', kept))
   const own = ['usr', 'bin', 'lib', 'lib64', 'dev', 'run', storagesFolder.split('/')[1]!]
   const left = own.filter(name => !kept.includes(name)).map(name => join(storagesFolder, name))
   await Promise.all(left.map(path => rm(path, { recursive: true, force: true })))
@@ -112,15 +113,26 @@ async function removePrograms({ storagesFolder, mounts, commands }: Place, copie
  * @param kept names of the folders of storages.
  */
 async function removeMade(root: string, path: string, kept: string[]): Promise<void> {
-  const below = (absolute: string): string => `.${absolute}`
-  try {
+  await unlessInUse(async () => {
     await atBeneath(root, below(path), unlink)
-    for (
-      let folder = dirname(path);
-      folder !== '/' && !kept.includes(folder.slice(1));
-      folder = dirname(folder)
-    )
-      await atBeneath(root, below(folder), rmdir)
+    await removeEmpty(root, dirname(path), kept)
+  })
+}
+
+/** Removes a folder, and those above it that are empty then. */
+async function removeEmpty(root: string, from: string, kept: string[]): Promise<void> {
+  for (let folder = from; folder !== '/' && !kept.includes(folder.slice(1)); folder = dirname(folder))
+    await atBeneath(root, below(folder), rmdir)
+}
+
+function below(absolute: string): string {
+  return `.${absolute}`
+}
+
+/** What is not there, is somebody's or has something in it stays. */
+async function unlessInUse(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
   } catch (error) {
     const { code } = error as NodeError
     if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'ENOTEMPTY', 'EISDIR', 'EPERM'].includes(code ?? '')) throw error

@@ -121,7 +121,7 @@ describe.sequential('by UEFI with a TPM', () => {
     expect(vm).toMatchObject(inProxmox)
     for (const slot of ['efidisk0', 'tpmstate0']) expect(vm[slot]).toMatch(new RegExp(`vm-${vmid}-disk-`))
     const shown = await vms.json('vm', 'show', 'web-1')
-    expect(shown.proxmox).toMatchObject({ firmware, drift: [], foreign: [] })
+    expect(shown.views.proxmox).toMatchObject({ firmware, drift: [], foreign: [] })
     expect((await vms.run('vm', ['show', 'web-1'])).stdout).toMatch(/^ {2}firmware {3}UEFI with TPM 2.0$/m)
     expect(await vms.json('apply', 'web-1')).toMatchObject([{ did: 'nothing' }])
     expect((await vms.run('vm', ['destroy', 'web-1', '--yes'])).code).toBe(0)
