@@ -1,8 +1,9 @@
 /** A run that is killed at each step in the life of a VM, and what the next run makes of it. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Lab } from '../../lab/create.mts'
@@ -160,11 +161,19 @@ fcntl.lockf(state, fcntl.LOCK_EX)
 print('locked', flush=True)
 sys.stdin.read()`
 
-/** Locks a state as OpenTofu does, until it is disposed of. */
+/** Locks a state as OpenTofu does, until it is disposed of. Without the file beside it, OpenTofu does not wait. */
 async function lockState(file: string): Promise<Disposable> {
+  const info = { ID: 'test', Operation: 'OperationTypeApply', Who: 'test', Created: new Date().toISOString() }
+  const beside = join(dirname(file), `.${basename(file)}.lock.info`)
+  await writeFile(beside, JSON.stringify({ ...info, Info: '', Version: '', Path: basename(file) }))
   const holder = spawn('python3', ['-c', LOCK, file], { stdio: ['pipe', 'pipe', 'inherit'] })
   await once(holder.stdout, 'data')
-  return { [Symbol.dispose]: () => void holder.stdin.end() }
+  return {
+    [Symbol.dispose]() {
+      rmSync(beside, { force: true })
+      holder.stdin.end()
+    },
+  }
 }
 
 test('destroyed while OpenTofu still has the state, which is empty until it ends', async () => {
