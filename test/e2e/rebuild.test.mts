@@ -100,17 +100,18 @@ const unusedIn = (config: VmConfig): string[] =>
     .filter(key => key.startsWith('unused'))
     .map(key => String(config[key]))
 
-/** Name of the VM, and VMID, of each spare VM. */
+/** Name of the VM, and VMID, of each spare VM. One that another lane removes meanwhile is left out. */
 async function listSpares(): Promise<[string, number][]> {
   const client = rootClient(lab)
   const own = new Set((await vms.registry.list()).map(({ vmid }) => vmid))
   const others = (await listVmids(client)).filter(vmid => vmid < 9000 && !own.has(vmid))
-  return Promise.all(
-    others.map(async vmid => {
-      const { name } = await getVmConfig(client, { node: 'pve', vmid })
-      return [String(name).replace(/-rebuild$/, ''), vmid]
-    }),
-  )
+  const named = others.map(async (vmid): Promise<[string, number][]> => {
+    const config = await getVmConfig(client, { node: 'pve', vmid }).catch(error => {
+      if (!/does not exist/.test(error.message)) throw error
+    })
+    return config === undefined ? [] : [[String(config['name']).replace(/-rebuild$/, ''), vmid]]
+  })
+  return (await Promise.all(named)).flat()
 }
 
 /** The state agrees with the VM. */
