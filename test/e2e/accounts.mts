@@ -1,5 +1,6 @@
 /** Generated users of Proxmox VE with groups, tokens, roles and ACL entries. One seed gives one sequence. */
 import { privilegesOf } from '../../lab/pve/core/privileges.mts'
+import { randomFrom } from '../random.mts'
 
 export interface Account {
   user: string
@@ -34,17 +35,6 @@ export const PATHS = [
 export const PROBES = ['/mapping', '/vms/9000', '/vms/123456', '/storage/other', '/nodes/other', '/pool/web']
 
 type Random = () => number
-
-/** Mulberry32. */
-function randomFrom(seed: number): Random {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 function pick<T>(random: Random, values: readonly T[]): T {
   return values[Math.floor(random() * values.length)]!

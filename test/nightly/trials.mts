@@ -14,6 +14,7 @@ import type { Entry } from '../../scripts/lib/registry/entry.mts'
 import type { RegistryStore } from '../../scripts/lib/registry/store.mts'
 import { changeEntry } from '../change-entry.mts'
 import { rootClient, type Started } from '../e2e/workspace.mts'
+import { randomFrom } from '../random.mts'
 
 /** A store and what runs commands on it: each machine has a work tree of its own. */
 export interface Arena {
@@ -77,17 +78,6 @@ export async function interrupt(arena: Arena, interruptions: number, seed: numbe
   }
   await Promise.all(Array.from({ length: RUNNERS }, (_, index) => runner(index % arena.machines)))
   return trials
-}
-
-/** Repeatable random numbers from 0 to 1 (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 async function runOne(trials: Trials, machine: number): Promise<void> {

@@ -16,6 +16,7 @@ import { describe, expect, test } from 'vitest'
 import { inputDigests } from '../../../scripts/lib/packer/input-digest.mts'
 import { writePackagedCopy } from '../../../scripts/lib/packer/packaged-copy.mts'
 import { listFamilies, loadTemplate } from '../../../scripts/lib/packer/template.mts'
+import { randomFrom } from '../../random.mts'
 import { failureOf } from '../failure.mts'
 import { temporaryFolder } from '../temporary.mts'
 
@@ -64,17 +65,6 @@ async function snapshot(folder: string): Promise<Record<string, string>> {
   return found
 }
 
-/** Numbers from 0 up to 1, always the same for the same seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 type Link = [path: string, target: string]
 
 /** Links that may be in a project, by what they are. */
@@ -102,7 +92,7 @@ describe('the work tree is as it was', () => {
     async seed => {
       const { root, packer, outside } = await project()
       await writeFile(join(outside, 'values.hcl'), 'a = 1\n')
-      const random = randomOf(seed)
+      const random = randomFrom(seed)
       const links = Object.values(possibleLinks(root, outside)).filter(() => random() < 0.6)
       for (const [path, target] of links) await symlink(target, join(root, path))
       if (random() < 0.5) await chmod(join(packer, 'x/x.pkr.hcl'), 0o444)

@@ -4,6 +4,7 @@ import type { Pool } from '../../../scripts/lib/config/pools.mts'
 import { addressesOf, advance, type Entry } from '../../../scripts/lib/registry/entry.mts'
 import type { RegistryStore, WantedAddress } from '../../../scripts/lib/registry/store.mts'
 import { changeEntry } from '../../change-entry.mts'
+import { randomFrom } from '../../random.mts'
 import { failureOf } from '../failure.mts'
 import { limits, now, pool, wanted } from './entries.mts'
 
@@ -122,7 +123,7 @@ export function describeFurtherAddresses(
   })
 
   test('gives no address twice in 200 random reservations, changes and destructions', async () => {
-    const random = randomNumbers(16)
+    const random = randomFrom(16)
     const below = (most: number): number => Math.floor(random() * most)
     const some = (): WantedAddress[] =>
       Array.from({ length: below(4) }, () => further(below(3), [lan, six, isolated][below(3)]!))
@@ -158,15 +159,4 @@ export function describeFurtherAddresses(
     expect(inUse.size).toBeGreaterThan(10)
     expect(refused).toBeLessThan(150)
   })
-}
-
-/** Repeatable random numbers from 0 to 1 (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
 }

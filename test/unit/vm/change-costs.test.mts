@@ -10,6 +10,7 @@ import { descriptionOf } from '../../../scripts/lib/registry/identity.mts'
 import type { Edit } from '../../../scripts/lib/vm/shape/edit.mts'
 import { type Designed, pricedEdits } from '../../../scripts/lib/vm/shape/shape.mts'
 import { reshape } from '../../../scripts/lib/vm/stack/reshape.mts'
+import { randomFrom } from '../../random.mts'
 import { entry } from '../registry/entries.mts'
 
 const ROUNDS = 100
@@ -30,17 +31,6 @@ beforeAll(async () => {
   client = tokenClient({ url, caFile }, { user: 'root@pam', tokenId: 'test', tokenSecret: ROOT_TOKEN })
 }, 60_000)
 afterAll(() => lab?.close())
-
-/** mulberry32: the same numbers for the same seed. */
-function randomFrom(start: number): () => number {
-  let state = start
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 const random = randomFrom(seed)
 const oneOf = <T,>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!
