@@ -11,6 +11,11 @@ export function getVmConfig(client: ProxmoxClient, vm: VmRef): Promise<VmConfig>
   return objectOf(`GET ${path}`, client.request<VmConfig>('GET', path))
 }
 
+/** Parameter by which Proxmox refuses an update if somebody changed the config since it was read. */
+export function digestOf({ digest }: VmConfig): { digest?: string } {
+  return digest === undefined ? {} : { digest: String(digest) }
+}
+
 /** GET .../config with `current`; needs VM.Audit. @returns The config that a VM runs with. */
 export function getRunningConfig(client: ProxmoxClient, vm: VmRef): Promise<VmConfig> {
   const path = `${vmPath(vm)}/config`

@@ -27,6 +27,11 @@ export function volumeOf(drive: string): string {
   return drive.split(',')[0]!
 }
 
+/** The storage of a drive or a volume: `tank` of `tank:vm-100-disk-0,size=10G`. */
+export function storageOf(drive: string): string {
+  return drive.split(':')[0]!
+}
+
 const UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
 
 /** Reads the size of a drive in GiB; undefined if its text has none. */

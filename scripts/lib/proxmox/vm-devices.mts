@@ -1,7 +1,7 @@
 /** Reads disks and cards from a VM's config. */
 
 import type { VmConfig } from './get-vm-config.mts'
-import { volumeOf } from './property-string.mts'
+import { storageOf, volumeOf } from './property-string.mts'
 
 const DISK_SLOT = /^(scsi|virtio|sata|ide)\d+$/
 
@@ -57,15 +57,11 @@ export function storagesOfDisks(config: VmConfig): string[] {
   const drives = Object.entries(config).filter(([, drive]) => !String(drive).includes('media=cdrom'))
   const ofDisks = drives.filter(([slot]) => DISK_SLOT.test(slot))
   const ofFirmware = drives.filter(([slot]) => FIRMWARE_SLOT.test(slot))
-  return [...ofDisks, ...ofFirmware].map(([, drive]) => storageOf(drive))
+  return [...ofDisks, ...ofFirmware].map(([, drive]) => storageOf(String(drive)))
 }
 
 /** Storages of all drives, with CDs, cloud-init drive, EFI variables and TPM state. */
 export function storagesOfDrives(config: VmConfig): Set<string> {
   const drives = Object.entries(config).filter(([slot]) => DRIVE_SLOT.test(slot))
-  return new Set(drives.map(([, drive]) => storageOf(drive)))
-}
-
-function storageOf(drive: string | number): string {
-  return String(drive).split(':')[0]!
+  return new Set(drives.map(([, drive]) => storageOf(String(drive))))
 }

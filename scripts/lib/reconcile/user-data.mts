@@ -1,10 +1,12 @@
 /** Looks for files of user-data that killed runs left on the storages after their VMs were destroyed. */
+
 import { deleteVolume } from '../proxmox/delete-volume.mts'
 import { ProxmoxApiError } from '../proxmox/errors.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { listNodes } from '../proxmox/list-nodes.mts'
 import { listVms, type VmSummary } from '../proxmox/list-vms.mts'
 import { listVolumes } from '../proxmox/list-volumes.mts'
+import { storageOf } from '../proxmox/property-string.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import type { Divergence } from '../registry/divergence.mts'
 import { type Entry, stillGone } from '../registry/entry.mts'
@@ -130,7 +132,7 @@ export async function removeLeftFile(file: LeftFile, unlocked: VmContext): Promi
     )
     const left = await leftUserData({ client }, archived, await listVms(client))
     if (!left.some(one => one.volid === volid)) return false
-    const upid = await deleteVolume(client, { node, storage: volid.split(':')[0]! }, volid)
+    const upid = await deleteVolume(client, { node, storage: storageOf(volid) }, volid)
     if (upid !== null) await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
     return true
   })

@@ -49,8 +49,9 @@ export async function findVmsWithoutEntry(
   { entries, config }: Omit<SiteViews<never>, 'vms'>,
 ): Promise<VmSummary[]> {
   const places = vmsWithoutEntry({ entries, config, vms: await listVmPlaces(client) })
-  const vms = await describeVms(client, places)
-  return vmsWithoutEntry({ entries, config, vms: await withoutHandClones(client, { entries, config, vms }) })
+  const unknown = vmsWithoutEntry({ entries, config, vms: await describeVms(client, places) })
+  const clones = await handClonesAmong(client, unknown)
+  return unknown.filter(vm => !clones.has(vm))
 }
 
 /**
@@ -61,14 +62,17 @@ export async function withoutHandClones<V extends SiteVm>(
   client: ProxmoxClient,
   views: SiteViews<V>,
 ): Promise<V[]> {
-  const unknown = vmsWithoutEntry(views)
+  const clones = await handClonesAmong(client, vmsWithoutEntry(views))
+  return views.vms.filter(vm => !clones.has(vm))
+}
+
+async function handClonesAmong<V extends SiteVm>(client: ProxmoxClient, unknown: V[]): Promise<Set<V>> {
   const isClone = async ({ node, vmid }: V): Promise<boolean> => {
     const config = await getVmConfig(client, { node, vmid }).catch(() => undefined)
     return config !== undefined && idInMark(String(config['description'] ?? '')) === undefined
   }
-  const clones = new Set<V>()
-  await Promise.all(unknown.map(async vm => ((await isClone(vm)) ? clones.add(vm) : clones)))
-  return views.vms.filter(vm => !clones.has(vm))
+  const found = await Promise.all(unknown.map(async vm => ((await isClone(vm)) ? [vm] : [])))
+  return new Set(found.flat())
 }
 
 function isForTemplates(

@@ -8,6 +8,7 @@ import { deleteVolume } from '../proxmox/delete-volume.mts'
 import { ProxmoxApiError } from '../proxmox/errors.mts'
 import { getVmConfig } from '../proxmox/get-vm-config.mts'
 import { findVmStatus, type VmStatus } from '../proxmox/get-vm-status.mts'
+import { storageOf } from '../proxmox/property-string.mts'
 import { stopVm } from '../proxmox/stop-vm.mts'
 import { waitForTask } from '../proxmox/task.mts'
 import { bootDiskOf } from '../proxmox/vm-devices.mts'
@@ -148,7 +149,7 @@ export async function removeVolume(
   volid: string,
 ): Promise<void> {
   try {
-    const upid = await deleteVolume(client, { node, storage: volid.split(':')[0]! }, volid)
+    const upid = await deleteVolume(client, { node, storage: storageOf(volid) }, volid)
     if (upid !== null) await waitForTask(client, upid, { timeoutMs: taskTimeoutMs })
   } catch (error) {
     const known =

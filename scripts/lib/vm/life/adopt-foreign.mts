@@ -1,5 +1,6 @@
 /** Takes up VMs that proxmint did not make, by their VMIDs. Terraform has no part in it. */
 import { randomUUID } from 'node:crypto'
+import { digestOf } from '../../proxmox/get-vm-config.mts'
 import { listVms, type VmSummary } from '../../proxmox/list-vms.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import type { Entry } from '../../registry/entry.mts'
@@ -62,9 +63,8 @@ function mark(name: string, unlocked: VmContext): Promise<void> {
     if (vm === undefined || config === undefined) throw gone(entry)
     if (!isMarked(entry, config)) {
       requireOwnVm(entry, { vm, config, isForeign: false, differences: nameOnly(entry, config) })
-      const digest = config['digest'] === undefined ? {} : { digest: String(config['digest']) }
       const description = withForeignMark(entry, String(config['description'] ?? ''))
-      await updateVmConfig(connection.client, vm, { description, ...digest })
+      await updateVmConfig(connection.client, vm, { description, ...digestOf(config) })
     }
     checkpoint('vm-adopted-marked')
   })

@@ -16,7 +16,8 @@ import type { VmContext } from '../context.mts'
 import { type LocatedVm, locateVm } from '../look/locate.mts'
 import { isDisk, slotsOf } from '../look/parts.mts'
 import { ROOT_DISK } from '../shape/root-disk.mts'
-import { powerOn, SHUTDOWN_SECONDS, waitUntilOff } from './power.mts'
+import { SHUTDOWN_SECONDS } from '../stack/reshape.mts'
+import { powerOn, waitUntilOff } from './power.mts'
 
 /** Longest wait for a backup or a restore. */
 export const COPY_MS = DAY_MS

@@ -1,7 +1,5 @@
 /** The first boot of a VM. The caller holds the VM's lock. */
 import { requireOwnToken } from '../../credential/vm-token.mts'
-import { startVm } from '../../proxmox/start-vm.mts'
-import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
@@ -12,7 +10,7 @@ import { requireNoLock } from '../look/barriers.mts'
 import { followVm, type LocatedVm, recordNode, requireMarked, requireThere } from '../look/locate.mts'
 import { converge } from '../stack/converge.mts'
 import { requireDesign } from '../stack/folder.mts'
-import { verify } from './power.mts'
+import { powerOn, verify } from './power.mts'
 
 const USER_DATA_ANEW = { started: false, intent: 'update', step: 'token', scope: 'user-data' } as const
 
@@ -43,8 +41,7 @@ function isToBeWritten({ token, design }: Entry): boolean {
 }
 
 /** Starts a VM, which then also starts with its node. */
-async function start(entry: Entry, vm: LocatedVm, { client, config }: Connection): Promise<void> {
-  if (requireDesign(entry).onBoot !== false) await updateVmConfig(client, vm, { onboot: 1 })
-  const upid = await startVm(client, vm)
-  await waitForTask(client, upid, { timeoutMs: config.taskTimeoutSeconds * 1000 })
+async function start(entry: Entry, vm: LocatedVm, connection: Connection): Promise<void> {
+  if (requireDesign(entry).onBoot !== false) await updateVmConfig(connection.client, vm, { onboot: 1 })
+  await powerOn(connection, vm)
 }

@@ -1,7 +1,9 @@
 /** Removes backups of destroyed VMs whose time is over. Backups of others stay: ours have the id of the entry in their notes. */
+
 import { deleteVolume } from '../../proxmox/delete-volume.mts'
 import { listNodes } from '../../proxmox/list-nodes.mts'
 import { listVolumes, type Volume } from '../../proxmox/list-volumes.mts'
+import { storageOf } from '../../proxmox/property-string.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { unprotectVolume } from '../../proxmox/unprotect-volume.mts'
 import type { Entry } from '../../registry/entry.mts'
@@ -37,7 +39,7 @@ export async function oldBackups(now: Date, { store, connection }: VmContext): P
     if (entry.backup === undefined) return []
     const { volid, node } = entry.backup
     const keepMs = safetyOf(entry, defaults).keepDays * DAY_MS
-    return [{ entry, node, storage: volid.split(':')[0]!, keepMs }]
+    return [{ entry, node, storage: storageOf(volid), keepMs }]
   })
   const due = backedUp.filter(({ entry, keepMs }) => Date.parse(entry.backup!.at) + keepMs <= now.getTime())
   const groups = Map.groupBy(due, ({ node, storage }) => JSON.stringify([node, storage]))

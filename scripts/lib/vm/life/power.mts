@@ -19,11 +19,9 @@ import { lookInside } from '../look/first-boot.mts'
 import { followVm, type LocatedVm, locateVm, recordNode, requireThere } from '../look/locate.mts'
 import { verifyVm } from '../look/verify.mts'
 import { converge } from '../stack/converge.mts'
+import { SHUTDOWN_SECONDS } from '../stack/reshape.mts'
 import { userDataOf } from '../stack/user-data.mts'
 import { notingFailure } from './failure.mts'
-
-/** A guest has this long to shut down. */
-export const SHUTDOWN_SECONDS = 120
 
 /** What is to be off has its power cut after that time. */
 const SUSPEND: ShutdownOptions = { seconds: SHUTDOWN_SECONDS, hard: true }

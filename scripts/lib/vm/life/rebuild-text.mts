@@ -3,8 +3,8 @@ import type { PoolConfig } from '../../config/pools.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { counted } from '../../run/counted.mts'
 import type { Families } from '../../templates/version.mts'
+import { SHUTDOWN_SECONDS } from '../stack/reshape.mts'
 import type { Applied } from './apply.mts'
-import { SHUTDOWN_SECONDS } from './power.mts'
 import { versionFor } from './rebuild.mts'
 
 /**

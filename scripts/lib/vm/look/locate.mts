@@ -4,6 +4,7 @@ import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { findVmStatus, type VmStatus } from '../../proxmox/get-vm-status.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { isContainer, listVmPlaces } from '../../proxmox/list-vms.mts'
+import type { VmRef } from '../../proxmox/vm-ref.mts'
 import { type Entry, withEvent } from '../../registry/entry.mts'
 import { differencesFrom, isMarked } from '../../registry/identity.mts'
 import type { RegistryStore } from '../../registry/store.mts'
@@ -154,10 +155,13 @@ function barriersOf({
   }
 }
 
-/** Waits for the end of a clone: Proxmox finishes it also when its run died, and the VM has no name before. */
-async function statusAfterClone(
+/**
+ * Waits for the end of a clone: Proxmox finishes it also when its run died, and the VM has neither name nor notes before.
+ * @returns undefined if the VM is gone; with the lock if the clone has not ended in time.
+ */
+export async function statusAfterClone(
   { client, config }: Connection,
-  vm: { node: string; vmid: number },
+  vm: VmRef,
 ): Promise<VmStatus | undefined> {
   const deadline = Date.now() + config.taskTimeoutSeconds * 1000
   for (;;) {

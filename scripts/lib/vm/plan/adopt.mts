@@ -4,7 +4,7 @@ import type { OwnSshKey } from '../../config/own-ssh-key.mts'
 import type { Pool, PoolConfig } from '../../config/pools.mts'
 import type { VmDefaults } from '../../config/vm-defaults.mts'
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
-import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
+import { gibOf, propertiesOf, storageOf } from '../../proxmox/property-string.mts'
 import { tagsIn } from '../../proxmox/tags.mts'
 import { expiryAfter, expiryDay } from '../../registry/due.mts'
 import type { AccessDesign, CardAddress, Entry, VmDesign } from '../../registry/entry.mts'
@@ -136,7 +136,7 @@ function designOf({ config }: SiteVm, pool: Pool, adopting: Adopting): VmDesign 
   return {
     ...attributes,
     template: null,
-    storage: text('scsi0').split(':')[0]!,
+    storage: storageOf(text('scsi0')),
     cores: Number(config['cores'] ?? 1),
     memory: Number(optionIn(config, 'memory')),
     disk: Math.ceil(gibOf(text('scsi0')) ?? attributes.disk),

@@ -49,9 +49,21 @@ function fieldValue(flag: string, key: string, text: string, field: RecordField)
       throw wrong(wording ?? 'another value')
     return text
   }
+  const number = numberWithin(field, text)
+  if (number !== undefined) return number
   const { min, max } = field.range
-  const number = Number(text)
-  const form = field.kind === 'integer' ? /^\d+$/ : /^\d+(\.\d+)?$/
-  if (form.test(text) && number >= min && number <= max) return number
   throw wrong(`a ${field.kind === 'integer' ? 'whole ' : ''}number from ${min} to ${max}`)
+}
+
+/** Form of a number. */
+export interface NumberForm {
+  kind: 'integer' | 'number'
+  range: { min: number; max: number }
+}
+
+/** Reads a number of the command line; undefined if it is none, or out of the range. */
+export function numberWithin({ kind, range: { min, max } }: NumberForm, text: string): number | undefined {
+  const number = Number(text)
+  const form = kind === 'integer' ? /^\d+$/ : /^\d+(\.\d+)?$/
+  return form.test(text) && number >= min && number <= max ? number : undefined
 }

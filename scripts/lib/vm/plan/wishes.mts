@@ -9,7 +9,7 @@ import { type Arguments, usageError, wordAfterVerb } from '../../run/command-lin
 import { daysOf, NEVER } from '../../run/duration.mts'
 import { exitCodes } from '../../run/errors.mts'
 import type { VmWishes } from './design.mts'
-import { recordOf } from './record-flag.mts'
+import { type NumberForm, numberWithin, recordOf } from './record-flag.mts'
 
 const name = 'vm'
 
@@ -87,7 +87,7 @@ function wishOf(args: Arguments, option: VmOption, flag: string): unknown {
   const text = args.string(flag)
   if (text === undefined) return undefined
   if (option.kind === 'toggle') return text === 'on'
-  if (option.kind === 'number') return numberOf(flag, text, option.range)
+  if (option.kind === 'number') return numberOf(flag, text, option)
   if (option.kind === 'address') return checkedIp(flag, text)
   return option.kind === 'wallet' ? checkedAddress(`--${flag}`, text) : checkedText(option, flag, text)
 }
@@ -111,9 +111,10 @@ function mapOf(args: Arguments, option: VmOption, flag: string): Record<string, 
   return pairs.length === 0 ? undefined : Object.fromEntries(pairs)
 }
 
-function numberOf(flag: string, text: string, { min, max }: { min: number; max: number }): number {
-  const number = Number(text)
-  if (/^\d+(\.\d+)?$/.test(text) && number >= min && number <= max) return number
+function numberOf(flag: string, text: string, option: NumberForm): number {
+  const number = numberWithin(option, text)
+  if (number !== undefined) return number
+  const { min, max } = option.range
   throw usageError({ name }, `option \`--${flag}\` takes a number from ${min} to ${max}, not \`${text}\``)
 }
 

@@ -5,7 +5,7 @@ import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listStorages } from '../../proxmox/list-storages.mts'
 import { findPoolOf, listVmPlaces } from '../../proxmox/list-vms.mts'
-import { gibOf } from '../../proxmox/property-string.mts'
+import { gibOf, storageOf } from '../../proxmox/property-string.mts'
 import { bootDiskOf, networksOf } from '../../proxmox/vm-devices.mts'
 import {
   type ClonedDesign,
@@ -29,7 +29,7 @@ import { keysOfToday, requireLogin, sayOwnKey, withSshKeys } from '../plan/login
 import { diskOfTemplate, requireClonable } from '../plan/requirements.mts'
 import { ROOT_DISK } from '../shape/root-disk.mts'
 import { requireDesign } from '../stack/folder.mts'
-import { newCpuType, rootOf } from './plan.mts'
+import { bootIn, newCpuType, rootOf } from './plan.mts'
 import { requireExchangeable } from './refusals.mts'
 import { lookAtRebuild, straysOf } from './sight.mts'
 
@@ -56,7 +56,7 @@ export async function decideRebuild(
   }
   const system = await systemFor(entry, version, source, noLogin, connection)
   const cpu = newCpuType(entry, config, (await connection.site.vmDefaults()).cpuType)
-  const strays = await straysOf(connection.client, vm, rootOf(config)!.split(':')[0]!, config)
+  const strays = await straysOf(connection.client, vm, storageOf(rootOf(config)!), config)
   const rebuild: Rebuild = {
     ...{ kind: 'rebuild', from: entry.template!.version, to: version.name },
     ...{ disk: String(config[ROOT_DISK]), boot: bootIn(config), system },
@@ -70,11 +70,6 @@ export async function decideRebuild(
   say(`${name}: VM ${begun.rebuild!.spareVmid} is reserved for the clone of ${version.name}`)
   checkpoint('vm-rebuild-decided')
   return begun
-}
-
-/** Boot order of a config; null without one. */
-export function bootIn(config: VmConfig): string | null {
-  return config['boot'] === undefined ? null : String(config['boot'])
 }
 
 /** Reserves a VMID for a spare VM that is free in Proxmox, too. */
@@ -161,7 +156,7 @@ async function requirePlace(
   const { client, version } = connection
   const { name } = entry
   const node = entry.node!
-  const storage = rootOf(config)!.split(':')[0]!
+  const storage = storageOf(rootOf(config)!)
   const { bridge, vlan } = requireDesign(entry).network
   const place: NewVmPlace = {
     ...{ pveMajor: version.major, node, vmid: undefined, diskStorages: [storage] },

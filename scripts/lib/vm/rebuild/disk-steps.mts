@@ -1,6 +1,6 @@
 /** Steps of a rebuild that exchange the root disk of the VM. */
-import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
-import { volumeOf } from '../../proxmox/property-string.mts'
+import { digestOf, getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
+import { storageOf, volumeOf } from '../../proxmox/property-string.mts'
 import { reassignDisk } from '../../proxmox/reassign-disk.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
@@ -8,11 +8,10 @@ import type { Entry } from '../../registry/entry.mts'
 import { checkpoint } from '../../run/checkpoint.mts'
 import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import { ROOT_DISK } from '../shape/root-disk.mts'
-import { bootIn } from './decide.mts'
-import { driveWith, settingsFor } from './plan.mts'
+import { bootIn, driveWith, settingsFor } from './plan.mts'
 import { requireExchangeable } from './refusals.mts'
 import { straysOf } from './sight.mts'
-import { digestOf, storageOf, taskWait, type Work } from './work.mts'
+import { taskWait, type Work } from './work.mts'
 
 /** Shuts the VM down and makes its root disk an unused one. */
 export async function detach(work: Work): Promise<Entry> {
@@ -56,7 +55,7 @@ export async function find(work: Work): Promise<Entry> {
   const { entry, rebuild, found, context } = work
   const { client } = context.connection
   const { strays = [] } = rebuild
-  const lost = (await straysOf(client, found.vm, storageOf(rebuild), found.config)).filter(
+  const lost = (await straysOf(client, found.vm, storageOf(rebuild.disk), found.config)).filter(
     volume => !strays.includes(volume),
   )
   const [only] = lost

@@ -82,6 +82,11 @@ export function rootOf(config: VmConfig): string | undefined {
   return drive === undefined ? undefined : volumeOf(String(drive))
 }
 
+/** Boot order of a config; null without one. */
+export function bootIn(config: VmConfig): string | null {
+  return config['boot'] === undefined ? null : String(config['boot'])
+}
+
 /** What makes a clone a spare VM. */
 interface Preparation {
   /** Settings, as a change of a config has them: no card, no protection, no start with its node. */
@@ -128,8 +133,7 @@ export function settingsFor(
 ): Record<string, string> {
   const present = String(config[ROOT_DISK] ?? '')
   const isAttached = volumeOf(present) === volume && hasSameFlags(present, disk)
-  const order = config['boot'] === undefined ? null : String(config['boot']).trim()
-  const isInOrder = order === (boot === null ? null : boot.trim())
+  const isInOrder = bootIn(config)?.trim() === boot?.trim()
   const orderOf = (): Record<string, string> => (boot === null ? { delete: 'boot' } : { boot })
   return {
     ...(!isAttached && { [ROOT_DISK]: driveWith(volume, disk) }),

@@ -1,4 +1,5 @@
 /** The root disk from before a rebuild, when nobody keeps it any more. */
+import { digestOf } from '../../proxmox/get-vm-config.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
 import type { Entry } from '../../registry/entry.mts'
 import { withoutPrevious } from '../../registry/rebuild.mts'
@@ -35,10 +36,6 @@ export async function removeUnused(entry: Entry, volume: string, connection: Con
     return false
   }
   requireNoBarrier(entry.name, vm)
-  const digest = config['digest']
-  await updateVmConfig(connection.client, vm, {
-    delete: slot,
-    ...(digest !== undefined && { digest: String(digest) }),
-  })
+  await updateVmConfig(connection.client, vm, { delete: slot, ...digestOf(config) })
   return true
 }

@@ -1,8 +1,6 @@
 /** Looks at a VM that is being rebuilt, and at its spare VM. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProxmoxClient } from '../../proxmox/client.mts'
 import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
-import { findVmStatus } from '../../proxmox/get-vm-status.mts'
 import { isVmidFree } from '../../proxmox/is-vmid-free.mts'
 import { listVmPlaces } from '../../proxmox/list-vms.mts'
 import { listVolumes } from '../../proxmox/list-volumes.mts'
@@ -16,7 +14,7 @@ import { spareMark } from '../../registry/rebuild.mts'
 import { ProxmintError } from '../../run/errors.mts'
 import type { Connection } from '../../site/connect.mts'
 import { requireNoBarrier, requireNoLock } from '../look/barriers.mts'
-import { followVm, type LocatedVm, requireThere } from '../look/locate.mts'
+import { followVm, type LocatedVm, requireThere, statusAfterClone } from '../look/locate.mts'
 import { ROOT_DISK } from '../shape/root-disk.mts'
 import type { RebuildSight, SpareSight } from './plan.mts'
 
@@ -87,14 +85,10 @@ export async function lookAtSpare(
 }
 
 /** Waits for the end of a clone: before, the VM has no notes. @returns false if it is gone. */
-async function waitUntilCloned({ client, config }: Connection, vm: VmRef): Promise<boolean> {
-  const deadline = Date.now() + config.taskTimeoutSeconds * 1000
-  for (;;) {
-    const status = await findVmStatus(client, vm)
-    if (status?.lock !== 'clone') return status !== undefined
-    if (Date.now() > deadline) throw stillCloned(vm, config.taskTimeoutSeconds)
-    await sleep(1000)
-  }
+async function waitUntilCloned(connection: Connection, vm: VmRef): Promise<boolean> {
+  const status = await statusAfterClone(connection, vm)
+  if (status?.lock === 'clone') throw stillCloned(vm, connection.config.taskTimeoutSeconds)
+  return status !== undefined
 }
 
 function stillCloned({ vmid, node }: VmRef, seconds: number): ProxmintError {

@@ -1,6 +1,7 @@
 /** Steps of a rebuild on its spare VM. */
 import { cloneVm } from '../../proxmox/clone-vm.mts'
 import { findPoolOf } from '../../proxmox/list-vms.mts'
+import { storageOf } from '../../proxmox/property-string.mts'
 import { resizeDisk } from '../../proxmox/resize-disk.mts'
 import { waitForTask } from '../../proxmox/task.mts'
 import { updateVmConfig } from '../../proxmox/update-vm-config.mts'
@@ -14,7 +15,7 @@ import { ROOT_DISK } from '../shape/root-disk.mts'
 import { withSpare } from './decide.mts'
 import { preparationOf } from './plan.mts'
 import { removeSpare } from './spare.mts'
-import { storageOf, taskWait, type Work } from './work.mts'
+import { taskWait, type Work } from './work.mts'
 
 /** Reserves another VMID: somebody else made a VM with the one of the spare VM. */
 export async function renumber({ entry, rebuild, context }: Work): Promise<Entry> {
@@ -38,7 +39,7 @@ export async function clone({
   await withProgress(`clone ${rebuild.to} for ${entry.name}`, async () => {
     const upid = await cloneVm(client, source, {
       ...{ newid: rebuild.spareVmid!, name: spareName(entry.name), description: spareNotes(entry), full: 1 },
-      storage: storageOf(rebuild),
+      storage: storageOf(rebuild.disk),
       ...(source.node !== found.node && { target: found.node }),
       // Rights that hold in a pool alone must hold for the spare VM as well.
       pool: await findPoolOf(client, entry.vmid),

@@ -7,7 +7,7 @@ import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { VmContext } from '../context.mts'
 import { requireRestored } from '../look/barriers.mts'
 import { ROOT_DISK } from '../shape/root-disk.mts'
-import { unusedSlotOf } from './plan.mts'
+import { bootIn, unusedSlotOf } from './plan.mts'
 import { requireExchangeable, requireNotSuspended } from './refusals.mts'
 import { lookAtRebuild } from './sight.mts'
 
@@ -44,10 +44,7 @@ export function undoOf(entry: Entry, config: VmConfig): Rebuild {
   const { spareVmid, older } = rebuild ?? {}
   return {
     ...{ kind: 'undo', from: template?.version ?? 'unknown', to: previous.version },
-    ...{
-      disk: String(config[ROOT_DISK]),
-      boot: config['boot'] === undefined ? null : String(config['boot']),
-    },
+    ...{ disk: String(config[ROOT_DISK]), boot: bootIn(config) },
     ...{ volume: previous.volume, system: previous.system },
     ...(spareVmid !== undefined && { spareVmid }),
     ...(older !== undefined && { older }),

@@ -1,5 +1,4 @@
 /** What every step of a rebuild gets and gives back. */
-import type { VmConfig } from '../../proxmox/get-vm-config.mts'
 import type { Entry, Rebuild } from '../../registry/entry.mts'
 import type { Connection } from '../../site/connect.mts'
 import type { VmContext } from '../context.mts'
@@ -27,17 +26,6 @@ export interface Work {
 
 /** @returns the entry after the step. */
 export type Act = (work: Work) => Promise<Entry>
-
-/** Storage of the root disk, where the spare VM is cloned to. */
-export function storageOf({ disk }: Rebuild): string {
-  return disk.split(':')[0]!
-}
-
-/** Makes Proxmox refuse the update if somebody changed the config since it was read. */
-export function digestOf(config: VmConfig): { digest?: string } {
-  const { digest } = config
-  return digest === undefined ? {} : { digest: String(digest) }
-}
 
 /** How long a step waits for a task of Proxmox. */
 export function taskWait({ config }: Connection): { timeoutMs: number } {

@@ -3,7 +3,7 @@
  * again without a serial number. Pure.
  */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
-import { gibOf, propertiesOf, volumeOf, withProperty } from '../../proxmox/property-string.mts'
+import { gibOf, propertiesOf, storageOf, volumeOf, withProperty } from '../../proxmox/property-string.mts'
 import { disksOf } from '../../proxmox/vm-devices.mts'
 import type { DataDisk, DataDiskRecord, VmDesign } from '../../registry/entry.mts'
 import { type Edit, edited as editedBy, NONE } from './edit.mts'
@@ -187,7 +187,7 @@ function asFound(
 ): DataDisk {
   if (drive === undefined || known === undefined) return disk
   const size = Math.floor(gibOf(String(drive)) ?? disk.size)
-  const [before, after] = [known.volume, volumeOf(String(drive ?? ''))].map(volume => volume.split(':')[0]!)
+  const [before, after] = [known.volume, volumeOf(String(drive ?? ''))].map(storageOf)
   return {
     ...disk,
     ...(size > disk.size && { size }),

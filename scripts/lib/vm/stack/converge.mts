@@ -93,7 +93,7 @@ export async function converge(before: Entry, goal: Goal, context: VmContext): P
   requireUnused(before, vm)
   const isToWrite = !goal.planOnly && goal.intent === 'update'
   const entry = isToWrite && found !== undefined ? await recordFound(located, found.config, store) : located
-  const wasBegun = (await entryOfFolder(entry.name)) === entry.id
+  const wasBegun = goal.intent === 'create' && (await entryOfFolder(entry.name)) === entry.id
   const keep = await keepFor(entry, found, goal, connection)
   const folder = await writeVmFolder(connection, entry, goal.started, keep)
   const done = await withTerraform(connection, { entry, folder }, signal, terraform =>
@@ -142,7 +142,7 @@ interface Run {
   entry: Entry
   found: Found | undefined
   goal: Goal
-  /** An earlier run wrote the folder of this entry. */
+  /** An earlier run wrote the folder of this entry, to make the VM. */
   wasBegun: boolean
 }
 

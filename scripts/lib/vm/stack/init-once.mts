@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../run/atomic-file.mts'
-import { codeOf } from '../../run/errors.mts'
+import { ifThere } from '../../run/if-there.mts'
 import type { TerraformSetting } from '../../terraform/commands.mts'
 
 const KEY_FILE = '.terraform/proxmint-init'
@@ -36,8 +36,5 @@ async function keyOf({ folder, tofu, provider }: TerraformSetting): Promise<stri
 }
 
 async function textOf(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch(error => {
-    if (codeOf(error) === 'ENOENT') return ''
-    throw error
-  })
+  return (await ifThere(readFile(file, 'utf8'))) ?? ''
 }

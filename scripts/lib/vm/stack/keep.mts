@@ -1,6 +1,6 @@
 /** Settings by which a plan leaves alone what somebody changed in Proxmox. Pure: it reads configs. */
 import type { VmConfig } from '../../proxmox/get-vm-config.mts'
-import { gibOf, propertiesOf } from '../../proxmox/property-string.mts'
+import { gibOf, propertiesOf, storageOf } from '../../proxmox/property-string.mts'
 import { tagsIn } from '../../proxmox/tags.mts'
 import { cloudInitSlotOf } from '../../proxmox/vm-devices.mts'
 import type { Card, IpConfig, VmSettings } from '../../terraform/vm-configuration.mts'
@@ -88,10 +88,6 @@ export function sizeOf(config: VmConfig): number | undefined {
 
 function textOf(config: VmConfig, key: string): string {
   return String(config[key] ?? '')
-}
-
-function storageOf(drive: string): string {
-  return drive.split(':')[0]!
 }
 
 /** The drive of the seed; otherwise the cloud-init drive; otherwise an empty one, from which somebody took the seed. */

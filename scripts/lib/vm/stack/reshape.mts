@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { ProxmoxClient } from '../../proxmox/client.mts'
-import { getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
+import { digestOf, getVmConfig, type VmConfig } from '../../proxmox/get-vm-config.mts'
 import { getVmStatus } from '../../proxmox/get-vm-status.mts'
 import { rebootVm } from '../../proxmox/reboot-vm.mts'
 import { resizeDisk } from '../../proxmox/resize-disk.mts'
@@ -16,8 +16,8 @@ import { exitCodes, ProxmintError } from '../../run/errors.mts'
 import type { Edit } from '../shape/edit.mts'
 import { alignIpSet } from './ip-filters.mts'
 
-/** A guest has this long to shut down before its reboot fails. */
-const SHUTDOWN_SECONDS = 120
+/** A guest has this long to shut down. */
+export const SHUTDOWN_SECONDS = 120
 
 interface Reshaping {
   /** As it was read: Proxmox refuses if somebody changed it since. */
@@ -103,15 +103,13 @@ async function makeEdits(
   edits: readonly Edit[],
   { config, timeoutMs }: Reshaping,
 ): Promise<void> {
-  const digest = config['digest'] === undefined ? undefined : String(config['digest'])
   const parameters = parametersOf(edits)
-  if (parameters !== undefined)
-    await updateVmConfig(client, vm, { ...parameters, ...(digest !== undefined && { digest }) })
+  if (parameters !== undefined) await updateVmConfig(client, vm, { ...parameters, ...digestOf(config) })
   checkpoint('vm-reshaped')
   for (const { grow } of edits) {
     if (grow === undefined) continue
     // A config that was just changed has another digest.
-    const read = parameters === undefined ? digest : undefined
+    const read = parameters === undefined ? digestOf(config).digest : undefined
     const upid = await resizeDisk(client, vm, grow.slot, `${grow.gib}G`, read)
     if (upid !== null) await waitForTask(client, upid, { timeoutMs })
   }

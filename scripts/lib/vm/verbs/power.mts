@@ -4,9 +4,9 @@ import { requireEntry } from '../../registry/revise.mts'
 import type { Answer } from '../../run/answer.mts'
 import { type Arguments, usageError, wordAfterVerb } from '../../run/command-line.mts'
 import type { VmContext } from '../context.mts'
-import { SHUTDOWN_SECONDS } from '../life/power.mts'
 import { type Powered, pendingText, restartByName, startByName, stopByName } from '../life/start-stop.mts'
 import { openContext } from '../open.mts'
+import { SHUTDOWN_SECONDS } from '../stack/reshape.mts'
 import { type Verbs, vmSpec } from './verb.mts'
 
 export const powerVerbs: Verbs = {
